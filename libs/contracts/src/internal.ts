@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { jobStatusMessage } from './messages.ts'
+import { jobChange, jobChangesMessage } from './spec.ts'
+import { executionStatuses } from './states.ts'
+
+/** Bodies of the routes between services (`/internal/*`, service token only). Times are epoch milliseconds. */
+
+/** `PUT /internal/admissions/:jobId` of the executor: the fence of protocol.md step 2. */
+export const fenceBody = z.strictObject({ changes: z.array(jobChange).min(1).max(32) })
+export type FenceBody = z.infer<typeof fenceBody>
+
+export const inFlight = z.strictObject({
+  executionId: z.string(),
+  epoch: z.number().int(),
+  status: z.enum(executionStatuses),
+})
+export type InFlight = z.infer<typeof inFlight>
+
+/** `fencedVersion`: the newest version among the changes that were sent. */
+export const fenceReply = z.strictObject({ fencedVersion: z.number().int(), inFlight: z.array(inFlight) })
+export type FenceReply = z.infer<typeof fenceReply>
+
+/**
+ * A page of a reconcile (protocol.md step 14). `cursor` continues after the last row in order of change; `changedAt` of
+ * the newest row lets the reader begin its next round one minute earlier. Both sides page until `data` is empty.
+ */
+export const reconcileQuery = z.strictObject({
+  /** Rows changed at or after this time, epoch milliseconds. */
+  since: z.coerce.number().int().nonnegative().default(0),
+  /** Continues inside the same `changedAt`: the last row's handle. */
+  after: z.coerce.number().int().nonnegative().default(0),
+  limit: z.coerce.number().int().min(1).max(1000).default(1000),
+})
+export type ReconcileQuery = z.infer<typeof reconcileQuery>
+
+/** `GET /internal/executions/changes` of the executor. */
+export const executionChangesPage = z.strictObject({
+  data: z.array(
+    z.strictObject({ id: z.string(), seq: z.number().int(), changedAt: z.number().int(), n: z.number().int() }),
+  ),
+})
+export type ExecutionChangesPage = z.infer<typeof executionChangesPage>
+
+/** `GET /internal/jobs/changes` of job-service: the same with job versions. */
+export const jobVersionsPage = z.strictObject({
+  data: z.array(
+    z.strictObject({ id: z.string(), version: z.number().int(), changedAt: z.number().int(), n: z.number().int() }),
+  ),
+})
+export type JobVersionsPage = z.infer<typeof jobVersionsPage>
+
+/** `POST /internal/executions/fetch` and `POST /internal/jobs/fetch`: whole states of the ids that differ. */
+export const fetchBody = z.strictObject({ ids: z.array(z.string()).min(1).max(200) })
+export type FetchBody = z.infer<typeof fetchBody>
+export const executionsReply = z.strictObject({ data: z.array(jobStatusMessage) })
+export const jobsReply = z.strictObject({ data: z.array(jobChangesMessage) })
+
+/** One job type as the executor describes it (`GET /job-types`). Schemas are JSON Schema 2020-12. */
+export const jobType = z.strictObject({
+  type: z.string(),
+  title: z.string(),
+  description: z.string(),
+  params: z.record(z.string(), z.unknown()),
+  result: z.record(z.string(), z.unknown()),
+  /** What a job of this type gets when it names none, milliseconds. */
+  timeoutMs: z.number().int(),
+  examples: z.array(z.record(z.string(), z.unknown())),
+})
+export type JobType = z.infer<typeof jobType>

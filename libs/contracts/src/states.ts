@@ -1,0 +1,72 @@
+/**
+ * The states of protocol.md and the words the API shows for them. One record has one `state`; a `status` is derived
+ * from it for people and never stored as the truth.
+ */
+export const executionStates = [
+  'ready',
+  'running',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'superseded',
+  'skipped',
+  'expired',
+  'lost',
+] as const
+export type ExecutionState = (typeof executionStates)[number]
+
+export const executionStatuses = [
+  'SCHEDULED',
+  'RUNNING',
+  'RETRYING',
+  'SUCCESS',
+  'FAILED',
+  'CANCELLED',
+  'SUPERSEDED',
+  'SKIPPED',
+  'EXPIRED',
+  'LOST',
+] as const
+export type ExecutionStatus = (typeof executionStatuses)[number]
+
+const endStatuses: Record<Exclude<ExecutionState, 'ready' | 'running'>, ExecutionStatus> = {
+  succeeded: 'SUCCESS',
+  failed: 'FAILED',
+  cancelled: 'CANCELLED',
+  superseded: 'SUPERSEDED',
+  skipped: 'SKIPPED',
+  expired: 'EXPIRED',
+  lost: 'LOST',
+}
+
+/** The word the API shows: `ready` is SCHEDULED, or RETRYING once an attempt has failed. */
+export function executionStatusOf(execution: { state: ExecutionState; failures: number }): ExecutionStatus {
+  if (execution.state === 'ready') return execution.failures > 0 ? 'RETRYING' : 'SCHEDULED'
+  return execution.state === 'running' ? 'RUNNING' : endStatuses[execution.state]
+}
+
+/** Nothing of its own accord follows: neither waiting to run nor running. */
+export function isEnded(state: ExecutionState): boolean {
+  return state !== 'ready' && state !== 'running'
+}
+
+/** What a job's owner did to it last. `completed` is derived for the API (a one-shot that has ended), never stored. */
+export const jobStates = ['active', 'paused', 'cancelled', 'deleted'] as const
+export type JobState = (typeof jobStates)[number]
+
+export const shownJobStates = ['active', 'paused', 'completed', 'cancelled'] as const
+export type ShownJobState = (typeof shownJobStates)[number]
+
+export const jobStatuses = [...executionStatuses, 'CREATED', 'PAUSED', 'COMPLETED'] as const
+export type JobStatusWord = (typeof jobStatuses)[number]
+
+/** What made an execution. */
+export const executionCauses = ['schedule', 'manual', 'retry', 'backfill'] as const
+export type ExecutionCause = (typeof executionCauses)[number]
+
+/** How one attempt ended. */
+export const attemptOutcomes = ['succeeded', 'failed', 'lost', 'cancelled', 'timed-out'] as const
+export type AttemptOutcome = (typeof attemptOutcomes)[number]
+
+export const roles = ['viewer', 'user', 'operator', 'admin'] as const
+export type Role = (typeof roles)[number]

@@ -1,0 +1,24 @@
+import type { ServiceName } from '@belfry/contracts'
+
+/** One running process of a service, as others reach it. */
+export interface Instance {
+  readonly service: ServiceName
+  /** Unique among all instances: name-host-port. */
+  readonly id: string
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Who is there. `pick` is synchronous over a cached view, because the proxy asks for its upstream synchronously; it
+ * takes the instances in turn and answers undefined when there is none.
+ */
+export interface Discovery {
+  register(instance: Instance): Promise<void>
+  deregister(instance: Instance): Promise<void>
+  pick(service: ServiceName): Instance | undefined
+  instances(service: ServiceName): readonly Instance[]
+  /** Calls back whenever the service's instances change; answers the function that ends it. */
+  watch(service: ServiceName, onChange: (instances: readonly Instance[]) => void): () => void
+  close(): Promise<void>
+}

@@ -1,0 +1,65 @@
+/** What SQLite stores. `undefined`, dates and booleans are refused at the door: node:sqlite binds them silently as NULL. */
+export type SqlValue = string | number | bigint | null | Uint8Array
+export type SqlRow = readonly SqlValue[]
+
+/** A statement that the thread keeps prepared. Make it once, at module or store level, never per call. */
+export interface Statement {
+  readonly sql: string
+}
+
+/** One statement with its parameters, by position. */
+export interface Call {
+  readonly statement: Statement
+  readonly params: readonly SqlValue[]
+}
+
+export interface CallResult {
+  /** What SELECT or RETURNING gave; columns by position. */
+  readonly rows: readonly SqlRow[]
+  /** Rows that the statement changed. */
+  readonly changes: number
+}
+
+/**
+ * One SQLite file of the store thread. Every method is one message in the turn's array; the thread takes all that wait,
+ * works them off in order in one transaction per file, commits once, and only then answers (house.md, threads).
+ * Reads go the same way, so that they see all that was sent before them.
+ *
+ * `verb` names the durable step (`executions.claim`): it is the name of the crash point (`BELFRY_CRASH_AT`) and of the
+ * metric. All methods reject with a `StorageError`.
+ */
+export interface Database {
+  statement(sql: string): Statement
+  /** All of `calls` or none: a failing one undoes those before it, and the promise rejects. */
+  write(verb: string, calls: readonly Call[]): Promise<readonly CallResult[]>
+  /**
+   * The same statement once per row of parameters, each row an atomic step of its own: the shape of a batch of
+   * compare-and-sets. Answers, per row, the first row of RETURNING, or undefined where nothing was changed. A row that
+   * violates a constraint rejects the whole batch (and undoes it), so say ON CONFLICT where that can happen.
+   */
+  writeEach(verb: string, statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
+  /** Rows of one SELECT. */
+  read(statement: Statement, params: readonly SqlValue[]): Promise<readonly SqlRow[]>
+  /** The first row (or undefined) of one SELECT for each row of parameters: a multi-get. */
+  readEach(statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
+  close(): Promise<void>
+}
+
+/** A migration: its number is its place in the list, from 1; never edited once released. */
+export interface Migration {
+  readonly name: string
+  readonly sql: string
+}
+
+/**
+ * `disk-full`, `locked`, `closed`, `schema-newer` (a newer Belfry wrote this file), `constraint` (with SQLite's
+ * message), `corrupt`, `failed` (anything else).
+ */
+export class StorageError extends Error {
+  readonly code: 'disk-full' | 'locked' | 'closed' | 'schema-newer' | 'constraint' | 'corrupt' | 'failed'
+  constructor(code: StorageError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StorageError'
+    this.code = code
+  }
+}

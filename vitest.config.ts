@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config'
+
+/** Every app and lib is a project of its own, so that `nx run <project>:test` and `npm test` read one configuration. */
+export default defineConfig({
+  test: {
+    projects: ['apps/*', 'libs/*', 'test'],
+    coverage: { include: ['apps/*/src/**', 'libs/*/src/**'] },
+  },
+})
