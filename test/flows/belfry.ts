@@ -1,0 +1,40 @@
+import { openStandalone } from '@belfry/standalone'
+import { afterAll, beforeAll } from 'vitest'
+import { makeDataDir } from '../../proof/belfry-process.ts'
+import { type Caller, signUp } from '../../proof/caller.ts'
+
+/** What a flow test has: the address, and a user who is logged in. */
+export interface Flow {
+  readonly url: string
+  readonly user: Caller
+}
+
+/**
+ * Gives the tests of one file a Belfry: the one at `BASE_URL`, or a standalone one in this process on a fresh data
+ * folder. The flow is there once `beforeAll` has run.
+ */
+export function useBelfry(): Flow {
+  const flow = { url: '', user: undefined as unknown as Caller }
+  let close: () => Promise<void> = async () => {}
+  beforeAll(async () => {
+    const given = process.env.BASE_URL
+    if (given) flow.url = given
+    else {
+      const folder = await makeDataDir()
+      const belfry = await openStandalone({
+        BELFRY_DATA_DIR: folder.path,
+        BELFRY_PORT: '0',
+        BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
+        BELFRY_LOG_LEVEL: 'warn',
+      })
+      flow.url = belfry.url
+      close = async () => {
+        await belfry.stop()
+        await folder.remove()
+      }
+    }
+    flow.user = await signUp(flow.url)
+  })
+  afterAll(() => close())
+  return flow
+}

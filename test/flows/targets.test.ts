@@ -1,0 +1,116 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { eventually } from '../../proof/belfry-process.ts'
+import { openTarget, type Reply } from '../../proof/target.ts'
+import { useBelfry } from './belfry.ts'
+
+interface Execution {
+  id: string
+  jobId: string
+  status: string
+}
+interface List<T> {
+  data: T[]
+}
+
+const quickRetries = { maxRetries: 3, delay: '50ms', jitter: false }
+
+describe('HTTP jobs and their targets', () => {
+  const belfry = useBelfry()
+  const target = async (reply?: Reply) => {
+    const opened = await openTarget(reply)
+    onTestFinished(() => opened.close())
+    return opened
+  }
+  const create = async (body: Record<string, unknown>) => {
+    const created = await belfry.user.call<{ id: string }>('POST', '/jobs', { jobType: 'HTTP_CALL', ...body })
+    expect(created.status, JSON.stringify(created.body)).toBe(201)
+    return created.body.id
+  }
+  const ended = (jobId: string) =>
+    eventually(`${jobId} to end`, async () => {
+      const { body } = await belfry.user.call<List<Execution>>('GET', `/jobs/${jobId}/executions`)
+      const newest = body.data[0]
+      return newest && !['SCHEDULED', 'RUNNING', 'RETRYING'].includes(newest.status) ? newest : undefined
+    })
+
+  it('reach it once each, at their millisecond and never early', async () => {
+    const opened = await target()
+    const start = Date.now() + 1500
+    const jobs = await Promise.all(
+      Array.from({ length: 120 }, async () => {
+        const runAt = start + Math.floor(Math.random() * 1500)
+        return create({ params: { url: opened.url, method: 'POST' }, runAt: new Date(runAt).toISOString() })
+      }),
+    )
+    await opened.reached(jobs.length)
+    await Promise.all(jobs.map(ended))
+    expect(opened.calls.map((call) => call.jobId).sort()).toEqual([...jobs].sort())
+    expect(new Set(opened.calls.map((call) => call.key)).size).toBe(jobs.length)
+    expect(opened.calls.filter((call) => call.at < call.fireAt)).toEqual([])
+  })
+
+  it('are called four times with growing waits and one key when they always fail, then lie among the dead letters', async () => {
+    const opened = await target((_call, response) => response.writeHead(500).end())
+    const jobId = await create({ params: { url: opened.url }, delay: '0s', retry: quickRetries })
+    const execution = await ended(jobId)
+    expect(execution.status).toBe('FAILED')
+    expect(opened.calls.map((call) => call.attempt)).toEqual([1, 2, 3, 4])
+    expect(new Set(opened.calls.map((call) => call.key))).toEqual(new Set([execution.id]))
+    const at = opened.calls.map((call) => call.at) as [number, number, number, number]
+    expect(at[1] - at[0]).toBeGreaterThanOrEqual(49)
+    expect(at[2] - at[1]).toBeGreaterThanOrEqual(99)
+    expect(at[3] - at[2]).toBeGreaterThanOrEqual(199)
+    const dead = await belfry.user.call<List<Execution>>('GET', '/dead-letters')
+    expect(dead.body.data.filter((letter) => letter.jobId === jobId).map((letter) => letter.id)).toEqual([execution.id])
+  })
+
+  it('are called once when they answer 404', async () => {
+    const opened = await target((_call, response) => response.writeHead(404).end())
+    const jobId = await create({ params: { url: opened.url }, delay: '0s', retry: quickRetries })
+    expect((await ended(jobId)).status).toBe('FAILED')
+    expect(opened.calls.length).toBe(1)
+  })
+
+  it('decide with Retry-After when they are called again', async () => {
+    const opened = await target((call, response) => {
+      if (call.attempt === 1) response.writeHead(503, { 'retry-after': '1' }).end()
+      else response.end('{}')
+    })
+    const jobId = await create({ params: { url: opened.url }, delay: '0s', retry: quickRetries })
+    expect((await ended(jobId)).status).toBe('SUCCESS')
+    const [first, second] = opened.calls as [{ at: number }, { at: number }]
+    expect(second.at - first.at).toBeGreaterThanOrEqual(999)
+  })
+
+  it('are not reached any more after a cancel was answered, unless the answer lists the run', async () => {
+    const opened = await target()
+    const cancelled = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const runAt = Date.now() + 600 + Math.floor(Math.random() * 400)
+        const jobId = await create({ params: { url: opened.url }, runAt: new Date(runAt).toISOString() })
+        const cancelAt = runAt - 40 + Math.floor(Math.random() * 80)
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, cancelAt - Date.now())))
+        const answer = await belfry.user.call<{ inFlight: { executionId: string }[] }>('POST', `/jobs/${jobId}/cancel`)
+        expect(answer.status).toBe(200)
+        return {
+          jobId,
+          answeredAt: performance.timeOrigin + performance.now(),
+          listed: answer.body.inFlight.length > 0,
+        }
+      }),
+    )
+    await Promise.all(
+      cancelled.map(({ jobId }) =>
+        eventually(`${jobId} to be settled`, async () => {
+          const { body } = await belfry.user.call<List<Execution>>('GET', `/jobs/${jobId}/executions`)
+          return body.data.every((one) => !['SCHEDULED', 'RUNNING', 'RETRYING'].includes(one.status)) || undefined
+        }),
+      ),
+    )
+    const late = cancelled.filter(
+      ({ jobId, answeredAt, listed }) =>
+        !listed && opened.calls.some((call) => call.jobId === jobId && call.at > answeredAt + 2),
+    )
+    expect(late).toEqual([])
+  })
+})
