@@ -1,0 +1,39 @@
+import { parseArgs } from 'node:util'
+import { crons } from './crons.ts'
+import { idle } from './idle.ts'
+import { lateness } from './lateness.ts'
+import { ready } from './ready.ts'
+import { type Benchmark, printFigures } from './report.ts'
+import { triggers } from './triggers.ts'
+
+const benchmarks: Record<string, Benchmark> = { lateness, crons, triggers, idle, ready }
+
+function printList(): void {
+  console.log('npm run bench -- NAME [--option number]\n')
+  for (const [name, { title, defaults }] of Object.entries(benchmarks)) {
+    const options = Object.entries(defaults).map(([key, value]) => `--${key} ${value}`)
+    console.log(`${name.padEnd(10)} ${title}${options.length > 0 ? `  [${options.join(' ')}]` : ''}`)
+  }
+}
+
+function readOptions(defaults: Readonly<Record<string, number>>, args: string[]): Record<string, number> {
+  const options = Object.fromEntries(Object.keys(defaults).map((key) => [key, { type: 'string' as const }]))
+  const { values } = parseArgs({ args, options })
+  const given = Object.entries(values).map(([key, text]) => {
+    const value = Number(text)
+    if (!Number.isFinite(value) || value <= 0) throw new Error(`--${key} takes a positive number, not "${text}"`)
+    return [key, value] as const
+  })
+  return { ...defaults, ...Object.fromEntries(given) }
+}
+
+const [name, ...args] = process.argv.slice(2)
+const benchmark = name ? benchmarks[name] : undefined
+if (!name) printList()
+else if (!benchmark) {
+  console.error(`There is no benchmark "${name}". There are: ${Object.keys(benchmarks).join(', ')}.`)
+  process.exitCode = 2
+} else {
+  const options = readOptions(benchmark.defaults, args)
+  printFigures(name, options, await benchmark.run(options))
+}
