@@ -1,1 +1,21 @@
-export {}
+export type { Clock, Timer } from './clock.ts'
+export { ConfigError, type ConfigFault, configKey, readConfig } from './config.ts'
+export { type CrashPoints, createCrashPoints } from './crash-point.ts'
+export type { ServiceDeps } from './deps.ts'
+export { type CheckReport, createHealth, type Health, type HealthOptions, type HealthReport } from './health.ts'
+export { createIds, createSeededIds, type Ids } from './ids.ts'
+export { type Part, type Running, startInOrder } from './lifecycle.ts'
+export { createLog, type Logger, type LogLevelName, type LogOptions, logLevelNames } from './log.ts'
+export { createLoop, type Loop, type LoopOptions } from './loop.ts'
+export { createManualClock, type ManualClock } from './manual-clock.ts'
+export {
+  type Counter,
+  createMetrics,
+  type Gauge,
+  type Histogram,
+  type Labels,
+  type Metrics,
+  type MetricsRegistry,
+} from './metrics.ts'
+export { nearestName } from './nearest-name.ts'
+export { createSystemClock } from './system-clock.ts'

@@ -1,0 +1,68 @@
+import type { z } from 'zod'
+import { nearestName } from './nearest-name.ts'
+
+/** One thing that is wrong with the environment. */
+export interface ConfigFault {
+  /** The variable: `BELFRY_PORT`. */
+  readonly key: string
+  readonly detail: string
+}
+
+/** The environment cannot be used. Its message lists every fault, one a line, and is fit to be printed as it is. */
+export class ConfigError extends Error {
+  readonly faults: readonly ConfigFault[]
+  constructor(faults: readonly ConfigFault[]) {
+    super(['The configuration cannot be used:', ...faults.map((one) => `  ${one.key} ${one.detail}`)].join('\n'))
+    this.name = 'ConfigError'
+    this.faults = faults
+  }
+}
+
+/** Keys that belong to tests and proofs; every service lets them pass (operations.md, configuration). */
+const knownToAll = ['BELFRY_TEST_*', 'BELFRY_REQUIRE_PEERS', 'BELFRY_PEERS_*', 'BELFRY_CRASH_AT']
+
+/** The variable of a key of the schema: `leaseMs` is `BELFRY_LEASE_MS`. */
+export function configKey(name: string): string {
+  return `BELFRY_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+function matches(key: string, known: string): boolean {
+  return known.endsWith('*') ? key.startsWith(known.slice(0, -1)) : key === known
+}
+
+function unknownKeys(env: NodeJS.ProcessEnv, keys: readonly string[], known: readonly string[]): ConfigFault[] {
+  return Object.keys(env)
+    .filter((key) => key.startsWith('BELFRY_') && !keys.includes(key) && !known.some((one) => matches(key, one)))
+    .map((key) => {
+      const nearest = nearestName(key, keys)
+      return { key, detail: `is unknown${nearest ? `; did you mean ${nearest}?` : ''}` }
+    })
+}
+
+/**
+ * The typed configuration out of the environment. Each field of `schema` is one variable (`configKey`); as variables are
+ * text, the schema coerces (`z.coerce.number()`, `z.stringbool()`). An empty variable counts as not set. `known`: more
+ * variables that are nobody's fault here, a trailing `*` stands for any rest. Throws a `ConfigError` with all faults.
+ */
+export function readConfig<T extends z.ZodObject>(
+  schema: T,
+  env: NodeJS.ProcessEnv,
+  options: { known?: readonly string[] } = {},
+): z.output<T> {
+  const names = Object.keys(schema.shape)
+  const given = names.flatMap((name) => {
+    const value = env[configKey(name)]
+    return value === undefined || value === '' ? [] : [[name, value] as const]
+  })
+  const faults = unknownKeys(env, names.map(configKey), [...knownToAll, ...(options.known ?? [])])
+  const parsed = schema.safeParse(Object.fromEntries(given))
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0] ?? '')
+      const missing = name !== '' && !given.some(([one]) => one === name)
+      faults.push({ key: name ? configKey(name) : 'BELFRY_*', detail: missing ? 'is required' : issue.message })
+    }
+  }
+  if (faults.length > 0 || !parsed.success) throw new ConfigError(faults)
+  return parsed.data
+}

@@ -1,0 +1,87 @@
+import type { Clock } from './clock.ts'
+import type { Logger } from './log.ts'
+
+/** How one dependency does. */
+export interface CheckReport {
+  readonly name: string
+  readonly ok: boolean
+  /** How long the check took, milliseconds. */
+  readonly latencyMs: number
+  /** Since when it has been so, epoch milliseconds. */
+  readonly since: number
+}
+
+export interface HealthReport {
+  /** Whether the service takes work: it was said to be ready, and every check passed. */
+  readonly ready: boolean
+  /** Empty unless asked for. */
+  readonly checks: readonly CheckReport[]
+}
+
+/** Readiness of one service (`/readyz`). Not ready until `setReady(true)`, and not ready again while it stops. */
+export interface Health {
+  /** A check passes by returning; it fails by throwing, rejecting, or taking longer than the time limit. */
+  add(name: string, check: () => Promise<void> | void): void
+  setReady(ready: boolean): void
+  /** Runs all checks side by side. What a failing one said goes to the log, never into the report, which is public. */
+  report(verbose: boolean): Promise<HealthReport>
+}
+
+export interface HealthOptions {
+  clock: Clock
+  log: Logger
+  /** How long a check may take, milliseconds. */
+  checkTimeoutMs?: number
+}
+
+interface Check {
+  readonly name: string
+  readonly run: () => Promise<void> | void
+  ok: boolean | null
+  since: number
+}
+
+export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptions): Health {
+  const checks: Check[] = []
+  let isReady = false
+
+  const withinLimit = (check: Check) =>
+    new Promise<void>((resolve, reject) => {
+      const limit = clock.callAfter(checkTimeoutMs, () => reject(new Error(`took longer than ${checkTimeoutMs} ms`)))
+      Promise.resolve()
+        .then(check.run)
+        .then(resolve, reject)
+        .finally(() => limit.cancel())
+    })
+
+  const settle = (check: Check, ok: boolean, err?: unknown) => {
+    if (check.ok === ok) return
+    if (!ok) log.warn({ err, check: check.name }, 'a dependency fails')
+    else if (check.ok === false) log.info({ check: check.name }, 'a dependency works again')
+    check.ok = ok
+    check.since = clock.now()
+  }
+
+  const run = async (check: Check): Promise<CheckReport> => {
+    const startedAt = clock.monotonic()
+    await withinLimit(check).then(
+      () => settle(check, true),
+      (err: unknown) => settle(check, false, err),
+    )
+    const latencyMs = Math.round(clock.monotonic() - startedAt)
+    return { name: check.name, ok: check.ok === true, latencyMs, since: check.since }
+  }
+
+  return {
+    add(name, check) {
+      checks.push({ name, run: check, ok: null, since: clock.now() })
+    },
+    setReady(ready) {
+      isReady = ready
+    },
+    async report(verbose) {
+      const reports = await Promise.all(checks.map(run))
+      return { ready: isReady && reports.every((one) => one.ok), checks: verbose ? reports : [] }
+    },
+  }
+}

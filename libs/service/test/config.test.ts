@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { ConfigError, configKey, createCrashPoints, nearestName, readConfig } from '../src/index.ts'
+
+const schema = z.object({
+  port: z.coerce.number().int().min(0).max(65_535).default(8080),
+  executorLeaseMs: z.coerce.number().int().default(2000),
+  allowPrivate: z.stringbool().default(false),
+  serviceKey: z.string().min(32),
+})
+const key = 'k'.repeat(32)
+
+function faultsOf(env: NodeJS.ProcessEnv, known: string[] = []) {
+  try {
+    readConfig(schema, env, { known })
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+  }
+  throw new Error('was accepted')
+}
+
+describe('the configuration', () => {
+  it('is read from BELFRY_ variables, typed, with defaults', () => {
+    const env = { BELFRY_PORT: '9000', BELFRY_ALLOW_PRIVATE: 'true', BELFRY_SERVICE_KEY: key, HOME: '/home' }
+    expect(readConfig(schema, env)).toEqual({ port: 9000, executorLeaseMs: 2000, allowPrivate: true, serviceKey: key })
+  })
+
+  it('takes an empty variable for one that is not set', () => {
+    expect(readConfig(schema, { BELFRY_PORT: '', BELFRY_SERVICE_KEY: key }).port).toBe(8080)
+  })
+
+  it('names every fault at once, unknown keys with the nearest known one', () => {
+    const error = faultsOf({ BELFRY_PORT: 'eighty', BELFRY_EXECUTER_LEASE_MS: '1', BELFRY_ALLOW_PRIVATE: 'perhaps' })
+    expect(error.faults.map((fault) => fault.key).toSorted()).toEqual([
+      'BELFRY_ALLOW_PRIVATE',
+      'BELFRY_EXECUTER_LEASE_MS',
+      'BELFRY_PORT',
+      'BELFRY_SERVICE_KEY',
+    ])
+    expect(error.message).toContain('BELFRY_EXECUTER_LEASE_MS is unknown; did you mean BELFRY_EXECUTOR_LEASE_MS?')
+    expect(error.message).toContain('BELFRY_SERVICE_KEY is required')
+    expect(error.message).not.toContain('undefined')
+  })
+
+  it('knows the keys of tests and proofs, and those it is told of', () => {
+    const env = { BELFRY_SERVICE_KEY: key, BELFRY_TEST_X: '1', BELFRY_PEERS_KAFKA: 'x', BELFRY_REQUIRE_PEERS: '1' }
+    expect(readConfig(schema, env).port).toBe(8080)
+    expect(readConfig(schema, { ...env, BELFRY_MODE: 'standalone' }, { known: ['BELFRY_MODE'] }).port).toBe(8080)
+    expect(faultsOf({ ...env, BELFRY_MODE: 'standalone' }).faults).toHaveLength(1)
+  })
+
+  it('writes a key as its variable', () => {
+    expect(configKey('breakerTimeoutMs')).toBe('BELFRY_BREAKER_TIMEOUT_MS')
+  })
+})
+
+describe('the nearest name', () => {
+  it('finds a typing error and nothing far-fetched', () => {
+    const names = ['schedule', 'jobType', 'params']
+    expect(nearestName('shedule', names)).toBe('schedule')
+    expect(nearestName('jobtype', names)).toBe('jobType')
+    expect(nearestName('parmas', names)).toBe('params')
+    expect(nearestName('colour', names)).toBeUndefined()
+    expect(nearestName('x'.repeat(100_000), names)).toBeUndefined()
+  })
+})
+
+describe('crash points', () => {
+  it('kill at the named step, phase and time, and nowhere else', () => {
+    let kills = 0
+    const crash = createCrashPoints('jobs.create:after#2', () => kills++)
+    crash.at('jobs.create', 'before')
+    crash.at('jobs.create', 'after')
+    crash.at('jobs.cancel', 'after')
+    expect(kills).toBe(0)
+    crash.at('jobs.create', 'after')
+    expect(kills).toBe(1)
+    crash.at('jobs.create', 'after')
+    expect(kills).toBe(1)
+  })
+
+  it('do nothing unless asked for, and refuse what they cannot read', () => {
+    createCrashPoints(undefined).at('jobs.create', 'after')
+    createCrashPoints('').at('jobs.create', 'after')
+    for (const spec of ['jobs.create', 'jobs.create:during', 'jobs.create:after#0', ':after']) {
+      expect(() => createCrashPoints(spec)).toThrow(ConfigError)
+    }
+  })
+})
