@@ -53,7 +53,12 @@ export function createLoop({ name, everyMs, gatherMs = 0, runOnce, clock, log }:
   }
 
   const turn = async () => {
-    if (!isStarted || atWork) return
+    if (!isStarted) return
+    if (atWork) {
+      // A turn that was asked for by hand: the next one follows it, or the loop would stand still from here on.
+      isNudged = true
+      return
+    }
     isNudged = false
     const startedAt = clock.monotonic()
     let more = false
@@ -95,6 +100,7 @@ export function createLoop({ name, everyMs, gatherMs = 0, runOnce, clock, log }:
       )
       await atWork
       atWork = undefined
+      if (isStarted && isNudged) schedule(gatherMs)
       await work
     },
   }

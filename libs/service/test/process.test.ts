@@ -51,6 +51,24 @@ describe('a loop', () => {
     expect(turns).toEqual([0, 120])
   })
 
+  it('goes on after a turn by hand that was at work when the next one was due', async () => {
+    const turns: number[] = []
+    const ends: (() => void)[] = []
+    const runOnce = () => {
+      turns.push(clock.monotonic())
+      return new Promise<void>((end) => ends.push(end))
+    }
+    const { clock, loop } = started({ runOnce })
+    await clock.advance(500)
+    ends.shift()?.()
+    const byHand = loop.runOnce()
+    await clock.advance(1_000)
+    ends.shift()?.()
+    await byHand
+    await clock.advance(0)
+    expect(turns).toEqual([0, 500, 1_500])
+  })
+
   it('never overlaps itself, and turns once more for nudges during a turn', async () => {
     const ends: (() => void)[] = []
     const { clock, loop } = started({ runOnce: () => new Promise<void>((end) => ends.push(end)) })
