@@ -1,1 +1,7 @@
-export {}
+export { parseEvery } from './every.ts'
+export type { ScheduleFault } from './fault.ts'
+export type { FireTimes } from './fire-times.ts'
+export { localText, readZoneless } from './local.ts'
+export { type MisfireRule, type Settlement, settleLate } from './misfire.ts'
+export { compileSchedule, type Schedule, type ScheduleWarning, scheduleWarnings } from './schedule.ts'
+export { isTimeZone } from './zone.ts'

@@ -1,0 +1,75 @@
+import type { Cron } from './cron-times.ts'
+import { type DayRule, daysPerCycle, nextDay } from './days.ts'
+import { type Faulty, faulty, isFaulty } from './fault.ts'
+import { type Field, type FieldKind, fieldKinds, parseField } from './field.ts'
+
+/** Longest cron expression, characters (time.md). */
+export const longestCron = 128
+
+const aliases: Record<string, string> = {
+  '@YEARLY': '0 0 1 1 *',
+  '@ANNUALLY': '0 0 1 1 *',
+  '@MONTHLY': '0 0 1 * *',
+  '@WEEKLY': '0 0 * * 0',
+  '@DAILY': '0 0 * * *',
+  '@MIDNIGHT': '0 0 * * *',
+  '@HOURLY': '0 * * * *',
+}
+
+const kinds: readonly FieldKind[] = Object.values(fieldKinds)
+
+/** The fields of an expression, upper case, seconds first and filled in; a fault when their number is wrong. */
+export function splitCron(text: string): string[] | Faulty {
+  if (text.length > longestCron) {
+    return faulty('cron', 'too-long', `has ${text.length} characters, more than ${longestCron}`)
+  }
+  if (!/^[\t -~]*$/.test(text)) return faulty('cron', 'bad-character', 'may hold only plain ASCII characters')
+  const upper = text.trim().toUpperCase()
+  const known = aliases[upper] ?? upper
+  if (known.startsWith('@')) return unknownAlias(text.trim())
+  if (/^\d{4}-\d\d/.test(known)) {
+    return faulty('cron', 'not-a-cron', `"${text.trim()}" is a date, not a cron expression: one fire time is "runAt"`)
+  }
+  const fields = known === '' ? [] : known.split(/[ \t]+/)
+  if (fields.length === 6) return fields
+  return fields.length === 5 ? ['0', ...fields] : wrongCount(fields.length)
+}
+
+function unknownAlias(text: string): Faulty {
+  const names = Object.keys(aliases).map((name) => name.toLowerCase())
+  return faulty('cron', 'unknown-alias', `"${text}" is none of ${names.join(', ')} and "@every 90s"`)
+}
+
+function wrongCount(count: number): Faulty {
+  const years = count === 7 ? '; a field of years is not taken' : ''
+  const wanted = '5 (minute hour day-of-month month day-of-week), or 6 with seconds first'
+  return faulty('cron', 'field-count', `has ${count} fields, must have ${wanted}${years}`)
+}
+
+/** Parses an expression of 5 or 6 fields or an alias. Refuses one that never fires (`0 0 31 2 *`). */
+export function parseCron(text: string, seed: string): Cron | Faulty {
+  const parts = splitCron(text)
+  if (isFaulty(parts)) return parts
+  const fields: Field[] = []
+  for (const [index, kind] of kinds.entries()) {
+    const field = parseField(kind, parts[index] as string, seed)
+    if (isFaulty(field)) return field
+    fields.push(field)
+  }
+  const [second, minute, hour, dayOfMonth, month, dayOfWeek] = fields as [Field, Field, Field, Field, Field, Field]
+  const days = dayRule(dayOfMonth, month, dayOfWeek)
+  // The calendar repeats itself after 400 years, so this is all of it: at most 4,800 months.
+  if (nextDay(days, 0, daysPerCycle) < 0) {
+    return faulty('cron', 'never-fires', `"${text.trim()}" never fires: no month it names has such a day`)
+  }
+  return { days, face: { seconds: second.values, minutes: minute.values, hours: hour.values } }
+}
+
+function dayRule(dayOfMonth: Field, month: Field, dayOfWeek: Field): DayRule {
+  const { fromEnd, nearest, lastWeekday } = dayOfMonth
+  return {
+    months: month.values.lo,
+    ofMonth: { open: dayOfMonth.open, days: dayOfMonth.values.lo >>> 1, fromEnd, nearest, lastWeekday },
+    ofWeek: { open: dayOfWeek.open, days: dayOfWeek.values.lo, last: dayOfWeek.last, nth: dayOfWeek.nth },
+  }
+}
