@@ -1,1 +1,5 @@
-export {}
+export type { StoreCounters } from './exchange.ts'
+export { type HeldLock, type LockElsewhere, lockDataFolder } from './lock.ts'
+export { openMemoryDatabase } from './memory.ts'
+export * from './port.ts'
+export { openStoreThread, type StoreThread, type StoreThreadOptions } from './store.ts'

@@ -1,8 +1,15 @@
-/** What SQLite stores. `undefined`, dates and booleans are refused at the door: node:sqlite binds them silently as NULL. */
+/**
+ * What SQLite stores. `undefined`, dates, booleans and numbers that are not finite are refused at the door: node:sqlite
+ * binds some of them silently as NULL. It binds every number as REAL: an INTEGER column turns that back, a TEXT column
+ * would store `5.0`, so hand texts to TEXT columns.
+ */
 export type SqlValue = string | number | bigint | null | Uint8Array
 export type SqlRow = readonly SqlValue[]
 
-/** A statement that the thread keeps prepared. Make it once, at module or store level, never per call. */
+/**
+ * A statement that the thread keeps prepared. It belongs to the database that made it; make it once, where the store is
+ * made, never per call (the same text gives the same statement, and a database keeps at most 1,000).
+ */
 export interface Statement {
   readonly sql: string
 }
@@ -23,7 +30,7 @@ export interface CallResult {
 /**
  * One SQLite file of the store thread. Every method is one message in the turn's array; the thread takes all that wait,
  * works them off in order in one transaction per file, commits once, and only then answers (house.md, threads).
- * Reads go the same way, so that they see all that was sent before them.
+ * Reads go the same way, so that they see all that was sent before them. What is handed over must not change any more.
  *
  * `verb` names the durable step (`executions.claim`): it is the name of the crash point (`BELFRY_CRASH_AT`) and of the
  * metric. All methods reject with a `StorageError`.
@@ -52,12 +59,23 @@ export interface Migration {
 }
 
 /**
- * `disk-full`, `locked`, `closed`, `schema-newer` (a newer Belfry wrote this file), `constraint` (with SQLite's
- * message), `corrupt`, `failed` (anything else).
+ * `disk-full`, `locked`, `closed`, `overloaded` (too many rows wait: send again later), `schema-newer` (a newer Belfry
+ * wrote this file), `constraint` (with SQLite's message), `corrupt`, `failed` (anything else).
  */
+export type StorageErrorCode =
+  | 'disk-full'
+  | 'locked'
+  | 'closed'
+  | 'overloaded'
+  | 'schema-newer'
+  | 'constraint'
+  | 'corrupt'
+  | 'failed'
+
+/** Why the store did not do what it was asked. */
 export class StorageError extends Error {
-  readonly code: 'disk-full' | 'locked' | 'closed' | 'schema-newer' | 'constraint' | 'corrupt' | 'failed'
-  constructor(code: StorageError['code'], message: string, options?: ErrorOptions) {
+  readonly code: StorageErrorCode
+  constructor(code: StorageErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'StorageError'
     this.code = code

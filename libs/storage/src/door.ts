@@ -1,0 +1,27 @@
+import { type SqlRow, type SqlValue, StorageError } from './port.ts'
+
+function isSqlValue(value: unknown): value is SqlValue {
+  switch (typeof value) {
+    case 'string':
+    case 'bigint':
+      return true
+    case 'number':
+      return Number.isFinite(value)
+    default:
+      return value === null || value instanceof Uint8Array
+  }
+}
+
+function nameOf(value: unknown): string {
+  if (typeof value === 'object') return value?.constructor?.name ?? 'an object'
+  return typeof value === 'function' || typeof value === 'symbol' ? `a ${typeof value}` : String(value)
+}
+
+/** Throws a `StorageError` when a parameter is not what SQLite stores, naming it by its place. */
+export function checkParams(sql: string, params: SqlRow): void {
+  for (let index = 0; index < params.length; index += 1) {
+    if (isSqlValue(params[index])) continue
+    const what = `parameter ${index + 1} of "${sql}" is ${nameOf(params[index])}`
+    throw new StorageError('failed', `${what}: SQLite stores text, finite numbers, bytes and null`)
+  }
+}

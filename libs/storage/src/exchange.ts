@@ -1,0 +1,113 @@
+import { StorageError } from './port.ts'
+import type { WireAnswer, WireCall, WireDrain, WireStatement, WireTurn } from './wire.ts'
+
+/** What the thread has done since it was started, for metrics and benchmarks. */
+export interface StoreCounters {
+  /** Times the thread answered: each time it worked off one or more turns together. */
+  drains: number
+  /** Turns of the main loop that sent something. */
+  turns: number
+  /** Statements run, counted once per row of parameters. */
+  rows: number
+  /** Transactions committed, and the time spent in COMMIT (mostly fsync), milliseconds. */
+  commits: number
+  commitMs: number
+  /** Calls that were answered with an error. */
+  failures: number
+  /** Rows that wait for an answer now. */
+  waitingRows: number
+}
+
+/** The main loop's end of the conversation with the store thread. */
+export interface Exchange {
+  readonly counters: StoreCounters
+  /** The payload of the answer; rejects with a `StorageError`. `rows` is what the call counts against the limit. */
+  ask<T>(call: WireCall, rows: number): Promise<T>
+  /** Tells the thread about a statement, at the latest with the next call. */
+  introduce(statement: WireStatement): void
+  /** Takes what the thread answered. */
+  onAnswers(drain: WireDrain): void
+  /** Nothing will be answered any more: everything that waits, and every later call, rejects with `error`. */
+  end(error: StorageError): void
+}
+
+interface Waiting {
+  readonly rows: number
+  resolve(payload: unknown): void
+  reject(error: StorageError): void
+}
+
+/** What one turn of the main loop has gathered. */
+interface Turn {
+  rows: number
+  readonly statements: WireStatement[]
+  readonly calls: WireCall[]
+  readonly waiting: Waiting[]
+}
+
+const emptyTurn = (): Turn => ({ rows: 0, statements: [], calls: [], waiting: [] })
+
+/** Gathers the calls of each turn into one `post`, and gives each its answer; the thread answers in order. */
+export function createExchange(post: (turn: WireTurn) => void, waitingRowsLimit: number): Exchange {
+  const counters = { drains: 0, turns: 0, rows: 0, commits: 0, commitMs: 0, failures: 0, waitingRows: 0 }
+  const sent: Waiting[][] = []
+  let turn = emptyTurn()
+  let ended: StorageError | null = null
+
+  function send(): void {
+    if (ended) return
+    const { rows, statements, calls, waiting } = turn
+    turn = emptyTurn()
+    counters.turns += 1
+    sent.push(waiting)
+    post([rows, statements, calls])
+  }
+
+  function refusal(rows: number): StorageError | null {
+    if (ended || counters.waitingRows + rows <= waitingRowsLimit) return ended
+    const message = `${counters.waitingRows} rows wait for the store thread, at most ${waitingRowsLimit} may`
+    return new StorageError('overloaded', message)
+  }
+
+  function answer({ resolve, reject }: Waiting, [code, payload]: WireAnswer): void {
+    if (code === 'ok') {
+      resolve(payload)
+      return
+    }
+    counters.failures += 1
+    reject(new StorageError(code, payload))
+  }
+
+  return {
+    counters,
+    ask<T>(call: WireCall, rows: number) {
+      const refused = refusal(rows)
+      if (refused) return Promise.reject(refused)
+      // Sent when all callbacks of this turn of the loop have had their say.
+      if (turn.calls.length === 0) setImmediate(send)
+      counters.waitingRows += rows
+      turn.rows += rows
+      turn.calls.push(call)
+      return new Promise<T>((resolve, reject) => {
+        turn.waiting.push({ rows, resolve: resolve as Waiting['resolve'], reject })
+      })
+    },
+    introduce: (statement) => void turn.statements.push(statement),
+    onAnswers([turns, commits, commitMs, answers]) {
+      counters.drains += 1
+      counters.commits += commits
+      counters.commitMs += commitMs
+      for (const [index, waiting] of sent.splice(0, turns).flat().entries()) {
+        counters.waitingRows -= waiting.rows
+        counters.rows += waiting.rows
+        answer(waiting, answers[index] as WireAnswer)
+      }
+    },
+    end(error) {
+      ended = error
+      for (const { reject } of [...sent.splice(0).flat(), ...turn.waiting]) reject(error)
+      turn = emptyTurn()
+      counters.waitingRows = 0
+    },
+  }
+}

@@ -1,0 +1,179 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { createCrashPoint } from './crash.ts'
+import { asStorageError, concernsFile } from './faults.ts'
+import { migrate } from './migrations.ts'
+import { type Migration, type SqlRow, StorageError } from './port.ts'
+import { createPrivateFile } from './private-file.ts'
+import type { FileSettings, WireAnswer, WireCall, WireList } from './wire.ts'
+
+/** One SQLite file as the store thread holds it. */
+export interface SqliteFile {
+  prepare(id: number, sql: string): void
+  /** Works off the calls in order, in one transaction when one of them writes, and commits; one answer per call. */
+  drain(calls: readonly WireCall[]): readonly WireAnswer[]
+  /** Time spent in COMMIT by the last drain, milliseconds; null when it wrote nothing. */
+  readonly lastCommitMs: number | null
+  /** SQLite moves the write-ahead log into the file when its last connection goes. */
+  close(): void
+}
+
+interface Prepared {
+  readonly run: StatementSync
+  /** What comes back: nothing, the changed rows, or what was selected. */
+  readonly gives: 'nothing' | 'changed' | 'selected'
+}
+
+/** A list failed half-way without a savepoint around it: the drain begins again, with savepoints. */
+const halfDone = new Error('half done')
+
+function openConnection(path: string, settings: FileSettings): DatabaseSync {
+  if (path !== ':memory:') createPrivateFile(path)
+  const db = new DatabaseSync(path, { timeout: settings.busyTimeoutMs })
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+    PRAGMA wal_autocheckpoint = ${settings.checkpointPages}; PRAGMA cache_size = -${settings.cacheKib};
+    PRAGMA journal_size_limit = ${settings.checkpointPages * 4096}`)
+  return db
+}
+
+function prepareStatement(db: DatabaseSync, sql: string): Prepared {
+  const run = db.prepare(sql)
+  run.setReturnArrays(true)
+  if (run.columns().length === 0) return { run, gives: 'nothing' }
+  return { run, gives: /\breturning\b/i.test(sql) ? 'changed' : 'selected' }
+}
+
+const isWrite = (call: WireCall): call is Extract<WireCall, readonly ['write' | 'each', ...unknown[]]> =>
+  call[0] === 'write' || call[0] === 'each'
+
+/** With `setReturnArrays` the rows are arrays, which the types of node:sqlite do not say. */
+const allRows = (statement: StatementSync, params: SqlRow) => statement.all(...params) as unknown as SqlRow[]
+const firstRow = (statement: StatementSync, params: SqlRow) => statement.get(...params) as unknown as SqlRow | undefined
+
+/** Opens the file, makes it what `settings` say, and brings its schema up to date. Throws a `StorageError`. */
+export function openFile(path: string, migrations: readonly Migration[], settings: FileSettings): SqliteFile {
+  const db = openConnection(path, settings)
+  try {
+    migrate(db, migrations)
+  } catch (error) {
+    db.close()
+    throw error
+  }
+  const crash = createCrashPoint(settings.crashAt)
+  const texts = new Map<number, string>()
+  const statements = new Map<number, Prepared>()
+  let lastCommitMs: number | null = null
+
+  function statement(id: number): Prepared {
+    const known = statements.get(id)
+    if (known) return known
+    const prepared = prepareStatement(db, texts.get(id) ?? '')
+    statements.set(id, prepared)
+    return prepared
+  }
+
+  function selecting(id: number): StatementSync {
+    const { run, gives } = statement(id)
+    if (gives !== 'selected') throw new StorageError('failed', 'a read must be a SELECT')
+    return run
+  }
+
+  function runOne(id: number, params: SqlRow): readonly [number, readonly SqlRow[] | null] {
+    const { run, gives } = statement(id)
+    if (gives === 'nothing') return [Number(run.run(...params).changes), null]
+    const rows = allRows(run, params)
+    return [gives === 'changed' ? rows.length : 0, rows]
+  }
+
+  function runList(list: WireList): unknown[] {
+    const results: unknown[] = []
+    for (let at = 0; at < list.length; at += 2) results.push(...runOne(list[at] as number, list[at + 1] as SqlRow))
+    return results
+  }
+
+  function runEach(id: number, rows: readonly SqlRow[]): unknown {
+    const { run, gives } = statement(id)
+    if (gives !== 'nothing') return rows.map((row) => firstRow(run, row))
+    for (const row of rows) run.run(...row)
+    return null
+  }
+
+  function work(call: WireCall): unknown {
+    switch (call[0]) {
+      case 'write':
+        return runList(call[3])
+      case 'each':
+        return runEach(call[3], call[4])
+      case 'read':
+        return allRows(selecting(call[2]), call[3])
+      case 'get': {
+        const run = selecting(call[2])
+        return call[3].map((row) => firstRow(run, row))
+      }
+      default:
+        return null
+    }
+  }
+
+  /** Works off one call. When it fails alone, nothing of it stands and all before it does. */
+  function answer(call: WireCall, careful: boolean): WireAnswer {
+    const several = (call[0] === 'write' && call[3].length > 2) || (call[0] === 'each' && call[4].length > 1)
+    try {
+      if (careful && several) db.exec('SAVEPOINT list')
+      const payload = work(call)
+      if (careful && several) db.exec('RELEASE list')
+      return ['ok', payload]
+    } catch (error) {
+      if (concernsFile(error) || (isWrite(call) && !db.isTransaction)) throw error
+      if (several && !careful) throw halfDone
+      if (several) db.exec('ROLLBACK TO list; RELEASE list')
+      const { code, message } = asStorageError(error)
+      return [code, message]
+    }
+  }
+
+  function commit(): void {
+    const begun = performance.now()
+    db.exec('COMMIT')
+    lastCommitMs = performance.now() - begun
+  }
+
+  /**
+   * Savepoints copy every page they touch, and lists hardly ever fail: so the first try goes without them, and only a
+   * list that breaks off half-way makes the drain begin again with them.
+   */
+  function attempt(calls: readonly WireCall[], careful: boolean): WireAnswer[] {
+    const answers: WireAnswer[] = []
+    try {
+      for (const call of calls) {
+        if (isWrite(call)) {
+          if (!db.isTransaction) db.exec('BEGIN IMMEDIATE')
+          if (!careful) crash.before(call[2])
+        }
+        answers.push(answer(call, careful))
+      }
+      if (db.isTransaction) commit()
+      return answers
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK')
+      if (error === halfDone) return attempt(calls, true)
+      const { code, message } = asStorageError(error)
+      return calls.map(() => [code, message])
+    }
+  }
+
+  return {
+    prepare: (id, sql) => void texts.set(id, sql),
+    drain(calls) {
+      lastCommitMs = null
+      const answers = attempt(calls, false)
+      for (const [index, call] of calls.entries()) {
+        if (isWrite(call) && answers[index]?.[0] === 'ok') crash.after(call[2])
+      }
+      return answers
+    },
+    get lastCommitMs() {
+      return lastCommitMs
+    },
+    close: () => db.close(),
+  }
+}

@@ -1,0 +1,102 @@
+import { Worker } from 'node:worker_threads'
+import { createDatabase } from './database.ts'
+import { createExchange, type StoreCounters } from './exchange.ts'
+import { type Database, type Migration, StorageError } from './port.ts'
+import type { ThreadSettings } from './wire.ts'
+
+/** Sizes and times of a store thread; every one has a default. */
+export interface StoreThreadOptions {
+  /** Where the process is to die, for proofs: the text of `BELFRY_CRASH_AT`. Default: nowhere. */
+  readonly crashAt?: string | null | undefined
+  /** Called once when the thread dies by itself: nothing can be stored any more, so the process should end. */
+  readonly onFatal?: (error: StorageError) => void
+  /** Rows that may wait for the thread before calls are refused with `overloaded`. Default 100,000. */
+  readonly waitingRowsLimit?: number
+  /** Rows after which a drain takes no further turn, so that one commit cannot hold up all others. Default 20,000. */
+  readonly drainRowsLimit?: number
+  /** How long a file that another program holds is waited for, milliseconds. Default 5,000. */
+  readonly busyTimeoutMs?: number
+  /** Pages of 4 KiB in the write-ahead log before it is moved into the file. Default 16,000 (performance.md). */
+  readonly checkpointPages?: number
+  /** Page cache of each file, KiB; filled as it is used. Default 65,536. */
+  readonly cacheKib?: number
+  /** JavaScript heap of the thread, MiB, beyond which it dies. Default: what Node gives a thread. */
+  readonly heapMib?: number
+}
+
+/** One worker thread that holds SQLite files. */
+export interface StoreThread {
+  /**
+   * Opens a file, or creates it so that only its owner can read it, and brings its schema up to date; `:memory:` is a
+   * database that goes when it is closed. Rejects with a `StorageError` (`schema-newer`, `disk-full`, `corrupt`, …).
+   */
+  open(path: string, migrations: readonly Migration[]): Promise<Database>
+  readonly counters: Readonly<StoreCounters>
+  /** CPU time of the thread so far, microseconds. */
+  cpuUsage(): Promise<{ readonly user: number; readonly system: number }>
+  /** Whether the thread keeps the process alive; it does until told otherwise. */
+  keepAlive(yes: boolean): void
+  /** Closes all databases and ends the thread; what was sent before is stored. May be called twice. */
+  close(): Promise<void>
+}
+
+function threadSettings(options: StoreThreadOptions): ThreadSettings {
+  const {
+    crashAt,
+    drainRowsLimit = 20_000,
+    busyTimeoutMs = 5000,
+    checkpointPages = 16_000,
+    cacheKib = 65_536,
+  } = options
+  return { drainRowsLimit, file: { crashAt: crashAt ?? null, busyTimeoutMs, checkpointPages, cacheKib } }
+}
+
+const thread = new URL('./thread.ts', import.meta.url)
+
+/** Starts the store thread. It sleeps until a message comes. */
+export function openStoreThread(options: StoreThreadOptions = {}): StoreThread {
+  const worker = new Worker(thread, {
+    name: 'belfry-store',
+    workerData: threadSettings(options),
+    ...(options.heapMib && { resourceLimits: { maxOldGenerationSizeMb: options.heapMib } }),
+  })
+  const exchange = createExchange((turn) => worker.postMessage(turn), options.waitingRowsLimit ?? 100_000)
+  const databases = new Set<Database>()
+  let files = 0
+  let closing: Promise<void> | null = null
+  let died = false
+
+  function onDeath(reason: string): void {
+    if (died) return
+    died = true
+    const error = new StorageError(closing ? 'closed' : 'failed', reason)
+    exchange.end(error)
+    if (!closing) options.onFatal?.(error)
+  }
+  worker.on('message', exchange.onAnswers)
+  worker.on('error', (error) => onDeath(`the store thread failed: ${error instanceof Error ? error.message : error}`))
+  worker.on('exit', () => onDeath('the store thread has ended'))
+
+  async function closeAll(): Promise<void> {
+    await Promise.allSettled([...databases].map((database) => database.close()))
+    await worker.terminate()
+  }
+
+  return {
+    async open(path, migrations) {
+      if (closing) throw new StorageError('closed', 'the store thread is closed')
+      const file = files++
+      await exchange.ask(['open', file, path, migrations.map(({ name, sql }) => [name, sql] as const)], 0)
+      const database = createDatabase(file, exchange, (closed) => databases.delete(closed))
+      databases.add(database)
+      return database
+    },
+    counters: exchange.counters,
+    cpuUsage: () => worker.cpuUsage(),
+    keepAlive: (yes) => (yes ? worker.ref() : worker.unref()),
+    close() {
+      closing ??= closeAll()
+      return closing
+    },
+  }
+}

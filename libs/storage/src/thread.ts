@@ -1,0 +1,84 @@
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { asStorageError } from './faults.ts'
+import { openFile, type SqliteFile } from './file.ts'
+import { StorageError } from './port.ts'
+import type { ThreadSettings, WireAnswer, WireCall, WireDrain, WireTurn } from './wire.ts'
+
+/**
+ * The store thread. A message wakes it; it then takes everything that waits, works it off with one commit per file, and
+ * answers in one message: however many callers wait, a file pays for one fsync per drain.
+ */
+const settings = workerData as ThreadSettings
+const files = new Map<number, SqliteFile>()
+
+function openOrClose(call: WireCall): WireAnswer {
+  try {
+    if (call[0] === 'open') {
+      const migrations = call[3].map(([name, sql]) => ({ name, sql }))
+      files.set(call[1], openFile(call[2], migrations, settings.file))
+    } else {
+      files.get(call[1])?.close()
+      files.delete(call[1])
+    }
+    return ['ok', null]
+  } catch (error) {
+    const { code, message } = asStorageError(error)
+    return [code, call[0] === 'open' ? `${call[2]}: ${message}` : message]
+  }
+}
+
+/** Where each call of a file stands among all calls of the drain. */
+function placesByFile(calls: readonly WireCall[]): Map<number, number[]> {
+  const places = new Map<number, number[]>()
+  for (const [place, call] of calls.entries()) {
+    const ofFile = places.get(call[1])
+    if (ofFile) ofFile.push(place)
+    else places.set(call[1], [place])
+  }
+  return places
+}
+
+/** The main loop opens a file before, and closes it after, all other calls of it were answered: they come alone. */
+function drainFile(file: number, calls: readonly WireCall[]): readonly WireAnswer[] {
+  if (calls.length === 1 && (calls[0]?.[0] === 'open' || calls[0]?.[0] === 'close')) return [openOrClose(calls[0])]
+  const open = files.get(file)
+  return open ? open.drain(calls) : calls.map(() => ['closed', 'the database is closed'])
+}
+
+function drain(turns: readonly WireTurn[]): WireDrain {
+  for (const [, statements] of turns) for (const [file, id, sql] of statements) files.get(file)?.prepare(id, sql)
+  const calls = turns.length === 1 ? (turns[0] as WireTurn)[2] : turns.flatMap((turn) => turn[2])
+  const answers: WireAnswer[] = new Array(calls.length)
+  let commits = 0
+  let commitMs = 0
+  for (const [file, places] of placesByFile(calls)) {
+    const fileAnswers = drainFile(
+      file,
+      places.map((place) => calls[place] as WireCall),
+    )
+    for (const [index, place] of places.entries()) answers[place] = fileAnswers[index] as WireAnswer
+    const spent = files.get(file)?.lastCommitMs ?? null
+    if (spent !== null) commits += 1
+    commitMs += spent ?? 0
+  }
+  return [turns.length, commits, commitMs, answers]
+}
+
+if (!parentPort) throw new StorageError('failed', 'the store thread is started by openStoreThread')
+const port = parentPort
+
+const waiting = () => receiveMessageOnPort(port)?.message as WireTurn | undefined
+
+port.on('message', (first: WireTurn) => {
+  for (let turn: WireTurn | undefined = first; turn; turn = waiting()) {
+    const turns = [turn]
+    let rows = turn[0]
+    while (rows < settings.drainRowsLimit) {
+      const next = waiting()
+      if (!next) break
+      turns.push(next)
+      rows += next[0]
+    }
+    port.postMessage(drain(turns))
+  }
+})

@@ -1,0 +1,46 @@
+import type { SqlRow, StorageErrorCode } from './port.ts'
+
+/**
+ * What the main loop and the store thread send each other: plain nested arrays of strings and numbers, one message a
+ * turn (measured: an object costs four times as much to clone, a flat array twice as much as nested rows).
+ */
+
+/** `[statement, parameters, statement, parameters, …]` */
+export type WireList = readonly (number | SqlRow)[]
+
+export type WireCall =
+  | readonly [kind: 'open', file: number, path: string, migrations: readonly (readonly [name: string, sql: string])[]]
+  | readonly [kind: 'close', file: number]
+  | readonly [kind: 'write', file: number, verb: string, list: WireList]
+  | readonly [kind: 'each', file: number, verb: string, statement: number, rows: readonly SqlRow[]]
+  | readonly [kind: 'read', file: number, statement: number, params: SqlRow]
+  | readonly [kind: 'get', file: number, statement: number, rows: readonly SqlRow[]]
+
+/** A statement that the thread has not seen yet; it comes before the first call that uses it. */
+export type WireStatement = readonly [file: number, statement: number, sql: string]
+
+/** Everything of one turn. `rows` is what counts against the limits. */
+export type WireTurn = readonly [rows: number, statements: readonly WireStatement[], calls: readonly WireCall[]]
+
+/**
+ * `write`: `[changes, rows or null, …]` per statement · `each`: first rows, or null when the statement returns none ·
+ * `read`: rows · `get`: first rows. Otherwise the code of a `StorageError` and its message.
+ */
+export type WireAnswer = readonly ['ok', payload: unknown] | readonly [StorageErrorCode, message: string]
+
+/** The answers to all calls of the turns that one drain took, in their order, and what the drain cost. */
+export type WireDrain = readonly [turns: number, commits: number, commitMs: number, answers: readonly WireAnswer[]]
+
+/** What the thread is started with. */
+export interface ThreadSettings {
+  readonly drainRowsLimit: number
+  readonly file: FileSettings
+}
+
+/** How each file is opened. */
+export interface FileSettings {
+  readonly crashAt: string | null
+  readonly busyTimeoutMs: number
+  readonly checkpointPages: number
+  readonly cacheKib: number
+}
