@@ -54,7 +54,10 @@ export interface Handlers {
   close(): Promise<void>
 }
 
-/** By the job's retry policy, not at all, or by the policy but not before so many milliseconds have passed. */
+/**
+ * Whether a failed attempt is retried: by the job's policy, never, or as often as the policy says but after so many
+ * milliseconds instead of its backoff.
+ */
 export type RetryWish = 'policy' | 'never' | { readonly afterMs: number }
 
 /** A failure that a handler expected. `code` is a short kebab-case word for programs, `message` is for people. */
@@ -75,7 +78,7 @@ export function fatal(code: string, message: string): JobFailure {
   return new JobFailure(code, message, 'never')
 }
 
-/** A failure whose retry, if the policy has one left, must wait at least `ms` milliseconds. To be thrown. */
+/** A failure whose retry, if the policy has one left, comes after `ms` milliseconds instead of its backoff. To be thrown. */
 export function retryAfter(ms: number, code: string, message: string): JobFailure {
   return new JobFailure(code, message, { afterMs: ms })
 }

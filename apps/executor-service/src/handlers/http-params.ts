@@ -1,0 +1,96 @@
+import { z } from 'zod'
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+
+/** The connection's own headers (RFC 9110, section 7.6.1), and those that say who calls, why, and how much follows. */
+const ourHeaders = [
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'idempotency-key',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-job-.*',
+]
+
+/** A pattern without flags, since JSON Schema has none. */
+const inAnyCase = (name: string) => name.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
+
+const headerName = z
+  .string()
+  .max(100)
+  .regex(
+    new RegExp(`^(?!(?:${ourHeaders.map(inAnyCase).join('|')})$)[!#$%&'*+.^_\`|~0-9A-Za-z-]+$`),
+    `is not a header that a job may set: ${ourHeaders.join(', ').replace('.*', '*')} belong to the call itself`,
+  )
+const headerValue = z
+  .string()
+  .max(8192)
+  .regex(
+    /^[\t\x20-\x7e\x80-\xff]*$/,
+    'must not hold line breaks, other control characters, or characters beyond Latin-1',
+  )
+
+const status = z.int().min(200).max(599)
+
+/** Longest that one request may take, milliseconds. */
+const longestRequestMs = 3_600_000
+
+export const httpCallParams = z
+  .strictObject({
+    url: z
+      .string()
+      .max(8192)
+      .regex(
+        /^[hH][tT][tT][pP][sS]?:\/\/[^\s/?#@\\]+(?:[/?#][^\s]*)?$/,
+        'must be an http or https URL without user name',
+      )
+      .refine((url) => URL.canParse(url), 'is not a URL')
+      .describe(
+        'Where to call: http or https, a public address, no user name and password. Redirects are not followed.',
+      ),
+    method: z.enum(methods).default('GET').describe('Method of the request.'),
+    headers: z
+      .record(headerName, headerValue)
+      .refine((headers) => Object.keys(headers).length <= 50, 'must not be more than 50')
+      .default({})
+      .describe('Headers of the request. Those of the connection, Idempotency-Key and X-Job-* cannot be set.'),
+    body: z.unknown().optional().describe('Text is sent as it is; anything else as JSON. Not with GET and HEAD.'),
+    expect: z
+      .strictObject({
+        status: z
+          .union([status, z.array(status).min(1).max(20)])
+          .optional()
+          .describe('The only statuses that count as success, instead of 200 to 299.'),
+        json: z.unknown().optional().describe('What the JSON of the answer must contain; objects may have more keys.'),
+      })
+      .optional()
+      .describe('What counts as success.'),
+    timeoutMs: z
+      .int()
+      .min(1)
+      .max(longestRequestMs)
+      .default(30_000)
+      .describe('How long the request may take, to the last byte of the answer, milliseconds.'),
+  })
+  .refine(({ method, body }) => body === undefined || body === null || (method !== 'GET' && method !== 'HEAD'), {
+    path: ['body'],
+    message: 'cannot be sent with GET or HEAD',
+  })
+export type HttpCallParams = z.infer<typeof httpCallParams>
+
+export const httpCallResult = z.strictObject({
+  status: z.int().describe('Status of the answer.'),
+  headers: z.record(z.string(), z.string()).describe('A part of its headers: no cookies, no challenges.'),
+  body: z.unknown().describe('JSON or text, cut off where it is longer than what is kept.'),
+  truncated: z.boolean().describe('Whether the body was cut off.'),
+  durationMs: z.int().describe('From the request to the last byte that was read, milliseconds.'),
+})
+export type HttpCallResult = z.infer<typeof httpCallResult>

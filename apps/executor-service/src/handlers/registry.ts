@@ -1,0 +1,68 @@
+import type { JobType } from '@belfry/contracts'
+import { z } from 'zod'
+import { dummy } from './dummy.ts'
+import type { Handler, Handlers } from './handler.ts'
+import { createHttpCall } from './http-call.ts'
+import { createOutboundAgent, type Resolve } from './outbound.ts'
+import { report } from './report.ts'
+
+export interface HandlersConfig {
+  /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
+  allowPrivate: boolean
+  /** Most connections to one origin at a time; as many as there are `io` slots. */
+  httpConnections: number
+  /** How long opening one connection may take, milliseconds. */
+  httpConnectTimeoutMs: number
+  /**
+   * How long an unused connection is kept when the server does not say, milliseconds. Below what servers keep by
+   * default (2 s is the shortest that is common), or a call would now and then go out on a connection that just closed.
+   */
+  httpKeepAliveMs: number
+  /** How much of an answer's body is kept, bytes; its stored form, half as long again, must fit into a result. */
+  httpBodyBytes: number
+}
+
+export const handlersDefaults: HandlersConfig = {
+  allowPrivate: false,
+  httpConnections: 200,
+  httpConnectTimeoutMs: 10_000,
+  httpKeepAliveMs: 1000,
+  httpBodyBytes: 32 * 1024,
+}
+
+/** The job types that ship. All calls share one pool of connections, which `close` ends. `resolve` finds addresses. */
+export function createHandlers(config: HandlersConfig, resolve?: Resolve): Handlers {
+  const agent = createOutboundAgent(
+    {
+      allowPrivate: config.allowPrivate,
+      connections: config.httpConnections,
+      connectTimeoutMs: config.httpConnectTimeoutMs,
+      keepAliveMs: config.httpKeepAliveMs,
+    },
+    resolve,
+  )
+  const all: Handler[] = [dummy, createHttpCall(agent, config.httpBodyBytes), report]
+  return {
+    types: new Map(all.map((handler) => [handler.type, handler])),
+    close: () => agent.destroy(),
+  }
+}
+
+function describe(handler: Handler): JobType {
+  const { type, title, description, timeoutMs } = handler
+  const examples = handler.examples.map((example) => ({ ...example }))
+  return {
+    type,
+    title,
+    description,
+    params: { ...z.toJSONSchema(handler.params, { io: 'input' }), examples },
+    result: { ...z.toJSONSchema(handler.result) },
+    timeoutMs,
+    examples,
+  }
+}
+
+/** What `GET /job-types` says: the params as they are sent (defaults named, not required), the results as they come. */
+export function describeHandlers(handlers: Handlers): JobType[] {
+  return [...handlers.types.values()].map(describe)
+}
