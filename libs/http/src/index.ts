@@ -1,1 +1,25 @@
-export {}
+export { type Access, mayAccess } from './access.ts'
+export { createHttpApp, type HttpAppOptions } from './app.ts'
+export type { Caller } from './caller.ts'
+export type { HttpApp } from './http-app.ts'
+export {
+  type Answer,
+  createIdempotency,
+  type IdempotencyOptions,
+  type RequestRecord,
+  type RequestStore,
+  type StoredAnswer,
+  type WithIdempotency,
+} from './idempotency.ts'
+export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
+export { problemOf, sendRefusal } from './problem.ts'
+export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
+export {
+  createTokenVerifier,
+  type Jwk,
+  KeysUnavailable,
+  type TokenVerifier,
+  type TokenVerifierOptions,
+  tokenAudience,
+  tokenIssuer,
+} from './tokens.ts'

@@ -1,0 +1,26 @@
+import { type Role, roles } from '@belfry/contracts'
+
+/**
+ * Who may call a route. `public`: anybody. A role: whoever holds it or a higher one (viewer < user < operator < admin),
+ * so `viewer` is open to everyone with a token. `service`: another service of ours, with a service token.
+ */
+export type Access = 'public' | 'service' | Role
+
+const known: readonly string[] = ['public', 'service', ...roles]
+
+export function isAccess(value: unknown): value is Access {
+  return typeof value === 'string' && known.includes(value)
+}
+
+/** Whether one of the roles reaches `needed`. */
+export function mayAccess(held: readonly Role[], needed: Role): boolean {
+  const rank = roles.indexOf(needed)
+  return held.some((role) => roles.indexOf(role) >= rank)
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Every route says who may call it; without one the app does not start (security.md, "open route"). */
+    access?: Access
+  }
+}

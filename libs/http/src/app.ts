@@ -1,0 +1,119 @@
+import { refusal, type ServiceName } from '@belfry/contracts'
+import type { ServiceDeps } from '@belfry/service'
+import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, type RawServerDefault } from 'fastify'
+import { createAuthentication } from './authenticate.ts'
+import { answerClientError } from './client-error.ts'
+import { checkCompiler, createErrorHandler } from './errors.ts'
+import type { HttpApp } from './http-app.ts'
+import { readJsonBody } from './json-body.ts'
+import { measureRequests } from './measure.ts'
+import { describeApp } from './openapi.ts'
+import { mountProbes } from './probes.ts'
+import { sendRefusal } from './problem.ts'
+import { guardRoutes } from './routes.ts'
+import type { ServiceTokens } from './service-tokens.ts'
+import type { TokenVerifier } from './tokens.ts'
+import { createRequestId, isTraceparent } from './tracing.ts'
+
+export interface HttpAppOptions {
+  service: ServiceName
+  deps: ServiceDeps
+  /** Checks access tokens. Null: the app has public and service routes only. */
+  tokens: TokenVerifier | null
+  /** Checks tokens of services; without it no `service` route lets anybody in. */
+  serviceTokens?: ServiceTokens
+  /** Serve `/openapi.json` out of the app's own routes; the gateway serves one over all services instead. */
+  openapi?: boolean
+  /** Largest body, bytes. */
+  bodyLimitBytes?: number
+  /** Until the whole request must have come in, milliseconds. */
+  requestTimeoutMs?: number
+  /** Until its headers must have come in, milliseconds. */
+  headersTimeoutMs?: number
+  /** How long a connection may be silent, milliseconds. */
+  connectionTimeoutMs?: number
+  /** How often late requests are looked for, milliseconds. */
+  timeoutSweepMs?: number
+}
+
+/** Longest part of a path that is looked at; ids and keys are shorter. */
+const longestParam = 200
+
+function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDefault> {
+  const { deps } = options
+  return {
+    loggerInstance: deps.log as FastifyBaseLogger,
+    // One line for each failure says all there is; a child logger and two lines a request would cost 10 µs.
+    disableRequestLogging: true,
+    childLoggerFactory: (logger) => logger,
+    bodyLimit: options.bodyLimitBytes ?? 256 * 1024,
+    requestTimeout: options.requestTimeoutMs ?? 15_000,
+    connectionTimeout: options.connectionTimeoutMs ?? 30_000,
+    http: {
+      headersTimeout: options.headersTimeoutMs ?? 10_000,
+      connectionsCheckingInterval: options.timeoutSweepMs ?? 5_000,
+    },
+    routerOptions: { maxParamLength: longestParam },
+    requestIdHeader: false,
+    genReqId: createRequestId(deps.ids),
+    clientErrorHandler: answerClientError,
+    frameworkErrors: createErrorHandler(deps.log) as never,
+  }
+}
+
+/** Said with every answer; a route that serves a page says its own policy. */
+const everyAnswer = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+}
+
+const compressed = refusal('unsupported-media-type', 'Send the body as it is, without Content-Encoding.')
+
+function greet(app: HttpApp): void {
+  app.decorateRequest('traceparent', null)
+  app.addHook('onRequest', (request, reply, done) => {
+    const { traceparent } = request.headers
+    if (isTraceparent(traceparent)) request.traceparent = traceparent
+    reply.header('x-request-id', request.id)
+    reply.headers(everyAnswer)
+    const encoding = request.headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') sendRefusal(reply, compressed)
+    else done()
+  })
+}
+
+function readBodies(app: HttpApp): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+    try {
+      done(null, readJsonBody(bytes as Buffer))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+}
+
+/**
+ * An app that behaves: every route says who may call it, bodies are closed and checked with all faults told at once,
+ * every "no" is problem+json, and nothing that comes in makes a 5xx. `/livez`, `/readyz` and `/openapi.json` are there.
+ * Add routes in the same turn; `request.caller` holds who calls, `reply.refuse` answers an expected "no".
+ */
+export function createHttpApp(options: HttpAppOptions): HttpApp {
+  const { deps, tokens, serviceTokens = null } = options
+  const app = Fastify(serverOptions(options)) as unknown as HttpApp
+  app.setValidatorCompiler(checkCompiler)
+  app.setSerializerCompiler(() => JSON.stringify)
+  app.setErrorHandler(createErrorHandler(deps.log))
+  app.decorateReply('refuse', function (refused) {
+    return sendRefusal(this, refused)
+  })
+  readBodies(app)
+  greet(app)
+  app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
+  guardRoutes(app, { hasTokens: tokens !== null })
+  measureRequests(app, deps.metrics)
+  if (options.openapi ?? true) describeApp(app, options.service)
+  mountProbes(app, deps.health)
+  if (tokens) deps.health.add('token keys', () => tokens.check())
+  return app
+}

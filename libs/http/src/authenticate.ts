@@ -1,0 +1,155 @@
+import { isRefusal, type Refusal, type Role, refusal, type ServiceName } from '@belfry/contracts'
+import jwt from '@fastify/jwt'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { mayAccess } from './access.ts'
+import type { Caller } from './caller.ts'
+import type { HttpApp } from './http-app.ts'
+import { sendRefusal } from './problem.ts'
+import type { ServiceTokens } from './service-tokens.ts'
+import { KeysUnavailable, type TokenVerifier, tokenAudience, tokenIssuer } from './tokens.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose token came with the request. Only on routes whose access is a role; elsewhere reading it throws. */
+    readonly caller: Caller
+    /** Which service calls. Only on routes whose access is `service`; elsewhere reading it throws. */
+    readonly callingService: ServiceName
+  }
+}
+
+/** Longest token that is looked at, characters: ours have about 400. */
+const longestToken = 4096
+const bearer = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i
+
+/** Everything that is wrong with a token looks the same from outside. */
+const unauthenticated = refusal('unauthenticated', 'Send a valid access token as "Authorization: Bearer …".')
+const keysUnavailable = refusal('unavailable', 'Tokens cannot be checked while the keys are out of reach.')
+const forbidden = (needed: Role) => refusal('forbidden', `This needs the role "${needed}".`)
+const servicesOnly = refusal('unauthenticated', 'This address is for services.')
+
+function tokenOf(request: FastifyRequest): string | undefined {
+  const { authorization } = request.headers
+  if (authorization === undefined || authorization.length > longestToken) return undefined
+  return bearer.exec(authorization)?.[1]
+}
+
+/** Base64url may end in bits that nobody reads; a token with other ones there is another text for the same signature. */
+function isCanonical(token: string): boolean {
+  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
+}
+
+/** Our tokens have these and no others: `crit`, `jku`, `jwk`, `x5u`, `b64` and the like are never even looked at. */
+const headerNames = ['alg', 'kid', 'typ']
+
+interface DecodedToken {
+  readonly header: Readonly<Record<string, unknown>>
+}
+
+async function keyOf(tokens: TokenVerifier, { header }: DecodedToken): Promise<string> {
+  const isOurs = Object.keys(header).every((name) => headerNames.includes(name))
+  const key =
+    isOurs && header.alg === 'EdDSA' && typeof header.kid === 'string' ? await tokens.keyOf(header.kid) : undefined
+  if (key === undefined) throw new Error('the token is signed with no key of ours')
+  return key
+}
+
+/** Where the identity lies on the request; read through the getters, which tell a route that it has none. */
+const callerOn = Symbol('caller')
+const serviceOn = Symbol('callingService')
+
+interface Identities {
+  [callerOn]: Caller | null
+  [serviceOn]: ServiceName | null
+}
+
+function identities(request: FastifyRequest): Identities {
+  return request as unknown as Identities
+}
+
+function present<T>(identity: T | null, name: string): T {
+  if (identity === null) throw new Error(`request.${name} was read on a route whose access gives none`)
+  return identity
+}
+
+function decorate(app: HttpApp): void {
+  app.decorateRequest(callerOn, null)
+  app.decorateRequest(serviceOn, null)
+  app.decorateRequest('caller', {
+    getter() {
+      return present(identities(this)[callerOn], 'caller')
+    },
+  })
+  app.decorateRequest('callingService', {
+    getter() {
+      return present(identities(this)[serviceOn], 'callingService')
+    },
+  })
+}
+
+/** Signatures, issuer and audience. Times are checked by `callerOf`, against the clock that was handed in. */
+function registerJwt(app: HttpApp, tokens: TokenVerifier): void {
+  app.register(jwt, {
+    secret: { public: (_request: FastifyRequest, token: unknown) => keyOf(tokens, token as DecodedToken) },
+    decode: { complete: true },
+    decoratorName: 'jwtClaims',
+    verify: {
+      algorithms: ['EdDSA'],
+      allowedIss: tokenIssuer,
+      allowedAud: tokenAudience,
+      requiredClaims: ['iss', 'aud', 'sub', 'exp', 'iat'],
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+    },
+  })
+}
+
+function isKeysUnavailable(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  return (
+    error instanceof KeysUnavailable || ('originalError' in error && error.originalError instanceof KeysUnavailable)
+  )
+}
+
+type Settle = (outcome: Caller | Refusal) => void
+
+/** Whose token it is: at once when it was verified before, else after @fastify/jwt has checked it. */
+function identify(request: FastifyRequest, tokens: TokenVerifier, token: string, settle: Settle): void {
+  const known = tokens.recall(token)
+  if (known) settle(known)
+  else if (!isCanonical(token)) settle(unauthenticated)
+  else {
+    request.jwtVerify((error: Error | null, claims: unknown) => {
+      if (error) settle(isKeysUnavailable(error) ? keysUnavailable : unauthenticated)
+      else settle(tokens.accept(token, claims) ?? unauthenticated)
+    })
+  }
+}
+
+/** The hook that lets a request in or refuses it by its route's access rule, before its body is read. */
+export function createAuthentication(app: HttpApp, tokens: TokenVerifier | null, serviceTokens: ServiceTokens | null) {
+  decorate(app)
+  if (tokens) registerJwt(app, tokens)
+
+  const admitService = (request: FastifyRequest, token: string | undefined): Refusal | undefined => {
+    const service = token === undefined ? undefined : serviceTokens?.verify(token)
+    if (service === undefined) return servicesOnly
+    identities(request)[serviceOn] = service
+    return undefined
+  }
+
+  const admitUser = (request: FastifyRequest, needed: Role, found: Caller | Refusal): Refusal | undefined => {
+    if (isRefusal(found)) return found
+    identities(request)[callerOn] = found
+    return mayAccess(found.roles, needed) ? undefined : forbidden(needed)
+  }
+
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const access = request.routeOptions.config.access
+    const finish = (refused: Refusal | undefined) => (refused ? sendRefusal(reply, refused) : done())
+    const token = tokenOf(request)
+    if (request.is404 || access === undefined || access === 'public') done()
+    else if (access === 'service') finish(admitService(request, token))
+    else if (token === undefined || !tokens) finish(unauthenticated)
+    else identify(request, tokens, token, (found) => finish(admitUser(request, access, found)))
+  }
+}

@@ -1,0 +1,40 @@
+import { type Role, roles } from '@belfry/contracts'
+import { z } from 'zod'
+
+/** The user whose token came with a request. */
+export interface Caller {
+  readonly userId: string
+  readonly username: string
+  readonly roles: readonly Role[]
+}
+
+/** What an access token of ours says. Times are whole seconds (RFC 7519). */
+const accessClaims = z.object({
+  sub: z.string().min(1).max(100),
+  name: z.string().min(1).max(256),
+  roles: z.array(z.enum(roles)).max(roles.length),
+  iat: z.int(),
+  exp: z.int(),
+  nbf: z.int().optional(),
+})
+export type AccessClaims = z.infer<typeof accessClaims>
+
+/** Whom the claims of a token with a good signature name, and until when (epoch milliseconds, with the skew). */
+export interface Known {
+  readonly caller: Caller
+  readonly until: number
+}
+
+/**
+ * Reads claims at the moment `now` (epoch milliseconds): undefined when they are not of our shape, not valid yet, made
+ * in the future, or over, allowing for `skewMs` between the clocks (security.md: 30 s).
+ */
+export function callerOf(claims: unknown, now: number, skewMs: number): Known | undefined {
+  const read = accessClaims.safeParse(claims)
+  if (!read.success) return undefined
+  const { sub, name, roles: held, iat, exp, nbf } = read.data
+  const until = exp * 1000 + skewMs
+  const from = Math.max(iat, nbf ?? iat) * 1000 - skewMs
+  if (now < from || now >= until || exp <= iat) return undefined
+  return { caller: { userId: sub, username: name, roles: held }, until }
+}

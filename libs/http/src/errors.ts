@@ -1,0 +1,64 @@
+import { type Fault, type Refusal, refusal } from '@belfry/contracts'
+import type { Logger } from '@belfry/service'
+import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
+import type { z } from 'zod'
+import { checkPart, type RequestPart, requestParts } from './faults.ts'
+import { refusalOfError, sendRefusal } from './problem.ts'
+
+/** One part of a request does not fit its schema. `validationContext` is set by Fastify: which part it was. */
+class MisfitPart extends Error {
+  readonly faults: readonly Fault[]
+  validationContext?: string
+  constructor(faults: readonly Fault[]) {
+    super('the request does not fit its schema')
+    this.name = 'MisfitPart'
+    this.faults = faults
+  }
+}
+
+/** Checks with the route's zod schemas; the value that handlers see is the one that the schema makes. */
+export const checkCompiler: FastifySchemaCompiler<z.core.$ZodType> = ({ schema, httpPart }) => {
+  const part = httpPart as RequestPart
+  return (data: unknown) => {
+    const checked = checkPart(part, schema, data)
+    return 'faults' in checked ? { error: new MisfitPart(checked.faults) } : { value: checked.value }
+  }
+}
+
+/** Fastify stops at the first part with a fault; the answer names the faults of all. */
+function allFaults(error: MisfitPart, request: FastifyRequest): Fault[] {
+  const at = requestParts.indexOf(error.validationContext as RequestPart)
+  const schemas = (request.routeOptions.schema ?? {}) as Partial<Record<RequestPart, z.core.$ZodType>>
+  const given = { params: request.params, body: request.body, querystring: request.query }
+  const later = requestParts.slice(at + 1).flatMap((part) => {
+    const schema = schemas[part]
+    const checked = schema ? checkPart(part, schema, given[part]) : undefined
+    return checked && 'faults' in checked ? checked.faults : []
+  })
+  return [...error.faults, ...later]
+}
+
+function refusalOf(error: unknown, request: FastifyRequest): Refusal | undefined {
+  if (!(error instanceof MisfitPart)) return refusalOfError(error)
+  return refusal('malformed-request', 'The request does not fit what this address takes.', {
+    errors: allFaults(error, request),
+  })
+}
+
+const surprise = refusal('internal', 'Something went wrong on our side. Name the request id when you report it.')
+
+/** Turns whatever a route throws into a problem. A surprise is logged once, with its context, and shown without it. */
+export function createErrorHandler(log: Logger) {
+  return (err: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const refused = refusalOf(err, request)
+    const isOurs = refused === undefined || refused.refused === 'storage-full'
+    if (isOurs) {
+      const { method, url } = request.routeOptions
+      log.error(
+        { err, requestId: request.id, traceparent: request.traceparent, method, route: url },
+        'a request failed',
+      )
+    }
+    return sendRefusal(reply, refused ?? surprise)
+  }
+}

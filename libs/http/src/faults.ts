@@ -1,0 +1,137 @@
+import type { Fault } from '@belfry/contracts'
+import { nearestName } from '@belfry/service'
+import { z } from 'zod'
+import { codeOf, describe, isMissing } from './fault-words.ts'
+import { textFault } from './json-body.ts'
+import { pointerOf, shownName } from './pointer.ts'
+
+/** The parts of a request that have a schema, in the order in which Fastify checks them. */
+export const requestParts = ['params', 'body', 'querystring'] as const
+export type RequestPart = (typeof requestParts)[number]
+
+type Issue = z.core.$ZodIssue
+type Path = readonly PropertyKey[]
+
+/** Faults told about one request: enough to mend it, too few to make a weapon of the answer. */
+const mostFaults = 50
+
+interface Found {
+  readonly path: Path
+  readonly code: string
+  readonly detail: string
+  readonly suggestion?: string | undefined
+}
+
+/** What is asked about while the issues of one value are told: the value, and which fields its objects know. */
+interface Context {
+  readonly data: unknown
+  /** By the very list of unknown fields that zod reports about an object. */
+  readonly known: Map<readonly string[], readonly string[]>
+}
+
+function nearestField(issue: z.core.$ZodIssueUnrecognizedKeys, key: string, context: Context) {
+  return nearestName(key, context.known.get(issue.keys) ?? [])
+}
+
+/**
+ * How far a value is from a branch of a union. A field that is missing counts double, since the sender may have meant
+ * another branch; a misspelt one counts half, since they probably meant this one.
+ */
+function distanceOf(issues: readonly Issue[], context: Context): number {
+  let distance = 0
+  for (const issue of issues) {
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys.slice(0, mostFaults)) distance += nearestField(issue, key, context) ? 0.5 : 1
+    } else distance += issue.message === isMissing ? 2 : 1
+  }
+  return distance
+}
+
+function isOfWrongKind(issues: readonly Issue[]): boolean {
+  return issues.some((one) => one.path.length === 0 && (one.code === 'invalid_type' || one.code === 'invalid_value'))
+}
+
+/** The branch of a union that the sender most likely meant: right in kind, and with the least to mend. */
+function meantBranch(branches: readonly (readonly Issue[])[], context: Context): readonly Issue[] | undefined {
+  return branches
+    .filter((issues) => !isOfWrongKind(issues))
+    .map((issues) => ({ issues, distance: distanceOf(issues, context) }))
+    .toSorted((a, b) => a.distance - b.distance)[0]?.issues
+}
+
+function wrongKind(branches: readonly (readonly Issue[])[]): string {
+  const names = branches.flat().map((one) => one.message.replace(/^must be /, ''))
+  return `must be ${[...new Set(names)].join(' or ')}`
+}
+
+function valueAt(data: unknown, path: Path): unknown {
+  return path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown> | null | undefined)?.[part], data)
+}
+
+function nearestValue(issue: Issue, given: unknown): string | undefined {
+  if (issue.code !== 'invalid_value' || typeof given !== 'string') return undefined
+  return nearestName(given, issue.values.map(String))
+}
+
+function expand(issue: Issue, above: Path, context: Context): Found[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.slice(0, mostFaults).map((key) => ({
+      path: [...path, key],
+      code: 'unknown-field',
+      detail: `there is no field "${shownName(key)}"`,
+      suggestion: nearestField(issue, key, context),
+    }))
+  }
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const meant = meantBranch(issue.errors, context)
+    if (meant) return meant.flatMap((one) => expand(one, path, context))
+    return [{ path, code: 'wrong-type', detail: wrongKind(issue.errors) }]
+  }
+  const suggestion = nearestValue(issue, valueAt(context.data, path))
+  return [{ path, code: codeOf(issue), detail: issue.message, suggestion }]
+}
+
+function pointerIn(part: RequestPart, path: Path): string {
+  if (part === 'body') return pointerOf(path)
+  return `${part === 'querystring' ? '?' : ':'}${shownName(String(path[0] ?? ''))}`
+}
+
+function faultOf(part: RequestPart, { path, code, detail, suggestion }: Found): Fault {
+  const pointer = pointerIn(part, path)
+  return suggestion === undefined ? { pointer, code, detail } : { pointer, code, detail, suggestion }
+}
+
+/** Texts of an address may hold U+0000 (`%00`), which no schema is asked about. */
+function addressFaults(part: RequestPart, data: unknown): Fault[] {
+  if (part === 'body' || typeof data !== 'object' || data === null) return []
+  return Object.entries(data).flatMap(([name, value]) => {
+    const wrong = textFault(name) ?? textFault(String(value))
+    return wrong === undefined ? [] : [faultOf(part, { path: [name], code: 'bad-character', detail: wrong })]
+  })
+}
+
+function fieldsOf(schema: unknown): readonly string[] {
+  const shape = (schema as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def?.shape
+  return shape ? Object.keys(shape) : []
+}
+
+/** What the check of one part gives: the value as the schema makes it, or every fault. */
+export type Checked = { readonly value: unknown } | { readonly faults: readonly Fault[] }
+
+/** Checks one part of a request against its schema. An empty body counts as undefined. */
+export function checkPart(part: RequestPart, schema: z.core.$ZodType, data: unknown): Checked {
+  const wrongTexts = addressFaults(part, data)
+  if (wrongTexts.length > 0) return { faults: wrongTexts }
+  const given = data ?? undefined
+  const context: Context = { data: given, known: new Map() }
+  const result = z.core.safeParse(schema, given, {
+    error: (issue) => {
+      if (issue.code === 'unrecognized_keys') context.known.set(issue.keys, fieldsOf(issue.inst))
+      return describe(issue)
+    },
+  })
+  if (result.success) return { value: result.data }
+  const all = result.error.issues.flatMap((issue) => expand(issue, [], context))
+  return { faults: all.slice(0, mostFaults).map((one) => faultOf(part, one)) }
+}

@@ -1,0 +1,92 @@
+import { isUtf8 } from 'node:buffer'
+import type { Fault } from '@belfry/contracts'
+import { pointerOf } from './pointer.ts'
+
+/** How deep lists and objects may lie in each other: far beyond any body of ours, far below what overflows a stack. */
+const deepest = 64
+/** Faults told about one body: enough to mend it, too few to make a weapon of the answer. */
+const mostFaults = 50
+
+/** A body that is no JSON, or JSON that we do not take. Leaves as 400 with its faults. */
+export class MalformedBody extends Error {
+  readonly faults: readonly Fault[]
+  constructor(faults: readonly Fault[]) {
+    super('the body is malformed')
+    this.name = 'MalformedBody'
+    this.faults = faults
+  }
+}
+
+type Path = (string | number)[]
+
+/** What is wrong with a text that came from outside, wherever it stands; undefined when it may be stored. */
+export function textFault(text: string): string | undefined {
+  if (text.includes('\0')) return 'must not contain the character U+0000'
+  return text.isWellFormed() ? undefined : 'must not contain half of a surrogate pair'
+}
+
+function keyFault(key: string, value: unknown): Omit<Fault, 'pointer'> | undefined {
+  const poisons =
+    key === '__proto__' ||
+    (key === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype'))
+  if (poisons) return { code: 'forbidden-name', detail: `"${key}" is not taken as a name` }
+  const wrong = textFault(key)
+  return wrong === undefined ? undefined : { code: 'bad-character', detail: `the name ${wrong}` }
+}
+
+function inspectValue(value: unknown, path: Path, faults: Fault[]): void {
+  if (faults.length >= mostFaults) return
+  if (typeof value === 'string') {
+    const wrong = textFault(value)
+    if (wrong !== undefined) faults.push({ pointer: pointerOf(path), code: 'bad-character', detail: wrong })
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value)) faults.push({ pointer: pointerOf(path), code: 'too-large', detail: 'is too large' })
+  } else if (typeof value === 'object' && value !== null) {
+    if (path.length >= deepest) {
+      faults.push({ pointer: pointerOf(path), code: 'too-deep', detail: `lies deeper than ${deepest} levels` })
+    } else inspectMembers(value, path, faults)
+  }
+}
+
+function inspectMembers(value: object, path: Path, faults: Fault[]): void {
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      path.push(i)
+      inspectValue(value[i], path, faults)
+      path.pop()
+    }
+    return
+  }
+  for (const [key, member] of Object.entries(value)) {
+    path.push(key)
+    const wrong = keyFault(key, member)
+    if (wrong) faults.push({ pointer: pointerOf(path), ...wrong })
+    else inspectValue(member, path, faults)
+    path.pop()
+  }
+}
+
+/** What must not come in, whatever the schema says: U+0000, half characters, prototypes, infinite numbers, deep nests. */
+export function inspectJson(value: unknown): Fault[] {
+  const faults: Fault[] = []
+  inspectValue(value, [], faults)
+  return faults
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new MalformedBody([{ pointer: '', code: 'not-json', detail: 'is not JSON' }])
+  }
+}
+
+/** The value of a JSON body; undefined for an empty one, which a route may take. Throws `MalformedBody`. */
+export function readJsonBody(bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined
+  if (!isUtf8(bytes)) throw new MalformedBody([{ pointer: '', code: 'not-utf-8', detail: 'is not UTF-8 text' }])
+  const value = parse(bytes.toString('utf8'))
+  const faults = inspectJson(value)
+  if (faults.length > 0) throw new MalformedBody(faults)
+  return value
+}

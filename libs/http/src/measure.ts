@@ -1,0 +1,27 @@
+import type { Metrics } from '@belfry/service'
+import type { HttpApp } from './http-app.ts'
+
+/** `belfry_http_request_duration_seconds`, by the route's pattern: an address that is no route counts as `none`. */
+export function measureRequests(app: HttpApp, metrics: Metrics): void {
+  const histogram = metrics.histogram(
+    'belfry_http_request_duration_seconds',
+    'From the request to the end of its answer',
+    ['route', 'method', 'status_class'],
+  )
+  const series = new Map<string, { observe(value: number): void }>()
+
+  const seriesOf = (method: string, route: string, statusClass: string) => {
+    const name = `${method} ${route} ${statusClass}`
+    const found = series.get(name) ?? histogram.labels({ route, method, status_class: statusClass })
+    series.set(name, found)
+    return found
+  }
+
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'none'
+    // The method of an address that is no route is whatever the caller typed.
+    const method = request.is404 ? 'any' : request.method
+    seriesOf(method, route, `${Math.floor(reply.statusCode / 100)}xx`).observe(reply.elapsedTime / 1000)
+    done()
+  })
+}
