@@ -1,0 +1,132 @@
+import {
+  type ExecutionCause,
+  type ExecutionState,
+  isEnded,
+  type JobChange,
+  type Refusal,
+  refusal,
+} from '@belfry/contracts'
+
+/** From `fromAt` on (a fire time, epoch milliseconds) only `version` and newer ones start. */
+export interface Floor {
+  readonly version: number
+  readonly fromAt: number
+}
+
+/** Per job: what must not start any more, and who holds an overlap place. A job without one is open. */
+export interface Admission {
+  readonly jobId: string
+  /** Versions below it never start. */
+  readonly minVersion: number
+  /** In order of version; `fromAt` grows with it. At most `maxFloors`. */
+  readonly floors: readonly Floor[]
+  /** Ids of the executions that hold a place; at most the job's overlap limit. */
+  readonly places: readonly string[]
+  /** Grows by one with every change; 0 for one that is not stored yet. */
+  readonly rev: number
+}
+
+export const maxFloors = 256
+
+/** The admission of a job that has none. */
+export function openAdmission(jobId: string): Admission {
+  return { jobId, minVersion: 0, floors: [], places: [], rev: 0 }
+}
+
+/** What of an execution decides whether its job's admission lets it start. */
+export interface Applicant {
+  readonly version: number
+  readonly cause: ExecutionCause
+  readonly fireAt: number
+}
+
+const stoppingKinds: readonly JobChange['kind'][] = ['pause', 'cancel', 'delete']
+
+/** Joining these two floors would close one that is open now: its version and its fire time lie between them. */
+function isBetween(older: Floor, newer: Floor, one: Applicant): boolean {
+  const between = one.version >= older.version && one.version < newer.version
+  return between && one.fireAt > older.fromAt && one.fireAt <= newer.fromAt
+}
+
+/** Joins the two oldest neighbours with nothing open between them into (newer version, older `fromAt`). */
+function joinOldest(floors: readonly Floor[], open: readonly Applicant[]): readonly Floor[] | null {
+  for (let i = 0; i + 1 < floors.length; i++) {
+    const older = floors[i] as Floor
+    const newer = floors[i + 1] as Floor
+    if (open.some((one) => one.cause === 'schedule' && isBetween(older, newer, one))) continue
+    return [...floors.slice(0, i), { version: newer.version, fromAt: older.fromAt }, ...floors.slice(i + 2)]
+  }
+  return null
+}
+
+function applyChange(admission: Admission, { version, kind, changedAt }: JobChange): Admission {
+  if (version <= admission.minVersion) return admission
+  if (stoppingKinds.includes(kind)) {
+    return { ...admission, minVersion: version, floors: admission.floors.filter((floor) => floor.version > version) }
+  }
+  const isCovered = admission.floors.some((floor) => floor.version >= version && floor.fromAt <= changedAt)
+  if (kind === 'create' || isCovered) return admission
+  const floors = [...admission.floors, { version, fromAt: changedAt }].sort((a, b) => a.version - b.version)
+  return { ...admission, floors }
+}
+
+/**
+ * Step 2 of protocol.md: a cancel, pause or delete raises `minVersion` and clears older floors, an update or resume adds a
+ * floor. The order and number of deliveries do not matter. `open` are the job's executions that are ready or running;
+ * they are looked at only when floors must be joined. Answers the same admission when the changes say nothing new, and
+ * refuses when the floors are full and none can be joined.
+ */
+export function applyChanges(
+  admission: Admission,
+  changes: readonly JobChange[],
+  open: readonly Applicant[],
+): Admission | Refusal {
+  let next = changes.reduce(applyChange, admission)
+  while (next.floors.length > maxFloors) {
+    const floors = joinOldest(next.floors, open)
+    if (floors === null) {
+      return refusal('too-many-requests', 'Too many changes while executions of older versions are open.', {
+        retryAfterS: 60,
+      })
+    }
+    next = { ...next, floors }
+  }
+  return next === admission ? admission : { ...next, rev: admission.rev + 1 }
+}
+
+/**
+ * Whether the job's admission closes an execution, and as what. A floor counts by fire time, never by the time of a retry;
+ * a trigger has no fire time of its schedule and is closed by `minVersion` only.
+ */
+export function closedAs(admission: Admission, one: Applicant): 'cancelled' | 'superseded' | null {
+  if (one.version < admission.minVersion) return 'cancelled'
+  if (one.cause !== 'schedule') return null
+  const isOver = admission.floors.some((floor) => floor.version > one.version && floor.fromAt < one.fireAt)
+  return isOver ? 'superseded' : null
+}
+
+/** A place was taken (`blockedBy` null) or is not to be had. `admission` is the very one that was given when nothing changed. */
+export interface PlaceAnswer {
+  readonly admission: Admission
+  readonly blockedBy: string | null
+}
+
+/**
+ * Takes an overlap place for `executionId` among `limit`. Places whose execution is neither ready nor running are dropped
+ * first, so nobody has to release one; an own place is kept, so a retry finds it again.
+ */
+export function takePlace(
+  admission: Admission,
+  executionId: string,
+  limit: number,
+  stateOf: (executionId: string) => ExecutionState | undefined,
+): PlaceAnswer {
+  if (admission.places.includes(executionId)) return { admission, blockedBy: null }
+  const held = admission.places.filter((id) => {
+    const state = stateOf(id)
+    return state !== undefined && !isEnded(state)
+  })
+  const inTheWay = held[0]
+  if (inTheWay !== undefined && held.length >= limit) return { admission, blockedBy: inTheWay }
+  return { admission: { ...admission, places: [...held, executionId], rev: admission.rev + 1 }, blockedBy: null }
+}

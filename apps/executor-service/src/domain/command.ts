@@ -1,0 +1,73 @@
+import type { JobExecuteMessage } from '@belfry/contracts'
+import { type Arrival, changed, type Execution, isAtRest, type Pool } from './execution.ts'
+
+/** What goes with a command: how it came, which slots its type takes, and how long ago it may have been planned. */
+export interface Delivery {
+  readonly arrival: Omit<Arrival, 'plannedAt'>
+  readonly pool: Pool
+  /** A command planned before this moment may be the echo of an execution that was already cleared away. */
+  readonly oldestPlannedAt: number
+}
+
+/** The part of a record that its command decides. A command from before the retention ends as expired, and so answers. */
+function ordered(command: JobExecuteMessage, { arrival, pool, oldestPlannedAt }: Delivery) {
+  const isTooOld = command.plannedAt < oldestPlannedAt
+  return {
+    jobId: command.jobId,
+    ownerId: command.ownerId,
+    jobType: command.jobType,
+    version: command.version,
+    cause: command.cause,
+    params: command.params,
+    policy: command.policy,
+    priority: command.priority,
+    expiresAt: command.expiresAt,
+    fireAt: command.fireAt,
+    runAt: command.fireAt,
+    pool,
+    arrival: { plannedAt: command.plannedAt, ...arrival },
+    state: isTooOld ? ('expired' as const) : ('ready' as const),
+    endedAt: isTooOld ? arrival.admittedAt : null,
+  }
+}
+
+/** The record of an execution that was never heard of before. */
+export function newExecution(command: JobExecuteMessage, delivery: Delivery): Execution {
+  return {
+    id: command.executionId,
+    ...ordered(command, delivery),
+    seq: 1,
+    epoch: 0,
+    owner: null,
+    attempts: [],
+    inDoubt: [],
+    failures: 0,
+    losses: 0,
+    cancelRequested: false,
+    blockedBy: null,
+    retryOf: null,
+    result: null,
+    error: null,
+    artifacts: [],
+  }
+}
+
+/**
+ * Takes a command (protocol.md step 8). None there: the record begins. A newer version replaces one that is ready or at
+ * rest: tries and losses restart, the epoch and the epochs in doubt stay, so an owner of old cannot finish the new one.
+ * Anything else is answered with the very record that is there, to be published again.
+ */
+export function admit(existing: Execution | undefined, command: JobExecuteMessage, delivery: Delivery): Execution {
+  if (existing === undefined) return newExecution(command, delivery)
+  const mayReplace = existing.state === 'ready' || isAtRest(existing)
+  if (!mayReplace || command.version <= existing.version) return existing
+  return changed(existing, {
+    ...ordered(command, delivery),
+    failures: 0,
+    losses: 0,
+    cancelRequested: false,
+    blockedBy: null,
+    result: null,
+    error: null,
+  })
+}

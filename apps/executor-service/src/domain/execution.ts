@@ -1,0 +1,167 @@
+import {
+  type ArtifactInfo,
+  type AttemptRecord,
+  type ExecutionCause,
+  type ExecutionError,
+  type ExecutionPolicy,
+  type ExecutionState,
+  executionStatusOf,
+  isEnded,
+  type JobStatusMessage,
+  type Refusal,
+  refusal,
+} from '@belfry/contracts'
+
+/** Which of the executor's slots a run takes: `io` for one that mostly waits, `cpu` for one that computes. */
+export type Pool = 'io' | 'cpu'
+
+/** An epoch whose executor went silent: it may still be at work. `lostAt` in epoch milliseconds. */
+export interface Doubt {
+  readonly epoch: number
+  readonly lostAt: number
+}
+
+/** A file of a recorded attempt; `epoch` says which attempt's, since an attempt that lost its lease may store one too. */
+export interface StoredArtifact extends ArtifactInfo {
+  readonly epoch: number
+}
+
+/** How the command came here. Times in epoch milliseconds; place on the bus null where the bus has none. */
+export interface Arrival {
+  readonly plannedAt: number
+  readonly sentAt: number | null
+  readonly admittedAt: number
+  readonly topic: string | null
+  readonly partition: number | null
+  readonly offset: string | null
+}
+
+/**
+ * The one record of one fire time or trigger (protocol.md, records). Every change makes a new record with `seq` one
+ * higher; a compare-and-set on `seq` is what makes a change count. Times are epoch milliseconds.
+ */
+export interface Execution {
+  readonly id: string
+  readonly jobId: string
+  readonly ownerId: string
+  readonly jobType: string
+  readonly version: number
+  readonly cause: ExecutionCause
+  readonly params: Record<string, unknown>
+  readonly policy: ExecutionPolicy
+  readonly priority: number
+  readonly expiresAt: number | null
+  readonly fireAt: number
+  readonly pool: Pool
+  readonly arrival: Arrival
+  readonly retryOf: string | null
+
+  readonly seq: number
+  readonly state: ExecutionState
+  /** When the next attempt may start: `fireAt`, later the end of a retry's wait. */
+  readonly runAt: number
+  readonly epoch: number
+  /** The executor instance that runs it; null unless running. */
+  readonly owner: string | null
+  /** The first and the newest ones, at most `maxAttempts`. While running, the last one is the one at work. */
+  readonly attempts: readonly AttemptRecord[]
+  readonly inDoubt: readonly Doubt[]
+  readonly failures: number
+  readonly losses: number
+  readonly cancelRequested: boolean
+  readonly blockedBy: string | null
+  readonly result: unknown
+  readonly error: ExecutionError | null
+  readonly artifacts: readonly StoredArtifact[]
+  readonly endedAt: number | null
+}
+
+/** Attempts that a record keeps, and epochs in doubt. */
+export const maxAttempts = 20
+
+/** The record after a change. */
+export function changed(execution: Execution, change: Partial<Execution>): Execution {
+  return { ...execution, ...change, seq: execution.seq + 1 }
+}
+
+/** What a record that ends says besides its state. */
+export function ended(at: number): Pick<Execution, 'owner' | 'endedAt'> {
+  return { owner: null, endedAt: at }
+}
+
+/** Adds an attempt; when the list is full the second one goes, because the first tells how late the start was. */
+export function withAttempt(attempts: readonly AttemptRecord[], added: AttemptRecord): AttemptRecord[] {
+  const kept = attempts.length < maxAttempts ? attempts : [...attempts.slice(0, 1), ...attempts.slice(2)]
+  return [...kept, added]
+}
+
+/** The attempts without the one at work: what never started was no attempt. */
+export function withoutOpenAttempt(execution: Execution): readonly AttemptRecord[] {
+  return execution.state === 'running' ? execution.attempts.slice(0, -1) : execution.attempts
+}
+
+/** The attempts with the one at work changed, as it ends. */
+export function withOpenAttempt(execution: Execution, change: Partial<AttemptRecord>): AttemptRecord[] {
+  return execution.attempts.map((one, index) => (index === execution.attempts.length - 1 ? { ...one, ...change } : one))
+}
+
+/**
+ * Closed by a floor, so a command of a newer version opens it again (protocol.md, execution states). One that its owner
+ * cancelled by name stays cancelled.
+ */
+export function isAtRest(execution: Execution): boolean {
+  return execution.state === 'superseded' || (execution.state === 'cancelled' && !execution.cancelRequested)
+}
+
+/** "No": the state, the wish, and what the state allows instead. */
+export function illegal(execution: Execution, wish: string): Refusal {
+  const status = executionStatusOf(execution)
+  const allowed = isEnded(execution.state) ? [] : ['cancel']
+  return refusal('illegal-transition', `The execution is ${status}, so it cannot be ${wish}.`, { allowed })
+}
+
+/** "No": this epoch does not own the execution any more, so what it says changes nothing (protocol.md, line 5). */
+export function stale(execution: Execution, epoch: number): Refusal {
+  return refusal('conflict', `Attempt ${epoch} does not own ${execution.id} any more.`)
+}
+
+/** Runs, and its owner is the attempt `epoch`. */
+export function isOwnedBy(execution: Execution, epoch: number): boolean {
+  return execution.state === 'running' && execution.epoch === epoch
+}
+
+/** The value of topic `job-status`: the whole state without params. */
+export function toStatusMessage(execution: Execution): JobStatusMessage {
+  const { arrival, attempts } = execution
+  return {
+    executionId: execution.id,
+    jobId: execution.jobId,
+    ownerId: execution.ownerId,
+    jobType: execution.jobType,
+    version: execution.version,
+    cause: execution.cause,
+    seq: execution.seq,
+    state: execution.state,
+    fireAt: execution.fireAt,
+    runAt: execution.runAt,
+    epoch: execution.epoch,
+    attempts: attempts as AttemptRecord[],
+    failures: execution.failures,
+    losses: execution.losses,
+    blockedBy: execution.blockedBy,
+    retryOf: execution.retryOf,
+    result: execution.result,
+    error: execution.error,
+    artifacts: execution.artifacts.map(({ name, contentType, bytes }) => ({ name, contentType, bytes })),
+    timeline: {
+      plannedAt: arrival.plannedAt,
+      sentAt: arrival.sentAt,
+      admittedAt: arrival.admittedAt,
+      startedAt: attempts.find((one) => one.startedAt !== null)?.startedAt ?? null,
+      endedAt: execution.endedAt,
+      topic: arrival.topic,
+      partition: arrival.partition,
+      offset: arrival.offset,
+    },
+  }
+}

@@ -1,0 +1,120 @@
+import { type ExecutionError, isEnded, type Refusal } from '@belfry/contracts'
+import {
+  changed,
+  type Execution,
+  ended,
+  illegal,
+  isOwnedBy,
+  maxAttempts,
+  type StoredArtifact,
+  stale,
+  withOpenAttempt,
+} from './execution.ts'
+import { type RetryWish, retryDelayMs } from './retry.ts'
+
+/** How an attempt ended, as the runner saw it. */
+export type RunOutcome =
+  | { readonly kind: 'succeeded'; readonly result: unknown }
+  | {
+      readonly kind: 'failed'
+      readonly error: ExecutionError
+      readonly retry: RetryWish
+      readonly timedOut: boolean
+    }
+
+export interface FinishInput {
+  readonly epoch: number
+  readonly at: number
+  /** When the handler was called, epoch milliseconds. */
+  readonly startedAt: number
+  readonly outcome: RunOutcome
+  readonly artifacts: readonly StoredArtifact[]
+  /** From 0 up to 1: spreads the retries. */
+  readonly random: number
+}
+
+/** The newest file of each name. */
+function mergeArtifacts(old: readonly StoredArtifact[], added: readonly StoredArtifact[]): readonly StoredArtifact[] {
+  if (added.length === 0) return old
+  const names = new Set(added.map((one) => one.name))
+  return [...old.filter((one) => !names.has(one.name)), ...added]
+}
+
+/**
+ * The owner says how its attempt ended (protocol.md step 12). A success counts even when a cancel has come: the effect
+ * is there. A failure is tried again while the policy has a retry left, else the execution has failed for good. An
+ * older epoch is refused: nothing changes.
+ */
+export function finish(execution: Execution, input: FinishInput): Execution | Refusal {
+  if (!isOwnedBy(execution, input.epoch)) return stale(execution, input.epoch)
+  const { at, outcome, startedAt } = input
+  const artifacts = mergeArtifacts(execution.artifacts, input.artifacts)
+  if (outcome.kind === 'succeeded') {
+    const attempts = withOpenAttempt(execution, { startedAt, endedAt: at, outcome: 'succeeded' })
+    return changed(execution, {
+      state: 'succeeded',
+      attempts,
+      artifacts,
+      result: outcome.result,
+      error: null,
+      ...ended(at),
+    })
+  }
+  const { error } = outcome
+  const how = execution.cancelRequested ? 'cancelled' : outcome.timedOut ? 'timed-out' : 'failed'
+  const attempts = withOpenAttempt(execution, { startedAt, endedAt: at, outcome: how, error })
+  if (execution.cancelRequested)
+    return changed(execution, { state: 'cancelled', attempts, artifacts, error, ...ended(at) })
+  const failures = execution.failures + 1
+  const failed = { attempts, artifacts, error, failures }
+  const delayMs = retryDelayMs(execution.policy.retry, failures, outcome.retry, input.random)
+  if (delayMs === null) return changed(execution, { ...failed, state: 'failed', ...ended(at) })
+  return changed(execution, { ...failed, state: 'ready', owner: null, runAt: at + delayMs })
+}
+
+/** Lost executors that an execution outlives (time.md, "Failed: retry"); one more and it has failed. */
+export const maxLosses = 5
+
+export interface LossInput {
+  readonly epoch: number
+  readonly at: number
+  /** Whether the lost attempt may still be at work somewhere. False when its process is known to be gone. */
+  readonly inDoubt: boolean
+}
+
+/**
+ * Its executor is gone (protocol.md step 13): back to ready, unless it was cancelled, must not run twice (`lost`), or has
+ * been lost too often (`failed`: what takes its executor down every time would do so for ever).
+ */
+export function lose(execution: Execution, { epoch, at, inDoubt }: LossInput): Execution | Refusal {
+  if (!isOwnedBy(execution, epoch)) return stale(execution, epoch)
+  const open = execution.attempts.at(-1)
+  const startedAt = open?.startedAt != null && open.startedAt <= at ? open.startedAt : null
+  const lost = {
+    losses: execution.losses + 1,
+    attempts: withOpenAttempt(execution, { startedAt, endedAt: at, outcome: 'lost' }),
+    inDoubt: inDoubt ? [...execution.inDoubt, { epoch, lostAt: at }].slice(-maxAttempts) : execution.inDoubt,
+  }
+  if (execution.cancelRequested) return changed(execution, { ...lost, state: 'cancelled', ...ended(at) })
+  if (execution.policy.onLostLease === 'fail') return changed(execution, { ...lost, state: 'lost', ...ended(at) })
+  if (lost.losses <= maxLosses) return changed(execution, { ...lost, state: 'ready', owner: null })
+  const error = { code: 'lost-too-often', message: `Its executor was lost ${lost.losses} times.` }
+  return changed(execution, { ...lost, state: 'failed', error, ...ended(at) })
+}
+
+/**
+ * The owner of the job wants it to end: what waits ends at once, what runs is asked to. Asking again changes nothing.
+ * Refused once it has ended.
+ */
+export function requestCancel(execution: Execution, at: number): Execution | Refusal {
+  if (isEnded(execution.state)) return illegal(execution, 'cancelled')
+  if (execution.cancelRequested) return execution
+  if (execution.state === 'running') return changed(execution, { cancelRequested: true })
+  return changed(execution, { state: 'cancelled', cancelRequested: true, ...ended(at) })
+}
+
+/** An owner whose finish came too late is done all the same: its epoch is in doubt no more. */
+export function takeBack(execution: Execution, epoch: number): Execution {
+  const inDoubt = execution.inDoubt.filter((one) => one.epoch !== epoch)
+  return inDoubt.length === execution.inDoubt.length ? execution : changed(execution, { inDoubt })
+}

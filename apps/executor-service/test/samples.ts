@@ -1,0 +1,59 @@
+import type { ExecutionPolicy, JobExecuteMessage } from '@belfry/contracts'
+import type { Delivery } from '../src/domain/command.ts'
+import { newExecution } from '../src/domain/command.ts'
+import type { Execution } from '../src/domain/execution.ts'
+
+/** 2026-01-01T00:00:00Z: where manual clocks begin. */
+export const start = Date.UTC(2026, 0, 1)
+
+const uuid = (number: number) => `00000000-0000-7000-8000-${number.toString(16).padStart(12, '0')}`
+export const jobId = (number = 1) => `job-${uuid(number)}`
+export const executionId = (number = 1) => `exe-${start.toString(36)}-${uuid(number)}`
+
+export const policy = (change: Partial<ExecutionPolicy> = {}): ExecutionPolicy => ({
+  retry: { maxRetries: 3, backoff: 'exponential', delayMs: 5000, factor: 2, maxDelayMs: 300_000, jitter: false },
+  overlap: { policy: 'allow', limit: 1 },
+  timeoutMs: 60_000,
+  onLostLease: 'rerun',
+  ...change,
+})
+
+export const command = (change: Partial<JobExecuteMessage> = {}): JobExecuteMessage => ({
+  jobId: jobId(),
+  jobType: 'TEST',
+  executionId: executionId(),
+  version: 1,
+  cause: 'schedule',
+  fireAt: start + 1000,
+  params: {},
+  policy: policy(),
+  priority: 5,
+  expiresAt: null,
+  ownerId: 'usr-1',
+  plannedAt: start,
+  ...change,
+})
+
+export const delivery = (change: Partial<Delivery> = {}): Delivery => ({
+  arrival: { sentAt: start, admittedAt: start, topic: 'job-execute', partition: null, offset: null },
+  pool: 'io',
+  oldestPlannedAt: 0,
+  ...change,
+})
+
+/** A record that is ready, changed as the test wants it. */
+export const execution = (change: Partial<Execution> = {}): Execution => ({
+  ...newExecution(command(), delivery()),
+  ...change,
+})
+
+/** A record at its first attempt. */
+export const runningExecution = (change: Partial<Execution> = {}): Execution =>
+  execution({
+    state: 'running',
+    seq: 2,
+    epoch: 1,
+    owner: 'one',
+    attempts: [{ epoch: 1, executor: 'one', startedAt: start + 1000, endedAt: null, outcome: null, error: null }],
+    ...change,
+  })
