@@ -12,6 +12,8 @@ export interface Counter {
 
 export interface Gauge {
   set(labels: Labels, value: number): void
+  /** Takes one series away: what it spoke of is gone. */
+  remove(labels: Labels): void
   labels(labels: Labels): { set(value: number): void; inc(by?: number): void; dec(by?: number): void }
 }
 
@@ -120,6 +122,7 @@ export function createMetrics(options: { defaults?: boolean; version?: string } 
       const { metric, collects } = once('gauge', name, labels, (base) => new prom.Gauge({ ...base, help }))
       const gauge: Gauge = {
         set: (values, value) => metric.set({ service, ...values }, value),
+        remove: (values) => metric.remove({ service, ...values }),
         labels: (values) => metric.labels({ service, ...values }),
       }
       if (collect) collects.push(() => collect(gauge))

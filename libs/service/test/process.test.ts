@@ -226,6 +226,16 @@ describe('metrics', () => {
     expect(text).toContain('belfry_build_info{version="1.2.3"} 1')
   })
 
+  it('forget a series whose subject is gone', async () => {
+    const registry = createMetrics()
+    const gauge = registry.forService('gateway').gauge('belfry_up', 'Up', ['target'])
+    gauge.set({ target: 'a' }, 1)
+    gauge.set({ target: 'b' }, 1)
+    gauge.remove({ target: 'a' })
+    expect(await registry.render()).not.toContain('target="a"')
+    expect(await registry.render()).toContain('target="b"')
+  })
+
   it('refuse one name for two things', () => {
     const metrics = createMetrics().forService('gateway')
     metrics.counter('belfry_x_total', 'X')

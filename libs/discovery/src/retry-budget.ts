@@ -1,0 +1,22 @@
+/** Says whether a failed call may be made once more, so that retries never multiply the load on a service in trouble. */
+export interface RetryBudget {
+  /** One more first call was made. */
+  earn(): void
+  /** True, and one retry less, when the budget has one. */
+  spend(): boolean
+}
+
+/** `callsPerRetry` first calls pay for one retry; at most `most` retries are saved up in quiet times. Begins with one. */
+export function createRetryBudget(callsPerRetry = 10, most = 10): RetryBudget {
+  let calls = callsPerRetry
+  return {
+    earn() {
+      calls = Math.min(most * callsPerRetry, calls + 1)
+    },
+    spend() {
+      if (calls < callsPerRetry) return false
+      calls -= callsPerRetry
+      return true
+    },
+  }
+}

@@ -1,0 +1,43 @@
+import type { ServiceName } from '@belfry/contracts'
+import type { Discovery, Instance } from './port.ts'
+
+/** A table in memory: for one process that holds all services, and for tests. Who registers is there until it leaves. */
+export function createStaticDiscovery(): Discovery {
+  const table = new Map<ServiceName, readonly Instance[]>()
+  const turns = new Map<ServiceName, number>()
+  const watchers = new Map<ServiceName, Set<(instances: readonly Instance[]) => void>>()
+
+  const instances = (service: ServiceName) => table.get(service) ?? []
+
+  const change = (service: ServiceName, next: readonly Instance[]) => {
+    table.set(service, next)
+    for (const watcher of watchers.get(service) ?? []) watcher(next)
+  }
+
+  return {
+    async register(instance) {
+      const others = instances(instance.service).filter((one) => one.id !== instance.id)
+      change(instance.service, [...others, instance])
+    },
+    async deregister(instance) {
+      const others = instances(instance.service).filter((one) => one.id !== instance.id)
+      if (others.length < instances(instance.service).length) change(instance.service, others)
+    },
+    pick(service) {
+      const list = instances(service)
+      const turn = (turns.get(service) ?? 0) % (list.length || 1)
+      turns.set(service, turn + 1)
+      return list[turn]
+    },
+    instances,
+    watch(service, onChange) {
+      const set = watchers.get(service) ?? new Set()
+      watchers.set(service, set)
+      set.add(onChange)
+      return () => set.delete(onChange)
+    },
+    async close() {
+      watchers.clear()
+    },
+  }
+}

@@ -1,0 +1,120 @@
+import { EventEmitter } from 'node:events'
+import type { Readable } from 'node:stream'
+import type { Clock, Timer } from '@belfry/service'
+import { type Dispatcher, Pool } from 'undici'
+import { type Breaker, type BreakerConfig, createBreaker } from './breaker.ts'
+import { HopError, isInstanceFault, toHopError } from './hop-error.ts'
+import type { Instance } from './port.ts'
+
+/** An answer whose body is still to come. An unused body is dumped, never destroyed. */
+export type HopResponse = Dispatcher.ResponseData
+
+/** One call as undici and @fastify/reply-from describe it. */
+export interface HopRequest {
+  /** `originOf(service)`: names the service, not an instance. */
+  readonly origin: string
+  readonly path: string
+  readonly method: string
+  readonly headers?: Record<string, string | string[] | undefined>
+  readonly body?: string | Readable | null
+  /** Time to the first byte, milliseconds, at most the breaker's; 0 for streams and waits, which are exempt. */
+  readonly headersTimeout?: number | undefined
+}
+
+/** One instance: its connections and its breaker. */
+export interface Upstream {
+  readonly instance: Instance
+  readonly breaker: Breaker<HopRequest, HopResponse>
+  inFlight(): number
+  /** Closes idle connections; calls on their way may end. */
+  close(): void
+}
+
+/** A body that stands still for this long is given up, milliseconds. */
+const bodyIdleMs = 60_000
+
+/** What the action rejects with for a 5xx: the breaker counts it, and the caller still gets the answer. */
+interface FailedAnswer {
+  readonly answer: HopResponse
+}
+
+/** The answer inside what a breaker rejected with; undefined when there was none. */
+export function answerOf(error: unknown): HopResponse | undefined {
+  return (error as Partial<FailedAnswer> | null)?.answer
+}
+
+function ignore(): void {}
+
+/**
+ * Makes one call; `onSettled` is called once, before the promise settles. The time to the first byte runs from the end of
+ * the request's body, so that a slow uploader is not held against the service. Every answer's body gets an error listener
+ * at once: whoever destroys it later (reply-from does, when its client has gone) would end the process otherwise.
+ */
+function send(pool: Pool, request: HopRequest, firstByteMs: number, clock: Clock, onSettled: () => void) {
+  return new Promise<HopResponse>((resolve, reject) => {
+    const abort = new EventEmitter()
+    const body = request.body ?? null
+    const upload = typeof body === 'object' ? body : null
+    const uploader = (upload as { socket?: { destroyed: boolean } | null } | null)?.socket
+    let timer: Timer | undefined
+    let isSettled = false
+
+    const settle = () => {
+      isSettled = true
+      timer?.cancel()
+      onSettled()
+    }
+    const onLate = () => {
+      settle()
+      reject(new HopError('timeout', `no answer within ${firstByteMs} ms`))
+      abort.emit('abort')
+    }
+    const startTimer = () => {
+      if (!isSettled && firstByteMs > 0) timer = clock.callAfter(firstByteMs, onLate)
+    }
+
+    if (upload) upload.once('end', startTimer)
+    else startTimer()
+    const options = { path: request.path, method: request.method as Dispatcher.HttpMethod, body, signal: abort }
+    pool.request({ ...options, ...(request.headers ? { headers: request.headers } : {}) }, (error, response) => {
+      if (!error) response.body.on('error', ignore)
+      if (isSettled) return
+      settle()
+      if (error)
+        reject(
+          uploader?.destroyed ? new HopError('aborted', 'the client went away', { cause: error }) : toHopError(error),
+        )
+      else if (response.statusCode >= 500) reject({ answer: response } satisfies FailedAnswer)
+      else resolve(response)
+    })
+  })
+}
+
+export function openUpstream(instance: Instance, { clock, config }: { clock: Clock; config: BreakerConfig }): Upstream {
+  const pool = new Pool(`http://${instance.host}:${instance.port}`, {
+    connectTimeout: config.timeoutMs,
+    headersTimeout: 0,
+    bodyTimeout: bodyIdleMs,
+  })
+  let inFlight = 0
+
+  const settled = () => {
+    inFlight -= 1
+  }
+  const call = (request: HopRequest) => {
+    inFlight += 1
+    return send(pool, request, Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs), clock, settled)
+  }
+
+  const isFault = (error: unknown) => answerOf(error) !== undefined || isInstanceFault(toHopError(error))
+  const breaker = createBreaker(call, { clock, config, isFault })
+  return {
+    instance,
+    breaker,
+    inFlight: () => inFlight,
+    close() {
+      breaker.close()
+      void pool.close().catch(ignore)
+    },
+  }
+}

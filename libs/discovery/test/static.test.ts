@@ -1,0 +1,4 @@
+import { createStaticDiscovery } from '../src/index.ts'
+import { discoveryContract } from './discovery.contract.ts'
+
+discoveryContract('a static table', async () => createStaticDiscovery())
