@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { createCrashPoint } from './crash.ts'
+import type { CrashPoints } from '@belfry/service'
 import { asStorageError, concernsFile } from './faults.ts'
 import { migrate } from './migrations.ts'
 import { type Migration, type SqlRow, StorageError } from './port.ts'
@@ -50,7 +50,12 @@ const allRows = (statement: StatementSync, params: SqlRow) => statement.all(...p
 const firstRow = (statement: StatementSync, params: SqlRow) => statement.get(...params) as unknown as SqlRow | undefined
 
 /** Opens the file, makes it what `settings` say, and brings its schema up to date. Throws a `StorageError`. */
-export function openFile(path: string, migrations: readonly Migration[], settings: FileSettings): SqliteFile {
+export function openFile(
+  path: string,
+  migrations: readonly Migration[],
+  settings: FileSettings,
+  crash: CrashPoints,
+): SqliteFile {
   const db = openConnection(path, settings)
   try {
     migrate(db, migrations)
@@ -58,7 +63,6 @@ export function openFile(path: string, migrations: readonly Migration[], setting
     db.close()
     throw error
   }
-  const crash = createCrashPoint(settings.crashAt)
   const texts = new Map<number, string>()
   const statements = new Map<number, Prepared>()
   let lastCommitMs: number | null = null
@@ -147,7 +151,7 @@ export function openFile(path: string, migrations: readonly Migration[], setting
       for (const call of calls) {
         if (isWrite(call)) {
           if (!db.isTransaction) db.exec('BEGIN IMMEDIATE')
-          if (!careful) crash.before(call[2])
+          if (!careful) crash.at(call[2], 'before')
         }
         answers.push(answer(call, careful))
       }
@@ -167,7 +171,7 @@ export function openFile(path: string, migrations: readonly Migration[], setting
       lastCommitMs = null
       const answers = attempt(calls, false)
       for (const [index, call] of calls.entries()) {
-        if (isWrite(call) && answers[index]?.[0] === 'ok') crash.after(call[2])
+        if (isWrite(call) && answers[index]?.[0] === 'ok') crash.at(call[2], 'after')
       }
       return answers
     },

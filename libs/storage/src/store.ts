@@ -1,13 +1,16 @@
 import { Worker } from 'node:worker_threads'
+import type { Metrics } from '@belfry/service'
 import { createDatabase } from './database.ts'
 import { createExchange, type StoreCounters } from './exchange.ts'
+import { createMeter } from './meter.ts'
 import { type Database, type Migration, StorageError } from './port.ts'
-import type { ThreadSettings } from './wire.ts'
+import type { ThreadSettings, WireDrain } from './wire.ts'
 
 /** Sizes and times of a store thread; every one has a default. */
 export interface StoreThreadOptions {
   /** Where the process is to die, for proofs: the text of `BELFRY_CRASH_AT`. Default: nowhere. */
   readonly crashAt?: string | null | undefined
+  readonly metrics?: Metrics
   /** Called once when the thread dies by itself: nothing can be stored any more, so the process should end. */
   readonly onFatal?: (error: StorageError) => void
   /** Rows that may wait for the thread before calls are refused with `overloaded`. Default 100,000. */
@@ -48,7 +51,7 @@ function threadSettings(options: StoreThreadOptions): ThreadSettings {
     checkpointPages = 16_000,
     cacheKib = 65_536,
   } = options
-  return { drainRowsLimit, file: { crashAt: crashAt ?? null, busyTimeoutMs, checkpointPages, cacheKib } }
+  return { crashAt: crashAt ?? null, drainRowsLimit, file: { busyTimeoutMs, checkpointPages, cacheKib } }
 }
 
 const thread = new URL('./thread.ts', import.meta.url)
@@ -73,7 +76,11 @@ export function openStoreThread(options: StoreThreadOptions = {}): StoreThread {
     exchange.end(error)
     if (!closing) options.onFatal?.(error)
   }
-  worker.on('message', exchange.onAnswers)
+  const meter = options.metrics && createMeter(options.metrics, exchange.counters)
+  worker.on('message', (drain: WireDrain) => {
+    exchange.onAnswers(drain)
+    meter?.(drain)
+  })
   worker.on('error', (error) => onDeath(`the store thread failed: ${error instanceof Error ? error.message : error}`))
   worker.on('exit', () => onDeath('the store thread has ended'))
 

@@ -1,4 +1,5 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { CrashPoints } from '@belfry/service'
 import { asStorageError } from './faults.ts'
 import { openFile, type SqliteFile } from './file.ts'
 import { StorageError } from './port.ts'
@@ -9,13 +10,18 @@ import type { ThreadSettings, WireAnswer, WireCall, WireDrain, WireTurn } from '
  * answers in one message: however many callers wait, a file pays for one fsync per drain.
  */
 const settings = workerData as ThreadSettings
+/** Loaded only where a proof asks for it: the log and the metrics that come with it have no place in this thread. */
+const crash: CrashPoints =
+  settings.crashAt === null
+    ? { at: () => undefined }
+    : (await import('@belfry/service')).createCrashPoints(settings.crashAt)
 const files = new Map<number, SqliteFile>()
 
 function openOrClose(call: WireCall): WireAnswer {
   try {
     if (call[0] === 'open') {
       const migrations = call[3].map(([name, sql]) => ({ name, sql }))
-      files.set(call[1], openFile(call[2], migrations, settings.file))
+      files.set(call[1], openFile(call[2], migrations, settings.file, crash))
     } else {
       files.get(call[1])?.close()
       files.delete(call[1])

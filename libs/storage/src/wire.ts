@@ -33,13 +33,13 @@ export type WireDrain = readonly [turns: number, commits: number, commitMs: numb
 
 /** What the thread is started with. */
 export interface ThreadSettings {
+  readonly crashAt: string | null
   readonly drainRowsLimit: number
   readonly file: FileSettings
 }
 
 /** How each file is opened. */
 export interface FileSettings {
-  readonly crashAt: string | null
   readonly busyTimeoutMs: number
   readonly checkpointPages: number
   readonly cacheKib: number

@@ -1,3 +1,4 @@
+import { createMetrics } from '@belfry/service'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openMemoryDatabase, openStoreThread, type StoreThread } from '../src/index.ts'
 
@@ -213,6 +214,20 @@ describe('the store thread', () => {
     expect(store.counters.commits - before.commits).toBe(2)
     expect(store.counters.rows - before.rows).toBe(60)
     expect(store.counters.waitingRows).toBe(0)
+  })
+
+  it('shows in the metrics what it did', async () => {
+    const registry = createMetrics()
+    store = openStoreThread({ metrics: registry.forService('standalone') })
+    const db = await store.open(':memory:', schema)
+    await db.writeEach('cast', db.statement(insertSql), [
+      ['Emma', 1],
+      ['Gabriel', 2],
+    ])
+    const text = await registry.render()
+    expect(text).toContain('belfry_store_rows_total{service="standalone"} 2\n')
+    expect(text).toContain('belfry_store_commit_seconds_count{service="standalone"} 1\n')
+    expect(text).toContain('belfry_store_waiting_rows{service="standalone"} 0\n')
   })
 
   it('commits nothing when a drain only reads', async () => {
