@@ -1,0 +1,130 @@
+import {
+  type ExecutionStatus,
+  executionStatusOf,
+  isEnded,
+  type JobExecuteMessage,
+  type JobStatusMessage,
+} from '@belfry/contracts'
+import type { Job } from './job.ts'
+
+/** What an execution's copy holds beyond what lists and indexes need. */
+export type ExecutionDetail = Pick<
+  JobStatusMessage,
+  | 'cause'
+  | 'runAt'
+  | 'epoch'
+  | 'attempts'
+  | 'failures'
+  | 'losses'
+  | 'blockedBy'
+  | 'retryOf'
+  | 'result'
+  | 'error'
+  | 'artifacts'
+  | 'timeline'
+>
+
+/** job-service's copy of an execution; at `seq` 0 a trigger that no executor has shown yet. */
+export interface Execution {
+  readonly id: string
+  readonly jobId: string
+  /** The job's name now, not when it ran. */
+  readonly jobName: string
+  readonly ownerId: string
+  readonly jobType: string
+  readonly version: number
+  readonly fireAt: number
+  readonly seq: number
+  readonly status: ExecutionStatus
+  /** What the person said who triggered it. */
+  readonly reason: string | null
+  readonly detail: ExecutionDetail
+}
+
+/** What a trigger asks for. Times are epoch milliseconds. */
+export interface TriggerRequest {
+  readonly executionId: string
+  readonly plannedAt: number
+  /** Replace the job's for this one execution. */
+  readonly params?: Record<string, unknown> | undefined
+}
+
+/**
+ * The command of a manual trigger: due at once, at the job's version now (protocol.md, step 3). Where nothing is
+ * replaced, params and policy are the job's own objects, so that a store may keep their text.
+ */
+export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMessage {
+  const { executionId, plannedAt } = request
+  return {
+    jobId: job.id,
+    jobType: job.spec.jobType,
+    executionId,
+    version: job.version,
+    cause: 'manual',
+    fireAt: plannedAt,
+    params: request.params ?? job.spec.params,
+    policy: job.spec.policy,
+    priority: job.spec.priority,
+    expiresAt: null,
+    ownerId: job.ownerId,
+    plannedAt,
+  }
+}
+
+/** What is known of a trigger before the executor says anything. */
+export function plannedDetail(plannedAt: number): ExecutionDetail {
+  const notYet = { sentAt: null, admittedAt: null, startedAt: null, endedAt: null }
+  return {
+    cause: 'manual',
+    runAt: plannedAt,
+    epoch: 0,
+    attempts: [],
+    failures: 0,
+    losses: 0,
+    blockedBy: null,
+    retryOf: null,
+    result: null,
+    error: null,
+    artifacts: [],
+    timeline: { plannedAt, ...notYet, topic: null, partition: null, offset: null },
+  }
+}
+
+/** The word under which a message's execution is kept, listed and counted. */
+export function statusOf(message: JobStatusMessage): ExecutionStatus {
+  return executionStatusOf(message)
+}
+
+/**
+ * Ended for good: no command of a newer version opens it again, so its command need not be repeated (protocol.md, step
+ * 7). Whether a cancel came by a floor, and rests, the message does not say; it counts as resting.
+ */
+export function isFinal(message: JobStatusMessage): boolean {
+  return isEnded(message.state) && message.state !== 'superseded' && message.state !== 'cancelled'
+}
+
+/** Of each job, the message of its newest execution in this batch: newest fire time, then id, then seq. */
+export function newestPerJob(messages: readonly JobStatusMessage[]): JobStatusMessage[] {
+  const newest = new Map<string, JobStatusMessage>()
+  for (const message of messages) {
+    const other = newest.get(message.jobId)
+    if (!other || isNewer(message, other)) newest.set(message.jobId, message)
+  }
+  return [...newest.values()]
+}
+
+/** Of each execution, the message with the highest seq in this batch. */
+export function newestPerExecution(messages: readonly JobStatusMessage[]): JobStatusMessage[] {
+  const newest = new Map<string, JobStatusMessage>()
+  for (const message of messages) {
+    const other = newest.get(message.executionId)
+    if (!other || message.seq > other.seq) newest.set(message.executionId, message)
+  }
+  return [...newest.values()]
+}
+
+function isNewer(a: JobStatusMessage, b: JobStatusMessage): boolean {
+  if (a.fireAt !== b.fireAt) return a.fireAt > b.fireAt
+  if (a.executionId !== b.executionId) return a.executionId > b.executionId
+  return a.seq > b.seq
+}

@@ -1,0 +1,97 @@
+import type { Fault } from '@belfry/contracts'
+import { nearestName } from '@belfry/service'
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+
+/** Largest `params`, bytes of JSON in UTF-8 (api.md, caps). */
+export const paramsLimitBytes = 256 * 1024
+/** A body with more faults than this is answered with the first ones. */
+const faultLimit = 50
+/** Longest name that an answer repeats. */
+const shownNameLength = 100
+
+/** Finds what is wrong with a job's params; nothing wrong: an empty list. Pointers begin with `/params`. */
+export type ParamsCheck = (params: Record<string, unknown>) => Fault[]
+
+/**
+ * The formats that job types may ask for. Ajv takes a format that it does not know for satisfied, and its own package of
+ * formats is not needed for these.
+ */
+const formats = {
+  uri: (text: string) => URL.canParse(text),
+  'date-time': (text: string) => !Number.isNaN(Date.parse(text)) && /T.*(Z|[+-]\d\d:\d\d)$/i.test(text),
+  date: (text: string) => /^\d{4}-\d\d-\d\d$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text),
+  uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
+  email: /^[^\s@]+@[^\s@]+$/,
+}
+
+/**
+ * Compiles a job type's JSON Schema of params. The params are checked as they are: defaults are not filled in and types
+ * not coerced, since the executor does that when it runs the job. Throws when the schema itself cannot be compiled.
+ */
+export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck {
+  const ajv = new Ajv2020({
+    allErrors: true,
+    verbose: true,
+    strict: false,
+    logger: false,
+    addUsedSchema: false,
+    formats,
+  })
+  const validate: ValidateFunction = ajv.compile(schema)
+  return (params) => {
+    if (validate(params)) return []
+    const faults = (validate.errors ?? []).filter((error) => !isComposite(error)).map(toFault)
+    return (faults.length > 0 ? faults : (validate.errors ?? []).map(toFault)).slice(0, faultLimit)
+  }
+}
+
+/** Says only that one of its parts failed, and the parts say it better. */
+function isComposite(error: ErrorObject): boolean {
+  return error.keyword === 'if' || error.keyword === 'anyOf' || error.keyword === 'oneOf'
+}
+
+/** Ajv's keywords in the words that the API has for faults of form. */
+const codes: Record<string, string> = {
+  type: 'wrong-type',
+  const: 'not-allowed',
+  format: 'bad-format',
+  pattern: 'bad-format',
+  minLength: 'too-short',
+  maxLength: 'too-long',
+  minimum: 'too-small',
+  exclusiveMinimum: 'too-small',
+  minItems: 'too-small',
+  maximum: 'too-large',
+  exclusiveMaximum: 'too-large',
+  maxItems: 'too-large',
+}
+
+function toFault(error: ErrorObject): Fault {
+  const { keyword, params, instancePath } = error
+  const pointer = `/params${instancePath}`
+  if (keyword === 'required') return missing(pointer, params.missingProperty)
+  if (keyword === 'additionalProperties') return unknownParam(pointer, params.additionalProperty, error)
+  if (keyword === 'enum') return notAllowed(pointer, params.allowedValues, error.data)
+  return { pointer, code: codes[keyword] ?? keyword, detail: error.message ?? 'does not fit the job type' }
+}
+
+function missing(at: string, name: string): Fault {
+  return { pointer: `${at}/${escapePointer(name)}`, code: 'required', detail: 'is missing' }
+}
+
+function unknownParam(at: string, name: string, { parentSchema }: ErrorObject): Fault {
+  const suggestion = nearestName(name, Object.keys(parentSchema?.properties ?? {}))
+  const shown = name.slice(0, shownNameLength)
+  const detail = `there is no param "${shown}" here`
+  return { pointer: `${at}/${escapePointer(shown)}`, code: 'unknown-field', detail, ...(suggestion && { suggestion }) }
+}
+
+function notAllowed(pointer: string, allowed: readonly unknown[], given: unknown): Fault {
+  const suggestion = typeof given === 'string' ? nearestName(given, allowed.map(String)) : undefined
+  const detail = `must be one of ${allowed.map(String).join(', ')}`
+  return { pointer, code: 'not-allowed', detail, ...(suggestion && { suggestion }) }
+}
+
+function escapePointer(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1')
+}

@@ -1,0 +1,86 @@
+import type { CreateJobBody, Fault, ScheduleSpec, Warning } from '@belfry/contracts'
+import { earliestAt, latestAt } from '@belfry/contracts'
+import { nearestName } from '@belfry/service'
+import { isTimeZone, parseEvery, readZoneless } from '@belfry/time'
+
+/** The fields of a body that say when a job runs, in the order in which the first one counts. */
+export const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
+export type ScheduleField = (typeof scheduleFields)[number]
+type ScheduleInput = Pick<CreateJobBody, ScheduleField>
+
+/** What a body's schedule fields mean. `pointer` names the field for whoever finds a fault in the schedule later. */
+export interface ReadSchedule {
+  readonly schedule: ScheduleSpec
+  readonly pointer: string
+  readonly warnings: readonly Warning[]
+}
+
+export interface ReadingContext {
+  /** When the job is made, epoch milliseconds: the anchor of intervals and delays. */
+  readonly createdAt: number
+  /** IANA name of the zone for what names none (configuration: BELFRY_TIMEZONE). */
+  readonly timezone: string
+}
+
+type Reading = ReadSchedule | { readonly faults: readonly Fault[] }
+
+/** time.md, "Schedule kinds": the body's words to a normal form, or every fault that is one of form (400). */
+export function readSchedule(input: ScheduleInput, context: ReadingContext): Reading {
+  const given = scheduleFields.filter((field) => input[field] !== undefined && input[field] !== null)
+  const [first, ...others] = given
+  if (others.length > 0) return { faults: others.map((field) => conflict(field, first as ScheduleField)) }
+  if (first === undefined) return { schedule: { kind: 'manual' }, pointer: '/schedule', warnings: [] }
+  return readers[first](input, context)
+}
+
+const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingContext) => Reading> = {
+  schedule: ({ schedule }, context) => {
+    if (typeof schedule === 'string') return readCron(schedule, context.timezone, '/schedule', context)
+    if (schedule && 'every' in schedule) return interval(schedule.every, '/schedule/every', context)
+    const { cron, timezone } = schedule as { cron: string; timezone?: string }
+    if (timezone !== undefined && !isTimeZone(timezone)) return { faults: [unknownZone(timezone)] }
+    return readCron(cron, timezone ?? context.timezone, '/schedule/cron', context)
+  },
+  runAt: ({ runAt }, context) => once(runAt as number, '/runAt', context),
+  delay: ({ delay }, context) => once(context.createdAt + (delay as number), '/delay', context),
+  scheduledTime: ({ scheduledTime }, context) => {
+    const { text, at } = scheduledTime as { text: string; at: number | null }
+    if (at !== null) return once(at, '/scheduledTime', context)
+    const detail = `scheduledTime has no offset: it was read in the zone ${context.timezone}`
+    return once(readZoneless(text, context.timezone), '/scheduledTime', context, [{ code: 'timezone-assumed', detail }])
+  },
+}
+
+/** `@every 90s` is an interval in the words of a cron, and as such has no zone. */
+function readCron(cron: string, timezone: string, pointer: string, context: ReadingContext): Reading {
+  const every = parseEvery(cron)
+  if (every === null) return { schedule: { kind: 'cron', cron: cron.trim(), timezone }, pointer, warnings: [] }
+  if ('everyMs' in every) return interval(every.everyMs, pointer, context)
+  return { faults: [{ pointer, code: every.fault.code, detail: every.fault.detail }] }
+}
+
+function interval(everyMs: number, pointer: string, context: ReadingContext): ReadSchedule {
+  return { schedule: { kind: 'interval', everyMs, anchorAt: context.createdAt }, pointer, warnings: [] }
+}
+
+function once(runAt: number, pointer: string, context: ReadingContext, warnings: readonly Warning[] = []): Reading {
+  if (runAt < earliestAt || runAt > latestAt) {
+    return { faults: [{ pointer, code: 'out-of-range', detail: 'must lie in the years 1970 to 9999' }] }
+  }
+  const past: Warning[] =
+    runAt < context.createdAt
+      ? [{ code: 'in-the-past', detail: `${pointer.slice(1)} lies in the past: the job runs at once` }]
+      : []
+  return { schedule: { kind: 'once', runAt }, pointer, warnings: [...warnings, ...past] }
+}
+
+function conflict(field: ScheduleField, first: ScheduleField): Fault {
+  const detail = `says when the job runs, and so does ${first}: give one of ${scheduleFields.join(', ')}`
+  return { pointer: `/${field}`, code: 'conflicting-field', detail }
+}
+
+function unknownZone(timezone: string): Fault {
+  const suggestion = nearestName(timezone, Intl.supportedValuesOf('timeZone'))
+  const detail = `"${timezone}" is not the name of a time zone`
+  return { pointer: '/schedule/timezone', code: 'unknown-zone', detail, ...(suggestion && { suggestion }) }
+}

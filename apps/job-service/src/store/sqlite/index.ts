@@ -1,0 +1,26 @@
+import type { Database } from '@belfry/storage'
+import type { CursorStore, ExecutionStore, JobStore } from '../../domain/ports.ts'
+import { createCursorStore } from './cursors.ts'
+import { createExecutionStore } from './executions.ts'
+import { createJobStore } from './jobs.ts'
+import { createRequestStore, type KeptRequests } from './requests.ts'
+
+export { migrations } from './migrations.ts'
+
+/** All that job-service keeps. */
+export interface Stores {
+  readonly jobs: JobStore
+  readonly executions: ExecutionStore
+  readonly requests: KeptRequests
+  readonly cursors: CursorStore
+}
+
+/** The stores over jobs.db, whose schema is at `migrations`. */
+export function createSqliteStores(db: Database): Stores {
+  return {
+    jobs: createJobStore(db),
+    executions: createExecutionStore(db),
+    requests: createRequestStore(db),
+    cursors: createCursorStore(db),
+  }
+}

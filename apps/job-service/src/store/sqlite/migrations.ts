@@ -1,0 +1,87 @@
+import type { Migration } from '@belfry/storage'
+
+/**
+ * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
+ * time: both decide how many pages a commit touches (performance.md). `state` and `status` are places in `jobStates` and
+ * `executionStatuses` of the contracts, to which words are only ever appended.
+ */
+export const migrations: readonly Migration[] = [
+  {
+    name: 'jobs, executions and what surrounds them',
+    sql: `
+CREATE TABLE owners (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+
+CREATE TABLE jobs (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  ownerNo INTEGER NOT NULL,
+  key TEXT,
+  version INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  runAt INTEGER,
+  createdAt INTEGER NOT NULL,
+  changedAt INTEGER NOT NULL,
+  fencedVersion INTEGER NOT NULL,
+  fenceAt INTEGER,
+  fenceTries INTEGER NOT NULL DEFAULT 0,
+  name TEXT NOT NULL,
+  jobType TEXT NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX jobsByKey ON jobs (ownerNo, key) WHERE key IS NOT NULL;
+CREATE INDEX jobsByOwner ON jobs (ownerNo);
+CREATE INDEX jobsByChange ON jobs (changedAt);
+CREATE INDEX jobsToFence ON jobs (fenceAt) WHERE fenceAt IS NOT NULL;
+
+-- Jobs whose newest version is not yet on the bus.
+CREATE TABLE outbox (n INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
+
+CREATE TABLE executions (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  jobNo INTEGER NOT NULL,
+  ownerNo INTEGER NOT NULL,
+  fireAt INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  status INTEGER NOT NULL,
+  endedAt INTEGER,
+  nextSendAt INTEGER,
+  tries INTEGER NOT NULL DEFAULT 0,
+  jobType TEXT NOT NULL,
+  reason TEXT,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX executionsByOwner ON executions (ownerNo, fireAt);
+CREATE INDEX executionsByJob ON executions (jobNo, fireAt);
+CREATE INDEX executionsFailed ON executions (ownerNo, fireAt) WHERE status = 4;
+CREATE INDEX executionsToSend ON executions (nextSendAt) WHERE nextSendAt IS NOT NULL;
+
+-- Each job's newest execution, by fire time; written after the execution itself.
+CREATE TABLE summaries (
+  jobNo INTEGER PRIMARY KEY,
+  executionId TEXT NOT NULL,
+  fireAt INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  status INTEGER NOT NULL,
+  endedAt INTEGER
+) STRICT;
+
+-- Requests that came with an Idempotency-Key, with their answers.
+CREATE TABLE requests (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  bodyHash TEXT NOT NULL,
+  mintedId TEXT NOT NULL,
+  madeAt INTEGER NOT NULL,
+  triedBy TEXT NOT NULL,
+  triedAt INTEGER NOT NULL,
+  answer TEXT
+) STRICT;
+CREATE INDEX requestsByAge ON requests (madeAt);
+
+-- How far a loop has come.
+CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+`,
+  },
+]

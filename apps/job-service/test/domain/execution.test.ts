@@ -1,0 +1,60 @@
+import { jobExecuteMessage } from '@belfry/contracts'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isFinal, newestPerExecution, newestPerJob, triggerCommand } from '../../src/domain/execution.ts'
+import { jobOf, minted, monday, statusMessage } from '../fixtures.ts'
+
+describe('the command of a trigger', () => {
+  const request = { executionId: `exe-${monday.toString(36)}-${minted(9)}`, plannedAt: monday }
+
+  it('is due at once, at the version of the job', () => {
+    const job = jobOf()
+    const command = triggerCommand(job, request)
+    expect(jobExecuteMessage.parse(command)).toEqual(command)
+    expect(command).toMatchObject({ fireAt: monday, plannedAt: monday, version: 1, cause: 'manual', expiresAt: null })
+    expect(command.params).toBe(job.spec.params)
+  })
+
+  it('begins with the job and its type, as its topic promises', () => {
+    expect(Object.keys(triggerCommand(jobOf(), request)).slice(0, 2)).toEqual(['jobId', 'jobType'])
+  })
+
+  it('carries params of its own when it has some', () => {
+    expect(triggerCommand(jobOf(), { ...request, params: { durationMs: 1 } }).params).toEqual({ durationMs: 1 })
+  })
+})
+
+describe('a batch of what the executor says', () => {
+  const messages = fc.array(
+    fc.record({
+      n: fc.integer({ min: 1, max: 3 }),
+      at: fc.integer({ min: 0, max: 3 }),
+      seq: fc.integer({ min: 1, max: 9 }),
+    }),
+  )
+
+  it('is cut down to the newest word on each execution, and the newest execution of each job, in any order', () => {
+    fc.assert(
+      fc.property(messages, (wishes) => {
+        const batch = wishes.map(({ n, at, seq }) => statusMessage({ job: jobOf({ n }), fireAt: monday + at, seq }))
+        for (const one of newestPerExecution(batch)) {
+          const all = batch.filter((other) => other.executionId === one.executionId)
+          expect(one.seq).toBe(Math.max(...all.map((other) => other.seq)))
+        }
+        for (const one of newestPerJob(batch)) {
+          const all = batch.filter((other) => other.jobId === one.jobId)
+          expect(one.fireAt).toBe(Math.max(...all.map((other) => other.fireAt)))
+        }
+        expect(newestPerExecution(batch).length).toBe(new Set(batch.map((one) => one.executionId)).size)
+        expect(newestPerJob(batch).length).toBe(new Set(batch.map((one) => one.jobId)).size)
+      }),
+    )
+  })
+
+  it('counts as the end only of what no newer version opens again', () => {
+    const final = (
+      ['ready', 'running', 'succeeded', 'failed', 'cancelled', 'superseded', 'skipped', 'expired', 'lost'] as const
+    ).filter((state) => isFinal(statusMessage({ state })))
+    expect(final).toEqual(['succeeded', 'failed', 'skipped', 'expired', 'lost'])
+  })
+})

@@ -1,0 +1,8 @@
+import { openMemoryDatabase } from '@belfry/storage'
+import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
+import { describeStores } from './store.contract.ts'
+
+describeStores('SQLite', async () => {
+  const db = await openMemoryDatabase(migrations)
+  return { stores: createSqliteStores(db), close: () => db.close() }
+})
