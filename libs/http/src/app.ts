@@ -1,6 +1,6 @@
 import { refusal, type ServiceName } from '@belfry/contracts'
 import type { ServiceDeps } from '@belfry/service'
-import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, type RawServerDefault } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, LogController, type RawServerDefault } from 'fastify'
 import { createAuthentication } from './authenticate.ts'
 import { answerClientError } from './client-error.ts'
 import { checkCompiler, createErrorHandler } from './errors.ts'
@@ -44,7 +44,7 @@ function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDef
   return {
     loggerInstance: deps.log as FastifyBaseLogger,
     // One line for each failure says all there is; a child logger and two lines a request would cost 10 µs.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (logger) => logger,
     bodyLimit: options.bodyLimitBytes ?? 256 * 1024,
     requestTimeout: options.requestTimeoutMs ?? 15_000,

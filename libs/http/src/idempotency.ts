@@ -65,11 +65,10 @@ export interface IdempotencyOptions {
  * Runs a use case once for each Idempotency-Key (api.md): without a key always. `run` gets the id that the thing it makes
  * is to have, and must be insert-if-absent: after a crash it runs again with the same id.
  */
-export type WithIdempotency = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  run: (mintedId: string) => Promise<Answer | Refusal>,
-) => Promise<FastifyReply>
+export type WithIdempotency = (request: FastifyRequest, reply: FastifyReply, run: IdempotentRun) => Promise<void>
+
+/** The use case behind a route that takes an Idempotency-Key. */
+export type IdempotentRun = (mintedId: string) => Promise<Answer | Refusal>
 
 const keyPattern = /^[\x21-\x7e]{1,255}$/
 
@@ -111,12 +110,7 @@ export function createIdempotency(options: IdempotencyOptions): WithIdempotency 
     return !mayLive && (await store.retake(found, instance, now)) ? found : inFlight
   }
 
-  const runOnce = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    id: string,
-    run: Parameters<WithIdempotency>[2],
-  ) => {
+  const runOnce = async (request: FastifyRequest, reply: FastifyReply, id: string, run: IdempotentRun) => {
     const record = await take(id, hashOf(JSON.stringify(request.body ?? null)))
     if (isRefusal(record)) return sendRefusal(reply, record)
     if (record.answer) return sendStored(reply.header('idempotency-replayed', 'true'), record.answer)

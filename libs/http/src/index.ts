@@ -6,6 +6,7 @@ export {
   type Answer,
   createIdempotency,
   type IdempotencyOptions,
+  type IdempotentRun,
   type RequestRecord,
   type RequestStore,
   type StoredAnswer,

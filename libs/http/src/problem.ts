@@ -4,8 +4,11 @@ import { MalformedBody } from './json-body.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** Answers an expected "no" as problem+json, with the status of contracts' table. */
-    refuse(refused: Refusal): FastifyReply
+    /**
+     * Answers an expected "no" as problem+json, with the status of contracts' table: `return reply.refuse(refused)`.
+     * (Typed `void`, which a handler may return whatever its response schema is; it gives the reply.)
+     */
+    refuse(refused: Refusal): void
   }
 }
 
