@@ -1,0 +1,171 @@
+import { execFileSync } from 'node:child_process'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const root = resolve(import.meta.dirname, '..')
+
+/** What a package may import of ours, by the names of folders. `types`: only with `import type`. */
+interface Law {
+  values?: readonly string[]
+  types?: readonly string[]
+}
+const libs = ['contracts', 'time', 'service', 'http', 'bus', 'discovery', 'storage', 'worker', 'client']
+const services = ['gateway', 'auth-service', 'job-service', 'scheduler-service', 'executor-service']
+const lawOfService: Law = { values: libs }
+const lawOfAdapter: Law = { values: ['service', 'contracts'] }
+const laws: Record<string, Law> = {
+  contracts: {},
+  time: {},
+  service: { values: ['contracts'] },
+  http: lawOfAdapter,
+  bus: lawOfAdapter,
+  discovery: lawOfAdapter,
+  storage: lawOfAdapter,
+  worker: { values: ['contracts'] },
+  client: { types: ['contracts'] },
+  ...Object.fromEntries(services.map((service) => [service, lawOfService])),
+  standalone: { values: [...libs, ...services] },
+  cli: { values: ['client', 'contracts', 'time'] },
+  console: { values: ['client'], types: ['contracts'] },
+}
+
+/** What the domain of a service may be written with: shapes, pure rules, hashes, and the ways in which a hop fails. */
+const domainMayImport = [
+  '@belfry/contracts',
+  '@belfry/discovery',
+  '@belfry/service',
+  '@belfry/time',
+  'ajv',
+  'node:crypto',
+  'zod',
+]
+/** What it does not even name in its types, because a record's rules would then depend on where it is kept or shown. */
+const domainMayNotName = ['@belfry/bus', '@belfry/storage', 'fastify', 'node:sqlite']
+/** What a handler is and how it says that it failed: a contract with those who write handlers, and as pure as the domain. */
+const contractOfHandlers = join(root, 'apps/executor-service/src/handlers/handler.ts')
+/** Time, ids, randomness and settings come in as arguments. */
+const ambient =
+  /\b(?:Date\.now|Math\.random|randomUUID|setTimeout|setInterval|performance\.now)\(|\bnew Date\(\)|\bprocess\./
+
+interface Import {
+  file: string
+  specifier: string
+  isType: boolean
+}
+
+const importPatterns = [
+  /^\s*(?:import|export)\s+(type\s)?[^'";]*?\sfrom\s*['"]([^'"]+)['"]/gm,
+  /^\s*import\s+()['"]([^'"]+)['"]/gm,
+  /\bimport\(\s*()['"]([^'"]+)['"]/g,
+]
+
+function importsOf(file: string): Import[] {
+  const source = readFileSync(file, 'utf8')
+  return importPatterns.flatMap((pattern) =>
+    [...source.matchAll(pattern)].map((match) => ({ file, specifier: match[2] ?? '', isType: Boolean(match[1]) })),
+  )
+}
+
+const sourcesUnder = (folder: string) => globSync(join(folder, 'src/**/*.{ts,tsx,mts}'))
+const show = ({ file, specifier }: Import) => `${relative(root, file)} imports ${specifier}`
+const isRelative = ({ specifier }: Import) => specifier.startsWith('.')
+
+const packages = globSync(['apps/*/package.json', 'libs/*/package.json'], { cwd: root }).map((path) => {
+  const folder = join(root, dirname(path))
+  const manifest = JSON.parse(readFileSync(join(root, path), 'utf8')) as { name: string; dependencies?: object }
+  const declared = Object.keys(manifest.dependencies ?? {}).filter((name) => name.startsWith('@belfry/'))
+  return {
+    name: manifest.name,
+    noun: basename(folder),
+    folder,
+    declared,
+    imports: sourcesUnder(folder).flatMap(importsOf),
+  }
+})
+
+/** The package of ours that an import names, by folder: `@belfry/time/cron.ts` is `time`. */
+const oursIn = (specifier: string) => /^@belfry\/([^/]+)/.exec(specifier)?.[1]
+
+function mayImport(noun: string, target: string, isType: boolean): boolean {
+  const law = laws[noun]
+  return law?.values?.includes(target) || (isType && law?.types?.includes(target)) || false
+}
+
+interface Graph {
+  graph: { dependencies: Record<string, { target: string }[]> }
+}
+
+/** What Nx would build in which order. Without its daemon, which would outlive the test. */
+function nxGraph(): Graph['graph']['dependencies'] {
+  const folder = mkdtempSync(join(tmpdir(), 'belfry-graph-'))
+  try {
+    const file = join(folder, 'graph.json')
+    const env = { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false' }
+    execFileSync(join(root, 'node_modules/.bin/nx'), ['graph', `--file=${file}`], { cwd: root, env, stdio: 'pipe' })
+    return (JSON.parse(readFileSync(file, 'utf8')) as Graph).graph.dependencies
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+describe('who may import whom', () => {
+  it('is settled for every package, which is named after its folder', () => {
+    expect(packages.length).toBeGreaterThan(0)
+    expect(packages.filter(({ noun }) => !(noun in laws)).map(({ noun }) => noun)).toEqual([])
+    expect(packages.filter(({ name, noun }) => name !== `@belfry/${noun}`)).toEqual([])
+  })
+
+  it('is what the Nx graph shows', { timeout: 60_000 }, () => {
+    const edges = Object.entries(nxGraph()).flatMap(([from, targets]) =>
+      targets.map(({ target }) => [oursIn(from), oursIn(target)] as const).filter(([, target]) => target),
+    )
+    expect(edges.length).toBeGreaterThan(packages.length)
+    expect(edges.filter(([from, target]) => !mayImport(from ?? '', target ?? '', true))).toEqual([])
+  })
+
+  it.each(packages.map((one) => [one.noun, one] as const))('holds for what %s declares and imports', (noun, one) => {
+    const targets = one.imports.filter(({ specifier }) => oursIn(specifier))
+    const unlawful = targets.filter(({ specifier, isType }) => !mayImport(noun, oursIn(specifier) ?? '', isType))
+    expect(unlawful.map(show)).toEqual([])
+    expect(one.declared.filter((name) => !mayImport(noun, oursIn(name) ?? '', true))).toEqual([])
+    const undeclared = targets.filter(({ specifier }) => !one.declared.includes(`@belfry/${oursIn(specifier)}`))
+    expect(undeclared.map(show)).toEqual([])
+  })
+
+  it.each(packages.map((one) => [one.noun, one] as const))('no path leads out of the sources of %s', (_, one) => {
+    const inside = join(one.folder, 'src/')
+    const outside = one.imports.filter(isRelative).filter(({ file, specifier }) => {
+      return !resolve(dirname(file), specifier).startsWith(inside)
+    })
+    expect(outside.map(show)).toEqual([])
+  })
+})
+
+describe('the domain of a service', () => {
+  const domains = packages
+    .filter(({ noun }) => services.includes(noun))
+    .map(({ folder }) => join(folder, 'src/domain/'))
+  const files = domains.flatMap((folder) => globSync(join(folder, '**/*.ts')))
+
+  it('exists', () => expect(files.length).toBeGreaterThan(0))
+
+  const isLawful = (one: Import) => {
+    const isIn = (names: string[]) => names.some((name) => `${one.specifier}/`.startsWith(`${name}/`))
+    if (!isRelative(one)) return isIn(domainMayImport) || (one.isType && !isIn(domainMayNotName))
+    const target = resolve(dirname(one.file), one.specifier)
+    const own = domains.find((folder) => one.file.startsWith(folder)) ?? root
+    return target.startsWith(own) || target === contractOfHandlers
+  }
+
+  it('imports itself, shapes and pure rules, and nothing that acts', () => {
+    const unlawful = files.flatMap(importsOf).filter((one) => !isLawful(one))
+    expect(unlawful.map(show)).toEqual([])
+  })
+
+  it('asks nobody for the time, for chance or for settings', () => {
+    const asking = files.filter((file) => ambient.test(readFileSync(file, 'utf8')))
+    expect(asking.map((file) => relative(root, file))).toEqual([])
+  })
+})
