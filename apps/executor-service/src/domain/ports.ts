@@ -1,0 +1,174 @@
+import type { logLevels } from '@belfry/contracts'
+import type { Admission } from './admission.ts'
+import type { Execution, Pool } from './execution.ts'
+
+/** Where the store keeps a record: given by the store, handed back to it, never calculated with. */
+export type Handle = number
+
+export interface Stored {
+  readonly handle: Handle
+  readonly execution: Execution
+  /** What it takes up in memory, characters; mostly its params. */
+  readonly size: number
+}
+
+/** One change of a record: it counts only if the record is still at `from.seq`. */
+export interface Swap {
+  readonly handle: Handle
+  readonly from: Execution
+  readonly to: Execution
+}
+
+/** The durable steps by name: crash points and metrics use them as `executions.<step>`. */
+export type Step =
+  | 'insert'
+  | 'replace'
+  | 'claim'
+  | 'close'
+  | 'skip'
+  | 'expire'
+  | 'hand-back'
+  | 'finish'
+  | 'lose'
+  | 'cancel'
+  | 'take-back'
+
+/** A ready record that is due, or soon will be; enough to decide whether to look at it. */
+export interface DueExecution {
+  readonly handle: Handle
+  readonly runAt: number
+  readonly pool: Pool
+}
+
+/** What a poll asks for: at most so many of each pool that are due by `now`, and so many that are due by `until`. */
+export interface DueQuery {
+  readonly now: number
+  readonly until: number
+  readonly due: Readonly<Record<Pool, number>>
+  readonly coming: number
+  /** This executor's place among `executors`: others' shares are left to them until `overdueAt`. */
+  readonly share: { readonly place: number; readonly executors: number; readonly overdueAt: number }
+}
+
+export interface HeldExecution {
+  readonly handle: Handle
+  readonly epoch: number
+  readonly cancelRequested: boolean
+}
+
+export interface ChangedExecution {
+  readonly id: string
+  readonly seq: number
+  readonly changedAt: number
+  readonly n: Handle
+}
+
+/**
+ * The executions. Every change but an insert is a compare-and-set on `seq`; whoever loses it reads again and decides again.
+ * Whatever changes a record also marks it as not yet published. All verbs reject with a `StorageError`.
+ */
+export interface ExecutionStore {
+  /** Stores those whose id is not there yet; undefined for the others. `at`: now, epoch milliseconds. */
+  insert(executions: readonly Execution[], at: number): Promise<readonly (Stored | undefined)[]>
+  /** Whether each change counts. */
+  swap(step: Step, swaps: readonly Swap[], at: number): Promise<readonly boolean[]>
+  find(ids: readonly string[]): Promise<readonly (Stored | undefined)[]>
+  read(handles: readonly Handle[]): Promise<readonly (Stored | undefined)[]>
+  /** Ready ones, by priority and age within each pool. */
+  due(query: DueQuery): Promise<readonly DueExecution[]>
+  /** What `owner` runs, by what is stored. */
+  heldBy(owner: string): Promise<readonly HeldExecution[]>
+  /** Running ones whose owner is gone or was never heard of. */
+  abandoned(limit: number): Promise<readonly Stored[]>
+  /** The job's ready and running ones, in order of handle, after `after`. */
+  openOf(jobId: string, after: Handle, limit: number): Promise<readonly Stored[]>
+  /** The job's executions with an epoch in doubt that was lost at `since` or later. */
+  doubtfulOf(jobId: string, since: number): Promise<readonly Stored[]>
+  /** Marks them as not published, though nothing changed. */
+  republish(stored: readonly Stored[]): Promise<void>
+  /** In order of change, from `since` on and after `after` within the same moment (protocol.md step 14). */
+  changes(since: number, after: Handle, limit: number): Promise<readonly ChangedExecution[]>
+  /** The newest state of records that are not yet published. */
+  unpublished(limit: number): Promise<readonly Stored[]>
+  /** Takes back the mark of those that have not changed since the state of `seq`. */
+  markPublished(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
+}
+
+/** The admissions. `put` stores those whose stored `rev` is still `from.rev` (0: there is none yet). */
+export interface AdmissionStore {
+  read(jobIds: readonly string[]): Promise<readonly (Admission | undefined)[]>
+  put(
+    step: 'fence' | 'place',
+    changes: readonly { readonly from: Admission; readonly to: Admission }[],
+  ): Promise<readonly boolean[]>
+}
+
+export interface ExecutorRow {
+  readonly instance: string
+  readonly beat: number
+  readonly gone: boolean
+}
+
+/** The executors that there are. A row is made once, at the start; a beat never brings back one that is gone. */
+export interface ExecutorStore {
+  enlist(instance: string, address: string | null): Promise<void>
+  /** False when there is no row, or it is marked as gone: somebody else has taken over. */
+  beat(instance: string): Promise<boolean>
+  all(): Promise<readonly ExecutorRow[]>
+  /** False when it has beaten since. */
+  markGone(row: ExecutorRow): Promise<boolean>
+  /** Removes every row but this instance's: for a store that nobody else can have open. */
+  removeOthers(instance: string): Promise<void>
+  remove(instance: string): Promise<void>
+}
+
+export type LogLevel = (typeof logLevels)[number]
+
+/** A line of an attempt's log; `seq` counts from 1 within the attempt. */
+export interface LogEntry {
+  readonly seq: number
+  readonly at: number
+  readonly level: LogLevel
+  readonly text: string
+}
+
+/** Lines of one attempt that follow each other. */
+export interface LogChunk {
+  readonly handle: Handle
+  readonly epoch: number
+  readonly lines: readonly LogEntry[]
+}
+
+export interface LogQuery {
+  readonly after: { readonly epoch: number; readonly seq: number }
+  /** Only the lines of this attempt; null for all. */
+  readonly epoch: number | null
+  readonly limit: number
+}
+
+export interface LogStore {
+  append(chunks: readonly LogChunk[]): Promise<void>
+  /** In order of attempt and line. */
+  page(handle: Handle, query: LogQuery): Promise<readonly (LogEntry & { readonly epoch: number })[]>
+}
+
+export interface ArtifactFile {
+  readonly handle: Handle
+  readonly epoch: number
+  readonly name: string
+  readonly body: Uint8Array
+}
+
+export interface ArtifactStore {
+  /** Stores them; one of the same attempt and name is replaced. */
+  put(files: readonly ArtifactFile[]): Promise<void>
+  read(handle: Handle, epoch: number, name: string): Promise<Uint8Array | undefined>
+}
+
+export interface Stores {
+  readonly executions: ExecutionStore
+  readonly admissions: AdmissionStore
+  readonly executors: ExecutorStore
+  readonly logs: LogStore
+  readonly artifacts: ArtifactStore
+}

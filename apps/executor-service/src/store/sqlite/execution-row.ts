@@ -1,0 +1,146 @@
+import { type AttemptRecord, type ExecutionPolicy, type ExecutionState, executionStates } from '@belfry/contracts'
+import type { SqlRow, SqlValue } from '@belfry/storage'
+import type { Execution, Pool } from '../../domain/execution.ts'
+import type { Stored } from '../../domain/ports.ts'
+
+/** Numbers of states in the file: their places in the contract's list, in which ready and running come first. */
+export const stateNumber = (state: ExecutionState): number => executionStates.indexOf(state)
+const pools: readonly Pool[] = ['io', 'cpu']
+export const poolNumber = (pool: Pool): number => pools.indexOf(pool)
+export const poolOfNumber = (number: SqlValue): Pool => pools[number as number] as Pool
+
+/**
+ * A job as a number for an index: the last 48 bits of its UUID. Two jobs may share one, so whoever asks by it compares
+ * the job's id too.
+ */
+export function jobNumber(jobId: string): number {
+  const number = Number.parseInt(jobId.slice(-12), 16)
+  return Number.isNaN(number) ? 0 : number
+}
+
+/** What its command decided: the text that is written once for each version. */
+type Command = Pick<
+  Execution,
+  'jobId' | 'ownerId' | 'jobType' | 'version' | 'cause' | 'params' | 'expiresAt' | 'fireAt' | 'arrival' | 'retryOf'
+>
+
+const policyTexts = new WeakMap<ExecutionPolicy, string>()
+
+/** A version's policy is one object for all its commands of a batch, and half of what there is to write. */
+function policyText(policy: ExecutionPolicy): string {
+  const known = policyTexts.get(policy)
+  if (known !== undefined) return known
+  const text = JSON.stringify(policy)
+  policyTexts.set(policy, text)
+  return text
+}
+
+export function commandText(execution: Execution): string {
+  const { jobId, ownerId, jobType, version, cause, params, expiresAt, fireAt, arrival, retryOf } = execution
+  const command: Command = { jobId, ownerId, jobType, version, cause, params, expiresAt, fireAt, arrival, retryOf }
+  const text = JSON.stringify(command)
+  return `{"policy":${policyText(execution.policy)},${text.slice(1)}`
+}
+
+/** What an execution has come to so far, but for what stands in columns. The attempt at work stands there too. */
+type Outcome = Pick<
+  Execution,
+  'attempts' | 'inDoubt' | 'failures' | 'losses' | 'blockedBy' | 'result' | 'error' | 'artifacts' | 'endedAt'
+>
+
+const noOutcome: Outcome = {
+  attempts: [],
+  inDoubt: [],
+  failures: 0,
+  losses: 0,
+  blockedBy: null,
+  result: null,
+  error: null,
+  artifacts: [],
+  endedAt: null,
+}
+
+/** How many attempts have ended: the one at work is not written but made from the columns. */
+const endedCount = (execution: Execution) => execution.attempts.length - (execution.state === 'running' ? 1 : 0)
+
+export function outcomeText(execution: Execution): string {
+  const { inDoubt, failures, losses, blockedBy, result, error, artifacts, endedAt } = execution
+  const attempts = execution.attempts.slice(0, endedCount(execution))
+  const outcome: Outcome = { attempts, inDoubt, failures, losses, blockedBy, result, error, artifacts, endedAt }
+  return JSON.stringify(outcome)
+}
+
+function sameAttempts(a: Execution, b: Execution): boolean {
+  const count = endedCount(a)
+  if (count !== endedCount(b)) return false
+  for (let i = 0; i < count; i++) if (a.attempts[i] !== b.attempts[i]) return false
+  return true
+}
+
+/** Whether a change reaches the outcome at all; a claim does not. */
+export function changesOutcome(from: Execution, to: Execution): boolean {
+  return (
+    from.endedAt !== to.endedAt ||
+    from.failures !== to.failures ||
+    from.losses !== to.losses ||
+    from.inDoubt !== to.inDoubt ||
+    from.blockedBy !== to.blockedBy ||
+    from.result !== to.result ||
+    from.error !== to.error ||
+    from.artifacts !== to.artifacts ||
+    !sameAttempts(from, to)
+  )
+}
+
+/** When the newest epoch in doubt was lost: what the fence's list asks for. */
+export const doubtAt = (execution: Execution): number | null => execution.inDoubt.at(-1)?.lostAt ?? null
+
+/** When the attempt at work starts; null when none is, or it still waits for a slot. */
+export function startsAt(execution: Execution): number | null {
+  return execution.state === 'running' ? (execution.attempts.at(-1)?.startedAt ?? null) : null
+}
+
+/** The columns that `storedOf` reads, in its order. */
+export const storedColumns =
+  'e.n, e.id, e.state, e.pool, e.priority, e.runAt, e.seq, e.epoch, e.owner, e.startsAt, e.cancelRequested, e.command, o.body'
+
+type Columns = [
+  n: number,
+  id: string,
+  state: number,
+  pool: number,
+  priority: number,
+  runAt: number,
+  seq: number,
+  epoch: number,
+  owner: string | null,
+  startsAt: number | null,
+  cancelRequested: number,
+  command: string,
+  body: string | null,
+]
+
+/** The record of one row of `storedColumns`. */
+export function storedOf(row: SqlRow): Stored {
+  const [n, id, state, pool, priority, runAt, seq, epoch, owner, starts, cancelRequested, command, body] =
+    row as unknown as Columns
+  const outcome = body === null ? noOutcome : (JSON.parse(body) as Outcome)
+  const executor = owner ?? ''
+  const open: AttemptRecord = { epoch, executor, startedAt: starts, endedAt: null, outcome: null, error: null }
+  const isRunning = executionStates[state] === 'running'
+  const execution: Execution = {
+    ...(JSON.parse(command) as Command & { policy: ExecutionPolicy }),
+    ...outcome,
+    attempts: isRunning ? [...outcome.attempts, open] : outcome.attempts,
+    id,
+    state: executionStates[state] as ExecutionState,
+    pool: poolOfNumber(pool),
+    priority,
+    runAt,
+    seq,
+    epoch,
+    owner,
+    cancelRequested: cancelRequested === 1,
+  }
+  return { handle: n, execution, size: command.length }
+}

@@ -1,0 +1,218 @@
+import type { Call, Database, SqlRow } from '@belfry/storage'
+import type { Execution, Pool } from '../../domain/execution.ts'
+import type { ExecutionStore, Swap } from '../../domain/ports.ts'
+import {
+  changesOutcome,
+  commandText,
+  doubtAt,
+  jobNumber,
+  outcomeText,
+  poolNumber,
+  poolOfNumber,
+  startsAt,
+  stateNumber,
+  storedColumns,
+  storedOf,
+} from './execution-row.ts'
+
+const from = 'FROM executions e LEFT JOIN outcomes o ON o.n = e.n'
+/** Jobs may share a number, so the id has the last word. */
+const isOfJob = "e.command ->> '$.jobId' = ?"
+
+/** Due (or coming) ones of a pool that are this executor's to take, by priority and age, out of the index alone. */
+function dueQuery(pool: Pool, runAt: string): string {
+  return `SELECT * FROM (SELECT n, runAt, pool FROM executions INDEXED BY live
+    WHERE state < 2 AND state = 0 AND pool = ${poolNumber(pool)} AND priority IN (1, 2, 3, 4, 5, 6, 7, 8, 9) AND ${runAt}
+      AND (n % ? = ? OR runAt <= ?)
+    ORDER BY priority, runAt LIMIT ?)`
+}
+
+function prepare(db: Database) {
+  return {
+    insert: db.statement(`INSERT INTO executions
+      (id, jobNo, state, pool, priority, runAt, seq, epoch, owner, startsAt, cancelRequested, changedAt, command)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+    swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startsAt = ?,
+      cancelRequested = ?, changedAt = ?, doubtAt = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
+    replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startsAt = ?,
+      cancelRequested = ?, changedAt = ?, doubtAt = ?, pool = ?, priority = ?, command = ?
+      WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
+    outcome: db.statement(`INSERT INTO outcomes (n, body) SELECT ?, ? WHERE changes() = 1
+      ON CONFLICT (n) DO UPDATE SET body = excluded.body`),
+    find: db.statement(`SELECT ${storedColumns} ${from} WHERE e.id = ?`),
+    read: db.statement(`SELECT ${storedColumns} ${from} WHERE e.n = ?`),
+    due: db.statement(
+      [
+        dueQuery('io', 'runAt <= ?'),
+        dueQuery('cpu', 'runAt <= ?'),
+        dueQuery('io', 'runAt > ? AND runAt <= ?'),
+        dueQuery('cpu', 'runAt > ? AND runAt <= ?'),
+      ].join(' UNION ALL '),
+    ),
+    heldBy: db.statement(
+      'SELECT n, epoch, cancelRequested FROM executions WHERE state < 2 AND state = 1 AND owner = ?',
+    ),
+    abandoned: db.statement(`SELECT ${storedColumns} ${from} WHERE e.state < 2 AND e.state = 1
+      AND e.owner NOT IN (SELECT instance FROM executors WHERE gone = 0) LIMIT ?`),
+    openOf: db.statement(`SELECT ${storedColumns} ${from} WHERE e.jobNo = ? AND e.state < 2 AND ${isOfJob}
+      AND e.n > ? ORDER BY e.n LIMIT ?`),
+    doubtfulOf: db.statement(
+      `SELECT ${storedColumns} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL AND e.doubtAt >= ?`,
+    ),
+    mark: db.statement(`INSERT INTO outbox (n, seq) SELECT n, seq FROM executions WHERE n = ?
+      ON CONFLICT (n) DO NOTHING`),
+    changes: db.statement(`SELECT * FROM (SELECT * FROM (
+        SELECT n, id, seq, changedAt FROM executions INDEXED BY ended WHERE state > 1 AND (changedAt, n) > (?, ?)
+        ORDER BY changedAt, n LIMIT ?)
+      UNION ALL SELECT * FROM (
+        SELECT n, id, seq, changedAt FROM executions INDEXED BY live WHERE state < 2 AND (changedAt, n) > (?, ?)
+        ORDER BY changedAt, n LIMIT ?)) ORDER BY changedAt, n LIMIT ?`),
+    unpublished: db.statement(`SELECT ${storedColumns} FROM outbox x JOIN executions e ON e.n = x.n
+      LEFT JOIN outcomes o ON o.n = x.n ORDER BY x.n LIMIT ?`),
+    markPublished: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
+  }
+}
+
+type Statements = ReturnType<typeof prepare>
+
+function insertRow(execution: Execution, command: string, at: number): SqlRow {
+  return [
+    execution.id,
+    jobNumber(execution.jobId),
+    stateNumber(execution.state),
+    poolNumber(execution.pool),
+    execution.priority,
+    execution.runAt,
+    execution.seq,
+    execution.epoch,
+    execution.owner,
+    startsAt(execution),
+    at,
+    command,
+  ]
+}
+
+/** The statements of one compare-and-set: the row, and its outcome if the row was changed. */
+function swapCalls(statements: Statements, { handle, from: before, to }: Swap, at: number): Call[] {
+  const columns = [
+    stateNumber(to.state),
+    to.runAt,
+    to.seq,
+    to.epoch,
+    to.owner,
+    startsAt(to),
+    to.cancelRequested ? 1 : 0,
+    at,
+    doubtAt(to),
+  ]
+  const where = [handle, before.seq, before.epoch, stateNumber(before.state)]
+  const isReplaced = before.version !== to.version
+  const row: Call = isReplaced
+    ? {
+        statement: statements.replace,
+        params: [...columns, poolNumber(to.pool), to.priority, commandText(to), ...where],
+      }
+    : { statement: statements.swap, params: [...columns, ...where] }
+  if (!changesOutcome(before, to)) return [row]
+  return [row, { statement: statements.outcome, params: [handle, outcomeText(to)] }]
+}
+
+const storedOrNot = (row: SqlRow | undefined) => row && storedOf(row)
+
+/** The executions in SQLite. `INDEXED BY` keeps a query from falling back to a walk through the whole table unnoticed. */
+export function createExecutionStore(db: Database): ExecutionStore {
+  const statements = prepare(db)
+  return {
+    async insert(executions, at) {
+      const commands = executions.map(commandText)
+      const rows = executions.map((one, index) => insertRow(one, commands[index] as string, at))
+      const inserted = await db.writeEach('executions.insert', statements.insert, rows)
+      return executions.map((execution, index) => {
+        const row = inserted[index]
+        return row && { handle: row[0] as number, execution, size: (commands[index] as string).length }
+      })
+    },
+    async swap(step, swaps, at) {
+      const calls = swaps.map((one) => swapCalls(statements, one, at))
+      const results = await db.write(`executions.${step}`, calls.flat())
+      let place = 0
+      return calls.map((ofOne) => {
+        const isChanged = results[place]?.changes === 1
+        place += ofOne.length
+        return isChanged
+      })
+    },
+    async find(ids) {
+      const rows = await db.readEach(
+        statements.find,
+        ids.map((id) => [id]),
+      )
+      return rows.map(storedOrNot)
+    },
+    async read(handles) {
+      const rows = await db.readEach(
+        statements.read,
+        handles.map((handle) => [handle]),
+      )
+      return rows.map(storedOrNot)
+    },
+    async due({ now, until, due, coming, share }) {
+      const mine = [share.executors, share.place, share.overdueAt]
+      const rows = await db.read(statements.due, [
+        ...[now, ...mine, due.io],
+        ...[now, ...mine, due.cpu],
+        ...[now, until, ...mine, coming],
+        ...[now, until, ...mine, coming],
+      ])
+      return rows.map(([n, runAt, pool]) => ({
+        handle: n as number,
+        runAt: runAt as number,
+        pool: poolOfNumber(pool as number),
+      }))
+    },
+    async heldBy(owner) {
+      const rows = await db.read(statements.heldBy, [owner])
+      return rows.map(([n, epoch, cancelRequested]) => ({
+        handle: n as number,
+        epoch: epoch as number,
+        cancelRequested: cancelRequested === 1,
+      }))
+    },
+    async abandoned(limit) {
+      return (await db.read(statements.abandoned, [limit])).map(storedOf)
+    },
+    async openOf(jobId, after, limit) {
+      return (await db.read(statements.openOf, [jobNumber(jobId), jobId, after, limit])).map(storedOf)
+    },
+    async doubtfulOf(jobId, since) {
+      return (await db.read(statements.doubtfulOf, [jobNumber(jobId), jobId, since])).map(storedOf)
+    },
+    async republish(stored) {
+      await db.writeEach(
+        'executions.republish',
+        statements.mark,
+        stored.map((one) => [one.handle]),
+      )
+    },
+    async changes(since, after, limit) {
+      const place = [since, after, limit]
+      const rows = await db.read(statements.changes, [...place, ...place, limit])
+      return rows.map(([n, id, seq, changedAt]) => ({
+        n: n as number,
+        id: id as string,
+        seq: seq as number,
+        changedAt: changedAt as number,
+      }))
+    },
+    async unpublished(limit) {
+      return (await db.read(statements.unpublished, [limit])).map(storedOf)
+    },
+    async markPublished(rows) {
+      await db.writeEach(
+        'outbox.mark',
+        statements.markPublished,
+        rows.map(({ n, seq }) => [n, seq]),
+      )
+    },
+  }
+}

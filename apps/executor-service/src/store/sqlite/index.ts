@@ -1,0 +1,18 @@
+import type { Database } from '@belfry/storage'
+import type { Stores } from '../../domain/ports.ts'
+import { createAdmissionStore } from './admissions.ts'
+import { createArtifactStore } from './artifacts.ts'
+import { createExecutionStore } from './executions.ts'
+import { createExecutorStore } from './executors.ts'
+import { createLogStore } from './logs.ts'
+
+/** All stores of the executor over one SQLite file, which `migrations` have prepared. */
+export function createSqliteStores(db: Database): Stores {
+  return {
+    executions: createExecutionStore(db),
+    admissions: createAdmissionStore(db),
+    executors: createExecutorStore(db),
+    logs: createLogStore(db),
+    artifacts: createArtifactStore(db),
+  }
+}

@@ -1,0 +1,32 @@
+import type { Database } from '@belfry/storage'
+import type { LogEntry, LogStore } from '../../domain/ports.ts'
+
+/** The logs in SQLite: a row holds the lines that an attempt wrote between two flushes, mostly all of them. */
+export function createLogStore(db: Database): LogStore {
+  const append = db.statement('INSERT INTO logs (execution, epoch, lastSeq, lines) VALUES (?, ?, ?, ?)')
+  const page = db.statement(`SELECT epoch, lines FROM logs
+    WHERE execution = ? AND (epoch, lastSeq) > (?, ?) AND epoch <= ? ORDER BY epoch, lastSeq LIMIT ?`)
+
+  return {
+    async append(chunks) {
+      const rows = chunks.map(({ handle, epoch, lines }) => [
+        handle,
+        epoch,
+        lines.at(-1)?.seq ?? 0,
+        JSON.stringify(lines),
+      ])
+      await db.writeEach('logs.append', append, rows)
+    },
+    async page(handle, { after, epoch, limit }) {
+      // A chunk holds at least one line, so that many chunks hold enough of them.
+      const from = epoch !== null && after.epoch < epoch ? { epoch, seq: 0 } : after
+      const rows = await db.read(page, [handle, from.epoch, from.seq, epoch ?? Number.MAX_SAFE_INTEGER, limit])
+      return rows
+        .flatMap((row) =>
+          (JSON.parse(row[1] as string) as LogEntry[]).map((one) => ({ ...one, epoch: row[0] as number })),
+        )
+        .filter((one) => one.epoch > from.epoch || one.seq > from.seq)
+        .slice(0, limit)
+    },
+  }
+}

@@ -1,0 +1,78 @@
+import type { Migration } from '@belfry/storage'
+
+/**
+ * `executions`: what is queried stands in columns, the command in `command`, which is rewritten only by a newer version;
+ * what an execution comes to stands in `outcomes`, so that a finish does not widen the row. Only `live` is touched by
+ * every insert and finish; `ofJob` serves the fence, `ended` the reconcile (each measured at about 1 µs an execution).
+ * The triggers leave a mark in `outbox` with every change, so no verb can forget it.
+ */
+export const migrations: readonly Migration[] = [
+  {
+    name: 'executions, admissions, executors, logs and artifacts',
+    sql: `
+      CREATE TABLE executions (
+        n INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        jobNo INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        pool INTEGER NOT NULL,
+        priority INTEGER NOT NULL,
+        runAt INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        owner TEXT,
+        startsAt INTEGER,
+        cancelRequested INTEGER NOT NULL,
+        changedAt INTEGER NOT NULL,
+        doubtAt INTEGER,
+        command TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX live ON executions (state, pool, priority, runAt) WHERE state < 2;
+      CREATE INDEX ofJob ON executions (jobNo) WHERE state < 2;
+      CREATE INDEX ended ON executions (changedAt) WHERE state > 1;
+      CREATE INDEX inDoubt ON executions (jobNo, doubtAt) WHERE doubtAt IS NOT NULL;
+
+      CREATE TABLE outcomes (n INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+
+      CREATE TABLE outbox (n INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
+      CREATE TRIGGER markInserted AFTER INSERT ON executions BEGIN
+        INSERT INTO outbox (n, seq) VALUES (new.n, new.seq);
+      END;
+      CREATE TRIGGER markChanged AFTER UPDATE OF seq ON executions BEGIN
+        INSERT INTO outbox (n, seq) VALUES (new.n, new.seq) ON CONFLICT (n) DO UPDATE SET seq = excluded.seq;
+      END;
+
+      CREATE TABLE admissions (
+        n INTEGER PRIMARY KEY,
+        jobId TEXT NOT NULL UNIQUE,
+        rev INTEGER NOT NULL,
+        body TEXT NOT NULL
+      ) STRICT;
+
+      CREATE TABLE executors (
+        instance TEXT PRIMARY KEY,
+        beat INTEGER NOT NULL,
+        address TEXT,
+        gone INTEGER NOT NULL
+      ) STRICT;
+
+      CREATE TABLE logs (
+        n INTEGER PRIMARY KEY,
+        execution INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        lastSeq INTEGER NOT NULL,
+        lines TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX logsOfExecution ON logs (execution, epoch, lastSeq);
+
+      CREATE TABLE artifacts (
+        n INTEGER PRIMARY KEY,
+        execution INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        body BLOB NOT NULL,
+        UNIQUE (execution, epoch, name)
+      ) STRICT;
+    `,
+  },
+]
