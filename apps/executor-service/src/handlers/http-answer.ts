@@ -32,7 +32,7 @@ const longestHeader = 512
 type Headers = Dispatcher.ResponseData['headers']
 
 /** The first value of a header, or undefined. */
-export function headerOf(headers: Headers, name: string): string | undefined {
+function headerOf(headers: Headers, name: string): string | undefined {
   const value = headers[name]
   return Array.isArray(value) ? value[0] : value
 }

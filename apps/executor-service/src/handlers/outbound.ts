@@ -15,7 +15,7 @@ export interface OutboundConfig {
   keepAliveMs: number
 }
 
-export interface Resolved {
+interface Resolved {
   address: string
   family: number
 }
@@ -24,7 +24,7 @@ export interface Resolved {
 export type Resolve = (hostname: string) => Promise<Resolved[]>
 
 /** The system's resolver: it reads the hosts file too, as people expect of `localhost` and of names in a container. */
-export const resolveBySystem: Resolve = (hostname) =>
+const resolveBySystem: Resolve = (hostname) =>
   new Promise((resolve, reject) => {
     systemLookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)))
   })

@@ -1,5 +1,5 @@
 /** Longest wait that a server may ask for, milliseconds (api.md, caps). */
-export const longestRetryAfterMs = 3_600_000
+const longestRetryAfterMs = 3_600_000
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const time = '(\\d\\d):(\\d\\d):(\\d\\d)'

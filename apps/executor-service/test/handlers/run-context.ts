@@ -1,7 +1,7 @@
 import { type Clock, createSystemClock } from '@belfry/service'
 import type { RunContext } from '../../src/handlers/handler.ts'
 
-export interface Artifact {
+interface Artifact {
   name: string
   contentType: string
   body: string | Uint8Array
