@@ -44,7 +44,7 @@ export async function eventually<T>(
 }
 
 async function addressOf(dataDir: string): Promise<string | undefined> {
-  const text = await readFile(join(dataDir, 'address'), 'utf8').catch(() => '')
+  const text = await readFile(join(dataDir, 'belfry.address'), 'utf8').catch(() => '')
   return text.trim() || undefined
 }
 
@@ -73,7 +73,7 @@ export async function startBelfry(
   dataDir: string,
   options: { env?: Record<string, string>; mayDie?: boolean; deadlineMs?: number } = {},
 ): Promise<BelfryProcess> {
-  await rm(join(dataDir, 'address'), { force: true })
+  await rm(join(dataDir, 'belfry.address'), { force: true })
   const child = spawn(process.execPath, [mainFile], {
     env: {
       PATH: process.env.PATH,
