@@ -12,19 +12,21 @@ export interface Cron {
 const dayMs = 86_400_000
 const secondsPerDay = 86_400
 
-/** A reading: what a local clock shows, in milliseconds as if local were UTC. The first match in [from, until), or -1. */
-export function nextReading(cron: Cron, from: number, until: number): number {
+/** A reading: what a local clock shows, in milliseconds as if local were UTC. The first match in [from, until), or null. */
+export function nextReading(cron: Cron, from: number, until: number): number | null {
   const second = Math.ceil(from / 1000)
   const lastDay = Math.ceil(until / dayMs)
   const today = Math.floor(second / secondsPerDay)
   let day = nextDay(cron.days, today, lastDay)
-  let ofDay = day < 0 ? -1 : nextSecondOfDay(cron.face, day === today ? second - today * secondsPerDay : 0)
-  if (ofDay < 0 && day === today) {
+  if (day === null) return null
+  let ofDay = nextSecondOfDay(cron.face, day === today ? second - today * secondsPerDay : 0)
+  if (ofDay < 0) {
     day = nextDay(cron.days, today + 1, lastDay)
-    ofDay = day < 0 ? -1 : nextSecondOfDay(cron.face, 0)
+    if (day === null) return null
+    ofDay = nextSecondOfDay(cron.face, 0)
   }
   const reading = day * dayMs + ofDay * 1000
-  return ofDay >= 0 && reading < until ? reading : -1
+  return reading < until ? reading : null
 }
 
 /** How many readings in [from, until) match: whole days by multiplication. */
@@ -37,8 +39,8 @@ function countReadingsOfDays({ days, face }: Cron, from: number, until: number):
   const first = Math.floor(from / secondsPerDay)
   const last = Math.floor(until / secondsPerDay)
   const perDay = countSecondsBefore(face, secondsPerDay)
-  const before = nextDay(days, first, first + 1) < 0 ? 0 : countSecondsBefore(face, from - first * secondsPerDay)
-  const after = nextDay(days, last, last + 1) < 0 ? 0 : countSecondsBefore(face, until - last * secondsPerDay)
+  const before = nextDay(days, first, first + 1) === null ? 0 : countSecondsBefore(face, from - first * secondsPerDay)
+  const after = nextDay(days, last, last + 1) === null ? 0 : countSecondsBefore(face, until - last * secondsPerDay)
   return countDays(days, first, last) * perDay - before + after
 }
 
@@ -56,7 +58,8 @@ function countReadingsOfDays({ days, face }: Cron, from: number, until: number):
 export function cronTimes(cron: Cron, zone: Zone): FireTimes {
   const fixed = !isFrequent(cron.face)
   const jumpedOver = ({ start, offset, reached }: Stretch) =>
-    nextReading(cron, reached, start + offset) >= 0 && nextReading(cron, start + offset, start + offset + 1) < 0
+    nextReading(cron, reached, start + offset) !== null &&
+    nextReading(cron, start + offset, start + offset + 1) === null
   /** The first reading that counts when looking from `at` on. */
   const firstReading = (stretch: Stretch, at: number) =>
     fixed ? Math.max(at + stretch.offset, stretch.reached) : at + stretch.offset
@@ -68,7 +71,7 @@ export function cronTimes(cron: Cron, zone: Zone): FireTimes {
         if (fixed && from === stretch.start && jumpedOver(stretch)) return from
         const until = Math.min(stretch.end, latestFireAt + 1) + stretch.offset
         const reading = nextReading(cron, firstReading(stretch, from), until)
-        if (reading >= 0) return reading - stretch.offset
+        if (reading !== null) return reading - stretch.offset
         from = stretch.end
       }
       return null

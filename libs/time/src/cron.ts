@@ -1,7 +1,8 @@
 import type { Cron } from './cron-times.ts'
 import { type DayRule, daysPerCycle, nextDay } from './days.ts'
 import { type Faulty, faulty, isFaulty } from './fault.ts'
-import { type Field, type FieldKind, fieldKinds, parseField } from './field.ts'
+import { type Field, parseField } from './field.ts'
+import { type FieldKind, fieldKinds } from './field-kind.ts'
 
 /** Longest cron expression, characters (time.md). */
 export const longestCron = 128
@@ -59,7 +60,7 @@ export function parseCron(text: string, seed: string): Cron | Faulty {
   const [second, minute, hour, dayOfMonth, month, dayOfWeek] = fields as [Field, Field, Field, Field, Field, Field]
   const days = dayRule(dayOfMonth, month, dayOfWeek)
   // The calendar repeats itself after 400 years, so this is all of it: at most 4,800 months.
-  if (nextDay(days, 0, daysPerCycle) < 0) {
+  if (nextDay(days, 0, daysPerCycle) === null) {
     return faulty('cron', 'never-fires', `"${text.trim()}" never fires: no month it names has such a day`)
   }
   return { days, face: { seconds: second.values, minutes: minute.values, hours: hour.values } }

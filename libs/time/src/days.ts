@@ -123,18 +123,18 @@ export function daysIn(rule: DayRule, year: number, month: number): number {
   return days & exists
 }
 
-/** The first matching day from `from` up to and without `until`, or -1. Goes by months: twelve steps a year. */
-export function nextDay(rule: DayRule, from: number, until: number): number {
-  if (from >= until) return -1
+/** The first matching day from `from` up to and without `until`, or null. Goes by months: twelve steps a year. */
+export function nextDay(rule: DayRule, from: number, until: number): number | null {
+  if (from >= until) return null
   let { year, month, day } = dateOf(from)
   for (let start = from - day + 1; start < until; day = 1) {
     const found = (rule.months >>> month) & 1 ? nextInWord(daysIn(rule, year, month), day - 1) : -1
-    if (found >= 0) return start + found < until ? start + found : -1
+    if (found >= 0) return start + found < until ? start + found : null
     start += monthLength(year, month)
     if (month === 12) year++
     month = (month % 12) + 1
   }
-  return -1
+  return null
 }
 
 /** How many days from `from` up to and without `until` match. */

@@ -13,8 +13,8 @@ export type Schedule =
   | { kind: 'manual' }
 
 /**
- * Compiles a schedule, or says what is wrong with it. `seed` (the job's id) decides what `H` stands for. Takes about
- * 10 µs, so callers keep the result. Reads no clock: the same arguments always give the same fire times.
+ * Compiles a schedule, or says what is wrong with it. `seed` (the job's id) decides what `H` stands for. Takes a few
+ * µs, so callers keep the result. Reads no clock: the same arguments always give the same fire times.
  */
 export function compileSchedule(schedule: Schedule, seed: string): FireTimes | Faulty {
   switch (schedule.kind) {
