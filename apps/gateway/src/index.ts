@@ -1,1 +1,2 @@
-export {}
+export { type GatewayConfig, gatewayConfig } from './config.ts'
+export { createGateway, type Gateway, type GatewayDeps } from './service.ts'

@@ -46,6 +46,14 @@ export function answerOf(error: unknown): HopResponse | undefined {
 function ignore(): void {}
 
 /**
+ * undici destroys a stream that it could not send to its end. This one is a client's request, whose connection still has to
+ * carry the answer (the service is away, or has seen enough and says 413), so it is only lent.
+ */
+function lend(upload: Readable): AsyncIterable<unknown> {
+  return { [Symbol.asyncIterator]: () => upload.iterator({ destroyOnReturn: false }) }
+}
+
+/**
  * Makes one call; `onSettled` is called once, before the promise settles. The time to the first byte runs from the end of
  * the request's body, so that a slow uploader is not held against the service. Every answer's body gets an error listener
  * at once: whoever destroys it later (reply-from does, when its client has gone) would end the process otherwise.
@@ -53,8 +61,8 @@ function ignore(): void {}
 function send(pool: Pool, request: HopRequest, firstByteMs: number, clock: Clock, onSettled: () => void) {
   return new Promise<HopResponse>((resolve, reject) => {
     const abort = new EventEmitter()
-    const body = request.body ?? null
-    const upload = typeof body === 'object' ? body : null
+    const upload = typeof request.body === 'object' ? request.body : null
+    const body = upload ? lend(upload) : (request.body as string | undefined)
     const uploader = (upload as { socket?: { destroyed: boolean } | null } | null)?.socket
     let timer: Timer | undefined
     let isSettled = false
@@ -75,8 +83,8 @@ function send(pool: Pool, request: HopRequest, firstByteMs: number, clock: Clock
 
     if (upload) upload.once('end', startTimer)
     else startTimer()
-    const options = { path: request.path, method: request.method as Dispatcher.HttpMethod, body, signal: abort }
-    pool.request({ ...options, ...(request.headers ? { headers: request.headers } : {}) }, (error, response) => {
+    const { path, method, headers } = request
+    pool.request({ path, method, headers, body, signal: abort } as Dispatcher.RequestOptions, (error, response) => {
       if (!error) response.body.on('error', ignore)
       if (isSettled) return
       settle()

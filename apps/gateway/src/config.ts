@@ -1,0 +1,20 @@
+import { z } from 'zod'
+
+/** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+export const gatewayConfig = z.object({
+  /** The address it listens on; anything but loopback opens Belfry to the network. */
+  host: z.string().min(1).default('127.0.0.1'),
+  /** 0 takes any free port. */
+  port: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /** Time to the first byte of a service's answer, milliseconds. */
+  breakerTimeoutMs: z.coerce.number().int().min(1).default(3_000),
+  /** A breaker opens when more than this share of the calls to an instance fails, percent. */
+  breakerErrorPercent: z.coerce.number().int().min(1).max(100).default(50),
+  /** How long it stays open before one call may try, milliseconds. */
+  breakerResetMs: z.coerce.number().int().min(1).default(10_000),
+  /** How long the merged API description is served before the services are asked again, milliseconds. */
+  gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),
+  /** How long a service may take to say that it is ready, milliseconds. */
+  gatewayReadyTimeoutMs: z.coerce.number().int().min(1).default(800),
+})
+export type GatewayConfig = z.output<typeof gatewayConfig>

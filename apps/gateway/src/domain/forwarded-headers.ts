@@ -1,0 +1,57 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/**
+ * Headers of one connection (RFC 9110, 7.6.1), and `expect`, which Node has already answered: none of them means anything
+ * to the service, and undici refuses to send most.
+ */
+const ofThisConnection = new Set([
+  'connection',
+  'expect',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Who asks is what the token says: whoever claims it by a header is not believed (security.md, header spoofing). */
+const claimsIdentity = /^(?:x[-_](?:user|internal|forwarded|original|real)(?:[-_]|$)|forwarded$)/
+
+function passes(name: string): boolean {
+  return !ofThisConnection.has(name) && !claimsIdentity.test(name)
+}
+
+/** What the gateway knows about a request that it passes on. */
+export interface Passed {
+  readonly method: string
+  readonly requestId: string
+  /** As the client sent it; it passes even when the client's `Connection` header names it. */
+  readonly authorization: string | undefined
+}
+
+/**
+ * The headers that a service gets, out of those that came in. Removing comes first, so that nothing a client sends takes
+ * away what is added here.
+ */
+export function forwardedHeaders(headers: IncomingHttpHeaders, passed: Passed): IncomingHttpHeaders {
+  const forwarded: IncomingHttpHeaders = {}
+  for (const name in headers) {
+    if (passes(name)) forwarded[name] = headers[name]
+  }
+  // The body of a GET is never read, so its length must not be announced.
+  if (passed.method === 'GET' || passed.method === 'HEAD') forwarded['content-length'] = undefined
+  if (passed.authorization !== undefined) forwarded.authorization = passed.authorization
+  forwarded['x-request-id'] = passed.requestId
+  return forwarded
+}
+
+/** The headers that a client gets, out of a service's answer: all but those of the connection between the two. */
+export function answeredHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  if (headers.connection !== undefined) delete headers.connection
+  if (headers['keep-alive'] !== undefined) delete headers['keep-alive']
+  return headers
+}

@@ -1,0 +1,23 @@
+import { type ErrorCode, type Refusal, refusal } from '@belfry/contracts'
+import { HopError, type HopErrorCode } from '@belfry/discovery'
+
+const answers: Record<HopErrorCode, readonly [ErrorCode, string]> = {
+  'no-instance': ['unavailable', 'No instance of the service that answers this is there.'],
+  'breaker-open': ['unavailable', 'The service that answers this fails too often just now.'],
+  busy: ['unavailable', 'Too many requests to the service that answers this are under way.'],
+  refused: ['bad-gateway', 'The service that answers this could not be reached.'],
+  timeout: ['gateway-timeout', 'The service that answers this took too long.'],
+  malformed: ['malformed-request', 'The request cannot be passed on as it is.'],
+  aborted: ['malformed-request', 'The request ended before its body did.'],
+}
+
+/**
+ * What a client hears when a service gave no answer; undefined when the error is none of a hop's, and so a surprise.
+ * @fastify/reply-from wraps what it does not know, and keeps the original as its cause. Nothing of a message goes out.
+ */
+export function refusalOfHop(error: Error): Refusal | undefined {
+  const hopError = error instanceof HopError ? error : error.cause
+  if (!(hopError instanceof HopError)) return undefined
+  const [code, detail] = answers[hopError.code]
+  return refusal(code, detail, hopError.retryAfterS === null ? {} : { retryAfterS: hopError.retryAfterS })
+}

@@ -1,0 +1,39 @@
+import type { ServiceName } from '@belfry/contracts'
+import type { Access } from '@belfry/http'
+
+/** Addresses that one service answers, and who may ask. The service verifies the token and asks for the role itself. */
+export interface ProxiedRoutes {
+  readonly service: Exclude<ServiceName, 'gateway'>
+  readonly access: Access
+  readonly routes: readonly string[]
+}
+
+/**
+ * Who owns what (api.md, routes and their owners). The most exact pattern wins, whatever the order. What is not here is
+ * not routed: above all nothing under `/internal`.
+ */
+export const routeTable: readonly ProxiedRoutes[] = [
+  {
+    service: 'auth-service',
+    access: 'public',
+    routes: ['/auth/signup', '/auth/login', '/auth/refresh', '/auth/.well-known/jwks.json'],
+  },
+  { service: 'auth-service', access: 'viewer', routes: ['/auth/*'] },
+  {
+    service: 'job-service',
+    access: 'viewer',
+    routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
+  },
+  { service: 'scheduler-service', access: 'viewer', routes: ['/scheduler/*'] },
+  {
+    service: 'executor-service',
+    access: 'viewer',
+    routes: ['/executions/:id/logs', '/executions/:id/artifacts/:name', '/job-types', '/job-types/*'],
+  },
+]
+
+/** The services behind the gateway, each once. */
+export const proxiedServices = [...new Set(routeTable.map(({ service }) => service))]
+
+/** The methods that go through; the service answers 405 where it does not take one. */
+export const proxiedMethods = ['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT']

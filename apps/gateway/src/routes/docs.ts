@@ -1,0 +1,68 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { HttpApp } from '@belfry/http'
+import fastifyStatic from '@fastify/static'
+import { z } from 'zod'
+
+/** Swagger UI as its package ships it: nothing comes from another host. */
+const assets = ['swagger-ui-bundle.js', 'swagger-ui.css', 'favicon-32x32.png'] as const
+const assetMaxAgeMs = 3_600_000
+
+/** No inline script and no other host. Swagger UI sets styles on elements, so inline styles have to pass. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Belfry API</title>
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`
+
+const start = `window.ui = SwaggerUIBundle({
+  url: '/openapi.json',
+  dom_id: '#swagger-ui',
+  deepLinking: true,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+})
+`
+
+const assetParams = z.strictObject({ asset: z.enum(assets) })
+const open = { access: 'public' } as const
+
+/** `/docs`: a page to read the API and to try it. */
+export function mountDocs(app: HttpApp): void {
+  const root = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static')
+  app.register(fastifyStatic, { root, serve: false, maxAge: assetMaxAgeMs })
+
+  const route = { schema: { hide: true }, config: open }
+  for (const url of ['/docs', '/docs/']) {
+    app.get(url, route, (_request, reply) =>
+      reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(page),
+    )
+  }
+  app.get('/docs/start.js', route, (_request, reply) => reply.type('text/javascript; charset=utf-8').send(start))
+  app.get('/docs/:asset', { schema: { hide: true, params: assetParams }, config: open }, (request, reply) =>
+    reply.sendFile(request.params.asset),
+  )
+}

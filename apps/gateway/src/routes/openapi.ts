@@ -1,0 +1,68 @@
+import type { RestClient } from '@belfry/discovery'
+import type { HttpApp } from '@belfry/http'
+import type { Clock, Logger } from '@belfry/service'
+import { type ApiDocument, type DescribedService, mergeDocuments } from '../domain/api-document.ts'
+import { proxiedServices, routeTable } from '../domain/route-table.ts'
+import { systemDocument } from './system.ts'
+
+const info = {
+  title: 'Belfry',
+  version: '0.1.0',
+  description:
+    'Describe a job and when it should run, and Belfry runs it on its millisecond, once. Sign up, log in, send the token as "Authorization: Bearer …".',
+}
+
+/** While a service could not be asked, its part is missing, and it is asked again after this long, milliseconds. */
+const incompleteCacheMs = 2_000
+
+const prefixes = routeTable.flatMap(({ routes }) => routes.map((route) => route.replace(/\/?\*$/, '')))
+
+function isRouted(path: string): boolean {
+  return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+}
+
+export interface OpenapiOptions {
+  rest: RestClient
+  clock: Clock
+  log: Logger
+  cacheMs: number
+}
+
+/** `/openapi.json`: one document over all services, each asked for its own. Ten readers at once make one round. */
+export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: OpenapiOptions): void {
+  let cached: { text: string; until: number } | undefined
+  let merging: Promise<string> | undefined
+
+  const describe = async (service: (typeof proxiedServices)[number]): Promise<DescribedService | undefined> => {
+    try {
+      const { status, body } = await rest.request({ service, method: 'GET', path: '/openapi.json' })
+      if (status === 200) return { tag: service, document: body as ApiDocument }
+      log.warn({ service, status }, 'a service does not describe its API')
+    } catch (err) {
+      log.warn({ service, err }, 'a service cannot be asked for its API')
+    }
+    return undefined
+  }
+
+  const merge = async (): Promise<string> => {
+    const found = (await Promise.all(proxiedServices.map(describe))).filter((one) => one !== undefined)
+    const isWhole = found.length === proxiedServices.length
+    const own = { ...mergeDocuments(info, found, isRouted) }
+    own.paths = { ...own.paths, ...systemDocument.paths }
+    const text = JSON.stringify(own)
+    cached = { text, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
+    return text
+  }
+
+  const current = (): Promise<string> => {
+    if (cached && clock.monotonic() < cached.until) return Promise.resolve(cached.text)
+    merging ??= merge().finally(() => {
+      merging = undefined
+    })
+    return merging
+  }
+
+  app.get('/openapi.json', { schema: { hide: true }, config: { access: 'public' } }, async (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(await current()),
+  )
+}

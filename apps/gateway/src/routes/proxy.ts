@@ -1,0 +1,52 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { refusal } from '@belfry/contracts'
+import { type Hop, originOf } from '@belfry/discovery'
+import type { HttpApp } from '@belfry/http'
+import httpProxy from '@fastify/http-proxy'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { answeredHeaders, forwardedHeaders } from '../domain/forwarded-headers.ts'
+import { refusalOfHop } from '../domain/hop-refusal.ts'
+import { type ProxiedRoutes, proxiedMethods, routeTable } from '../domain/route-table.ts'
+
+const surprise = refusal('internal', 'Something went wrong on our side. Name the request id when you report it.')
+
+/** The log line is reply-from's own; here only the answer is chosen. */
+function answerError(reply: FastifyReply, { error }: { error: Error }): void {
+  reply.refuse(refusalOfHop(error) ?? surprise)
+}
+
+function rewriteRequestHeaders(request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { authorization } = request.raw.headers
+  return forwardedHeaders(headers, { method: request.method, requestId: request.id, authorization })
+}
+
+/** Bodies and answers are streamed, never looked at; one retry, where it is safe, is the hop's business alone. */
+function proxyOptions({ service, access, routes }: ProxiedRoutes, hop: Hop) {
+  return {
+    upstream: originOf(service),
+    routes: [...routes],
+    httpMethods: proxiedMethods,
+    config: { access },
+    undici: hop,
+    disableRequestLogging: true,
+    internalRewriteLocationHeader: false,
+    replyOptions: {
+      rewriteRequestHeaders,
+      rewriteHeaders: answeredHeaders,
+      onError: answerError,
+      retryDelay: () => null,
+    },
+  }
+}
+
+/** Everything that belongs to a service, through one hop: the same instances, breakers and connections for all. */
+export function mountProxy(app: HttpApp, hop: Hop): void {
+  for (const proxied of routeTable) {
+    app.register((scope, _options, done) => {
+      // The parser of JSON stays outside: http-proxy adds those that hand the stream on.
+      scope.removeAllContentTypeParsers()
+      scope.register(httpProxy as never, proxyOptions(proxied, hop) as never)
+      done()
+    })
+  }
+}

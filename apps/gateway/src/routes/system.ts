@@ -1,0 +1,106 @@
+import { refusal, type ServiceName, serviceNames } from '@belfry/contracts'
+import { breakerStates, type Discovery, type Hop, type RestClient } from '@belfry/discovery'
+import type { HttpApp } from '@belfry/http'
+import type { Clock, MetricsRegistry } from '@belfry/service'
+import { z } from 'zod'
+import type { ApiDocument } from '../domain/api-document.ts'
+import { proxiedServices } from '../domain/route-table.ts'
+
+const check = z.object({
+  name: z.string(),
+  ok: z.boolean(),
+  latencyMs: z.number(),
+  since: z.iso.datetime(),
+})
+
+const serviceView = z.object({
+  service: z.enum(serviceNames),
+  ready: z.boolean(),
+  /** What it depends on; empty when it could not be asked. */
+  checks: z.array(check),
+  instances: z.array(
+    z.object({
+      id: z.string(),
+      /** The breaker of the gateway: how the calls that go through here fare. */
+      breaker: z.enum(breakerStates),
+      /** Calls that wait for its answer just now. */
+      inFlight: z.number().int(),
+    }),
+  ),
+})
+export type ServiceView = z.output<typeof serviceView>
+
+const servicesReply = z.object({ data: z.array(serviceView) })
+
+/** What the gateway itself adds to the description of the API. */
+export const systemDocument: ApiDocument = {
+  paths: {
+    '/system/services': {
+      get: {
+        tags: ['system'],
+        summary: 'The services, their instances, health and breakers',
+        security: [{ token: [] }],
+        responses: {
+          200: { description: 'Ok', content: { 'application/json': { schema: z.toJSONSchema(servicesReply) } } },
+        },
+      },
+    },
+  },
+}
+
+export interface SystemOptions {
+  discovery: Discovery
+  hop: Hop
+  rest: RestClient
+  registry: MetricsRegistry
+  clock: Clock
+  readyTimeoutMs: number
+}
+
+/** What `/readyz?verbose` of a service says. Times are epoch milliseconds. */
+const readyReply = z.object({
+  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), latencyMs: z.number(), since: z.number() })),
+})
+
+type Readiness = Pick<ServiceView, 'ready' | 'checks'>
+
+async function readinessOf(service: ServiceName, { rest, readyTimeoutMs }: SystemOptions): Promise<Readiness> {
+  try {
+    const path = '/readyz?verbose'
+    const { status, body } = await rest.request({ service, method: 'GET', path, deadlineMs: readyTimeoutMs })
+    const read = readyReply.safeParse(body)
+    const checks = read.success ? read.data.checks : []
+    return {
+      ready: status === 200,
+      checks: checks.map((one) => ({ ...one, since: new Date(one.since).toISOString() })),
+    }
+  } catch {
+    // Not to be reached is an answer here: what exactly is wrong stands in the log of the hop's caller.
+    return { ready: false, checks: [] }
+  }
+}
+
+async function viewOf(service: ServiceName, options: SystemOptions): Promise<ServiceView> {
+  const readiness = await readinessOf(service, options)
+  const breakers = new Map(options.hop.breakers().map((one) => [one.target, one]))
+  const instances = options.discovery.instances(service).map(({ id }) => {
+    const known = breakers.get(id)
+    return { id, breaker: known?.state ?? 'closed', inFlight: known?.inFlight ?? 0 } as const
+  })
+  return { service, ...readiness, instances }
+}
+
+const loopback = /^(?:127\.|::1$|::ffff:127\.)/
+const elsewhere = refusal('not-found', 'There is nothing at this address.')
+
+/** `/system/services` for users, `/metrics` for who is on the same machine. */
+export function mountSystem(app: HttpApp, options: SystemOptions): void {
+  app.get('/system/services', { schema: { hide: true }, config: { access: 'viewer' } }, async () => ({
+    data: await Promise.all(proxiedServices.map((service) => viewOf(service, options))),
+  }))
+
+  app.get('/metrics', { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) => {
+    if (!loopback.test(request.socket.remoteAddress ?? '')) return reply.refuse(elsewhere)
+    return reply.type(options.registry.contentType).send(await options.registry.render())
+  })
+}

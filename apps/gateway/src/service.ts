@@ -1,0 +1,71 @@
+import type { AddressInfo } from 'node:net'
+import type { Discovery, Hop, Instance, RestClient } from '@belfry/discovery'
+import { createHttpApp, type HttpApp, type TokenVerifier } from '@belfry/http'
+import type { MetricsRegistry, ServiceDeps } from '@belfry/service'
+import type { GatewayConfig } from './config.ts'
+import { proxiedServices } from './domain/route-table.ts'
+import { mountDocs } from './routes/docs.ts'
+import { mountFront, mountProblems } from './routes/front.ts'
+import { mountOpenapi } from './routes/openapi.ts'
+import { mountProxy } from './routes/proxy.ts'
+import { mountSystem } from './routes/system.ts'
+
+export interface GatewayDeps extends ServiceDeps {
+  discovery: Discovery
+  /** The guarded way to the services, with the gateway as its caller. Closed by whoever made it. */
+  hop: Hop
+  /** Calls of the gateway's own, over the same hop. */
+  rest: RestClient
+  tokens: TokenVerifier
+  /** Of the whole process: what `/metrics` shows. */
+  registry: MetricsRegistry
+  config: GatewayConfig
+}
+
+/** The one door. `start` listens and answers the address (`http://127.0.0.1:8080`); `stop` may be called twice. */
+export interface Gateway {
+  readonly app: HttpApp
+  start(): Promise<string>
+  stop(): Promise<void>
+}
+
+/** The gateway is ready when every service behind it says that it is. */
+function addReadiness({ health, rest, config }: GatewayDeps): void {
+  for (const service of proxiedServices) {
+    health.add(service, async () => {
+      const path = '/readyz'
+      const answer = await rest.request({ service, method: 'GET', path, deadlineMs: config.gatewayReadyTimeoutMs })
+      if (answer.status !== 200) throw new Error(`${service} is not ready`)
+    })
+  }
+}
+
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { clock, log, health, discovery, hop, rest, tokens, registry, config } = deps
+  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false })
+  mountFront(app)
+  mountProblems(app)
+  mountDocs(app)
+  mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
+  mountSystem(app, { discovery, hop, rest, registry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
+  mountProxy(app, hop)
+  addReadiness(deps)
+  let own: Instance | undefined
+
+  return {
+    app,
+    async start() {
+      const address = await app.listen({ host: config.host, port: config.port })
+      const { port } = app.server.address() as AddressInfo
+      own = { service: 'gateway', id: `gateway-${config.host}-${port}`, host: config.host, port }
+      await discovery.register(own)
+      health.setReady(true)
+      return address
+    },
+    async stop() {
+      health.setReady(false)
+      if (own) await discovery.deregister(own)
+      await app.close()
+    },
+  }
+}
