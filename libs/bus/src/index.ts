@@ -1,1 +1,17 @@
-export {}
+export type { Unpublished } from './backlog.ts'
+export {
+  type Consumer,
+  type ConsumerOptions,
+  createConsumer,
+  type PoisonMessage,
+  type PoisonStore,
+} from './consumer.ts'
+export { createMemoryBus, type MemoryBusOptions } from './memory.ts'
+export * from './port.ts'
+export {
+  createRelay,
+  type PublishedMark,
+  type Relay,
+  type RelayOptions,
+  type RelaySource,
+} from './relay.ts'

@@ -14,9 +14,14 @@ export interface IncomingMessage<T extends Topic = Topic> {
   /** Where it lay, when the body knows: both null in process. */
   readonly partition: number | null
   readonly offset: string | null
+  /** The bytes as they came, where a body carries bytes: nobody has looked at them, and `value` waits for `createConsumer`. */
+  readonly raw?: Uint8Array
 }
 
-/** Takes a batch. When it resolves, every message of the batch is stored; when it rejects, the batch comes again. */
+/**
+ * Takes a batch. When it resolves, every message of the batch is stored; when it rejects, the batch comes again: from
+ * the bus, or from its senders, to whom a body that stores before `publish` resolves hands the failure.
+ */
 export type BatchHandler<T extends Topic> = (messages: readonly IncomingMessage<T>[]) => Promise<void>
 
 /** What a body can and cannot do; the contract suite reads it, and the docs print it. */

@@ -1,0 +1,131 @@
+import { BusError, type IncomingMessage } from './port.ts'
+
+/** Waits until every group has stored the messages of one `publish`. */
+export interface Receipt {
+  /** One group is through with the messages; `failure` when it did not store all of them. */
+  settle(failure: BusError | null): void
+}
+
+type Handler = (messages: readonly IncomingMessage[]) => Promise<void>
+
+/** The messages of one `publish` in one group. */
+interface Parcel {
+  readonly messages: readonly IncomingMessage[]
+  readonly receipt: Receipt
+  /** How many have gone into a batch, and how many of them have come back. */
+  taken: number
+  handled: number
+  failure: BusError | null
+}
+
+interface Batch {
+  readonly messages: readonly IncomingMessage[]
+  readonly shares: readonly (readonly [parcel: Parcel, count: number])[]
+}
+
+/** The members that share the messages of one topic under one name, and what waits for them. */
+export interface Group {
+  /** Messages that wait for a batch. */
+  waiting(): number
+  add(messages: readonly IncomingMessage[], receipt: Receipt): void
+  /** The answer takes the member out again; the last one takes what waits with it, and tells its senders. */
+  join(member: Handler): () => Promise<void>
+  hasMembers(): boolean
+}
+
+/** One batch at a time, so that the messages of a key keep their order whoever takes them. */
+export function createGroup(name: string, batchLimit: number): Group {
+  const members: Handler[] = []
+  let parcels: Parcel[] = []
+  let waiting = 0
+  let turn = 0
+  let isScheduled = false
+  let atWork: Promise<void> | null = null
+
+  function nextBatch(): Batch {
+    const shares: [Parcel, number][] = []
+    let room = batchLimit
+    for (const parcel of parcels) {
+      if (room === 0) break
+      const count = Math.min(room, parcel.messages.length - parcel.taken)
+      shares.push([parcel, count])
+      room -= count
+    }
+    const messages = gather(shares)
+    for (const [parcel, count] of shares) parcel.taken += count
+    const left = parcels.findIndex((parcel) => parcel.taken < parcel.messages.length)
+    parcels = left === -1 ? [] : parcels.slice(left)
+    waiting -= messages.length
+    return { messages, shares }
+  }
+
+  function settle(batch: Batch, failure: BusError | null): void {
+    for (const [parcel, count] of batch.shares) {
+      parcel.handled += count
+      parcel.failure ??= failure
+      if (parcel.handled === parcel.messages.length) parcel.receipt.settle(parcel.failure)
+    }
+  }
+
+  async function handle(batch: Batch): Promise<void> {
+    const member = members[turn++ % members.length] as Handler
+    try {
+      await member(batch.messages)
+      settle(batch, null)
+    } catch (error) {
+      settle(batch, new BusError('handler-failed', `${name} did not store a batch: ${error}`, { cause: error }))
+    }
+    atWork = null
+    schedule()
+  }
+
+  /** After the promises of this turn have settled: whatever they publish goes into the same batch. */
+  function schedule(): void {
+    if (isScheduled || atWork || waiting === 0) return
+    isScheduled = true
+    process.nextTick(() => {
+      isScheduled = false
+      if (atWork || waiting === 0 || members.length === 0) return
+      atWork = handle(nextBatch())
+    })
+  }
+
+  function dropAll(): void {
+    const gone = new BusError('bus-closed', `${name} has left`)
+    const left = parcels
+    parcels = []
+    waiting = 0
+    for (const parcel of left) {
+      parcel.handled += parcel.messages.length - parcel.taken
+      parcel.taken = parcel.messages.length
+      parcel.failure ??= gone
+      if (parcel.handled === parcel.messages.length) parcel.receipt.settle(parcel.failure)
+    }
+  }
+
+  return {
+    waiting: () => waiting,
+    hasMembers: () => members.length > 0,
+    add(messages, receipt) {
+      parcels.push({ messages, receipt, taken: 0, handled: 0, failure: null })
+      waiting += messages.length
+      schedule()
+    },
+    join(member) {
+      members.push(member)
+      return async () => {
+        const place = members.indexOf(member)
+        if (place !== -1) members.splice(place, 1)
+        if (members.length === 0) dropAll()
+        await atWork
+      }
+    },
+  }
+}
+
+/** The messages of a batch; mostly one whole parcel, which is then handed on as it is. */
+function gather(shares: readonly (readonly [Parcel, number])[]): readonly IncomingMessage[] {
+  const [[first, count]] = shares as [readonly [Parcel, number]]
+  if (shares.length === 1 && count === first.messages.length) return first.messages
+  return shares.flatMap(([parcel, taken]) => parcel.messages.slice(parcel.taken, parcel.taken + taken))
+}

@@ -1,0 +1,177 @@
+import type { Topic } from '@belfry/contracts'
+import { type Clock, createLoop, type Logger, type Metrics } from '@belfry/service'
+import { createBacklog, type Unpublished } from './backlog.ts'
+import type { Bus } from './port.ts'
+
+/** That the state `seq` of record `n` was sent. */
+export interface PublishedMark {
+  readonly n: number
+  readonly seq: number
+}
+
+/** The records of one store, as the relay sees them. */
+export interface RelaySource<T extends Topic> {
+  /** At most `limit` records whose newest state is not marked as published. */
+  readUnpublished(limit: number): Promise<readonly Unpublished<T>[]>
+  /** Raises each record's mark to `seq`, and never lowers it: a newer state of the record stays unpublished. */
+  markPublished(marks: readonly PublishedMark[]): Promise<void>
+}
+
+/** Sizes and times; every one has a default. */
+export interface RelayOptions<T extends Topic> {
+  /** Names the relay in log lines and metrics. */
+  readonly name: string
+  readonly topic: T
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly source: RelaySource<T>
+  /** How long an offer waits for others, milliseconds. Default 20. */
+  readonly gatherMs?: number
+  /** Records that are published without waiting longer. Default 200. */
+  readonly gatherRows?: number
+  /** Records in one publish at most. Default 1,000. */
+  readonly batchRows?: number
+  /** From one sweep to the next, and from a failed publish to the next try, milliseconds. Default 1,000. */
+  readonly sweepMs?: number
+  /** Records that a sweep reads at once. Default 1,000. */
+  readonly pageRows?: number
+  /** Records that may wait here; what is offered beyond is left to the sweep. Default 20,000. */
+  readonly waitingRows?: number
+}
+
+/** Publishes what its source has not yet published (protocol.md, step 4). */
+export interface Relay<T extends Topic> {
+  start(): void
+  /** Publishes what was offered, unless the bus does not take it, and waits for its marks. May be called twice. */
+  stop(): Promise<void>
+  /** One turn now: publishes what waits, then what a sweep finds. Rejects when the source cannot be read. */
+  runOnce(): Promise<void>
+  /** States that were just committed: they need not be read again. Never rejects, never blocks; nothing before `start`. */
+  offer(rows: readonly Unpublished<T>[]): void
+}
+
+/**
+ * The relay publishes whole states, the newest of each record only, one publish at a time. Offers are a shortcut past the
+ * store; the sweep finds whatever they miss: states from before a crash, and what did not fit. A state may be published
+ * twice, never none.
+ */
+export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T> {
+  const { name, topic, bus, clock, source } = options
+  const { gatherMs = 20, gatherRows = 200, batchRows = 1000 } = options
+  const { sweepMs = 1000, pageRows = 1000, waitingRows = 20_000 } = options
+  const log = options.log.child({ relay: name })
+  const backlog = createBacklog<T>(waitingRows)
+  let phase: 'new' | 'running' | 'stopped' = 'new'
+  let sweepAt = 0
+  let isFailing = false
+  let publishing: Promise<void> | null = null
+  let marking: Promise<void> = Promise.resolve()
+
+  const loop = createLoop({ name: `relay ${name}`, everyMs: sweepMs, gatherMs, runOnce: turn, clock, log })
+
+  options.metrics.gauge('belfry_relay_pending', 'Records that wait to be published', ['relay'], (gauge) =>
+    gauge.set({ relay: name }, backlog.size()),
+  )
+  options.metrics.gauge('belfry_relay_oldest_seconds', 'Longest time a record has waited', ['relay'], (gauge) =>
+    gauge.set({ relay: name }, (clock.monotonic() - (backlog.oldest() ?? clock.monotonic())) / 1000),
+  )
+
+  /** From here on offers only gather; the loop's next regular turn tries again. */
+  function onFailure(err: unknown): void {
+    if (!isFailing) log.warn({ err }, 'publishing failed, trying again')
+    isFailing = true
+  }
+
+  async function mark(rows: readonly Unpublished<T>[]): Promise<void> {
+    try {
+      await source.markPublished(rows.map(({ n, seq }) => ({ n, seq })))
+      if (isFailing) log.info('publishing works again')
+      isFailing = false
+    } catch (err) {
+      // They stay unpublished in the store: the sweep finds them, and sends them once more.
+      onFailure(err)
+    }
+  }
+
+  /** Marks are written while the next batch is under way, but at most one batch's. */
+  async function publishBatch(): Promise<boolean> {
+    const rows = backlog.take(batchRows)
+    try {
+      await bus.publish(topic, rows)
+    } catch (err) {
+      backlog.putBack()
+      onFailure(err)
+      return false
+    }
+    backlog.done()
+    await marking
+    marking = mark(rows)
+    return true
+  }
+
+  /** Publishes what waits now, and goes on while a whole gathering has come meanwhile. */
+  async function publishWaiting(): Promise<void> {
+    let left = backlog.size()
+    while (left > 0 || backlog.size() >= gatherRows) {
+      left -= batchRows
+      if (!(await publishBatch())) return
+    }
+    if (backlog.size() > 0) loop.nudge()
+  }
+
+  function publish(): Promise<void> {
+    publishing ??= publishWaiting().finally(() => {
+      publishing = null
+    })
+    return publishing
+  }
+
+  /** Answers whether there is more to read: a full page of which something was news. */
+  async function sweepPage(): Promise<boolean> {
+    await marking
+    const rows = await source.readUnpublished(pageRows)
+    const news = backlog.add(rows, clock.monotonic())
+    await publish()
+    return rows.length >= pageRows && news > 0
+  }
+
+  async function sweep(): Promise<void> {
+    while ((await sweepPage()) && !isFailing && phase !== 'stopped');
+  }
+
+  async function turn(): Promise<void> {
+    const now = clock.monotonic()
+    await publish()
+    if (now < sweepAt) return
+    // A little less than a period, or a turn that comes a microsecond early would put the sweep off by a whole one.
+    sweepAt = now + sweepMs - gatherMs
+    await sweep()
+  }
+
+  return {
+    start() {
+      phase = 'running'
+      loop.start()
+    },
+    async stop() {
+      phase = 'stopped'
+      await loop.stop()
+      await publishing
+      await publish()
+      await marking
+    },
+    async runOnce() {
+      sweepAt = 0
+      await loop.runOnce()
+    },
+    offer(rows) {
+      if (phase !== 'running') return
+      backlog.add(rows, clock.monotonic())
+      if (isFailing) return
+      if (backlog.size() < gatherRows) loop.nudge()
+      else void publish()
+    },
+  }
+}

@@ -1,0 +1,193 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Bus, BusError, type IncomingMessage, type OutgoingMessage } from '../src/index.ts'
+import { status } from './messages.ts'
+
+/** A body under test. `open` gives a bus on which nobody has published yet. */
+export interface BusUnderTest {
+  readonly name: string
+  open(): Promise<Bus>
+}
+
+type Status = IncomingMessage<'job-status'>
+
+/** Takes what it gets, and tells when there are `count` of them. */
+function createInbox() {
+  const messages: Status[] = []
+  let wanted = Number.POSITIVE_INFINITY
+  let tell: () => void = () => undefined
+  return {
+    messages,
+    seen: () => messages.map(({ key, value }) => `${key}:${value.seq}`),
+    take: async (batch: readonly Status[]) => {
+      messages.push(...batch)
+      if (messages.length >= wanted) tell()
+    },
+    until: (count: number) =>
+      new Promise<void>((resolve) => {
+        wanted = count
+        tell = resolve
+        if (messages.length >= count) resolve()
+      }),
+  }
+}
+
+/** What every sender does: it has its rows, and sends them until they are taken. */
+async function sendUntilTaken(bus: Bus, messages: readonly OutgoingMessage<'job-status'>[]): Promise<number> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await bus.publish('job-status', messages)
+      return tries
+    } catch (error) {
+      expect(error).toBeInstanceOf(BusError)
+      if (tries === 10) throw error
+    }
+  }
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** What a service may rely on, whatever carries the messages: they are nudges, and may come twice (protocol.md). */
+export function testBus({ name, open }: BusUnderTest): void {
+  describe(`the bus: ${name}`, () => {
+    let bus: Bus
+    beforeEach(async () => {
+      bus = await open()
+    })
+    afterEach(() => bus.close())
+
+    it('brings each message to every group, with its key and its envelope', async () => {
+      const [one, other] = [createInbox(), createInbox()]
+      await bus.subscribe('job-status', 'job-service', one.take)
+      await bus.subscribe('job-status', 'scheduler-service', other.take)
+      await bus.publish('job-status', [status('a'), status('b')])
+      await Promise.all([one.until(2), other.until(2)])
+      for (const inbox of [one, other]) {
+        expect(inbox.messages.map(({ key }) => key).sort()).toEqual(['a', 'b'])
+        for (const { envelope } of inbox.messages) {
+          expect(envelope).toMatchObject({ version: 1, type: 'job-status', sender: expect.any(String) })
+          expect(envelope.id).not.toBe('')
+          expect(Number.isInteger(envelope.time)).toBe(true)
+        }
+      }
+    })
+
+    it('keeps topics apart', async () => {
+      const [statuses, letters] = [createInbox(), createInbox()]
+      await bus.subscribe('job-status', 'job-service', statuses.take)
+      await bus.subscribe('job-dead-letter', 'job-service', () => letters.take([]))
+      await bus.publish('job-status', [status('a')])
+      await statuses.until(1)
+      expect(letters.messages).toEqual([])
+    })
+
+    it('takes nothing for nothing', async () => {
+      await bus.publish('job-status', [])
+    })
+
+    it('loses nothing that its sender sends until it is taken, and may bring it twice', async () => {
+      const [good, bad] = [createInbox(), createInbox()]
+      let failures = 3
+      await bus.subscribe('job-status', 'job-service', good.take)
+      await bus.subscribe('job-status', 'scheduler-service', async (batch) => {
+        if (failures-- > 0) throw new Error('the disk is full')
+        await bad.take(batch)
+      })
+      const tries = await sendUntilTaken(bus, [status('a'), status('b')])
+      await Promise.all([good.until(2), bad.until(2)])
+      expect(new Set(bad.seen())).toEqual(new Set(['a:1', 'b:1']))
+      expect(new Set(good.seen())).toEqual(new Set(['a:1', 'b:1']))
+      expect(tries).toBe(bus.capabilities.storesBeforePublishResolves ? 4 : 1)
+    })
+
+    it('gives a group one batch at a time, in the order in which a key was sent', async () => {
+      const inbox = createInbox()
+      let atWork = 0
+      await bus.subscribe('job-status', 'job-service', async (batch) => {
+        atWork += 1
+        expect(atWork).toBe(1)
+        await nextTurn()
+        atWork -= 1
+        await inbox.take(batch)
+      })
+      const keys = ['a', 'b', 'c']
+      const sent: Promise<void>[] = []
+      for (let seq = 1; seq <= 50; seq += 1) {
+        sent.push(
+          bus.publish(
+            'job-status',
+            keys.map((key) => status(key, seq)),
+          ),
+        )
+        if (seq % 7 === 0) await nextTurn()
+      }
+      await Promise.all(sent)
+      await inbox.until(150)
+      if (!bus.capabilities.ordersPerKey) return
+      for (const key of keys) {
+        const seqs = inbox.messages.filter((message) => message.key === key).map(({ value }) => value.seq)
+        expect(seqs).toEqual(Array.from({ length: 50 }, (_, i) => i + 1))
+      }
+    })
+
+    it('lets a group go on while another is at a stand', async () => {
+      const inbox = createInbox()
+      let release: () => void = () => undefined
+      const held = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      await bus.subscribe('job-status', 'scheduler-service', () => held)
+      await bus.subscribe('job-status', 'job-service', inbox.take)
+      const sent = [bus.publish('job-status', [status('a')]), bus.publish('job-status', [status('b')])]
+      await inbox.until(2)
+      await nextTurn()
+      sent.push(bus.publish('job-status', [status('c')]))
+      await inbox.until(3)
+      release()
+      await Promise.all(sent)
+    })
+
+    it('stops a subscription after the batch at work, and gives it no other', async () => {
+      const inbox = createInbox()
+      let begun: () => void = () => undefined
+      const isBegun = new Promise<void>((resolve) => {
+        begun = resolve
+      })
+      const subscription = await bus.subscribe('job-status', 'job-service', async (batch) => {
+        begun()
+        await nextTurn()
+        await inbox.take(batch)
+      })
+      const sent = bus.publish('job-status', [status('a')])
+      await isBegun
+      await subscription.stop()
+      expect(inbox.seen()).toEqual(['a:1'])
+      await sent
+      await bus.publish('job-status', [status('b')])
+      await nextTurn()
+      await subscription.stop()
+      expect(inbox.seen()).toEqual(['a:1'])
+    })
+
+    it('closes after the batch at work, and takes nothing afterwards', async () => {
+      const inbox = createInbox()
+      let begun: () => void = () => undefined
+      const isBegun = new Promise<void>((resolve) => {
+        begun = resolve
+      })
+      await bus.subscribe('job-status', 'job-service', async (batch) => {
+        begun()
+        await nextTurn()
+        await inbox.take(batch)
+      })
+      const sent = bus.publish('job-status', [status('a')])
+      await isBegun
+      await bus.close()
+      expect(inbox.seen()).toEqual(['a:1'])
+      await sent
+      const refused = { name: 'BusError', code: 'bus-closed' }
+      await expect(bus.publish('job-status', [status('b')])).rejects.toMatchObject(refused)
+      await expect(bus.subscribe('job-status', 'other', inbox.take)).rejects.toMatchObject(refused)
+      await bus.close()
+    })
+  })
+}

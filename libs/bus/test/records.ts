@@ -1,0 +1,59 @@
+import type { PublishedMark, RelaySource, Unpublished } from '../src/index.ts'
+import { statusOf } from './messages.ts'
+
+type Row = Unpublished<'job-status'>
+
+/** Records of a store, each with its newest `seq` and its mark, as a relay's source. */
+export function createRecords() {
+  const newest = new Map<number, number>()
+  const published = new Map<number, number>()
+  const reads: number[] = []
+  const marks: PublishedMark[][] = []
+  let failures = 0
+
+  function failing(): void {
+    if (failures-- > 0) throw new Error('the disk is full')
+    failures = 0
+  }
+  const rowOf = (n: number): Row => {
+    const seq = newest.get(n) ?? 0
+    return { n, seq, key: `job-${n}`, value: statusOf(`job-${n}`, seq) }
+  }
+  const unpublished = () => [...newest].filter(([n, seq]) => seq > (published.get(n) ?? 0)).map(([n]) => n)
+
+  const source: RelaySource<'job-status'> = {
+    async readUnpublished(limit) {
+      failing()
+      const page = unpublished().slice(0, limit).map(rowOf)
+      reads.push(page.length)
+      return page
+    },
+    async markPublished(rows) {
+      failing()
+      marks.push([...rows])
+      for (const { n, seq } of rows) published.set(n, Math.max(published.get(n) ?? 0, seq))
+    },
+  }
+
+  return {
+    source,
+    reads,
+    marks,
+    unpublished,
+    newest,
+    published,
+    /** Changes a record; what was committed, as it would be offered. */
+    change(n: number): Row {
+      newest.set(n, (newest.get(n) ?? 0) + 1)
+      return rowOf(n)
+    },
+    /** Marks a record for publishing once more. */
+    repeat(n: number): Row {
+      published.set(n, (newest.get(n) ?? 0) - 1)
+      return rowOf(n)
+    },
+    fail(count: number) {
+      failures = count
+    },
+  }
+}

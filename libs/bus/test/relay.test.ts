@@ -1,0 +1,276 @@
+import {
+  createLog,
+  createManualClock,
+  createMetrics,
+  createSeededIds,
+  type ManualClock,
+  type MetricsRegistry,
+} from '@belfry/service'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  type Bus,
+  createMemoryBus,
+  createRelay,
+  type IncomingMessage,
+  type Relay,
+  type RelayOptions,
+} from '../src/index.ts'
+import { createRecords } from './records.ts'
+
+type Status = IncomingMessage<'job-status'>
+
+describe('a relay', () => {
+  let clock: ManualClock
+  let bus: Bus
+  let registry: MetricsRegistry
+  let records: ReturnType<typeof createRecords>
+  let relay: Relay<'job-status'>
+  let batches: string[][]
+  let answer: () => Promise<void>
+
+  beforeEach(async () => {
+    clock = createManualClock()
+    registry = createMetrics()
+    records = createRecords()
+    batches = []
+    answer = async () => undefined
+    bus = createMemoryBus({ clock, ids: createSeededIds(1), sender: 'test' })
+    await bus.subscribe('job-status', 'job-service', async (batch: readonly Status[]) => {
+      batches.push(batch.map(({ key, value }) => `${key}:${value.seq}`))
+      await answer()
+    })
+  })
+  afterEach(() => relay.stop())
+
+  async function start(options: Partial<RelayOptions<'job-status'>> = {}) {
+    const log = createLog({ level: 'silent' })
+    const metrics = registry.forService('executor-service')
+    const topic = 'job-status'
+    relay = createRelay({ name: 'status', topic, bus, clock, log, metrics, source: records.source, ...options })
+    relay.start()
+    await clock.advance(0)
+  }
+
+  const metric = async (name: string) =>
+    (await registry.render()).match(
+      new RegExp(`^${name}\\{service="executor-service",relay="status"\\} (.*)$`, 'm'),
+    )?.[1]
+
+  it('publishes at once what an earlier run left', async () => {
+    records.change(1)
+    records.change(2)
+    await start()
+    expect(batches).toEqual([['job-1:1', 'job-2:1']])
+    expect(records.unpublished()).toEqual([])
+  })
+
+  it('gathers offers for 20 ms, and sends the newest state of each record', async () => {
+    await start()
+    relay.offer([records.change(1), records.change(2)])
+    await clock.advance(10)
+    relay.offer([records.change(1)])
+    await clock.advance(9)
+    expect(batches).toEqual([])
+    await clock.advance(1)
+    expect(batches).toEqual([['job-1:2', 'job-2:1']])
+    expect(records.unpublished()).toEqual([])
+  })
+
+  it('does not wait when 200 have gathered, and does not read them', async () => {
+    await start()
+    const reads = records.reads.length
+    relay.offer(Array.from({ length: 200 }, (_, n) => records.change(n)))
+    await clock.advance(0)
+    expect(batches.map((batch) => batch.length)).toEqual([200])
+    expect(records.unpublished()).toEqual([])
+    expect(records.reads.length).toBe(reads)
+  })
+
+  it('is not led astray by offers in the wrong order', async () => {
+    await start()
+    const [older, newer] = [records.change(1), records.change(1)]
+    relay.offer([newer])
+    relay.offer([older])
+    await clock.advance(20)
+    expect(batches).toEqual([['job-1:2']])
+  })
+
+  it('has one publish under way, and sends afterwards what came meanwhile', async () => {
+    let release: () => void = () => undefined
+    await start()
+    answer = () =>
+      new Promise((resolve) => {
+        release = resolve
+      })
+    relay.offer([records.change(1)])
+    await clock.advance(20)
+    relay.offer([records.change(1), ...Array.from({ length: 300 }, (_, n) => records.change(n + 10))])
+    await clock.advance(5000)
+    expect(batches).toEqual([['job-1:1']])
+    answer = async () => undefined
+    release()
+    await clock.advance(0)
+    expect(batches.map((batch) => batch.length)).toEqual([1, 301])
+    expect(records.unpublished()).toEqual([])
+  })
+
+  it('lets what is left of a large gathering wait no longer than a small one', async () => {
+    let release: () => void = () => undefined
+    await start({ gatherRows: 4, batchRows: 3 })
+    answer = () =>
+      new Promise((resolve) => {
+        release = resolve
+      })
+    relay.offer([records.change(0)])
+    await clock.advance(20)
+    relay.offer([1, 2, 3, 4, 5].map((n) => records.change(n)))
+    answer = async () => undefined
+    release()
+    await clock.advance(20)
+    expect(batches.map((batch) => batch.length)).toEqual([1, 3, 2])
+  })
+
+  it('sends the newest state after a failure, not the one that failed', async () => {
+    await start()
+    answer = async () => {
+      relay.offer([records.change(1)])
+      throw new Error('the disk is full')
+    }
+    relay.offer([records.change(1), records.change(2)])
+    await clock.advance(20)
+    answer = async () => undefined
+    await clock.advance(1000)
+    expect(batches).toEqual([
+      ['job-1:1', 'job-2:1'],
+      ['job-1:2', 'job-2:1'],
+    ])
+  })
+
+  it('marks what it sent, not what is newest', async () => {
+    await start()
+    answer = async () => void records.change(1)
+    relay.offer([records.change(1)])
+    await clock.advance(20)
+    expect(records.marks).toEqual([[{ n: 1, seq: 1 }]])
+    answer = async () => undefined
+    await clock.advance(1000)
+    expect(batches).toEqual([['job-1:1'], ['job-1:2']])
+  })
+
+  it('finds every second what nobody offered', async () => {
+    await start()
+    records.change(1)
+    await clock.advance(1000)
+    expect(batches).toEqual([['job-1:1']])
+    records.repeat(1)
+    await clock.advance(1000)
+    expect(batches).toEqual([['job-1:1'], ['job-1:1']])
+  })
+
+  it('publishes again a state that is offered again', async () => {
+    await start()
+    relay.offer([records.change(1)])
+    await clock.advance(20)
+    relay.offer([records.repeat(1)])
+    await clock.advance(20)
+    expect(batches).toEqual([['job-1:1'], ['job-1:1']])
+    expect(records.unpublished()).toEqual([])
+  })
+
+  it('reads page after page while there is more', async () => {
+    for (let n = 0; n < 25; n += 1) records.change(n)
+    await start({ pageRows: 10, batchRows: 4 })
+    expect(records.reads).toEqual([10, 10, 5])
+    expect(batches.map((batch) => batch.length)).toEqual([4, 4, 2, 4, 4, 2, 4, 1])
+  })
+
+  it('keeps the marks when the bus does not take them, and tries again within a second', async () => {
+    await start()
+    answer = () => Promise.reject(new Error('the disk is full'))
+    relay.offer([records.change(1)])
+    await clock.advance(20)
+    relay.offer([records.change(2)])
+    await clock.advance(500)
+    expect(batches).toEqual([['job-1:1']])
+    expect(records.marks).toEqual([])
+    answer = async () => undefined
+    await clock.advance(500)
+    expect(batches.at(-1)).toEqual(['job-1:1', 'job-2:1'])
+    expect(records.unpublished()).toEqual([])
+    relay.offer([records.change(3)])
+    await clock.advance(20)
+    expect(batches.at(-1)).toEqual(['job-3:1'])
+  })
+
+  it('goes on when marks cannot be written or rows not be read', async () => {
+    await start()
+    records.fail(1)
+    relay.offer([records.change(1)])
+    await clock.advance(20)
+    expect(records.unpublished()).toEqual([1])
+    records.fail(1)
+    await clock.advance(3000)
+    expect(records.unpublished()).toEqual([])
+  })
+
+  it('leaves to the sweep what it has no room for', async () => {
+    await start({ waitingRows: 3 })
+    relay.offer(Array.from({ length: 10 }, (_, n) => records.change(n)))
+    expect(await metric('belfry_relay_pending')).toBe('3')
+    await clock.advance(20)
+    expect(batches).toEqual([['job-0:1', 'job-1:1', 'job-2:1']])
+    await clock.advance(4000)
+    expect(batches.flat()).toHaveLength(10)
+    expect(records.unpublished()).toEqual([])
+  })
+
+  it('shows how many wait and for how long', async () => {
+    await start()
+    answer = () => Promise.reject(new Error('no'))
+    relay.offer([records.change(1), records.change(2)])
+    await clock.advance(2500)
+    expect(await metric('belfry_relay_pending')).toBe('2')
+    expect(await metric('belfry_relay_oldest_seconds')).toBe('2.5')
+    answer = async () => undefined
+    await clock.advance(1000)
+    expect(await metric('belfry_relay_pending')).toBe('0')
+    expect(await metric('belfry_relay_oldest_seconds')).toBe('0')
+  })
+
+  it('publishes and marks what waits before it stops, and nothing afterwards', async () => {
+    await start()
+    relay.offer([records.change(1)])
+    await Promise.all([relay.stop(), relay.stop()])
+    expect(batches).toEqual([['job-1:1']])
+    expect(records.unpublished()).toEqual([])
+    relay.offer([records.change(2)])
+    await clock.advance(5000)
+    expect(batches).toHaveLength(1)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('stops although the bus does not take what waits', async () => {
+    await start()
+    answer = () => Promise.reject(new Error('no'))
+    relay.offer([records.change(1)])
+    await relay.stop()
+    expect(records.unpublished()).toEqual([1])
+  })
+
+  it('does one turn when asked, before it was started too', async () => {
+    records.change(1)
+    relay = createRelay({
+      name: 'status',
+      topic: 'job-status',
+      bus,
+      clock,
+      log: createLog({ level: 'silent' }),
+      metrics: registry.forService('executor-service'),
+      source: records.source,
+    })
+    await relay.runOnce()
+    expect(batches).toEqual([['job-1:1']])
+    records.fail(1)
+    await expect(relay.runOnce()).rejects.toThrow('the disk is full')
+  })
+})
