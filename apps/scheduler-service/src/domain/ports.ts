@@ -1,0 +1,74 @@
+import type { FireRange, ScheduleRecord } from './schedule-record.ts'
+
+/** Where a stored record lies, and its state as the store counts it: what a compare-and-set names. Opaque to the rules. */
+export interface Handle {
+  readonly n: number
+  readonly rev: number
+}
+
+export interface StoredSchedule {
+  readonly handle: Handle
+  readonly record: ScheduleRecord
+}
+
+/** A row that cannot be read: whoever wrote it was not this program. It must not stop the others. */
+export interface UnreadableSchedule {
+  readonly n: number
+  readonly jobId: string
+  readonly unreadable: string
+}
+
+export interface DuePage {
+  readonly rows: readonly (StoredSchedule | UnreadableSchedule)[]
+  /** Where the next page begins; null when this was the last one. */
+  readonly next: DueCursor | null
+}
+
+export interface DueCursor {
+  readonly dueAt: number
+  readonly n: number
+}
+
+/** A record to store, with the moment at which it is to be looked at again. */
+export interface ScheduleWrite {
+  readonly record: ScheduleRecord
+  readonly dueAt: number | null
+}
+
+/** The schedules: one record per job. All verbs reject with a `StorageError`. */
+export interface ScheduleStore {
+  /** The earliest moment at which any record asks to be looked at; null when none does. The poll of an idle scheduler. */
+  nextDueAt(): Promise<number | null>
+  /** Records that asked to be looked at by `dueBefore`, earliest first, after `cursor`; at most `limit`. */
+  readDue(dueBefore: number, cursor: DueCursor | null, limit: number): Promise<DuePage>
+  /** One entry per id, in their order: the record, or undefined where there is none. */
+  read(jobIds: readonly string[]): Promise<readonly (StoredSchedule | UnreadableSchedule | undefined)[]>
+  /** The same, but undefined as well where no command waits for its execution: that costs no reading. */
+  readWaiting(jobIds: readonly string[]): Promise<readonly (StoredSchedule | UnreadableSchedule | undefined)[]>
+  /** One entry per id: the version that the record stands at, or undefined where there is none. */
+  versions(jobIds: readonly string[]): Promise<readonly (number | undefined)[]>
+  /** Inserts each record unless its job has one. One entry per record: whether it was inserted. */
+  insert(writes: readonly ScheduleWrite[]): Promise<readonly boolean[]>
+  /**
+   * Compare-and-set of each record on the `rev` it was read with, each on its own. One entry per record: whether it was
+   * written; false when somebody else was first.
+   */
+  save(writes: readonly (ScheduleWrite & { readonly before: StoredSchedule })[]): Promise<readonly boolean[]>
+  /** Looks at an unreadable row again at `dueAt` only; nothing else of it changes. */
+  postpone(n: number, dueAt: number): Promise<void>
+}
+
+/** Fire times without an execution, as ranges. All verbs reject with a `StorageError`. */
+export interface FireLogStore {
+  /** Stores each range under its job, `from` and `decision`. One that is there already stays if its version is higher. */
+  upsert(ranges: readonly { jobId: string; range: FireRange }[]): Promise<void>
+  /** The ranges of one job, oldest first, at most `limit`. */
+  read(jobId: string, limit: number): Promise<readonly FireRange[]>
+}
+
+/** How far reconcile has come, kept over restarts. All verbs reject with a `StorageError`. */
+export interface CursorStore {
+  /** Time of change up to which everything was taken over, epoch milliseconds; 0 at first. */
+  read(): Promise<number>
+  write(changedAt: number): Promise<void>
+}

@@ -1,0 +1,139 @@
+import type { JobExecuteMessage, JobSpec, JobState } from '@belfry/contracts'
+import { scheduledExecutionId } from '@belfry/contracts'
+import type { MisfireRule } from '@belfry/time'
+
+/**
+ * One decided fire time whose execution the executors have not shown yet (protocol.md step 7). The command itself is
+ * made of it and of the spec of its version (`commandOf`): a job of 256 KiB of params does not repeat them 64 times.
+ */
+export interface PendingCommand {
+  readonly fireAt: number
+  readonly version: number
+  /** When it was first decided on, epoch milliseconds; a repetition keeps it. */
+  readonly plannedAt: number
+  /** When it is sent the next time, epoch milliseconds. */
+  readonly nextSendAt: number
+  /** How often it was sent. */
+  readonly tries: number
+}
+
+export const decisions = ['missed', 'skipped', 'excluded', 'paused'] as const
+export type Decision = (typeof decisions)[number]
+
+/** Fire times without an execution: `count` of them, the first at `from`, the last at `to` (epoch milliseconds). */
+export interface FireRange {
+  readonly from: number
+  readonly to: number
+  readonly count: number
+  readonly decision: Decision
+  /** One kebab-case word for people. */
+  readonly reason: string
+  /** The job's version whose fire times they were. */
+  readonly version: number
+}
+
+/** A schedule that cannot be compiled here: left alone until `until` (epoch milliseconds), then tried again. */
+export interface Aside {
+  readonly reason: string
+  readonly until: number
+}
+
+/**
+ * What the scheduler keeps of one job: the one record that decides which fire times become executions. It is always
+ * wholly at one version, the newest that it could take over. Every change of it is a compare-and-set on its `rev`,
+ * which the store keeps. Times are epoch milliseconds.
+ */
+export interface ScheduleRecord {
+  readonly jobId: string
+  readonly ownerId: string
+  readonly version: number
+  readonly state: JobState
+  readonly spec: JobSpec
+  /** Specs of older versions that commands in `pending` are still made of. */
+  readonly olderSpecs: readonly { readonly version: number; readonly spec: JobSpec }[]
+  /** The first fire time that is not decided yet; null when none is left. While `aside`, where the search begins. */
+  readonly nextFireAt: number | null
+  /** The newest fire time that was issued (of a one-shot: that was decided). */
+  readonly lastFireAt: number | null
+  /** How many fire times were issued. */
+  readonly fired: number
+  readonly pending: readonly PendingCommand[]
+  readonly undelivered: readonly FireRange[]
+  readonly aside: Aside | null
+}
+
+/** The numbers of the rules; each is a key of the configuration. */
+export interface Rules {
+  /** How early a fire time is handed to the executors, milliseconds. */
+  readonly lookAheadMs: number
+  readonly misfire: MisfireRule
+  /** Wait after the first send, milliseconds; it doubles with each further one up to `resendMaxMs`. */
+  readonly resendFirstMs: number
+  readonly resendMaxMs: number
+  /** Most commands of one job that may wait for their executions. */
+  readonly pendingLimit: number
+  /** Most ranges of one job that may wait to be copied into the fire log. */
+  readonly undeliveredLimit: number
+  /** How long a schedule that cannot be compiled is left alone, milliseconds. */
+  readonly asideMs: number
+}
+
+/** A command cannot be decided on without a place for it. */
+export function pendingRoom(record: ScheduleRecord, rules: Rules): number {
+  return Math.max(0, rules.pendingLimit - record.pending.length)
+}
+
+export function undeliveredRoom(record: ScheduleRecord, rules: Rules): number {
+  return Math.max(0, rules.undeliveredLimit - record.undelivered.length)
+}
+
+/** When `nextFireAt` asks for attention: null while nothing could be done about it. */
+function fireDueAt(record: ScheduleRecord, rules: Rules): number | null {
+  if (record.state !== 'active' || record.nextFireAt === null) return null
+  if (record.aside) return record.aside.until
+  if (pendingRoom(record, rules) === 0 || undeliveredRoom(record, rules) === 0) return null
+  return record.nextFireAt - rules.lookAheadMs
+}
+
+/**
+ * When the record is to be looked at next, epoch milliseconds; null for never. 0, at once, while ranges wait to be
+ * copied out; otherwise the fire time less the look-ahead, or the earliest repetition of a command.
+ */
+export function dueAt(record: ScheduleRecord, rules: Rules): number | null {
+  if (record.undelivered.length > 0) return 0
+  const due = record.pending.reduce(
+    (earliest, command) => Math.min(earliest, command.nextSendAt),
+    fireDueAt(record, rules) ?? Number.POSITIVE_INFINITY,
+  )
+  return Number.isFinite(due) ? due : null
+}
+
+/** The message that asks for the execution. Throws when the spec of its version was dropped, which would be a bug. */
+export function commandOf(record: ScheduleRecord, { fireAt, version, plannedAt }: PendingCommand): JobExecuteMessage {
+  const spec = version === record.version ? record.spec : record.olderSpecs.find((one) => one.version === version)?.spec
+  if (!spec) throw new Error(`${record.jobId} has no spec of version ${version} any more`)
+  return {
+    jobId: record.jobId,
+    jobType: spec.jobType,
+    executionId: scheduledExecutionId(record.jobId, fireAt),
+    version,
+    cause: 'schedule',
+    fireAt,
+    params: spec.params,
+    policy: spec.policy,
+    priority: spec.priority,
+    expiresAt: null,
+    ownerId: record.ownerId,
+    plannedAt,
+  }
+}
+
+/** The record with other commands waiting, without the older specs that none of them needs. */
+export function withPending(record: ScheduleRecord, pending: readonly PendingCommand[]): ScheduleRecord {
+  const olderSpecs = record.olderSpecs.filter(({ version }) => pending.some((command) => command.version === version))
+  return {
+    ...record,
+    pending,
+    olderSpecs: olderSpecs.length === record.olderSpecs.length ? record.olderSpecs : olderSpecs,
+  }
+}

@@ -1,0 +1,60 @@
+import { isEnded, type JobExecuteMessage, type JobStatusMessage, scheduledExecutionId } from '@belfry/contracts'
+import {
+  commandOf,
+  type FireRange,
+  type PendingCommand,
+  type Rules,
+  type ScheduleRecord,
+  withPending,
+} from './schedule-record.ts'
+
+function sent(command: PendingCommand, now: number, { resendFirstMs, resendMaxMs }: Rules): PendingCommand {
+  const waitMs = Math.min(resendMaxMs, resendFirstMs * 2 ** command.tries)
+  return { ...command, tries: command.tries + 1, nextSendAt: now + waitMs }
+}
+
+/**
+ * Step 7 of protocol.md: the commands that are due to be sent by `dueBefore`, and the record in which they count as sent.
+ * The record is stored first. When the process dies before the send, the command is late by one wait but not lost;
+ * a restart does not wait for that and takes all (`dueBefore` infinite).
+ */
+export function takeDueCommands(
+  record: ScheduleRecord,
+  now: number,
+  dueBefore: number,
+  rules: Rules,
+): { record: ScheduleRecord; commands: readonly JobExecuteMessage[] } {
+  const due = record.pending.filter((command) => command.nextSendAt <= dueBefore)
+  if (due.length === 0) return { record, commands: [] }
+  const pending = record.pending.map((command) => (due.includes(command) ? sent(command, now, rules) : command))
+  return { record: { ...record, pending }, commands: due.map((command) => commandOf(record, command)) }
+}
+
+/** States that only a command of a newer version opens again (protocol.md, execution states). */
+function isAtRest(state: JobStatusMessage['state']): boolean {
+  return state === 'superseded' || state === 'cancelled'
+}
+
+/**
+ * The executors show an execution: its command is done with when they have it at the command's version or a newer one,
+ * or when it has ended for good at any version. That it has started is not enough.
+ */
+export function acknowledge(record: ScheduleRecord, status: JobStatusMessage): ScheduleRecord {
+  const isDone = ({ fireAt, version }: PendingCommand) =>
+    fireAt === status.fireAt &&
+    scheduledExecutionId(record.jobId, fireAt) === status.executionId &&
+    (status.version >= version || (isEnded(status.state) && !isAtRest(status.state)))
+  const pending = record.pending.filter((command) => !isDone(command))
+  return pending.length === record.pending.length ? record : withPending(record, pending)
+}
+
+/** The ranges have been copied into the fire log. */
+export function delivered(record: ScheduleRecord, ranges: readonly FireRange[]): ScheduleRecord {
+  if (ranges.length === 0) return record
+  const isCopied = (range: FireRange) =>
+    ranges.some(
+      ({ from, to, decision, version }) =>
+        from === range.from && to === range.to && decision === range.decision && version === range.version,
+    )
+  return { ...record, undelivered: record.undelivered.filter((range) => !isCopied(range)) }
+}

@@ -1,0 +1,50 @@
+import type { Database } from '@belfry/storage'
+import type { CursorStore, FireLogStore } from '../../domain/ports.ts'
+import type { Decision } from '../../domain/schedule-record.ts'
+
+/** The fire log in SQLite. */
+export function createFireLogStore(db: Database): FireLogStore {
+  const upsertOne = db.statement(
+    `INSERT INTO fireLog (jobId, fromAt, decision, toAt, count, reason, version) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (jobId, fromAt, decision) DO UPDATE
+     SET toAt = excluded.toAt, count = excluded.count, reason = excluded.reason, version = excluded.version
+     WHERE excluded.version >= version`,
+  )
+  const selectOfJob = db.statement(
+    'SELECT fromAt, toAt, count, decision, reason, version FROM fireLog WHERE jobId = ? ORDER BY fromAt LIMIT ?',
+  )
+  return {
+    async upsert(ranges) {
+      const rows = ranges.map(({ jobId, range }) => {
+        const { from, to, count, decision, reason, version } = range
+        return [jobId, from, decision, to, count, reason, version]
+      })
+      await db.writeEach('fire-log.upsert', upsertOne, rows)
+    },
+    async read(jobId, limit) {
+      const rows = await db.read(selectOfJob, [jobId, limit])
+      return rows.map((row) => {
+        const [from, to, count, decision, reason, version] = row as [number, number, number, Decision, string, number]
+        return { from, to, count, decision, reason, version }
+      })
+    },
+  }
+}
+
+/** How far reconcile has come, in SQLite. */
+export function createCursorStore(db: Database): CursorStore {
+  const name = 'job-service'
+  const select = db.statement('SELECT changedAt FROM cursors WHERE name = ?')
+  const upsert = db.statement(
+    'INSERT INTO cursors (name, changedAt) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET changedAt = excluded.changedAt',
+  )
+  return {
+    async read() {
+      const [row] = await db.read(select, [name])
+      return (row?.[0] as number | undefined) ?? 0
+    },
+    async write(changedAt) {
+      await db.writeEach('cursors.write', upsert, [[name, changedAt]])
+    },
+  }
+}

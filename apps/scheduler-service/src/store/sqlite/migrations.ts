@@ -1,0 +1,40 @@
+import type { Migration } from '@belfry/storage'
+
+/**
+ * `schedules`: one row per job. `body` is what changes with every fire time, `spec` what changes with a version only, so
+ * that an advance neither writes the params as text again nor sends them through the threads. `waiting` counts the
+ * commands in `pending`. Only `dueAt` is polled. `fireLog`: an id of `jobId:fromAt:decision` is its three columns.
+ */
+export const migrations: readonly Migration[] = [
+  {
+    name: 'schedules, the fire log and the cursor of reconcile',
+    sql: `
+      CREATE TABLE schedules (
+        n INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        version INTEGER NOT NULL,
+        dueAt INTEGER,
+        waiting INTEGER NOT NULL,
+        rev INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        spec TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX schedulesDue ON schedules (dueAt) WHERE dueAt IS NOT NULL;
+      CREATE TABLE fireLog (
+        n INTEGER PRIMARY KEY,
+        jobId TEXT NOT NULL,
+        fromAt INTEGER NOT NULL,
+        decision TEXT NOT NULL,
+        toAt INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        UNIQUE (jobId, fromAt, decision)
+      ) STRICT;
+      CREATE TABLE cursors (
+        name TEXT PRIMARY KEY,
+        changedAt INTEGER NOT NULL
+      ) STRICT;
+    `,
+  },
+]

@@ -1,0 +1,109 @@
+import type { JobChange, JobChangesMessage, JobSpec, JobState, JobStatusMessage, ScheduleSpec } from '@belfry/contracts'
+import { scheduledExecutionId } from '@belfry/contracts'
+import { createCompiled } from '../src/domain/compiled.ts'
+import type { Rules } from '../src/domain/schedule-record.ts'
+
+/** 2026-06-01T12:00:00Z, a moment on which every schedule of the tests is even. */
+export const noon = Date.UTC(2026, 5, 1, 12)
+export const jobId = 'job-01900000-0000-7000-8000-000000000001'
+export const second = 1000
+export const minute = 60 * second
+export const hour = 60 * minute
+
+export function jobIdOf(number: number): string {
+  return `job-01900000-0000-7000-8000-${number.toString(16).padStart(12, '0')}`
+}
+
+export const compile = createCompiled(100)
+
+export const rules: Rules = {
+  lookAheadMs: 4600,
+  misfire: { afterMs: minute, withinMs: hour },
+  resendFirstMs: 5000,
+  resendMaxMs: minute,
+  pendingLimit: 64,
+  undeliveredLimit: 64,
+  asideMs: hour,
+}
+
+export const everyMinute: ScheduleSpec = { kind: 'cron', cron: '* * * * *', timezone: 'UTC' }
+export const everySecond: ScheduleSpec = { kind: 'cron', cron: '* * * * * *', timezone: 'UTC' }
+export const once = (runAt: number): ScheduleSpec => ({ kind: 'once', runAt })
+
+export function specOf(schedule: ScheduleSpec, name = 'a job'): JobSpec {
+  const retry = { maxRetries: 3, backoff: 'exponential', delayMs: 5000, factor: 2, maxDelayMs: 300_000, jitter: true }
+  return {
+    name,
+    jobType: 'DUMMY',
+    params: { name },
+    schedule,
+    policy: {
+      retry: { ...retry, backoff: 'exponential' },
+      overlap: { policy: 'skip', limit: 1 },
+      timeoutMs: hour,
+      onLostLease: 'rerun',
+    },
+    priority: 5,
+    tags: [],
+  }
+}
+
+/** What was done to a job: its kind, when, and the schedule from then on (else the one before). */
+export type Step = readonly [kind: JobChange['kind'], changedAt: number, schedule?: ScheduleSpec]
+
+const statesAfter: Partial<Record<JobChange['kind'], JobState>> = {
+  create: 'active',
+  resume: 'active',
+  pause: 'paused',
+  cancel: 'cancelled',
+  delete: 'deleted',
+}
+
+/** The message about a job to which all of `steps` were done, the first one with version 1. */
+export function changesOf(steps: readonly Step[], id = jobId): JobChangesMessage {
+  let schedule: ScheduleSpec = { kind: 'manual' }
+  let state: JobState = 'active'
+  const changes = steps.map(([kind, changedAt, next], index) => {
+    schedule = next ?? schedule
+    state = statesAfter[kind] ?? state
+    return { version: index + 1, changedAt, kind, schedule }
+  })
+  const version = changes.length
+  return { jobId: id, ownerId: 'usr-1', version, state, spec: specOf(schedule, `version ${version}`), changes }
+}
+
+/** What the executors show of the execution of a fire time. */
+export function statusOf(fireAt: number, more: Partial<JobStatusMessage> = {}, id = jobId): JobStatusMessage {
+  return {
+    executionId: scheduledExecutionId(id, fireAt),
+    jobId: id,
+    ownerId: 'usr-1',
+    jobType: 'DUMMY',
+    version: 1,
+    cause: 'schedule',
+    seq: 1,
+    state: 'ready',
+    fireAt,
+    runAt: fireAt,
+    epoch: 0,
+    attempts: [],
+    failures: 0,
+    losses: 0,
+    blockedBy: null,
+    retryOf: null,
+    result: null,
+    error: null,
+    artifacts: [],
+    timeline: {
+      plannedAt: fireAt,
+      sentAt: null,
+      admittedAt: null,
+      startedAt: null,
+      endedAt: null,
+      topic: null,
+      partition: null,
+      offset: null,
+    },
+    ...more,
+  }
+}

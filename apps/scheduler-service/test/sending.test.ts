@@ -1,0 +1,115 @@
+import { jobExecuteMessage } from '@belfry/contracts'
+import { describe, expect, it } from 'vitest'
+import { applyChanges } from '../src/domain/changes.ts'
+import { advance } from '../src/domain/firing.ts'
+import { dueAt, type ScheduleRecord } from '../src/domain/schedule-record.ts'
+import { acknowledge, delivered, takeDueCommands } from '../src/domain/sending.ts'
+import { changesOf, compile, everySecond, jobId, noon, once, rules, second, statusOf } from './fixtures.ts'
+
+const fireAt = noon + 3 * second
+
+function issued(): ScheduleRecord {
+  const applied = applyChanges(null, changesOf([['create', noon, once(fireAt)]]), noon, compile, rules)
+  if (applied.outcome !== 'applied') throw new Error(applied.outcome)
+  return advance(applied.record, noon + 7, compile, rules)
+}
+
+describe('sending', () => {
+  it('makes the command that the executors know', () => {
+    const { commands } = takeDueCommands(issued(), noon + 7, noon + 7, rules)
+    expect(commands).toHaveLength(1)
+    expect(jobExecuteMessage.parse(commands[0])).toMatchObject({
+      jobId,
+      executionId: `exe-${fireAt.toString(36)}-${jobId.slice(4)}`,
+      version: 1,
+      cause: 'schedule',
+      fireAt,
+      plannedAt: noon + 7,
+      ownerId: 'usr-1',
+      expiresAt: null,
+    })
+    expect(Object.keys(commands[0]!).slice(0, 2)).toEqual(['jobId', 'jobType'])
+  })
+
+  it('repeats a command after 5 s, then twice as late each time, at most a minute', () => {
+    let record = issued()
+    const waits: number[] = []
+    for (let now = noon + 7; waits.length < 7; now = dueAt(record, rules)!) {
+      const { record: sent, commands } = takeDueCommands(record, now, now, rules)
+      expect(commands[0]?.plannedAt).toBe(noon + 7)
+      waits.push(dueAt(sent, rules)! - now)
+      record = sent
+    }
+    expect(waits).toEqual([5, 10, 20, 40, 60, 60, 60].map((s) => s * second))
+  })
+
+  it('sends nothing before its time, but everything after a restart', () => {
+    const { record } = takeDueCommands(issued(), noon + 7, noon + 7, rules)
+    expect(takeDueCommands(record, noon + 100, noon + 100, rules).commands).toEqual([])
+    expect(takeDueCommands(record, noon + 100, Number.POSITIVE_INFINITY, rules).commands).toHaveLength(1)
+  })
+})
+
+describe('an acknowledgement', () => {
+  const cases = [
+    ['the execution at its version', { version: 1, state: 'ready' }, true],
+    ['the execution running at its version', { version: 1, state: 'running' }, true],
+    ['the execution at a newer version', { version: 3, state: 'ready' }, true],
+    ['an execution that was superseded at its version', { version: 1, state: 'superseded' }, true],
+  ] as const
+  it.each(cases)('of %s ends the repetitions', (_, status, isDone) => {
+    const record = acknowledge(issued(), statusOf(fireAt, status))
+    expect(record.pending.length === 0).toBe(isDone)
+    expect(dueAt(record, rules)).toBeNull()
+  })
+
+  const newer = (): ScheduleRecord => {
+    const record = issued()
+    return { ...record, version: 2, pending: record.pending.map((command) => ({ ...command, version: 2 })) }
+  }
+  const older = [
+    ['still waits', 'ready', false],
+    ['has started', 'running', false],
+    ['is at rest', 'superseded', false],
+    ['was closed', 'cancelled', false],
+    ['has succeeded', 'succeeded', true],
+    ['has failed', 'failed', true],
+    ['was skipped', 'skipped', true],
+    ['is too old', 'expired', true],
+  ] as const
+  it.each(older)(
+    'of an older version that %s (%s) ends them: only if it never changes any more',
+    (_, state, isDone) => {
+      expect(acknowledge(newer(), statusOf(fireAt, { state })).pending.length === 0).toBe(isDone)
+    },
+  )
+
+  it('of another fire time, or of another execution, changes nothing', () => {
+    const record = issued()
+    expect(acknowledge(record, statusOf(fireAt + second))).toBe(record)
+    expect(acknowledge(record, statusOf(fireAt, { executionId: 'exe-1-other' }))).toBe(record)
+  })
+
+  it('lets the spec of an older version go with its last command', () => {
+    const applied = applyChanges(null, changesOf([['create', noon, everySecond]]), noon, compile, rules)
+    if (applied.outcome !== 'applied') throw new Error(applied.outcome)
+    const known = advance(applied.record, noon, compile, rules)
+    const message = changesOf([
+      ['create', noon, everySecond],
+      ['cancel', noon + 1500],
+    ])
+    const cancelled = applyChanges(known, message, noon + 1500, compile, rules)
+    if (cancelled.outcome !== 'applied') throw new Error(cancelled.outcome)
+    expect(cancelled.record.olderSpecs.map(({ version }) => version)).toEqual([1])
+    expect(acknowledge(cancelled.record, statusOf(noon + second)).olderSpecs).toEqual([])
+  })
+})
+
+describe('a range that was copied into the fire log', () => {
+  it('goes, and others stay', () => {
+    const range = { from: 1, to: 2, count: 2, decision: 'missed', reason: 'overdue', version: 1 } as const
+    const record = { ...issued(), undelivered: [range, { ...range, from: 3 }] }
+    expect(delivered(record, [range]).undelivered).toEqual([{ ...range, from: 3 }])
+    expect(delivered(record, [])).toBe(record)
+  })
+})
