@@ -19,6 +19,7 @@ export {
   createTokenVerifier,
   type Jwk,
   KeysUnavailable,
+  readJwks,
   type TokenVerifier,
   type TokenVerifierOptions,
   tokenAudience,

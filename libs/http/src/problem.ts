@@ -48,6 +48,7 @@ const adapterErrors: Record<string, Record<string, Refusal>> = {
     'disk-full': refusal('storage-full', 'The disk is full: nothing was stored.', { retryAfterS: 10 }),
     locked: refusal('unavailable', 'The store is busy.'),
     closed: refusal('unavailable', 'The service is stopping.'),
+    overloaded: refusal('unavailable', 'Too much is waiting to be stored.'),
   },
   BusError: {
     'bus-full': refusal('unavailable', 'Too much is waiting to be sent.'),
@@ -56,6 +57,7 @@ const adapterErrors: Record<string, Record<string, Refusal>> = {
   },
   HopError: {
     'no-instance': refusal('unavailable', 'No instance of the service that answers this is there.'),
+    busy: refusal('unavailable', 'Too many calls wait for the service that answers this.'),
     'breaker-open': refusal('unavailable', 'The service that answers this fails too often just now.'),
     refused: refusal('bad-gateway', 'The service that answers this could not be reached.'),
     timeout: refusal('gateway-timeout', 'The service that answers this took too long.'),

@@ -1,5 +1,6 @@
 import { createHash, createPublicKey } from 'node:crypto'
 import type { Clock } from '@belfry/service'
+import { z } from 'zod'
 import { type Caller, callerOf } from './caller.ts'
 
 /** One public key as auth-service publishes it (RFC 8037): Ed25519 for EdDSA. */
@@ -11,6 +12,24 @@ export interface Jwk {
   readonly kid: string
   readonly alg: string
   readonly use: string
+}
+
+const jwkSet = z.object({
+  keys: z.array(
+    z.object({
+      kty: z.string(),
+      crv: z.string(),
+      x: z.string(),
+      kid: z.string(),
+      alg: z.string(),
+      use: z.string(),
+    }),
+  ),
+})
+
+/** The keys of a JWKS as auth-service answers it (`GET /auth/.well-known/jwks.json`). Throws when it is none. */
+export function readJwks(body: unknown): Jwk[] {
+  return jwkSet.parse(body).keys
 }
 
 /** What `iss` and `aud` of every access token say. */

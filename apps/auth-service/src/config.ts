@@ -1,0 +1,35 @@
+import { z } from 'zod'
+
+const count = z.coerce.number().int()
+
+/** What auth-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+export const authConfig = z.object({
+  mode: z.enum(['standalone', 'distributed']).default('standalone'),
+  /** The address it listens on; only the gateway is reached from outside. */
+  authHost: z.string().min(1).default('127.0.0.1'),
+  /** 0 takes any free port. */
+  authPort: count.min(0).max(65_535).default(0),
+  /** Passwords hashed at the same time. Each takes a thread of the pool and 19 MiB for about 75 ms. */
+  authHashConcurrency: count.min(1).max(64).default(2),
+  /** Passwords that may wait for their turn; beyond it a login is refused with 503. */
+  authHashWaiting: count.min(0).max(10_000).default(50),
+  /** Memory of one hash, KiB; at least 8. Applies to passwords that are set from now on. */
+  authHashMemoryKib: count.min(8).max(1_048_576).default(19_456),
+  /** Passes of one hash over its memory. */
+  authHashPasses: count.min(1).max(100).default(2),
+  /** Wrong passwords in a row that cost nothing. */
+  authFreeGuesses: count.min(1).max(100).default(5),
+  /** Wait after the next wrong one, milliseconds; doubles with each further one. */
+  authGuessDelayMs: count.min(1).default(1_000),
+  /** Longest wait between guesses, milliseconds. */
+  authGuessDelayMaxMs: count.min(1).default(60_000),
+  /** Names nobody has for which wrong passwords are counted all the same. */
+  authUnknownNames: count.min(1).max(1_000_000).default(10_000),
+  /** How long an access token is good, milliseconds (security.md: 15 min). */
+  authTokenLifetimeMs: count.min(1_000).max(86_400_000).default(900_000),
+  /** How long a key signs before the next one takes over, milliseconds; longer than any token, so that two suffice. */
+  authKeyLifetimeMs: count.min(86_400_000).default(90 * 86_400_000),
+  /** How often the keys are looked at, milliseconds. */
+  authKeyCheckMs: count.min(1_000).default(3_600_000),
+})
+export type AuthConfig = z.output<typeof authConfig>

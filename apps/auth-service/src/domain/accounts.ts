@@ -1,0 +1,78 @@
+import { isRefusal, type LoginBody, type Refusal, refusal, type SignupBody, type Warning } from '@belfry/contracts'
+import type { Clock, Ids } from '@belfry/service'
+import { countWrong, type GuessRule, noGuesses, waitFor } from './guesses.ts'
+import { judgePassword } from './password.ts'
+import type { Matches, Passwords, UserStore } from './ports.ts'
+import type { UnknownNames } from './unknown-names.ts'
+import { foldUsername, newUser, type User } from './user.ts'
+
+export interface AccountsDeps {
+  users: UserStore
+  passwords: Passwords
+  /** Wrong passwords for names that nobody has. */
+  unknown: UnknownNames
+  clock: Pick<Clock, 'now'>
+  ids: Ids
+  mode: 'standalone' | 'distributed'
+  guessRule: GuessRule
+  /** Told when a count could not be stored: the answer does not wait for it. */
+  onLostCount: (error: unknown) => void
+}
+
+export interface Accounts {
+  /** A new user and what is to be said about the password; or why not: `conflict`, `impossible`, `unavailable`. */
+  signUp(body: SignupBody): Promise<{ user: User; warnings: readonly Warning[] } | Refusal>
+  /** The user, if the password is right; else `wrong-credentials`, `too-many-requests` or `unavailable`. */
+  logIn(body: LoginBody): Promise<User | Refusal>
+}
+
+const taken = refusal('conflict', 'This user name is taken.', {
+  errors: [{ pointer: '/username', code: 'taken', detail: 'is taken' }],
+})
+const busy = refusal('unavailable', 'Too many passwords are being checked.', { retryAfterS: 2 })
+const wrong = refusal('wrong-credentials', 'User name or password is wrong.')
+
+function tooSoon(waitMs: number): Refusal {
+  const seconds = Math.ceil(waitMs / 1000)
+  return refusal('too-many-requests', `Too many wrong passwords: try again in ${seconds} s.`, { retryAfterS: seconds })
+}
+
+/** The use cases of accounts. */
+export function createAccounts(deps: AccountsDeps): Accounts {
+  const { users, passwords, unknown, clock, ids, mode, guessRule } = deps
+
+  /** Nobody waits for the count: a write that only known users cause would tell who is known. Reads come after it. */
+  const fail = (name: string, user: User | undefined, now: number): Refusal => {
+    if (user) users.countWrong(user.id, now).catch(deps.onLostCount)
+    else unknown.set(name, countWrong(unknown.get(name) ?? noGuesses, now))
+    return wrong
+  }
+
+  const check = async (name: string, password: string, matches: Matches): Promise<User | Refusal> => {
+    const user = await users.byName(name)
+    const guesses = user?.guesses ?? unknown.get(name) ?? noGuesses
+    const waitMs = waitFor(guesses, clock.now(), guessRule)
+    if (waitMs > 0) return tooSoon(waitMs)
+    const isRight = await matches(password, user?.passwordHash ?? null)
+    if (!user || !isRight) return fail(name, user, clock.now())
+    if (guesses.wrong > 0) await users.clearWrong(user.id)
+    return user
+  }
+
+  return {
+    async signUp({ username, password }) {
+      const warnings = judgePassword(password, mode)
+      if (isRefusal(warnings)) return warnings
+      const name = foldUsername(username)
+      if (await users.byName(name)) return taken
+      const passwordHash = await passwords.hash(password)
+      if (passwordHash === undefined) return busy
+      const user = newUser({ uuid: ids.uuid(), username, passwordHash, now: clock.now() })
+      return (await users.insert(user, name)) ? { user, warnings } : taken
+    },
+    async logIn({ username, password }) {
+      const name = foldUsername(username)
+      return (await passwords.inTurn((matches) => check(name, password, matches))) ?? busy
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { isRefusal, loginBody, loginReply, refusal, signupBody, userView } from '@belfry/contracts'
+import type { HttpApp } from '@belfry/http'
+import type { Clock, Counter } from '@belfry/service'
+import { signAccessToken } from '../access-token.ts'
+import type { Accounts } from '../domain/accounts.ts'
+import type { UserStore } from '../domain/ports.ts'
+import { type User, userViewOf } from '../domain/user.ts'
+import type { KeyRing } from '../key-ring.ts'
+
+export interface AccountRoutesDeps {
+  accounts: Accounts
+  users: UserStore
+  keys: KeyRing
+  clock: Pick<Clock, 'now'>
+  tokenLifetimeMs: number
+  /** By `outcome`: `ok`, or the code of the refusal. */
+  logins: Counter
+}
+
+const tags = ['auth']
+const gone = refusal('unauthenticated', 'The user of this token does not exist any more.')
+
+/** `/auth/signup`, `/auth/login`, `/auth/me`. */
+export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
+  const { accounts, users, keys, clock, tokenLifetimeMs, logins } = deps
+
+  const signup = { tags, summary: 'Sign up', body: signupBody, response: { 201: userView } }
+  app.post('/auth/signup', { schema: signup, config: { access: 'public' } }, async (request, reply) => {
+    const made = await accounts.signUp(request.body)
+    if (isRefusal(made)) return reply.refuse(made)
+    reply.code(201).header('location', '/auth/me')
+    return userViewOf(made.user, made.warnings)
+  })
+
+  const replyFor = (user: User) => {
+    const token = signAccessToken(user, { ...keys.signer(), now: clock.now(), lifetimeMs: tokenLifetimeMs })
+    const expiresIn = Math.floor(tokenLifetimeMs / 1000)
+    return { token, accessToken: token, tokenType: 'Bearer' as const, expiresIn }
+  }
+
+  const login = { tags, summary: 'Log in', body: loginBody, response: { 200: loginReply } }
+  app.post('/auth/login', { schema: login, config: { access: 'public' } }, async (request, reply) => {
+    const user = await accounts.logIn(request.body)
+    logins.inc({ outcome: isRefusal(user) ? user.refused : 'ok' })
+    if (isRefusal(user)) return reply.refuse(user)
+    reply.header('cache-control', 'no-store')
+    return replyFor(user)
+  })
+
+  const me = { tags, summary: 'Who the token belongs to', response: { 200: userView } }
+  app.get('/auth/me', { schema: me, config: { access: 'viewer' } }, async (request, reply) => {
+    const user = await users.byId(request.caller.userId)
+    return user ? userViewOf(user) : reply.refuse(gone)
+  })
+}

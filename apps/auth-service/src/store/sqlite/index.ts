@@ -1,0 +1,3 @@
+export { createSqliteKeys } from './keys.ts'
+export { migrations } from './migrations.ts'
+export { createSqliteUsers } from './users.ts'

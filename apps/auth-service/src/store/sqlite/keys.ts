@@ -1,0 +1,29 @@
+import type { Database, SqlRow } from '@belfry/storage'
+import type { KeyStore } from '../../domain/ports.ts'
+import type { SigningKey } from '../../domain/signing-keys.ts'
+
+function keyOf(row: SqlRow): SigningKey {
+  const [kid, privatePem, publicX, createdAt] = row as [string, string, string, number]
+  return { kid, privatePem, publicX, createdAt }
+}
+
+export function createSqliteKeys(db: Database): KeyStore {
+  const list = db.statement('SELECT kid, private_pem, public_x, created_at FROM signing_keys')
+  const insert = db.statement('INSERT INTO signing_keys (kid, private_pem, public_x, created_at) VALUES (?, ?, ?, ?)')
+  const remove = db.statement('DELETE FROM signing_keys WHERE kid = ?')
+
+  return {
+    async list() {
+      return (await db.read(list, [])).map(keyOf)
+    },
+    async insert({ kid, privatePem, publicX, createdAt }) {
+      await db.write('keys.insert', [{ statement: insert, params: [kid, privatePem, publicX, createdAt] }])
+    },
+    async remove(kids) {
+      await db.write(
+        'keys.remove',
+        kids.map((kid) => ({ statement: remove, params: [kid] })),
+      )
+    },
+  }
+}
