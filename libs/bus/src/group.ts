@@ -30,7 +30,10 @@ export interface Group {
   add(messages: readonly IncomingMessage[], receipt: Receipt): void
   /** The answer takes the member out again; the last one takes what waits with it, and tells its senders. */
   join(member: Handler): () => Promise<void>
-  hasMembers(): boolean
+  /** `expected`: nobody has joined yet; `left`: nobody is there any more. */
+  presence(): 'expected' | 'there' | 'left'
+  /** Nobody comes any more: the senders of what waits are told. */
+  dropAll(): void
 }
 
 /** One batch at a time, so that the messages of a key keep their order whoever takes them. */
@@ -40,6 +43,7 @@ export function createGroup(name: string, batchLimit: number): Group {
   let waiting = 0
   let turn = 0
   let isScheduled = false
+  let hasBegun = false
   let atWork: Promise<void> | null = null
 
   function nextBatch(): Batch {
@@ -105,7 +109,8 @@ export function createGroup(name: string, batchLimit: number): Group {
 
   return {
     waiting: () => waiting,
-    hasMembers: () => members.length > 0,
+    presence: () => (members.length > 0 ? 'there' : hasBegun ? 'left' : 'expected'),
+    dropAll,
     add(messages, receipt) {
       parcels.push({ messages, receipt, taken: 0, handled: 0, failure: null })
       waiting += messages.length
@@ -113,6 +118,8 @@ export function createGroup(name: string, batchLimit: number): Group {
     },
     join(member) {
       members.push(member)
+      hasBegun = true
+      schedule()
       return async () => {
         const place = members.indexOf(member)
         if (place !== -1) members.splice(place, 1)

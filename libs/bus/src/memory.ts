@@ -9,6 +9,11 @@ export interface MemoryBusOptions {
   /** Who sends, for the envelope. */
   readonly sender: string
   readonly metrics?: Metrics
+  /**
+   * The groups that belong to each topic. What is published before one of them has joined waits for it; once it has left,
+   * a publish is refused with `bus-unavailable`. So nothing gets lost while services start and stop one after the other.
+   */
+  readonly groups?: Partial<Record<Topic, readonly string[]>>
   /** Messages that may wait in one group; a publish that does not fit is refused whole with `bus-full`. Default 100,000. */
   readonly waitingLimit?: number
   /** Messages that a handler gets at most at once. Default 1,000. */
@@ -49,11 +54,12 @@ function createReceipt(groups: number, resolve: () => void, reject: (error: BusE
  * off one batch at a time, and what arrives meanwhile becomes its next one; groups do not wait for each other.
  *
  * `publish` resolves once every group that has members has stored the messages, and rejects with `handler-failed` when
- * one did not. It does not deliver again by itself: the sender still has the rows, and sends them again. A topic to
- * which nobody has subscribed takes everything.
+ * one did not. It does not deliver again by itself: the sender still has the rows, and sends them again. A topic without
+ * groups takes everything.
  */
 export function createMemoryBus(options: MemoryBusOptions): Bus {
   const { clock, ids, sender, metrics, waitingLimit = 100_000, batchLimit = 1000, freeze = false } = options
+  const expected = options.groups ?? {}
   const topics = new Map<Topic, Map<string, Group>>()
   const leaves = new Set<() => Promise<void>>()
   let isClosed = false
@@ -71,8 +77,14 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
     return found
   }
 
+  /** Who gets a message of the topic: the groups that belong to it, and whoever else is there. */
   function listeners(topic: Topic): Group[] {
-    return [...(topics.get(topic)?.values() ?? [])].filter((one) => one.hasMembers())
+    const belonging = (expected[topic] ?? []).map((name) => group(topic, name))
+    if (belonging.some((one) => one.presence() === 'left')) {
+      throw new BusError('bus-unavailable', `a group of ${topic} has left`)
+    }
+    const others = [...(topics.get(topic)?.values() ?? [])].filter((one) => one.presence() === 'there')
+    return [...new Set([...belonging, ...others])]
   }
 
   /** All messages of one publish share an envelope: it says who sent them, and when. */
@@ -114,6 +126,7 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
     async close() {
       isClosed = true
       await Promise.all([...leaves].map((leave) => leave()))
+      for (const groups of topics.values()) for (const one of groups.values()) one.dropAll()
     },
   }
 }

@@ -185,4 +185,33 @@ describe('the memory bus', () => {
     await Promise.all(sent)
     expect(await registry.render()).toContain(`${line} 0\n`)
   })
+
+  it('keeps what is published before a group that belongs to the topic has joined', async () => {
+    const bus = openBus({ groups: { 'job-status': ['job-service', 'scheduler-service'] } })
+    const gates = [createGate(), createGate()] as const
+    await bus.subscribe('job-status', 'job-service', gates[0].take)
+    const sent = bus.publish('job-status', many(2))
+    await nextTurn()
+    await gates[0].open()
+    await bus.subscribe('job-status', 'scheduler-service', gates[1].take)
+    await nextTurn()
+    expect(gates[1].sizes()).toEqual([2])
+    await gates[1].open()
+    await sent
+  })
+
+  it('refuses to publish once a group that belongs to the topic has left', async () => {
+    const bus = openBus({ groups: { 'job-status': ['job-service'] } })
+    const subscription = await bus.subscribe('job-status', 'job-service', async () => {})
+    await bus.publish('job-status', many(1))
+    await subscription.stop()
+    await expect(bus.publish('job-status', many(1))).rejects.toMatchObject({ code: 'bus-unavailable' })
+  })
+
+  it('tells the senders of what still waits for a group when it closes', async () => {
+    const bus = openBus({ groups: { 'job-status': ['job-service'] } })
+    const sent = expect(bus.publish('job-status', many(1))).rejects.toMatchObject({ code: 'bus-closed' })
+    await bus.close()
+    await sent
+  })
 })
