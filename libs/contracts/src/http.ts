@@ -186,6 +186,8 @@ export const executionView = z.strictObject({
   ownerId: z.string(),
   status: z.enum(executionStatuses),
   cause: z.enum(executionCauses),
+  /** What the person said who triggered it. */
+  reason: z.string().nullable(),
   fireAt: wireTime,
   /** When the next attempt starts; null while running and once ended. */
   nextAttemptAt: wireTime.nullable(),
