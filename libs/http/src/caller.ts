@@ -17,7 +17,6 @@ const accessClaims = z.object({
   exp: z.int(),
   nbf: z.int().optional(),
 })
-export type AccessClaims = z.infer<typeof accessClaims>
 
 /** Whom the claims of a token with a good signature name, and until when (epoch milliseconds, with the skew). */
 export interface Known {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import type { Clock, Ids } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -78,7 +78,7 @@ const badKey = refusal('malformed-request', 'The Idempotency-Key cannot be taken
 const inFlight = refusal('request-in-flight', 'A request with this Idempotency-Key is at work.', { retryAfterS: 1 })
 const reused = refusal('idempotency-key-reused', 'This Idempotency-Key came with another body before.')
 
-const hashOf = (...parts: readonly string[]) => createHash('sha256').update(parts.join('\n')).digest('base64url')
+const hashOf = (...parts: readonly string[]) => hash('sha256', parts.join('\n'), 'base64url')
 
 function idOf(request: FastifyRequest, key: string): string {
   const path = request.url.split('?', 1)[0] as string

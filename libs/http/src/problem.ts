@@ -1,6 +1,7 @@
 import { type ErrorCode, type Problem, problems, type Refusal, refusal } from '@belfry/contracts'
 import type { FastifyReply } from 'fastify'
 import { MalformedBody } from './json-body.ts'
+import { shownName } from './pointer.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -82,7 +83,8 @@ function frameworkRefusal(error: { code?: unknown; statusCode?: unknown; message
   const isFrameworks = typeof code === 'string' && code.startsWith('FST_')
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return undefined
   const refused = frameworkCodes[statusCode] ?? 'malformed-request'
-  const detail = frameworkDetails[refused] ?? (isFrameworks ? String(error.message) : 'The request cannot be read.')
+  const detail =
+    frameworkDetails[refused] ?? (isFrameworks ? shownName(String(error.message)) : 'The request cannot be read.')
   return refusal(refused, detail)
 }
 

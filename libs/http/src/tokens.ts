@@ -1,4 +1,4 @@
-import { createHash, createPublicKey } from 'node:crypto'
+import { createPublicKey, hash } from 'node:crypto'
 import type { Clock } from '@belfry/service'
 import { z } from 'zod'
 import { type Caller, callerOf } from './caller.ts'
@@ -93,7 +93,7 @@ function sameKeys(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>
   return a.size === b.size && [...a].every(([kid, pem]) => b.get(kid) === pem)
 }
 
-const hashOf = (token: string) => createHash('sha256').update(token).digest('base64')
+const hashOf = (token: string) => hash('sha256', token, 'base64')
 
 /** One for a process: services in one process share what it remembers. */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {

@@ -33,7 +33,7 @@ export function claimsOf(clock: ManualClock, held: readonly Role[] = ['user'], m
   return { sub: 'usr-1', name: 'ada', roles: held, iss: 'belfry', aud: 'belfry', iat, exp: iat + 900, ...more }
 }
 
-export function makeDeps() {
+function makeDeps() {
   const clock = createManualClock()
   const lines: string[] = []
   const log = createLog({ service: 'test', destination: { write: (line: string) => void lines.push(line) } })

@@ -1,7 +1,7 @@
 import { type Refusal, refusal, type Warning } from '@belfry/contracts'
 
 /** Characters that a password needs (NIST SP 800-63B, section 3.1.1). */
-export const shortestPassword = 8
+const shortestPassword = 8
 
 const detail = `A password of fewer than ${shortestPassword} characters is easy to guess.`
 
