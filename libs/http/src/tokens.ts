@@ -44,6 +44,8 @@ export interface TokenVerifierOptions {
   skewMs?: number
   /** Shortest time between two fetches of the keys, milliseconds. */
   refetchMs?: number
+  /** The same after a fetch that failed, milliseconds: auth-service may just be starting. */
+  retryMs?: number
   /** Verified tokens that are remembered. */
   cacheLimit?: number
 }
@@ -97,7 +99,7 @@ const hashOf = (token: string) => hash('sha256', token, 'base64')
 
 /** One for a process: services in one process share what it remembers. */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
-  const { jwks, clock, skewMs = 30_000, refetchMs = 10_000, cacheLimit = 10_000 } = options
+  const { jwks, clock, skewMs = 30_000, refetchMs = 10_000, retryMs = 1_000, cacheLimit = 10_000 } = options
   const remembered = new Map<string, { caller: Caller; until: number }>()
   let keys = new Map<string, string>()
   let fetching: Promise<void> | undefined
@@ -118,10 +120,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     }
   }
 
-  /** At most one fetch at a time and one in `refetchMs`, so that made-up key ids cannot drive auth-service. */
+  /** At most one fetch at a time and one in `refetchMs` (after a failure `retryMs`), so that made-up key ids cannot drive auth-service. */
   const refresh = (): Promise<void> => {
     if (fetching) return fetching
-    if (clock.monotonic() - fetchedAt < refetchMs) return Promise.resolve()
+    if (clock.monotonic() - fetchedAt < (failure ? retryMs : refetchMs)) return Promise.resolve()
     fetching = fetchKeys()
     return fetching
   }
