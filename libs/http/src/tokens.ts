@@ -109,7 +109,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const fetchKeys = async () => {
     fetchedAt = clock.monotonic()
     try {
-      const fetched = pemsOf(await jwks())
+      // Begins in a later turn, so that `fetching` is set before it can end.
+      const fetched = pemsOf(await Promise.resolve().then(jwks))
       if (!sameKeys(keys, fetched)) remembered.clear()
       keys = fetched
       failure = undefined
@@ -120,7 +121,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     }
   }
 
-  /** At most one fetch at a time and one in `refetchMs` (after a failure `retryMs`), so that made-up key ids cannot drive auth-service. */
+  /** One fetch at a time, and one in `refetchMs` (`retryMs` after a failure): made-up key ids cannot drive auth-service. */
   const refresh = (): Promise<void> => {
     if (fetching) return fetching
     if (clock.monotonic() - fetchedAt < (failure ? retryMs : refetchMs)) return Promise.resolve()
