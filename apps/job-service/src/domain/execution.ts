@@ -4,6 +4,7 @@ import {
   isEnded,
   type JobExecuteMessage,
   type JobStatusMessage,
+  triggeredExecutionId,
 } from '@belfry/contracts'
 import type { Job } from './job.ts'
 
@@ -69,6 +70,22 @@ export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMes
     ownerId: job.ownerId,
     plannedAt,
   }
+}
+
+/**
+ * The id of the execution that a trigger makes, out of the minted UUID of version 7 alone, whose time it begins with: so
+ * a request that is tried again after a crash finds what the first try has stored.
+ */
+export function triggerId(minted: string): string {
+  const mintedAt = Number.parseInt(minted.slice(0, 8) + minted.slice(9, 13), 16)
+  return triggeredExecutionId(mintedAt, minted)
+}
+
+/** What the trigger's execution looks like as soon as it is stored. */
+export function triggeredExecution(job: Job, command: JobExecuteMessage, reason: string | null): Execution {
+  const { jobId, jobType, ownerId, version, fireAt } = command
+  const about = { id: command.executionId, jobId, jobName: job.spec.name, ownerId, jobType, version, fireAt, reason }
+  return { ...about, seq: 0, status: 'SCHEDULED', detail: plannedDetail(command.plannedAt) }
 }
 
 /** What is known of a trigger before the executor says anything. */

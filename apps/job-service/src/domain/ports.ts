@@ -5,6 +5,7 @@ import type {
   JobChangesMessage,
   JobExecuteMessage,
   JobStatusMessage,
+  JobType,
 } from '@belfry/contracts'
 import type { Execution } from './execution.ts'
 import type { Job } from './job.ts'
@@ -167,7 +168,7 @@ export interface CursorStore {
 export interface Executors {
   /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
   fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>
-  jobTypes(): Promise<JobTypes>
+  jobTypes(): Promise<JobType[]>
   changes(query: ChangesQuery): Promise<{ id: string; seq: number; changedAt: number; n: number }[]>
   fetch(ids: readonly string[]): Promise<JobStatusMessage[]>
 }

@@ -1,8 +1,11 @@
+import type { PoisonStore } from '@belfry/bus'
+import type { Clock } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { CursorStore, ExecutionStore, JobStore } from '../../domain/ports.ts'
 import { createCursorStore } from './cursors.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
+import { createPoisonStore } from './poison.ts'
 import { createRequestStore, type KeptRequests } from './requests.ts'
 
 export { migrations } from './migrations.ts'
@@ -13,14 +16,16 @@ export interface Stores {
   readonly executions: ExecutionStore
   readonly requests: KeptRequests
   readonly cursors: CursorStore
+  readonly poison: PoisonStore
 }
 
 /** The stores over jobs.db, whose schema is at `migrations`. */
-export function createSqliteStores(db: Database): Stores {
+export function createSqliteStores(db: Database, clock: Clock): Stores {
   return {
     jobs: createJobStore(db),
     executions: createExecutionStore(db),
     requests: createRequestStore(db),
     cursors: createCursorStore(db),
+    poison: createPoisonStore(db, clock),
   }
 }

@@ -80,6 +80,18 @@ CREATE TABLE requests (
 ) STRICT;
 CREATE INDEX requestsByAge ON requests (madeAt);
 
+-- Messages that nobody can read, for people to look at.
+CREATE TABLE poison (
+  n INTEGER PRIMARY KEY,
+  topic TEXT NOT NULL,
+  key TEXT NOT NULL,
+  partition INTEGER,
+  offset TEXT,
+  raw BLOB NOT NULL,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+
 -- How far a loop has come.
 CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 `,

@@ -1,0 +1,51 @@
+import { isTimeZone } from '@belfry/time'
+import { z } from 'zod'
+
+const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
+
+/** What job-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+export const jobConfig = z.object({
+  /** The zone of schedules and times that name none. */
+  timezone: z.string().refine(isTimeZone, 'is not the name of a time zone such as "Europe/Berlin"').default('UTC'),
+  /** The address that job-service listens on, for the gateway and the other services; port 0 takes any free one. */
+  jobHost: z.string().min(1).default('127.0.0.1'),
+  jobPort: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** Rows that one page of a filtered list looks at, in all and at a time. */
+  jobScanRows: count(5_000, 201),
+  jobScanChunkRows: count(1_000),
+  /** A job's newest executions that its status looks at. */
+  jobStatusRows: count(100),
+  /** Compiled schedules that are kept, for the next run that answers show. */
+  jobCompiledSchedules: count(2_000),
+  /** Jobs that are remembered from their last trigger. */
+  jobRememberedJobs: count(500),
+  /** Triggers that may wait for the bus; beyond it they are refused. */
+  jobTriggerBacklog: count(10_000),
+  /** When a command that nobody has answered is sent again, doubling up to the longest wait, milliseconds. */
+  jobResendMs: count(5_000),
+  jobResendMaxMs: count(60_000),
+  /** How often commands and changes are looked for that must be sent again, milliseconds. */
+  jobResendPollMs: count(1_000),
+  /** Commands that are sent again at a time. */
+  jobResendRows: count(500),
+  /** Changes that the executors are told again at a time. */
+  jobFenceRows: count(20),
+  /** How long the executors may take to confirm a change, milliseconds. */
+  jobFenceTimeoutMs: count(3_000),
+  /** How often executions are compared with the executors', and how far back beyond the last time, milliseconds. */
+  jobReconcileMs: count(30_000),
+  jobReconcileOverlapMs: count(60_000, 0),
+  /** Executions that are compared at a time. */
+  jobReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
+  /** How often the list of job types is fetched, and how soon again for a type that is not on it, milliseconds. */
+  jobTypesMs: count(30_000),
+  jobTypesAgainMs: count(10_000),
+  /** How long answers are kept for an Idempotency-Key, milliseconds (api.md: 24 h). */
+  jobRequestKeepMs: count(86_400_000),
+  /** How old the unfinished try of another process must be to count as dead, milliseconds; 0: there is no other. */
+  jobRequestTryMs: count(0, 0),
+  /** How often old requests are dropped, milliseconds, and how many at a time. */
+  jobPurgeMs: count(600_000),
+  jobPurgeRows: count(500),
+})
+export type JobConfig = z.output<typeof jobConfig>

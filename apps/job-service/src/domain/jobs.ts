@@ -1,0 +1,146 @@
+import {
+  type CreateJobBody,
+  type InFlight,
+  isRefusal,
+  jobIdPattern,
+  jobKey,
+  type PutJobBody,
+  type Refusal,
+  refusal,
+} from '@belfry/contracts'
+import type { Clock } from '@belfry/service'
+import { cancelJob, createJob, fencedChanges, type Job } from './job.ts'
+import type { Executors, JobStore, StoredJob, TypeList } from './ports.ts'
+import { readSpec } from './spec.ts'
+
+export const noSuchJob = refusal('not-found', 'there is no such job')
+export const noTypesYet = refusal('unavailable', 'no executor has said yet which job types there are', {
+  retryAfterS: 1,
+})
+const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
+
+/** How often a change is tried on the newest version when another one came first. */
+const changeTries = 5
+
+export interface JobsContext {
+  readonly store: JobStore
+  readonly types: TypeList
+  readonly executors: Executors
+  readonly clock: Clock
+  /** IANA name of the zone for what names none. */
+  readonly timezone: string
+  /** When the executors are told again of a change that they did not confirm, milliseconds. */
+  readonly fenceRetryMs: number
+  /** Called after each commit, to have the scheduler told without waiting for the relay's sweep. */
+  readonly onChanged: (job: Job & { readonly handle: number }) => void
+  /** Called when the executors did not confirm a change: it is pending until the loop has told them. */
+  readonly onUnconfirmed: (jobId: string, error: unknown) => void
+}
+
+/** A change that the executors have to know: `pending` while they could not be told (protocol.md, step 2). */
+export interface FencedJob {
+  readonly job: StoredJob
+  readonly inFlight: readonly InFlight[]
+  readonly effective: 'now' | 'pending'
+}
+
+export interface NewJobRequest {
+  readonly ownerId: string
+  /** The UUID that the job's id is made of; the same in every try of one request. */
+  readonly minted: string
+  readonly body: CreateJobBody
+}
+
+/** The use cases of jobs. Every one answers only after what it did is durable. */
+export interface Jobs {
+  create(request: NewJobRequest): Promise<StoredJob | Refusal>
+  /** `PUT /jobs/:key`: creates; what is there already is a conflict. */
+  put(request: { ownerId: string; minted: string; key: string; body: PutJobBody }): Promise<StoredJob | Refusal>
+  find(ownerId: string, ref: string): Promise<StoredJob | Refusal>
+  cancel(ownerId: string, ref: string): Promise<FencedJob | Refusal>
+}
+
+export function createJobs(context: JobsContext): Jobs {
+  const { store, clock } = context
+
+  const create = async ({ ownerId, minted, body }: NewJobRequest): Promise<StoredJob | Refusal> => {
+    const types = await context.types.knowing(body.jobType)
+    if (!types) return noTypesYet
+    const now = clock.now()
+    const id = `job-${minted}`
+    const read = readSpec(body, { createdAt: now, timezone: context.timezone, jobId: id, types })
+    if (isRefusal(read)) return read
+    const job = createJob({ id, ownerId, key: body.key ?? null, ...read, now })
+    const stored = await store.create(job)
+    if (stored === 'key-taken') return keyTaken(body.key)
+    const { handle, fresh } = stored
+    if (!fresh) return (await store.read([handle]))[0] ?? noSuchJob
+    context.onChanged({ ...job, handle })
+    return { ...job, handle, fencedVersion: job.version, told: false, newest: null }
+  }
+
+  const find = async (ownerId: string, ref: string): Promise<StoredJob | Refusal> => {
+    const isRef = jobIdPattern.test(ref) || jobKey.safeParse(ref).success
+    return (isRef && (await store.find(ownerId, ref))) || noSuchJob
+  }
+
+  /** One compare-and-set on the version; whoever comes second decides again on what the first has left. */
+  const change = async (ownerId: string, ref: string, decide: (job: StoredJob) => Job | Refusal) => {
+    for (let tries = 0; tries < changeTries; tries++) {
+      const found = await find(ownerId, ref)
+      if (isRefusal(found)) return found
+      const next = decide(found)
+      if (isRefusal(next)) return next
+      if (next === found) return found
+      const fenceAt = clock.now() + context.fenceRetryMs
+      if (await store.change(found.handle, found.version, next, fenceAt)) {
+        const changed: StoredJob = { ...found, ...next, told: false }
+        context.onChanged(changed)
+        return changed
+      }
+    }
+    return keepsChanging
+  }
+
+  const fence = async (job: StoredJob): Promise<FencedJob> => {
+    try {
+      const { fencedVersion, inFlight } = await context.executors.fence(job.id, fencedChanges(job))
+      await store.markFenced(job.handle, fencedVersion)
+      if (fencedVersion >= job.version) return { job: { ...job, fencedVersion }, inFlight, effective: 'now' }
+    } catch (error) {
+      context.onUnconfirmed(job.id, error)
+    }
+    return { job, inFlight: [], effective: 'pending' }
+  }
+
+  return {
+    create,
+    find,
+    async put({ ownerId, minted, key, body }) {
+      if (jobIdPattern.test(key)) {
+        const found = await find(ownerId, key)
+        return isRefusal(found) ? found : alreadyThere
+      }
+      const checked = jobKey.safeParse(key)
+      if (!checked.success) return badKey(checked.error.issues[0]?.message ?? 'is not a key')
+      return create({ ownerId, minted, body: { ...body, key } })
+    },
+    async cancel(ownerId, ref) {
+      const job = await change(ownerId, ref, (found) => cancelJob(found, clock.now()))
+      return isRefusal(job) ? job : fence(job)
+    },
+  }
+}
+
+const alreadyThere = refusal('conflict', 'the job exists, and jobs cannot be replaced yet')
+
+function keyTaken(key: string | undefined): Refusal {
+  const fault = { pointer: '/key', code: 'taken', detail: `another job of yours has the key "${key}"` }
+  return refusal('conflict', 'the key is taken', { errors: [fault] })
+}
+
+function badKey(detail: string): Refusal {
+  return refusal('malformed-request', 'the key cannot be taken', {
+    errors: [{ pointer: ':key', code: 'bad-format', detail }],
+  })
+}

@@ -1,0 +1,98 @@
+import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
+import type { Clock } from '@belfry/service'
+import { type Execution, triggerCommand, triggeredExecution, triggerId } from './execution.ts'
+import { checkTrigger } from './job.ts'
+import { type Jobs, noTypesYet } from './jobs.ts'
+import type { CommandSender, ExecutionStore, StoredJob, TypeList } from './ports.ts'
+import { refuseSize } from './spec.ts'
+
+export interface TriggersContext {
+  readonly jobs: Jobs
+  readonly executions: ExecutionStore
+  readonly types: TypeList
+  readonly sender: CommandSender
+  readonly clock: Clock
+  /** When a command that nobody answered is sent again for the first time, milliseconds. */
+  readonly resendMs: number
+  /** How many jobs are remembered from their last trigger. */
+  readonly rememberedJobs: number
+}
+
+export interface TriggerJob {
+  readonly ownerId: string
+  /** Id or key. */
+  readonly ref: string
+  /** The UUID that the execution's id is made of; the same in every try of one request. */
+  readonly minted: string
+  readonly params?: Record<string, unknown> | undefined
+  readonly reason?: string | undefined
+}
+
+const backlogFull = refusal('too-many-requests', 'too many triggers wait to be sent', { retryAfterS: 1 })
+const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
+/** How often a trigger is tried on the newest version when the job changed meanwhile. */
+const triggerTries = 5
+
+/** Runs a job now, once: the answer comes when the execution is durable, and its command is on its way then. */
+export type TriggerUseCase = (request: TriggerJob) => Promise<Execution | Refusal>
+
+/**
+ * The hot path of triggers: one write, no read. Jobs are remembered from their last trigger, and the write itself checks
+ * that the version it was made of is still the job's (protocol.md, step 3).
+ */
+export function createTrigger(context: TriggersContext): TriggerUseCase {
+  const { executions, sender, clock } = context
+  const remembered = createMemory<StoredJob>(context.rememberedJobs)
+
+  return async ({ ownerId, ref, minted, params, reason }) => {
+    if (sender.isFull()) return backlogFull
+    const executionId = triggerId(minted)
+    const memory = `${ownerId} ${ref}`
+    for (let tries = 0; tries < triggerTries; tries++) {
+      const job = remembered.get(memory) ?? (await context.jobs.find(ownerId, ref))
+      if (isRefusal(job)) return job
+      const refused = checkTrigger(job) ?? (params && (await checkParams(context.types, job, params)))
+      if (refused) return (await executions.find(ownerId, executionId)) ?? refused
+      const plannedAt = clock.now()
+      const command = triggerCommand(job, { executionId, plannedAt, params })
+      const nextSendAt = plannedAt + context.resendMs
+      if (await executions.insertTrigger({ job: job.handle, command, reason: reason ?? null, nextSendAt })) {
+        remembered.set(memory, job)
+        sender.send(command)
+        return triggeredExecution(job, command, reason ?? null)
+      }
+      remembered.delete(memory)
+      const stored = await executions.find(ownerId, executionId)
+      if (stored) return stored
+    }
+    return keepsChanging
+  }
+}
+
+/** Params of one trigger must fit the type like those of the job. */
+async function checkParams(
+  types: TypeList,
+  job: StoredJob,
+  params: Record<string, unknown>,
+): Promise<Refusal | undefined> {
+  const tooLarge = refuseSize(params)
+  if (tooLarge) return tooLarge
+  const type = (await types.knowing(job.spec.jobType))?.get(job.spec.jobType)
+  if (!type) return noTypesYet
+  const errors = type.checkParams(params)
+  return errors.length > 0 ? refusal('impossible', 'the params do not fit the job type', { errors }) : undefined
+}
+
+/** The `capacity` values that were used last. */
+function createMemory<T>(capacity: number) {
+  const values = new Map<string, T>()
+  return {
+    get: (name: string): T | undefined => values.get(name),
+    delete: (name: string) => void values.delete(name),
+    set(name: string, value: T) {
+      values.delete(name)
+      values.set(name, value)
+      if (values.size > capacity) values.delete(values.keys().next().value as string)
+    },
+  }
+}

@@ -1,0 +1,40 @@
+import type { Clock, Logger } from '@belfry/service'
+import { backoffMs } from '../domain/backoff.ts'
+import type { DueFence, Executors, JobStore } from '../domain/ports.ts'
+
+export interface FenceOptions {
+  readonly jobs: JobStore
+  readonly executors: Executors
+  readonly clock: Clock
+  readonly log: Logger
+  readonly rows: number
+  /** Wait before the first repetition, and the longest one, milliseconds. */
+  readonly firstMs: number
+  readonly mostMs: number
+}
+
+/**
+ * One turn of telling the executors again of changes that they have not confirmed (protocol.md, step 2): 5 s after the
+ * change, doubling to 60 s. Answers true when there may be more.
+ */
+export function createFenceRepeat(options: FenceOptions): () => Promise<boolean> {
+  const { jobs, executors, clock, log, rows, firstMs, mostMs } = options
+
+  const tell = async ({ handle, jobId, changes, tries }: DueFence): Promise<boolean> => {
+    try {
+      const { fencedVersion } = await executors.fence(jobId, changes)
+      await jobs.markFenced(handle, fencedVersion)
+      return true
+    } catch (err) {
+      log.warn({ err, jobId, tries }, 'a change is still unknown to the executors')
+      await jobs.postponeFence(handle, clock.now() + backoffMs(tries + 1, firstMs, mostMs))
+      return false
+    }
+  }
+
+  return async () => {
+    const due = await jobs.dueFences(clock.now(), rows)
+    const told = await Promise.all(due.map(tell))
+    return due.length === rows && told.every(Boolean)
+  }
+}

@@ -1,0 +1,31 @@
+import type { Clock } from '@belfry/service'
+import { backoffMs } from '../domain/backoff.ts'
+import type { ExecutionStore } from '../domain/ports.ts'
+import type { Sender } from './sender.ts'
+
+export interface ResendOptions {
+  readonly executions: ExecutionStore
+  readonly sender: Sender
+  readonly clock: Clock
+  readonly rows: number
+  /** Wait before the first repetition, and the longest one, milliseconds. */
+  readonly firstMs: number
+  readonly mostMs: number
+}
+
+/**
+ * One turn of sending triggers again that no job-status has answered (protocol.md, step 7): 5 s after the first time,
+ * doubling to 60 s. Whoever moves the row's next time sends. Answers true when there may be more.
+ */
+export function createResend(options: ResendOptions): () => Promise<boolean> {
+  const { executions, sender, clock, rows, firstMs, mostMs } = options
+  return async () => {
+    const now = clock.now()
+    const due = await executions.dueSends(now, rows)
+    if (due.length === 0) return false
+    const claims = due.map((send) => ({ send, nextSendAt: now + backoffMs(send.tries + 1, firstMs, mostMs) }))
+    const claimed = await executions.claimSends(claims)
+    const isSent = await sender.publish(claimed.map((send) => send.command))
+    return isSent && due.length === rows
+  }
+}

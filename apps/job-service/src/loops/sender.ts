@@ -1,0 +1,79 @@
+import type { Bus } from '@belfry/bus'
+import type { JobExecuteMessage } from '@belfry/contracts'
+import type { Logger, Metrics } from '@belfry/service'
+import type { CommandSender } from '../domain/ports.ts'
+
+export interface SenderOptions {
+  readonly bus: Bus
+  /** Commands that may wait for the bus. */
+  readonly backlog: number
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+/** The way of commands to `job-execute`. */
+export interface Sender extends CommandSender {
+  /** Sends a batch now; says whether the bus has it. Never rejects: the store's rows are sent again. */
+  publish(commands: readonly JobExecuteMessage[]): Promise<boolean>
+  /** Waits for what is on its way. */
+  drain(): Promise<void>
+}
+
+/**
+ * Gathers the commands of a turn into one publish, so that many callers cost one message batch. Bounded: what waits, and
+ * what the bus refused since it last took something, counts against `backlog`.
+ */
+export function createSender({ bus, backlog, log, metrics }: SenderOptions): Sender {
+  let gathered: JobExecuteMessage[] = []
+  let waiting = 0
+  let refused = 0
+  const underWay = new Set<Promise<unknown>>()
+
+  metrics.gauge('belfry_commands_waiting', 'Commands of triggers that wait for the bus', [], (gauge) =>
+    gauge.set({}, waiting + refused),
+  )
+
+  const handOver = async (commands: readonly JobExecuteMessage[]): Promise<boolean> => {
+    try {
+      await bus.publish(
+        'job-execute',
+        commands.map((value) => ({ key: value.jobId, value })),
+      )
+      if (refused > 0) log.info('the bus takes commands again')
+      refused = 0
+      return true
+    } catch (err) {
+      if (refused === 0) log.warn({ err }, 'the bus did not take commands; they are sent again')
+      refused += commands.length
+      return false
+    }
+  }
+
+  const publish = (commands: readonly JobExecuteMessage[]): Promise<boolean> => {
+    const sending = handOver(commands).finally(() => underWay.delete(sending))
+    underWay.add(sending)
+    return sending
+  }
+
+  const flush = () => {
+    const commands = gathered
+    gathered = []
+    void publish(commands).finally(() => {
+      waiting -= commands.length
+    })
+  }
+
+  return {
+    publish,
+    isFull: () => waiting + refused >= backlog,
+    send(command) {
+      // Sent when all callbacks of this turn of the loop have had their say.
+      if (gathered.push(command) === 1) setImmediate(flush)
+      waiting += 1
+    },
+    async drain() {
+      if (gathered.length > 0) flush()
+      await Promise.all(underWay)
+    },
+  }
+}

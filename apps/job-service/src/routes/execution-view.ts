@@ -1,0 +1,64 @@
+import { type ExecutionView, toWireTime } from '@belfry/contracts'
+import type { Execution } from '../domain/execution.ts'
+
+/** How an execution looks in answers. */
+export function viewExecution(execution: Execution): ExecutionView {
+  const { id, jobId, jobName, jobType, ownerId, status, fireAt, detail } = execution
+  const { startedAt, endedAt } = detail.timeline
+  const isWaiting = status === 'SCHEDULED' || status === 'RETRYING'
+  return {
+    id,
+    jobId,
+    jobName,
+    jobType,
+    jobVersion: execution.version,
+    ownerId,
+    status,
+    cause: detail.cause,
+    reason: execution.reason,
+    fireAt: toWireTime(fireAt),
+    nextAttemptAt: isWaiting ? toWireTime(detail.runAt) : null,
+    startedAt: toWireTime(startedAt),
+    endedAt: toWireTime(endedAt),
+    durationMs: startedAt === null || endedAt === null ? null : endedAt - startedAt,
+    latenessMs: startedAt === null ? null : startedAt - fireAt,
+    attempts: viewAttempts(execution),
+    result: detail.result,
+    error: detail.error,
+    artifacts: detail.artifacts,
+    blockedBy: detail.blockedBy,
+    retryOf: detail.retryOf,
+    timeline: viewTimeline(execution),
+    links: linksOf(execution),
+  }
+}
+
+function viewAttempts({ detail }: Execution): ExecutionView['attempts'] {
+  return detail.attempts.map(({ startedAt, endedAt, ...rest }) => ({
+    ...rest,
+    startedAt: toWireTime(startedAt),
+    endedAt: toWireTime(endedAt),
+  }))
+}
+
+function viewTimeline({ detail: { timeline } }: Execution): ExecutionView['timeline'] {
+  return {
+    plannedAt: toWireTime(timeline.plannedAt),
+    sentAt: toWireTime(timeline.sentAt),
+    admittedAt: toWireTime(timeline.admittedAt),
+    startedAt: toWireTime(timeline.startedAt),
+    endedAt: toWireTime(timeline.endedAt),
+    topic: timeline.topic,
+    partition: timeline.partition,
+    offset: timeline.offset,
+  }
+}
+
+function linksOf({ id, jobId, detail }: Execution): Record<string, string> {
+  const self = `/executions/${id}`
+  const artifacts = detail.artifacts.map(({ name }) => [
+    `artifact:${name}`,
+    `${self}/artifacts/${encodeURIComponent(name)}`,
+  ])
+  return { self, job: `/jobs/${jobId}`, logs: `${self}/logs`, ...Object.fromEntries(artifacts) }
+}

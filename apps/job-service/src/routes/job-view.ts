@@ -1,0 +1,118 @@
+import {
+  type ExecutionSummary,
+  type FencedJobView,
+  formatDuration,
+  type JobStatusView,
+  type JobView,
+  toWireTime,
+} from '@belfry/contracts'
+import type { Clock } from '@belfry/service'
+import { localText } from '@belfry/time'
+import type { NextFireTimes } from '../domain/fire-times.ts'
+import type { FencedJob } from '../domain/jobs.ts'
+import type { JobInDetail } from '../domain/lists.ts'
+import type { ExecutionGlance, StoredJob } from '../domain/ports.ts'
+import { countFailuresInRow, deriveNextRunAt, deriveState, deriveStatus, type Standing } from '../domain/status.ts'
+
+export interface ViewContext {
+  readonly clock: Clock
+  readonly fireTimes: NextFireTimes
+  /** The zone that times are shown in where the job names none. */
+  readonly timezone: string
+}
+
+/** How jobs look in answers. */
+export interface JobViews {
+  job(job: StoredJob): JobView
+  fenced(fenced: FencedJob): FencedJobView
+  status(detail: JobInDetail): JobStatusView
+}
+
+export function createJobViews({ clock, fireTimes, timezone }: ViewContext): JobViews {
+  const nextRunAt = (job: StoredJob, standing: Standing) => {
+    const now = clock.now()
+    return deriveNextRunAt(job.spec.schedule, standing, now, () => fireTimes.next(job, now))
+  }
+
+  const viewJob = (job: StoredJob): JobView => {
+    const { schedule, policy } = job.spec
+    const standing = standingOf(job, job.newest)
+    const next = nextRunAt(job, standing)
+    const zone = schedule.kind === 'cron' ? schedule.timezone : timezone
+    return {
+      id: job.id,
+      key: job.key,
+      name: job.spec.name,
+      jobType: job.spec.jobType,
+      params: job.spec.params,
+      schedule: viewSchedule(job, timezone),
+      runAt: schedule.kind === 'once' ? toWireTime(schedule.runAt) : null,
+      status: deriveStatus(standing),
+      state: deriveState(standing),
+      version: job.version,
+      priority: job.spec.priority,
+      timeout: formatDuration(policy.timeoutMs),
+      retry: viewRetry(job),
+      overlap: policy.overlap,
+      tags: job.spec.tags,
+      nextRunAt: toWireTime(next),
+      nextRunLocal: next === null ? null : localText(next, zone),
+      lastExecution: job.newest && viewSummary(job.newest),
+      ownerId: job.ownerId,
+      createdAt: toWireTime(job.createdAt),
+      updatedAt: toWireTime(job.changedAt),
+      warnings: [...job.warnings],
+      links: linksOf(job.id),
+    }
+  }
+
+  return {
+    job: viewJob,
+    fenced: ({ job, inFlight, effective }) => ({ ...viewJob(job), inFlight: [...inFlight], effective }),
+    status({ job, recent }) {
+      const [newest = null] = recent
+      const standing = standingOf(job, newest)
+      const current = recent.find(({ status }) => status === 'RUNNING' || status === 'RETRYING')
+      return {
+        jobId: job.id,
+        key: job.key,
+        name: job.spec.name,
+        status: deriveStatus(standing),
+        state: deriveState(standing),
+        nextRunAt: toWireTime(nextRunAt(job, standing)),
+        lastExecution: newest && viewSummary(newest),
+        currentExecution: current ? viewSummary(current) : null,
+        consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
+        links: linksOf(job.id),
+      }
+    },
+  }
+}
+
+function standingOf({ state, told, spec }: StoredJob, newest: Standing['newest']): Standing {
+  const { schedule } = spec
+  return { state, told, runAt: schedule.kind === 'once' ? schedule.runAt : null, newest }
+}
+
+function viewSchedule({ spec: { schedule } }: StoredJob, timezone: string): JobView['schedule'] {
+  if (schedule.kind === 'cron') return { cron: schedule.cron, timezone: schedule.timezone }
+  if (schedule.kind !== 'interval') return null
+  return { every: formatDuration(schedule.everyMs), anchorAt: toWireTime(schedule.anchorAt), timezone }
+}
+
+function viewRetry({ spec }: StoredJob): JobView['retry'] {
+  const { maxRetries, backoff, delayMs, factor, maxDelayMs, jitter } = spec.policy.retry
+  return { maxRetries, backoff, delay: formatDuration(delayMs), factor, maxDelay: formatDuration(maxDelayMs), jitter }
+}
+
+type Summarised = Pick<ExecutionGlance, 'id' | 'status' | 'fireAt' | 'endedAt'>
+
+function viewSummary({ id, status, fireAt, endedAt }: Summarised): ExecutionSummary {
+  return { id, status, fireAt: toWireTime(fireAt), endedAt: toWireTime(endedAt) }
+}
+
+function linksOf(id: string): Record<string, string> {
+  const self = `/jobs/${id}`
+  const parts = ['status', 'executions', 'trigger', 'cancel'] as const
+  return { self, ...Object.fromEntries(parts.map((part) => [part, `${self}/${part}`])) }
+}

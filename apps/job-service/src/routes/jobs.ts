@@ -1,0 +1,87 @@
+import {
+  createJobBody,
+  fencedJobView,
+  isRefusal,
+  jobRef,
+  jobStatusView,
+  jobsQuery,
+  jobView,
+  pageOf,
+  putJobBody,
+} from '@belfry/contracts'
+import type { HttpApp, WithIdempotency } from '@belfry/http'
+import type { Ids } from '@belfry/service'
+import { z } from 'zod'
+import type { Jobs } from '../domain/jobs.ts'
+import type { Lists } from '../domain/lists.ts'
+import type { StoredJob } from '../domain/ports.ts'
+import type { JobViews } from './job-view.ts'
+import { answerRows, readPage } from './pages.ts'
+
+export interface JobRoutes {
+  readonly jobs: Jobs
+  readonly lists: Lists
+  readonly views: JobViews
+  readonly ids: Ids
+  readonly once: WithIdempotency
+}
+
+/** A job's routes take its id or its key. */
+export const jobParams = z.object({ id: jobRef })
+const reads = { access: 'viewer' } as const
+const changes = { access: 'user' } as const
+const jobPlace = z.tuple([z.int().nonnegative()])
+
+/** `/jobs`: create, read, cancel. */
+export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRoutes): void {
+  const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
+
+  const create = { body: createJobBody, response: { 201: jobView } }
+  app.post('/jobs', { schema: create, config: changes }, (request, reply) =>
+    once(request, reply, async (minted) => {
+      const job = await jobs.create({ ownerId: request.caller.userId, minted, body: request.body })
+      return isRefusal(job) ? job : { status: 201, headers: headersOf(job), body: views.job(job) }
+    }),
+  )
+
+  // Keys are checked by the use case, which knows what else may stand in their place.
+  const put = { params: z.object({ key: z.string() }), body: putJobBody, response: { 201: jobView } }
+  app.put('/jobs/:key', { schema: put, config: changes }, async (request, reply) => {
+    const { key } = request.params
+    const job = await jobs.put({ ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
+    return isRefusal(job) ? reply.refuse(job) : reply.code(201).headers(headersOf(job)).send(views.job(job))
+  })
+
+  const list = { querystring: jobsQuery, response: { 200: pageOf(jobView) } }
+  app.get('/jobs', { schema: list, config: reads }, async (request, reply) => {
+    const { status, jobType, q } = request.query
+    const page = readPage(request.query, jobPlace)
+    if (isRefusal(page)) return reply.refuse(page)
+    return answerRows(reply, await lists.listJobs(request.caller.userId, { status, jobType, q }, page), views.job)
+  })
+
+  const read = { params: jobParams, response: { 200: jobView } }
+  app.get('/jobs/:id', { schema: read, config: reads }, async (request, reply) => {
+    const job = await jobs.find(request.caller.userId, request.params.id)
+    return isRefusal(job) ? reply.refuse(job) : reply.header('etag', etagOf(job)).send(views.job(job))
+  })
+
+  const status = { params: jobParams, response: { 200: jobStatusView } }
+  app.get('/jobs/:id/status', { schema: status, config: reads }, async (request, reply) => {
+    const detail = await lists.jobInDetail(request.caller.userId, request.params.id)
+    return isRefusal(detail) ? reply.refuse(detail) : views.status(detail)
+  })
+
+  const cancel = { params: jobParams, response: { 200: fencedJobView, 202: fencedJobView } }
+  app.post('/jobs/:id/cancel', { schema: cancel, config: changes }, async (request, reply) => {
+    const fenced = await jobs.cancel(request.caller.userId, request.params.id)
+    if (isRefusal(fenced)) return reply.refuse(fenced)
+    const code = fenced.effective === 'now' ? 200 : 202
+    return reply.code(code).header('etag', etagOf(fenced.job)).send(views.fenced(fenced))
+  })
+}
+
+/** A strong ETag: the version (api.md, concurrency). */
+function etagOf(job: StoredJob): string {
+  return `"${job.version}"`
+}

@@ -1,0 +1,168 @@
+import type { AddressInfo } from 'node:net'
+import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
+import { putJobBody, type Refusal } from '@belfry/contracts'
+import type { Discovery, Instance, RestClient } from '@belfry/discovery'
+import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
+import { type Part, type Running, type ServiceDeps, startInOrder } from '@belfry/service'
+import type { Database } from '@belfry/storage'
+import type { z } from 'zod'
+import type { JobConfig } from './config.ts'
+import { createFireTimes } from './domain/fire-times.ts'
+import { toJobChanges } from './domain/job.ts'
+import { createJobs } from './domain/jobs.ts'
+import { createLists } from './domain/lists.ts'
+import type { StoredJob } from './domain/ports.ts'
+import { createTrigger } from './domain/triggers.ts'
+import { createStatusHandler } from './events/job-status.ts'
+import { createExecutors } from './executors.ts'
+import { createLoops } from './loops/loops.ts'
+import { createSender } from './loops/sender.ts'
+import { createTypeList } from './loops/types.ts'
+import { mountExecutions } from './routes/executions.ts'
+import { mountInternal } from './routes/internal.ts'
+import { createJobViews } from './routes/job-view.ts'
+import { mountJobs } from './routes/jobs.ts'
+import { createSqliteStores } from './store/sqlite/index.ts'
+
+export interface JobServiceDeps extends ServiceDeps {
+  /** jobs.db, opened with `migrations`. Closed by whoever opened it. */
+  db: Database
+  bus: Bus
+  discovery: Discovery
+  /** Calls of job-service's own to the other services. */
+  rest: RestClient
+  tokens: TokenVerifier
+  serviceTokens: ServiceTokens
+  config: JobConfig
+}
+
+export interface JobService {
+  readonly app: HttpApp
+  /** Joins the bus, starts the loops and listens; answers the address. */
+  start(): Promise<string>
+  /** In reverse; may be called twice. */
+  stop(): Promise<void>
+  readonly jobs: {
+    /** Makes a job under a key of its owner; a conflict when there is one. For jobs that come with the system. */
+    putJob(request: { ownerId: string; key: string; body: z.input<typeof putJobBody> }): Promise<StoredJob | Refusal>
+  }
+}
+
+/** Everything between the adapters and the doors. */
+function createRooms(deps: JobServiceDeps) {
+  const { clock, log, metrics, db, bus, rest, config } = deps
+  const stores = createSqliteStores(db, clock)
+  const { jobs: store, executions } = stores
+  const executors = createExecutors(rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
+  const types = createTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs })
+  const sender = createSender({ bus, backlog: config.jobTriggerBacklog, log, metrics })
+  const source = { readUnpublished: store.untold, markPublished: store.markTold }
+  const relay: Relay<'job-changes'> = createRelay({
+    name: 'jobs',
+    topic: 'job-changes',
+    bus,
+    clock,
+    log,
+    metrics,
+    source,
+  })
+  const jobs = createJobs({
+    store,
+    types,
+    executors,
+    clock,
+    timezone: config.timezone,
+    fenceRetryMs: config.jobResendMs,
+    onChanged: (job) => relay.offer([{ n: job.handle, seq: job.version, key: job.id, value: toJobChanges(job) }]),
+    onUnconfirmed: (jobId, err) => log.warn({ err, jobId }, 'the executors did not confirm a change; it is repeated'),
+  })
+  const lists = createLists({
+    jobs,
+    jobStore: store,
+    executions,
+    scanRows: config.jobScanRows,
+    scanChunkRows: config.jobScanChunkRows,
+    statusRows: config.jobStatusRows,
+  })
+  const { jobResendMs: resendMs, jobRememberedJobs: rememberedJobs } = config
+  const trigger = createTrigger({ jobs, executions, types, sender, clock, resendMs, rememberedJobs })
+  return { stores, executors, types, sender, relay, jobs, lists, trigger }
+}
+type Rooms = ReturnType<typeof createRooms>
+
+function createApp(deps: JobServiceDeps, { stores, jobs, lists, trigger }: Rooms): HttpApp {
+  const { clock, ids, health, tokens, serviceTokens, config } = deps
+  const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens })
+  const keeping = { keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
+  const once = createIdempotency({ store: stores.requests, clock, ids, instance: ids.uuid(), ...keeping })
+  const fireTimes = createFireTimes(config.jobCompiledSchedules)
+  mountJobs(app, { jobs, lists, views: createJobViews({ clock, timezone: config.timezone, fireTimes }), ids, once })
+  mountExecutions(app, { lists, executions: stores.executions, trigger, once })
+  mountInternal(app, stores.jobs)
+  health.add('jobs.db', async () => void (await stores.cursors.read('health')))
+  return app
+}
+
+/** Listens, and lets the others find the service; in reverse when it stops. */
+function createDoor(app: HttpApp, { config, discovery, health }: JobServiceDeps) {
+  let instance: Instance | null = null
+  let address = ''
+  return {
+    name: 'door',
+    address: () => address,
+    async start() {
+      const { jobHost: host, jobPort } = config
+      address = await app.listen({ host, port: jobPort })
+      const { port } = app.server.address() as AddressInfo
+      instance = { service: 'job-service', id: `job-service-${host}-${port}`, host, port }
+      await discovery.register(instance)
+      health.setReady(true)
+    },
+    async stop() {
+      health.setReady(false)
+      if (instance) await discovery.deregister(instance)
+      await app.close()
+    },
+  }
+}
+
+export function createJobService(deps: JobServiceDeps): JobService {
+  const { bus, log, metrics, ids } = deps
+  const rooms = createRooms(deps)
+  const { stores, relay, sender, jobs } = rooms
+  const app = createApp(deps, rooms)
+  const door = createDoor(app, deps)
+  const consumer = createConsumer({
+    bus,
+    topic: 'job-status',
+    group: 'job-service',
+    handle: createStatusHandler(stores.executions),
+    poison: stores.poison,
+    log,
+    metrics,
+  })
+  const parts: Part[] = [
+    { name: 'job-status', ...consumer },
+    { name: 'relay of jobs', ...relay },
+    { name: 'sender of commands', stop: sender.drain },
+    ...createLoops({ deps, ...rooms }).map((loop) => ({ name: 'loop', ...loop })),
+    door,
+  ]
+  let running: Promise<Running> | null = null
+
+  return {
+    app,
+    async start() {
+      running ??= startInOrder(parts)
+      await running
+      return door.address()
+    },
+    async stop() {
+      const started = await running?.catch(() => null)
+      await started?.stop()
+    },
+    jobs: {
+      putJob: ({ ownerId, key, body }) => jobs.put({ ownerId, minted: ids.uuid(), key, body: putJobBody.parse(body) }),
+    },
+  }
+}

@@ -1,0 +1,100 @@
+import type { AddressInfo } from 'node:net'
+import type { Bus } from '@belfry/bus'
+import {
+  executionChangesPage,
+  executionsReply,
+  type FenceReply,
+  fenceBody,
+  fenceReply,
+  fetchBody,
+  type JobExecuteMessage,
+  type JobStatusMessage,
+  type JobType,
+  reconcileQuery,
+} from '@belfry/contracts'
+import type { Discovery, Instance } from '@belfry/discovery'
+import { createHttpApp, type ServiceTokens } from '@belfry/http'
+import type { ServiceDeps } from '@belfry/service'
+import { z } from 'zod'
+import { typeList } from './domain/job-types.ts'
+
+interface Kept {
+  readonly message: JobStatusMessage
+  readonly changedAt: number
+  readonly n: number
+}
+
+/**
+ * The executors as job-service meets them: commands come over the bus, questions over HTTP, and what they say goes out
+ * on the bus. It runs nothing: a test says what has happened to an execution.
+ */
+export async function openExecutor(deps: ServiceDeps, bus: Bus, discovery: Discovery, serviceTokens: ServiceTokens) {
+  const app = createHttpApp({ service: 'executor-service', deps, tokens: null, serviceTokens })
+  const service = { access: 'service' } as const
+  const kept = new Map<string, Kept>()
+  const state = {
+    commands: [] as JobExecuteMessage[],
+    fences: [] as { jobId: string; versions: number[] }[],
+    types: typeList as JobType[],
+    typeAsks: 0,
+    inFlight: [] as FenceReply['inFlight'],
+    takesCommands: true,
+  }
+
+  app.get('/internal/job-types', { schema: {}, config: service }, () => {
+    state.typeAsks += 1
+    return { data: state.types }
+  })
+  const admissions = { params: z.object({ id: z.string() }), body: fenceBody, response: { 200: fenceReply } }
+  app.put('/internal/admissions/:id', { schema: admissions, config: service }, async (request) => {
+    const versions = request.body.changes.map((change) => change.version)
+    state.fences.push({ jobId: request.params.id, versions })
+    return { fencedVersion: Math.max(...versions), inFlight: state.inFlight }
+  })
+  const changes = { querystring: reconcileQuery, response: { 200: executionChangesPage } }
+  app.get('/internal/executions/changes', { schema: changes, config: service }, async ({ query }) => {
+    const rows = [...kept.values()]
+      .filter((row) => row.changedAt > query.since || (row.changedAt === query.since && row.n > query.after))
+      .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
+      .slice(0, query.limit)
+    return {
+      data: rows.map(({ message, changedAt, n }) => ({ id: message.executionId, seq: message.seq, changedAt, n })),
+    }
+  })
+  const fetch = { body: fetchBody, response: { 200: executionsReply } }
+  app.post('/internal/executions/fetch', { schema: fetch, config: service }, async (request) => ({
+    data: request.body.ids.flatMap((id) => kept.get(id)?.message ?? []),
+  }))
+
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const instance: Instance = { service: 'executor-service', id: `executor-${port}`, host: '127.0.0.1', port }
+  const subscription = await bus.subscribe('job-execute', 'executor-service', async (messages) => {
+    if (!state.takesCommands) throw new Error('the disk of the executor is full')
+    state.commands.push(...messages.map((message) => message.value))
+  })
+
+  return {
+    state,
+    /** Others can reach it, or not any more. */
+    join: () => discovery.register(instance),
+    leave: () => discovery.deregister(instance),
+    /** Something happened to an execution; `tell` publishes it. */
+    keep(message: JobStatusMessage, changedAt = deps.clock.now()) {
+      const n = kept.get(message.executionId)?.n ?? kept.size + 1
+      kept.set(message.executionId, { message, changedAt, n })
+    },
+    async tell(...messages: JobStatusMessage[]) {
+      for (const message of messages) this.keep(message)
+      await bus.publish(
+        'job-status',
+        messages.map((value) => ({ key: value.jobId, value })),
+      )
+    },
+    async close() {
+      await subscription.stop()
+      await app.close()
+    },
+  }
+}
+export type TestExecutor = Awaited<ReturnType<typeof openExecutor>>

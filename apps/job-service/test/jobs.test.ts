@@ -1,0 +1,171 @@
+import { type JobView, jobStatusView, jobView, type Problem } from '@belfry/contracts'
+import { describe, expect, it } from 'vitest'
+import { monday, statusMessage } from './fixtures.ts'
+import { pointersOf, until, useWorld } from './world.ts'
+
+describe('a job over the API', () => {
+  const world = useWorld()
+  const create = async (body: Record<string, unknown>) => {
+    const answer = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', ...body })
+    expect(answer.status, JSON.stringify(answer.body)).toBe(201)
+    return answer
+  }
+
+  it('is answered whole, with its place and version', async () => {
+    const { body, headers } = await create({ schedule: '*/5 * * * *', params: { durationMs: 1 }, tags: ['sales'] })
+    expect(jobView.parse(body)).toEqual(body)
+    expect(headers).toMatchObject({ location: `/jobs/${body.id}`, etag: '"1"' })
+    expect(body).toMatchObject({
+      name: 'DUMMY',
+      key: null,
+      schedule: { cron: '*/5 * * * *', timezone: 'UTC' },
+      runAt: null,
+      status: 'CREATED',
+      state: 'active',
+      version: 1,
+      timeout: '1h',
+      retry: { maxRetries: 3, backoff: 'exponential', delay: '5s', factor: 2, maxDelay: '5m', jitter: true },
+      overlap: { policy: 'skip', limit: 1 },
+      nextRunAt: '2026-11-02T09:20:00.000Z',
+      nextRunLocal: '2026-11-02T09:20:00+00:00[UTC]',
+      lastExecution: null,
+      ownerId: 'usr-a',
+      createdAt: new Date(monday).toISOString(),
+      tags: ['sales'],
+    })
+    const read = await world.call('GET', `/jobs/${body.id}`)
+    expect(read.headers.etag).toBe('"1"')
+    expect(read.body).toEqual(body)
+  })
+
+  it('shows its times in its own zone', async () => {
+    const { body } = await create({ schedule: { cron: '30 2 * * *', timezone: 'Europe/Berlin' } })
+    expect(body.nextRunLocal).toBe('2026-11-03T02:30:00+01:00[Europe/Berlin]')
+    expect(body.nextRunAt).toBe('2026-11-03T01:30:00.000Z')
+  })
+
+  it('shows an interval with its anchor', async () => {
+    const { body } = await create({ schedule: { every: '90s' } })
+    expect(body.schedule).toEqual({ every: '90s', anchorAt: new Date(monday).toISOString(), timezone: 'UTC' })
+    expect(body.nextRunAt).toBe(new Date(monday + 90_000).toISOString())
+  })
+
+  it('is CREATED until the scheduler has been told, which takes a moment', async () => {
+    const { body } = await create({ runAt: '2026-12-01T09:00:00Z' })
+    expect(body.status).toBe('CREATED')
+    await world.clock.advance(20)
+    await until(() => world.told.some((job) => job.jobId === body.id))
+    await until(async () => (await world.call<JobView>('GET', `/jobs/${body.id}`)).body.status === 'SCHEDULED')
+    expect(world.told.find((job) => job.jobId === body.id)).toMatchObject({ version: 1, state: 'active' })
+  })
+
+  it('shows what the executor says, and is completed when its one-shot is over', async () => {
+    const { body } = await create({ runAt: '2026-11-02T09:16:00Z' })
+    await world.clock.advance(20)
+    const stored = await until(async () => {
+      const job = await world.stores.jobs.find('usr-a', body.id)
+      return job?.told && job
+    })
+    const fireAt = Date.UTC(2026, 10, 2, 9, 16)
+    await world.executor.tell(statusMessage({ job: stored, fireAt, state: 'running' }))
+    expect((await world.call('GET', `/jobs/${body.id}`)).body).toMatchObject({ status: 'RUNNING', state: 'active' })
+    const endedAt = fireAt + 5
+    await world.executor.tell(statusMessage({ job: stored, fireAt, state: 'succeeded', seq: 2, endedAt }))
+    const { body: done } = await world.call<JobView>('GET', `/jobs/${body.id}`)
+    expect(done).toMatchObject({ status: 'SUCCESS', state: 'completed' })
+    expect(done.lastExecution).toMatchObject({ status: 'SUCCESS', fireAt: '2026-11-02T09:16:00.000Z' })
+    expect(done.lastExecution?.endedAt).toBe(new Date(endedAt).toISOString())
+  })
+
+  it('tells its status with what runs now and how often it failed in a row', async () => {
+    const { body } = await create({ schedule: '* * * * *', key: 'status-job' })
+    const job = await world.stores.jobs.find('usr-a', body.id)
+    if (!job) throw new Error('the job is gone')
+    const at = (minutes: number) => monday + minutes * 60_000
+    await world.executor.tell(
+      statusMessage({ job, fireAt: at(0), state: 'succeeded' }),
+      statusMessage({ job, fireAt: at(1), state: 'failed' }),
+      statusMessage({ job, fireAt: at(2), state: 'failed' }),
+      statusMessage({ job, fireAt: at(3), state: 'running' }),
+    )
+    const { body: status } = await world.call('GET', '/jobs/status-job/status')
+    expect(jobStatusView.parse(status)).toEqual(status)
+    expect(status).toMatchObject({
+      jobId: body.id,
+      key: 'status-job',
+      consecutiveFailures: 2,
+      currentExecution: { status: 'RUNNING', fireAt: new Date(at(3)).toISOString() },
+      lastExecution: { status: 'RUNNING' },
+    })
+  })
+
+  it('is reached by its key, also when PUT made it', async () => {
+    const made = await world.call<JobView>('PUT', '/jobs/job-100', { jobType: 'DUMMY' })
+    expect(made.status).toBe(201)
+    expect(made.headers).toMatchObject({ location: `/jobs/${made.body.id}`, etag: '"1"' })
+    expect(made.body).toMatchObject({ key: 'job-100', name: 'job-100' })
+    expect((await world.call('GET', '/jobs/job-100/status')).body).toMatchObject({ jobId: made.body.id })
+    expect((await world.call('GET', '/jobs/job-100')).body).toMatchObject({ id: made.body.id })
+  })
+
+  it('is not replaced yet: what is there is a conflict, under its key and its id', async () => {
+    await world.call('PUT', '/jobs/job-101', { jobType: 'DUMMY' })
+    const { body } = await world.call<JobView>('GET', '/jobs/job-101')
+    expect((await world.call('PUT', '/jobs/job-101', { jobType: 'DUMMY' })).status).toBe(409)
+    expect((await world.call('PUT', `/jobs/${body.id}`, { jobType: 'DUMMY' })).status).toBe(409)
+    const posted = await world.call('POST', '/jobs', { jobType: 'DUMMY', key: 'job-101' })
+    expect(posted.status).toBe(409)
+    expect(pointersOf(posted.body)).toEqual(['/key'])
+  })
+
+  it.each([['UPPER'], ['a b'], ['x'.repeat(65)], ['key-01900000-0000-7000-8000-000000000000'], ['%00']])(
+    'takes no key like %s',
+    async (key) => {
+      const answer = await world.call('PUT', `/jobs/${encodeURIComponent(key)}`, { jobType: 'DUMMY' })
+      expect(answer.status).toBe(400)
+      expect(pointersOf(answer.body)).toEqual([':key'])
+    },
+  )
+
+  it('warns of what it had to guess', async () => {
+    const { body } = await create({ scheduledTime: '2024-01-01T10:00:00' })
+    expect(body.warnings.map((warning) => warning.code)).toEqual(['timezone-assumed', 'in-the-past'])
+    expect(body.nextRunAt).toBe('2024-01-01T10:00:00.000Z')
+  })
+
+  it('may not be made by somebody who only reads', async () => {
+    const answer = await world.call<Problem>('POST', '/jobs', { jobType: 'DUMMY' }, { roles: ['viewer'] })
+    expect([answer.status, answer.body.code]).toEqual([403, 'forbidden'])
+    expect((await world.call('GET', '/jobs', undefined, { roles: ['viewer'] })).status).toBe(200)
+  })
+
+  it('can come with the system, once', async () => {
+    const hello = { ownerId: 'usr-system', key: 'hello', body: { jobType: 'DUMMY', schedule: '* * * * *' } }
+    expect(await world.service.jobs.putJob(hello)).toMatchObject({ key: 'hello', version: 1 })
+    expect(await world.service.jobs.putJob(hello)).toMatchObject({ refused: 'conflict' })
+  })
+})
+
+describe('the list of job types', () => {
+  const world = useWorld({ jobTypesAgainMs: 10_000 })
+
+  it('is asked for again when a type is unknown, but not at every call', async () => {
+    const asks = () => world.executor.state.typeAsks
+    const make = (jobType: string) => world.call('POST', '/jobs', { jobType })
+    await world.clock.advance(10_000)
+    const before = asks()
+    expect((await make('NEWER')).status).toBe(422)
+    expect((await make('NEWER')).status).toBe(422)
+    expect(asks()).toBe(before + 1)
+    world.executor.state.types = [...world.executor.state.types, { ...world.executor.state.types[0]!, type: 'NEWER' }]
+    await world.clock.advance(10_000)
+    expect((await make('NEWER')).status).toBe(201)
+  })
+
+  it('stays the last good one while no executor is there', async () => {
+    await world.executor.leave()
+    await world.clock.advance(60_000)
+    expect((await world.call('POST', '/jobs', { jobType: 'DUMMY' })).status).toBe(201)
+    await world.executor.join()
+  })
+})
