@@ -17,8 +17,9 @@ export function useBelfry(): Flow {
   const flow = { url: '', user: undefined as unknown as Caller }
   let close: () => Promise<void> = async () => {}
   beforeAll(async () => {
+    // Vitest sets the variable too, to the path of a page.
     const given = process.env.BASE_URL
-    if (given) flow.url = given
+    if (given?.startsWith('http')) flow.url = given
     else {
       const folder = await makeDataDir()
       const belfry = await openStandalone({

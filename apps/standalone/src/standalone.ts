@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { migrations as authMigrations, createAuthService } from '@belfry/auth-service'
+import { createMemoryBus } from '@belfry/bus'
+import type { ServiceName } from '@belfry/contracts'
+import { createHop, createRestClient, createStaticDiscovery, type RestClient } from '@belfry/discovery'
+import { createExecutorService, migrations as executorMigrations } from '@belfry/executor-service'
+import { createGateway } from '@belfry/gateway'
+import { createServiceTokens, createTokenVerifier, readJwks } from '@belfry/http'
+import { createJobService, migrations as jobMigrations } from '@belfry/job-service'
+import { createSchedulerService, migrations as schedulerMigrations } from '@belfry/scheduler-service'
+import {
+  createHealth,
+  createIds,
+  createLog,
+  createMetrics,
+  createSystemClock,
+  type Logger,
+  type Part,
+  readConfig,
+  type ServiceDeps,
+  startInOrder,
+} from '@belfry/service'
+import { type HeldLock, lockDataFolder, openStoreThread, type StorageError } from '@belfry/storage'
+import manifest from '../package.json' with { type: 'json' }
+import { type StandaloneConfig, standaloneConfig } from './config.ts'
+import { sayHello } from './hello.ts'
+import { findPort } from './port.ts'
+
+/** Another Belfry holds the data folder. `address` is null while that one is still starting. */
+export class AlreadyRunning extends Error {
+  readonly address: string | null
+  readonly dataDir: string
+  constructor(dataDir: string, address: string | null) {
+    super(`Belfry already runs on ${dataDir}`)
+    this.name = 'AlreadyRunning'
+    this.address = address
+    this.dataDir = dataDir
+  }
+}
+
+/** A Belfry that runs: all five services in this process. */
+export interface Standalone {
+  /** The gateway's address. */
+  readonly url: string
+  readonly dataDir: string
+  /** The port that was asked for, when another one had to be taken. */
+  readonly wantedPort?: number
+  readonly log: Logger
+  /** May be called twice. Finishes what runs within the grace time and keeps the rest. */
+  stop(): Promise<void>
+}
+
+export interface StandaloneOptions {
+  /** Log lines for people at a terminal instead of JSON. */
+  pretty?: boolean
+  /** Called once when nothing can be stored any more: the process should end. */
+  onFatal?: (error: StorageError) => void
+}
+
+/** The groups that belong to each topic (the messages between the services). */
+const groups = {
+  'job-changes': ['scheduler-service'],
+  'job-execute': ['executor-service'],
+  'job-status': ['job-service', 'scheduler-service'],
+}
+
+/** Everything that the services share in one process. */
+function createShared(config: StandaloneConfig, log: Logger, onFatal: (error: StorageError) => void) {
+  const clock = createSystemClock()
+  const ids = createIds()
+  const registry = createMetrics({ defaults: true, version: manifest.version })
+  const discovery = createStaticDiscovery()
+  const bus = createMemoryBus({ clock, ids, sender: 'standalone', metrics: registry.forService('standalone'), groups })
+  // A key per start is enough: whoever holds it is in this process.
+  const serviceTokens = createServiceTokens({ key: randomBytes(32), clock })
+  const thread = openStoreThread({
+    crashAt: process.env.BELFRY_CRASH_AT,
+    metrics: registry.forService('standalone'),
+    onFatal,
+  })
+  const breaker = {
+    timeoutMs: config.breakerTimeoutMs,
+    errorPercent: config.breakerErrorPercent,
+    resetMs: config.breakerResetMs,
+  }
+
+  const depsOf = (service: ServiceName): ServiceDeps => {
+    const bound = log.child({ service })
+    const health = createHealth({ clock, log: bound })
+    return { clock, ids, log: bound, metrics: registry.forService(service), health }
+  }
+
+  const callsOf = (caller: ServiceName) => {
+    const hop = createHop({ discovery, clock, metrics: registry.forService(caller), breaker, caller })
+    return { hop, rest: createRestClient({ hop, clock, signToken: () => serviceTokens.sign(caller) }) }
+  }
+
+  const tokensOf = (rest: RestClient) => {
+    const path = '/auth/.well-known/jwks.json'
+    const jwks = async () => readJwks((await rest.request({ service: 'auth-service', method: 'GET', path })).body)
+    return createTokenVerifier({ clock, jwks })
+  }
+
+  return { clock, ids, registry, discovery, bus, serviceTokens, thread, depsOf, callsOf, tokensOf }
+}
+type Shared = ReturnType<typeof createShared>
+
+async function openServices(config: StandaloneConfig, dataDir: string, shared: Shared) {
+  const { thread, registry, discovery, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
+  const [authDb, jobDb, schedulerDb, executorDb] = await Promise.all([
+    thread.open(join(dataDir, 'auth.db'), authMigrations),
+    thread.open(join(dataDir, 'jobs.db'), jobMigrations),
+    thread.open(join(dataDir, 'scheduler.db'), schedulerMigrations),
+    thread.open(join(dataDir, 'executor.db'), executorMigrations),
+  ])
+  const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
+  // One for all five: a token that the gateway has verified is known to the services behind it.
+  const tokens = tokensOf(calls.gateway.rest)
+  const common = { config, discovery, bus, tokens, serviceTokens }
+  const auth = createAuthService({ ...depsOf('auth-service'), ...common, db: authDb })
+  const executor = createExecutorService({ ...depsOf('executor-service'), ...common, db: executorDb })
+  const scheduler = createSchedulerService({
+    ...depsOf('scheduler-service'),
+    ...common,
+    db: schedulerDb,
+    rest: calls.scheduler.rest,
+  })
+  const job = createJobService({ ...depsOf('job-service'), ...common, db: jobDb, rest: calls.job.rest })
+  const gateway = createGateway({ ...depsOf('gateway'), ...common, ...calls.gateway, registry })
+  const closeHops = () => {
+    for (const { hop } of Object.values(calls)) hop.close()
+  }
+  return { auth, executor, scheduler, job, gateway, closeHops }
+}
+type Services = Awaited<ReturnType<typeof openServices>>
+
+/** Who hears of a service's changes stops after it, so that what it finishes while it stops is still taken over. */
+function partsOf({ auth, executor, scheduler, job, gateway }: Services, onAddress: (url: string) => void): Part[] {
+  return [
+    { name: 'auth-service', ...auth },
+    { name: 'scheduler-service', stop: scheduler.stop },
+    { name: 'job-service', stop: job.stop },
+    { name: 'executor-service', ...executor },
+    { name: 'scheduler-service', start: scheduler.start },
+    { name: 'job-service', start: job.start },
+    { name: 'gateway', start: async () => onAddress(await gateway.start()), stop: gateway.stop },
+  ]
+}
+
+async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldLock, options: StandaloneOptions) {
+  const log = createLog({ level: config.logLevel, pretty: options.pretty ?? false })
+  const port = await findPort(config.host, config.port)
+  const settled = { ...config, port }
+  const shared = createShared(settled, log, (error) => {
+    log.fatal({ err: error }, 'nothing can be stored any more')
+    options.onFatal?.(error)
+  })
+  let url = ''
+  const running = await (async () => {
+    const services = await openServices(settled, dataDir, shared)
+    const started = await startInOrder([
+      { name: 'lock', stop: lock.release },
+      { name: 'store thread', stop: shared.thread.close },
+      { name: 'bus', stop: shared.bus.close },
+      { name: 'hops', stop: services.closeHops },
+      ...partsOf(services, (address) => {
+        url = address
+      }),
+    ])
+    lock.announce(url)
+    await sayHello(services.job.jobs, shared.bus, log)
+    return started
+  })().catch(async (error: unknown) => {
+    await shared.thread.close()
+    throw error
+  })
+  const moved = port === config.port ? {} : { wantedPort: config.port }
+  return { url, dataDir, ...moved, log, stop: running.stop }
+}
+
+/**
+ * Opens a standalone Belfry with the settings in `env`. Rejects with a `ConfigError`, an `AlreadyRunning` or a
+ * `StorageError`, whose messages are fit for people.
+ */
+export async function openStandalone(env: NodeJS.ProcessEnv, options: StandaloneOptions = {}): Promise<Standalone> {
+  const config = readConfig(standaloneConfig, env)
+  const dataDir = resolve(config.dataDir)
+  const lock = lockDataFolder(dataDir)
+  if (!lock.held) throw new AlreadyRunning(dataDir, lock.address)
+  try {
+    return await openLocked(config, dataDir, lock, options)
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
