@@ -117,6 +117,16 @@ export async function openWorld(settings: Partial<Record<keyof typeof jobConfig.
     told,
     stores: createSqliteStores(db, clock),
     call,
+    /** Lets time pass second by second, so that each loop gets its turns, and its turns the time of the store. */
+    async pass(seconds: number) {
+      for (let second = 0; second < seconds; second++) {
+        await clock.advance(1000)
+        for (let round = 0; round < 4; round++) {
+          await db.read(db.statement('SELECT 1'), [])
+          await clock.advance(0)
+        }
+      }
+    },
     async close() {
       await service.stop()
       await executor.close()

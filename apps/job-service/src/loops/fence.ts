@@ -4,7 +4,7 @@ import type { DueFence, Executors, JobStore } from '../domain/ports.ts'
 
 export interface FenceOptions {
   readonly jobs: JobStore
-  readonly executors: Executors
+  readonly executors: Pick<Executors, 'fence'>
   readonly clock: Clock
   readonly log: Logger
   readonly rows: number
