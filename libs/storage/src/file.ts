@@ -26,13 +26,10 @@ interface Prepared {
 /** A list failed half-way without a savepoint around it: the drain begins again, with savepoints. */
 const halfDone = new Error('half done')
 
-function openConnection(path: string, settings: FileSettings): DatabaseSync {
-  if (path !== ':memory:') createPrivateFile(path)
-  const db = new DatabaseSync(path, { timeout: settings.busyTimeoutMs })
+function configure(db: DatabaseSync, settings: FileSettings): void {
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
     PRAGMA wal_autocheckpoint = ${settings.checkpointPages}; PRAGMA cache_size = -${settings.cacheKib};
     PRAGMA journal_size_limit = ${settings.checkpointPages * 4096}`)
-  return db
 }
 
 function prepareStatement(db: DatabaseSync, sql: string): Prepared {
@@ -56,8 +53,10 @@ export function openFile(
   settings: FileSettings,
   crash: CrashPoints,
 ): SqliteFile {
-  const db = openConnection(path, settings)
+  if (path !== ':memory:') createPrivateFile(path)
+  const db = new DatabaseSync(path, { timeout: settings.busyTimeoutMs })
   try {
+    configure(db, settings)
     migrate(db, migrations)
   } catch (error) {
     db.close()

@@ -1,5 +1,15 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { asStorageError } from './faults.ts'
 import { StorageError } from './port.ts'
@@ -26,7 +36,7 @@ const addressName = 'belfry.address'
 const reasons: Record<string, string> = {
   EACCES: 'it may not be read or written by this user',
   EPERM: 'it may not be read or written by this user',
-  EEXIST: 'it is a file, not a folder',
+  ENOENT: 'it cannot be made there',
   ENOTDIR: 'a part of its path is a file, not a folder',
   EROFS: 'the disk is read-only',
   ENOSPC: 'the disk is full',
@@ -47,13 +57,22 @@ function explain(folder: string, error: unknown): StorageError {
   return new StorageError(storage.code, `The data folder ${folder} cannot be used: ${reason}`, { cause: error })
 }
 
+/** One by one: a recursive mkdir hides that a disk is read-only, and never ends where the kernel makes no folders. */
+function makeFolder(folder: string): void {
+  const parent = dirname(folder)
+  if (!existsSync(parent)) makeFolder(parent)
+  mkdirSync(folder, { mode: 0o700 })
+}
+
 /**
  * A folder that is new or empty becomes its owner's alone. One that already holds something keeps its mode, for it may
  * be shared on purpose; the files of Belfry in it are their owner's alone in any case.
  */
 function prepareFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (readdirSync(folder).length === 0 && (statSync(folder).mode & 0o777) !== 0o700) chmodSync(folder, 0o700)
+  const found = statSync(folder, { throwIfNoEntry: false })
+  if (found && !found.isDirectory()) throw new StorageError('failed', 'it is a file, not a folder')
+  if (!found) makeFolder(folder)
+  else if (readdirSync(folder).length === 0 && (found.mode & 0o777) !== 0o700) chmodSync(folder, 0o700)
 }
 
 /** Keeps the locks reachable: a connection that is collected as garbage is closed, and its lock is gone. */

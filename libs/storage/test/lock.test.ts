@@ -62,6 +62,11 @@ describe('the lock on the data folder', () => {
     }
   })
 
+  it('makes the folders above it too', () => {
+    folder = join(parent, 'var', 'lib', 'belfry')
+    expect(take().held).toBe(true)
+  })
+
   it('closes an empty folder to others, and leaves a shared one as it is', () => {
     mkdirSync(folder)
     chmodSync(folder, 0o755)
