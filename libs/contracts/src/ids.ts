@@ -8,11 +8,12 @@ export const executionIdPattern = new RegExp(`^exe-[0-9a-z]{1,11}-${uuid}$`)
 /** Shaped like an id of ours, whatever record it names: a job's `key` must not be. */
 const idShape = new RegExp(`^(job|usr|key|exe)-(?:[0-9a-z]{1,11}-)?${uuid}$`)
 
-/** A name that the owner chooses for a job, unique per owner (api.md, ids). */
+/** A name that the owner chooses for a job, unique per owner (api.md, ids). A path cannot hold `.` or `..` as a name. */
 export const jobKey = z
   .string()
   .regex(/^[a-z0-9._-]{1,64}$/, 'must be 1 to 64 characters of a-z, 0-9, ".", "_" and "-"')
   .refine((key) => !idShape.test(key), 'must not be shaped like an id')
+  .refine((key) => key !== '.' && key !== '..', 'must not be "." or "..", which no address can name')
 
 /** What stands in the place of `:id` of a job's routes: its id or its key. */
 export const jobRef = z.string().min(1).max(64)

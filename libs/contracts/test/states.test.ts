@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type ExecutionState,
+  type ExecutionStatus,
+  executionStates,
+  executionStatuses,
+  executionStatusOf,
+  isEnded,
+  jobStatuses,
+} from '../src/index.ts'
+
+const shown: [ExecutionState, number, ExecutionStatus, boolean][] = [
+  ['ready', 0, 'SCHEDULED', false],
+  ['ready', 1, 'RETRYING', false],
+  ['running', 0, 'RUNNING', false],
+  ['running', 2, 'RUNNING', false],
+  ['succeeded', 0, 'SUCCESS', true],
+  ['succeeded', 3, 'SUCCESS', true],
+  ['failed', 4, 'FAILED', true],
+  ['cancelled', 0, 'CANCELLED', true],
+  ['superseded', 0, 'SUPERSEDED', true],
+  ['skipped', 0, 'SKIPPED', true],
+  ['expired', 0, 'EXPIRED', true],
+  ['lost', 0, 'LOST', true],
+]
+
+describe('the state of an execution', () => {
+  it.each(shown)('%s after %d failures is shown as %s', (state, failures, status, ended) => {
+    expect(executionStatusOf({ state, failures })).toBe(status)
+    expect(isEnded(state)).toBe(ended)
+  })
+
+  it('has a word for every state, and a state for every word', () => {
+    expect(new Set(shown.map(([state]) => state))).toEqual(new Set(executionStates))
+    expect(new Set(shown.map(([, , status]) => status))).toEqual(new Set(executionStatuses))
+  })
+
+  it('gives its words to the job, which has three of its own', () => {
+    expect(new Set(jobStatuses)).toEqual(new Set([...executionStatuses, 'CREATED', 'PAUSED', 'COMPLETED']))
+  })
+})
