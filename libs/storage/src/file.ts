@@ -36,7 +36,8 @@ function prepareStatement(db: DatabaseSync, sql: string): Prepared {
   const run = db.prepare(sql)
   run.setReturnArrays(true)
   if (run.columns().length === 0) return { run, gives: 'nothing' }
-  return { run, gives: /\breturning\b/i.test(sql) ? 'changed' : 'selected' }
+  const changes = /\breturning\b/i.test(sql) && !/^\s*select\b/i.test(sql)
+  return { run, gives: changes ? 'changed' : 'selected' }
 }
 
 const isWrite = (call: WireCall): call is Extract<WireCall, readonly ['write' | 'each', ...unknown[]]> =>

@@ -26,8 +26,8 @@ describe('a database', () => {
     const insert = db.statement('INSERT INTO bells (name, weight, cast_in) VALUES (?, ?, ?)')
     const [result] = await db.write('cast', [{ statement: insert, params: ['Emma', 2 ** 40, new Uint8Array([7, 8])] }])
     expect(result).toEqual({ changes: 1, rows: [] })
-    const rows = await db.read(db.statement('SELECT name, weight, cast_in, NULL FROM bells'), [])
-    expect(rows).toEqual([['Emma', 2 ** 40, new Uint8Array([7, 8]), null]])
+    const rows = await db.read(db.statement("SELECT name, weight, cast_in, NULL, 'returning' FROM bells"), [])
+    expect(rows).toEqual([['Emma', 2 ** 40, new Uint8Array([7, 8]), null, 'returning']])
   })
 
   it('answers with the changed rows and their count', async () => {
