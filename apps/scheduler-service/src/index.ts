@@ -1,1 +1,3 @@
-export {}
+export { type SchedulerConfig, schedulerConfig } from './config.ts'
+export { createSchedulerService, type SchedulerService, type SchedulerServiceDeps } from './service.ts'
+export { migrations } from './store/sqlite/index.ts'

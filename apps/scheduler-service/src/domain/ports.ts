@@ -9,6 +9,8 @@ export interface Handle {
 export interface StoredSchedule {
   readonly handle: Handle
   readonly record: ScheduleRecord
+  /** When it asks to be looked at, epoch milliseconds; null for never. */
+  readonly dueAt: number | null
 }
 
 /** A row that cannot be read: whoever wrote it was not this program. It must not stop the others. */
@@ -66,7 +68,7 @@ export interface FireLogStore {
   read(jobId: string, limit: number): Promise<readonly FireRange[]>
 }
 
-/** How far reconcile has come, kept over restarts. All verbs reject with a `StorageError`. */
+/** How far reconcile has come in job-service's changes, kept over restarts. All verbs reject with a `StorageError`. */
 export interface CursorStore {
   /** Time of change up to which everything was taken over, epoch milliseconds; 0 at first. */
   read(): Promise<number>

@@ -1,5 +1,5 @@
 import type { Database } from '@belfry/storage'
-import type { CursorStore, FireLogStore } from '../../domain/ports.ts'
+import type { FireLogStore } from '../../domain/ports.ts'
 import type { Decision } from '../../domain/schedule-record.ts'
 
 /** The fire log in SQLite. */
@@ -27,24 +27,6 @@ export function createFireLogStore(db: Database): FireLogStore {
         const [from, to, count, decision, reason, version] = row as [number, number, number, Decision, string, number]
         return { from, to, count, decision, reason, version }
       })
-    },
-  }
-}
-
-/** How far reconcile has come, in SQLite. */
-export function createCursorStore(db: Database): CursorStore {
-  const name = 'job-service'
-  const select = db.statement('SELECT changedAt FROM cursors WHERE name = ?')
-  const upsert = db.statement(
-    'INSERT INTO cursors (name, changedAt) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET changedAt = excluded.changedAt',
-  )
-  return {
-    async read() {
-      const [row] = await db.read(select, [name])
-      return (row?.[0] as number | undefined) ?? 0
-    },
-    async write(changedAt) {
-      await db.writeEach('cursors.write', upsert, [[name, changedAt]])
     },
   }
 }

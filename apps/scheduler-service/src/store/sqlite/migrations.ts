@@ -7,7 +7,7 @@ import type { Migration } from '@belfry/storage'
  */
 export const migrations: readonly Migration[] = [
   {
-    name: 'schedules, the fire log and the cursor of reconcile',
+    name: 'schedules, the fire log, poison messages and the cursor of reconcile',
     sql: `
       CREATE TABLE schedules (
         n INTEGER PRIMARY KEY,
@@ -31,10 +31,17 @@ export const migrations: readonly Migration[] = [
         version INTEGER NOT NULL,
         UNIQUE (jobId, fromAt, decision)
       ) STRICT;
-      CREATE TABLE cursors (
-        name TEXT PRIMARY KEY,
-        changedAt INTEGER NOT NULL
+      CREATE TABLE poison (
+        n INTEGER PRIMARY KEY,
+        topic TEXT NOT NULL,
+        key TEXT NOT NULL,
+        partition INTEGER,
+        offset TEXT,
+        raw BLOB NOT NULL,
+        reason TEXT NOT NULL,
+        at INTEGER NOT NULL
       ) STRICT;
+      CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
     `,
   },
 ]

@@ -8,7 +8,21 @@ type Spec = Pick<ScheduleRecord, 'ownerId' | 'spec' | 'olderSpecs'>
 type Body = Omit<ScheduleRecord, keyof Spec | 'jobId' | 'version'>
 
 const columns = 'n, id, version, rev, body, spec, dueAt'
-type Row = readonly [n: number, id: string, version: number, rev: number, body: string, spec: string, dueAt: number]
+type Row = readonly [
+  n: number,
+  id: string,
+  version: number,
+  rev: number,
+  body: string,
+  spec: string,
+  dueAt: number | null,
+]
+
+/** What an idle and a busy scheduler ask again and again: both must read the one index of what is due. */
+export const polls = {
+  nextDue: 'SELECT min(dueAt) FROM schedules WHERE dueAt IS NOT NULL',
+  due: `SELECT ${columns} FROM schedules WHERE (dueAt, n) > (?, ?) AND dueAt <= ? ORDER BY dueAt, n LIMIT ?`,
+}
 
 function bodyText({ state, nextFireAt, lastFireAt, fired, pending, undelivered, aside }: ScheduleRecord): string {
   const body: Body = { state, nextFireAt, lastFireAt, fired, pending, undelivered, aside }
@@ -25,10 +39,10 @@ function hasSameSpec(a: ScheduleRecord, b: ScheduleRecord): boolean {
 }
 
 function toStored(row: SqlRow): StoredSchedule | UnreadableSchedule {
-  const [n, jobId, version, rev, body, spec] = row as unknown as Row
+  const [n, jobId, version, rev, body, spec, dueAt] = row as unknown as Row
   try {
     const record: ScheduleRecord = { jobId, version, ...(JSON.parse(spec) as Spec), ...(JSON.parse(body) as Body) }
-    return { handle: { n, rev }, record }
+    return { handle: { n, rev }, record, dueAt }
   } catch (error) {
     return { n, jobId, unreadable: error instanceof Error ? error.message : String(error) }
   }
@@ -38,10 +52,8 @@ const isWritten = (row: SqlRow | undefined) => row !== undefined
 
 /** The schedules in SQLite. */
 export function createScheduleStore(db: Database): ScheduleStore {
-  const selectNextDue = db.statement('SELECT min(dueAt) FROM schedules WHERE dueAt IS NOT NULL')
-  const selectDue = db.statement(
-    `SELECT ${columns} FROM schedules WHERE (dueAt, n) > (?, ?) AND dueAt <= ? ORDER BY dueAt, n LIMIT ?`,
-  )
+  const selectNextDue = db.statement(polls.nextDue)
+  const selectDue = db.statement(polls.due)
   const selectOne = db.statement(`SELECT ${columns} FROM schedules WHERE id = ?`)
   const selectWaiting = db.statement(`SELECT ${columns} FROM schedules WHERE id = ? AND waiting > 0`)
   const selectVersion = db.statement('SELECT version FROM schedules WHERE id = ?')
@@ -85,7 +97,7 @@ export function createScheduleStore(db: Database): ScheduleStore {
       const from = cursor ?? { dueAt: Number.MIN_SAFE_INTEGER, n: 0 }
       const rows = await db.read(selectDue, [from.dueAt, from.n, dueBefore, limit])
       const last = rows.length === limit ? (rows.at(-1) as unknown as Row) : null
-      return { rows: rows.map(toStored), next: last && { dueAt: last[6], n: last[0] } }
+      return { rows: rows.map(toStored), next: last && { dueAt: last[6] ?? 0, n: last[0] } }
     },
     read: (jobIds) => readEach(selectOne, jobIds),
     readWaiting: (jobIds) => readEach(selectWaiting, jobIds),

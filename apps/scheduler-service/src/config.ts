@@ -1,0 +1,44 @@
+import { z } from 'zod'
+
+const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
+
+/** What scheduler-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+export const schedulerConfig = z.object({
+  /** The address that scheduler-service listens on, for the gateway; port 0 takes any free one. */
+  schedulerHost: z.string().min(1).default('127.0.0.1'),
+  schedulerPort: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** How early a fire time is handed to the executors, milliseconds. Whole seconds bring advances in phase with starts. */
+  schedulerLookaheadMs: count(4_600),
+  /** How often the store is asked what is due, milliseconds. */
+  schedulerPollMs: count(250, 10),
+  /** Schedules that are read and stored at once. */
+  schedulerPageRows: count(200),
+  /** How long one piece of work may hold the main loop, milliseconds. */
+  schedulerSliceMs: count(4),
+  /** From which age a fire time that was not handed over is late, and up to which age the newest late one still runs. */
+  schedulerMisfireAfterMs: count(60_000),
+  schedulerMisfireWithinMs: count(3_600_000),
+  /** When a command that nobody has answered is sent again, doubling up to the longest wait, milliseconds. */
+  schedulerResendMs: count(5_000),
+  schedulerResendMaxMs: count(60_000),
+  /** Commands of one job that may wait for their executions; beyond it the job becomes late. */
+  schedulerPendingLimit: count(64),
+  /** Ranges of one job that may wait for the fire log. */
+  schedulerUndeliveredLimit: count(64),
+  /** How long a schedule that cannot be compiled or read is left alone, milliseconds. */
+  schedulerAsideMs: count(3_600_000),
+  /** Compiled cron expressions that are kept. */
+  schedulerCompiledLimit: count(10_000),
+  /** Commands that may wait for the bus, and commands in one publish. */
+  schedulerSendBacklog: count(10_000),
+  schedulerSendRows: count(1_000),
+  /** How often a schedule is read again when somebody else changed it meanwhile. */
+  schedulerTries: count(10),
+  /** How often schedules are compared with the jobs, and how far back beyond the last time, milliseconds. */
+  schedulerReconcileMs: count(30_000),
+  schedulerReconcileOverlapMs: count(60_000, 0),
+  /** Job versions that are compared at a time, and how long job-service may take to answer, milliseconds. */
+  schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
+  schedulerReconcileTimeoutMs: count(5_000),
+})
+export type SchedulerConfig = z.output<typeof schedulerConfig>

@@ -1,0 +1,113 @@
+import type { Clock } from '@belfry/service'
+import { advance, type Compile } from './firing.ts'
+import type { Draft, Keeping } from './keeping.ts'
+import type { DuePage, FireLogStore, ScheduleStore, StoredSchedule, UnreadableSchedule } from './ports.ts'
+import { dueAt, type Rules } from './schedule-record.ts'
+import { delivered, takeDueCommands } from './sending.ts'
+
+export interface DueOptions {
+  readonly schedules: ScheduleStore
+  readonly fireLog: FireLogStore
+  readonly keeping: Keeping
+  readonly compile: Compile
+  readonly rules: Rules
+  readonly clock: Clock
+  /** Records that are read and stored at once. */
+  readonly pageRows: number
+  /** Lets others have the main loop when this has had it for long enough; undefined when it has not. */
+  readonly giveWay: () => Promise<void> | undefined
+  /** A record that nothing can be done with, and why; it is left alone for `asideMs`. */
+  readonly onAside: (jobId: string, reason: unknown) => void
+}
+
+/** What was done: records that were advanced or cleared, and commands that were sent. */
+export interface Worked {
+  readonly advanced: number
+  readonly sent: number
+}
+
+export interface DueSchedules {
+  /** When the next record asks to be looked at, epoch milliseconds; null when none does. */
+  nextAt(): Promise<number | null>
+  /** Looks at every record that asked for it by now (protocol.md, steps 6 and 7). */
+  workOff(): Promise<Worked>
+  /** The same, and sends every command again that waits: what the process before this one may not have sent. */
+  resume(): Promise<Worked>
+}
+
+export function createDueSchedules(options: DueOptions): DueSchedules {
+  const { schedules, fireLog, keeping, compile, rules, clock, pageRows, giveWay, onAside } = options
+
+  async function leaveAlone(n: number, jobId: string, reason: unknown): Promise<void> {
+    onAside(jobId, reason)
+    await schedules.postpone(n, clock.now() + rules.asideMs)
+  }
+
+  /** The ranges that wait in the page's records, in the fire log. */
+  async function deliver(page: readonly StoredSchedule[]): Promise<void> {
+    const ranges = page.flatMap(({ record: { jobId, undelivered } }) => undelivered.map((range) => ({ jobId, range })))
+    if (ranges.length > 0) await fireLog.upsert(ranges)
+  }
+
+  /** Null when there is nothing to store: neither the record nor its due time is another one. */
+  function decide(before: StoredSchedule, now: number, dueBefore: number): Draft | null {
+    const cleared = delivered(before.record, before.record.undelivered)
+    const { record, commands } = takeDueCommands(advance(cleared, now, compile, rules), now, dueBefore, rules)
+    if (record === before.record && dueAt(record, rules) === before.dueAt) return null
+    if (record.aside && record.aside !== before.record.aside) onAside(record.jobId, record.aside.reason)
+    return { before, record, commands }
+  }
+
+  /** One schedule that fails never stops the others (time.md, "Never"). */
+  async function decideAll(page: readonly StoredSchedule[], now: number, dueBefore: number): Promise<Draft[]> {
+    const drafts: Draft[] = []
+    for (const stored of page) {
+      try {
+        const draft = decide(stored, now, dueBefore)
+        if (draft) drafts.push(draft)
+      } catch (error) {
+        await leaveAlone(stored.handle.n, stored.record.jobId, error)
+      }
+      const pause = giveWay()
+      if (pause) await pause
+    }
+    return drafts
+  }
+
+  async function workOffPage({ rows }: DuePage, dueBefore: number): Promise<Worked> {
+    const readable: StoredSchedule[] = []
+    const unreadable: UnreadableSchedule[] = []
+    for (const row of rows) 'record' in row ? readable.push(row) : unreadable.push(row)
+    for (const { n, jobId, unreadable: reason } of unreadable) await leaveAlone(n, jobId, reason)
+    await deliver(readable)
+    const now = clock.now()
+    const drafts = await decideAll(readable, now, dueBefore)
+    const isKept = await keeping.keep(drafts, now)
+    const kept = drafts.filter((_, index) => isKept[index])
+    return { advanced: kept.length, sent: kept.reduce((sum, { commands }) => sum + commands.length, 0) }
+  }
+
+  /** `readBefore`: which records are looked at; `dueBefore`: which of their commands are sent. Epoch milliseconds. */
+  async function workOff(readBefore: () => number, dueBefore: () => number): Promise<Worked> {
+    let [advanced, sent] = [0, 0]
+    let page = await schedules.readDue(readBefore(), null, pageRows)
+    for (;;) {
+      const worked = await workOffPage(page, dueBefore())
+      advanced += worked.advanced
+      sent += worked.sent
+      if (!page.next) return { advanced, sent }
+      page = await schedules.readDue(readBefore(), page.next, pageRows)
+    }
+  }
+
+  return {
+    nextAt: () => schedules.nextDueAt(),
+    workOff: () => workOff(clock.now, clock.now),
+    // A command that waits is due again within the longest wait, so this finds every record with one.
+    resume: () =>
+      workOff(
+        () => clock.now() + rules.resendMaxMs,
+        () => Number.POSITIVE_INFINITY,
+      ),
+  }
+}

@@ -1,0 +1,182 @@
+import type { AddressInfo } from 'node:net'
+import { type Bus, createConsumer } from '@belfry/bus'
+import type { Discovery, Instance, RestClient } from '@belfry/discovery'
+import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
+import { createLoop, type Part, type Running, type ServiceDeps, startInOrder } from '@belfry/service'
+import type { Database } from '@belfry/storage'
+import type { SchedulerConfig } from './config.ts'
+import { createCompiled } from './domain/compiled.ts'
+import { createDueSchedules } from './domain/due.ts'
+import { createHearing } from './domain/hearing.ts'
+import { createKeeping } from './domain/keeping.ts'
+import type { Rules } from './domain/schedule-record.ts'
+import { createChangesHandler } from './events/job-changes.ts'
+import { createStatusHandler } from './events/job-status.ts'
+import { type AdvanceLoop, createAdvanceLoop } from './loops/advance.ts'
+import { createReconcile } from './loops/reconcile.ts'
+import { createSender } from './loops/sender.ts'
+import { mountScan } from './routes/scan.ts'
+import { createSlices } from './slices.ts'
+import { createSqliteStores } from './store/sqlite/index.ts'
+
+export interface SchedulerServiceDeps extends ServiceDeps {
+  /** scheduler.db, opened with `migrations`. Closed by whoever opened it. */
+  db: Database
+  bus: Bus
+  discovery: Discovery
+  /** Calls of the scheduler's own to job-service. */
+  rest: RestClient
+  tokens: TokenVerifier
+  serviceTokens: ServiceTokens
+  config: SchedulerConfig
+}
+
+export interface SchedulerService {
+  readonly app: HttpApp
+  /** Joins the bus, starts the loops and listens; answers the address. */
+  start(): Promise<string>
+  /** In reverse; may be called twice. */
+  stop(): Promise<void>
+}
+
+function rulesOf(config: SchedulerConfig): Rules {
+  return {
+    lookAheadMs: config.schedulerLookaheadMs,
+    misfire: { afterMs: config.schedulerMisfireAfterMs, withinMs: config.schedulerMisfireWithinMs },
+    resendFirstMs: config.schedulerResendMs,
+    resendMaxMs: config.schedulerResendMaxMs,
+    pendingLimit: config.schedulerPendingLimit,
+    undeliveredLimit: config.schedulerUndeliveredLimit,
+    asideMs: config.schedulerAsideMs,
+  }
+}
+
+function createFacts({ metrics, log }: SchedulerServiceDeps) {
+  const fires = metrics.counter('belfry_schedule_fires_total', 'Fire times by what became of them', [
+    'outcome',
+    'reason',
+  ])
+  const tick = metrics.gauge('belfry_scheduler_last_tick_timestamp_seconds', 'When the scheduler last looked')
+  return {
+    onDecided: ({ outcome, reason, count }: { outcome: string; reason: string; count: number }) =>
+      fires.inc({ outcome, reason }, count),
+    onTick: (at: number) => tick.set({}, at / 1000),
+    onAside: (jobId: string, err: unknown) =>
+      log.error({ jobId, err }, 'a schedule cannot be worked on; it is put aside'),
+    onRefused: (jobId: string, reason: string) =>
+      log.error({ jobId, reason }, 'a change of a job cannot be taken over'),
+  }
+}
+
+/** Listens, and lets the others find the service; in reverse when it stops. */
+function createDoor(app: HttpApp, { config, discovery, health }: SchedulerServiceDeps) {
+  let instance: Instance | null = null
+  return {
+    async open(): Promise<string> {
+      const { schedulerHost: host, schedulerPort } = config
+      const address = await app.listen({ host, port: schedulerPort })
+      const { port } = app.server.address() as AddressInfo
+      instance = { service: 'scheduler-service', id: `scheduler-service-${host}-${port}`, host, port }
+      await discovery.register(instance)
+      health.setReady(true)
+      return address
+    },
+    async close() {
+      health.setReady(false)
+      if (instance) await discovery.deregister(instance)
+      await app.close()
+    },
+  }
+}
+
+/** Compares with job-service, as soon as there is one and then again and again. */
+function createReconciling(deps: SchedulerServiceDeps, reconcile: () => Promise<void>): Part {
+  const { clock, log, discovery, config } = deps
+  const runOnce = () => (discovery.instances('job-service').length > 0 ? reconcile() : undefined)
+  const loop = createLoop({ name: 'reconcile jobs', everyMs: config.schedulerReconcileMs, runOnce, clock, log })
+  let unwatch: (() => void) | undefined
+  return {
+    name: 'reconcile',
+    start() {
+      unwatch = discovery.watch('job-service', loop.nudge)
+      loop.start()
+    },
+    async stop() {
+      unwatch?.()
+      await loop.stop()
+    },
+  }
+}
+
+export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerService {
+  const { clock, log, metrics, health, db, bus, rest, tokens, serviceTokens, config } = deps
+  const { schedules, fireLog, cursors, poison } = createSqliteStores(db, clock)
+  const { onDecided, onTick, onAside, onRefused } = createFacts(deps)
+  const rules = rulesOf(config)
+  const compile = createCompiled(config.schedulerCompiledLimit)
+  const giveWay = createSlices(clock, config.schedulerSliceMs)
+  const sender = createSender({
+    bus,
+    backlog: config.schedulerSendBacklog,
+    batchRows: config.schedulerSendRows,
+    log,
+    metrics,
+  })
+  const keeping = createKeeping({
+    schedules,
+    rules,
+    send: sender.send,
+    wakeAt: (at) => advance.wakeAt(at),
+    onDecided,
+  })
+  const pages = { schedules, keeping, compile, rules, clock, pageRows: config.schedulerPageRows, giveWay }
+  const due = createDueSchedules({ ...pages, fireLog, onAside })
+  const advance: AdvanceLoop = createAdvanceLoop({ due, clock, log, pollMs: config.schedulerPollMs, onTick })
+  const hearing = createHearing({ ...pages, mostTries: config.schedulerTries, onRefused })
+  const repaired = metrics.counter('belfry_reconcile_repaired_total', 'Records that reconciling brought up to date')
+  const reconcile = createReconcile({
+    rest,
+    schedules,
+    cursors,
+    hearing,
+    repaired,
+    clock,
+    rows: config.schedulerReconcileRows,
+    overlapMs: config.schedulerReconcileOverlapMs,
+    deadlineMs: config.schedulerReconcileTimeoutMs,
+  })
+
+  const app = createHttpApp({ service: 'scheduler-service', deps, tokens, serviceTokens })
+  mountScan(app, advance.runOnce)
+  health.add('scheduler.db', async () => void (await schedules.nextDueAt()))
+
+  const group = { bus, group: 'scheduler-service', poison, log, metrics } as const
+  const changes = createConsumer({ ...group, topic: 'job-changes', handle: createChangesHandler(hearing) })
+  const statuses = createConsumer({ ...group, topic: 'job-status', handle: createStatusHandler(hearing) })
+  const door = createDoor(app, deps)
+  let address = ''
+  const open = async () => {
+    address = await door.open()
+  }
+  const parts: Part[] = [
+    { name: 'sender', stop: sender.drain },
+    { name: 'advance', start: advance.start, stop: advance.stop },
+    { name: 'job-status', start: statuses.start, stop: statuses.stop },
+    { name: 'job-changes', start: changes.start, stop: changes.stop },
+    createReconciling(deps, reconcile),
+    { name: 'door', start: open, stop: door.close },
+  ]
+  let running: Promise<Running> | null = null
+
+  return {
+    app,
+    async start() {
+      running ??= startInOrder(parts)
+      await running
+      return address
+    },
+    async stop() {
+      await (await running)?.stop()
+    },
+  }
+}

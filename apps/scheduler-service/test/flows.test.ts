@@ -1,0 +1,271 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  changesOf,
+  everyMinute,
+  everySecond,
+  hour,
+  jobId,
+  jobIdOf,
+  minute,
+  noon,
+  once,
+  type Step,
+  second,
+  specOf,
+  statusOf,
+} from './fixtures.ts'
+import { openWorld, type World } from './world.ts'
+
+let world: World
+afterEach(() => world.close())
+
+const created = (schedule: Step[2], at = noon): Step[] => [schedule ? ['create', at, schedule] : ['create', at]]
+const fireTimes = () => world.executors.commands.map(({ fireAt }) => fireAt - noon)
+const recordOf = async (id = jobId) => {
+  const [stored] = await world.stores.schedules.read([id])
+  if (!stored || 'unreadable' in stored) throw new Error(`${id} is not there`)
+  return stored.record
+}
+
+describe('handing over', () => {
+  it('happens 4.6 s before the fire time, to the millisecond, without waiting for a poll', async () => {
+    world = await openWorld()
+    await world.tell(changesOf(created(once(noon + 10_037))))
+    await world.pass(5000)
+    await world.pass(436, 109)
+    expect(fireTimes()).toEqual([])
+    await world.clock.advance(1)
+    await world.until(() => fireTimes().length > 0)
+    expect(world.executors.commands).toMatchObject([
+      { fireAt: noon + 10_037, sentAt: noon + 5437, plannedAt: noon + 5437 },
+    ])
+  })
+
+  it('happens at once when the job is due sooner than that', async () => {
+    world = await openWorld()
+    await world.clock.advance(17)
+    await world.tell(changesOf(created(once(noon + 517), noon + 17)))
+    await world.until(() => fireTimes().length > 0)
+    expect(world.clock.now()).toBe(noon + 17)
+  })
+
+  it('covers every second of a per-second cron once, each as early as the first', async () => {
+    world = await openWorld()
+    await world.tell(changesOf(created(everySecond)))
+    await world.pass(30 * second)
+    expect(fireTimes()).toEqual(Array.from({ length: 34 }, (_, n) => (n + 1) * second))
+    const early = world.executors.commands.slice(4).map(({ fireAt, sentAt }) => fireAt - sentAt)
+    expect(new Set(early)).toEqual(new Set([4600]))
+  })
+
+  it('is done for 500 jobs at once, in pages', async () => {
+    world = await openWorld({ schedulerPageRows: 100 })
+    const jobs = Array.from({ length: 500 }, (_, n) => changesOf(created(everyMinute), jobIdOf(n + 1)))
+    await world.tell(...jobs)
+    await world.clock.advance(minute - 4600)
+    await world.until(() => fireTimes().length === 500)
+    expect(new Set(world.executors.commands.map(({ executionId }) => executionId)).size).toBe(500)
+    const metrics = await world.registry.render()
+    expect(metrics).toContain(
+      'belfry_schedule_fires_total{service="scheduler-service",outcome="issued",reason="on-time"} 500',
+    )
+  })
+})
+
+describe('a bus that is down', () => {
+  it('makes a command late, not lost, and repeats it ever more slowly', async () => {
+    world = await openWorld()
+    world.executors.takesCommands = false
+    await world.tell(changesOf(created(once(noon + second))))
+    await world.pass(6 * second)
+    expect((await recordOf()).pending).toMatchObject([{ tries: 2, nextSendAt: noon + 15 * second }])
+    world.executors.takesCommands = true
+    await world.pass(9 * second)
+    expect(world.executors.commands).toMatchObject([
+      { fireAt: noon + second, plannedAt: noon, sentAt: noon + 15 * second },
+    ])
+    await world.until(async () => (await recordOf()).pending.length === 0)
+    expect(world.lines.filter(({ msg }) => String(msg).includes('did not take commands'))).toHaveLength(1)
+  })
+
+  it('stops a job at 64 waiting commands, which then goes on where it stopped', async () => {
+    world = await openWorld({ schedulerPendingLimit: 5 })
+    world.executors.answers = false
+    await world.tell(changesOf(created(everySecond)))
+    await world.pass(4 * second)
+    expect(new Set(fireTimes())).toEqual(new Set([1, 2, 3, 4, 5].map((n) => n * second)))
+    await world.show(...[1, 2, 3, 4, 5].map((n) => statusOf(noon + n * second)))
+    await world.until(() => fireTimes().includes(8 * second))
+    expect(new Set(fireTimes())).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8].map((n) => n * second)))
+  })
+})
+
+describe('an answer of the executors', () => {
+  it('ends the repetitions; one that only says that another execution runs does not', async () => {
+    world = await openWorld()
+    world.executors.answers = false
+    await world.tell(changesOf(created(once(noon + second))))
+    await world.until(() => fireTimes().length === 1)
+    await world.show(statusOf(noon + second, { cause: 'manual' }), statusOf(noon + 2 * second))
+    await world.pass(5 * second)
+    expect(fireTimes()).toHaveLength(2)
+    await world.show(statusOf(noon + second), statusOf(noon + second, { state: 'running', seq: 2 }))
+    await world.pass(15 * second)
+    expect(fireTimes()).toHaveLength(2)
+    expect(await recordOf()).toMatchObject({ pending: [], fired: 1, nextFireAt: null })
+  })
+})
+
+describe('a change of a job', () => {
+  it('counts once, however often and in whatever order it is heard', async () => {
+    world = await openWorld()
+    const steps: Step[] = [
+      ['create', noon, everySecond],
+      ['cancel', noon + 2500],
+    ]
+    await world.tell(changesOf(steps.slice(0, 1)), changesOf(steps.slice(0, 1)))
+    await world.until(() => fireTimes().length === 4)
+    await world.pass(2500)
+    await world.tell(changesOf(steps), changesOf(steps.slice(0, 1)), changesOf(steps))
+    await world.tell(changesOf(steps.slice(0, 1)))
+    await world.pass(10 * second)
+    expect(await recordOf()).toMatchObject({ version: 2, state: 'cancelled', fired: 2, pending: [], nextFireAt: null })
+    expect(fireTimes()).toEqual([1, 2, 3, 4, 5, 6, 7].map((n) => n * second))
+  })
+
+  it('that nobody can read up to its version is reported, and the others go on', async () => {
+    world = await openWorld()
+    const odd = { ...changesOf(created(everySecond), jobIdOf(2)), version: 5 }
+    await world.tell(odd, changesOf(created(once(noon + 1))))
+    await world.until(() => fireTimes().length === 1)
+    expect(world.lines).toMatchObject([{ jobId: jobIdOf(2), msg: 'a change of a job cannot be taken over' }])
+  })
+})
+
+describe('a restart', () => {
+  it('after a long time runs the newest fire time that was missed, and logs the others', async () => {
+    world = await openWorld()
+    await world.tell(changesOf(created(everyMinute)), changesOf(created(once(noon + second)), jobIdOf(2)))
+    await world.until(() => fireTimes().length === 1)
+    await world.service.stop()
+    await world.clock.advance(30 * minute + 20 * second)
+    await world.restart()
+    await world.until(() => fireTimes().length === 3)
+    expect(fireTimes()).toEqual([second, 29 * minute, 30 * minute])
+    await world.until(async () => (await world.stores.fireLog.read(jobId, 10)).length > 0)
+    expect(await world.stores.fireLog.read(jobId, 10)).toMatchObject([
+      { from: noon + minute, to: noon + 28 * minute, count: 28, decision: 'missed', version: 1 },
+    ])
+    await world.until(async () => (await recordOf()).undelivered.length === 0)
+  })
+
+  it('sends what waits at once: the process before may have died between the store and the bus', async () => {
+    world = await openWorld()
+    world.executors.takesCommands = false
+    await world.tell(changesOf(created(once(noon + second))))
+    await world.until(async () => (await recordOf()).pending[0]?.tries === 1)
+    world.executors.takesCommands = true
+    await world.restart()
+    await world.until(() => fireTimes().length === 1)
+    expect(world.clock.now()).toBe(noon)
+  })
+
+  it('with a record that cannot be read hands over all others', async () => {
+    world = await openWorld()
+    await world.tell(changesOf(created(everyMinute)), changesOf(created(everyMinute), jobIdOf(2)))
+    await world.spoil(jobIdOf(2))
+    await world.restart()
+    await world.pass(minute, 250)
+    expect(fireTimes()).toEqual([minute])
+    expect(world.lines).toMatchObject([{ jobId: jobIdOf(2), msg: 'a schedule cannot be worked on; it is put aside' }])
+    await world.tell(changesOf([...created(everyMinute), ['cancel', noon + 1]], jobIdOf(2)))
+    expect(world.lines).toMatchObject([{}, { msg: 'a change of a job cannot be taken over' }])
+  })
+})
+
+describe('a schedule that cannot be compiled', () => {
+  it('is left alone for an hour, and holds nobody up', async () => {
+    world = await openWorld()
+    const bad = { ...specOf(everyMinute), schedule: { kind: 'cron', cron: '* * * * *', timezone: 'Moon/Far' } as const }
+    const message = changesOf(created(bad.schedule), jobIdOf(2))
+    await world.tell(message, changesOf(created(everyMinute)))
+    await world.pass(minute, 250)
+    expect(fireTimes()).toEqual([minute])
+    expect((await recordOf(jobIdOf(2))).aside).toMatchObject({ until: noon + hour })
+    await world.pass(hour, 1000)
+    expect((await recordOf(jobIdOf(2))).aside).toMatchObject({ reason: 'unknown-zone', until: noon + 2 * hour })
+    expect(world.lines.filter((line) => line.jobId === jobIdOf(2))).toHaveLength(1)
+  })
+})
+
+describe('reconcile', () => {
+  it('takes over at the start what no message said, and then only what is new', async () => {
+    world = await openWorld({ schedulerReconcileRows: 2 })
+    for (const n of [1, 2, 3]) world.jobs.keep(changesOf(created(once(noon + 900), noon + n), jobIdOf(n)))
+    await world.joinJobs()
+    await world.clock.advance(1)
+    await world.until(() => fireTimes().length === 3)
+    const asks = () => world.jobs.asks.filter((ask) => ask.startsWith('/'))
+    await world.until(() => asks().length === 2)
+    expect(await world.stores.cursors.read()).toBe(noon + 3)
+
+    world.jobs.keep(changesOf(created(once(noon + 40_000), noon + 20_000), jobIdOf(4)))
+    await world.pass(30 * second, 250)
+    await world.until(() => fireTimes().length === 3 && asks().length > 2)
+    await world.until(async () => (await world.stores.schedules.versions([jobIdOf(4)]))[0] === 1)
+    expect(world.jobs.asks.filter((ask) => ask.startsWith('fetch'))).toEqual(['fetch 2', 'fetch 1', 'fetch 1'])
+  })
+
+  it('lists nothing again once the overlap has passed', async () => {
+    world = await openWorld({ schedulerReconcileOverlapMs: 1000 })
+    world.jobs.keep(changesOf(created(everyMinute)))
+    await world.joinJobs()
+    await world.until(async () => (await world.stores.cursors.read()) > 0)
+    await world.pass(minute, 250)
+    await world.until(() => world.jobs.asks.length === 4)
+    const since = world.jobs.asks.filter((ask) => ask.startsWith('/')).map((ask) => /since=(\d+)/.exec(ask)?.[1])
+    expect(since).toEqual(['0', `${noon - 1000}`, `${noon + 29 * second}`])
+  })
+
+  it('comes back to a change for which there was no room', async () => {
+    world = await openWorld({ schedulerPendingLimit: 1 })
+    world.executors.answers = false
+    const steps: Step[] = [
+      ['create', noon, everySecond],
+      ['cancel', noon + 2500],
+    ]
+    await world.tell(changesOf(steps.slice(0, 1)))
+    await world.pass(2500)
+    world.jobs.keep(changesOf(steps))
+    await world.tell(changesOf(steps))
+    await world.joinJobs()
+    await world.pass(second, 250)
+    expect((await recordOf()).version).toBe(1)
+    expect(await world.stores.cursors.read()).toBe(noon + 2500)
+    await world.show(statusOf(noon + second))
+    await world.until(() => fireTimes().includes(2 * second))
+    await world.show(statusOf(noon + 2 * second))
+    await world.pass(30 * second, 250)
+    await world.until(async () => (await recordOf()).version === 2)
+  })
+})
+
+describe('POST /scheduler/scan', () => {
+  it('looks at once, and says what it did', async () => {
+    world = await openWorld({ schedulerPollMs: 1_000_000 })
+    await world.tell(changesOf(created(once(noon + 10 * second))))
+    expect((await world.scan('user')).json()).toEqual({ advanced: 0, sent: 0 })
+    world.clock.step(6 * second)
+    const answer = await world.scan('user')
+    expect([answer.statusCode, answer.json()]).toEqual([200, { advanced: 1, sent: 1 }])
+    await world.until(() => fireTimes().length > 0)
+    expect(fireTimes()).toEqual([10 * second])
+  })
+
+  it('is open to users only', async () => {
+    world = await openWorld()
+    expect((await world.scan('viewer')).statusCode).toBe(403)
+    const answer = await world.service.app.inject({ method: 'POST', url: '/scheduler/scan' })
+    expect(answer.statusCode).toBe(401)
+  })
+})

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { StoredSchedule } from '../src/domain/ports.ts'
+import type { FireRange, PendingCommand, ScheduleRecord } from '../src/domain/schedule-record.ts'
+import type { Stores } from '../src/store/sqlite/index.ts'
+import { everyMinute, jobIdOf, minute, noon, specOf } from './fixtures.ts'
+
+export interface StoreBody {
+  readonly stores: Stores
+  /** Makes the record of a job unreadable, as no Belfry would. */
+  spoil(jobId: string): Promise<void>
+  close(): Promise<void>
+}
+
+const command: PendingCommand = { fireAt: noon, version: 1, plannedAt: noon - 4600, nextSendAt: noon + 400, tries: 1 }
+
+function recordOf(jobId: string, more: Partial<ScheduleRecord> = {}): ScheduleRecord {
+  return {
+    jobId,
+    ownerId: 'usr-1',
+    version: 1,
+    state: 'active',
+    spec: specOf(everyMinute),
+    olderSpecs: [],
+    nextFireAt: noon + minute,
+    lastFireAt: null,
+    fired: 0,
+    pending: [],
+    undelivered: [],
+    aside: null,
+    ...more,
+  }
+}
+
+/** What the scheduler's stores promise, whatever body they have. `open` gives empty ones. */
+export function describeStores(body: string, open: () => Promise<StoreBody>) {
+  describe(`the stores of scheduler-service on ${body}`, () => {
+    let opened: StoreBody
+    let stores: Stores
+    let made = 0
+    beforeAll(async () => {
+      opened = await open()
+      stores = opened.stores
+    })
+    afterAll(() => opened.close())
+
+    const read = async (jobId: string): Promise<StoredSchedule> => {
+      const [stored] = await stores.schedules.read([jobId])
+      if (!stored || 'unreadable' in stored) throw new Error(`${jobId} is not there`)
+      return stored
+    }
+    const put = async (more: Partial<ScheduleRecord> = {}, dueAt: number | null = null): Promise<StoredSchedule> => {
+      const record = recordOf(jobIdOf(++made), more)
+      expect(await stores.schedules.insert([{ record, dueAt }])).toEqual([true])
+      return read(record.jobId)
+    }
+
+    describe('a schedule', () => {
+      it('comes back whole as it was stored', async () => {
+        const range: FireRange = { from: 1, to: 2, count: 2, decision: 'missed', reason: 'overdue', version: 1 }
+        const older = [{ version: 1, spec: specOf(everyMinute, 'older') }]
+        const more = {
+          version: 2,
+          olderSpecs: older,
+          pending: [command],
+          undelivered: [range],
+          lastFireAt: noon,
+          fired: 1,
+        }
+        const stored = await put({ ...more, aside: { reason: 'unknown-zone', until: noon } }, noon)
+        expect(stored).toMatchObject({ dueAt: noon, record: { ...more, aside: { until: noon } } })
+        expect(stored.record).toEqual(recordOf(stored.record.jobId, stored.record))
+      })
+
+      it('is inserted once', async () => {
+        const { record } = await put()
+        const other = { record: { ...record, version: 9 }, dueAt: 5 }
+        const fresh = { record: recordOf(jobIdOf(++made)), dueAt: null }
+        expect(await stores.schedules.insert([other, fresh])).toEqual([false, true])
+        expect((await read(record.jobId)).record.version).toBe(1)
+      })
+
+      it('is saved by the first of two who read it, each record on its own', async () => {
+        const [a, b] = [await put(), await put()]
+        const write = (before: StoredSchedule, fired: number) => ({
+          before,
+          record: { ...before.record, fired },
+          dueAt: noon + fired,
+        })
+        expect(await stores.schedules.save([write(a, 1)])).toEqual([true])
+        expect(await stores.schedules.save([write(a, 2), write(b, 3)])).toEqual([false, true])
+        expect((await read(a.record.jobId)).record.fired).toBe(1)
+        expect(await read(b.record.jobId)).toMatchObject({ dueAt: noon + 3, record: { fired: 3 } })
+      })
+
+      it('is saved with another version, other specs and another owner', async () => {
+        const [a, b] = [await put(), await put()]
+        const olderSpecs = [{ version: 1, spec: a.record.spec }]
+        const next = { ...a.record, version: 2, ownerId: 'usr-2', spec: specOf(everyMinute, 'newer'), olderSpecs }
+        const other = { before: b, record: { ...b.record, fired: 1 }, dueAt: null }
+        expect(await stores.schedules.save([other, { before: a, record: next, dueAt: 7 }])).toEqual([true, true])
+        expect((await read(a.record.jobId)).record).toEqual(next)
+        expect(await stores.schedules.versions([a.record.jobId, 'job-none', b.record.jobId])).toEqual([2, undefined, 1])
+      })
+
+      it('is found among others, in the order that was asked for', async () => {
+        const [a, b] = [await put(), await put({ pending: [command] })]
+        const ids = [b.record.jobId, 'job-none', a.record.jobId]
+        expect(await stores.schedules.read(ids)).toEqual([b, undefined, a])
+        expect(await stores.schedules.readWaiting(ids)).toEqual([b, undefined, undefined])
+      })
+    })
+
+    describe('what is due', () => {
+      const early = -1_000_000
+
+      it('comes earliest first, page by page, without what is not due yet', async () => {
+        const dues = [early + 2, early + 1, early + 2, null, early + 50]
+        const ids: string[] = []
+        for (const dueAt of dues) ids.push((await put({}, dueAt)).record.jobId)
+        expect(await stores.schedules.nextDueAt()).toBe(early + 1)
+        const first = await stores.schedules.readDue(early + 2, null, 2)
+        const second = await stores.schedules.readDue(early + 2, first.next, 2)
+        const jobIds = [...first.rows, ...second.rows].map((row) => ('record' in row ? row.record.jobId : row.jobId))
+        expect(jobIds).toEqual([ids[1], ids[0], ids[2]])
+        expect(second.next).toBeNull()
+      })
+
+      it('still comes when one of the records cannot be read', async () => {
+        const [spoilt, whole] = [await put({}, early - 10), await put({}, early - 9)]
+        await opened.spoil(spoilt.record.jobId)
+        const { rows } = await stores.schedules.readDue(early - 9, null, 10)
+        expect(rows).toMatchObject([{ jobId: spoilt.record.jobId, n: spoilt.handle.n }, { record: whole.record }])
+        await stores.schedules.postpone(spoilt.handle.n, noon)
+        const later = await stores.schedules.readDue(early - 9, null, 10)
+        expect(later.rows).toHaveLength(1)
+      })
+    })
+
+    describe('the fire log', () => {
+      const range = (more: Partial<FireRange> = {}): FireRange => {
+        return { from: noon, to: noon + minute, count: 2, decision: 'missed', reason: 'overdue', version: 2, ...more }
+      }
+      const log = (jobId: string, ...ranges: FireRange[]) =>
+        stores.fireLog.upsert(ranges.map((one) => ({ jobId, range: one })))
+
+      it('keeps the ranges of a job in order', async () => {
+        const jobId = jobIdOf(++made)
+        const ranges = [range({ from: noon + 9, decision: 'paused' }), range({ decision: 'skipped' }), range()]
+        await log(jobId, ...ranges)
+        expect(new Set(await stores.fireLog.read(jobId, 10))).toEqual(new Set(ranges))
+        expect((await stores.fireLog.read(jobId, 10)).map(({ from }) => from)).toEqual([noon, noon, noon + 9])
+        expect(await stores.fireLog.read(jobId, 1)).toHaveLength(1)
+      })
+
+      it('takes a range twice, and keeps the one of the higher version', async () => {
+        const jobId = jobIdOf(++made)
+        await log(jobId, range(), range())
+        await log(jobId, range({ version: 1, count: 9 }))
+        expect(await stores.fireLog.read(jobId, 10)).toEqual([range()])
+        await log(jobId, range({ version: 3, count: 5, to: noon + 5 * minute }))
+        expect(await stores.fireLog.read(jobId, 10)).toMatchObject([{ version: 3, count: 5, to: noon + 5 * minute }])
+      })
+    })
+
+    it('remember how far reconcile has come', async () => {
+      expect(await stores.cursors.read()).toBe(0)
+      await stores.cursors.write(noon)
+      await stores.cursors.write(noon - 1)
+      expect(await stores.cursors.read()).toBe(noon - 1)
+    })
+  })
+}
