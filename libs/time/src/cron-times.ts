@@ -13,7 +13,7 @@ const dayMs = 86_400_000
 const secondsPerDay = 86_400
 
 /** A reading: what a local clock shows, in milliseconds as if local were UTC. The first match in [from, until), or null. */
-export function nextReading(cron: Cron, from: number, until: number): number | null {
+function nextReading(cron: Cron, from: number, until: number): number | null {
   const second = Math.ceil(from / 1000)
   const lastDay = Math.ceil(until / dayMs)
   const today = Math.floor(second / secondsPerDay)
@@ -30,7 +30,7 @@ export function nextReading(cron: Cron, from: number, until: number): number | n
 }
 
 /** How many readings in [from, until) match: whole days by multiplication. */
-export function countReadings(cron: Cron, from: number, until: number): number {
+function countReadings(cron: Cron, from: number, until: number): number {
   if (from >= until) return 0
   return countReadingsOfDays(cron, Math.ceil(from / 1000), Math.ceil(until / 1000))
 }

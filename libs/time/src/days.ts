@@ -1,7 +1,7 @@
 import { countWord, nextInWord } from './bits.ts'
 
 /** Days are counted from 1970-01-01 = 0 in the proleptic Gregorian calendar; months from 1. */
-export interface CalendarDate {
+interface CalendarDate {
   year: number
   month: number
   day: number
@@ -51,7 +51,7 @@ function monthLength(year: number, month: number): number {
 }
 
 /** The day number of a date. */
-export function dayNumber(year: number, month: number, day: number): number {
+function dayNumber(year: number, month: number, day: number): number {
   const past = year - 1
   const leapDays = Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400)
   const afterFebruary = month > 2 && isLeapYear(year) ? 1 : 0
@@ -59,7 +59,7 @@ export function dayNumber(year: number, month: number, day: number): number {
 }
 
 /** The date of a day number, by counting from March so that leap days come last. */
-export function dateOf(number: number): CalendarDate {
+function dateOf(number: number): CalendarDate {
   const day = number + 719_468
   const era = Math.floor(day / daysPerCycle)
   const ofEra = day - era * daysPerCycle
@@ -111,7 +111,7 @@ function fromDaysOfWeek(rule: DayRule['ofWeek'], first: number, length: number):
 }
 
 /** The matching days of one month. When both day fields ask for something, a day that matches either is in. */
-export function daysIn(rule: DayRule, year: number, month: number): number {
+function daysIn(rule: DayRule, year: number, month: number): number {
   const length = monthLength(year, month)
   const exists = -1 >>> (32 - length)
   const { ofMonth, ofWeek } = rule

@@ -3,8 +3,8 @@ import { type Faulty, faulty } from './fault.ts'
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** Shortest and longest distance of an interval, milliseconds: 1 s (api.md, quotas) and 366 days (api.md, caps). */
-export const shortestEveryMs = 1000
-export const longestEveryMs = 366 * 86_400_000
+const shortestEveryMs = 1000
+const longestEveryMs = 366 * 86_400_000
 
 /**
  * The milliseconds of `@every 90s` (also `@every 1h30m`; units ms s m h d). Null when the text is no `@every` at all. A
