@@ -25,6 +25,12 @@ function tagged(operations: Record<string, Operation>, tag: string): Record<stri
   return Object.fromEntries(entries.map(([method, one]) => [method, { ...one, tags: one.tags ?? [tag] }]))
 }
 
+/** Every tag in the order of its first use, which is the order in which readers see the groups. */
+function usedTags(paths: NonNullable<ApiDocument['paths']>): { name: string }[] {
+  const operations = Object.values(paths).flatMap((path) => Object.values(path))
+  return [...new Set(operations.flatMap((one) => one.tags ?? []))].map((name) => ({ name }))
+}
+
 /**
  * One document over all services. `isRouted` tells which paths the gateway leads to; the others (`/internal/*`, and what
  * two services have alike) stay out.
@@ -44,6 +50,5 @@ export function mergeDocuments(
       components[kind] = { ...components[kind], ...members }
     }
   }
-  const tags = services.map(({ tag }) => ({ name: tag }))
-  return { openapi: '3.1.0', info, servers: [{ url: '/' }], tags, paths, components }
+  return { openapi: '3.1.0', info, servers: [{ url: '/' }], tags: usedTags(paths), paths, components }
 }

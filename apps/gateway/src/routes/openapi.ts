@@ -15,7 +15,8 @@ const info = {
 /** While a service could not be asked, its part is missing, and it is asked again after this long, milliseconds. */
 const incompleteCacheMs = 2_000
 
-const prefixes = routeTable.flatMap(({ routes }) => routes.map((route) => route.replace(/\/?\*$/, '')))
+const proxied = routeTable.flatMap(({ routes }) => routes.map((route) => route.replace(/\/?\*$/, '')))
+const prefixes = [...proxied, '/system']
 
 function isRouted(path: string): boolean {
   return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
@@ -47,9 +48,7 @@ export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: Openap
   const merge = async (): Promise<string> => {
     const found = (await Promise.all(proxiedServices.map(describe))).filter((one) => one !== undefined)
     const isWhole = found.length === proxiedServices.length
-    const own = { ...mergeDocuments(info, found, isRouted) }
-    own.paths = { ...own.paths, ...systemDocument.paths }
-    const text = JSON.stringify(own)
+    const text = JSON.stringify(mergeDocuments(info, [...found, { tag: 'system', document: systemDocument }], isRouted))
     cached = { text, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
     return text
   }
