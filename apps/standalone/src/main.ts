@@ -5,9 +5,16 @@ import { AlreadyRunning, openStandalone } from './standalone.ts'
 
 const isTerminal = process.stdout.isTTY === true
 
+/** What the environment or the disk is to blame for is told in a sentence; a stack is for faults of ours. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof StorageError) return error.message
+  if (error instanceof AggregateError) return error.errors.map(explain).join('\n')
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof StorageError ? `${error.message}: ${error.cause.message}` : String(error.stack)
+}
+
 function fail(error: unknown): never {
-  const isExpected = error instanceof ConfigError || error instanceof StorageError
-  process.stderr.write(`${isExpected ? error.message : error instanceof Error ? error.stack : error}\n`)
+  process.stderr.write(`${explain(error)}\n`)
   process.exit(1)
 }
 

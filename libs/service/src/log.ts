@@ -28,6 +28,15 @@ const secretPaths = [
   '*.headers.cookie',
 ]
 
+/** What our adapters throw when the world is in the way: a full disk, a bus that is closed, a service that is gone. */
+const adapterErrors = new Set(['StorageError', 'BusError', 'HopError'])
+
+/** An error of the world is told by its code and message: a stack of ours says nothing about a full disk. */
+function showError(error: Error) {
+  if (!(error instanceof Error) || !adapterErrors.has(error.name)) return pino.stdSerializers.err(error)
+  return { type: error.name, code: (error as { code?: unknown }).code, message: error.message }
+}
+
 /** Lines are written as they come: a crash loses none. pino-pretty runs in this thread, so it needs none of its own. */
 function prettyStream(destination: DestinationStream): DestinationStream {
   const pretty = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname,instance' })
@@ -46,6 +55,7 @@ export function createLog(options: LogOptions = {}): Logger {
       },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
+      serializers: { err: showError },
       redact: { paths: secretPaths, censor: '[redacted]' },
     },
     options.pretty ? prettyStream(destination) : destination,

@@ -268,6 +268,16 @@ describe('the log', () => {
     expect(lines[0]).not.toContain(secret)
   })
 
+  it('tells what the world is to blame for in a sentence, and faults of ours with their stack', () => {
+    const { lines, log } = capturedLog()
+    const full = Object.assign(new Error('the disk is full'), { name: 'StorageError', code: 'disk-full' })
+    log.warn({ err: full }, 'not stored')
+    log.error({ err: new TypeError('ours') }, 'failed')
+    const shown = lines.map((line) => JSON.parse(line).err)
+    expect(shown[0]).toEqual({ type: 'StorageError', code: 'disk-full', message: 'the disk is full' })
+    expect(shown[1].stack).toContain('process.test.ts')
+  })
+
   it('reads well at a terminal', () => {
     const { lines, log } = capturedLog(true)
     log.info('listening')
