@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { HttpApp } from '@belfry/http'
 import fastifyStatic from '@fastify/static'
 import { z } from 'zod'
@@ -52,7 +51,7 @@ const open = { access: 'public' } as const
 
 /** `/docs`: a page to read the API and to try it. */
 export function mountDocs(app: HttpApp): void {
-  const root = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static')
+  const root = fileURLToPath(new URL('./static', import.meta.resolve('@fastify/swagger-ui')))
   app.register(fastifyStatic, { root, serve: false, maxAge: assetMaxAgeMs })
 
   const route = { schema: { hide: true }, config: open }

@@ -21,7 +21,7 @@ const index = {
 }
 
 /** Whether a browser asks: it says that it takes HTML, and `curl` does not. */
-export function wantsPage(accept: string | undefined): boolean {
+function wantsPage(accept: string | undefined): boolean {
   return accept?.includes('text/html') ?? false
 }
 

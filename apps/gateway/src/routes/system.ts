@@ -28,7 +28,7 @@ const serviceView = z.object({
     }),
   ),
 })
-export type ServiceView = z.output<typeof serviceView>
+type ServiceView = z.output<typeof serviceView>
 
 const servicesReply = z.object({ data: z.array(serviceView) })
 
