@@ -3,7 +3,7 @@ import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
 import { putJobBody, type Refusal } from '@belfry/contracts'
 import type { Discovery, Instance, RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { type Part, type Running, type ServiceDeps, startInOrder } from '@belfry/service'
+import { type Loop, type Part, type Running, type ServiceDeps, startInOrder } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { z } from 'zod'
 import type { JobConfig } from './config.ts'
@@ -126,6 +126,24 @@ function createDoor(app: HttpApp, { config, discovery, health }: JobServiceDeps)
   }
 }
 
+/** Runs the loops, and gives each a turn as soon as executors come: what waited for them need not wait longer. */
+function createLoopPart({ discovery }: JobServiceDeps, loops: readonly Loop[]): Part {
+  let unwatch: (() => void) | null = null
+  return {
+    name: 'loops',
+    start() {
+      for (const loop of loops) loop.start()
+      unwatch = discovery.watch('executor-service', (executors) => {
+        if (executors.length > 0) for (const loop of loops) loop.nudge()
+      })
+    },
+    async stop() {
+      unwatch?.()
+      await Promise.all(loops.map((loop) => loop.stop()))
+    },
+  }
+}
+
 export function createJobService(deps: JobServiceDeps): JobService {
   const { bus, log, metrics, ids } = deps
   const rooms = createRooms(deps)
@@ -145,7 +163,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     { name: 'job-status', ...consumer },
     { name: 'relay of jobs', ...relay },
     { name: 'sender of commands', stop: sender.drain },
-    ...createLoops({ deps, ...rooms }).map((loop) => ({ name: 'loop', ...loop })),
+    createLoopPart(deps, createLoops({ deps, ...rooms })),
     door,
   ]
   let running: Promise<Running> | null = null

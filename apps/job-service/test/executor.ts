@@ -97,4 +97,3 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, discovery: Disco
     },
   }
 }
-export type TestExecutor = Awaited<ReturnType<typeof openExecutor>>

@@ -8,7 +8,7 @@ export const monday = Date.UTC(2026, 10, 2, 9, 15)
 export const jobIdOf = (n: number) => `job-01900000-0000-7000-8000-${n.toString(16).padStart(12, '0')}`
 export const minted = (n: number) => jobIdOf(n).slice('job-'.length)
 
-export function specOf(more: Partial<JobSpec> = {}): JobSpec {
+function specOf(more: Partial<JobSpec> = {}): JobSpec {
   return {
     name: 'nightly',
     jobType: 'DUMMY',

@@ -1,7 +1,7 @@
 import { type JobView, jobStatusView, jobView, type Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { monday, statusMessage } from './fixtures.ts'
-import { pointersOf, until, useWorld } from './world.ts'
+import { openWorld, pointersOf, until, useWorld } from './world.ts'
 
 describe('a job over the API', () => {
   const world = useWorld()
@@ -160,6 +160,17 @@ describe('the list of job types', () => {
     world.executor.state.types = [...world.executor.state.types, { ...world.executor.state.types[0]!, type: 'NEWER' }]
     await world.clock.advance(10_000)
     expect((await make('NEWER')).status).toBe(201)
+  })
+
+  it('is waited for when there is none yet', async () => {
+    const early = await openWorld({}, { hasExecutor: false })
+    const make = () => early.call<Problem>('POST', '/jobs', { jobType: 'DUMMY' })
+    const refused = await make()
+    expect([refused.status, refused.body.code, refused.headers['retry-after']]).toEqual([503, 'unavailable', '1'])
+    await early.executor.join()
+    await early.pass(1)
+    expect((await make()).status).toBe(201)
+    await early.close()
   })
 
   it('stays the last good one while no executor is there', async () => {

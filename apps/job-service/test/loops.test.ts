@@ -81,6 +81,15 @@ describe('sending triggers again', () => {
     expect(await secondsOfGrowth(parts, 100, resend, () => parts.sent.length)).toEqual([])
   })
 
+  it('comes at once when another process has left them behind', async () => {
+    await insert(1)
+    await insert(2)
+    await parts.clock.advance(1)
+    const { resend } = createTurn(1)
+    expect([await resend(), await resend(), await resend()]).toEqual([true, true, false])
+    expect(parts.sent).toHaveLength(2)
+  })
+
   it('goes on at once while there is more than one turn takes, but not against a bus that takes nothing', async () => {
     for (let n = 1; n <= 5; n++) await insert(n)
     const { resend } = createTurn(2)
@@ -146,6 +155,15 @@ describe('telling the executors again', () => {
     await cancel(1)
     const { asked, repeat } = createTurn()
     expect(await secondsOfGrowth(parts, 200, repeat, () => asked.length)).toEqual([5, 15, 35, 75, 135, 195])
+  })
+
+  it('comes at once when another process has left it behind', async () => {
+    await cancel(1)
+    await parts.clock.advance(1)
+    const { asked, repeat } = createTurn()
+    await repeat()
+    await repeat()
+    expect(asked).toHaveLength(1)
   })
 
   it('ends when they have confirmed the version, and takes as many as a turn may', async () => {

@@ -45,7 +45,10 @@ export interface Reply<T> {
   readonly body: T
 }
 
-export async function openWorld(settings: Partial<Record<keyof typeof jobConfig.shape, number>> = {}) {
+export async function openWorld(
+  settings: Partial<Record<keyof typeof jobConfig.shape, number>> = {},
+  { hasExecutor = true }: { hasExecutor?: boolean } = {},
+) {
   const clock = createManualClock(monday)
   const lines: string[] = []
   const log = createLog({ level: 'warn', destination: { write: (line: string) => void lines.push(line) } })
@@ -68,7 +71,7 @@ export async function openWorld(settings: Partial<Record<keyof typeof jobConfig.
   const tokens = createTokens(clock)
   const db = await openMemoryDatabase(migrations)
   const executor = await openExecutor(depsOf('executor-service'), bus, discovery, serviceTokens)
-  await executor.join()
+  if (hasExecutor) await executor.join()
   const told: JobChangesMessage[] = []
   await bus.subscribe('job-changes', 'scheduler-service', async (messages) => {
     told.push(...messages.map((message) => message.value))
@@ -86,7 +89,7 @@ export async function openWorld(settings: Partial<Record<keyof typeof jobConfig.
   })
   await service.start()
   await clock.advance(0)
-  await until(() => executor.state.typeAsks > 0)
+  if (hasExecutor) await until(() => executor.state.typeAsks > 0)
 
   /** Calls as a user: the first one unless the options say otherwise. */
   const call = async <T = Record<string, unknown>>(

@@ -44,7 +44,7 @@ export interface FencedJob {
   readonly effective: 'now' | 'pending'
 }
 
-export interface NewJobRequest {
+interface NewJobRequest {
   readonly ownerId: string
   /** The UUID that the job's id is made of; the same in every try of one request. */
   readonly minted: string

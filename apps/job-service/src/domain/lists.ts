@@ -27,14 +27,14 @@ export interface Rows<T> {
   readonly next: Place | null
 }
 
-export interface JobFilter {
+interface JobFilter {
   readonly status?: JobStatusWord | undefined
   readonly jobType?: string | undefined
   /** A part of the name or key, in any case. */
   readonly q?: string | undefined
 }
 
-export interface ExecutionFilter {
+interface ExecutionFilter {
   readonly status?: ExecutionStatus | undefined
   readonly jobType?: string | undefined
 }

@@ -24,7 +24,7 @@ export type Handle = number
 export type Place = readonly number[]
 
 /** The newest execution of a job, by fire time. */
-export interface Newest {
+interface Newest {
   readonly id: string
   readonly fireAt: number
   readonly status: ExecutionStatus
@@ -69,7 +69,7 @@ export interface UntoldJob {
 }
 
 /** A page by time of change, from `since` on; rows of that very millisecond only beyond handle `after`. */
-export interface ChangesQuery {
+interface ChangesQuery {
   readonly since: number
   readonly after: number
   readonly limit: number

@@ -4,8 +4,8 @@ import { nearestName } from '@belfry/service'
 import { isTimeZone, parseEvery, readZoneless } from '@belfry/time'
 
 /** The fields of a body that say when a job runs, in the order in which the first one counts. */
-export const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
-export type ScheduleField = (typeof scheduleFields)[number]
+const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
+type ScheduleField = (typeof scheduleFields)[number]
 type ScheduleInput = Pick<CreateJobBody, ScheduleField>
 
 /** What a body's schedule fields mean. `pointer` names the field for whoever finds a fault in the schedule later. */

@@ -14,7 +14,7 @@ export interface Standing {
 const waitingStatuses: ReadonlySet<ExecutionStatus> = new Set(['SCHEDULED', 'RUNNING', 'RETRYING'])
 
 /** Neither waiting to run nor running. */
-export function isOver(status: ExecutionStatus): boolean {
+function isOver(status: ExecutionStatus): boolean {
   return !waitingStatuses.has(status)
 }
 

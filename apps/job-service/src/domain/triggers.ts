@@ -18,7 +18,7 @@ export interface TriggersContext {
   readonly rememberedJobs: number
 }
 
-export interface TriggerJob {
+interface TriggerJob {
   readonly ownerId: string
   /** Id or key. */
   readonly ref: string

@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@belfry/service'
-import { backoffMs } from '../domain/backoff.ts'
+import { backoffMs, dueUntil } from '../domain/backoff.ts'
 import type { DueFence, Executors, JobStore } from '../domain/ports.ts'
 
 export interface FenceOptions {
@@ -15,10 +15,11 @@ export interface FenceOptions {
 
 /**
  * One turn of telling the executors again of changes that they have not confirmed (protocol.md, step 2): 5 s after the
- * change, doubling to 60 s. Answers true when there may be more.
+ * change, doubling to 60 s, and at once for what a process before this one has left. Answers true when there may be more.
  */
 export function createFenceRepeat(options: FenceOptions): () => Promise<boolean> {
   const { jobs, executors, clock, log, rows, firstMs, mostMs } = options
+  const startedAt = clock.now()
 
   const tell = async ({ handle, jobId, changes, tries }: DueFence): Promise<boolean> => {
     try {
@@ -33,7 +34,7 @@ export function createFenceRepeat(options: FenceOptions): () => Promise<boolean>
   }
 
   return async () => {
-    const due = await jobs.dueFences(clock.now(), rows)
+    const due = await jobs.dueFences(dueUntil(clock.now(), startedAt, firstMs), rows)
     const told = await Promise.all(due.map(tell))
     return due.length === rows && told.every(Boolean)
   }

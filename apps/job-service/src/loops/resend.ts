@@ -1,5 +1,5 @@
 import type { Clock } from '@belfry/service'
-import { backoffMs } from '../domain/backoff.ts'
+import { backoffMs, dueUntil } from '../domain/backoff.ts'
 import type { ExecutionStore } from '../domain/ports.ts'
 import type { Sender } from './sender.ts'
 
@@ -15,13 +15,15 @@ export interface ResendOptions {
 
 /**
  * One turn of sending triggers again that no job-status has answered (protocol.md, step 7): 5 s after the first time,
- * doubling to 60 s. Whoever moves the row's next time sends. Answers true when there may be more.
+ * doubling to 60 s, and at once for what a process before this one has left. Whoever moves the row's next time sends.
+ * Answers true when there may be more.
  */
 export function createResend(options: ResendOptions): () => Promise<boolean> {
   const { executions, sender, clock, rows, firstMs, mostMs } = options
+  const startedAt = clock.now()
   return async () => {
     const now = clock.now()
-    const due = await executions.dueSends(now, rows)
+    const due = await executions.dueSends(dueUntil(now, startedAt, firstMs), rows)
     if (due.length === 0) return false
     const claims = due.map((send) => ({ send, nextSendAt: now + backoffMs(send.tries + 1, firstMs, mostMs) }))
     const claimed = await executions.claimSends(claims)

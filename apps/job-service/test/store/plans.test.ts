@@ -1,0 +1,35 @@
+import { DatabaseSync } from 'node:sqlite'
+import { createManualClock } from '@belfry/service'
+import type { Database } from '@belfry/storage'
+import { describe, expect, it } from 'vitest'
+import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
+
+/** How SQLite would work off each statement of the stores. */
+function plansOf(): Map<string, string[]> {
+  const sqlite = new DatabaseSync(':memory:')
+  for (const { sql } of migrations) sqlite.exec(sql)
+  const plans = new Map<string, string[]>()
+  const statement = (sql: string) => {
+    const rows = sqlite.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()
+    plans.set(
+      sql,
+      rows.map((row) => String(row.detail)),
+    )
+    return { sql }
+  }
+  createSqliteStores({ statement } as Database, createManualClock())
+  sqlite.close()
+  return plans
+}
+
+describe('with a million rows', () => {
+  it('every statement still goes by an index: nothing is read whole, nothing is sorted', () => {
+    const plans = plansOf()
+    expect(plans.size).toBeGreaterThan(30)
+    for (const [sql, steps] of plans) {
+      // The outbox holds only what is not yet told, and its reader takes the first rows of it.
+      const slow = steps.filter((step) => /^SCAN (?!outbox$|u$)|TEMP B-TREE/.test(step))
+      expect(slow, sql).toEqual([])
+    }
+  })
+})
