@@ -43,6 +43,11 @@ export function answerOf(error: unknown): HopResponse | undefined {
   return (error as Partial<FailedAnswer> | null)?.answer
 }
 
+/** A service that works and says "not now": a full disk, a queue that is full. Its other answers must stay within reach. */
+function isOrderlyRefusal({ statusCode, headers }: HopResponse): boolean {
+  return statusCode === 503 && headers['retry-after'] !== undefined
+}
+
 function ignore(): void {}
 
 /**
@@ -92,7 +97,8 @@ function send(pool: Pool, request: HopRequest, firstByteMs: number, clock: Clock
         reject(
           uploader?.destroyed ? new HopError('aborted', 'the client went away', { cause: error }) : toHopError(error),
         )
-      else if (response.statusCode >= 500) reject({ answer: response } satisfies FailedAnswer)
+      else if (response.statusCode >= 500 && !isOrderlyRefusal(response))
+        reject({ answer: response } satisfies FailedAnswer)
       else resolve(response)
     })
   })

@@ -214,6 +214,13 @@ describe('a breaker', () => {
     expect(hop.breakers()[0]?.state).toBe('closed')
   })
 
+  it('does not mind a service that says when to come back: it works, and has other answers', async () => {
+    const { port } = await listen((_request, reply) => reply.writeHead(503, { 'retry-after': '1' }).end())
+    const { codeOf, hop } = await hopTo([port])
+    for (let i = 0; i < 20; i++) expect(await codeOf()).toBe(503)
+    expect(hop.breakers()[0]?.state).toBe('closed')
+  })
+
   it('forgets failures of long ago', async () => {
     const { service, hop, clock, codeOf } = await failingService()
     for (let i = 0; i < 4; i++) await codeOf()
