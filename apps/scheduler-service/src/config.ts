@@ -12,7 +12,7 @@ export const schedulerConfig = z.object({
   /** How often the store is asked what is due, milliseconds. */
   schedulerPollMs: count(250, 10),
   /** Schedules that are read and stored at once. */
-  schedulerPageRows: count(200),
+  schedulerPageRows: count(100),
   /** How long one piece of work may hold the main loop, milliseconds. */
   schedulerSliceMs: count(4),
   /** From which age a fire time that was not handed over is late, and up to which age the newest late one still runs. */
