@@ -1,5 +1,5 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
-import { type Arrival, changed, type Execution, isAtRest, type Pool } from './execution.ts'
+import { type Arrival, type Execution, isAtRest, type Pool } from './execution.ts'
 
 /** What goes with a command: how it came, which slots its type takes, and how long ago it may have been planned. */
 export interface Delivery {
@@ -9,10 +9,12 @@ export interface Delivery {
   readonly oldestPlannedAt: number
 }
 
-/** The part of a record that its command decides. A command from before the retention ends as expired, and so answers. */
-function ordered(command: JobExecuteMessage, { arrival, pool, oldestPlannedAt }: Delivery) {
+/** The record of an execution that was never heard of before; of one from before the retention, that it has expired. */
+export function newExecution(command: JobExecuteMessage, { arrival, pool, oldestPlannedAt }: Delivery): Execution {
   const isTooOld = command.plannedAt < oldestPlannedAt
+  const { sentAt, admittedAt, topic, partition, offset } = arrival
   return {
+    id: command.executionId,
     jobId: command.jobId,
     ownerId: command.ownerId,
     jobType: command.jobType,
@@ -23,20 +25,12 @@ function ordered(command: JobExecuteMessage, { arrival, pool, oldestPlannedAt }:
     priority: command.priority,
     expiresAt: command.expiresAt,
     fireAt: command.fireAt,
-    runAt: command.fireAt,
     pool,
-    arrival: { plannedAt: command.plannedAt, ...arrival },
-    state: isTooOld ? ('expired' as const) : ('ready' as const),
-    endedAt: isTooOld ? arrival.admittedAt : null,
-  }
-}
-
-/** The record of an execution that was never heard of before. */
-export function newExecution(command: JobExecuteMessage, delivery: Delivery): Execution {
-  return {
-    id: command.executionId,
-    ...ordered(command, delivery),
+    arrival: { plannedAt: command.plannedAt, sentAt, admittedAt, topic, partition, offset },
+    retryOf: null,
     seq: 1,
+    state: isTooOld ? 'expired' : 'ready',
+    runAt: command.fireAt,
     epoch: 0,
     owner: null,
     attempts: [],
@@ -45,10 +39,10 @@ export function newExecution(command: JobExecuteMessage, delivery: Delivery): Ex
     losses: 0,
     cancelRequested: false,
     blockedBy: null,
-    retryOf: null,
     result: null,
     error: null,
     artifacts: [],
+    endedAt: isTooOld ? admittedAt : null,
   }
 }
 
@@ -61,13 +55,6 @@ export function admit(existing: Execution | undefined, command: JobExecuteMessag
   if (existing === undefined) return newExecution(command, delivery)
   const mayReplace = existing.state === 'ready' || isAtRest(existing)
   if (!mayReplace || command.version <= existing.version) return existing
-  return changed(existing, {
-    ...ordered(command, delivery),
-    failures: 0,
-    losses: 0,
-    cancelRequested: false,
-    blockedBy: null,
-    result: null,
-    error: null,
-  })
+  const { seq, epoch, inDoubt, attempts, artifacts } = existing
+  return { ...newExecution(command, delivery), seq: seq + 1, epoch, inDoubt, attempts, artifacts }
 }

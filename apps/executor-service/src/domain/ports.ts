@@ -1,4 +1,4 @@
-import type { logLevels } from '@belfry/contracts'
+import type { ExecutionState, logLevels } from '@belfry/contracts'
 import type { Admission } from './admission.ts'
 import type { Execution, Pool } from './execution.ts'
 
@@ -30,7 +30,6 @@ export type Step =
   | 'hand-back'
   | 'finish'
   | 'lose'
-  | 'cancel'
   | 'take-back'
 
 /** A ready record that is due, or soon will be; enough to decide whether to look at it. */
@@ -73,6 +72,7 @@ export interface ExecutionStore {
   /** Whether each change counts. */
   swap(step: Step, swaps: readonly Swap[], at: number): Promise<readonly boolean[]>
   find(ids: readonly string[]): Promise<readonly (Stored | undefined)[]>
+  statesOf(ids: readonly string[]): Promise<readonly (ExecutionState | undefined)[]>
   read(handles: readonly Handle[]): Promise<readonly (Stored | undefined)[]>
   /** Ready ones, by priority and age within each pool. */
   due(query: DueQuery): Promise<readonly DueExecution[]>

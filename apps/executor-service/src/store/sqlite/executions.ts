@@ -1,3 +1,4 @@
+import { executionStates } from '@belfry/contracts'
 import type { Call, Database, SqlRow } from '@belfry/storage'
 import type { Execution, Pool } from '../../domain/execution.ts'
 import type { ExecutionStore, Swap } from '../../domain/ports.ts'
@@ -40,6 +41,7 @@ function prepare(db: Database) {
     outcome: db.statement(`INSERT INTO outcomes (n, body) SELECT ?, ? WHERE changes() = 1
       ON CONFLICT (n) DO UPDATE SET body = excluded.body`),
     find: db.statement(`SELECT ${storedColumns} ${from} WHERE e.id = ?`),
+    stateOf: db.statement('SELECT state FROM executions WHERE id = ?'),
     read: db.statement(`SELECT ${storedColumns} ${from} WHERE e.n = ?`),
     due: db.statement(
       [
@@ -148,6 +150,13 @@ export function createExecutionStore(db: Database): ExecutionStore {
         ids.map((id) => [id]),
       )
       return rows.map(storedOrNot)
+    },
+    async statesOf(ids) {
+      const rows = await db.readEach(
+        statements.stateOf,
+        ids.map((id) => [id]),
+      )
+      return rows.map((row) => row && executionStates[row[0] as number])
     },
     async read(handles) {
       const rows = await db.readEach(

@@ -8,7 +8,7 @@ import type { Migration } from '@belfry/storage'
  */
 export const migrations: readonly Migration[] = [
   {
-    name: 'executions, admissions, executors, logs and artifacts',
+    name: 'executions, admissions, executors, logs, artifacts and poison messages',
     sql: `
       CREATE TABLE executions (
         n INTEGER PRIMARY KEY,
@@ -72,6 +72,17 @@ export const migrations: readonly Migration[] = [
         name TEXT NOT NULL,
         body BLOB NOT NULL,
         UNIQUE (execution, epoch, name)
+      ) STRICT;
+
+      CREATE TABLE poison (
+        n INTEGER PRIMARY KEY,
+        topic TEXT NOT NULL,
+        key TEXT NOT NULL,
+        partition INTEGER,
+        offset TEXT,
+        raw BLOB NOT NULL,
+        reason TEXT NOT NULL,
+        at INTEGER NOT NULL
       ) STRICT;
     `,
   },

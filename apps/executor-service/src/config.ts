@@ -1,0 +1,58 @@
+import { duration } from '@belfry/contracts'
+import { z } from 'zod'
+
+const count = (byDefault: number, least = 1) => z.coerce.number().int().min(least).default(byDefault)
+
+/** What the executor reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+export const executorConfig = z.object({
+  /** The address that executor-service listens on, for the gateway and the other services; port 0 takes any free one. */
+  executorHost: z.string().min(1).default('127.0.0.1'),
+  executorPort: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** Runs at a time of job types that compute. */
+  executorConcurrency: count(50),
+  /** Runs at a time of job types that mostly wait. */
+  executorIoConcurrency: count(200),
+  /** Executions of each kind that are claimed beyond those slots, so that a free slot never waits for the store. */
+  executorClaimAhead: count(1000, 0),
+  /** Executions that wait for their time in memory; what is beyond is found when it is due. */
+  executorArmed: count(10_000),
+  /** What claimed and waiting executions may take up in memory, characters of their commands. */
+  executorHeldSize: count(64 * 1024 * 1024),
+  /** From one look at what is due to the next, milliseconds. */
+  executorPollMs: count(250, 10),
+  /** Executions that a poll reads at once. */
+  executorPollRows: count(500),
+  /** How long the share of another executor is left to it once it is due, milliseconds. */
+  executorOverdueMs: count(500),
+  /** Bounds of how long before its time an execution is claimed, milliseconds; between them it follows what claims take. */
+  executorClaimLeadMinMs: count(1, 0),
+  executorClaimLeadMaxMs: count(50, 0),
+  /** How long commands that are due wait for room before they are stored for later, milliseconds. */
+  executorRoomWaitMs: count(100, 0),
+  /** How long a run must last to be told about as running, milliseconds; a shorter one is told about by its end. */
+  executorRunningShownMs: count(20, 0),
+  /** From one sign of life to the next, milliseconds. */
+  executorBeatMs: count(500, 10),
+  /** How long another executor may give none before its runs are given back, milliseconds. */
+  executorLeaseMs: count(2000, 100),
+  /** How long a run may go on after it was told to stop; then its slot is given away, milliseconds. */
+  executorAbortGraceMs: count(5000, 0),
+  /** Lines that one attempt may log, and bytes of all of them and of each. */
+  executorLogLines: count(10_000),
+  executorLogBytes: count(1024 * 1024),
+  executorLogLineBytes: count(8192, 64),
+  /** How long a line waits for others before it can be read, milliseconds. */
+  executorLogFlushMs: count(500, 10),
+  /** Artifacts that one attempt may store, and bytes of each. */
+  executorArtifacts: count(20, 0),
+  executorArtifactBytes: count(10 * 1024 * 1024),
+  /** How long to wait before asking a store again that did not take something, milliseconds. */
+  executorStoreRetryMs: count(1000, 10),
+  /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
+  executorAllowPrivate: z.stringbool().default(false),
+  /** How long finished executions are kept; an older command is the echo of one that is gone. */
+  retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
+  /** How long runs may go on after the process was told to stop, milliseconds. */
+  shutdownGraceMs: count(30_000, 0),
+})
+export type ExecutorConfig = z.output<typeof executorConfig>

@@ -1,0 +1,256 @@
+import { isRefusal } from '@belfry/contracts'
+import type { Clock, Logger } from '@belfry/service'
+import { change, changedOnes } from '../domain/change.ts'
+import { claim, expire, handBack, isTooLate } from '../domain/claim.ts'
+import type { Execution } from '../domain/execution.ts'
+import type { Handle, Stored, Stores, Swap } from '../domain/ports.ts'
+import { settleClaims } from '../domain/start.ts'
+import type { Handler } from '../handlers/handler.ts'
+import { createArmed } from './armed.ts'
+import type { ClaimLead } from './claim-lead.ts'
+import { createGather } from './gather.ts'
+import { createRun, type Run } from './run.ts'
+import type { Slots } from './slots.ts'
+
+export interface ClaimsOptions {
+  readonly stores: Stores
+  readonly clock: Clock
+  readonly log: Logger
+  /** This executor's name; another one after it was taken for dead. */
+  readonly instance: () => string
+  readonly handlerOf: (jobType: string) => Handler | undefined
+  readonly slots: Slots
+  readonly lead: ClaimLead
+  /** What may wait in memory for its time. */
+  readonly armed: { readonly count: number; readonly size: number }
+  /** How long to wait before asking a store again that failed, milliseconds. */
+  readonly storeRetryMs: number
+  /** Records were changed, and the changes are stored. */
+  readonly onChanged: (stored: readonly Stored[]) => void
+  /** These run now. A run that is over within a moment is told about once, by its end. */
+  readonly onClaimed: (stored: readonly Stored[]) => void
+}
+
+/**
+ * From ready to the moment of the start (protocol.md step 9): timers, claims in batches, the job's admission, and the wait
+ * for the exact time. Everything that this executor holds is listed here.
+ */
+export interface Claims {
+  readonly held: ReadonlyMap<Handle, Run>
+  isKnown(handle: Handle): boolean
+  armedCount(): number
+  /** Ready ones: each is claimed shortly before its time, or now. What finds no room is left to the poll. */
+  arm(stored: readonly Stored[]): void
+  /** It is not ready any more, or not soon. */
+  disarm(handle: Handle): void
+  /** Ready ones that are due, in the order in which they shall have the slots: what the poll found. */
+  claimDue(stored: readonly Stored[]): void
+  /** The record as it is when it is claimed right now; null when its time has not come. */
+  claimAtOnce(execution: Execution): Execution | 'no-room' | null
+  /** Records that were stored as running: this executor's from now on. */
+  adopt(stored: readonly Stored[]): void
+  /** A run that has not started is given back. */
+  giveBack(run: Run): void
+  /** The run's end is stored. */
+  drop(run: Run): void
+  /** Claims nothing more and gives back what has not started; resolves when that is stored. */
+  stop(): Promise<void>
+}
+
+export function createClaims(options: ClaimsOptions): Claims {
+  const { stores, clock, log, slots, lead, storeRetryMs, onChanged, onClaimed } = options
+  const held = new Map<Handle, Run>()
+  const underWay = new Set<Promise<void>>()
+  let isStopping = false
+  const due = createGather<Stored>((batch) => claimBatch(byPriority(batch), (pool) => slots.isBehind(pool)))
+  const armed = createArmed(clock, options.armed, due.add)
+
+  /** Lets `stop` wait for it. `work` never rejects. */
+  function track(work: Promise<void>): void {
+    underWay.add(work)
+    void work.finally(() => underWay.delete(work))
+  }
+
+  function hold(stored: Stored): Run {
+    const run = createRun(stored, options.handlerOf(stored.execution.jobType))
+    held.set(run.handle, run)
+    slots.hold(run)
+    return run
+  }
+
+  function drop(run: Run): void {
+    if (held.get(run.handle) !== run) return
+    held.delete(run.handle)
+    slots.release(run)
+  }
+
+  /** A slot is free: the start will be on time. Otherwise nobody knows yet. */
+  function startsAt(execution: Execution): number | null {
+    return slots.isFree(execution.pool) ? Math.max(clock.now(), execution.runAt) : null
+  }
+
+  function claimed(execution: Execution) {
+    return claim(execution, { owner: options.instance(), startsAt: startsAt(execution) })
+  }
+
+  function claimBatch(batch: readonly Stored[], isClosed: (pool: Execution['pool']) => boolean): void {
+    const now = clock.now()
+    const runs: Run[] = []
+    const late: Stored[] = []
+    for (const stored of batch) {
+      const { pool } = stored.execution
+      if (isStopping || held.has(stored.handle)) continue
+      if (isTooLate(stored.execution, now)) late.push(stored)
+      else if (isClosed(pool) || slots.room(pool) === 0) slots.turnAway(pool)
+      else runs.push(hold(stored))
+    }
+    if (late.length > 0) track(expireAll(late))
+    if (runs.length > 0) track(claimRuns(runs))
+  }
+
+  async function expireAll(late: readonly Stored[]): Promise<void> {
+    try {
+      const now = clock.now()
+      onChanged(changedOnes(await change(stores.executions, 'expire', late, (one) => expireLate(one, now), now)))
+    } catch (err) {
+      log.warn({ err }, 'executions that are too late could not be ended yet')
+    }
+  }
+
+  async function claimRuns(runs: readonly Run[]): Promise<void> {
+    const begunAt = clock.monotonic()
+    const swaps: Swap[] = []
+    for (const run of runs) {
+      const from = run.execution
+      const to = claimed(from)
+      if (isRefusal(to)) continue
+      swaps.push({ handle: run.handle, from, to })
+      run.execution = to
+    }
+    try {
+      const counted = await stores.executions.swap('claim', swaps, clock.now())
+      const won: Run[] = []
+      for (const [index, { handle }] of swaps.entries()) {
+        const run = held.get(handle)
+        if (!run) continue
+        if (counted[index]) won.push(run)
+        else drop(run)
+      }
+      for (const run of runs) if (run.execution.state !== 'running') drop(run)
+      onClaimed(won.map(storedOf))
+      await admit(won)
+      lead.observe(clock.monotonic() - begunAt)
+    } catch (err) {
+      log.warn({ err, executions: runs.length }, 'a claim failed, giving it back')
+      await giveBackAll(runs)
+    }
+  }
+
+  /** Asks the admissions, and lets those start that may. */
+  async function admit(runs: readonly Run[]): Promise<void> {
+    if (runs.length === 0) return
+    const settled = await settleClaims(stores.executions, stores.admissions, runs.map(storedOf), clock.now())
+    for (const { handle } of settled.ended) {
+      const run = held.get(handle)
+      if (run) drop(run)
+    }
+    if (settled.ended.length > 0) onChanged(settled.ended)
+    for (const { handle } of settled.starts) {
+      const run = held.get(handle)
+      if (run) awaitStart(run)
+    }
+  }
+
+  function awaitStart(run: Run): void {
+    run.phase = 'waiting'
+    if (isStopping || run.abortedFor !== null) giveBack(run)
+    else if (run.execution.runAt <= clock.now()) slots.start(run)
+    else run.timer = clock.callAt(run.execution.runAt, () => slots.start(run))
+  }
+
+  function giveBack(run: Run): void {
+    track(giveBackAll([run]))
+  }
+
+  /** Gives back claims that have not started, until the store has it; what was not claimed after all is let go. */
+  async function giveBackAll(runs: readonly Run[]): Promise<void> {
+    const mine = runs.filter((run) => held.get(run.handle) === run && run.phase !== 'started')
+    for (const run of mine) {
+      run.phase = 'settled'
+      run.timer?.cancel()
+    }
+    for (;;) {
+      try {
+        const now = clock.now()
+        const changes = await change(
+          stores.executions,
+          'hand-back',
+          mine.map(storedOf),
+          (execution, place) => handBack(execution, mine[place]?.execution.epoch ?? 0, now),
+          now,
+        )
+        for (const run of mine) drop(run)
+        const changed = changedOnes(changes)
+        onChanged(changed)
+        return
+      } catch (err) {
+        log.warn({ err, executions: mine.length }, 'claims could not be given back yet')
+        if (isStopping) return
+        await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
+      }
+    }
+  }
+
+  return {
+    held,
+    drop,
+    giveBack,
+    isKnown: (handle) => held.has(handle) || armed.has(handle),
+    armedCount: () => armed.count(),
+    arm(stored) {
+      if (isStopping) return
+      for (const one of stored) {
+        if (!held.has(one.handle)) armed.add(one, lead.ms())
+      }
+    },
+    disarm: (handle) => armed.remove(handle),
+    claimDue: (stored) => claimBatch(stored, () => false),
+    claimAtOnce(execution) {
+      const { pool, runAt } = execution
+      const now = clock.now()
+      const isDue = execution.state === 'ready' && runAt - lead.ms() <= now
+      if (isStopping || !isDue || isTooLate(execution, now)) return null
+      if (slots.isBehind(pool) || slots.room(pool) === 0) return 'no-room'
+      const taken = claimed(execution)
+      return isRefusal(taken) ? null : taken
+    },
+    adopt(stored) {
+      if (stored.length === 0) return
+      const runs = stored.map(hold)
+      onClaimed(stored)
+      track(
+        admit(runs).catch(async (err: unknown) => {
+          log.warn({ err, executions: runs.length }, 'an admission could not be asked, giving the claims back')
+          await giveBackAll(runs)
+        }),
+      )
+    },
+    async stop() {
+      isStopping = true
+      armed.clear()
+      due.flush()
+      for (const run of held.values()) if (run.phase === 'waiting') giveBack(run)
+      while (underWay.size > 0) await Promise.all(underWay)
+    },
+  }
+}
+
+const storedOf = ({ handle, execution, size }: Run): Stored => ({ handle, execution, size })
+
+function expireLate(execution: Execution, now: number) {
+  return isTooLate(execution, now) ? expire(execution, now) : execution
+}
+
+function byPriority(batch: readonly Stored[]): readonly Stored[] {
+  return batch.toSorted(({ execution: a }, { execution: b }) => a.priority - b.priority || a.runAt - b.runAt)
+}

@@ -1,0 +1,149 @@
+import type { Clock, Logger } from '@belfry/service'
+import type { ExecutorConfig } from '../config.ts'
+import type { Handle, Stored, Stores } from '../domain/ports.ts'
+import type { Handler } from '../handlers/handler.ts'
+import type { ExecutorMetrics } from '../metrics.ts'
+import { createClaimLead } from './claim-lead.ts'
+import { type Claims, createClaims } from './claims.ts'
+import { createFinishes } from './finishes.ts'
+import { createKeepsakes } from './keepsakes.ts'
+import type { AbortReason, Run } from './run.ts'
+import { createRunner } from './runner.ts'
+import { createSlots, type Slots } from './slots.ts'
+
+export interface RunsOptions {
+  readonly stores: Stores
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: ExecutorMetrics
+  readonly config: ExecutorConfig
+  readonly instance: () => string
+  readonly handlerOf: (jobType: string) => Handler | undefined
+  /** From 0 up to 1. */
+  readonly random: () => number
+  /** Records were changed, and the changes are stored. */
+  readonly onChanged: (stored: readonly Stored[]) => void
+  /** The same where nothing follows but to publish them. */
+  readonly publish: (stored: readonly Stored[]) => void
+  /** There is room again for executions that are due and had to be left in the store. */
+  readonly onRoom: () => void
+}
+
+/** What this executor runs, from the claim to the recorded end. */
+export interface Runs {
+  readonly claims: Claims
+  readonly slots: Slots
+  /** The execution is to end: its run is told so, or given back when it has not started. */
+  cancel(handle: Handle): void
+  /** Nothing is this executor's any more: every run is told to stop. */
+  abandon(): void
+  /** Gives back what has not started, lets the rest finish, and after the grace time tells it to stop. */
+  stop(): Promise<void>
+}
+
+function limitsOf(config: ExecutorConfig) {
+  return {
+    log: { lines: config.executorLogLines, bytes: config.executorLogBytes, lineBytes: config.executorLogLineBytes },
+    artifacts: config.executorArtifacts,
+    artifactBytes: config.executorArtifactBytes,
+  }
+}
+
+export function createRuns(options: RunsOptions): Runs {
+  const { stores, clock, log, metrics, config, onChanged, publish, onRoom } = options
+  const storeRetryMs = config.executorStoreRetryMs
+  let onIdle: (() => void) | null = null
+
+  const keepsakes = createKeepsakes({ stores, clock, log, flushMs: config.executorLogFlushMs })
+  const finishes = createFinishes({
+    stores,
+    clock,
+    log,
+    metrics,
+    keepsakes,
+    random: options.random,
+    storeRetryMs,
+    onChanged,
+    publish,
+    onDone: (run) => claims.drop(run),
+  })
+  const runner = createRunner({
+    clock,
+    metrics,
+    limits: limitsOf(config),
+    abortGraceMs: config.executorAbortGraceMs,
+    onLine: keepsakes.onLine,
+    onSettled(run, outcome) {
+      slots.vacate(run)
+      finishes.add(run, outcome)
+      if (onIdle && started().length === 0) onIdle()
+    },
+  })
+  const slots = createSlots({
+    clock,
+    limits: { io: config.executorIoConcurrency, cpu: config.executorConcurrency },
+    ahead: config.executorClaimAhead,
+    heldSize: config.executorHeldSize,
+    begin: runner.start,
+    onRoom,
+  })
+  const claims: Claims = createClaims({
+    stores,
+    clock,
+    log,
+    instance: options.instance,
+    handlerOf: options.handlerOf,
+    slots,
+    lead: createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs }),
+    armed: { count: config.executorArmed, size: config.executorHeldSize },
+    storeRetryMs,
+    onChanged,
+    onClaimed(stored) {
+      clock.callAfter(config.executorRunningShownMs, () => publish(stored.filter(stillRuns)))
+    },
+  })
+
+  const stillRuns = ({ handle, execution }: Stored) => claims.held.get(handle)?.execution.seq === execution.seq
+  const started = () => [...claims.held.values()].filter((run) => run.phase === 'started')
+
+  function stopRun(run: Run, reason: AbortReason): void {
+    if (run.phase === 'started') runner.abort(run, reason)
+    else if (run.phase === 'waiting') claims.giveBack(run)
+    else if (run.phase === 'admitting') run.abortedFor = reason
+  }
+
+  /** Resolves when no handler is at work any more, or after `waitMs`. */
+  async function idle(waitMs: number): Promise<void> {
+    if (started().length === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = clock.callAfter(waitMs, resolve)
+      onIdle = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+    onIdle = null
+  }
+
+  return {
+    claims,
+    slots,
+    cancel(handle) {
+      const run = claims.held.get(handle)
+      if (run) stopRun(run, 'cancel')
+    },
+    abandon() {
+      for (const run of [...claims.held.values()]) stopRun(run, 'gone')
+    },
+    async stop() {
+      await claims.stop()
+      await idle(config.shutdownGraceMs)
+      const left = started()
+      if (left.length > 0) log.warn({ executions: left.length }, 'runs are told to stop')
+      for (const run of left) runner.abort(run, 'shutdown')
+      await idle(config.executorAbortGraceMs)
+      await finishes.stop()
+      await keepsakes.stop()
+    },
+  }
+}
