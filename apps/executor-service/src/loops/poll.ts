@@ -1,0 +1,65 @@
+import type { Clock } from '@belfry/service'
+import type { Pool } from '../domain/execution.ts'
+import type { DueExecution, ExecutionStore } from '../domain/ports.ts'
+import type { Claims } from '../runs/claims.ts'
+import type { Slots } from '../runs/slots.ts'
+
+export interface PollOptions {
+  readonly executions: ExecutionStore
+  readonly clock: Clock
+  readonly claims: Claims
+  readonly slots: Slots
+  /** This executor's place among so many. */
+  readonly share: () => { readonly place: number; readonly executors: number }
+  /** From one poll to the next, milliseconds. */
+  readonly everyMs: number
+  /** Executions that are read at once. */
+  readonly rows: number
+  /** Executions that may wait in memory for their time. */
+  readonly armed: number
+  /** How long another executor's share is left to it once it is due, milliseconds. */
+  readonly overdueMs: number
+}
+
+const pools: readonly Pool[] = ['io', 'cpu']
+
+/**
+ * One turn of the poll (protocol.md step 9): arms a timer for what is due before the next two polls, after a restart as
+ * for retries, and claims what no timer took. Answers true when more is due than one turn takes. One statement when
+ * there is nothing to do.
+ */
+export function createPoll(options: PollOptions): () => Promise<boolean> {
+  const { executions, clock, claims, slots, share, everyMs, rows, overdueMs } = options
+
+  /** Reads the records page by page, because a whole second's crons at once would hold up the loop. */
+  async function take(news: readonly DueExecution[], onPage: Claims['arm']): Promise<void> {
+    for (let from = 0; from < news.length; from += rows) {
+      const page = await executions.read(news.slice(from, from + rows).map((one) => one.handle))
+      onPage(page.filter((one) => one?.execution.state === 'ready').filter((one) => one !== undefined))
+    }
+  }
+
+  /** Whether the pool's page was full, so that more may be due than it holds. */
+  function isFull(overdue: readonly DueExecution[], pool: Pool, limit: number): boolean {
+    if (limit === 0) return false
+    const count = overdue.filter((one) => one.pool === pool).length
+    if (count < limit) slots.caughtUp(pool)
+    else slots.turnAway(pool)
+    return count >= limit
+  }
+
+  return async () => {
+    const now = clock.now()
+    const due = { io: Math.min(rows, slots.room('io')), cpu: Math.min(rows, slots.room('cpu')) }
+    const coming = Math.max(0, options.armed - claims.armedCount())
+    const query = { now, until: now + 2 * everyMs, due, coming, share: { ...share(), overdueAt: now - overdueMs } }
+    const found = await executions.due(query)
+    const overdue = found.filter((one) => one.runAt <= now)
+    const more = pools.filter((pool) => isFull(overdue, pool, due[pool]))
+    const news = found.filter((one) => !claims.isKnown(one.handle))
+    const [late, soon] = [news.filter((one) => one.runAt <= now), news.filter((one) => one.runAt > now)]
+    await take(late, claims.claimDue)
+    await take(soon, claims.arm)
+    return late.length > 0 && more.some((pool) => slots.room(pool) > 0)
+  }
+}

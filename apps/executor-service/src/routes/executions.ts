@@ -1,0 +1,70 @@
+import {
+  executionId,
+  isRefusal,
+  logLine,
+  logsQuery,
+  pageOf,
+  type Refusal,
+  refusal,
+  toWireTime,
+} from '@belfry/contracts'
+import { decodeCursor, encodeCursor, type HttpApp, sendPage } from '@belfry/http'
+import { z } from 'zod'
+import type { LogEntry, Stored, Stores } from '../domain/ports.ts'
+
+const reads = { access: 'viewer' } as const
+const logPlace = z.tuple([z.int().min(0), z.int().min(0)])
+const noExecution = refusal('not-found', 'You have no such execution.')
+const noArtifact = refusal('not-found', 'The execution has no such artifact.')
+
+/** Types that no browser runs; whatever else a handler says is sent as bytes (security.md, "log and page injection"). */
+const plainTypes = ['text/plain', 'text/csv', 'application/json', 'application/pdf', 'image/png', 'image/jpeg']
+
+function servedType(contentType: string): string {
+  const [type = ''] = contentType.toLowerCase().split(';', 1)
+  if (!plainTypes.includes(type.trim())) return 'application/octet-stream'
+  return type.startsWith('text/') ? `${type.trim()}; charset=utf-8` : type.trim()
+}
+
+/** What handlers leave behind: logs and artifacts, for the owner of the execution only. */
+export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: Stores): void {
+  /** Somebody else's execution is not there at all. */
+  async function findOwn(id: string, ownerId: string): Promise<Stored | Refusal> {
+    const [found] = await executions.find([id])
+    return found?.execution.ownerId === ownerId ? found : noExecution
+  }
+
+  const logSchema = {
+    params: z.strictObject({ id: executionId }),
+    querystring: logsQuery,
+    response: { 200: pageOf(logLine) },
+  }
+  app.get('/executions/:id/logs', { schema: logSchema, config: reads }, async (request, reply) => {
+    const { limit, cursor, attempt } = request.query
+    const place = decodeCursor(cursor ?? encodeCursor([0, 0]), logPlace)
+    if (isRefusal(place)) return reply.refuse(place)
+    const found = await findOwn(request.params.id, request.caller.userId)
+    if (isRefusal(found)) return reply.refuse(found)
+    const after = { epoch: place[0], seq: place[1] }
+    const lines = await logs.page(found.handle, { after, epoch: attempt ?? null, limit: limit + 1 })
+    return sendPage(reply, lines, limit, ({ epoch, seq }) => [epoch, seq], viewLine)
+  })
+
+  const artifactSchema = { params: z.strictObject({ id: executionId, name: z.string().min(1).max(100) }) }
+  app.get('/executions/:id/artifacts/:name', { schema: artifactSchema, config: reads }, async (request, reply) => {
+    const { id, name } = request.params
+    const found = await findOwn(id, request.caller.userId)
+    if (isRefusal(found)) return reply.refuse(found)
+    const artifact = found.execution.artifacts.find((one) => one.name === name)
+    const body = artifact && (await artifacts.read(found.handle, artifact.epoch, name))
+    if (!artifact || !body) return reply.refuse(noArtifact)
+    return reply
+      .header('content-type', servedType(artifact.contentType))
+      .header('content-disposition', `attachment; filename="${name}"`)
+      .send(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+  })
+}
+
+function viewLine({ seq, epoch, at, level, text }: LogEntry & { epoch: number }) {
+  return { seq, epoch, at: toWireTime(at), level, text }
+}

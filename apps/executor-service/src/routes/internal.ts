@@ -1,0 +1,51 @@
+import {
+  executionChangesPage,
+  executionsReply,
+  fenceBody,
+  fenceReply,
+  fetchBody,
+  isRefusal,
+  jobIdPattern,
+  reconcileQuery,
+} from '@belfry/contracts'
+import type { HttpApp } from '@belfry/http'
+import type { Clock } from '@belfry/service'
+import { z } from 'zod'
+import { toStatusMessage } from '../domain/execution.ts'
+import { fence } from '../domain/fence.ts'
+import type { Stored, Stores } from '../domain/ports.ts'
+
+export interface InternalRoutes {
+  readonly stores: Stores
+  readonly clock: Clock
+  /** Records were changed by a fence: to be published, and their runs told. */
+  readonly onFenced: (changed: readonly Stored[]) => void
+}
+
+const service = { access: 'service' } as const
+const admission = {
+  params: z.strictObject({ jobId: z.string().regex(jobIdPattern, 'is not a job id') }),
+  body: fenceBody,
+  response: { 200: fenceReply },
+}
+
+/** What job-service asks: the fence (protocol.md step 2) and the reconcile (step 14). */
+export function mountInternal(app: HttpApp, { stores, clock, onFenced }: InternalRoutes): void {
+  app.put('/internal/admissions/:jobId', { schema: admission, config: service }, async (request, reply) => {
+    const fenced = await fence(stores, request.params.jobId, request.body.changes, clock.now())
+    if (isRefusal(fenced)) return reply.refuse(fenced)
+    onFenced(fenced.changed)
+    return fenced.reply
+  })
+
+  const changes = { querystring: reconcileQuery, response: { 200: executionChangesPage } }
+  app.get('/internal/executions/changes', { schema: changes, config: service }, async ({ query }) => ({
+    data: [...(await stores.executions.changes(query.since, query.after, query.limit))],
+  }))
+
+  const fetch = { body: fetchBody, response: { 200: executionsReply } }
+  app.post('/internal/executions/fetch', { schema: fetch, config: service }, async ({ body }) => {
+    const found = await stores.executions.find(body.ids)
+    return { data: found.flatMap((one) => (one ? [toStatusMessage(one.execution)] : [])) }
+  })
+}

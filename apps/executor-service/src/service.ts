@@ -1,0 +1,274 @@
+import type { AddressInfo } from 'node:net'
+import { type Bus, createConsumer, createRelay, type Relay, type Unpublished } from '@belfry/bus'
+import type { JobStatusMessage } from '@belfry/contracts'
+import type { Discovery, Instance } from '@belfry/discovery'
+import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
+import { createLoop, type Part, type Running, type ServiceDeps, startInOrder } from '@belfry/service'
+import type { Database } from '@belfry/storage'
+import type { ExecutorConfig } from './config.ts'
+import { toStatusMessage } from './domain/execution.ts'
+import type { Stored, Stores } from './domain/ports.ts'
+import { withDeadLetters } from './events/dead-letters.ts'
+import { createIntake } from './events/job-execute.ts'
+import type { Handlers } from './handlers/handler.ts'
+import { createHandlers, describeHandlers, handlersDefaults } from './handlers/registry.ts'
+import { createHeartbeat } from './loops/heartbeat.ts'
+import { createPoll } from './loops/poll.ts'
+import { createRescue, takeOver } from './loops/rescue.ts'
+import { createExecutorMetrics } from './metrics.ts'
+import { mountExecutions } from './routes/executions.ts'
+import { mountInternal } from './routes/internal.ts'
+import { mountJobTypes } from './routes/job-types.ts'
+import { createRuns } from './runs/runs.ts'
+import { createPoisonStore, createSqliteStores } from './store/sqlite/index.ts'
+
+export interface ExecutorServiceDeps extends ServiceDeps {
+  /** executor.db, opened with `migrations`. Closed by whoever opened it. */
+  db: Database
+  bus: Bus
+  discovery: Discovery
+  tokens: TokenVerifier
+  serviceTokens: ServiceTokens
+  config: ExecutorConfig
+  /** The job types; without them those that ship. Closed when the service stops. */
+  handlers?: Handlers
+  /** From 0 up to 1, for the spread of retries. */
+  random?: () => number
+}
+
+export interface ExecutorService {
+  readonly app: HttpApp
+  /** Takes over what an earlier process left, joins the bus, starts the loops and listens; answers the address. */
+  start(): Promise<string>
+  /** In reverse: hands back what has not started, lets runs finish within the grace time. May be called twice. */
+  stop(): Promise<void>
+}
+
+/** The message is made when it is sent: most states are overtaken by the next one before that. */
+function asUnpublished({ handle, execution }: Stored): Unpublished<'job-status'> {
+  let message: JobStatusMessage | undefined
+  return {
+    n: handle,
+    seq: execution.seq,
+    key: execution.jobId,
+    get value() {
+      message ??= toStatusMessage(execution)
+      return message
+    },
+  }
+}
+
+function createStatusRelay({ bus, clock, log, metrics }: ExecutorServiceDeps, { executions }: Stores) {
+  return createRelay({
+    name: 'executions',
+    topic: 'job-status',
+    bus: { ...bus, ...withDeadLetters(bus) },
+    clock,
+    log,
+    metrics,
+    source: {
+      readUnpublished: async (limit) => (await executions.unpublished(limit)).map(asUnpublished),
+      markPublished: executions.markPublished,
+    },
+  })
+}
+
+/** Everything between the adapters and the doors. */
+function createRooms(deps: ExecutorServiceDeps) {
+  const { clock, log, ids, config } = deps
+  const stores = createSqliteStores(deps.db)
+  const handlers =
+    deps.handlers ??
+    createHandlers({
+      ...handlersDefaults,
+      allowPrivate: config.executorAllowPrivate,
+      httpConnections: config.executorIoConcurrency,
+    })
+  const handlerOf = (jobType: string) => handlers.types.get(jobType)
+  const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType))
+  const relay: Relay<'job-status'> = createStatusRelay(deps, stores)
+  let instance = `executor-${ids.uuid()}`
+
+  const publish = (stored: readonly Stored[]) => relay.offer(stored.map(asUnpublished))
+  /** The one place that a stored change goes through: counted, published, and armed when it is about to be due. */
+  const onChanged = (stored: readonly Stored[]) => {
+    publish(stored)
+    const soon = clock.now() + 2 * config.executorPollMs
+    const ready: Stored[] = []
+    for (const one of stored) {
+      if (one.execution.endedAt !== null) metrics.ended(one.execution)
+      if (one.execution.state === 'ready' && one.execution.runAt <= soon) ready.push(one)
+      else runs.claims.disarm(one.handle)
+    }
+    if (ready.length > 0) runs.claims.arm(ready)
+  }
+  const runs = createRuns({
+    stores,
+    clock,
+    log,
+    metrics,
+    config,
+    instance: () => instance,
+    handlerOf,
+    random: deps.random ?? Math.random,
+    onChanged,
+    publish,
+    onRoom: () => poll.nudge(),
+  })
+  const poll = createLoop({
+    name: 'poll',
+    everyMs: config.executorPollMs,
+    clock,
+    log,
+    runOnce: createPoll({
+      executions: stores.executions,
+      clock,
+      claims: runs.claims,
+      slots: runs.slots,
+      share: () => rescue.share(),
+      everyMs: config.executorPollMs,
+      rows: config.executorPollRows,
+      armed: config.executorArmed,
+      overdueMs: config.executorOverdueMs,
+    }),
+  })
+  const lossDeps = { stores, clock, log, metrics, instance: () => instance, onChanged }
+  const enlist = () => stores.executors.enlist(instance, null)
+  const heartbeat = createLoop({
+    name: 'heartbeat',
+    everyMs: config.executorBeatMs,
+    clock,
+    log,
+    runOnce: createHeartbeat({
+      ...lossDeps,
+      runs,
+      async onGone() {
+        instance = `executor-${ids.uuid()}`
+        await enlist()
+      },
+    }),
+  })
+  const rescue = createRescue({ ...lossDeps, leaseMs: config.executorLeaseMs })
+  // A quarter of a lease, since reads further apart than a third prove nothing.
+  const everyMs = Math.floor(config.executorLeaseMs / 4)
+  const rescueLoop = createLoop({ name: 'rescue', everyMs, clock, log, runOnce: rescue.runOnce })
+  const presence = {
+    async start() {
+      await enlist()
+      await takeOver(lossDeps)
+      heartbeat.start()
+      rescueLoop.start()
+    },
+    async stop() {
+      await rescueLoop.stop()
+      await heartbeat.stop()
+      await stores.executors.remove(instance)
+    },
+  }
+  const intake = createIntake({
+    executions: stores.executions,
+    clock,
+    metrics,
+    runs,
+    poolOf: (jobType) => handlerOf(jobType)?.slots ?? 'io',
+    retentionMs: config.retentionExecutions,
+    roomWaitMs: config.executorRoomWaitMs,
+    onChanged,
+  })
+  return { stores, handlers, relay, runs, poll, presence, intake, onChanged }
+}
+type Rooms = ReturnType<typeof createRooms>
+
+function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, onChanged }: Rooms): HttpApp {
+  const { clock, health, tokens, serviceTokens } = deps
+  const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
+  mountExecutions(app, stores)
+  mountJobTypes(app, describeHandlers(handlers))
+  mountInternal(app, {
+    stores,
+    clock,
+    onFenced(changed) {
+      for (const { handle, execution } of changed) if (execution.cancelRequested) runs.cancel(handle)
+      onChanged(changed)
+    },
+  })
+  health.add('executor.db', async () => void (await stores.executors.all()))
+  return app
+}
+
+function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
+  metrics.gauge('belfry_executor_slots', 'Slots by what they are used for', ['pool', 'state'], (gauge) => {
+    for (const pool of ['io', 'cpu'] as const) {
+      const { busy, claimed, limit } = runs.slots.view(pool)
+      gauge.set({ pool, state: 'busy' }, busy)
+      gauge.set({ pool, state: 'free' }, limit - busy)
+      gauge.set({ pool, state: 'claimed' }, claimed)
+    }
+  })
+}
+
+/** Listens, and lets the others find the service; in reverse when it stops. */
+function createDoor(app: HttpApp, { config, discovery, health }: ExecutorServiceDeps) {
+  let instance: Instance | null = null
+  let address = ''
+  return {
+    name: 'door',
+    address: () => address,
+    async start() {
+      const { executorHost: host } = config
+      address = await app.listen({ host, port: config.executorPort })
+      const { port } = app.server.address() as AddressInfo
+      instance = { service: 'executor-service', id: `executor-service-${host}-${port}`, host, port }
+      await discovery.register(instance)
+      health.setReady(true)
+    },
+    async stop() {
+      health.setReady(false)
+      if (instance) await discovery.deregister(instance)
+      await app.close()
+    },
+  }
+}
+
+export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
+  const { bus, db, clock, log, metrics } = deps
+  const rooms = createRooms(deps)
+  const { relay, runs, poll, presence, handlers, intake } = rooms
+  const app = createApp(deps, rooms)
+  const door = createDoor(app, deps)
+  showSlots(deps, rooms)
+  const poison = createPoisonStore(db, clock)
+  const consumer = createConsumer({
+    bus,
+    topic: 'job-execute',
+    group: 'executor-service',
+    handle: intake,
+    poison,
+    log,
+    metrics,
+  })
+  // Stopped in reverse: the door, new commands, the poll, then the runs; what they still say is published at the end.
+  const parts: Part[] = [
+    { name: 'handlers', stop: () => handlers.close() },
+    { name: 'relay of executions', start: relay.start, stop: relay.stop },
+    { name: 'presence', ...presence },
+    { name: 'runs', stop: runs.stop },
+    { name: 'poll', start: poll.start, stop: poll.stop },
+    { name: 'job-execute', ...consumer },
+    door,
+  ]
+  let running: Promise<Running> | null = null
+
+  return {
+    app,
+    async start() {
+      running ??= startInOrder(parts)
+      await running
+      return door.address()
+    },
+    async stop() {
+      const started = await running?.catch(() => null)
+      await started?.stop()
+    },
+  }
+}

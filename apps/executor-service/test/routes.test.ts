@@ -1,0 +1,144 @@
+import { executionChangesPage, executionsReply, jobType, pageOf } from '@belfry/contracts'
+import { describe, expect, it } from 'vitest'
+import { command, executionId, start } from './samples.ts'
+import { openWorld } from './world.ts'
+
+const inMs = (ms: number) => ({ fireAt: start + ms })
+
+describe('the logs of an execution', () => {
+  const talking = () =>
+    openWorld({
+      run: ({ context }) => {
+        for (let i = 1; i <= 3; i++) context.log('info', `attempt ${context.epoch}, line ${i}`)
+        if (context.epoch === 1) throw new Error('again')
+      },
+    })
+
+  it('come in pages, and by attempt', async () => {
+    const world = await talking()
+    await world.command(command(inMs(0)))
+    await world.pass(5100, 20)
+    const url = `/executions/${executionId()}/logs`
+    const texts: string[] = []
+    let next = `${url}?limit=2`
+    for (let pages = 0; next && pages < 5; pages++) {
+      const answer = await world.get(next)
+      expect(answer.statusCode).toBe(200)
+      const { data, page } = answer.json()
+      texts.push(...data.map((one: { text: string }) => one.text))
+      next = page.nextCursor ? `${url}?limit=2&cursor=${page.nextCursor}` : ''
+      expect(answer.headers.link === undefined).toBe(!page.hasMore)
+    }
+    expect(texts).toEqual([1, 2].flatMap((epoch) => [1, 2, 3].map((line) => `attempt ${epoch}, line ${line}`)))
+    const second = (await world.get(`${url}?attempt=2`)).json().data
+    expect(second.map((one: { epoch: number; seq: number }) => [one.epoch, one.seq])).toEqual([
+      [2, 1],
+      [2, 2],
+      [2, 3],
+    ])
+  })
+
+  it("are its owner's alone", async () => {
+    const world = await talking()
+    await world.command(command(inMs(0)))
+    const url = `/executions/${executionId()}/logs`
+    expect((await world.get(url, 'usr-2')).statusCode).toBe(404)
+    expect((await world.get(`/executions/${executionId(9)}/logs`)).statusCode).toBe(404)
+    expect((await world.service.app.inject({ url })).statusCode).toBe(401)
+  })
+
+  it.each([
+    '/executions/nonsense/logs',
+    `/executions/${executionId()}/logs?cursor=nonsense`,
+    `/executions/${executionId()}/logs?cursor=WzEsLTFd`,
+    `/executions/${executionId()}/logs?limit=0`,
+    `/executions/${executionId()}/logs?attempt=0`,
+    `/executions/${executionId()}/logs?color=red`,
+  ])('are refused for %s', async (url) => {
+    const world = await openWorld()
+    expect((await world.get(url)).statusCode).toBe(400)
+  })
+})
+
+describe('an artifact', () => {
+  it('is served as a file that no browser runs', async () => {
+    const world = await openWorld({
+      run: ({ context }) => {
+        context.artifact('sales.csv', 'text/csv', 'a,b\n1,€')
+        context.artifact('page.html', 'text/html', '<script>alert(1)</script>')
+        context.artifact('raw.bin', 'image/png', new Uint8Array([0, 255, 1]))
+      },
+    })
+    await world.command(command(inMs(0)))
+    const of = (name: string, user?: string) => world.get(`/executions/${executionId()}/artifacts/${name}`, user)
+    const csv = await of('sales.csv')
+    expect([csv.statusCode, csv.body]).toEqual([200, 'a,b\n1,€'])
+    expect(csv.headers).toMatchObject({
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': 'attachment; filename="sales.csv"',
+      'x-content-type-options': 'nosniff',
+    })
+    expect((await of('page.html')).headers['content-type']).toBe('application/octet-stream')
+    const png = await of('raw.bin')
+    expect([png.headers['content-type'], [...png.rawPayload]]).toEqual(['image/png', [0, 255, 1]])
+    expect((await of('sales.csv', 'usr-2')).statusCode).toBe(404)
+    expect((await of('other.csv')).statusCode).toBe(404)
+  })
+})
+
+describe('the job types', () => {
+  it('are told to users and to services', async () => {
+    const world = await openWorld()
+    const list = await world.get('/job-types')
+    expect(
+      pageOf(jobType)
+        .parse(list.json())
+        .data.map((one) => one.type),
+    ).toEqual(['TEST'])
+    expect((await world.get('/job-types/TEST')).json()).toEqual(list.json().data[0])
+    expect((await world.internal('GET', '/internal/job-types')).json().data).toEqual(list.json().data)
+    const missing = await world.get('/job-types/TSET')
+    expect([missing.statusCode, missing.json().detail]).toEqual([404, 'There is no such job type; did you mean TEST?'])
+    expect((await world.service.app.inject({ url: '/internal/job-types' })).statusCode).toBe(401)
+  })
+})
+
+describe('the reconcile', () => {
+  it('tells what has changed since a moment, and whole states on demand', async () => {
+    const world = await openWorld()
+    await world.command(
+      command({ executionId: executionId(1), ...inMs(0) }),
+      command({ executionId: executionId(2), ...inMs(300) }),
+    )
+    await world.pass(400)
+    const changes = async (query: string) => {
+      const answer = await world.internal('GET', `/internal/executions/changes?${query}`)
+      return executionChangesPage.parse(answer.json()).data
+    }
+    const all = await changes('')
+    expect(all.map((one) => one.id)).toEqual([executionId(1), executionId(2)])
+    expect(await changes(`since=${start + 1}`)).toEqual([all[1]])
+    expect(await changes(`since=${all[0]?.changedAt}&after=${all[0]?.n}&limit=1`)).toEqual([all[1]])
+    const answer = await world.internal('POST', '/internal/executions/fetch', { ids: [executionId(2), executionId(9)] })
+    const { data } = executionsReply.parse(answer.json())
+    expect(data.map((one) => [one.executionId, one.state, one.seq])).toEqual([
+      [executionId(2), 'succeeded', all[1]?.seq],
+    ])
+  })
+})
+
+describe('a fresh executor', () => {
+  it('is ready once it has started, and not any more once it has stopped', async () => {
+    const world = await openWorld()
+    const ready = async () => (await world.service.app.inject({ url: '/readyz' })).statusCode
+    await world.get('/job-types')
+    expect(await ready()).toBe(200)
+  })
+
+  it('reads its configuration', async () => {
+    const world = await openWorld()
+    expect(await world.metric('belfry_executor_slots')).toContainEqual(
+      expect.stringMatching(/pool="io",state="free"\} 200|state="free".*200/),
+    )
+  })
+})

@@ -1,0 +1,218 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { createMemoryBus } from '@belfry/bus'
+import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage, Role } from '@belfry/contracts'
+import { createStaticDiscovery } from '@belfry/discovery'
+import { createServiceTokens, createTokenVerifier } from '@belfry/http'
+import {
+  type Clock,
+  createHealth,
+  createLog,
+  createManualClock,
+  createMetrics,
+  createSeededIds,
+  type ManualClock,
+} from '@belfry/service'
+import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { type ExecutorConfig, executorConfig } from '../src/config.ts'
+import type { Execution } from '../src/domain/execution.ts'
+import type { Stores } from '../src/domain/ports.ts'
+import type { Handler, RunContext } from '../src/handlers/handler.ts'
+import { createExecutorService } from '../src/service.ts'
+import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
+import { start as startAt } from './samples.ts'
+
+/** A call of the job type TEST, in the hands of the test. */
+export interface Call {
+  readonly params: Record<string, unknown>
+  readonly context: RunContext
+  readonly at: number
+}
+
+/** Calls on their way to the store thread; when there are none, nothing more happens until the clock is turned. */
+function countCalls(db: Database) {
+  let open = 0
+  const failing = new Set<string>()
+  const counted =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>, isWrite: boolean) =>
+    async (...args: A): Promise<R> => {
+      if (isWrite && failing.has(String(args[0]))) throw new Error(`told to fail: ${args[0]}`)
+      open += 1
+      try {
+        return await call(...args)
+      } finally {
+        open -= 1
+      }
+    }
+  const counting: Database = {
+    ...db,
+    write: counted(db.write, true),
+    writeEach: counted(db.writeEach, true),
+    read: counted(db.read, false),
+    readEach: counted(db.readEach, false),
+  }
+  return { db: counting, failing, isIdle: () => open === 0 }
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** Signs access tokens as auth-service does. */
+function createTokens(clock: Clock) {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const { x = '' } = publicKey.export({ format: 'jwk' })
+  const jwks = async () => [{ kty: 'OKP', crv: 'Ed25519', x, kid: 'k1', alg: 'EdDSA', use: 'sig' }]
+  const bearer = (userId: string, ...roles: Role[]) => {
+    const iat = Math.floor(clock.now() / 1000)
+    const claims = { sub: userId, name: userId, roles, iss: 'belfry', aud: 'belfry', iat, exp: iat + 86_400 }
+    const text = `${encode({ alg: 'EdDSA', typ: 'JWT', kid: 'k1' })}.${encode(claims)}`
+    return `Bearer ${text}.${sign(null, Buffer.from(text), privateKey).toString('base64url')}`
+  }
+  return { verifier: createTokenVerifier({ jwks, clock }), bearer }
+}
+
+export interface WorldOptions {
+  readonly config?: Partial<ExecutorConfig>
+  /** What TEST does; it succeeds with `null` unless told otherwise. */
+  readonly run?: (call: Call, number: number) => unknown
+  readonly handlers?: readonly Handler[]
+  /** The stores of an earlier process. */
+  readonly db?: Database
+  readonly clock?: ManualClock
+}
+
+export function testHandler(run: (params: Record<string, unknown>, context: RunContext) => unknown): Handler {
+  const handler: Handler<Record<string, unknown>> = {
+    type: 'TEST',
+    title: 'Test',
+    description: 'Does what the test says.',
+    params: z.looseObject({}),
+    result: z.unknown(),
+    timeoutMs: 1000,
+    slots: 'io',
+    examples: [],
+    run: async (params, context) => run(params, context),
+  }
+  return handler as Handler
+}
+
+/** The executor on a bus, a store and a clock of its own: commands go in, statuses come out. */
+export async function openWorld(options: WorldOptions = {}) {
+  const clock = options.clock ?? createManualClock(startAt)
+  const ids = createSeededIds(Number(process.hrtime.bigint() % 1_000_000n))
+  const log = createLog({ level: 'silent' })
+  const registry = createMetrics()
+  const metrics = registry.forService('executor-service')
+  const opened = options.db ?? (await openMemoryDatabase(migrations))
+  const { db, failing, isIdle } = countCalls(opened)
+  const groups = { 'job-execute': ['executor-service'], 'job-status': ['test'], 'job-dead-letter': ['test'] }
+  const bus = createMemoryBus({ clock, ids, sender: 'test', freeze: true, groups })
+  const tokens = createTokens(clock)
+  const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
+  const calls: Call[] = []
+  const statuses: JobStatusMessage[] = []
+  const deadLetters: DeadLetterMessage[] = []
+  await bus.subscribe('job-status', 'test', async (messages) => void statuses.push(...messages.map((one) => one.value)))
+  await bus.subscribe(
+    'job-dead-letter',
+    'test',
+    async (messages) => void deadLetters.push(...messages.map((one) => one.value)),
+  )
+  const run = testHandler((params, context) => {
+    const call = { params, context, at: clock.now() }
+    calls.push(call)
+    return options.run?.(call, calls.length) ?? null
+  })
+  const types = [run, ...(options.handlers ?? [])]
+  const service = createExecutorService({
+    clock,
+    log,
+    metrics,
+    ids,
+    health: createHealth({ clock, log }),
+    db,
+    bus,
+    discovery: createStaticDiscovery(),
+    tokens: tokens.verifier,
+    serviceTokens,
+    // A batch must not wait for the clock while the test waits for the batch.
+    config: { ...executorConfig.parse({}), executorRoomWaitMs: 0, ...options.config },
+    handlers: { types: new Map(types.map((one) => [one.type, one])), close: async () => undefined },
+    random: () => 0,
+  })
+  const stores: Stores = createSqliteStores(opened)
+
+  /** Lets everything happen that needs no time. */
+  async function settle(): Promise<void> {
+    for (let quiet = 0; quiet < 4; ) {
+      await turn()
+      quiet = isIdle() ? quiet + 1 : 0
+    }
+  }
+
+  /** Lets time pass, step by step, with everything settled in between. */
+  async function pass(ms: number, stepMs = 1): Promise<void> {
+    await settle()
+    for (let left = ms; left > 0; left -= stepMs) {
+      await clock.advance(Math.min(stepMs, left))
+      await settle()
+    }
+  }
+
+  async function read(executionId: string): Promise<Execution> {
+    const [found] = await stores.executions.find([executionId])
+    if (!found) throw new Error(`there is no ${executionId}`)
+    return found.execution
+  }
+
+  const test = {
+    service,
+    clock,
+    stores,
+    db: opened,
+    calls,
+    statuses,
+    deadLetters,
+    failing,
+    settle,
+    pass,
+    read,
+    async command(...commands: JobExecuteMessage[]) {
+      const published = bus.publish(
+        'job-execute',
+        commands.map((value) => ({ key: value.jobId, value })),
+      )
+      await published
+      await settle()
+    },
+    /** Asks as job-service does. */
+    async internal(method: 'GET' | 'POST' | 'PUT', url: string, payload?: object) {
+      const headers = { authorization: `Bearer ${serviceTokens.sign('job-service')}` }
+      return service.app.inject({ method, url, headers, ...(payload && { payload }) })
+    },
+    async get(url: string, userId = 'usr-1') {
+      return service.app.inject({ method: 'GET', url, headers: { authorization: tokens.bearer(userId, 'user') } })
+    },
+    metric: async (name: string) => (await registry.render()).split('\n').filter((line) => line.startsWith(name)),
+    async stop() {
+      const stopping = service.stop()
+      let isStopped = false
+      void stopping.finally(() => {
+        isStopped = true
+      })
+      while (!isStopped) await pass(50, 50)
+      await stopping
+    },
+  }
+  await service.start()
+  await settle()
+  onTestFinished(async () => {
+    failing.clear()
+    await test.stop()
+    if (!options.db) await opened.close()
+  })
+  return test
+}
+export type World = Awaited<ReturnType<typeof openWorld>>
