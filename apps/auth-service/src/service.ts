@@ -1,7 +1,6 @@
-import type { AddressInfo } from 'node:net'
-import type { Discovery, Instance } from '@belfry/discovery'
+import { createDoor, type Discovery } from '@belfry/discovery'
 import { createHttpApp, createTokenVerifier, type HttpApp } from '@belfry/http'
-import { createLoop, type ServiceDeps } from '@belfry/service'
+import { createLifecycle, createLoop, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import { createArgon2Passwords } from './argon2.ts'
 import type { AuthConfig } from './config.ts'
@@ -65,27 +64,16 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   const logins = metrics.counter('belfry_auth_logins_total', 'Logins by outcome', ['outcome'])
   mountAccounts(app, { accounts, users, keys, clock, tokenLifetimeMs, logins })
   mountKeys(app, keys)
-  let instance: Instance | undefined
+  const { authHost: host, authPort: port } = config
+  const door = createDoor({ service: 'auth-service', app, host, port, discovery, health })
+  const life = createLifecycle([{ name: 'first key', start: keys.turn }, { name: 'keys', ...rotation }, door])
 
   return {
     app,
     async start() {
-      await keys.turn()
-      rotation.start()
-      const address = await app.listen({ host: config.authHost, port: config.authPort })
-      const { port } = app.server.address() as AddressInfo
-      const host = config.authHost
-      instance = { service: 'auth-service', id: `auth-service-${host}-${port}`, host, port }
-      await discovery.register(instance)
-      health.setReady(true)
-      return address
+      await life.start()
+      return door.address()
     },
-    async stop() {
-      health.setReady(false)
-      if (instance) await discovery.deregister(instance)
-      instance = undefined
-      await app.close()
-      await rotation.stop()
-    },
+    stop: life.stop,
   }
 }

@@ -5,6 +5,8 @@ const count = (byDefault: number, least = 1) => z.coerce.number().int().min(leas
 
 /** What the executor reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const executorConfig = z.object({
+  /** Standalone: nobody else can have the store open, so no sign of life is given, and a start takes everything over. */
+  mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The address that executor-service listens on, for the gateway and the other services; port 0 takes any free one. */
   executorHost: z.string().min(1).default('127.0.0.1'),
   executorPort: z.coerce.number().int().min(0).max(65_535).default(0),

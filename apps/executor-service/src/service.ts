@@ -1,9 +1,8 @@
-import type { AddressInfo } from 'node:net'
 import { type Bus, createConsumer, createRelay, type Relay, type Unpublished } from '@belfry/bus'
 import type { JobStatusMessage } from '@belfry/contracts'
-import type { Discovery, Instance } from '@belfry/discovery'
+import { createDoor, type Discovery } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLoop, type Part, type Running, type ServiceDeps, startInOrder } from '@belfry/service'
+import { createLifecycle, createLoop, type Part, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { ExecutorConfig } from './config.ts'
 import { toStatusMessage } from './domain/execution.ts'
@@ -133,6 +132,7 @@ function createRooms(deps: ExecutorServiceDeps) {
     }),
   })
   const lossDeps = { stores, clock, log, metrics, instance: () => instance, onChanged }
+  const isAlone = config.mode === 'standalone'
   const enlist = () => stores.executors.enlist(instance, null)
   const heartbeat = createLoop({
     name: 'heartbeat',
@@ -142,6 +142,7 @@ function createRooms(deps: ExecutorServiceDeps) {
     runOnce: createHeartbeat({
       ...lossDeps,
       runs,
+      isAlone,
       async onGone() {
         instance = `executor-${ids.uuid()}`
         await enlist()
@@ -155,9 +156,9 @@ function createRooms(deps: ExecutorServiceDeps) {
   const presence = {
     async start() {
       await enlist()
-      await takeOver(lossDeps)
+      if (isAlone) await takeOver(lossDeps)
+      else rescueLoop.start()
       heartbeat.start()
-      rescueLoop.start()
     },
     async stop() {
       await rescueLoop.stop()
@@ -207,35 +208,14 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
   })
 }
 
-/** Listens, and lets the others find the service; in reverse when it stops. */
-function createDoor(app: HttpApp, { config, discovery, health }: ExecutorServiceDeps) {
-  let instance: Instance | null = null
-  let address = ''
-  return {
-    name: 'door',
-    address: () => address,
-    async start() {
-      const { executorHost: host } = config
-      address = await app.listen({ host, port: config.executorPort })
-      const { port } = app.server.address() as AddressInfo
-      instance = { service: 'executor-service', id: `executor-service-${host}-${port}`, host, port }
-      await discovery.register(instance)
-      health.setReady(true)
-    },
-    async stop() {
-      health.setReady(false)
-      if (instance) await discovery.deregister(instance)
-      await app.close()
-    },
-  }
-}
-
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
   const { bus, db, clock, log, metrics } = deps
   const rooms = createRooms(deps)
   const { relay, runs, poll, presence, handlers, intake } = rooms
   const app = createApp(deps, rooms)
-  const door = createDoor(app, deps)
+  const { executorHost: host, executorPort: port } = deps.config
+  const { discovery, health } = deps
+  const door = createDoor({ service: 'executor-service', app, host, port, discovery, health })
   showSlots(deps, rooms)
   const poison = createPoisonStore(db, clock)
   const consumer = createConsumer({
@@ -257,18 +237,14 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     { name: 'job-execute', ...consumer },
     door,
   ]
-  let running: Promise<Running> | null = null
+  const life = createLifecycle(parts)
 
   return {
     app,
     async start() {
-      running ??= startInOrder(parts)
-      await running
+      await life.start()
       return door.address()
     },
-    async stop() {
-      const started = await running?.catch(() => null)
-      await started?.stop()
-    },
+    stop: life.stop,
   }
 }

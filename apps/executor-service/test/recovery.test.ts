@@ -178,7 +178,7 @@ describe('the heartbeat', () => {
   })
 
   it('gives back a claim that nobody holds, after two beats', async () => {
-    const world = await openWorld()
+    const world = await openWorld({ config: { mode: 'distributed' } })
     await world.pass(10)
     const [me] = await world.stores.executors.all()
     await world.stores.executions.insert([claimed(execution({ runAt: start, fireAt: start }), me!.instance)], start)
@@ -190,12 +190,12 @@ describe('the heartbeat', () => {
 
   it('of an executor that was taken for dead stops its runs; their results count for nothing', async () => {
     const results: ((value: string) => void)[] = []
-    const config = { executorAbortGraceMs: 100 }
+    const config = { mode: 'distributed' as const, executorAbortGraceMs: 100 }
     const world = await openWorld({ config, run: () => new Promise((resolve) => results.push(resolve)) })
     await world.command(command(inMs(0)))
     const [me] = await world.stores.executors.all()
     await world.stores.executors.remove(me!.instance)
-    // The rescue of this very process gives the run back, since its owner has no row.
+    // Its own rescue gives the run back, since its owner has no row.
     await world.pass(900, 10)
     expect(world.calls.map((one) => one.context.epoch)).toEqual([1, 2])
     expect(world.calls[0]?.context.signal.aborted).toBe(true)

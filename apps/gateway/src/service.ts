@@ -1,7 +1,6 @@
-import type { AddressInfo } from 'node:net'
-import type { Discovery, Hop, Instance, RestClient } from '@belfry/discovery'
+import { createDoor, type Discovery, type Hop, type RestClient } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type TokenVerifier } from '@belfry/http'
-import type { MetricsRegistry, ServiceDeps } from '@belfry/service'
+import { createLifecycle, type MetricsRegistry, type ServiceDeps } from '@belfry/service'
 import type { GatewayConfig } from './config.ts'
 import { proxiedServices } from './domain/route-table.ts'
 import { mountDocs } from './routes/docs.ts'
@@ -50,22 +49,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
   mountSystem(app, { discovery, hop, rest, registry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountProxy(app, hop)
   addReadiness(deps)
-  let own: Instance | undefined
+  const door = createDoor({ service: 'gateway', app, host: config.host, port: config.port, discovery, health })
+  const life = createLifecycle([door])
 
   return {
     app,
     async start() {
-      const address = await app.listen({ host: config.host, port: config.port })
-      const { port } = app.server.address() as AddressInfo
-      own = { service: 'gateway', id: `gateway-${config.host}-${port}`, host: config.host, port }
-      await discovery.register(own)
-      health.setReady(true)
-      return address
+      await life.start()
+      return door.address()
     },
-    async stop() {
-      health.setReady(false)
-      if (own) await discovery.deregister(own)
-      await app.close()
-    },
+    stop: life.stop,
   }
 }

@@ -1,9 +1,8 @@
-import type { AddressInfo } from 'node:net'
 import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
 import { putJobBody, type Refusal } from '@belfry/contracts'
-import type { Discovery, Instance, RestClient } from '@belfry/discovery'
+import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { type Loop, type Part, type Running, type ServiceDeps, startInOrder } from '@belfry/service'
+import { createLifecycle, type Loop, type Part, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { z } from 'zod'
 import type { JobConfig } from './config.ts'
@@ -103,29 +102,6 @@ function createApp(deps: JobServiceDeps, { stores, jobs, lists, trigger }: Rooms
   return app
 }
 
-/** Listens, and lets the others find the service; in reverse when it stops. */
-function createDoor(app: HttpApp, { config, discovery, health }: JobServiceDeps) {
-  let instance: Instance | null = null
-  let address = ''
-  return {
-    name: 'door',
-    address: () => address,
-    async start() {
-      const { jobHost: host, jobPort } = config
-      address = await app.listen({ host, port: jobPort })
-      const { port } = app.server.address() as AddressInfo
-      instance = { service: 'job-service', id: `job-service-${host}-${port}`, host, port }
-      await discovery.register(instance)
-      health.setReady(true)
-    },
-    async stop() {
-      health.setReady(false)
-      if (instance) await discovery.deregister(instance)
-      await app.close()
-    },
-  }
-}
-
 /** Runs the loops, and gives each a turn as soon as executors come: what waited for them need not wait longer. */
 function createLoopPart({ discovery }: JobServiceDeps, loops: readonly Loop[]): Part {
   let unwatch: (() => void) | null = null
@@ -149,7 +125,8 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const rooms = createRooms(deps)
   const { stores, relay, sender, jobs } = rooms
   const app = createApp(deps, rooms)
-  const door = createDoor(app, deps)
+  const { jobHost: host, jobPort: port } = deps.config
+  const door = createDoor({ service: 'job-service', app, host, port, discovery: deps.discovery, health: deps.health })
   const consumer = createConsumer({
     bus,
     topic: 'job-status',
@@ -166,19 +143,15 @@ export function createJobService(deps: JobServiceDeps): JobService {
     createLoopPart(deps, createLoops({ deps, ...rooms })),
     door,
   ]
-  let running: Promise<Running> | null = null
+  const life = createLifecycle(parts)
 
   return {
     app,
     async start() {
-      running ??= startInOrder(parts)
-      await running
+      await life.start()
       return door.address()
     },
-    async stop() {
-      const started = await running?.catch(() => null)
-      await started?.stop()
-    },
+    stop: life.stop,
     jobs: {
       putJob: ({ ownerId, key, body }) => jobs.put({ ownerId, minted: ids.uuid(), key, body: putJobBody.parse(body) }),
     },

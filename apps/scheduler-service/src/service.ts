@@ -1,8 +1,7 @@
-import type { AddressInfo } from 'node:net'
 import { type Bus, createConsumer } from '@belfry/bus'
-import type { Discovery, Instance, RestClient } from '@belfry/discovery'
+import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLoop, type Part, type Running, type ServiceDeps, startInOrder } from '@belfry/service'
+import { createLifecycle, createLoop, type Part, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { SchedulerConfig } from './config.ts'
 import { createCompiled } from './domain/compiled.ts'
@@ -65,27 +64,6 @@ function createFacts({ metrics, log }: SchedulerServiceDeps) {
       log.error({ jobId, err }, 'a schedule cannot be worked on; it is put aside'),
     onRefused: (jobId: string, reason: string) =>
       log.error({ jobId, reason }, 'a change of a job cannot be taken over'),
-  }
-}
-
-/** Listens, and lets the others find the service; in reverse when it stops. */
-function createDoor(app: HttpApp, { config, discovery, health }: SchedulerServiceDeps) {
-  let instance: Instance | null = null
-  return {
-    async open(): Promise<string> {
-      const { schedulerHost: host, schedulerPort } = config
-      const address = await app.listen({ host, port: schedulerPort })
-      const { port } = app.server.address() as AddressInfo
-      instance = { service: 'scheduler-service', id: `scheduler-service-${host}-${port}`, host, port }
-      await discovery.register(instance)
-      health.setReady(true)
-      return address
-    },
-    async close() {
-      health.setReady(false)
-      if (instance) await discovery.deregister(instance)
-      await app.close()
-    },
   }
 }
 
@@ -153,30 +131,24 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const group = { bus, group: 'scheduler-service', poison, log, metrics } as const
   const changes = createConsumer({ ...group, topic: 'job-changes', handle: createChangesHandler(hearing) })
   const statuses = createConsumer({ ...group, topic: 'job-status', handle: createStatusHandler(hearing) })
-  const door = createDoor(app, deps)
-  let address = ''
-  const open = async () => {
-    address = await door.open()
-  }
+  const { schedulerHost: host, schedulerPort: port } = config
+  const door = createDoor({ service: 'scheduler-service', app, host, port, discovery: deps.discovery, health })
   const parts: Part[] = [
     { name: 'sender', stop: sender.drain },
     { name: 'advance', start: advance.start, stop: advance.stop },
     { name: 'job-status', start: statuses.start, stop: statuses.stop },
     { name: 'job-changes', start: changes.start, stop: changes.stop },
     createReconciling(deps, reconcile),
-    { name: 'door', start: open, stop: door.close },
+    door,
   ]
-  let running: Promise<Running> | null = null
+  const life = createLifecycle(parts)
 
   return {
     app,
     async start() {
-      running ??= startInOrder(parts)
-      await running
-      return address
+      await life.start()
+      return door.address()
     },
-    async stop() {
-      await (await running)?.stop()
-    },
+    stop: life.stop,
   }
 }

@@ -12,6 +12,7 @@ import { createSchedulerService, migrations as schedulerMigrations } from '@belf
 import {
   createHealth,
   createIds,
+  createLifecycle,
   createLog,
   createMetrics,
   createSystemClock,
@@ -19,7 +20,6 @@ import {
   type Part,
   readConfig,
   type ServiceDeps,
-  startInOrder,
 } from '@belfry/service'
 import { type HeldLock, lockDataFolder, openStoreThread, type StorageError } from '@belfry/storage'
 import manifest from '../package.json' with { type: 'json' }
@@ -136,7 +136,7 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
 type Services = Awaited<ReturnType<typeof openServices>>
 
 /** Who hears of a service's changes stops after it, so that what it finishes while it stops is still taken over. */
-function partsOf({ auth, executor, scheduler, job, gateway }: Services, onAddress: (url: string) => void): Part[] {
+function partsOf({ auth, executor, scheduler, job, gateway }: Services): Part[] {
   return [
     { name: 'auth-service', ...auth },
     { name: 'scheduler-service', stop: scheduler.stop },
@@ -144,7 +144,7 @@ function partsOf({ auth, executor, scheduler, job, gateway }: Services, onAddres
     { name: 'executor-service', ...executor },
     { name: 'scheduler-service', start: scheduler.start },
     { name: 'job-service', start: job.start },
-    { name: 'gateway', start: async () => onAddress(await gateway.start()), stop: gateway.stop },
+    { name: 'gateway', ...gateway },
   ]
 }
 
@@ -156,27 +156,23 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     log.fatal({ err: error }, 'nothing can be stored any more')
     options.onFatal?.(error)
   })
-  let url = ''
-  const running = await (async () => {
-    const services = await openServices(settled, dataDir, shared)
-    const started = await startInOrder([
-      { name: 'lock', stop: lock.release },
-      { name: 'store thread', stop: shared.thread.close },
-      { name: 'bus', stop: shared.bus.close },
-      { name: 'hops', stop: services.closeHops },
-      ...partsOf(services, (address) => {
-        url = address
-      }),
-    ])
-    lock.announce(url)
-    await sayHello(services.job.jobs, shared.bus, log)
-    return started
-  })().catch(async (error: unknown) => {
+  const services = await openServices(settled, dataDir, shared).catch(async (error: unknown) => {
     await shared.thread.close()
     throw error
   })
+  const { gateway, job } = services
+  const life = createLifecycle([
+    { name: 'lock', stop: lock.release },
+    { name: 'store thread', stop: shared.thread.close },
+    { name: 'bus', stop: shared.bus.close },
+    { name: 'hops', stop: services.closeHops },
+    ...partsOf(services),
+    { name: 'address', start: async () => lock.announce(await gateway.start()) },
+    { name: 'hello', start: () => sayHello(job.jobs, shared.bus, log) },
+  ])
+  await life.start()
   const moved = port === config.port ? {} : { wantedPort: config.port }
-  return { url, dataDir, ...moved, log, stop: running.stop }
+  return { url: await gateway.start(), dataDir, ...moved, log, stop: life.stop }
 }
 
 /**

@@ -1,4 +1,5 @@
 export { type BreakerConfig, type BreakerState, breakerStates } from './breaker.ts'
+export { createDoor, type Door, type DoorOptions, type Listener } from './door.ts'
 export { type BreakerView, createHop, type Hop, type HopOptions, originOf } from './hop.ts'
 export { HopError, type HopErrorCode } from './hop-error.ts'
 export type { Discovery, Instance } from './port.ts'

@@ -5,8 +5,17 @@ export interface Part {
   stop?(): Promise<unknown> | unknown
 }
 
-/** What has been started. `stop` may be called twice: both calls wait for the one stopping. */
-export interface Running {
+/** A whole made of parts. */
+export interface Lifecycle {
+  /**
+   * Starts the parts one after the other. When one fails, those before it are stopped again and its error is thrown on.
+   * A second call waits for the first.
+   */
+  start(): Promise<void>
+  /**
+   * Stops in reverse what was started, and reaches every part, whatever the others throw; the errors are thrown at the
+   * end. A second call waits for the first; before `start` it does nothing.
+   */
   stop(): Promise<void>
 }
 
@@ -23,11 +32,7 @@ async function stopInReverse(started: readonly Part[]): Promise<void> {
   if (errors.length > 1) throw new AggregateError(errors, 'several parts did not stop cleanly')
 }
 
-/**
- * Starts the parts one after the other. When one fails, those before it are stopped again and its error is thrown on.
- * Stopping goes in reverse and reaches every part, whatever the others throw; the errors are thrown at the end.
- */
-export async function startInOrder(parts: readonly Part[]): Promise<Running> {
+async function startInOrder(parts: readonly Part[]): Promise<void> {
   const started: Part[] = []
   for (const part of parts) {
     try {
@@ -38,10 +43,27 @@ export async function startInOrder(parts: readonly Part[]): Promise<Running> {
     }
     started.push(part)
   }
+}
+
+/** Parts that start in order and stop in reverse; it starts once. */
+export function createLifecycle(parts: readonly Part[]): Lifecycle {
+  let starting: Promise<void> | undefined
   let stopping: Promise<void> | undefined
+  const stopStarted = async () => {
+    const hasStarted = await starting?.then(
+      () => true,
+      () => false,
+    )
+    if (hasStarted) await stopInReverse(parts)
+  }
   return {
+    start() {
+      starting ??= startInOrder(parts)
+      return starting
+    },
     stop() {
-      stopping ??= stopInReverse(started)
+      if (!starting) return Promise.resolve()
+      stopping ??= stopStarted()
       return stopping
     },
   }

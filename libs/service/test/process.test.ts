@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest'
 import {
   createHealth,
   createIds,
+  createLifecycle,
   createLog,
   createLoop,
   createManualClock,
   createMetrics,
   createSeededIds,
-  startInOrder,
 } from '../src/index.ts'
 
 const silent = createLog({ level: 'silent' })
@@ -148,22 +148,26 @@ describe('starting in order', () => {
 
   it('stops in reverse, once, however often it is asked', async () => {
     const { steps, parts } = recorded()
-    const running = await startInOrder(parts)
-    await Promise.all([running.stop(), running.stop()])
-    await running.stop()
+    const life = createLifecycle(parts)
+    await Promise.all([life.start(), life.start()])
+    await Promise.all([life.stop(), life.stop()])
+    await life.stop()
     expect(steps).toEqual(['start store', 'start bus', 'start http', 'stop http', 'stop bus', 'stop store'])
   })
 
   it('stops what has started when a later part fails', async () => {
     const { steps, parts } = recorded('http')
-    await expect(startInOrder(parts)).rejects.toThrow('http is broken')
+    const life = createLifecycle(parts)
+    await expect(life.start()).rejects.toThrow('http is broken')
+    await life.stop()
     expect(steps).toEqual(['start store', 'start bus', 'stop bus', 'stop store'])
   })
 
   it('stops the others although one does not stop', async () => {
     const { steps, parts } = recorded('stop bus')
-    const running = await startInOrder(parts)
-    await expect(running.stop()).rejects.toThrow('bus did not stop cleanly')
+    const life = createLifecycle(parts)
+    await life.start()
+    await expect(life.stop()).rejects.toThrow('bus did not stop cleanly')
     expect(steps.at(-1)).toBe('stop store')
   })
 })

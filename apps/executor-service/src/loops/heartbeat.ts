@@ -11,18 +11,24 @@ export interface HeartbeatOptions {
   readonly metrics: ExecutorMetrics
   readonly runs: Runs
   readonly instance: () => string
+  /** Nobody else can have the store open, so nobody waits for a sign of life. */
+  readonly isAlone: boolean
   /** This executor was taken for dead: it goes on under another name. */
   readonly onGone: () => Promise<void>
   readonly onChanged: (stored: readonly Stored[]) => void
 }
+
+/** An executor that is alone and holds nothing looks only every so many beats: idling shall cost nothing. */
+const idleBeats = 10
 
 /**
  * One beat (protocol.md step 11): a sign of life, and a look at what this executor runs by what is stored. What was
  * cancelled is told to stop; what it does not hold in two beats running (the answer to a claim was lost) is given back.
  */
 export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> {
-  const { stores, clock, log, metrics, runs, instance, onGone, onChanged } = options
+  const { stores, clock, log, metrics, runs, instance, isAlone, onGone, onChanged } = options
   let missedBefore = new Map<Handle, number>()
+  let beats = 0
 
   async function giveBack(missed: readonly HeldExecution[]): Promise<void> {
     const twice = missed.filter((one) => missedBefore.get(one.handle) === one.epoch)
@@ -44,7 +50,10 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
 
   return async () => {
     const me = instance()
-    const [isAlive, stored] = await Promise.all([stores.executors.beat(me), stores.executions.heldBy(me)])
+    const isIdle = isAlone && runs.claims.held.size === 0 && missedBefore.size === 0
+    if (isIdle && beats++ % idleBeats !== 0) return
+    const beat = isAlone ? true : stores.executors.beat(me)
+    const [isAlive, stored] = await Promise.all([beat, stores.executions.heldBy(me)])
     if (!isAlive) {
       log.error({ instance: me }, 'this executor was taken for dead; its runs are told to stop')
       runs.abandon()

@@ -12,6 +12,7 @@ import { decodeCursor, encodeCursor, type HttpApp, sendPage } from '@belfry/http
 import { z } from 'zod'
 import type { LogEntry, Stored, Stores } from '../domain/ports.ts'
 
+const tags = ['executions']
 const reads = { access: 'viewer' } as const
 const logPlace = z.tuple([z.int().min(0), z.int().min(0)])
 const noExecution = refusal('not-found', 'You have no such execution.')
@@ -35,6 +36,8 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
   }
 
   const logSchema = {
+    tags,
+    summary: 'What the attempts of an execution have logged',
     params: z.strictObject({ id: executionId }),
     querystring: logsQuery,
     response: { 200: pageOf(logLine) },
@@ -50,7 +53,11 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
     return sendPage(reply, lines, limit, ({ epoch, seq }) => [epoch, seq], viewLine)
   })
 
-  const artifactSchema = { params: z.strictObject({ id: executionId, name: z.string().min(1).max(100) }) }
+  const artifactSchema = {
+    tags,
+    summary: 'A file that an execution has made',
+    params: z.strictObject({ id: executionId, name: z.string().min(1).max(100) }),
+  }
   app.get('/executions/:id/artifacts/:name', { schema: artifactSchema, config: reads }, async (request, reply) => {
     const { id, name } = request.params
     const found = await findOwn(id, request.caller.userId)

@@ -7,10 +7,20 @@ const typeList = z.strictObject({ data: z.array(jobType) })
 
 /** The job types of this executor, for users and for job-service. */
 export function mountJobTypes(app: HttpApp, types: readonly JobType[]): void {
-  const list = { schema: { response: { 200: pageOf(jobType) } }, config: { access: 'viewer' } } as const
+  const tags = ['job types']
+  const list = {
+    schema: { tags, summary: 'What jobs can do', response: { 200: pageOf(jobType) } },
+    config: { access: 'viewer' },
+  } as const
   app.get('/job-types', list, () => ({ data: [...types], page: { nextCursor: null, hasMore: false } }))
 
-  const one = { params: z.strictObject({ type: z.string().min(1).max(100) }), response: { 200: jobType } }
+  const summary = 'A job type: its params, their defaults, examples'
+  const one = {
+    tags,
+    summary,
+    params: z.strictObject({ type: z.string().min(1).max(100) }),
+    response: { 200: jobType },
+  }
   app.get('/job-types/:type', { schema: one, config: { access: 'viewer' } }, async (request, reply) => {
     const { type } = request.params
     const found = types.find((known) => known.type === type)

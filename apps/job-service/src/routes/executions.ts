@@ -26,6 +26,7 @@ export interface ExecutionRoutes {
   readonly once: WithIdempotency
 }
 
+const tags = ['executions']
 const reads = { access: 'viewer' } as const
 const executionPlace = z.tuple([z.int().nonnegative(), z.int().nonnegative()])
 const page = { 200: pageOf(executionView) }
@@ -45,7 +46,13 @@ export function mountExecutions(app: HttpApp, { lists, executions, trigger, once
     return sendTo(reply)(isRefusal(asked) ? asked : await find(asked))
   }
 
-  const triggers = { params: jobParams, body: triggerBody, response: { 202: executionView } }
+  const triggers = {
+    tags,
+    summary: 'Run a job now, once',
+    params: jobParams,
+    body: triggerBody,
+    response: { 202: executionView },
+  }
   app.post('/jobs/:id/trigger', { schema: triggers, config: { access: 'user' } }, (request, reply) =>
     once(request, reply, async (minted) => {
       const { params, reason } = request.body ?? {}
@@ -57,25 +64,41 @@ export function mountExecutions(app: HttpApp, { lists, executions, trigger, once
     }),
   )
 
-  const ofJob = { params: jobParams, querystring: executionsQuery, response: page }
+  const ofJob = {
+    tags,
+    summary: "A job's executions, newest first",
+    params: jobParams,
+    querystring: executionsQuery,
+    response: page,
+  }
   app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) => {
     const job = { ownerId: request.caller.userId, ref: request.params.id }
     return list(reply, request.query, (asked) => lists.listExecutionsOf(job, request.query, asked))
   })
 
-  const all = { querystring: executionsQuery, response: page }
+  const all = { tags, summary: 'Executions, newest first', querystring: executionsQuery, response: page }
   app.get('/executions', { schema: all, config: reads }, (request, reply) => {
     const scope = { ownerId: request.caller.userId }
     return list(reply, request.query, (asked) => lists.listExecutions(scope, request.query, asked))
   })
 
-  const one = { params: z.object({ id: executionId }), response: { 200: executionView } }
+  const one = {
+    tags,
+    summary: 'An execution, with every attempt',
+    params: z.object({ id: executionId }),
+    response: { 200: executionView },
+  }
   app.get('/executions/:id', { schema: one, config: reads }, async (request, reply) => {
     const found = await executions.find(request.caller.userId, request.params.id)
     return found ? viewExecution(found) : reply.refuse(noSuchExecution)
   })
 
-  const deadLetters = { querystring: pageQuery, response: page }
+  const deadLetters = {
+    tags,
+    summary: 'Executions that failed for good, newest first',
+    querystring: pageQuery,
+    response: page,
+  }
   app.get('/dead-letters', { schema: deadLetters, config: reads }, (request, reply) => {
     const scope = { ownerId: request.caller.userId, failed: true } as const
     return list(reply, request.query, (asked) => lists.listExecutions(scope, {}, asked))

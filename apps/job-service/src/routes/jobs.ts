@@ -28,6 +28,7 @@ export interface JobRoutes {
 
 /** A job's routes take its id or its key. */
 export const jobParams = z.object({ id: jobRef })
+const tags = ['jobs']
 const reads = { access: 'viewer' } as const
 const changes = { access: 'user' } as const
 const jobPlace = z.tuple([z.int().nonnegative()])
@@ -36,7 +37,7 @@ const jobPlace = z.tuple([z.int().nonnegative()])
 export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRoutes): void {
   const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
 
-  const create = { body: createJobBody, response: { 201: jobView } }
+  const create = { tags, summary: 'Create a job', body: createJobBody, response: { 201: jobView } }
   app.post('/jobs', { schema: create, config: changes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const job = await jobs.create({ ownerId: request.caller.userId, minted, body: request.body })
@@ -45,14 +46,20 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRo
   )
 
   // Keys are checked by the use case, which knows what else may stand in their place.
-  const put = { params: z.object({ key: z.string() }), body: putJobBody, response: { 201: jobView } }
+  const put = {
+    tags,
+    summary: 'Create a job under a key',
+    params: z.object({ key: z.string() }),
+    body: putJobBody,
+    response: { 201: jobView },
+  }
   app.put('/jobs/:key', { schema: put, config: changes }, async (request, reply) => {
     const { key } = request.params
     const job = await jobs.put({ ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
     return isRefusal(job) ? reply.refuse(job) : reply.code(201).headers(headersOf(job)).send(views.job(job))
   })
 
-  const list = { querystring: jobsQuery, response: { 200: pageOf(jobView) } }
+  const list = { tags, summary: 'Jobs, newest first', querystring: jobsQuery, response: { 200: pageOf(jobView) } }
   app.get('/jobs', { schema: list, config: reads }, async (request, reply) => {
     const { status, jobType, q } = request.query
     const page = readPage(request.query, jobPlace)
@@ -60,19 +67,24 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRo
     return answerRows(reply, await lists.listJobs(request.caller.userId, { status, jobType, q }, page), views.job)
   })
 
-  const read = { params: jobParams, response: { 200: jobView } }
+  const read = { tags, summary: 'A job, by id or key', params: jobParams, response: { 200: jobView } }
   app.get('/jobs/:id', { schema: read, config: reads }, async (request, reply) => {
     const job = await jobs.find(request.caller.userId, request.params.id)
     return isRefusal(job) ? reply.refuse(job) : reply.header('etag', etagOf(job)).send(views.job(job))
   })
 
-  const status = { params: jobParams, response: { 200: jobStatusView } }
+  const status = { tags, summary: "A job's status, in short", params: jobParams, response: { 200: jobStatusView } }
   app.get('/jobs/:id/status', { schema: status, config: reads }, async (request, reply) => {
     const detail = await lists.jobInDetail(request.caller.userId, request.params.id)
     return isRefusal(detail) ? reply.refuse(detail) : views.status(detail)
   })
 
-  const cancel = { params: jobParams, response: { 200: fencedJobView, 202: fencedJobView } }
+  const cancel = {
+    tags,
+    summary: 'Cancel a job for good; the answer lists what may still run',
+    params: jobParams,
+    response: { 200: fencedJobView, 202: fencedJobView },
+  }
   app.post('/jobs/:id/cancel', { schema: cancel, config: changes }, async (request, reply) => {
     const fenced = await jobs.cancel(request.caller.userId, request.params.id)
     if (isRefusal(fenced)) return reply.refuse(fenced)

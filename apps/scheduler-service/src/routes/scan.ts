@@ -7,6 +7,6 @@ const scanReply = z.strictObject({ advanced: z.number().int(), sent: z.number().
 
 /** `POST /scheduler/scan`: looks at once for what is due. It never hurries anything: what is due is due anyway. */
 export function mountScan(app: HttpApp, scan: () => Promise<Worked>): void {
-  const schema = { summary: 'Look for what is due now', response: { 200: scanReply } }
+  const schema = { tags: ['scheduler'], summary: 'Look for what is due now', response: { 200: scanReply } }
   app.post('/scheduler/scan', { schema, config: { access: 'user' } }, () => scan())
 }
