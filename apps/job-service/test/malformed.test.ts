@@ -49,6 +49,30 @@ describe('a body that no job is made of', () => {
     expect(await count()).toBe(0)
   })
 
+  it('is refused with the faults of its fields and of its schedule together', async () => {
+    const body = {
+      jobTipe: 'DUMMY',
+      priority: 12,
+      schedule: '61 * * * *',
+      delay: '5s',
+      retry: { delay: '2m', maxDelay: '1m' },
+    }
+    const answer = await world.call<Problem>('POST', '/jobs', JSON.stringify(body))
+    expect(answer.status).toBe(400)
+    expect(pointersOf(answer.body).toSorted()).toEqual([
+      '/delay',
+      '/jobTipe',
+      '/jobType',
+      '/priority',
+      '/retry/maxDelay',
+    ])
+    const unread = await world.call<Problem>('POST', '/jobs', JSON.stringify({ ...body, delay: undefined }))
+    expect(unread.body.errors).toContainEqual(expect.objectContaining({ pointer: '/schedule', code: 'out-of-range' }))
+    const zone = { jobType: 'DUMMY', priority: 0, schedule: { cron: '* * * * *', timezone: 'Europe/Berlim' } }
+    const elsewhere = await world.call<Problem>('POST', '/jobs', JSON.stringify(zone))
+    expect(elsewhere.body.errors).toContainEqual(expect.objectContaining({ suggestion: 'Europe/Berlin' }))
+  })
+
   it.each([
     ['schedule', { every: '1ms' }],
     ['schedule', { every: 90 }],

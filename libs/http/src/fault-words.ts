@@ -46,9 +46,10 @@ const codes: Record<string, string> = {
   custom: 'bad-format',
 }
 
-/** The fault's code: what a program looks at. */
+/** The fault's code: what a program looks at. A schema's own rule may name one in the `params` of its issue. */
 export function codeOf(issue: z.core.$ZodIssue): string {
   if (issue.message === isMissing) return 'required'
+  if (issue.code === 'custom' && typeof issue.params?.code === 'string') return issue.params.code
   if (issue.code === 'too_small') return issue.origin === 'string' ? 'too-short' : 'too-small'
   if (issue.code === 'too_big') return issue.origin === 'string' ? 'too-long' : 'too-large'
   return codes[issue.code] ?? 'invalid'

@@ -73,6 +73,12 @@ function nearestValue(issue: Issue, given: unknown): string | undefined {
   return nearestName(given, issue.values.map(String))
 }
 
+/** What a schema's own rule suggests, beside its code. */
+function suggestedBy(issue: Issue): string | undefined {
+  const given = issue.code === 'custom' ? issue.params?.suggestion : undefined
+  return typeof given === 'string' ? given : undefined
+}
+
 function expand(issue: Issue, above: Path, context: Context): Found[] {
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
@@ -88,7 +94,7 @@ function expand(issue: Issue, above: Path, context: Context): Found[] {
     if (meant) return meant.flatMap((one) => expand(one, path, context))
     return [{ path, code: 'wrong-type', detail: wrongKind(issue.errors) }]
   }
-  const suggestion = nearestValue(issue, valueAt(context.data, path))
+  const suggestion = suggestedBy(issue) ?? nearestValue(issue, valueAt(context.data, path))
   return [{ path, code: codeOf(issue), detail: issue.message, suggestion }]
 }
 

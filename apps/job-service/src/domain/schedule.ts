@@ -5,7 +5,7 @@ import { isTimeZone, parseEvery, readZoneless } from '@belfry/time'
 
 /** The fields of a body that say when a job runs, in the order in which the first one counts. */
 const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
-type ScheduleField = (typeof scheduleFields)[number]
+export type ScheduleField = (typeof scheduleFields)[number]
 type ScheduleInput = Pick<CreateJobBody, ScheduleField>
 
 /** What a body's schedule fields mean. `pointer` names the field for whoever finds a fault in the schedule later. */

@@ -14,7 +14,7 @@ import {
 import { compileSchedule, scheduleWarnings } from '@belfry/time'
 import { findType, type JobTypes } from './job-types.ts'
 import { paramsLimitBytes } from './params.ts'
-import { type ReadingContext, type ReadSchedule, readSchedule } from './schedule.ts'
+import { type ReadingContext, type ReadSchedule, readSchedule, type ScheduleField } from './schedule.ts'
 
 /** time.md, "Failed: retry". */
 const retryDefaults: RetryPolicy = {
@@ -76,6 +76,18 @@ export function readSpec(body: CreateJobBody, context: SpecContext): ReadSpec | 
   return { spec, warnings: [...read.warnings, ...scheduleWarnings(schedule)] }
 }
 
+/**
+ * Faults of form in the schedule and retry fields of a body that may lack others, or be wrong in them: two schedules at
+ * once, a cron or zone that cannot be read, a longest wait below the first one. When and where the job is made does not
+ * matter to any of them.
+ */
+export function formFaults(body: Pick<CreateJobBody, ScheduleField | 'retry'>): Fault[] {
+  const context = { createdAt: 0, timezone: 'UTC' }
+  const read = readSchedule(body, context)
+  const faults = 'faults' in read ? read.faults : checkSchedule(read, { ...context, jobId: '' }).malformed
+  return [...faults, ...retryFaults(body.retry)]
+}
+
 /** Params of a job or of one trigger beyond their cap; null when they are small enough. */
 export function refuseSize(params: Record<string, unknown>): Refusal | null {
   if (Buffer.byteLength(JSON.stringify(params)) <= paramsLimitBytes) return null
@@ -84,7 +96,10 @@ export function refuseSize(params: Record<string, unknown>): Refusal | null {
 }
 
 /** A schedule must be readable (400) and have a fire time (422); a one-shot in the past is due at once. */
-function checkSchedule(read: ReadSchedule, context: SpecContext): { malformed: Fault[]; impossible: Fault[] } {
+function checkSchedule(
+  read: ReadSchedule,
+  context: Pick<SpecContext, 'createdAt' | 'jobId'>,
+): { malformed: Fault[]; impossible: Fault[] } {
   const { schedule, pointer } = read
   if (schedule.kind === 'manual' || schedule.kind === 'once') return { malformed: [], impossible: [] }
   const times = compileSchedule(schedule, context.jobId)

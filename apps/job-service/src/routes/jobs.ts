@@ -1,20 +1,11 @@
-import {
-  createJobBody,
-  fencedJobView,
-  isRefusal,
-  jobRef,
-  jobStatusView,
-  jobsQuery,
-  jobView,
-  pageOf,
-  putJobBody,
-} from '@belfry/contracts'
+import { fencedJobView, isRefusal, jobRef, jobStatusView, jobsQuery, jobView, pageOf } from '@belfry/contracts'
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
 import type { Jobs } from '../domain/jobs.ts'
 import type { Lists } from '../domain/lists.ts'
 import type { StoredJob } from '../domain/ports.ts'
+import { createBody, putBody } from './job-body.ts'
 import type { JobViews } from './job-view.ts'
 import { answerRows, readPage } from './pages.ts'
 
@@ -37,7 +28,7 @@ const jobPlace = z.tuple([z.int().nonnegative()])
 export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRoutes): void {
   const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
 
-  const create = { tags, summary: 'Create a job', body: createJobBody, response: { 201: jobView } }
+  const create = { tags, summary: 'Create a job', body: createBody, response: { 201: jobView } }
   app.post('/jobs', { schema: create, config: changes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const job = await jobs.create({ ownerId: request.caller.userId, minted, body: request.body })
@@ -50,7 +41,7 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRo
     tags,
     summary: 'Create a job under a key',
     params: z.object({ key: z.string() }),
-    body: putJobBody,
+    body: putBody,
     response: { 201: jobView },
   }
   app.put('/jobs/:key', { schema: put, config: changes }, async (request, reply) => {
