@@ -81,4 +81,5 @@ it('the tour of the README does what it says, command by command', async () => {
   const refused = await shell.run(mistake, 'JOB')
   expect(refused.printed).toContain('"suggestion":"jobType"')
   expect(refused.printed).toContain('/priority')
+  expect(refused.printed).toContain('"pointer":"/schedule"')
 })
