@@ -1,19 +1,16 @@
-import { type Bus, createConsumer, createRelay, type Relay, type Unpublished } from '@belfry/bus'
-import type { JobStatusMessage } from '@belfry/contracts'
+import { type Bus, createConsumer } from '@belfry/bus'
 import { createDoor, type Discovery } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, createLoop, type Part, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { ExecutorConfig } from './config.ts'
-import { toStatusMessage } from './domain/execution.ts'
-import type { Stored, Stores } from './domain/ports.ts'
-import { withDeadLetters } from './events/dead-letters.ts'
+import type { Stored } from './domain/ports.ts'
 import { createIntake } from './events/job-execute.ts'
+import { asUnpublished, createStatusRelay } from './events/status-relay.ts'
 import type { Handlers } from './handlers/handler.ts'
 import { createHandlers, describeHandlers, handlersDefaults } from './handlers/registry.ts'
-import { createHeartbeat } from './loops/heartbeat.ts'
 import { createPoll } from './loops/poll.ts'
-import { createRescue, takeOver } from './loops/rescue.ts'
+import { createIdentity, createPresence } from './loops/presence.ts'
 import { createExecutorMetrics } from './metrics.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
@@ -43,35 +40,6 @@ export interface ExecutorService {
   stop(): Promise<void>
 }
 
-/** The message is made when it is sent: most states are overtaken by the next one before that. */
-function asUnpublished({ handle, execution }: Stored): Unpublished<'job-status'> {
-  let message: JobStatusMessage | undefined
-  return {
-    n: handle,
-    seq: execution.seq,
-    key: execution.jobId,
-    get value() {
-      message ??= toStatusMessage(execution)
-      return message
-    },
-  }
-}
-
-function createStatusRelay({ bus, clock, log, metrics }: ExecutorServiceDeps, { executions }: Stores) {
-  return createRelay({
-    name: 'executions',
-    topic: 'job-status',
-    bus: { ...bus, ...withDeadLetters(bus) },
-    clock,
-    log,
-    metrics,
-    source: {
-      readUnpublished: async (limit) => (await executions.unpublished(limit)).map(asUnpublished),
-      markPublished: executions.markPublished,
-    },
-  })
-}
-
 /** Everything between the adapters and the doors. */
 function createRooms(deps: ExecutorServiceDeps) {
   const { clock, log, ids, config } = deps
@@ -85,8 +53,8 @@ function createRooms(deps: ExecutorServiceDeps) {
     })
   const handlerOf = (jobType: string) => handlers.types.get(jobType)
   const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType))
-  const relay: Relay<'job-status'> = createStatusRelay(deps, stores)
-  let instance = `executor-${ids.uuid()}`
+  const relay = createStatusRelay(deps, deps.bus, stores.executions)
+  const identity = createIdentity(ids)
 
   const publish = (stored: readonly Stored[]) => relay.offer(stored.map(asUnpublished))
   /** The one place that a stored change goes through: counted, published, and armed when it is about to be due. */
@@ -101,19 +69,11 @@ function createRooms(deps: ExecutorServiceDeps) {
     }
     if (ready.length > 0) runs.claims.arm(ready)
   }
-  const runs = createRuns({
-    stores,
-    clock,
-    log,
-    metrics,
-    config,
-    instance: () => instance,
-    handlerOf,
-    random: deps.random ?? Math.random,
-    onChanged,
-    publish,
-    onRoom: () => poll.nudge(),
-  })
+  const common = { stores, clock, log, metrics, config, onChanged }
+  const random = deps.random ?? Math.random
+  const instance = identity.name
+  const runs = createRuns({ ...common, instance, handlerOf, random, publish, onRoom: () => poll.nudge() })
+  const presence = createPresence({ ...common, identity, runs })
   const poll = createLoop({
     name: 'poll',
     everyMs: config.executorPollMs,
@@ -124,48 +84,13 @@ function createRooms(deps: ExecutorServiceDeps) {
       clock,
       claims: runs.claims,
       slots: runs.slots,
-      share: () => rescue.share(),
+      share: presence.share,
       everyMs: config.executorPollMs,
       rows: config.executorPollRows,
       armed: config.executorArmed,
       overdueMs: config.executorOverdueMs,
     }),
   })
-  const lossDeps = { stores, clock, log, metrics, instance: () => instance, onChanged }
-  const isAlone = config.mode === 'standalone'
-  const enlist = () => stores.executors.enlist(instance, null)
-  const heartbeat = createLoop({
-    name: 'heartbeat',
-    everyMs: config.executorBeatMs,
-    clock,
-    log,
-    runOnce: createHeartbeat({
-      ...lossDeps,
-      runs,
-      isAlone,
-      async onGone() {
-        instance = `executor-${ids.uuid()}`
-        await enlist()
-      },
-    }),
-  })
-  const rescue = createRescue({ ...lossDeps, leaseMs: config.executorLeaseMs })
-  // A quarter of a lease, since reads further apart than a third prove nothing.
-  const everyMs = Math.floor(config.executorLeaseMs / 4)
-  const rescueLoop = createLoop({ name: 'rescue', everyMs, clock, log, runOnce: rescue.runOnce })
-  const presence = {
-    async start() {
-      await enlist()
-      if (isAlone) await takeOver(lossDeps)
-      else rescueLoop.start()
-      heartbeat.start()
-    },
-    async stop() {
-      await rescueLoop.stop()
-      await heartbeat.stop()
-      await stores.executors.remove(instance)
-    },
-  }
   const intake = createIntake({
     executions: stores.executions,
     clock,

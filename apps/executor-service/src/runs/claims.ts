@@ -174,7 +174,7 @@ export function createClaims(options: ClaimsOptions): Claims {
 
   /** Gives back claims that have not started, until the store has it; what was not claimed after all is let go. */
   async function giveBackAll(runs: readonly Run[]): Promise<void> {
-    const mine = runs.filter((run) => held.get(run.handle) === run && run.phase !== 'started')
+    const mine = runs.filter((run) => held.get(run.handle) === run && hasNotStarted(run))
     for (const run of mine) {
       run.phase = 'settled'
       run.timer?.cancel()
@@ -244,6 +244,8 @@ export function createClaims(options: ClaimsOptions): Claims {
     },
   }
 }
+
+const hasNotStarted = ({ phase }: Run) => phase === 'admitting' || phase === 'waiting'
 
 const storedOf = ({ handle, execution, size }: Run): Stored => ({ handle, execution, size })
 

@@ -1,0 +1,59 @@
+import { type Bus, createRelay, type OutgoingMessage, type Relay, type Unpublished } from '@belfry/bus'
+import type { JobStatusMessage } from '@belfry/contracts'
+import type { ServiceDeps } from '@belfry/service'
+import { toStatusMessage } from '../domain/execution.ts'
+import type { ExecutionStore, Stored } from '../domain/ports.ts'
+
+/** The message is made when it is sent: most states are overtaken by the next one before that. */
+export function asUnpublished({ handle, execution }: Stored): Unpublished<'job-status'> {
+  let message: JobStatusMessage | undefined
+  return {
+    n: handle,
+    seq: execution.seq,
+    key: execution.jobId,
+    get value() {
+      message ??= toStatusMessage(execution)
+      return message
+    },
+  }
+}
+
+function asDeadLetter({ key, value }: OutgoingMessage<'job-status'>): OutgoingMessage<'job-dead-letter'> {
+  return { key, value: { kind: 'execution', jobId: value.jobId, execution: value } }
+}
+
+/**
+ * The bus as this relay sees it: an execution that has failed for good goes out on job-dead-letter too, before its status
+ * counts as published. So none is lost; one may come twice, like everything on the bus.
+ */
+function withDeadLetters(bus: Bus): Bus {
+  return {
+    ...bus,
+    async publish(topic, messages) {
+      const statuses = topic === 'job-status' ? (messages as readonly OutgoingMessage<'job-status'>[]) : []
+      const failed = statuses.filter((one) => one.value.state === 'failed')
+      if (failed.length > 0) await bus.publish('job-dead-letter', failed.map(asDeadLetter))
+      await bus.publish(topic, messages)
+    },
+  }
+}
+
+/** Tells the others what becomes of executions (protocol.md step 4). */
+export function createStatusRelay(
+  { clock, log, metrics }: Pick<ServiceDeps, 'clock' | 'log' | 'metrics'>,
+  bus: Bus,
+  executions: ExecutionStore,
+): Relay<'job-status'> {
+  return createRelay({
+    name: 'executions',
+    topic: 'job-status',
+    bus: withDeadLetters(bus),
+    clock,
+    log,
+    metrics,
+    source: {
+      readUnpublished: async (limit) => (await executions.unpublished(limit)).map(asUnpublished),
+      markPublished: executions.markPublished,
+    },
+  })
+}
