@@ -7,7 +7,7 @@ import type { SchedulerConfig } from './config.ts'
 import { createCompiled } from './domain/compiled.ts'
 import { createDueSchedules } from './domain/due.ts'
 import { createHearing } from './domain/hearing.ts'
-import { createKeeping } from './domain/keeping.ts'
+import { createKeeping, type Decided } from './domain/keeping.ts'
 import type { Rules } from './domain/schedule-record.ts'
 import { createChangesHandler } from './events/job-changes.ts'
 import { createStatusHandler } from './events/job-status.ts'
@@ -57,8 +57,7 @@ function createFacts({ metrics, log }: SchedulerServiceDeps) {
   ])
   const tick = metrics.gauge('belfry_scheduler_last_tick_timestamp_seconds', 'When the scheduler last looked')
   return {
-    onDecided: ({ outcome, reason, count }: { outcome: string; reason: string; count: number }) =>
-      fires.inc({ outcome, reason }, count),
+    onDecided: ({ outcome, reason, count }: Decided) => fires.inc({ outcome, reason }, count),
     onTick: (at: number) => tick.set({}, at / 1000),
     onAside: (jobId: string, err: unknown) =>
       log.error({ jobId, err }, 'a schedule cannot be worked on; it is put aside'),

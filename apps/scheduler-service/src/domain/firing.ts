@@ -89,7 +89,7 @@ export function broughtBack(record: ScheduleRecord, times: FireTimes): ScheduleR
 }
 
 /** Leaves a schedule that cannot be compiled alone for a while, so that it is not tried at every turn. */
-export function putAside(record: ScheduleRecord, reason: string, now: number, rules: Rules): ScheduleRecord {
+function putAside(record: ScheduleRecord, reason: string, now: number, rules: Rules): ScheduleRecord {
   return { ...record, aside: { reason, until: now + rules.asideMs } }
 }
 

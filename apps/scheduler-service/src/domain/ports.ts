@@ -1,7 +1,7 @@
 import type { FireRange, ScheduleRecord } from './schedule-record.ts'
 
 /** Where a stored record lies, and its state as the store counts it: what a compare-and-set names. Opaque to the rules. */
-export interface Handle {
+interface Handle {
   readonly n: number
   readonly rev: number
 }
@@ -26,7 +26,7 @@ export interface DuePage {
   readonly next: DueCursor | null
 }
 
-export interface DueCursor {
+interface DueCursor {
   readonly dueAt: number
   readonly n: number
 }

@@ -17,8 +17,8 @@ export interface PendingCommand {
   readonly tries: number
 }
 
-export const decisions = ['missed', 'skipped', 'excluded', 'paused'] as const
-export type Decision = (typeof decisions)[number]
+/** Why fire times have no execution (time.md, "Late"). */
+export type Decision = 'missed' | 'skipped' | 'excluded' | 'paused'
 
 /** Fire times without an execution: `count` of them, the first at `from`, the last at `to` (epoch milliseconds). */
 export interface FireRange {
@@ -33,7 +33,7 @@ export interface FireRange {
 }
 
 /** A schedule that cannot be compiled here: left alone until `until` (epoch milliseconds), then tried again. */
-export interface Aside {
+interface Aside {
   readonly reason: string
   readonly until: number
 }

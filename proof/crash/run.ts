@@ -1,0 +1,115 @@
+import { type BelfryProcess, eventually, makeDataDir, startBelfry } from '../belfry-process.ts'
+import { type Caller, createCaller, signUp } from '../caller.ts'
+import { checkAll, checkEverySecondOnce } from './checks.ts'
+import type { Ledger } from './ledger.ts'
+import { type Remains, readRemains } from './remains.ts'
+import { type HoldingTarget, openHoldingTarget, work } from './work.ts'
+
+/** So long that whatever runs again before it cannot have waited for it. */
+const leaseMs = '60000'
+
+async function within<T>(deadlineMs: number, what: string, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`waited ${deadlineMs} ms in vain for ${what}`)), deadlineMs)
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
+/** What stays the same while processes come and go. */
+interface Stage {
+  readonly dataDir: string
+  readonly target: HoldingTarget
+  start(crashAt?: string): Promise<BelfryProcess>
+}
+
+/** `settings`: what every process gets besides the usual. */
+async function onStage(play: (stage: Stage) => Promise<void>, settings: Record<string, string> = {}): Promise<void> {
+  const folder = await makeDataDir()
+  const target = await openHoldingTarget()
+  const processes: BelfryProcess[] = []
+  try {
+    await play({
+      dataDir: folder.path,
+      target,
+      async start(crashAt) {
+        const death = crashAt ? { BELFRY_CRASH_AT: crashAt } : {}
+        const env = { BELFRY_EXECUTOR_LEASE_MS: leaseMs, ...settings, ...death }
+        const belfry = await startBelfry(folder.path, { env, mayDie: crashAt !== undefined })
+        processes.push(belfry)
+        return belfry
+      },
+    })
+  } finally {
+    for (const one of processes) await one.kill()
+    await target.close()
+    await folder.remove()
+  }
+}
+
+/** Waits until the process has killed itself, and reads what it left. */
+async function deathOf(belfry: BelfryProcess, crashAt: string): Promise<Remains> {
+  const end = await within(20_000, `the process to die at ${crashAt}`, belfry.exited)
+  if (end !== 'SIGKILL') throw new Error(`the process ended with ${end} at ${crashAt}:\n${belfry.output()}`)
+  return readRemains(belfry.dataDir)
+}
+
+/** The last start: nothing kills it, nothing is held any more, and everything must come right. */
+async function comeRight(stage: Stage, before: Caller, ledger: Ledger, deaths: readonly Remains[]): Promise<void> {
+  stage.target.release()
+  const belfry = await stage.start()
+  const user = createCaller(belfry.url, before.token)
+  await checkAll({ user, ledger, deaths, calls: stage.target.calls })
+  await belfry.stop()
+}
+
+/** Kills the process at `crashAt` while it works, starts it again, and checks what became of everything. */
+export function dieAtWork(crashAt: string): Promise<void> {
+  return onStage(async (stage) => {
+    const belfry = await stage.start(crashAt)
+    if (belfry.url === '') throw new Error(`it ended before there was work: ${await belfry.exited}\n${belfry.output()}`)
+    const user = await signUp(belfry.url)
+    const ledger = await work(belfry, user, stage.target)
+    const death = await deathOf(belfry, crashAt)
+    await comeRight(stage, user, ledger, [death])
+  })
+}
+
+/** Kills the process while it works, kills the next one at `crashAt` while it takes over, and starts a third. */
+export function dieTakingOver(crashAt: string): Promise<void> {
+  return onStage(async (stage) => {
+    const first = await stage.start()
+    const user = await signUp(first.url)
+    const ledger = await work(first, user, stage.target)
+    await first.kill()
+    const deaths = [await readRemains(stage.dataDir)]
+    deaths.push(await deathOf(await stage.start(crashAt), crashAt))
+    await comeRight(stage, user, ledger, deaths)
+  })
+}
+
+/** Fire times that nobody could hand over: any lateness counts as missed, so that a short time away is enough. */
+const missedAtOnce = {
+  BELFRY_SCHEDULER_LOOKAHEAD_MS: '100',
+  BELFRY_SCHEDULER_MISFIRE_AFTER_MS: '1',
+  BELFRY_SCHEDULER_MISFIRE_WITHIN_MS: '1',
+}
+
+/** The process is away for two fire times of a cron, and the next one is killed at `crashAt` while it writes them down. */
+export function dieWritingTheFireLog(crashAt: string): Promise<void> {
+  return onStage(async (stage) => {
+    const first = await stage.start()
+    const user = await signUp(first.url)
+    const params = { url: `${stage.target.url}/tick` }
+    const body = { jobType: 'HTTP_CALL', params, schedule: '* * * * * *' }
+    const made = await user.call<{ id: string; createdAt: string }>('POST', '/jobs', body)
+    await stage.target.reached(1)
+    await first.kill()
+    const back = Date.now() + 2000
+    await eventually('two seconds to pass', async () => Date.now() > back || undefined)
+    await deathOf(await stage.start(crashAt), crashAt)
+    const last = await stage.start()
+    const calls = stage.target.calls.length
+    await stage.target.reached(calls + 2)
+    await last.kill()
+    checkEverySecondOnce(made.body, stage.target.calls, await readRemains(stage.dataDir))
+  }, missedAtOnce)
+}

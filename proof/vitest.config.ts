@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+/** The proofs that take minutes (`npm run proof:crash`): not part of `npm test`. */
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ['crash/*.test.ts'],
+    // Each case runs a Belfry of its own; more of them at a time would measure the machine, not the protocol.
+    maxConcurrency: 2,
+    fileParallelism: false,
+    testTimeout: 90_000,
+  },
+})
