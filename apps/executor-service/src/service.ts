@@ -64,6 +64,7 @@ function createRooms(deps: ExecutorServiceDeps) {
     const ready: Stored[] = []
     for (const one of stored) {
       if (one.execution.endedAt !== null) metrics.ended(one.execution)
+      if (one.execution.state === 'ready') poll.wake()
       if (one.execution.state === 'ready' && one.execution.runAt <= soon) ready.push(one)
       else runs.claims.disarm(one.handle)
     }
@@ -72,25 +73,21 @@ function createRooms(deps: ExecutorServiceDeps) {
   const common = { stores, clock, log, metrics, config, onChanged }
   const random = deps.random ?? Math.random
   const instance = identity.name
-  const runs = createRuns({ ...common, instance, handlerOf, random, publish, onRoom: () => poll.nudge() })
+  const runs = createRuns({ ...common, instance, handlerOf, random, publish, onRoom: () => pollLoop.nudge() })
   const presence = createPresence({ ...common, identity, runs })
-  const poll = createLoop({
-    name: 'poll',
-    everyMs: config.executorPollMs,
+  const poll = createPoll({
+    executions: stores.executions,
     clock,
-    log,
-    runOnce: createPoll({
-      executions: stores.executions,
-      clock,
-      claims: runs.claims,
-      slots: runs.slots,
-      share: presence.share,
-      everyMs: config.executorPollMs,
-      rows: config.executorPollRows,
-      armed: config.executorArmed,
-      overdueMs: config.executorOverdueMs,
-    }),
+    claims: runs.claims,
+    slots: runs.slots,
+    share: presence.share,
+    everyMs: config.executorPollMs,
+    rows: config.executorPollRows,
+    armed: config.executorArmed,
+    isAlone: config.mode === 'standalone',
+    overdueMs: config.executorOverdueMs,
   })
+  const pollLoop = createLoop({ name: 'poll', everyMs: config.executorPollMs, clock, log, runOnce: poll.runOnce })
   const intake = createIntake({
     executions: stores.executions,
     clock,
@@ -101,7 +98,7 @@ function createRooms(deps: ExecutorServiceDeps) {
     roomWaitMs: config.executorRoomWaitMs,
     onChanged,
   })
-  return { stores, handlers, relay, runs, poll, presence, intake, onChanged }
+  return { stores, handlers, relay, runs, pollLoop, presence, intake, onChanged }
 }
 type Rooms = ReturnType<typeof createRooms>
 
@@ -136,7 +133,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
   const { bus, db, clock, log, metrics } = deps
   const rooms = createRooms(deps)
-  const { relay, runs, poll, presence, handlers, intake } = rooms
+  const { relay, runs, pollLoop, presence, handlers, intake } = rooms
   const app = createApp(deps, rooms)
   const { executorHost: host, executorPort: port } = deps.config
   const { discovery, health } = deps
@@ -158,7 +155,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     { name: 'relay of executions', start: relay.start, stop: relay.stop },
     { name: 'presence', ...presence },
     { name: 'runs', stop: runs.stop },
-    { name: 'poll', start: poll.start, stop: poll.stop },
+    { name: 'poll', ...pollLoop },
     { name: 'job-execute', ...consumer },
     door,
   ]

@@ -25,6 +25,17 @@ describe('an execution', () => {
     expect(record.attempts).toHaveLength(1)
   })
 
+  it('starts on its millisecond after a long quiet, too', async () => {
+    const world = await openWorld()
+    for (let number = 1; number <= 8; number++) {
+      await world.pass(1600, 50)
+      const fireAt = world.clock.now() + 510 + number
+      await world.command(command({ executionId: executionId(number), fireAt }))
+      await world.pass(540)
+      expect(world.calls.at(-1)).toMatchObject({ at: fireAt, context: { executionId: executionId(number) } })
+    }
+  })
+
   it('is told about from the first moment to the last, once each', async () => {
     const world = await openWorld({ run: () => ({ found: 3 }) })
     await world.command(command(inMs(1000)))

@@ -209,6 +209,13 @@ export function describeStores(
         expect(await dueIds(stored)).toEqual([3, 2, 1, 4])
       })
 
+      it('may be nothing, as long as nothing is ready', async () => {
+        const [stored] = await put(claimed(ready(1, at)))
+        expect(await stores.executions.hasReady()).toBe(false)
+        await swap(stored!, taken(handBack(stored!.execution, 1, at)))
+        expect(await stores.executions.hasReady()).toBe(true)
+      })
+
       it('is counted for each kind of slots', async () => {
         const stored = await put(
           ready(1, at - 3),

@@ -74,6 +74,8 @@ export interface ExecutionStore {
   find(ids: readonly string[]): Promise<readonly (Stored | undefined)[]>
   statesOf(ids: readonly string[]): Promise<readonly (ExecutionState | undefined)[]>
   read(handles: readonly Handle[]): Promise<readonly (Stored | undefined)[]>
+  /** Whether any is ready at all, due or not: far cheaper than to ask for them. */
+  hasReady(): Promise<boolean>
   /** Ready ones, by priority and age within each pool. */
   due(query: DueQuery): Promise<readonly DueExecution[]>
   /** What `owner` runs, by what is stored. */

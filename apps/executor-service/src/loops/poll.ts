@@ -17,19 +17,31 @@ export interface PollOptions {
   readonly rows: number
   /** Executions that may wait in memory for their time. */
   readonly armed: number
+  /** Nobody else can have the store open. */
+  readonly isAlone: boolean
   /** How long another executor's share is left to it once it is due, milliseconds. */
   readonly overdueMs: number
 }
 
-const pools: readonly Pool[] = ['io', 'cpu']
+export interface Poll {
+  /**
+   * One turn (protocol.md step 9): arms a timer for what is due before the next two polls, after a restart as for retries,
+   * and claims what no timer took. Answers true when more is due than one turn takes.
+   */
+  runOnce(): Promise<boolean>
+  /** A record has become ready: the next turn looks, however quiet it has been. */
+  wake(): void
+}
 
-/**
- * One turn of the poll (protocol.md step 9): arms a timer for what is due before the next two polls, after a restart as
- * for retries, and claims what no timer took. Answers true when more is due than one turn takes. One statement when
- * there is nothing to do.
- */
-export function createPoll(options: PollOptions): () => Promise<boolean> {
-  const { executions, clock, claims, slots, share, everyMs, rows, overdueMs } = options
+const pools: readonly Pool[] = ['io', 'cpu']
+/** Turns of which one looks while an executor that is alone has nothing ready and hears of nothing that becomes so. */
+const quietTurns = 4
+
+export function createPoll(options: PollOptions): Poll {
+  const { executions, clock, claims, slots, share, everyMs, rows, isAlone, overdueMs } = options
+  let isQuiet = false
+  let turns = 0
+  let wakes = 0
 
   /** Reads the records page by page, because a whole second's crons at once would hold up the loop. */
   async function take(news: readonly DueExecution[], onPage: Claims['arm']): Promise<void> {
@@ -48,7 +60,16 @@ export function createPoll(options: PollOptions): () => Promise<boolean> {
     return count >= limit
   }
 
-  return async () => {
+  /** Idling shall cost nothing: one seek, and alone in the store only now and then. */
+  async function hasReady(): Promise<boolean> {
+    if (isQuiet && ++turns % quietTurns !== 0) return false
+    const before = wakes
+    const found = await executions.hasReady()
+    isQuiet = isAlone && !found && wakes === before
+    return found
+  }
+
+  async function look(): Promise<boolean> {
     const now = clock.now()
     const due = { io: Math.min(rows, slots.room('io')), cpu: Math.min(rows, slots.room('cpu')) }
     const coming = Math.max(0, options.armed - claims.armedCount())
@@ -61,5 +82,17 @@ export function createPoll(options: PollOptions): () => Promise<boolean> {
     await take(late, claims.claimDue)
     await take(soon, claims.arm)
     return late.length > 0 && more.some((pool) => slots.room(pool) > 0)
+  }
+
+  return {
+    async runOnce() {
+      if (await hasReady()) return look()
+      for (const pool of pools) slots.caughtUp(pool)
+      return false
+    },
+    wake() {
+      wakes += 1
+      isQuiet = false
+    },
   }
 }

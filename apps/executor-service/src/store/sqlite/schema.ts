@@ -3,7 +3,7 @@ import type { Migration } from '@belfry/storage'
 /**
  * `executions`: what is queried stands in columns, the command in `command`, which is rewritten only by a newer version;
  * what an execution comes to stands in `outcomes`, so that a finish does not widen the row. Only `live` is touched by
- * every insert and finish; `ofJob` serves the fence, `ended` the reconcile (each measured at about 1 µs an execution).
+ * every insert and finish; `ofJob` serves the fence and `ended` the reconcile (measured at 1 and 0.2 µs an execution).
  * The triggers leave a mark in `outbox` with every change, so no verb can forget it.
  */
 export const migrations: readonly Migration[] = [
