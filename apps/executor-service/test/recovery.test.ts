@@ -136,6 +136,17 @@ describe('a stop', () => {
   })
 })
 
+describe('a run that does not hear that the executor stops', () => {
+  it('is given up after the grace time, and its epoch stays in doubt', async () => {
+    const { db } = await openStores()
+    const config = { shutdownGraceMs: 100, executorAbortGraceMs: 100 }
+    const world = await openWorld({ db, config, run: () => new Promise(() => undefined) })
+    await world.command(command(inMs(0)))
+    await world.stop()
+    expect(await world.read(executionId())).toMatchObject({ state: 'ready', inDoubt: [{ epoch: 1 }], failures: 0 })
+  })
+})
+
 describe('a store that fails for a while', () => {
   it.each(['executions.claim', 'admissions.place'])('at %s makes a start late, not lost or doubled', async (verb) => {
     const world = await openWorld()

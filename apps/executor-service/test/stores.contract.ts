@@ -164,6 +164,13 @@ export function describeStores(
         expect(rest.map((one) => one.handle)).toEqual([handles[3], handles[4]])
       })
 
+      it('are listed without their params, which may be large', async () => {
+        const [stored] = await put(execution({ params: { text: 'x'.repeat(1000) } }))
+        const [listed] = await stores.executions.openOf(jobId(), 0, 10)
+        expect(listed?.execution).toEqual({ ...stored?.execution, params: {} })
+        expect((await stores.executions.unpublished(10))[0]?.execution).toEqual(listed?.execution)
+      })
+
       it('are told apart when two jobs share a number', async () => {
         const twin = `job-11111111${jobId().slice(12)}`
         await put(execution(), execution({ id: executionId(2), jobId: twin }))

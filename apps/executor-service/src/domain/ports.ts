@@ -82,15 +82,15 @@ export interface ExecutionStore {
   heldBy(owner: string): Promise<readonly HeldExecution[]>
   /** Running ones whose owner is gone or was never heard of. */
   abandoned(limit: number): Promise<readonly Stored[]>
-  /** The job's ready and running ones, in order of handle, after `after`. */
+  /** The job's ready and running ones, in order of handle, after `after`; without their params. */
   openOf(jobId: string, after: Handle, limit: number): Promise<readonly Stored[]>
-  /** The job's executions with an epoch in doubt that was lost at `since` or later. */
+  /** The job's executions with an epoch in doubt that was lost at `since` or later; without their params. */
   doubtfulOf(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
   republish(stored: readonly Stored[]): Promise<void>
   /** In order of change, from `since` on and after `after` within the same moment (protocol.md step 14). */
   changes(since: number, after: Handle, limit: number): Promise<readonly ChangedExecution[]>
-  /** The newest state of records that are not yet published. */
+  /** The newest state of records that are not yet published; without their params. */
   unpublished(limit: number): Promise<readonly Stored[]>
   /** Takes back the mark of those that have not changed since the state of `seq`. */
   markPublished(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>

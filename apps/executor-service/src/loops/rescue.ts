@@ -15,7 +15,7 @@ export interface RescueOptions {
 }
 
 /** Runs that are given back at once. */
-const batchRows = 500
+const batchRows = 200
 
 /** Gives back everything that runs under a name that is gone or was never there. */
 async function giveBackAbandoned(options: Omit<RescueOptions, 'leaseMs'>, inDoubt: boolean): Promise<void> {

@@ -62,6 +62,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   const held = new Map<Handle, Run>()
   const underWay = new Set<Promise<void>>()
   let isStopping = false
+  let isFailing = false
   const due = createGather<Stored>((batch) => claimBatch(byPriority(batch), (pool) => slots.isBehind(pool)))
   const armed = createArmed(clock, options.armed, due.add)
 
@@ -141,7 +142,7 @@ export function createClaims(options: ClaimsOptions): Claims {
       await admit(won)
       lead.observe(clock.monotonic() - begunAt)
     } catch (err) {
-      log.warn({ err, executions: runs.length }, 'a claim failed, giving it back')
+      if (!isFailing) log.warn({ err, executions: runs.length }, 'a claim failed, giving it back')
       await giveBackAll(runs)
     }
   }
@@ -190,11 +191,11 @@ export function createClaims(options: ClaimsOptions): Claims {
           now,
         )
         for (const run of mine) drop(run)
-        const changed = changedOnes(changes)
-        onChanged(changed)
-        return
+        isFailing = false
+        return onChanged(changedOnes(changes))
       } catch (err) {
-        log.warn({ err, executions: mine.length }, 'claims could not be given back yet')
+        if (!isFailing) log.warn({ err, executions: mine.length }, 'claims could not be given back yet')
+        isFailing = true
         if (isStopping) return
         await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
       }

@@ -58,8 +58,8 @@ export function createFinishes(options: FinishesOptions): Finishes {
   function decide(execution: Execution, { run, outcome, at }: Ending): Execution | Refusal {
     const { epoch } = run.execution
     const isOurs = run.abortedFor === 'shutdown' && outcome.kind === 'failed'
-    // Told to stop for our sake: no failure of the job. Its handler is done, so nothing is in doubt.
-    if (isOurs) return lose(execution, { epoch, at, inDoubt: false })
+    // Told to stop for our sake: no failure of the job. Nothing is in doubt when its handler is done.
+    if (isOurs) return lose(execution, { epoch, at, inDoubt: run.isDeaf })
     const { startedAt } = run
     return finish(execution, { epoch, at, startedAt, outcome, artifacts: artifactsOf(run), random: options.random() })
   }

@@ -26,6 +26,8 @@ export interface Run {
   timer: Timer | null
   startedAt: number
   abortedFor: AbortReason | null
+  /** It did not stop when it was told to: its attempt is over, but its handler may still be at work. */
+  isDeaf: boolean
   controller: AbortController | null
   log: AttemptLog | null
   files: Map<string, RunFile> | null
@@ -41,6 +43,7 @@ export function createRun({ handle, size, execution }: Stored, handler: Handler 
     timer: null,
     startedAt: 0,
     abortedFor: null,
+    isDeaf: false,
     controller: null,
     log: null,
     files: null,

@@ -50,6 +50,7 @@ export function createRunner(options: RunnerOptions): Runner {
     run.timer?.cancel()
     const { message } = abortError(reason)
     run.timer = clock.callAfter(abortGraceMs, () => {
+      run.isDeaf = true
       settle(run, failed(reason, `${message} It did not stop within ${abortGraceMs} ms.`))
     })
     run.controller?.abort(abortError(reason))

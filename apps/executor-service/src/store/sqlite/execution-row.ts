@@ -100,9 +100,13 @@ export function startsAt(execution: Execution): number | null {
   return execution.state === 'running' ? (execution.attempts.at(-1)?.startedAt ?? null) : null
 }
 
+const columnsWith = (command: string) =>
+  `e.n, e.id, e.state, e.pool, e.priority, e.runAt, e.seq, e.epoch, e.owner, e.startsAt, e.cancelRequested, ${command}, o.body`
+
 /** The columns that `storedOf` reads, in its order. */
-export const storedColumns =
-  'e.n, e.id, e.state, e.pool, e.priority, e.runAt, e.seq, e.epoch, e.owner, e.startsAt, e.cancelRequested, e.command, o.body'
+export const storedColumns = columnsWith('e.command')
+/** The same with empty params, for whoever reads many records and runs none: params may have 256 KiB each. */
+export const columnsWithoutParams = columnsWith("json_set(e.command, '$.params', json('{}'))")
 
 type Columns = [
   n: number,

@@ -4,6 +4,7 @@ import type { Execution, Pool } from '../../domain/execution.ts'
 import type { ExecutionStore, Swap } from '../../domain/ports.ts'
 import {
   changesOutcome,
+  columnsWithoutParams,
   commandText,
   doubtAt,
   jobNumber,
@@ -57,7 +58,7 @@ function prepare(db: Database) {
     ),
     abandoned: db.statement(`SELECT ${storedColumns} ${from} WHERE e.state < 2 AND e.state = 1
       AND e.owner NOT IN (SELECT instance FROM executors WHERE gone = 0) LIMIT ?`),
-    openOf: db.statement(`SELECT ${storedColumns} ${from} WHERE e.jobNo = ? AND e.state < 2 AND ${isOfJob}
+    openOf: db.statement(`SELECT ${columnsWithoutParams} ${from} WHERE e.jobNo = ? AND e.state < 2 AND ${isOfJob}
       AND e.n > ? ORDER BY e.n LIMIT ?`),
     doubtfulOf: db.statement(
       `SELECT ${storedColumns} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL AND e.doubtAt >= ?`,
@@ -70,7 +71,7 @@ function prepare(db: Database) {
       UNION ALL SELECT * FROM (
         SELECT n, id, seq, changedAt FROM executions INDEXED BY live WHERE state < 2 AND (changedAt, n) > (?, ?)
         ORDER BY changedAt, n LIMIT ?)) ORDER BY changedAt, n LIMIT ?`),
-    unpublished: db.statement(`SELECT ${storedColumns} FROM outbox x JOIN executions e ON e.n = x.n
+    unpublished: db.statement(`SELECT ${columnsWithoutParams} FROM outbox x JOIN executions e ON e.n = x.n
       LEFT JOIN outcomes o ON o.n = x.n ORDER BY x.n LIMIT ?`),
     markPublished: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
   }
