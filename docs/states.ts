@@ -72,7 +72,7 @@ const steps: readonly (readonly [name: string, step: (record: Execution) => Exec
 ]
 
 /** Every transition that the functions of the executor allow: from, to, and the steps that lead there. */
-export function listTransitions(): { from: ExecutionState; to: ExecutionState; by: string[] }[] {
+function listTransitions(): { from: ExecutionState; to: ExecutionState; by: string[] }[] {
   const found = new Map<string, { from: ExecutionState; to: ExecutionState; by: string[] }>()
   for (const record of records) {
     for (const [name, step] of steps) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
 /** An answer as a test wants it: status, headers, and the body as JSON where it is JSON, else as text. */
-export interface Answer<T = unknown> {
+interface Answer<T = unknown> {
   readonly status: number
   readonly headers: Headers
   readonly body: T
