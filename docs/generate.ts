@@ -1,11 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeConfiguration } from './configuration.ts'
+import { describeMessages } from './messages.ts'
 import { describeStates } from './states.ts'
 
 /** Every page that is generated, by its name in this folder. */
 export const generated: Readonly<Record<string, () => Promise<string>>> = {
   'configuration.md': describeConfiguration,
+  'messages.md': async () => describeMessages(),
   'states.md': async () => describeStates(),
 }
 

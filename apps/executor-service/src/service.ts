@@ -2,7 +2,7 @@ import { type Bus, createConsumer } from '@belfry/bus'
 import { createDoor, type Discovery } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, createLoop, type Part, type ServiceDeps } from '@belfry/service'
-import type { Database } from '@belfry/storage'
+import { createPoisonStore, type Database } from '@belfry/storage'
 import type { ExecutorConfig } from './config.ts'
 import type { Stored } from './domain/ports.ts'
 import { createIntake } from './events/job-execute.ts'
@@ -16,7 +16,7 @@ import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { mountJobTypes } from './routes/job-types.ts'
 import { createRuns } from './runs/runs.ts'
-import { createPoisonStore, createSqliteStores } from './store/sqlite/index.ts'
+import { createSqliteStores } from './store/sqlite/index.ts'
 
 export interface ExecutorServiceDeps extends ServiceDeps {
   /** executor.db, opened with `migrations`. Closed by whoever opened it. */

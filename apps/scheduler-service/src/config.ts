@@ -34,9 +34,10 @@ export const schedulerConfig = z.object({
   schedulerSendRows: count(1_000),
   /** How often a schedule is read again when somebody else changed it meanwhile. */
   schedulerTries: count(10),
-  /** How often schedules are compared with the jobs, and how far back beyond the last time, milliseconds. */
+  /** How often schedules are compared with the jobs, milliseconds. */
   schedulerReconcileMs: count(30_000),
-  schedulerReconcileOverlapMs: count(60_000, 0),
+  /** How long a change may have been stored before a comparison sees it, milliseconds. */
+  schedulerReconcileSettleMs: count(60_000, 0),
   /** Job versions that are compared at a time, and how long job-service may take to answer, milliseconds. */
   schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
   schedulerReconcileTimeoutMs: count(5_000),

@@ -119,7 +119,8 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     repaired,
     clock,
     rows: config.schedulerReconcileRows,
-    overlapMs: config.schedulerReconcileOverlapMs,
+    settleMs: config.schedulerReconcileSettleMs,
+    mayLose: !bus.capabilities.storesBeforePublishResolves,
     deadlineMs: config.schedulerReconcileTimeoutMs,
   })
 

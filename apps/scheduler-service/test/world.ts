@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { createMemoryBus } from '@belfry/bus'
+import { type Bus, createMemoryBus } from '@belfry/bus'
 import {
   fetchBody,
   type JobChangesMessage,
@@ -71,8 +71,16 @@ function createJobs(deps: ServiceDeps, serviceTokens: ReturnType<typeof createSe
   }
 }
 
+/** Says of itself that it may lose messages, as a broker may; that it does not is of no interest here. */
+function lossy(bus: Bus): Bus {
+  return { ...bus, capabilities: { ...bus.capabilities, storesBeforePublishResolves: false } }
+}
+
 /** One scheduler between a bus, a job-service that only answers reconcile, and executors that a test speaks for. */
-export async function openWorld(settings: Partial<Record<keyof typeof schedulerConfig.shape, number>> = {}) {
+export async function openWorld(
+  settings: Partial<Record<keyof typeof schedulerConfig.shape, number>> = {},
+  { mayLose = false } = {},
+) {
   const clock = createManualClock(noon)
   const lines: Record<string, unknown>[] = []
   const log = createLog({ level: 'warn', destination: { write: (line: string) => void lines.push(JSON.parse(line)) } })
@@ -82,7 +90,8 @@ export async function openWorld(settings: Partial<Record<keyof typeof schedulerC
     const health = createHealth({ clock, log })
     return { clock, log, ids, health, metrics: registry.forService(name) }
   }
-  const bus = createMemoryBus({ clock, ids, sender: 'test', freeze: true })
+  const memory = createMemoryBus({ clock, ids, sender: 'test', freeze: true })
+  const bus = mayLose ? lossy(memory) : memory
   const discovery = createStaticDiscovery()
   const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
   const tokens = createTokens(clock)

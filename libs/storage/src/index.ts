@@ -1,5 +1,6 @@
 export type { StoreCounters } from './exchange.ts'
 export { type HeldLock, type LockElsewhere, lockDataFolder } from './lock.ts'
 export { openMemoryDatabase } from './memory.ts'
+export { createPoisonStore, type PoisonRow, poisonTable } from './poison.ts'
 export * from './port.ts'
 export { openStoreThread, type StoreThread, type StoreThreadOptions } from './store.ts'

@@ -13,8 +13,10 @@ export interface ReconcileOptions {
   readonly clock: Clock
   /** Job versions that are compared at once. */
   readonly rows: number
-  /** How far before the end of the last round a round begins, milliseconds. */
-  readonly overlapMs: number
+  /** How long a change may have been stored before it can be listed, milliseconds. */
+  readonly settleMs: number
+  /** The bus may lose messages, so that changes are listed at once and not only when they have settled. */
+  readonly mayLose: boolean
   /** For one answer of job-service, milliseconds. */
   readonly deadlineMs: number
 }
@@ -31,12 +33,12 @@ function sentAt({ headers }: RestResponse): number {
 
 /**
  * One round of comparing the versions of the schedules with those of the jobs, by time of change on job-service's clock,
- * and of taking over what differs (protocol.md, step 14). It repairs every lost message. A change that had no room holds
- * the cursor back, so that the next round finds it again. As the cursor moves with the clock as well (job-service's or
- * ours, whichever is behind), a round in which nothing has changed lists nothing, however many jobs changed last.
+ * and of taking over what differs (protocol.md, step 14). The cursor follows that clock (or ours, whichever is behind),
+ * less `settleMs`: what changed before then has been listed, so a round in which nothing changed lists nothing. A change
+ * that had no room holds the cursor back, so that the next round finds it again.
  */
 export function createReconcile(options: ReconcileOptions): () => Promise<void> {
-  const { rest, schedules, cursors, hearing, repaired, clock, rows, overlapMs, deadlineMs } = options
+  const { rest, schedules, cursors, hearing, repaired, clock, rows, settleMs, mayLose, deadlineMs } = options
   let cursor: number | null = null
   let stored = 0
 
@@ -60,33 +62,35 @@ export function createReconcile(options: ReconcileOptions): () => Promise<void> 
     return deferred
   }
 
-  /** Everything up to `newest`, the last change that was listed, was compared; but for those from `heldBack` on. */
-  async function compareFrom(since: number) {
-    let [newest, heldBack, startedAt] = [0, Number.POSITIVE_INFINITY, clock.now()]
+  /** Everything that changed by `settledAt` was compared, `newest` being the last of it; but what `heldBack` says. */
+  async function compareFrom(since: number, listsAll: boolean) {
+    let [newest, heldBack, settledAt] = [0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
     let place = { since, after: 0 }
     for (;;) {
+      const askedAt = clock.now()
       const query = `since=${place.since}&after=${place.after}&limit=${rows}`
       const answer = await ask('GET', `/internal/jobs/changes?${query}`)
-      startedAt = Math.min(startedAt, sentAt(answer))
+      settledAt = Math.min(settledAt, Math.min(sentAt(answer), askedAt) - settleMs)
       const { data } = jobVersionsPage.parse(answer.body)
       const deferred = new Set((await repair(data)).map(({ jobId }) => jobId))
       for (const { id, changedAt, n } of data) {
         if (deferred.has(id)) heldBack = Math.min(heldBack, changedAt)
-        newest = Math.max(newest, changedAt)
+        if (changedAt <= settledAt) newest = changedAt
         place = { since: changedAt, after: n }
       }
-      if (data.length < rows) return { newest, heldBack, startedAt }
+      if (data.length < rows || (!listsAll && place.since > settledAt)) return { newest, heldBack, settledAt }
     }
   }
 
   return async () => {
-    if (cursor === null) cursor = stored = await cursors.read()
-    const { newest, heldBack, startedAt } = await compareFrom(Math.max(0, cursor - overlapMs))
-    cursor = Math.min(Math.max(cursor, newest, startedAt), heldBack)
+    const isFirst = cursor === null
+    cursor ??= stored = await cursors.read()
+    const { newest, heldBack, settledAt } = await compareFrom(cursor, isFirst || mayLose)
+    cursor = Math.min(Math.max(cursor, settledAt), heldBack)
     // What only the clock has moved need not survive a restart.
-    const settled = Math.min(Math.max(stored, newest), heldBack)
-    if (settled === stored) return
-    await cursors.write(settled)
-    stored = settled
+    const reached = Math.min(Math.max(stored, newest), heldBack)
+    if (reached === stored) return
+    await cursors.write(reached)
+    stored = reached
   }
 }

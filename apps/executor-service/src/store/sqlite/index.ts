@@ -6,7 +6,6 @@ import { createExecutionStore } from './executions.ts'
 import { createExecutorStore } from './executors.ts'
 import { createLogStore } from './logs.ts'
 
-export { createPoisonStore } from './poison.ts'
 export { migrations } from './schema.ts'
 
 /** All stores of the executor over one SQLite file, which `migrations` have prepared. */

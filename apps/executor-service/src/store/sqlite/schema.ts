@@ -1,4 +1,4 @@
-import type { Migration } from '@belfry/storage'
+import { type Migration, poisonTable } from '@belfry/storage'
 
 /**
  * `executions`: what is queried stands in columns, the command in `command`, which is rewritten only by a newer version;
@@ -74,16 +74,7 @@ export const migrations: readonly Migration[] = [
         UNIQUE (execution, epoch, name)
       ) STRICT;
 
-      CREATE TABLE poison (
-        n INTEGER PRIMARY KEY,
-        topic TEXT NOT NULL,
-        key TEXT NOT NULL,
-        partition INTEGER,
-        offset TEXT,
-        raw BLOB NOT NULL,
-        reason TEXT NOT NULL,
-        at INTEGER NOT NULL
-      ) STRICT;
+${poisonTable}
     `,
   },
 ]

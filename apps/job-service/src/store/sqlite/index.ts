@@ -1,11 +1,10 @@
 import type { PoisonStore } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
-import type { Database } from '@belfry/storage'
+import { createPoisonStore, type Database } from '@belfry/storage'
 import type { CursorStore, ExecutionStore, JobStore } from '../../domain/ports.ts'
 import { createCursorStore } from './cursors.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
-import { createPoisonStore } from './poison.ts'
 import { createRequestStore, type KeptRequests } from './requests.ts'
 
 export { migrations } from './migrations.ts'

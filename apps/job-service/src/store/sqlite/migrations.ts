@@ -1,4 +1,4 @@
-import type { Migration } from '@belfry/storage'
+import { type Migration, poisonTable } from '@belfry/storage'
 
 /**
  * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
@@ -80,17 +80,7 @@ CREATE TABLE requests (
 ) STRICT;
 CREATE INDEX requestsByAge ON requests (madeAt);
 
--- Messages that nobody can read, for people to look at.
-CREATE TABLE poison (
-  n INTEGER PRIMARY KEY,
-  topic TEXT NOT NULL,
-  key TEXT NOT NULL,
-  partition INTEGER,
-  offset TEXT,
-  raw BLOB NOT NULL,
-  reason TEXT NOT NULL,
-  at INTEGER NOT NULL
-) STRICT;
+${poisonTable}
 
 -- How far a loop has come.
 CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;

@@ -1,10 +1,9 @@
 import type { PoisonStore } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
-import type { Database } from '@belfry/storage'
+import { createPoisonStore, type Database } from '@belfry/storage'
 import type { CursorStore, FireLogStore, ScheduleStore } from '../../domain/ports.ts'
 import { createCursorStore } from './cursors.ts'
 import { createFireLogStore } from './fire-log.ts'
-import { createPoisonStore } from './poison.ts'
 import { createScheduleStore } from './schedules.ts'
 
 export { migrations } from './migrations.ts'

@@ -1,4 +1,4 @@
-import type { Migration } from '@belfry/storage'
+import { type Migration, poisonTable } from '@belfry/storage'
 
 /**
  * `schedules`: one row per job. `body` is what changes with every fire time, `spec` what changes with a version only, so
@@ -31,16 +31,7 @@ export const migrations: readonly Migration[] = [
         version INTEGER NOT NULL,
         UNIQUE (jobId, fromAt, decision)
       ) STRICT;
-      CREATE TABLE poison (
-        n INTEGER PRIMARY KEY,
-        topic TEXT NOT NULL,
-        key TEXT NOT NULL,
-        partition INTEGER,
-        offset TEXT,
-        raw BLOB NOT NULL,
-        reason TEXT NOT NULL,
-        at INTEGER NOT NULL
-      ) STRICT;
+${poisonTable}
       CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
     `,
   },
