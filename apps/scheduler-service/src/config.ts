@@ -4,8 +4,9 @@ const count = (usual: number, least = 1) => z.coerce.number().int().min(least).d
 
 /** What scheduler-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const schedulerConfig = z.object({
-  /** The address that scheduler-service listens on, for the gateway; port 0 takes any free one. */
+  /** The address that scheduler-service listens on, for the gateway. */
   schedulerHost: z.string().min(1).default('127.0.0.1'),
+  /** Its port; 0 takes any free one. */
   schedulerPort: z.coerce.number().int().min(0).max(65_535).default(0),
   /** How early a fire time is handed to the executors, milliseconds. Whole seconds bring advances in phase with starts. */
   schedulerLookaheadMs: count(4_600),
@@ -15,11 +16,13 @@ export const schedulerConfig = z.object({
   schedulerPageRows: count(100),
   /** How long one piece of work may hold the main loop, milliseconds. */
   schedulerSliceMs: count(4),
-  /** From which age a fire time that was not handed over is late, and up to which age the newest late one still runs. */
+  /** From which age on a fire time that was not handed over is late, milliseconds. */
   schedulerMisfireAfterMs: count(60_000),
+  /** Up to which age the newest late one still runs, milliseconds. */
   schedulerMisfireWithinMs: count(3_600_000),
-  /** When a command that nobody has answered is sent again, doubling up to the longest wait, milliseconds. */
+  /** When a command that nobody has answered is sent again, doubling each time, milliseconds. */
   schedulerResendMs: count(5_000),
+  /** The longest wait before such a repetition, milliseconds. */
   schedulerResendMaxMs: count(60_000),
   /** Commands of one job that may wait for their executions; beyond it the job becomes late. */
   schedulerPendingLimit: count(64),
@@ -29,8 +32,9 @@ export const schedulerConfig = z.object({
   schedulerAsideMs: count(3_600_000),
   /** Compiled cron expressions that are kept. */
   schedulerCompiledLimit: count(10_000),
-  /** Commands that may wait for the bus, and commands in one publish. */
+  /** Commands that may wait for the bus. */
   schedulerSendBacklog: count(10_000),
+  /** Commands in one publish. */
   schedulerSendRows: count(1_000),
   /** How often a schedule is read again when somebody else changed it meanwhile. */
   schedulerTries: count(10),
@@ -38,8 +42,9 @@ export const schedulerConfig = z.object({
   schedulerReconcileMs: count(30_000),
   /** How long a change may have been stored before a comparison sees it, milliseconds. */
   schedulerReconcileSettleMs: count(60_000, 0),
-  /** Job versions that are compared at a time, and how long job-service may take to answer, milliseconds. */
+  /** Job versions that are compared at a time. */
   schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
+  /** How long job-service may take to answer, milliseconds. */
   schedulerReconcileTimeoutMs: count(5_000),
 })
 export type SchedulerConfig = z.output<typeof schedulerConfig>
