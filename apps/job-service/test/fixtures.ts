@@ -70,6 +70,7 @@ export function statusMessage(wish: StatusWish = {}): JobStatusMessage {
     attempts: [],
     failures,
     losses: 0,
+    cancelRequested: false,
     blockedBy: null,
     retryOf: null,
     result: wish.result ?? null,

@@ -89,6 +89,7 @@ export function statusOf(fireAt: number, more: Partial<JobStatusMessage> = {}, i
     attempts: [],
     failures: 0,
     losses: 0,
+    cancelRequested: false,
     blockedBy: null,
     retryOf: null,
     result: null,

@@ -84,6 +84,11 @@ describe('an acknowledgement', () => {
     },
   )
 
+  it('of an older version that was cancelled by name ends them: nothing opens it again', () => {
+    const status = statusOf(fireAt, { state: 'cancelled', cancelRequested: true })
+    expect(acknowledge(newer(), status).pending).toEqual([])
+  })
+
   it('of another fire time, or of another execution, changes nothing', () => {
     const record = issued()
     expect(acknowledge(record, statusOf(fireAt + second))).toBe(record)

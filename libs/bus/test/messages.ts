@@ -18,6 +18,7 @@ export function statusOf(key: string, seq: number): JobStatusMessage {
     attempts: [],
     failures: 0,
     losses: 0,
+    cancelRequested: false,
     blockedBy: null,
     retryOf: null,
     result: null,

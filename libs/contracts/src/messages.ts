@@ -55,6 +55,7 @@ export const jobStatusMessage = z.strictObject({
   attempts: z.array(attemptRecord),
   failures: z.number().int().nonnegative(),
   losses: z.number().int().nonnegative(),
+  cancelRequested: z.boolean(),
   blockedBy: z.string().nullable(),
   retryOf: z.string().nullable(),
   result: z.unknown(),

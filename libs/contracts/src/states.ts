@@ -50,6 +50,19 @@ export function isEnded(state: ExecutionState): boolean {
   return state !== 'ready' && state !== 'running'
 }
 
+/**
+ * Closed by a floor of the job's admission, so a command of a newer version opens it again (protocol.md, execution
+ * states). One that was cancelled by name stays cancelled.
+ */
+export function isAtRest(execution: { state: ExecutionState; cancelRequested: boolean }): boolean {
+  return execution.state === 'superseded' || (execution.state === 'cancelled' && !execution.cancelRequested)
+}
+
+/** Ended for good: nothing opens it again, so its command need not be repeated (protocol.md step 7). */
+export function isFinal(execution: { state: ExecutionState; cancelRequested: boolean }): boolean {
+  return isEnded(execution.state) && !isAtRest(execution)
+}
+
 /** What a job's owner did to it last. `completed` is derived for the API (a one-shot that has ended), never stored. */
 export const jobStates = ['active', 'paused', 'cancelled', 'deleted'] as const
 export type JobState = (typeof jobStates)[number]

@@ -5,7 +5,9 @@ import {
   executionStates,
   executionStatuses,
   executionStatusOf,
+  isAtRest,
   isEnded,
+  isFinal,
   jobStatuses,
 } from '../src/index.ts'
 
@@ -37,5 +39,22 @@ describe('the state of an execution', () => {
 
   it('gives its words to the job, which has three of its own', () => {
     expect(new Set(jobStatuses)).toEqual(new Set([...executionStatuses, 'CREATED', 'PAUSED', 'COMPLETED']))
+  })
+})
+
+describe('an execution that has ended', () => {
+  it.each(executionStates)('is at rest or final, never both: %s', (state) => {
+    for (const cancelRequested of [false, true]) {
+      const [rests, final] = [isAtRest({ state, cancelRequested }), isFinal({ state, cancelRequested })]
+      expect(rests && final).toBe(false)
+      expect(rests || final).toBe(isEnded(state))
+    }
+  })
+
+  it('rests when a floor closed it, and not when it was cancelled by name', () => {
+    expect(isAtRest({ state: 'superseded', cancelRequested: false })).toBe(true)
+    expect(isAtRest({ state: 'cancelled', cancelRequested: false })).toBe(true)
+    expect(isFinal({ state: 'cancelled', cancelRequested: true })).toBe(true)
+    expect(isFinal({ state: 'failed', cancelRequested: false })).toBe(true)
   })
 })

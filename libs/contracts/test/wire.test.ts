@@ -102,6 +102,7 @@ const status = {
   attempts: [],
   failures: 0,
   losses: 0,
+  cancelRequested: false,
   blockedBy: null,
   retryOf: null,
   result: null,

@@ -1,5 +1,5 @@
-import type { JobExecuteMessage } from '@belfry/contracts'
-import { type Arrival, type Execution, isAtRest, type Pool } from './execution.ts'
+import { isAtRest, type JobExecuteMessage } from '@belfry/contracts'
+import type { Arrival, Execution, Pool } from './execution.ts'
 
 /** What goes with a command: how it came, which slots its type takes, and how long ago it may have been planned. */
 export interface Delivery {

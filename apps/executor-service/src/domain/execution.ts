@@ -105,14 +105,6 @@ export function withOpenAttempt(execution: Execution, change: Partial<AttemptRec
   return execution.attempts.map((one, index) => (index === execution.attempts.length - 1 ? { ...one, ...change } : one))
 }
 
-/**
- * Closed by a floor, so a command of a newer version opens it again (protocol.md, execution states). One that its owner
- * cancelled by name stays cancelled.
- */
-export function isAtRest(execution: Execution): boolean {
-  return execution.state === 'superseded' || (execution.state === 'cancelled' && !execution.cancelRequested)
-}
-
 /** "No": the state, the wish, and what the state allows instead. */
 export function illegal(execution: Execution, wish: string): Refusal {
   const status = executionStatusOf(execution)
@@ -148,6 +140,7 @@ export function toStatusMessage(execution: Execution): JobStatusMessage {
     attempts: attempts as AttemptRecord[],
     failures: execution.failures,
     losses: execution.losses,
+    cancelRequested: execution.cancelRequested,
     blockedBy: execution.blockedBy,
     retryOf: execution.retryOf,
     result: execution.result,

@@ -1,7 +1,6 @@
 import {
   type ExecutionStatus,
   executionStatusOf,
-  isEnded,
   type JobExecuteMessage,
   type JobStatusMessage,
   triggeredExecutionId,
@@ -110,14 +109,6 @@ export function plannedDetail(plannedAt: number): ExecutionDetail {
 /** The word under which a message's execution is kept, listed and counted. */
 export function statusOf(message: JobStatusMessage): ExecutionStatus {
   return executionStatusOf(message)
-}
-
-/**
- * Ended for good: no command of a newer version opens it again, so its command need not be repeated (protocol.md, step
- * 7). Whether a cancel came by a floor, and rests, the message does not say; it counts as resting.
- */
-export function isFinal(message: JobStatusMessage): boolean {
-  return isEnded(message.state) && message.state !== 'superseded' && message.state !== 'cancelled'
 }
 
 /** Of each job, the message of its newest execution in this batch: newest fire time, then id, then seq. */

@@ -1,7 +1,7 @@
 import { jobExecuteMessage } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isFinal, newestPerExecution, newestPerJob, triggerCommand } from '../../src/domain/execution.ts'
+import { newestPerExecution, newestPerJob, triggerCommand } from '../../src/domain/execution.ts'
 import { jobOf, minted, monday, statusMessage } from '../fixtures.ts'
 
 describe('the command of a trigger', () => {
@@ -49,12 +49,5 @@ describe('a batch of what the executor says', () => {
         expect(newestPerJob(batch).length).toBe(new Set(batch.map((one) => one.jobId)).size)
       }),
     )
-  })
-
-  it('counts as the end only of what no newer version opens again', () => {
-    const final = (
-      ['ready', 'running', 'succeeded', 'failed', 'cancelled', 'superseded', 'skipped', 'expired', 'lost'] as const
-    ).filter((state) => isFinal(statusMessage({ state })))
-    expect(final).toEqual(['succeeded', 'failed', 'skipped', 'expired', 'lost'])
   })
 })

@@ -1,4 +1,4 @@
-import { isEnded, type JobExecuteMessage, type JobStatusMessage, scheduledExecutionId } from '@belfry/contracts'
+import { isFinal, type JobExecuteMessage, type JobStatusMessage, scheduledExecutionId } from '@belfry/contracts'
 import {
   commandOf,
   type FireRange,
@@ -30,11 +30,6 @@ export function takeDueCommands(
   return { record: { ...record, pending }, commands: due.map((command) => commandOf(record, command)) }
 }
 
-/** States that only a command of a newer version opens again (protocol.md, execution states). */
-function isAtRest(state: JobStatusMessage['state']): boolean {
-  return state === 'superseded' || state === 'cancelled'
-}
-
 /**
  * The executors show an execution: its command is done with when they have it at the command's version or a newer one,
  * or when it has ended for good at any version. That it has started is not enough.
@@ -43,7 +38,7 @@ export function acknowledge(record: ScheduleRecord, status: JobStatusMessage): S
   const isDone = ({ fireAt, version }: PendingCommand) =>
     fireAt === status.fireAt &&
     scheduledExecutionId(record.jobId, fireAt) === status.executionId &&
-    (status.version >= version || (isEnded(status.state) && !isAtRest(status.state)))
+    (status.version >= version || isFinal(status))
   const pending = record.pending.filter((command) => !isDone(command))
   return pending.length === record.pending.length ? record : withPending(record, pending)
 }

@@ -1,11 +1,12 @@
 import {
   type ExecutionStatus,
   executionStatuses,
+  isFinal,
   type JobExecuteMessage,
   type JobStatusMessage,
 } from '@belfry/contracts'
 import type { SqlRow } from '@belfry/storage'
-import { type Execution, type ExecutionDetail, isFinal, plannedDetail, statusOf } from '../../domain/execution.ts'
+import { type Execution, type ExecutionDetail, plannedDetail, statusOf } from '../../domain/execution.ts'
 import type { DueSend, ExecutionGlance, Trigger } from '../../domain/ports.ts'
 
 const statusAt = (place: number): ExecutionStatus => executionStatuses[place] as ExecutionStatus
