@@ -55,6 +55,20 @@ describe('a command that comes again', () => {
   })
 })
 
+describe('a batch of which the store takes only a part', () => {
+  it('starts what it has taken: nothing of it counts as lost', async () => {
+    const world = await openWorld()
+    const [there, fresh] = [command({ ...inMs(100_000) }), { ...inMs(0), executionId: executionId(2) }]
+    await world.command(there)
+    world.failing.add('executions.republish')
+    const batch = [there, command({ ...fresh, policy: policy({ onLostLease: 'fail' }) })]
+    await expect(world.command(...batch)).rejects.toThrow('did not store')
+    await world.pass(100)
+    expect(world.calls).toHaveLength(1)
+    expect(await world.read(executionId(2))).toMatchObject({ state: 'succeeded', losses: 0, inDoubt: [] })
+  })
+})
+
 describe('a restart', () => {
   it('runs at once what was interrupted, with the same key and nothing in doubt', async () => {
     const { db, stores } = await openStores()

@@ -11,23 +11,20 @@ export interface Intake {
   readonly fresh: Execution
 }
 
-export interface Taken {
-  /** In the order of the intakes; undefined where there was a record already. */
-  readonly inserted: readonly (Stored | undefined)[]
+/** What became of commands whose executions were there before. */
+export interface Answered {
   /** Records that a newer version replaced. */
   readonly replaced: readonly Stored[]
   /** How many commands said nothing new; their records are marked to be published again. */
   readonly repeated: number
 }
 
-/** Takes a batch of commands (protocol.md step 8). When it resolves all of it is durable, and the offset may be committed. */
-export async function takeCommands(store: ExecutionStore, intakes: readonly Intake[], at: number): Promise<Taken> {
-  const inserted = await store.insert(
-    intakes.map((one) => one.fresh),
-    at,
-  )
-  const known = intakes.filter((_, index) => inserted[index] === undefined)
-  if (known.length === 0) return { inserted, replaced: [], repeated: 0 }
+/**
+ * Answers commands whose executions are there already (protocol.md step 8); those that were not, the insert before it has
+ * stored. When it resolves all of it is durable, and the offset may be committed.
+ */
+export async function answerKnown(store: ExecutionStore, known: readonly Intake[], at: number): Promise<Answered> {
+  if (known.length === 0) return { replaced: [], repeated: 0 }
   const found = await store.find(known.map((one) => one.command.executionId))
   const replaced: Stored[] = []
   const repeated: Stored[] = []
@@ -52,5 +49,5 @@ export async function takeCommands(store: ExecutionStore, intakes: readonly Inta
     else repeated.push(one.stored)
   }
   if (repeated.length > 0) await store.republish(repeated)
-  return { inserted, replaced, repeated: repeated.length }
+  return { replaced, repeated: repeated.length }
 }

@@ -2,7 +2,7 @@ import type { BatchHandler, IncomingMessage } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
 import { newExecution } from '../domain/command.ts'
 import type { Pool } from '../domain/execution.ts'
-import { type Intake, takeCommands } from '../domain/intake.ts'
+import { answerKnown, type Intake } from '../domain/intake.ts'
 import type { ExecutionStore, Stored } from '../domain/ports.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { Runs } from '../runs/runs.ts'
@@ -38,16 +38,26 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
     return { command: value, delivery, fresh: newExecution(value, delivery) }
   }
 
-  async function store(intakes: readonly Intake[]): Promise<void> {
+  /** What is stored as running is this executor's from that moment on, whatever becomes of the rest of the batch. */
+  async function insert(intakes: readonly Intake[], now: number): Promise<Intake[]> {
     const reserved = intakes.filter((one) => one.fresh.state === 'running')
     const unreserve = () => {
       for (const { fresh } of reserved) slots.reserve(fresh.pool, -1)
     }
-    const { inserted, replaced, repeated } = await takeCommands(executions, intakes, clock.now()).finally(unreserve)
+    const fresh = intakes.map((one) => one.fresh)
+    const inserted = await executions.insert(fresh, now).finally(unreserve)
     const news = inserted.filter((one) => one !== undefined)
     claims.adopt(news.filter((one) => one.execution.state === 'running'))
     const waiting = news.filter((one) => one.execution.state !== 'running')
-    if (waiting.length > 0 || replaced.length > 0) onChanged([...waiting, ...replaced])
+    if (waiting.length > 0) onChanged(waiting)
+    return intakes.filter((_, place) => inserted[place] === undefined)
+  }
+
+  async function store(intakes: readonly Intake[]): Promise<void> {
+    const now = clock.now()
+    const known = await insert(intakes, now)
+    const { replaced, repeated } = await answerKnown(executions, known, now)
+    if (replaced.length > 0) onChanged(replaced)
     if (repeated > 0) metrics.duplicates(repeated)
   }
 
