@@ -98,7 +98,7 @@ const turn = (dies: boolean): Act =>
       if (range.version >= (world.log.get(id)?.version ?? 0)) world.log.set(id, range)
     }
     const advanced = advance(delivered(world.record, ranges), world.now, compile, world.rules)
-    const { record, commands } = takeDueCommands(advanced, world.now, world.now, world.rules)
+    const { record, commands } = takeDueCommands(advanced, world.now, null, world.rules)
     store(world, record)
     if (!dies) for (const command of commands) execute(world, command)
   })

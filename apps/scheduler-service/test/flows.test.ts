@@ -165,9 +165,23 @@ describe('a restart', () => {
     await world.tell(changesOf(created(once(noon + second))))
     await world.until(async () => (await recordOf()).pending[0]?.tries === 1)
     world.executors.takesCommands = true
+    await world.clock.advance(1)
     await world.restart()
     await world.until(() => fireTimes().length === 1)
-    expect(world.clock.now()).toBe(noon)
+    expect(world.clock.now()).toBe(noon + 1)
+  })
+
+  it('sends each waiting command once, however many pages of them nobody answers', async () => {
+    world = await openWorld({ schedulerPageRows: 10 })
+    world.executors.answers = false
+    const jobs = Array.from({ length: 40 }, (_, n) => jobIdOf(n))
+    await world.tell(...jobs.map((id) => changesOf(created(once(noon + second)), id)))
+    await world.until(() => fireTimes().length === 40)
+    await world.clock.advance(1)
+    await world.restart()
+    await world.until(() => fireTimes().length >= 80)
+    await world.settle()
+    expect(fireTimes()).toHaveLength(80)
   })
 
   it('with a record that cannot be read hands over all others', async () => {

@@ -16,7 +16,7 @@ function issued(): ScheduleRecord {
 
 describe('sending', () => {
   it('makes the command that the executors know', () => {
-    const { commands } = takeDueCommands(issued(), noon + 7, noon + 7, rules)
+    const { commands } = takeDueCommands(issued(), noon + 7, null, rules)
     expect(commands).toHaveLength(1)
     expect(jobExecuteMessage.parse(commands[0])).toMatchObject({
       jobId,
@@ -35,7 +35,7 @@ describe('sending', () => {
     let record = issued()
     const waits: number[] = []
     for (let now = noon + 7; waits.length < 7; now = dueAt(record, rules)!) {
-      const { record: sent, commands } = takeDueCommands(record, now, now, rules)
+      const { record: sent, commands } = takeDueCommands(record, now, null, rules)
       expect(commands[0]?.plannedAt).toBe(noon + 7)
       waits.push(dueAt(sent, rules)! - now)
       record = sent
@@ -43,10 +43,12 @@ describe('sending', () => {
     expect(waits).toEqual([5, 10, 20, 40, 60, 60, 60].map((s) => s * second))
   })
 
-  it('sends nothing before its time, but everything after a restart', () => {
-    const { record } = takeDueCommands(issued(), noon + 7, noon + 7, rules)
-    expect(takeDueCommands(record, noon + 100, noon + 100, rules).commands).toEqual([])
-    expect(takeDueCommands(record, noon + 100, Number.POSITIVE_INFINITY, rules).commands).toHaveLength(1)
+  it('sends nothing before its time, but after a restart everything once', () => {
+    const { record } = takeDueCommands(issued(), noon + 7, null, rules)
+    expect(takeDueCommands(record, noon + 100, null, rules).commands).toEqual([])
+    const restarted = takeDueCommands(record, noon + 100, noon + 100, rules)
+    expect(restarted.commands).toHaveLength(1)
+    expect(takeDueCommands(restarted.record, noon + 101, noon + 100, rules).commands).toEqual([])
   })
 })
 

@@ -50,20 +50,20 @@ export function createDueSchedules(options: DueOptions): DueSchedules {
   }
 
   /** Null when there is nothing to store: neither the record nor its due time is another one. */
-  function decide(before: StoredSchedule, now: number, dueBefore: number): Draft | null {
+  function decide(before: StoredSchedule, now: number, startedAt: number | null): Draft | null {
     const cleared = delivered(before.record, before.record.undelivered)
-    const { record, commands } = takeDueCommands(advance(cleared, now, compile, rules), now, dueBefore, rules)
+    const { record, commands } = takeDueCommands(advance(cleared, now, compile, rules), now, startedAt, rules)
     if (record === before.record && dueAt(record, rules) === before.dueAt) return null
     if (record.aside && record.aside !== before.record.aside) onAside(record.jobId, record.aside.reason)
     return { before, record, commands }
   }
 
   /** One schedule that fails never stops the others (time.md, "Never"). */
-  async function decideAll(page: readonly StoredSchedule[], now: number, dueBefore: number): Promise<Draft[]> {
+  async function decideAll(page: readonly StoredSchedule[], now: number, startedAt: number | null): Promise<Draft[]> {
     const drafts: Draft[] = []
     for (const stored of page) {
       try {
-        const draft = decide(stored, now, dueBefore)
+        const draft = decide(stored, now, startedAt)
         if (draft) drafts.push(draft)
       } catch (error) {
         await leaveAlone(stored.handle.n, stored.record.jobId, error)
@@ -74,40 +74,39 @@ export function createDueSchedules(options: DueOptions): DueSchedules {
     return drafts
   }
 
-  async function workOffPage({ rows }: DuePage, dueBefore: number): Promise<Worked> {
+  async function workOffPage({ rows }: DuePage, startedAt: number | null): Promise<Worked> {
     const readable: StoredSchedule[] = []
     const unreadable: UnreadableSchedule[] = []
     for (const row of rows) 'record' in row ? readable.push(row) : unreadable.push(row)
     for (const { n, jobId, unreadable: reason } of unreadable) await leaveAlone(n, jobId, reason)
     await deliver(readable)
     const now = clock.now()
-    const drafts = await decideAll(readable, now, dueBefore)
+    const drafts = await decideAll(readable, now, startedAt)
     const isKept = await keeping.keep(drafts, now)
     const kept = drafts.filter((_, index) => isKept[index])
     return { advanced: kept.length, sent: kept.reduce((sum, { commands }) => sum + commands.length, 0) }
   }
 
-  /** `readBefore`: which records are looked at; `dueBefore`: which of their commands are sent. Epoch milliseconds. */
-  async function workOff(readBefore: () => number, dueBefore: () => number): Promise<Worked> {
+  /** Every record that asked to be looked at by `readBefore`; `startedAt` when this resumes (epoch milliseconds). */
+  async function workOff(readBefore: number, startedAt: number | null): Promise<Worked> {
     let [advanced, sent] = [0, 0]
-    let page = await schedules.readDue(readBefore(), null, pageRows)
+    let page = await schedules.readDue(readBefore, null, pageRows)
     for (;;) {
-      const worked = await workOffPage(page, dueBefore())
+      const worked = await workOffPage(page, startedAt)
       advanced += worked.advanced
       sent += worked.sent
       if (!page.next) return { advanced, sent }
-      page = await schedules.readDue(readBefore(), page.next, pageRows)
+      page = await schedules.readDue(readBefore, page.next, pageRows)
     }
   }
 
   return {
     nextAt: () => schedules.nextDueAt(),
-    workOff: () => workOff(clock.now, clock.now),
+    workOff: () => workOff(clock.now(), null),
     // A command that waits is due again within the longest wait, so this finds every record with one.
-    resume: () =>
-      workOff(
-        () => clock.now() + rules.resendMaxMs,
-        () => Number.POSITIVE_INFINITY,
-      ),
+    resume() {
+      const startedAt = clock.now()
+      return workOff(startedAt + rules.resendMaxMs, startedAt)
+    },
   }
 }

@@ -77,7 +77,7 @@ export function createHearing(options: HearingOptions): Hearing {
     const applied = applyChanges(before?.record ?? null, message, now, compile, rules)
     if (applied.outcome === 'incomplete') onRefused(message.jobId, 'its newest version is not among its changes')
     if (applied.outcome !== 'applied') return applied.outcome === 'no-room' ? 'no-room' : null
-    return { before, ...takeDueCommands(advance(applied.record, now, compile, rules), now, now, rules) }
+    return { before, ...takeDueCommands(advance(applied.record, now, compile, rules), now, null, rules) }
   }
 
   async function changesRound(messages: readonly JobChangesMessage[], deferred: JobChangesMessage[]) {

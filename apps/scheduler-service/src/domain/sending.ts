@@ -8,23 +8,36 @@ import {
   withPending,
 } from './schedule-record.ts'
 
-function sent(command: PendingCommand, now: number, { resendFirstMs, resendMaxMs }: Rules): PendingCommand {
-  const waitMs = Math.min(resendMaxMs, resendFirstMs * 2 ** command.tries)
-  return { ...command, tries: command.tries + 1, nextSendAt: now + waitMs }
+/** The wait after the `tries`-th send, milliseconds. */
+function waitMs(tries: number, { resendFirstMs, resendMaxMs }: Rules): number {
+  return Math.min(resendMaxMs, resendFirstMs * 2 ** (tries - 1))
+}
+
+function sent(command: PendingCommand, now: number, rules: Rules): PendingCommand {
+  const tries = command.tries + 1
+  return { ...command, tries, nextSendAt: now + waitMs(tries, rules) }
+}
+
+/** It was sent for the last time before `startedAt`: its tries and its next time tell when. */
+function wasSentBefore({ tries, nextSendAt }: PendingCommand, startedAt: number, rules: Rules): boolean {
+  return tries > 0 && nextSendAt - waitMs(tries, rules) < startedAt
 }
 
 /**
- * Step 7 of protocol.md: the commands that are due to be sent by `dueBefore`, and the record in which they count as sent.
- * The record is stored first. When the process dies before the send, the command is late by one wait but not lost;
- * a restart does not wait for that and takes all (`dueBefore` infinite).
+ * Step 7 of protocol.md: the commands that are due to be sent now, and the record in which they count as sent.
+ * The record is stored first. When the process dies before the send, the command is late by one wait but not lost. A
+ * restart does not wait for that: given when it began (`startedAt`), it takes what was sent last before that as well, and
+ * so nothing twice, however often it comes past the record.
  */
 export function takeDueCommands(
   record: ScheduleRecord,
   now: number,
-  dueBefore: number,
+  startedAt: number | null,
   rules: Rules,
 ): { record: ScheduleRecord; commands: readonly JobExecuteMessage[] } {
-  const due = record.pending.filter((command) => command.nextSendAt <= dueBefore)
+  const isDue = (command: PendingCommand) =>
+    command.nextSendAt <= now || (startedAt !== null && wasSentBefore(command, startedAt, rules))
+  const due = record.pending.filter(isDue)
   if (due.length === 0) return { record, commands: [] }
   const pending = record.pending.map((command) => (due.includes(command) ? sent(command, now, rules) : command))
   return { record: { ...record, pending }, commands: due.map((command) => commandOf(record, command)) }
