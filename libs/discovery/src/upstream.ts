@@ -52,10 +52,15 @@ function ignore(): void {}
 
 /**
  * undici destroys a stream that it could not send to its end. This one is a client's request, whose connection still has to
- * carry the answer (the service is away, or has seen enough and says 413), so it is only lent.
+ * carry the answer (the service is away, or has seen enough and says 413), so it is only lent. What nobody sends any more is
+ * read and thrown away: a client that writes all of its body before it reads would never come to the answer.
  */
-function lend(upload: Readable): AsyncIterable<unknown> {
-  return { [Symbol.asyncIterator]: () => upload.iterator({ destroyOnReturn: false }) }
+async function* lend(upload: Readable): AsyncGenerator<unknown> {
+  try {
+    yield* upload.iterator({ destroyOnReturn: false })
+  } finally {
+    upload.resume()
+  }
 }
 
 /**

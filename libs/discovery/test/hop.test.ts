@@ -265,6 +265,19 @@ describe('a breaker', () => {
     expect(hop.breakers()[0]?.state).toBe('closed')
   })
 
+  it('does not count bodies of which a service has seen enough, and lets their senders come to the answer', async () => {
+    const { port } = await listen((_request, reply) => reply.writeHead(413).end('enough'))
+    const { hop, call } = await hopTo([port])
+    const chunk = Buffer.alloc(64 * 1024, 'x')
+    for (let i = 0; i < 6; i++) {
+      const body = Readable.from(Array.from({ length: 160 }, () => chunk))
+      const sent = once(body, 'end')
+      expect(await call({ method: 'POST', body })).toEqual({ status: 413, body: 'enough' })
+      await sent
+    }
+    expect(hop.breakers()[0]?.state).toBe('closed')
+  })
+
   it('guards each instance alone', async () => {
     const good = await listen((_request, reply) => reply.end('good'))
     const bad = await listen((_request, reply) => reply.writeHead(500).end())

@@ -200,6 +200,16 @@ describe('a body', () => {
     expect([status, problem.code]).toEqual([413, 'too-large'])
   })
 
+  it('that is not taken leaves the connection open, so that whoever still sends it gets the answer', async () => {
+    const { send, sendJson } = open()
+    const refused = [await sendJson({ params: 'x'.repeat(300_000) }), await send('a=b', 'text/plain'), await send('{')]
+    expect(refused.map(({ status, headers }) => [status, headers.connection])).toEqual([
+      [413, undefined],
+      [415, undefined],
+      [400, undefined],
+    ])
+  })
+
   it('of any JSON never makes a 5xx', async () => {
     const { sendJson } = open()
     const fields = Object.keys(createJobBody.shape)
