@@ -53,11 +53,12 @@ beforeEach(async () => {
 afterEach(() => parts.db.close())
 
 describe('sending triggers again', () => {
-  const insert = async (n: number) => {
+  const insert = async (n: number, plannedAt = monday) => {
     const job = await parts.put(n)
     const executionId = `exe-${monday.toString(36)}-${minted(n)}`
-    const command = triggerCommand(job, { executionId, plannedAt: monday })
-    await parts.stores.executions.insertTrigger({ job: job.handle, command, reason: null, nextSendAt: monday + 5000 })
+    const command = triggerCommand(job, { executionId, plannedAt })
+    const nextSendAt = plannedAt + 5000
+    await parts.stores.executions.insertTrigger({ job: job.handle, command, reason: null, nextSendAt })
     return { job, command }
   }
   const createTurn = (rows = 500) => {
@@ -88,6 +89,14 @@ describe('sending triggers again', () => {
     const { resend } = createTurn(1)
     expect([await resend(), await resend(), await resend()]).toEqual([true, true, false])
     expect(parts.sent).toHaveLength(2)
+  })
+
+  it('keeps its waits when the clock is set back', async () => {
+    const { resend } = createTurn()
+    await resend()
+    parts.clock.step(-3_600_000)
+    await insert(1, parts.clock.now())
+    expect(await secondsOfGrowth(parts, 40, resend, () => parts.sent.length)).toEqual([5, 15, 35])
   })
 
   it('goes on at once while there is more than one turn takes, but not against a bus that takes nothing', async () => {
@@ -127,11 +136,11 @@ describe('sending triggers again', () => {
 })
 
 describe('telling the executors again', () => {
-  const cancel = async (n: number) => {
+  const cancel = async (n: number, at = monday) => {
     const job = await parts.put(n)
     const cancelled = cancelJob(job, monday) as Job
     expect(isRefusal(cancelled)).toBe(false)
-    await parts.stores.jobs.change(job.handle, 1, cancelled, monday + 5000)
+    await parts.stores.jobs.change(job.handle, 1, cancelled, at + 5000)
     return job
   }
   /** Executors that are away, or confirm; only the fence is asked here. */
@@ -164,6 +173,14 @@ describe('telling the executors again', () => {
     await repeat()
     await repeat()
     expect(asked).toHaveLength(1)
+  })
+
+  it('keeps its waits when the clock is set back', async () => {
+    const { asked, repeat } = createTurn()
+    await repeat()
+    parts.clock.step(-3_600_000)
+    await cancel(1, parts.clock.now())
+    expect(await secondsOfGrowth(parts, 40, repeat, () => asked.length)).toEqual([5, 15, 35])
   })
 
   it('ends when they have confirmed the version, and takes as many as a turn may', async () => {

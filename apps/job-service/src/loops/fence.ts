@@ -19,7 +19,7 @@ export interface FenceOptions {
  */
 export function createFenceRepeat(options: FenceOptions): () => Promise<boolean> {
   const { jobs, executors, clock, log, rows, firstMs, mostMs } = options
-  const startedAt = clock.now()
+  let startedAt: number | null = clock.now()
 
   const tell = async ({ handle, jobId, changes, tries }: DueFence): Promise<boolean> => {
     try {
@@ -35,6 +35,7 @@ export function createFenceRepeat(options: FenceOptions): () => Promise<boolean>
 
   return async () => {
     const due = await jobs.dueFences(dueUntil(clock.now(), startedAt, firstMs), rows)
+    if (due.length < rows) startedAt = null
     const told = await Promise.all(due.map(tell))
     return due.length === rows && told.every(Boolean)
   }

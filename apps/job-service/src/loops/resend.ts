@@ -20,10 +20,11 @@ export interface ResendOptions {
  */
 export function createResend(options: ResendOptions): () => Promise<boolean> {
   const { executions, sender, clock, rows, firstMs, mostMs } = options
-  const startedAt = clock.now()
+  let startedAt: number | null = clock.now()
   return async () => {
     const now = clock.now()
     const due = await executions.dueSends(dueUntil(now, startedAt, firstMs), rows)
+    if (due.length < rows) startedAt = null
     if (due.length === 0) return false
     const claims = due.map((send) => ({ send, nextSendAt: now + backoffMs(send.tries + 1, firstMs, mostMs) }))
     const claimed = await executions.claimSends(claims)
