@@ -45,7 +45,7 @@ export interface RequestStore {
   retake(found: RequestRecord, triedBy: string, triedAt: number): Promise<boolean>
   /** Keeps the answer; the record is no longer open. */
   settle(id: string, answer: StoredAnswer): Promise<void>
-  /** Forgets a record whose try was refused: nothing was done, so the key is free. */
+  /** Forgets a record whose first try was refused: nothing was done, so the key is free. */
   remove(id: string): Promise<void>
 }
 
@@ -69,6 +69,12 @@ export type WithIdempotency = (request: FastifyRequest, reply: FastifyReply, run
 
 /** The use case behind a route that takes an Idempotency-Key. */
 export type IdempotentRun = (mintedId: string) => Promise<Answer | Refusal>
+
+/** `isFirst`: no try before this one can have done anything. */
+interface Take {
+  readonly record: RequestRecord
+  readonly isFirst: boolean
+}
 
 const keyPattern = /^[\x21-\x7e]{1,255}$/
 
@@ -98,25 +104,27 @@ export function createIdempotency(options: IdempotencyOptions): WithIdempotency 
   const { store, clock, ids, instance, keepMs = 86_400_000, otherTryMs = 15_000 } = options
   const atWork = new Set<string>()
 
-  /** The record under which this try may run; one with an answer to send again; or why neither. */
-  const take = async (id: string, bodyHash: string): Promise<RequestRecord | Refusal> => {
+  /** The record under which this try may run, or one with an answer to send again, and which it is; or why neither. */
+  const take = async (id: string, bodyHash: string): Promise<Take | Refusal> => {
     const now = clock.now()
     const fresh = { id, bodyHash, mintedId: ids.uuid(), madeAt: now, triedBy: instance, triedAt: now, answer: null }
     const found = await store.insert(fresh, now - keepMs)
-    if (!found) return fresh
+    if (!found) return { record: fresh, isFirst: true }
     if (found.bodyHash !== bodyHash) return reused
-    if (found.answer) return found
+    if (found.answer) return { record: found, isFirst: false }
     const mayLive = found.triedBy !== instance && now - found.triedAt < otherTryMs
-    return !mayLive && (await store.retake(found, instance, now)) ? found : inFlight
+    return !mayLive && (await store.retake(found, instance, now)) ? { record: found, isFirst: false } : inFlight
   }
 
   const runOnce = async (request: FastifyRequest, reply: FastifyReply, id: string, run: IdempotentRun) => {
-    const record = await take(id, hashOf(JSON.stringify(request.body ?? null)))
-    if (isRefusal(record)) return sendRefusal(reply, record)
+    const taken = await take(id, hashOf(JSON.stringify(request.body ?? null)))
+    if (isRefusal(taken)) return sendRefusal(reply, taken)
+    const { record, isFirst } = taken
     if (record.answer) return sendStored(reply.header('idempotency-replayed', 'true'), record.answer)
     const result = await run(record.mintedId)
     if (isRefusal(result)) {
-      await store.remove(id)
+      // After a try that broke off nobody knows what it has stored: the next one must find that, not make it anew.
+      if (isFirst) await store.remove(id)
       return sendRefusal(reply, result)
     }
     const answer = stored(result)

@@ -131,6 +131,21 @@ describe('a request with an Idempotency-Key', () => {
     expect((await post('k')).headers['idempotency-replayed']).toBe('true')
   })
 
+  it('keeps its id when a later try is refused: an earlier one may have done the work', async () => {
+    const { post, state, made } = open()
+    const usual = state.useCase
+    state.useCase = async (id, body) => {
+      await usual(id, body)
+      throw new Error('died before the answer was kept')
+    }
+    expect((await post('k')).statusCode).toBe(500)
+    state.useCase = async () => refusal('unavailable', 'not just now')
+    expect((await post('k')).statusCode).toBe(503)
+    state.useCase = usual
+    expect((await post('k')).json().id).toBe(made[0])
+    expect(made).toHaveLength(1)
+  })
+
   it('runs again with the same id when the first try failed', async () => {
     const { post, state, made } = open()
     const usual = state.useCase
