@@ -110,9 +110,10 @@ function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, onChange
   mountInternal(app, {
     stores,
     clock,
-    onFenced(changed) {
-      for (const { handle, execution } of changed) if (execution.cancelRequested) runs.cancel(handle)
-      onChanged(changed)
+    onClosed: onChanged,
+    onAsked(asked) {
+      for (const { handle } of asked) runs.cancel(handle)
+      onChanged(asked)
     },
   })
   health.add('executor.db', async () => void (await stores.executors.all()))

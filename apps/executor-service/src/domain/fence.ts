@@ -21,8 +21,8 @@ const mostRounds = 50
 
 export interface Fenced {
   readonly reply: FenceReply
-  /** Records that the fence changed: closed, or asked to end. */
-  readonly changed: readonly Stored[]
+  /** Runs that were asked to end: told so only now, so that each is on the list. */
+  readonly asked: readonly Stored[]
 }
 
 /** The job's executions that are ready or running, page by page. */
@@ -96,22 +96,26 @@ async function readInFlight(stores: Stores, jobId: string, at: number): Promise<
 /**
  * The fence (protocol.md step 2). First the admission is written, so that nothing more of what is closed starts; then what
  * waits is settled; and only after that the list is read of what may be at work already. What a cancel finds running
- * it asks to end (docs/decisions, "a cancel reaches running runs"). Doing it again changes nothing.
+ * it asks to end (docs/decisions, "a cancel reaches running runs"). Doing it again changes nothing. `onClosed` gets what
+ * was closed, a page at a time: a job may have very many executions, and what fails later undoes none of it.
  */
 export async function fence(
   stores: Stores,
   jobId: string,
   changes: readonly JobChange[],
   at: number,
+  onClosed: (closed: readonly Stored[]) => void,
 ): Promise<Fenced | Refusal> {
   const admission = await writeAdmission(stores, jobId, changes)
   if (isRefusal(admission)) return admission
   const cancelled = cancelVersion(changes)
-  const changed: Stored[] = []
+  const asked: Stored[] = []
   for await (const page of openPages(stores, jobId)) {
     const decide = (one: Execution) => settle(one, admission, cancelled, at)
-    changed.push(...changedOnes(await change(stores.executions, 'close', page, decide, at)))
+    const changed = changedOnes(await change(stores.executions, 'close', page, decide, at))
+    asked.push(...changed.filter(({ execution }) => execution.state === 'running'))
+    onClosed(changed.filter(({ execution }) => execution.state !== 'running'))
   }
   const fencedVersion = Math.max(...changes.map((one) => one.version))
-  return { reply: { fencedVersion, inFlight: await readInFlight(stores, jobId, at) }, changed }
+  return { reply: { fencedVersion, inFlight: await readInFlight(stores, jobId, at) }, asked }
 }

@@ -61,7 +61,8 @@ function prepare(db: Database) {
     openOf: db.statement(`SELECT ${columnsWithoutParams} ${from} WHERE e.jobNo = ? AND e.state < 2 AND ${isOfJob}
       AND e.n > ? ORDER BY e.n LIMIT ?`),
     doubtfulOf: db.statement(
-      `SELECT ${storedColumns} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL AND e.doubtAt >= ?`,
+      `SELECT ${columnsWithoutParams} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL
+        AND e.doubtAt >= ?`,
     ),
     mark: db.statement(`INSERT INTO outbox (n, seq) SELECT n, seq FROM executions WHERE n = ?
       ON CONFLICT (n) DO NOTHING`),
