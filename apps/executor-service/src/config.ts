@@ -54,6 +54,11 @@ export const executorConfig = z.object({
   executorAllowPrivate: z.stringbool().default(false),
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
+  /** How long the logs of finished executions are kept; at most as long as the executions, with which they go. */
+  retentionLogs: duration({ min: 60_000 }).prefault('7d'),
+  /** How often it is looked for what need not be kept any more, milliseconds, and how many rows go at a time. */
+  executorPurgeMs: count(600_000, 1000),
+  executorPurgeRows: count(200),
   /** How long runs may go on after the process was told to stop, milliseconds. */
   shutdownGraceMs: count(30_000, 0),
 })

@@ -11,6 +11,7 @@ import type { Handlers } from './handlers/handler.ts'
 import { createHandlers, describeHandlers, handlersDefaults } from './handlers/registry.ts'
 import { createPoll } from './loops/poll.ts'
 import { createIdentity, createPresence } from './loops/presence.ts'
+import { createRetention } from './loops/retention.ts'
 import { createExecutorMetrics } from './metrics.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
@@ -98,7 +99,16 @@ function createRooms(deps: ExecutorServiceDeps) {
     roomWaitMs: config.executorRoomWaitMs,
     onChanged,
   })
-  return { stores, handlers, relay, runs, pollLoop, presence, intake, onChanged }
+  const retention = createRetention({
+    stores,
+    clock,
+    log,
+    keep: { executionsMs: config.retentionExecutions, logsMs: config.retentionLogs },
+    rows: config.executorPurgeRows,
+  })
+  const runOnce = retention.runOnce
+  const retentionLoop = createLoop({ name: 'retention', everyMs: config.executorPurgeMs, clock, log, runOnce })
+  return { stores, handlers, relay, runs, pollLoop, presence, retentionLoop, intake, onChanged }
 }
 type Rooms = ReturnType<typeof createRooms>
 
@@ -134,7 +144,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
   const { bus, db, clock, log, metrics } = deps
   const rooms = createRooms(deps)
-  const { relay, runs, pollLoop, presence, handlers, intake } = rooms
+  const { relay, runs, pollLoop, presence, retentionLoop, handlers, intake } = rooms
   const app = createApp(deps, rooms)
   const { executorHost: host, executorPort: port } = deps.config
   const { discovery, health } = deps
@@ -157,6 +167,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     { name: 'presence', ...presence },
     { name: 'runs', stop: runs.stop },
     { name: 'poll', ...pollLoop },
+    { name: 'retention', ...retentionLoop },
     { name: 'job-execute', ...consumer },
     door,
   ]

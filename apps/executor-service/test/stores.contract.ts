@@ -307,7 +307,7 @@ export function describeStores(
       const fenced = { ...open, minVersion: 3, floors: [{ version: 4, fromAt: at }], places: ['exe-1'], rev: 1 }
 
       it('come back as they were put in; others are open', async () => {
-        expect(await stores.admissions.put('fence', [{ from: open, to: fenced }])).toEqual([true])
+        expect(await stores.admissions.put('fence', [{ from: open, to: fenced }], start)).toEqual([true])
         expect(await stores.admissions.read([jobId(2), jobId()])).toEqual([undefined, fenced])
       })
 
@@ -318,8 +318,97 @@ export function describeStores(
           { from: open, to: other },
           { from: fenced, to: { ...fenced, places: [], rev: 2 } },
         ]
-        expect(await stores.admissions.put('place', changes)).toEqual([true, false, true])
+        expect(await stores.admissions.put('place', changes, start)).toEqual([true, false, true])
         expect(await stores.admissions.read([jobId()])).toEqual([{ ...fenced, places: [], rev: 2 }])
+      })
+    })
+
+    describe('retention', () => {
+      const first = { changedAt: 0, handle: 0 }
+      const settled = async (...numbers: number[]) => {
+        const stored = await put(...numbers.map((number) => execution({ id: executionId(number) })))
+        return Promise.all(stored.map((one) => swap(one, taken(close(one.execution, 'cancelled', at)), 'claim', at)))
+      }
+      const publish = (...stored: Stored[]) =>
+        stores.executions.markPublished(stored.map((one) => ({ n: one.handle, seq: one.execution.seq })))
+
+      it('finds what has ended, in order and in pages, and says what is not published', async () => {
+        const [a, b, c] = await settled(1, 2, 3)
+        await put(execution({ id: executionId(4) }))
+        await publish(a!, c!)
+        const found = await stores.executions.ended(at + 1, first, 2)
+        expect(found.map((one) => [one.handle, one.isPublished])).toEqual([
+          [a!.handle, true],
+          [b!.handle, false],
+        ])
+        expect(found[0]).toMatchObject({ seq: 2, state: 'cancelled', changedAt: at })
+        expect((await stores.executions.ended(at + 1, found[1]!, 9)).map((one) => one.handle)).toEqual([c!.handle])
+        expect(await stores.executions.ended(at, first, 9)).toEqual([])
+      })
+
+      it('removes an execution with all that belongs to it, unless it has changed or must be published', async () => {
+        const [a, b, c] = await settled(1, 2, 3)
+        const [d] = await put(execution({ id: executionId(4) }))
+        await publish(a!, c!, d!)
+        for (const { handle } of [a!, c!]) {
+          const line = { seq: 1, at, level: 'info' as const, text: 'a line' }
+          await stores.logs.append([{ handle, epoch: 1, lines: [line] }])
+          await stores.artifacts.put([{ handle, epoch: 1, name: 'a', body: Buffer.from('text') }])
+        }
+        const asSeen = [a!, b!, d!].map(({ handle, execution: { seq } }) => ({ handle, seq }))
+        expect(await stores.executions.purge([...asSeen, { handle: c!.handle, seq: 1 }])).toBe(1)
+        const left = await stores.executions.read([a!, b!, c!, d!].map((one) => one.handle))
+        expect(left.map((one) => one !== undefined)).toEqual([false, true, true, true])
+        const query = { after: { epoch: 0, seq: 0 }, epoch: null, limit: 9 }
+        const logsOf = (stored: Stored) => stores.logs.page(stored.handle, query)
+        expect([(await logsOf(a!)).length, (await logsOf(c!)).length]).toEqual([0, 1])
+        const artifactOf = (stored: Stored) => stores.artifacts.read(stored.handle, 1, 'a')
+        expect([await artifactOf(a!), await artifactOf(c!)]).toEqual([undefined, expect.anything()])
+      })
+
+      it('gives no number of an execution that went to another one', async () => {
+        const [a] = await settled(1)
+        await publish(a!)
+        const found = await stores.executions.ended(at + 1, first, 9)
+        await stores.executions.purge(found)
+        const [b] = await put(execution({ id: executionId(2) }))
+        expect(b!.handle).not.toBe(a!.handle)
+      })
+
+      it('finds logs from the oldest on, with what became of their run', async () => {
+        const [ended] = await settled(1)
+        const [open] = await put(execution({ id: executionId(2) }))
+        const line = (when: number) => ({ seq: 1, at: when, level: 'info' as const, text: 'a line' })
+        await stores.logs.append([{ handle: open!.handle, epoch: 1, lines: [line(start)] }])
+        await stores.logs.append([{ handle: ended!.handle, epoch: 1, lines: [line(at)] }])
+        const [one, two] = await stores.logs.oldest(0, 9)
+        expect([one, two]).toMatchObject([
+          { at: start, state: 'ready' },
+          { at, state: 'cancelled', changedAt: at },
+        ])
+        expect(await stores.logs.oldest(one!.n, 9)).toEqual([two])
+        expect(await stores.logs.purge([two!.n, 999])).toBe(1)
+        expect(await stores.logs.oldest(0, 9)).toEqual([one])
+      })
+
+      it('removes admissions as they were seen, and none of a job that has something open', async () => {
+        const { admissions } = stores
+        const changes = [1, 2, 3].map((number) => {
+          const from = openAdmission(jobId(number))
+          return { from, to: { ...from, minVersion: 2, rev: 1 } }
+        })
+        await admissions.put('fence', changes, start)
+        const seen = await admissions.page(0, 2)
+        expect(seen).toMatchObject([
+          { jobId: jobId(1), rev: 1, neededAt: start },
+          { jobId: jobId(2), rev: 1, neededAt: start },
+        ])
+        const all = [...seen, ...(await admissions.page(seen[1]!.n, 2))]
+        await put(execution({ jobId: jobId(2) }))
+        await admissions.touch([jobId(3), jobId(9)], at)
+        await admissions.touch([jobId(3)], start)
+        expect(await admissions.purge(all)).toBe(1)
+        expect(await admissions.page(0, 9)).toMatchObject([{ jobId: jobId(2) }, { jobId: jobId(3), neededAt: at }])
       })
     })
 

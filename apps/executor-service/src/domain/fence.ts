@@ -47,13 +47,14 @@ async function writeAdmission(
   stores: Stores,
   jobId: string,
   changes: readonly JobChange[],
+  at: number,
 ): Promise<Admission | Refusal> {
   for (let round = 0; round < mostRounds; round++) {
     const [stored] = await stores.admissions.read([jobId])
     const from = stored ?? openAdmission(jobId)
     const to = applyChanges(from, changes, await readApplicants(stores, from, changes.length))
     if (isRefusal(to) || to === from) return to
-    const [isCounted] = await stores.admissions.put('fence', [{ from, to }])
+    const [isCounted] = await stores.admissions.put('fence', [{ from, to }], at)
     if (isCounted) return to
   }
   throw new Error(`the admission of ${jobId} changed faster than the fence could`)
@@ -106,7 +107,7 @@ export async function fence(
   at: number,
   onClosed: (closed: readonly Stored[]) => void,
 ): Promise<Fenced | Refusal> {
-  const admission = await writeAdmission(stores, jobId, changes)
+  const admission = await writeAdmission(stores, jobId, changes, at)
   if (isRefusal(admission)) return admission
   const cancelled = cancelVersion(changes)
   const asked: Stored[] = []

@@ -62,6 +62,16 @@ export interface ChangedExecution {
   readonly n: Handle
 }
 
+/** As much of an execution that has ended as the retention asks about. */
+export interface EndedExecution {
+  readonly handle: Handle
+  readonly seq: number
+  readonly state: ExecutionState
+  readonly changedAt: number
+  /** Its newest state is on the bus. */
+  readonly isPublished: boolean
+}
+
 /**
  * The executions. Every change but an insert is a compare-and-set on `seq`; whoever loses it reads again and decides again.
  * Whatever changes a record also marks it as not yet published. All verbs reject with a `StorageError`.
@@ -94,6 +104,29 @@ export interface ExecutionStore {
   unpublished(limit: number): Promise<readonly Stored[]>
   /** Takes back the mark of those that have not changed since the state of `seq`. */
   markPublished(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
+  /**
+   * Ended ones whose last change was before `before`, in order of change, after `after`. A body that gives handles again
+   * leaves out the execution whose handle would be the next to be given.
+   */
+  ended(
+    before: number,
+    after: Pick<EndedExecution, 'changedAt' | 'handle'>,
+    limit: number,
+  ): Promise<readonly EndedExecution[]>
+  /**
+   * Removes those that are ended, published and still at `seq`, each with its outcome, logs and artifacts. Answers how
+   * many went.
+   */
+  purge(rows: readonly Pick<EndedExecution, 'handle' | 'seq'>[]): Promise<number>
+}
+
+/** As much of an admission as the retention asks about. */
+export interface AdmissionGlance {
+  readonly n: Handle
+  readonly jobId: string
+  readonly rev: number
+  /** When it last changed, or closed an execution. */
+  readonly neededAt: number
 }
 
 /** The admissions. `put` stores those whose stored `rev` is still `from.rev` (0: there is none yet). */
@@ -102,7 +135,14 @@ export interface AdmissionStore {
   put(
     step: 'fence' | 'place',
     changes: readonly { readonly from: Admission; readonly to: Admission }[],
+    at: number,
   ): Promise<readonly boolean[]>
+  /** They were needed at `at`: they have closed an execution. */
+  touch(jobIds: readonly string[], at: number): Promise<void>
+  /** The next ones after `after`, in an order that stays. */
+  page(after: Handle, limit: number): Promise<readonly AdmissionGlance[]>
+  /** Removes those that are as they were seen, unless something of the job is ready or running. Answers how many went. */
+  purge(rows: readonly AdmissionGlance[]): Promise<number>
 }
 
 export interface ExecutorRow {
@@ -148,10 +188,24 @@ export interface LogQuery {
   readonly limit: number
 }
 
+/** As much of a log's chunk as the retention asks about, with the execution that it belongs to. */
+export interface LogGlance {
+  readonly n: Handle
+  /** When its last line was written. */
+  readonly at: number
+  readonly state: ExecutionState
+  /** The execution's last change. */
+  readonly changedAt: number
+}
+
 export interface LogStore {
   append(chunks: readonly LogChunk[]): Promise<void>
   /** In order of attempt and line. */
   page(handle: Handle, query: LogQuery): Promise<readonly (LogEntry & { readonly epoch: number })[]>
+  /** Chunks in the order in which they were stored, after `after`. */
+  oldest(after: Handle, limit: number): Promise<readonly LogGlance[]>
+  /** Answers how many went. */
+  purge(rows: readonly Handle[]): Promise<number>
 }
 
 export interface ArtifactFile {

@@ -73,6 +73,7 @@ async function settleOnce(
   admissions: AdmissionStore,
   jobs: readonly JobClaims[],
   stops: Map<Stored, Stop>,
+  at: number,
 ): Promise<JobClaims[]> {
   const stored = await admissions.read(jobs.map((one) => one.jobId))
   const before = jobs.map((one, index) => stored[index] ?? openAdmission(one.jobId))
@@ -85,7 +86,7 @@ async function settleOnce(
     if (to !== from) changes.push({ job, from, to })
   }
   if (changes.length === 0) return []
-  const counted = await admissions.put('place', changes)
+  const counted = await admissions.put('place', changes, at)
   return changes.flatMap(({ job }, index) => (counted[index] ? [] : [job]))
 }
 
@@ -109,10 +110,13 @@ export async function settleClaims(
   let jobs = byJob(claims)
   for (let round = 0; jobs.length > 0; round++) {
     if (round === mostRounds) throw new Error(`${jobs.length} admissions changed faster than places could be taken`)
-    jobs = await settleOnce(executions, admissions, jobs, stops)
+    jobs = await settleOnce(executions, admissions, jobs, stops, at)
   }
   if (stops.size === 0) return { starts: claims, ended: [] }
   const starts = claims.filter((one) => !stops.has(one))
+  // Whoever sends commands of an older version still has not heard of the change: its admission must not be cleared away.
+  const closing = [...stops].filter(([, stop]) => 'by' in stop).map(([{ execution }]) => execution.jobId)
+  if (closing.length > 0) await admissions.touch([...new Set(closing)], at)
   return { starts, ended: await endStopped(executions, stops, at) }
 }
 

@@ -1,14 +1,20 @@
 import type { Database } from '@belfry/storage'
 import type { Admission } from '../../domain/admission.ts'
 import type { AdmissionStore } from '../../domain/ports.ts'
+import { jobNumber } from './execution-row.ts'
 
 type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'>
 
 /** The admissions in SQLite: one row per job that has ever been fenced or held an overlap place. */
 export function createAdmissionStore(db: Database): AdmissionStore {
   const read = db.statement('SELECT rev, body FROM admissions WHERE jobId = ?')
-  const put = db.statement(`INSERT INTO admissions (jobId, rev, body) VALUES (?, ?, ?)
-    ON CONFLICT (jobId) DO UPDATE SET rev = excluded.rev, body = excluded.body WHERE rev = ? RETURNING n`)
+  const put = db.statement(`INSERT INTO admissions (jobId, rev, neededAt, body) VALUES (?, ?, ?, ?)
+    ON CONFLICT (jobId) DO UPDATE SET rev = excluded.rev, neededAt = excluded.neededAt, body = excluded.body
+    WHERE rev = ? RETURNING n`)
+  const touch = db.statement('UPDATE admissions SET neededAt = ?1 WHERE jobId = ?2 AND neededAt < ?1')
+  const page = db.statement('SELECT n, jobId, rev, neededAt FROM admissions WHERE n > ? ORDER BY n LIMIT ?')
+  const purge = db.statement(`DELETE FROM admissions WHERE n = ? AND rev = ? AND neededAt = ?
+    AND NOT EXISTS (SELECT 1 FROM executions WHERE jobNo = ? AND state < 2) RETURNING n`)
 
   return {
     async read(jobIds) {
@@ -22,12 +28,31 @@ export function createAdmissionStore(db: Database): AdmissionStore {
         return { jobId: jobIds[index] as string, rev: row[0] as number, ...body }
       })
     },
-    async put(step, changes) {
+    async put(step, changes, at) {
       const rows = changes.map(({ from, to: { jobId, rev, minVersion, floors, places } }) => {
         const body: Body = { minVersion, floors, places }
-        return [jobId, rev, JSON.stringify(body), from.rev]
+        return [jobId, rev, at, JSON.stringify(body), from.rev]
       })
       return (await db.writeEach(`admissions.${step}`, put, rows)).map((row) => row !== undefined)
+    },
+    async touch(jobIds, at) {
+      await db.writeEach(
+        'admissions.touch',
+        touch,
+        jobIds.map((jobId) => [at, jobId]),
+      )
+    },
+    async page(after, limit) {
+      const rows = await db.read(page, [after, limit])
+      return rows.map((row) => {
+        const [n, jobId, rev, neededAt] = row as [number, string, number, number]
+        return { n, jobId, rev, neededAt }
+      })
+    },
+    async purge(rows) {
+      if (rows.length === 0) return 0
+      const params = rows.map(({ n, jobId, rev, neededAt }) => [n, rev, neededAt, jobNumber(jobId)])
+      return (await db.writeEach('admissions.purge', purge, params)).filter((row) => row !== undefined).length
     },
   }
 }

@@ -1,4 +1,4 @@
-import { executionStates } from '@belfry/contracts'
+import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { Call, Database, SqlRow } from '@belfry/storage'
 import type { Execution, Pool } from '../../domain/execution.ts'
 import type { ExecutionStore, Swap } from '../../domain/ports.ts'
@@ -75,6 +75,18 @@ function prepare(db: Database) {
     unpublished: db.statement(`SELECT ${columnsWithoutParams} FROM outbox x JOIN executions e ON e.n = x.n
       LEFT JOIN outcomes o ON o.n = x.n ORDER BY x.n LIMIT ?`),
     markPublished: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
+    // The newest row stays: SQLite would give its number to the next execution, and a run that was given up may still use it.
+    ended: db.statement(`SELECT e.n, e.seq, e.state, e.changedAt, x.n IS NULL
+      FROM executions e INDEXED BY ended LEFT JOIN outbox x ON x.n = e.n
+      WHERE e.state > 1 AND e.changedAt < ? AND (e.changedAt, e.n) > (?, ?) AND e.n < (SELECT max(n) FROM executions)
+      ORDER BY e.changedAt, e.n LIMIT ?`),
+    purge: db.statement(`DELETE FROM executions WHERE n = ? AND seq = ? AND state > 1
+      AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = executions.n)`),
+    purgeRest: [
+      'DELETE FROM outcomes WHERE n = ?1',
+      'DELETE FROM logs WHERE execution = ?1',
+      'DELETE FROM artifacts WHERE execution = ?1',
+    ].map((sql) => db.statement(`${sql} AND NOT EXISTS (SELECT 1 FROM executions e WHERE e.n = ?1)`)),
   }
 }
 
@@ -228,6 +240,26 @@ export function createExecutionStore(db: Database): ExecutionStore {
         statements.markPublished,
         rows.map(({ n, seq }) => [n, seq]),
       )
+    },
+    async ended(before, after, limit) {
+      const rows = await db.read(statements.ended, [before, after.changedAt, after.handle, limit])
+      return rows.map(([n, seq, state, changedAt, isPublished]) => ({
+        handle: n as number,
+        seq: seq as number,
+        state: executionStates[state as number] as ExecutionState,
+        changedAt: changedAt as number,
+        isPublished: isPublished === 1,
+      }))
+    },
+    async purge(rows) {
+      if (rows.length === 0) return 0
+      const calls = rows.map(({ handle, seq }): Call[] => [
+        { statement: statements.purge, params: [handle, seq] },
+        ...statements.purgeRest.map((statement) => ({ statement, params: [handle] })),
+      ])
+      const results = await db.write('executions.purge', calls.flat())
+      const perRow = 1 + statements.purgeRest.length
+      return results.filter(({ changes }, place) => place % perRow === 0 && changes === 1).length
     },
   }
 }

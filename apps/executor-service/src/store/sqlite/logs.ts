@@ -1,11 +1,15 @@
+import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { Database } from '@belfry/storage'
 import type { LogEntry, LogStore } from '../../domain/ports.ts'
 
 /** The logs in SQLite: a row holds the lines that an attempt wrote between two flushes, mostly all of them. */
 export function createLogStore(db: Database): LogStore {
-  const append = db.statement('INSERT INTO logs (execution, epoch, lastSeq, lines) VALUES (?, ?, ?, ?)')
+  const append = db.statement('INSERT INTO logs (execution, epoch, lastSeq, at, lines) VALUES (?, ?, ?, ?, ?)')
   const page = db.statement(`SELECT epoch, lines FROM logs
     WHERE execution = ? AND (epoch, lastSeq) > (?, ?) AND epoch <= ? ORDER BY epoch, lastSeq LIMIT ?`)
+  const oldest = db.statement(`SELECT l.n, l.at, e.state, e.changedAt FROM logs l JOIN executions e ON e.n = l.execution
+    WHERE l.n > ? ORDER BY l.n LIMIT ?`)
+  const purge = db.statement('DELETE FROM logs WHERE n = ? RETURNING n')
 
   return {
     async append(chunks) {
@@ -13,6 +17,7 @@ export function createLogStore(db: Database): LogStore {
         handle,
         epoch,
         lines.at(-1)?.seq ?? 0,
+        lines.at(-1)?.at ?? 0,
         JSON.stringify(lines),
       ])
       await db.writeEach('logs.append', append, rows)
@@ -27,6 +32,21 @@ export function createLogStore(db: Database): LogStore {
         )
         .filter((one) => one.epoch > from.epoch || one.seq > from.seq)
         .slice(0, limit)
+    },
+    async oldest(after, limit) {
+      const rows = await db.read(oldest, [after, limit])
+      return rows.map((row) => {
+        const [n, at, state, changedAt] = row as [number, number, number, number]
+        return { n, at, state: executionStates[state] as ExecutionState, changedAt }
+      })
+    },
+    async purge(rows) {
+      const gone = await db.writeEach(
+        'logs.purge',
+        purge,
+        rows.map((n) => [n]),
+      )
+      return gone.filter((row) => row !== undefined).length
     },
   }
 }

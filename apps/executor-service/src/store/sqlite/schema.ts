@@ -4,6 +4,7 @@ import { type Migration, poisonTable } from '@belfry/storage'
  * `executions`: what is queried stands in columns, the command in `command`, which is rewritten only by a newer version;
  * what an execution comes to stands in `outcomes`, so that a finish does not widen the row. Only `live` is touched by
  * every insert and finish; `ofJob` serves the fence and `ended` the reconcile (measured at 1 and 0.2 µs an execution).
+ * `neededAt` and `at` tell the retention how old a row is; it walks by `n`, so they need no index.
  * The triggers leave a mark in `outbox` with every change, so no verb can forget it.
  */
 export const migrations: readonly Migration[] = [
@@ -46,6 +47,7 @@ export const migrations: readonly Migration[] = [
         n INTEGER PRIMARY KEY,
         jobId TEXT NOT NULL UNIQUE,
         rev INTEGER NOT NULL,
+        neededAt INTEGER NOT NULL,
         body TEXT NOT NULL
       ) STRICT;
 
@@ -61,6 +63,7 @@ export const migrations: readonly Migration[] = [
         execution INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
         lastSeq INTEGER NOT NULL,
+        at INTEGER NOT NULL,
         lines TEXT NOT NULL
       ) STRICT;
       CREATE INDEX logsOfExecution ON logs (execution, epoch, lastSeq);
