@@ -3,7 +3,7 @@ import { jobKey } from './ids.ts'
 import { inFlight } from './internal.ts'
 import { artifactInfo, executionError } from './messages.ts'
 import { attemptOutcomes, executionCauses, executionStatuses, jobStatuses, roles, shownJobStates } from './states.ts'
-import { duration, jsonObject, longestDurationMs, looseTime, timeAt } from './values.ts'
+import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from './values.ts'
 
 /** Bodies of the public API. Every body is closed: an unknown field is a fault. Times on the wire are ISO 8601 in UTC. */
 const wireTime = z.iso.datetime()
@@ -231,7 +231,7 @@ export type LogLine = z.infer<typeof logLine>
 
 /** Query of every list: `limit` 1 to 200 (50), `cursor` as the last page gave it. */
 export const pageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: wholeNumber({ min: 1, max: 200 }).default(50),
   cursor: z.string().max(512).optional(),
 })
 
@@ -249,7 +249,7 @@ export const executionsQuery = pageQuery.extend({
 })
 export type ExecutionsQuery = z.infer<typeof executionsQuery>
 
-export const logsQuery = pageQuery.extend({ attempt: z.coerce.number().int().min(1).optional() })
+export const logsQuery = pageQuery.extend({ attempt: wholeNumber({ min: 1 }).optional() })
 export type LogsQuery = z.infer<typeof logsQuery>
 
 /** One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow. */

@@ -8,12 +8,15 @@ export const executionIdPattern = new RegExp(`^exe-[0-9a-z]{1,11}-${uuid}$`)
 /** Shaped like an id of ours, whatever record it names: a job's `key` must not be. */
 const idShape = new RegExp(`^(job|usr|key|exe)-(?:[0-9a-z]{1,11}-)?${uuid}$`)
 
-/** A name that the owner chooses for a job, unique per owner (api.md, ids). A path cannot hold `.` or `..` as a name. */
+/**
+ * A name that the owner chooses for a job, unique per owner (api.md, ids). It stands in addresses, which cannot hold `.` as a
+ * name, and in which two dots beside a slash are refused on the way, whatever is before or behind them.
+ */
 export const jobKey = z
   .string()
   .regex(/^[a-z0-9._-]{1,64}$/, 'must be 1 to 64 characters of a-z, 0-9, ".", "_" and "-"')
   .refine((key) => !idShape.test(key), 'must not be shaped like an id')
-  .refine((key) => key !== '.' && key !== '..', 'must not be "." or "..", which no address can name')
+  .refine((key) => key !== '.' && !/^\.\.|\.\.$/.test(key), 'must not be ".", nor begin or end with ".."')
 
 /** What stands in the place of `:id` of a job's routes: its id or its key. */
 export const jobRef = z.string().min(1).max(64)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { jobStatusMessage } from './messages.ts'
 import { jobChange, jobChangesMessage } from './spec.ts'
 import { executionStatuses } from './states.ts'
+import { wholeNumber } from './values.ts'
 
 /** Bodies of the routes between services (`/internal/*`, service token only). Times are epoch milliseconds. */
 
@@ -26,10 +27,10 @@ export type FenceReply = z.infer<typeof fenceReply>
  */
 export const reconcileQuery = z.strictObject({
   /** Rows changed at or after this time, epoch milliseconds. */
-  since: z.coerce.number().int().nonnegative().default(0),
+  since: wholeNumber({ min: 0 }).default(0),
   /** Continues inside the same `changedAt`: the last row's handle. */
-  after: z.coerce.number().int().nonnegative().default(0),
-  limit: z.coerce.number().int().min(1).max(1000).default(1000),
+  after: wholeNumber({ min: 0 }).default(0),
+  limit: wholeNumber({ min: 1, max: 1000 }).default(1000),
 })
 export type ReconcileQuery = z.infer<typeof reconcileQuery>
 

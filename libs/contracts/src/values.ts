@@ -65,6 +65,18 @@ export function duration(bounds: { min: number; max?: number }) {
     })
 }
 
+/**
+ * A whole number in a query: digits and nothing else. Nothing is guessed (security.md: no coercion): `0x10`, `1e2` and an
+ * empty text are no numbers here.
+ */
+export function wholeNumber(bounds: { min: number; max?: number }) {
+  const number = z.number().int().min(bounds.min)
+  return z.preprocess(
+    (given) => (typeof given === 'string' && /^-?\d+$/.test(given) ? Number(given) : given),
+    bounds.max === undefined ? number : number.max(bounds.max),
+  )
+}
+
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)$/
 
 function isRealDate(parts: RegExpExecArray): boolean {

@@ -56,7 +56,7 @@ describe('ids', () => {
 })
 
 describe('the key of a job', () => {
-  it.each(['job-100', 'a', '0', 'a.b_c-d', '...', '-', 'a'.repeat(64), `job-${uuid}x`, 'job-', uuid])(
+  it.each(['job-100', 'a', '0', 'a.b_c-d', 'a..b', '-', 'a'.repeat(64), `job-${uuid}x`, 'job-', uuid])(
     'may be %j',
     (key) => {
       expect(jobKey.safeParse(key).success).toBe(true)
@@ -75,7 +75,7 @@ describe('the key of a job', () => {
     },
   )
 
-  it.each(['.', '..'])('may not be %j, which is no place of its own in an address', (key) => {
+  it.each(['.', '..', '...', '..a', 'a..'])('may not be %j, which does not come through in an address', (key) => {
     expect(jobKey.safeParse(key).success).toBe(false)
   })
 })
