@@ -123,7 +123,7 @@ describe('a job over the API', () => {
     async (key) => {
       const answer = await world.call('PUT', `/jobs/${encodeURIComponent(key)}`, { jobType: 'DUMMY' })
       expect(answer.status).toBe(400)
-      expect(pointersOf(answer.body)).toEqual([':key'])
+      expect(pointersOf(answer.body)).toEqual([':id'])
     },
   )
 

@@ -65,6 +65,7 @@ describe('a body that no job is made of', () => {
       '/jobType',
       '/priority',
       '/retry/maxDelay',
+      '/schedule',
     ])
     const unread = await world.call<Problem>('POST', '/jobs', JSON.stringify({ ...body, delay: undefined }))
     expect(unread.body.errors).toContainEqual(expect.objectContaining({ pointer: '/schedule', code: 'out-of-range' }))
@@ -107,6 +108,15 @@ describe('a body that no job is made of', () => {
     })
     expect(pointersOf(body).sort()).toEqual(['/priority', '/shedule'])
     expect(body.errors?.find((fault) => fault.pointer === '/shedule')?.suggestion).toBe('schedule')
+  })
+
+  it.each([
+    [{ schedule: 'bad bad', delay: '1s' }, ['/delay', '/schedule']],
+    [{ schedule: { cron: '0 0 * *', timezone: 'Nope' } }, ['/schedule/cron', '/schedule/timezone']],
+    [{ schedule: { cron: '@every 90s', timezone: 'Nope' } }, ['/schedule/timezone']],
+  ])('hears every fault of its schedule at once: %j', async (schedule, pointers) => {
+    const { status, body } = await world.call<Problem>('POST', '/jobs', { jobType: 'DUMMY', ...schedule })
+    expect([status, pointersOf(body).sort()]).toEqual([400, pointers])
   })
 
   it.each(['__proto__', 'constructor'])('cannot reach a prototype by %s', async (name) => {

@@ -141,6 +141,6 @@ function keyTaken(key: string | undefined): Refusal {
 
 function badKey(detail: string): Refusal {
   return refusal('malformed-request', 'the key cannot be taken', {
-    errors: [{ pointer: ':key', code: 'bad-format', detail }],
+    errors: [{ pointer: ':id', code: 'bad-format', detail }],
   })
 }

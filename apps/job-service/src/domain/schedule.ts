@@ -1,7 +1,7 @@
 import type { CreateJobBody, Fault, ScheduleSpec, Warning } from '@belfry/contracts'
 import { earliestAt, latestAt } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
-import { isTimeZone, parseEvery, readZoneless } from '@belfry/time'
+import { compileSchedule, isTimeZone, parseEvery, readZoneless } from '@belfry/time'
 
 /** The fields of a body that say when a job runs, in the order in which the first one counts. */
 const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
@@ -24,10 +24,14 @@ export interface ReadingContext {
 
 type Reading = ReadSchedule | { readonly faults: readonly Fault[] }
 
+/** Which of them a body gives. */
+export function givenFields(input: ScheduleInput): ScheduleField[] {
+  return scheduleFields.filter((field) => input[field] !== undefined && input[field] !== null)
+}
+
 /** time.md, "Schedule kinds": the body's words to a normal form, or every fault that is one of form (400). */
 export function readSchedule(input: ScheduleInput, context: ReadingContext): Reading {
-  const given = scheduleFields.filter((field) => input[field] !== undefined && input[field] !== null)
-  const [first, ...others] = given
+  const [first, ...others] = givenFields(input)
   if (others.length > 0) return { faults: others.map((field) => conflict(field, first as ScheduleField)) }
   if (first === undefined) return { schedule: { kind: 'manual' }, pointer: '/schedule', warnings: [] }
   return readers[first](input, context)
@@ -38,7 +42,7 @@ const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingCont
     if (typeof schedule === 'string') return readCron(schedule, context.timezone, '/schedule', context)
     if (schedule && 'every' in schedule) return interval(schedule.every, '/schedule/every', context)
     const { cron, timezone } = schedule as { cron: string; timezone?: string }
-    if (timezone !== undefined && !isTimeZone(timezone)) return { faults: [unknownZone(timezone)] }
+    if (timezone !== undefined && !isTimeZone(timezone)) return { faults: [unknownZone(timezone), ...cronFaults(cron)] }
     return readCron(cron, timezone ?? context.timezone, '/schedule/cron', context)
   },
   runAt: ({ runAt }, context) => once(runAt as number, '/runAt', context),
@@ -49,6 +53,14 @@ const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingCont
     const detail = `scheduledTime has no offset: it was read in the zone ${context.timezone}`
     return once(readZoneless(text, context.timezone), '/scheduledTime', context, [{ code: 'timezone-assumed', detail }])
   },
+}
+
+/** What is wrong with a cron whatever its zone. */
+function cronFaults(cron: string): Fault[] {
+  if (parseEvery(cron) !== null) return []
+  const times = compileSchedule({ kind: 'cron', cron, timezone: 'UTC' }, '')
+  if (!('fault' in times) || times.fault.code === 'never-fires') return []
+  return [{ pointer: '/schedule/cron', code: times.fault.code, detail: times.fault.detail }]
 }
 
 /** `@every 90s` is an interval in the words of a cron, and as such has no zone. */

@@ -14,7 +14,7 @@ import {
 import { compileSchedule, scheduleWarnings } from '@belfry/time'
 import { findType, type JobTypes } from './job-types.ts'
 import { paramsLimitBytes } from './params.ts'
-import { type ReadingContext, type ReadSchedule, readSchedule, type ScheduleField } from './schedule.ts'
+import { givenFields, type ReadingContext, type ReadSchedule, readSchedule, type ScheduleField } from './schedule.ts'
 
 /** time.md, "Failed: retry". */
 const retryDefaults: RetryPolicy = {
@@ -83,9 +83,13 @@ export function readSpec(body: CreateJobBody, context: SpecContext): ReadSpec | 
  */
 export function formFaults(body: Pick<CreateJobBody, ScheduleField | 'retry'>): Fault[] {
   const context = { createdAt: 0, timezone: 'UTC' }
-  const read = readSchedule(body, context)
-  const faults = 'faults' in read ? read.faults : checkSchedule(read, { ...context, jobId: '' }).malformed
-  return [...faults, ...retryFaults(body.retry)]
+  const faultsOf = (input: Pick<CreateJobBody, ScheduleField>): readonly Fault[] => {
+    const read = readSchedule(input, context)
+    return 'faults' in read ? read.faults : checkSchedule(read, { ...context, jobId: '' }).malformed
+  }
+  const given = givenFields(body)
+  const conflicts = given.length > 1 ? faultsOf(body) : []
+  return [...conflicts, ...given.flatMap((field) => faultsOf({ [field]: body[field] })), ...retryFaults(body.retry)]
 }
 
 /** Params of a job or of one trigger beyond their cap; null when they are small enough. */

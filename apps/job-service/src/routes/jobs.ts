@@ -36,16 +36,17 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRo
     }),
   )
 
-  // Keys are checked by the use case, which knows what else may stand in their place.
+  // Keys are checked by the use case, which knows what else may stand in their place. The name in the path is the one of
+  // the other routes: OpenAPI takes `/jobs/{key}` beside `/jobs/{id}` for the same path twice.
   const put = {
     tags,
     summary: 'Create a job under a key',
-    params: z.object({ key: z.string() }),
+    params: z.object({ id: z.string() }),
     body: putBody,
     response: { 201: jobView },
   }
-  app.put('/jobs/:key', { schema: put, config: changes }, async (request, reply) => {
-    const { key } = request.params
+  app.put('/jobs/:id', { schema: put, config: changes }, async (request, reply) => {
+    const { id: key } = request.params
     const job = await jobs.put({ ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
     return isRefusal(job) ? reply.refuse(job) : reply.code(201).headers(headersOf(job)).send(views.job(job))
   })
