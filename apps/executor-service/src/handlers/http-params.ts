@@ -38,6 +38,8 @@ const headerValue = z
     'must not hold line breaks, other control characters, or characters beyond Latin-1',
   )
 
+const mostHeaders = 50
+
 const status = z.int().min(200).max(599)
 
 /** Longest that one request may take, milliseconds. */
@@ -53,13 +55,15 @@ export const httpCallParams = z
         'must be an http or https URL without user name',
       )
       .refine((url) => URL.canParse(url), 'is not a URL')
+      .meta({ format: 'uri' })
       .describe(
         'Where to call: http or https, a public address, no user name and password. Redirects are not followed.',
       ),
     method: z.enum(methods).default('GET').describe('Method of the request.'),
     headers: z
       .record(headerName, headerValue)
-      .refine((headers) => Object.keys(headers).length <= 50, 'must not be more than 50')
+      .refine((headers) => Object.keys(headers).length <= mostHeaders, `must not be more than ${mostHeaders}`)
+      .meta({ maxProperties: mostHeaders })
       .default({})
       .describe('Headers of the request. Those of the connection, Idempotency-Key and X-Job-* cannot be set.'),
     body: z.unknown().optional().describe('Text is sent as it is; anything else as JSON. Not with GET and HEAD.'),
@@ -83,6 +87,12 @@ export const httpCallParams = z
   .refine(({ method, body }) => body === undefined || body === null || (method !== 'GET' && method !== 'HEAD'), {
     path: ['body'],
     message: 'cannot be sent with GET or HEAD',
+  })
+  // The same for JSON Schema, so that a job is refused when it is made and not when it runs.
+  .meta({
+    if: { properties: { method: { enum: ['GET', 'HEAD'] } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema, and nothing that is awaited.
+    then: { properties: { body: { type: 'null' } } },
   })
 export type HttpCallParams = z.infer<typeof httpCallParams>
 

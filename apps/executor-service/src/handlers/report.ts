@@ -18,6 +18,7 @@ const reportParams = z.strictObject({
     .string()
     .regex(dayPattern, 'is not a day such as "2026-11-21"')
     .refine(isRealDay, 'is not a day of the calendar')
+    .meta({ format: 'date' })
     .optional()
     .describe('The day to report on, UTC; without it the day of the fire time.'),
 })

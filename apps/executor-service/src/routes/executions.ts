@@ -57,6 +57,7 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
     tags,
     summary: 'A file that an execution has made',
     params: z.strictObject({ id: executionId, name: z.string().min(1).max(100) }),
+    response: { 200: { description: 'Its bytes', content: { 'application/octet-stream': { schema: z.unknown() } } } },
   }
   app.get('/executions/:id/artifacts/:name', { schema: artifactSchema, config: reads }, async (request, reply) => {
     const { id, name } = request.params

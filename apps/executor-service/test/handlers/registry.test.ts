@@ -5,7 +5,8 @@ import { createHandlers, describeHandlers, handlersDefaults } from '../../src/ha
 
 const handlers = createHandlers(handlersDefaults)
 const described = describeHandlers(handlers)
-const ajv = new Ajv2020({ strict: true, allErrors: true, allowUnionTypes: true })
+const formats = { uri: URL.canParse, date: (text: string) => !Number.isNaN(Date.parse(text)) }
+const ajv = new Ajv2020({ strict: true, allErrors: true, allowUnionTypes: true, formats })
 const checkOf = (type: string) => ajv.compile(described.find((one) => one.type === type)?.params ?? false)
 
 afterAll(() => handlers.close())

@@ -65,6 +65,7 @@ const codes: Record<string, string> = {
   maximum: 'too-large',
   exclusiveMaximum: 'too-large',
   maxItems: 'too-large',
+  maxProperties: 'too-large',
 }
 
 function toFault(error: ErrorObject): Fault {
