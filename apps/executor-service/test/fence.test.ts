@@ -179,6 +179,20 @@ describe('an execution of a job that does not overlap', () => {
     })
   })
 
+  it('is asked for again at leisure while its admission cannot be stored, and holds up no other', async () => {
+    const world = await openWorld()
+    world.failing.add('admissions.place')
+    const other = command({ executionId: executionId(2), ...inMs(0) })
+    await world.command(numbered(1, 0), other)
+    await world.pass(2500, 50)
+    expect((await world.read(executionId(1))).epoch).toBeLessThan(5)
+    expect(await world.read(executionId(2))).toMatchObject({ state: 'succeeded', epoch: 1 })
+    world.failing.clear()
+    await world.pass(1100, 50)
+    expect(await world.read(executionId(1))).toMatchObject({ state: 'succeeded', losses: 0 })
+    expect(world.calls).toHaveLength(2)
+  })
+
   it('is skipped when both come in one batch, the later one', async () => {
     const world = await openWorld({ run: lasting(50) })
     await world.command(numbered(2, -5), numbered(1, -10))

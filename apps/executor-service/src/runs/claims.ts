@@ -60,14 +60,15 @@ export interface Claims {
 export function createClaims(options: ClaimsOptions): Claims {
   const { stores, clock, log, slots, lead, storeRetryMs, onChanged, onClaimed } = options
   const held = new Map<Handle, Run>()
-  const underWay = new Set<Promise<void>>()
+  const underWay = new Set<Promise<unknown>>()
   let isStopping = false
   let isFailing = false
+  let isRefusing = false
   const due = createGather<Stored>((batch) => claimBatch(byPriority(batch), (pool) => slots.isBehind(pool)))
   const armed = createArmed(clock, options.armed, due.add)
 
   /** Lets `stop` wait for it. `work` never rejects. */
-  function track(work: Promise<void>): void {
+  function track(work: Promise<unknown>): void {
     underWay.add(work)
     void work.finally(() => underWay.delete(work))
   }
@@ -128,9 +129,9 @@ export function createClaims(options: ClaimsOptions): Claims {
       swaps.push({ handle: run.handle, from, to })
       run.execution = to
     }
+    const won: Run[] = []
     try {
       const counted = await stores.executions.swap('claim', swaps, clock.now())
-      const won: Run[] = []
       for (const [index, { handle }] of swaps.entries()) {
         const run = held.get(handle)
         if (!run) continue
@@ -138,18 +139,39 @@ export function createClaims(options: ClaimsOptions): Claims {
         else drop(run)
       }
       for (const run of runs) if (run.execution.state !== 'running') drop(run)
-      onClaimed(won.map(storedOf))
-      await admit(won)
-      lead.observe(clock.monotonic() - begunAt)
     } catch (err) {
       if (!isFailing) log.warn({ err, executions: runs.length }, 'a claim failed, giving it back')
-      await giveBackAll(runs)
+      return giveBackAll(runs)
+    }
+    if (won.length === 0) return
+    onClaimed(won.map(storedOf))
+    if (await admit(won)) lead.observe(clock.monotonic() - begunAt)
+  }
+
+  /**
+   * Asks the admissions, and answers whether that went well. What cannot be asked together is asked one by one, so that
+   * one bad record holds up no other; what cannot be asked alone is given back after a wait, since it is due, and would
+   * otherwise be claimed and given back as fast as the store can.
+   */
+  async function admit(runs: readonly Run[]): Promise<boolean> {
+    try {
+      await settle(runs)
+      isRefusing = false
+      return true
+    } catch (err) {
+      if (runs.length > 1) await Promise.all(runs.map((run) => admit([run])))
+      else {
+        if (!isRefusing) log.warn({ err, execution: runs[0]?.execution.id }, 'an admission could not be asked')
+        isRefusing = true
+        if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
+        await giveBackAll(runs)
+      }
+      return false
     }
   }
 
-  /** Asks the admissions, and lets those start that may. */
-  async function admit(runs: readonly Run[]): Promise<void> {
-    if (runs.length === 0) return
+  /** Lets those start that may. */
+  async function settle(runs: readonly Run[]): Promise<void> {
     const settled = await settleClaims(stores.executions, stores.admissions, runs.map(storedOf), clock.now())
     for (const { handle } of settled.ended) {
       const run = held.get(handle)
@@ -229,12 +251,7 @@ export function createClaims(options: ClaimsOptions): Claims {
       if (stored.length === 0) return
       const runs = stored.map(hold)
       onClaimed(stored)
-      track(
-        admit(runs).catch(async (err: unknown) => {
-          log.warn({ err, executions: runs.length }, 'an admission could not be asked, giving the claims back')
-          await giveBackAll(runs)
-        }),
-      )
+      track(admit(runs))
     },
     async stop() {
       isStopping = true
