@@ -146,7 +146,7 @@ describe('problems', () => {
 })
 
 describe('the state of the system', () => {
-  const checks = [{ name: 'store', ok: false, latencyMs: 3, since: Date.UTC(2026, 0, 1) }]
+  const checks = [{ name: 'store', ok: false, latencyMs: 3, since: '2026-01-01T00:00:00.000Z' }]
   const services = {
     'job-service': json({
       '/readyz': [503, { status: 'not ready' }],

@@ -1,3 +1,4 @@
+import { toWireTime } from '@belfry/contracts'
 import type { Health } from '@belfry/service'
 import { z } from 'zod'
 import type { HttpApp } from './http-app.ts'
@@ -12,6 +13,7 @@ export function mountProbes(app: HttpApp, health: Health): void {
     const isVerbose = request.query.verbose !== undefined
     const { ready, checks } = await health.report(isVerbose)
     reply.code(ready ? 200 : 503)
-    return { status: ready ? 'ready' : 'not ready', ...(isVerbose ? { checks } : {}) }
+    const shown = checks.map((check) => ({ ...check, since: toWireTime(check.since) }))
+    return { status: ready ? 'ready' : 'not ready', ...(isVerbose ? { checks: shown } : {}) }
   })
 }

@@ -1,5 +1,5 @@
 import { refusal } from '@belfry/contracts'
-import type { RouteOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { z } from 'zod'
 import { isAccess } from './access.ts'
 import type { HttpApp } from './http-app.ts'
@@ -72,11 +72,17 @@ export function guardRoutes(app: HttpApp, { hasTokens }: { hasTokens: boolean })
     close(route)
     addresses.add(route.url, methodsOf(route))
   })
-  app.setNotFoundHandler((request, reply) => {
+  const answerMissing = (request: FastifyRequest, reply: FastifyReply) => {
     const allowed = addresses.methodsAt(request.url.split('?', 1)[0] as string)
     if (allowed.length === 0) return sendRefusal(reply, notFound)
     reply.header('allow', allowed.join(', '))
     const detail = `This address takes ${allowed.join(', ')}.`
     return sendRefusal(reply, refusal('method-not-allowed', detail, { allowed }))
+  }
+  app.setNotFoundHandler(answerMissing)
+  // Before the body is read: what is wrong with it says nothing where nobody takes it.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) answerMissing(request, reply)
+    else done()
   })
 }

@@ -41,6 +41,18 @@ describe('an app', () => {
     expect(wrong.json()).toMatchObject({ code: 'method-not-allowed', allowed: ['GET', 'HEAD', 'PUT'] })
   })
 
+  it('says so whatever body comes along', async () => {
+    const { app } = open()
+    app.get('/jobs/:id', anybody, () => ({}))
+    for (const payload of ['{', 'x'.repeat(300_000)]) {
+      for (const type of ['application/json', 'text/plain']) {
+        const headers = { 'content-type': type }
+        const statusAt = async (url: string) => (await app.inject({ method: 'POST', url, payload, headers })).statusCode
+        expect([await statusAt('/nothing'), await statusAt('/jobs/job-1')]).toEqual([404, 405])
+      }
+    }
+  })
+
   it.each(['/jobs/%E0%A4%A', '/jobs/%', '/jobs/%ff'])('answers the broken address %s with 400', async (url) => {
     const { app } = open()
     app.get('/jobs/:id', anybody, () => ({}))
@@ -139,7 +151,7 @@ describe('an app', () => {
     expect((await app.inject('/readyz')).json()).toEqual({ status: 'ready' })
     expect((await app.inject('/readyz?verbose')).json().checks).toMatchObject([
       { name: 'token keys' },
-      { name: 'store' },
+      { name: 'store', since: expect.stringMatching(/^\d{4}-.*Z$/) },
     ])
   })
 
