@@ -1,3 +1,4 @@
+import { duration } from '@belfry/contracts'
 import { isTimeZone } from '@belfry/time'
 import { z } from 'zod'
 
@@ -44,7 +45,9 @@ export const jobConfig = z.object({
   jobRequestKeepMs: count(86_400_000),
   /** How old the unfinished try of another process must be to count as dead, milliseconds; 0: there is no other. */
   jobRequestTryMs: count(0, 0),
-  /** How often old requests are dropped, milliseconds, and how many at a time. */
+  /** How long finished executions are kept; an older command is the echo of one that is gone. */
+  retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
+  /** How often old requests and executions are dropped, milliseconds, and how many at a time. */
   jobPurgeMs: count(600_000),
   jobPurgeRows: count(500),
 })

@@ -155,6 +155,11 @@ export interface ExecutionStore {
   claimSends(claims: readonly { readonly send: DueSend; readonly nextSendAt: number }[]): Promise<DueSend[]>
   /** The seq of each stored execution, undefined where there is none. */
   seqs(ids: readonly string[]): Promise<(number | undefined)[]>
+  /**
+   * Removes at most `limit` that ended before `before` (epoch milliseconds); never a trigger that no executor has shown.
+   * Summaries stay. Says whether more may be left.
+   */
+  purge(before: number, limit: number): Promise<boolean>
 }
 
 /** How far a loop has come, kept over restarts. */

@@ -1,6 +1,7 @@
 import { createLoop, type Loop, type ServiceDeps } from '@belfry/service'
 import type { JobConfig } from '../config.ts'
 import type { Executors } from '../domain/ports.ts'
+import { copiesBefore } from '../domain/retention.ts'
 import type { Stores } from '../store/sqlite/index.ts'
 import { createFenceRepeat } from './fence.ts'
 import { createReconcile } from './reconcile.ts'
@@ -27,6 +28,7 @@ export function createLoops({ deps, stores, executors, types, sender }: LoopsCon
   const spans = { rows: config.jobReconcileRows, overlapMs: config.jobReconcileOverlapMs }
   const reconcile = createReconcile({ executors, executions, cursors, repaired, ...spans })
   const purge = () => requests.purge(clock.now() - config.jobRequestKeepMs, config.jobPurgeRows)
+  const clear = () => executions.purge(copiesBefore(clock.now(), config.retentionExecutions), config.jobPurgeRows)
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, runOnce, clock, log })
   return [
@@ -35,5 +37,6 @@ export function createLoops({ deps, stores, executors, types, sender }: LoopsCon
     loop('resend triggers', config.jobResendPollMs, resend),
     loop('repeat fences', config.jobResendPollMs, fence),
     loop('purge requests', config.jobPurgeMs, purge),
+    loop('purge executions', config.jobPurgeMs, clear),
   ]
 }

@@ -302,6 +302,38 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       expect(await stores.cursors.read('somewhere')).toBe(monday + 1)
     })
 
+    describe('retention', () => {
+      it('removes what ended before a moment, a few at a time, and nothing else', async () => {
+        const job = await put()
+        const keep = (fireAt: number, more: object) =>
+          stores.executions.keep([statusMessage({ job, fireAt, state: 'succeeded', ...more })])
+        const early = monday - 1_000_000
+        await keep(early, { endedAt: early + 1 })
+        await keep(early + 1, { endedAt: early + 100 })
+        await keep(early + 2, { state: 'running' })
+        await keep(early + 3, { endedAt: monday })
+        await keep(early + 200, { endedAt: early + 300 })
+        const executionId = `exe-${early.toString(36)}-${minted(2001)}`
+        const command = triggerCommand(job, { executionId, plannedAt: early })
+        await stores.executions.insertTrigger({ job: job.handle, command, reason: null, nextSendAt: early })
+        const left = async () =>
+          (await stores.executions.glance({ job: job.handle }, null, 10)).map((one) => one.fireAt - early)
+        expect(await stores.executions.purge(early + 101, 1)).toBe(true)
+        expect(await stores.executions.purge(early + 101, 2)).toBe(false)
+        expect(await left()).toEqual([200, 3, 2, 0])
+        expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({ seq: 0, status: 'SCHEDULED' })
+      })
+
+      it('leaves a job the memory of its newest execution', async () => {
+        const job = await put()
+        const early = monday - 2_000_000
+        await stores.executions.keep([statusMessage({ job, fireAt: early, state: 'failed', endedAt: early })])
+        await stores.executions.purge(early + 1, 100)
+        expect(await stores.executions.glance({ job: job.handle }, null, 10)).toEqual([])
+        expect((await again(job)).newest).toMatchObject({ fireAt: early, status: 'FAILED', endedAt: early })
+      })
+    })
+
     describe('a request', () => {
       const request = (id: string, madeAt = monday) => ({
         id,

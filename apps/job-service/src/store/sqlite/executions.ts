@@ -49,6 +49,9 @@ function prepare(db: Database) {
     claimSend: db.statement(`UPDATE executions SET nextSendAt = ?, tries = tries + 1 WHERE n = ? AND nextSendAt = ?
       RETURNING n`),
     seq: db.statement('SELECT seq FROM executions WHERE id = ?'),
+    // Ids begin with the fire time, before which nothing ends: so the index of ids finds the old ones.
+    purge: db.statement(`DELETE FROM executions WHERE n IN (SELECT n FROM executions
+      WHERE id < ? AND endedAt < ? AND seq > 0 AND nextSendAt IS NULL ORDER BY id LIMIT ?)`),
   }
 }
 
@@ -103,6 +106,11 @@ export function createExecutionStore(db: Database): ExecutionStore {
         ids.map((id) => [id]),
       )
       return rows.map((row) => row?.[0] as number | undefined)
+    },
+    async purge(before, limit) {
+      const params = [`exe-${before.toString(36)}`, before, limit]
+      const [result] = await db.write('executions.purge', [{ statement: sql.purge, params }])
+      return result?.changes === limit
     },
   }
 }
