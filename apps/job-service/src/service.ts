@@ -54,7 +54,14 @@ function createRooms(deps: JobServiceDeps) {
   const { jobs: store, executions } = stores
   const executors = createExecutors(rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
   const types = createTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs })
-  const sender = createSender({ bus, backlog: config.jobTriggerBacklog, log, metrics })
+  const sender = createSender({
+    bus,
+    backlog: config.jobTriggerBacklog,
+    againMs: config.jobResendMs,
+    clock,
+    log,
+    metrics,
+  })
   const source = { readUnpublished: store.untold, markPublished: store.markTold }
   const relay: Relay<'job-changes'> = createRelay({
     name: 'jobs',

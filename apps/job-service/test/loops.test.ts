@@ -63,7 +63,7 @@ describe('sending triggers again', () => {
   }
   const createTurn = (rows = 500) => {
     const { bus, log, metrics, stores, clock } = parts
-    const sender = createSender({ bus, backlog: 100, log, metrics })
+    const sender = createSender({ bus, backlog: 100, againMs: 5000, clock, log, metrics })
     const waits = { firstMs: 5000, mostMs: 60_000 }
     return { sender, resend: createResend({ executions: stores.executions, sender, clock, rows, ...waits }) }
   }
@@ -119,8 +119,8 @@ describe('sending triggers again', () => {
   })
 
   it('makes room again for new triggers', async () => {
-    const { bus, log, metrics } = parts
-    const sender = createSender({ bus, backlog: 2, log, metrics })
+    const { bus, clock, log, metrics } = parts
+    const sender = createSender({ bus, backlog: 2, againMs: 5000, clock, log, metrics })
     const { command } = await insert(1)
     parts.taker.takes = false
     sender.send(command)

@@ -202,4 +202,21 @@ describe('a command that nobody answers', () => {
     expect((await trigger()).status).toBe(202)
     await small.close()
   })
+
+  it('is refused no longer when the bus works again and nothing is left to be sent', async () => {
+    const small = await openWorld({ jobTriggerBacklog: 2 })
+    const job = await createJob(small)
+    small.executor.state.takesCommands = false
+    const trigger = () => small.call<ExecutionView>('POST', `/jobs/${job.id}/trigger`)
+    const ids = [(await trigger()).body.id, (await trigger()).body.id]
+    await until(async () => (await trigger()).status === 429)
+    // The executors had stored them all the same, and say so.
+    const stored = await small.stores.jobs.find('usr-a', job.id)
+    for (const executionId of ids)
+      await small.executor.tell(statusMessage({ job: stored!, executionId, state: 'ready' }))
+    small.executor.state.takesCommands = true
+    await small.pass(6)
+    expect((await trigger()).status).toBe(202)
+    await small.close()
+  })
 })

@@ -1,12 +1,15 @@
 import type { Bus } from '@belfry/bus'
 import type { JobExecuteMessage } from '@belfry/contracts'
-import type { Logger, Metrics } from '@belfry/service'
+import type { Clock, Logger, Metrics } from '@belfry/service'
 import type { CommandSender } from '../domain/ports.ts'
 
 export interface SenderOptions {
   readonly bus: Bus
   /** Commands that may wait for the bus. */
   readonly backlog: number
+  /** How long after a refusal the bus is trusted with new commands again, milliseconds. */
+  readonly againMs: number
+  readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
 }
@@ -21,12 +24,14 @@ export interface Sender extends CommandSender {
 
 /**
  * Gathers the commands of a turn into one publish, so that many callers cost one message batch. Bounded: what waits, and
- * what the bus refused since it last took something, counts against `backlog`.
+ * what the bus refused since it last took something, counts against `backlog`. Once the last refusal is `againMs` old the
+ * next command shows how the bus is: what it refused may have been answered since, so that nothing is left to be repeated.
  */
-export function createSender({ bus, backlog, log, metrics }: SenderOptions): Sender {
+export function createSender({ bus, backlog, againMs, clock, log, metrics }: SenderOptions): Sender {
   let gathered: JobExecuteMessage[] = []
   let waiting = 0
   let refused = 0
+  let refusedAt = 0
   const underWay = new Set<Promise<unknown>>()
 
   metrics.gauge('belfry_commands_waiting', 'Commands of triggers that wait for the bus', [], (gauge) =>
@@ -45,6 +50,7 @@ export function createSender({ bus, backlog, log, metrics }: SenderOptions): Sen
     } catch (err) {
       if (refused === 0) log.warn({ err }, 'the bus did not take commands; they are sent again')
       refused += commands.length
+      refusedAt = clock.monotonic()
       return false
     }
   }
@@ -65,7 +71,10 @@ export function createSender({ bus, backlog, log, metrics }: SenderOptions): Sen
 
   return {
     publish,
-    isFull: () => waiting + refused >= backlog,
+    isFull() {
+      const isRefusing = refused > 0 && clock.monotonic() - refusedAt < againMs
+      return waiting + (isRefusing ? refused : 0) >= backlog
+    },
     send(command) {
       // Sent when all callbacks of this turn of the loop have had their say.
       if (gathered.push(command) === 1) setImmediate(flush)
