@@ -126,6 +126,21 @@ describe('the room of an executor', () => {
     expect(await slots.hasRoomAgain('io', 0)).toBe(false)
   })
 
+  it('forgets who has waited in vain, and who was given back while it waited for a slot', async () => {
+    const { slots, run, clock } = openSlots({ limits: { io: 1, cpu: 1 } })
+    for (let i = 0; i < 3; i++) {
+      const inVain = slots.hasRoomAgain('io', 5)
+      await clock.advance(5)
+      expect(await inVain).toBe(false)
+    }
+    const runs = [run(1), run(2), run(3)]
+    for (const one of runs) slots.hold(one)
+    for (const one of runs) slots.start(one)
+    expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 3, waiting: 2, outside: 0 })
+    slots.release(runs[1] as Run)
+    expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 2, waiting: 1, outside: 0 })
+  })
+
   it('makes a flood of commands wait for a moment, and stores what still finds none', async () => {
     const world = await openWorld({
       config: { executorRoomWaitMs: 50, executorIoConcurrency: 1, executorClaimAhead: 0 },

@@ -43,8 +43,18 @@ export interface Slots {
   isBehind(pool: Pool): boolean
   /** The store has no more that are due. */
   caughtUp(pool: Pool): void
-  /** Counted for metrics. */
-  view(pool: Pool): { readonly busy: number; readonly claimed: number; readonly limit: number }
+  /** How many there are of each. */
+  view(pool: Pool): SlotsView
+}
+
+interface SlotsView {
+  readonly busy: number
+  readonly claimed: number
+  readonly limit: number
+  /** Runs whose time has come, that wait for a slot. */
+  readonly waiting: number
+  /** Those who wait for room with what is not claimed yet. */
+  readonly outside: number
 }
 
 const pools: readonly Pool[] = ['io', 'cpu']
@@ -57,9 +67,9 @@ interface PoolState {
   busy: number
   held: number
   isBehind: boolean
-  readonly waiters: (() => void)[]
+  readonly waiters: Set<() => void>
   /** First in, first out for each priority. */
-  readonly waiting: Run[][]
+  readonly waiting: Set<Run>[]
 }
 
 export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: SlotsOptions): Slots {
@@ -68,8 +78,8 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
     busy: 0,
     held: 0,
     isBehind: false,
-    waiters: [],
-    waiting: Array.from({ length: priorities }, () => []),
+    waiters: new Set(),
+    waiting: Array.from({ length: priorities }, () => new Set()),
   })
   const states: Record<Pool, PoolState> = { io: emptyPool('io'), cpu: emptyPool('cpu') }
   /** Enough room that asking the store is worth it; less is left to the poll. */
@@ -86,6 +96,7 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
   }
 
   const stateOf = (run: Run) => states[run.execution.pool]
+  const queueOf = (run: Run) => stateOf(run).waiting[Math.min(run.execution.priority, priorities - 1)]
 
   function beginNow(run: Run): void {
     begunThisTurn += 1
@@ -96,9 +107,9 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
 
   function beginWaiting(state: PoolState): void {
     for (const queue of state.waiting) {
-      while (queue.length > 0) {
+      for (const run of queue) {
         if (state.busy >= state.limit || begunThisTurn >= beginsPerTurn) return
-        const run = queue.shift() as Run
+        queue.delete(run)
         if (run.phase === 'waiting') beginNow(run)
       }
     }
@@ -121,7 +132,7 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
     const state = states[pool]
     if (room(pool) < worthRoom) return
     if (state.isBehind) onRoom()
-    else for (const wake of state.waiters.splice(0)) wake()
+    else for (const wake of [...state.waiters]) wake()
   }
 
   return {
@@ -138,6 +149,7 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
       const { pool } = run.execution
       states[pool].held -= 1
       size -= run.size
+      queueOf(run)?.delete(run)
       offerRoom(pool)
     },
     start(run) {
@@ -145,7 +157,7 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
       run.phase = 'waiting'
       if (state.busy < state.limit && begunThisTurn < beginsPerTurn) beginNow(run)
       else {
-        state.waiting[Math.min(run.execution.priority, priorities - 1)]?.push(run)
+        queueOf(run)?.add(run)
         comeAgain()
       }
     },
@@ -156,11 +168,15 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
     hasRoomAgain(pool, waitMs) {
       if (waitMs <= 0) return Promise.resolve(false)
       return new Promise((resolve) => {
-        const timer = clock.callAfter(waitMs, () => resolve(false))
-        states[pool].waiters.push(() => {
+        const { waiters } = states[pool]
+        const settle = (hasRoom: boolean) => {
+          waiters.delete(wake)
           timer.cancel()
-          resolve(true)
-        })
+          resolve(hasRoom)
+        }
+        const wake = () => settle(true)
+        const timer = clock.callAfter(waitMs, () => settle(false))
+        waiters.add(wake)
       })
     },
     turnAway(pool) {
@@ -171,6 +187,10 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
       states[pool].isBehind = false
       offerRoom(pool)
     },
-    view: (pool) => ({ busy: states[pool].busy, claimed: states[pool].held, limit: states[pool].limit }),
+    view(pool) {
+      const { busy, held, limit, waiters, waiting } = states[pool]
+      const waits = waiting.reduce((sum, queue) => sum + queue.size, 0)
+      return { busy, claimed: held, limit, waiting: waits, outside: waiters.size }
+    },
   }
 }
