@@ -1,3 +1,4 @@
+import { duration } from '@belfry/contracts'
 import { z } from 'zod'
 
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
@@ -46,5 +47,10 @@ export const schedulerConfig = z.object({
   schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
   /** How long job-service may take to answer, milliseconds. */
   schedulerReconcileTimeoutMs: count(5_000),
+  /** How long finished executions are kept; an older command is the echo of one that is gone. */
+  retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
+  /** How often schedules and the fire log are cleared of what is older, milliseconds, and rows at a time. */
+  schedulerPurgeMs: count(600_000, 1000),
+  schedulerPurgeRows: count(500),
 })
 export type SchedulerConfig = z.output<typeof schedulerConfig>

@@ -13,6 +13,7 @@ import { createChangesHandler } from './events/job-changes.ts'
 import { createStatusHandler } from './events/job-status.ts'
 import { type AdvanceLoop, createAdvanceLoop } from './loops/advance.ts'
 import { createReconcile } from './loops/reconcile.ts'
+import { createRetention } from './loops/retention.ts'
 import { createSender } from './loops/sender.ts'
 import { mountScan } from './routes/scan.ts'
 import { createSlices } from './slices.ts'
@@ -47,6 +48,7 @@ function rulesOf(config: SchedulerConfig): Rules {
     pendingLimit: config.schedulerPendingLimit,
     undeliveredLimit: config.schedulerUndeliveredLimit,
     asideMs: config.schedulerAsideMs,
+    retentionMs: config.retentionExecutions,
   }
 }
 
@@ -123,6 +125,9 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     mayLose: !bus.capabilities.storesBeforePublishResolves,
     deadlineMs: config.schedulerReconcileTimeoutMs,
   })
+  const { retentionExecutions: retentionMs, schedulerPurgeRows } = config
+  const runOnce = createRetention({ schedules, fireLog, clock, retentionMs, rows: schedulerPurgeRows })
+  const clearing = { runOnce, clock, log }
 
   const app = createHttpApp({ service: 'scheduler-service', deps, tokens, serviceTokens })
   mountScan(app, advance.runOnce)
@@ -139,6 +144,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     { name: 'job-status', start: statuses.start, stop: statuses.stop },
     { name: 'job-changes', start: changes.start, stop: changes.stop },
     createReconciling(deps, reconcile),
+    { name: 'retention', ...createLoop({ name: 'retention', everyMs: config.schedulerPurgeMs, ...clearing }) },
     door,
   ]
   const life = createLifecycle(parts)

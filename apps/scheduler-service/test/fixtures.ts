@@ -24,6 +24,7 @@ export const rules: Rules = {
   pendingLimit: 64,
   undeliveredLimit: 64,
   asideMs: hour,
+  retentionMs: 30 * 24 * hour,
 }
 
 export const everyMinute: ScheduleSpec = { kind: 'cron', cron: '* * * * *', timezone: 'UTC' }

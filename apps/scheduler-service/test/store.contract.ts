@@ -19,6 +19,7 @@ function recordOf(jobId: string, more: Partial<ScheduleRecord> = {}): ScheduleRe
     ownerId: 'usr-1',
     version: 1,
     state: 'active',
+    endedAt: null,
     spec: specOf(everyMinute),
     olderSpecs: [],
     nextFireAt: noon + minute,
@@ -107,6 +108,41 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const ids = [b.record.jobId, 'job-none', a.record.jobId]
         expect(await stores.schedules.read(ids)).toEqual([b, undefined, a])
         expect(await stores.schedules.readWaiting(ids)).toEqual([b, undefined, undefined])
+      })
+    })
+
+    describe('retention', () => {
+      it('shows schedules in pages, with when their job ended', async () => {
+        const [a, b] = [await put({ endedAt: noon }), await put({ pending: [command] }, noon)]
+        const page = await stores.schedules.glance(a.handle.n - 1, 1)
+        expect(page).toEqual([{ ...a.handle, dueAt: null, endedAt: noon }])
+        expect(await stores.schedules.glance(a.handle.n, 9)).toEqual([{ ...b.handle, dueAt: noon, endedAt: null }])
+        expect((await read(a.record.jobId)).record.endedAt).toBe(noon)
+        const ended = { ...b.record, version: 2, endedAt: noon + 1 }
+        await stores.schedules.save([{ before: b, record: ended, dueAt: null }])
+        expect(await stores.schedules.glance(a.handle.n, 9)).toMatchObject([{ endedAt: noon + 1 }])
+      })
+
+      it('removes schedules that nobody has changed meanwhile', async () => {
+        const [a, b, c] = [await put(), await put(), await put()]
+        await stores.schedules.save([{ before: b, record: { ...b.record, fired: 1 }, dueAt: null }])
+        expect(await stores.schedules.purge([a.handle, b.handle])).toBe(1)
+        const ids = [a, b, c].map((one) => one.record.jobId)
+        expect(await stores.schedules.versions(ids)).toEqual([undefined, 1, 1])
+      })
+
+      it('removes old ranges of the fire log, those that were stored first at first', async () => {
+        const jobId = jobIdOf(++made)
+        const about = { count: 1, decision: 'missed', reason: 'overdue', version: 1 } as const
+        const ranges = [1, 2, 3, 900, 4].map((from) => ({ from, to: from, ...about }))
+        await stores.fireLog.upsert(ranges.map((range) => ({ jobId, range })))
+        const left = async () => (await stores.fireLog.read(jobId, 10)).map(({ from }) => from)
+        expect(await stores.fireLog.purge(3, 2)).toBe(true)
+        expect(await left()).toEqual([3, 4, 900])
+        expect(await stores.fireLog.purge(3, 2)).toBe(false)
+        expect(await stores.fireLog.purge(100, 2)).toBe(false)
+        expect(await left()).toEqual([4, 900])
+        await stores.fireLog.purge(Number.MAX_SAFE_INTEGER, 9)
       })
     })
 

@@ -1,15 +1,17 @@
 import type { ChangeKind, JobChange, JobChangesMessage, JobState, ScheduleSpec } from '@belfry/contracts'
 import type { FireTimes } from '@belfry/time'
 import { broughtBack, type Compile, issueUpTo } from './firing.ts'
+import { endOf, horizonOf, isForgotten } from './retention.ts'
 import { type Decision, type Rules, type ScheduleRecord, undeliveredRoom, withPending } from './schedule-record.ts'
 
 /**
  * `known`: this version, or a newer one, was taken over before. `no-room`: its commands do not fit into `pending` now;
- * reconcile comes back to it. `incomplete`: the message lists no change for its own version.
+ * reconcile comes back to it. `incomplete`: the message lists no change for its own version. `forgotten`: the job ended so
+ * long ago that its schedule has gone.
  */
 export type ChangesOutcome =
   | { readonly outcome: 'applied'; readonly record: ScheduleRecord }
-  | { readonly outcome: 'known' | 'no-room' | 'incomplete' }
+  | { readonly outcome: 'known' | 'no-room' | 'incomplete' | 'forgotten' }
 
 interface Walk {
   readonly message: JobChangesMessage
@@ -42,7 +44,7 @@ const statesAfter: Record<Exclude<ChangeKind, 'update'>, JobState> = {
 
 function blank({ jobId, ownerId, spec }: JobChangesMessage): ScheduleRecord {
   const none = { nextFireAt: null, lastFireAt: null, fired: 0, pending: [], undelivered: [], aside: null }
-  return { jobId, ownerId, version: 0, state: 'active', spec, olderSpecs: [], ...none }
+  return { jobId, ownerId, version: 0, state: 'active', endedAt: null, spec, olderSpecs: [], ...none }
 }
 
 function timesOf(schedule: ScheduleSpec, jobId: string, compile: Compile): FireTimes | null {
@@ -143,7 +145,10 @@ function taken(known: ScheduleRecord | null, { record, schedule, times }: Place,
   const olderSpecs = known ? [...known.olderSpecs, { version: known.version, spec: known.spec }] : []
   const isFaulty = schedule.kind !== 'manual' && !times && record.nextFireAt !== null
   const aside = isFaulty ? { reason: 'cannot-be-compiled', until: now + rules.asideMs } : null
-  return withPending({ ...record, ownerId, version, state, spec, olderSpecs, aside }, record.pending)
+  return withPending(
+    { ...record, ownerId, version, state, endedAt: endOf(message), spec, olderSpecs, aside },
+    record.pending,
+  )
 }
 
 /**
@@ -168,6 +173,7 @@ export function applyChanges(
     .filter(({ version }) => version > from && version <= message.version)
     .toSorted((a, b) => a.version - b.version)
   if (changes.at(-1)?.version !== message.version) return { outcome: 'incomplete' }
+  if (!known && isForgotten(message, horizonOf(now, rules.retentionMs))) return { outcome: 'forgotten' }
   const walk: Walk = { message, now, compile, rules }
   let place: Place | null = startOf(known, walk)
   for (const change of changes) {

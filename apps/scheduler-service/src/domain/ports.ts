@@ -37,6 +37,12 @@ export interface ScheduleWrite {
   readonly dueAt: number | null
 }
 
+/** As much of a schedule as the retention asks about. Times are epoch milliseconds. */
+export interface ScheduleGlance extends Handle {
+  readonly dueAt: number | null
+  readonly endedAt: number | null
+}
+
 /** The schedules: one record per job. All verbs reject with a `StorageError`. */
 export interface ScheduleStore {
   /** The earliest moment at which any record asks to be looked at; null when none does. The poll of an idle scheduler. */
@@ -58,6 +64,10 @@ export interface ScheduleStore {
   save(writes: readonly (ScheduleWrite & { readonly before: StoredSchedule })[]): Promise<readonly boolean[]>
   /** Looks at an unreadable row again at `dueAt` only; nothing else of it changes. */
   postpone(n: number, dueAt: number): Promise<void>
+  /** The next `limit` schedules after `after`, in an order that stays. */
+  glance(after: number, limit: number): Promise<readonly ScheduleGlance[]>
+  /** Removes those that nobody has changed since they were seen; answers how many. */
+  purge(rows: readonly Handle[]): Promise<number>
 }
 
 /** Fire times without an execution, as ranges. All verbs reject with a `StorageError`. */
@@ -66,6 +76,11 @@ export interface FireLogStore {
   upsert(ranges: readonly { jobId: string; range: FireRange }[]): Promise<void>
   /** The ranges of one job, oldest first, at most `limit`. */
   read(jobId: string, limit: number): Promise<readonly FireRange[]>
+  /**
+   * Looks at the `limit` ranges that were stored first and removes those whose last fire time was before `before`. Says
+   * whether there may be more: a younger one in the way only delays those that were stored after it.
+   */
+  purge(before: number, limit: number): Promise<boolean>
 }
 
 /** How far reconcile has come in job-service's changes, kept over restarts. All verbs reject with a `StorageError`. */

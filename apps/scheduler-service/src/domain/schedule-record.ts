@@ -48,6 +48,8 @@ export interface ScheduleRecord {
   readonly ownerId: string
   readonly version: number
   readonly state: JobState
+  /** When its job was cancelled or deleted, else null. */
+  readonly endedAt: number | null
   readonly spec: JobSpec
   /** Specs of older versions that commands in `pending` are still made of. */
   readonly olderSpecs: readonly { readonly version: number; readonly spec: JobSpec }[]
@@ -76,6 +78,8 @@ export interface Rules {
   readonly undeliveredLimit: number
   /** How long a schedule that cannot be compiled is left alone, milliseconds. */
   readonly asideMs: number
+  /** How long what is over is kept, milliseconds. */
+  readonly retentionMs: number
 }
 
 /** A command cannot be decided on without a place for it. */

@@ -13,6 +13,8 @@ export function createFireLogStore(db: Database): FireLogStore {
   const selectOfJob = db.statement(
     'SELECT fromAt, toAt, count, decision, reason, version FROM fireLog WHERE jobId = ? ORDER BY fromAt LIMIT ?',
   )
+  const purgeOldest = db.statement(`DELETE FROM fireLog WHERE n IN (
+     SELECT n FROM (SELECT n, toAt FROM fireLog ORDER BY n LIMIT ?) WHERE toAt < ?)`)
   return {
     async upsert(ranges) {
       const rows = ranges.map(({ jobId, range }) => {
@@ -27,6 +29,10 @@ export function createFireLogStore(db: Database): FireLogStore {
         const [from, to, count, decision, reason, version] = row as [number, number, number, Decision, string, number]
         return { from, to, count, decision, reason, version }
       })
+    },
+    async purge(before, limit) {
+      const [result] = await db.write('fire-log.purge', [{ statement: purgeOldest, params: [limit, before] }])
+      return result?.changes === limit
     },
   }
 }

@@ -14,6 +14,7 @@ export const migrations: readonly Migration[] = [
         id TEXT NOT NULL UNIQUE,
         version INTEGER NOT NULL,
         dueAt INTEGER,
+        endedAt INTEGER,
         waiting INTEGER NOT NULL,
         rev INTEGER NOT NULL,
         body TEXT NOT NULL,

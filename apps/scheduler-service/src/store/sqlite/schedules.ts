@@ -5,9 +5,9 @@ import type { ScheduleRecord } from '../../domain/schedule-record.ts'
 /** What changes with a version only, in a column of its own. */
 type Spec = Pick<ScheduleRecord, 'ownerId' | 'spec' | 'olderSpecs'>
 /** What changes with every fire time. */
-type Body = Omit<ScheduleRecord, keyof Spec | 'jobId' | 'version'>
+type Body = Omit<ScheduleRecord, keyof Spec | 'jobId' | 'version' | 'endedAt'>
 
-const columns = 'n, id, version, rev, body, spec, dueAt'
+const columns = 'n, id, version, rev, body, spec, dueAt, endedAt'
 type Row = readonly [
   n: number,
   id: string,
@@ -16,6 +16,7 @@ type Row = readonly [
   body: string,
   spec: string,
   dueAt: number | null,
+  endedAt: number | null,
 ]
 
 /** What an idle and a busy scheduler ask again and again: both must read the one index of what is due. */
@@ -39,9 +40,10 @@ function hasSameSpec(a: ScheduleRecord, b: ScheduleRecord): boolean {
 }
 
 function toStored(row: SqlRow): StoredSchedule | UnreadableSchedule {
-  const [n, jobId, version, rev, body, spec, dueAt] = row as unknown as Row
+  const [n, jobId, version, rev, body, spec, dueAt, endedAt] = row as unknown as Row
   try {
-    const record: ScheduleRecord = { jobId, version, ...(JSON.parse(spec) as Spec), ...(JSON.parse(body) as Body) }
+    const texts = { ...(JSON.parse(spec) as Spec), ...(JSON.parse(body) as Body) }
+    const record: ScheduleRecord = { jobId, version, endedAt, ...texts }
     return { handle: { n, rev }, record, dueAt }
   } catch (error) {
     return { n, jobId, unreadable: error instanceof Error ? error.message : String(error) }
@@ -58,17 +60,19 @@ export function createScheduleStore(db: Database): ScheduleStore {
   const selectWaiting = db.statement(`SELECT ${columns} FROM schedules WHERE id = ? AND waiting > 0`)
   const selectVersion = db.statement('SELECT version FROM schedules WHERE id = ?')
   const insertOne = db.statement(
-    `INSERT INTO schedules (id, version, dueAt, waiting, rev, body, spec) VALUES (?, ?, ?, ?, 1, ?, ?)
+    `INSERT INTO schedules (id, version, dueAt, endedAt, waiting, rev, body, spec) VALUES (?, ?, ?, ?, ?, 1, ?, ?)
      ON CONFLICT (id) DO NOTHING RETURNING n`,
   )
   const saveBody = db.statement(
     'UPDATE schedules SET dueAt = ?, waiting = ?, body = ?, rev = rev + 1 WHERE n = ? AND rev = ? RETURNING n',
   )
   const saveAll = db.statement(
-    `UPDATE schedules SET dueAt = ?, waiting = ?, body = ?, rev = rev + 1, version = ?, spec = ?
+    `UPDATE schedules SET dueAt = ?, waiting = ?, body = ?, rev = rev + 1, version = ?, endedAt = ?, spec = ?
      WHERE n = ? AND rev = ? RETURNING n`,
   )
   const setDueAt = db.statement('UPDATE schedules SET dueAt = ? WHERE n = ?')
+  const selectPage = db.statement('SELECT n, rev, dueAt, endedAt FROM schedules WHERE n > ? ORDER BY n LIMIT ?')
+  const purgeOne = db.statement('DELETE FROM schedules WHERE n = ? AND rev = ? RETURNING n')
 
   const readEach = async (statement: typeof selectOne, jobIds: readonly string[]) => {
     const rows = await db.readEach(
@@ -85,7 +89,8 @@ export function createScheduleStore(db: Database): ScheduleStore {
   }
   const wholeRow = ({ before, record, dueAt }: Save): SqlRow => {
     const { n, rev } = before.handle
-    return [dueAt, record.pending.length, bodyText(record), record.version, specText(record), n, rev]
+    const { version, endedAt, pending } = record
+    return [dueAt, pending.length, bodyText(record), version, endedAt, specText(record), n, rev]
   }
 
   return {
@@ -110,7 +115,8 @@ export function createScheduleStore(db: Database): ScheduleStore {
     },
     async insert(writes) {
       const rows = writes.map(({ record, dueAt }): SqlRow => {
-        return [record.jobId, record.version, dueAt, record.pending.length, bodyText(record), specText(record)]
+        const { jobId, version, endedAt, pending } = record
+        return [jobId, version, dueAt, endedAt, pending.length, bodyText(record), specText(record)]
       })
       return (await db.writeEach('schedules.insert', insertOne, rows)).map(isWritten)
     },
@@ -128,6 +134,17 @@ export function createScheduleStore(db: Database): ScheduleStore {
     },
     async postpone(n, dueAt) {
       await db.writeEach('schedules.postpone', setDueAt, [[dueAt, n]])
+    },
+    async glance(after, limit) {
+      const rows = await db.read(selectPage, [after, limit])
+      return rows.map((row) => {
+        const [n, rev, dueAt, endedAt] = row as [number, number, number | null, number | null]
+        return { n, rev, dueAt, endedAt }
+      })
+    },
+    async purge(rows) {
+      const params = rows.map(({ n, rev }): SqlRow => [n, rev])
+      return (await db.writeEach('schedules.purge', purgeOne, params)).filter(isWritten).length
     },
   }
 }
