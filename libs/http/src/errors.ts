@@ -3,6 +3,7 @@ import type { Logger } from '@belfry/service'
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 import { checkPart, type RequestPart, requestParts } from './faults.ts'
+import { guardLengthChecks } from './length-checks.ts'
 import { refusalOfError, sendRefusal } from './problem.ts'
 
 /** One part of a request does not fit its schema. `validationContext` is set by Fastify: which part it was. */
@@ -19,6 +20,7 @@ class MisfitPart extends Error {
 /** Checks with the route's zod schemas; the value that handlers see is the one that the schema makes. */
 export const checkCompiler: FastifySchemaCompiler<z.core.$ZodType> = ({ schema, httpPart }) => {
   const part = httpPart as RequestPart
+  guardLengthChecks(schema)
   return (data: unknown) => {
     const checked = checkPart(part, schema, data)
     return 'faults' in checked ? { error: new MisfitPart(checked.faults) } : { value: checked.value }

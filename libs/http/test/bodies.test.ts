@@ -210,6 +210,21 @@ describe('a body', () => {
     ])
   })
 
+  it.each([
+    [{ jobType: { length: { toString: 1 } } }, ['/jobType']],
+    [{ jobType: 'A', tags: { length: { valueOf: 1, toString: 1 } } }, ['/tags']],
+    [{ jobType: 'A', tags: [{ length: { toString: 1 } }] }, ['/tags/0']],
+    [{ jobType: 'A', schedule: { cron: { length: { toString: 1 } } } }, ['/schedule/cron']],
+    [
+      { jobType: 'A', retry: { delay: { length: { toString: 1 } } }, runAt: { length: 999 } },
+      ['/runAt', '/retry/delay'],
+    ],
+  ])('is told the wrong type of what has a length of its own: %j', async (body, pointers) => {
+    const { status, problem } = await open().sendJson(body)
+    expect([status, problem.errors?.map((one) => one.code)]).toEqual([400, pointers.map(() => 'wrong-type')])
+    expect(problem.errors?.map((one) => one.pointer)).toEqual(pointers)
+  })
+
   it('of any JSON never makes a 5xx', async () => {
     const { sendJson } = open()
     const fields = Object.keys(createJobBody.shape)
