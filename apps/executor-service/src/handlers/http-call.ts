@@ -19,7 +19,7 @@ const networkCodes: Record<string, string> = {
 const tlsCode = /CERT|TLS|SSL|UNABLE_TO/
 
 function networkFailure(error: unknown): JobFailure {
-  const raw = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  const raw = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
   const code = networkCodes[raw] ?? (tlsCode.test(raw) ? 'tls-failed' : 'network-error')
   const reason = error instanceof Error && error.message ? error.message.slice(0, 300) : raw
   return new JobFailure(code, `The call failed (${raw}): ${reason}`)
