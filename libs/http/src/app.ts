@@ -1,6 +1,13 @@
 import { refusal, type ServiceName } from '@belfry/contracts'
 import type { ServiceDeps } from '@belfry/service'
-import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, LogController, type RawServerDefault } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyHttpOptions,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+  type RawServerDefault,
+} from 'fastify'
 import { createAuthentication } from './authenticate.ts'
 import { answerClientError } from './client-error.ts'
 import { checkCompiler, createErrorHandler } from './errors.ts'
@@ -36,6 +43,25 @@ export interface HttpAppOptions {
   timeoutSweepMs?: number
 }
 
+/** Said with every answer; a route that serves a page says its own policy. */
+const everyAnswer = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+}
+
+function sign(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id)
+  reply.headers(everyAnswer)
+}
+
+/** What cannot even be routed (a broken escape in the address) passes no hook, and is answered like everything else. */
+function answerUnrouted(answer: ReturnType<typeof createErrorHandler>): typeof answer {
+  return (error, request, reply) => {
+    sign(request, reply)
+    return answer(error, request, reply)
+  }
+}
+
 /** Longest part of a path that is looked at; ids and keys are shorter. */
 const longestParam = 200
 
@@ -57,14 +83,8 @@ function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDef
     requestIdHeader: false,
     genReqId: createRequestId(deps.ids),
     clientErrorHandler: answerClientError,
-    frameworkErrors: createErrorHandler(deps.log) as never,
+    frameworkErrors: answerUnrouted(createErrorHandler(deps.log)) as never,
   }
-}
-
-/** Said with every answer; a route that serves a page says its own policy. */
-const everyAnswer = {
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 }
 
 const compressed = refusal('unsupported-media-type', 'Send the body as it is, without Content-Encoding.')
@@ -74,8 +94,7 @@ function greet(app: HttpApp): void {
   app.addHook('onRequest', (request, reply, done) => {
     const { traceparent } = request.headers
     if (isTraceparent(traceparent)) request.traceparent = traceparent
-    reply.header('x-request-id', request.id)
-    reply.headers(everyAnswer)
+    sign(request, reply)
     const encoding = request.headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') sendRefusal(reply, compressed)
     else done()

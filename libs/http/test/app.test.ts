@@ -58,7 +58,11 @@ describe('an app', () => {
     app.get('/jobs/:id', anybody, () => ({}))
     const answer = await app.inject({ url })
     expect([answer.statusCode, (answer.json() as Problem).code]).toEqual([400, 'malformed-request'])
-    expect(answer.headers['content-type']).toContain('application/problem+json')
+    expect(answer.headers).toMatchObject({
+      'content-type': expect.stringContaining('application/problem+json'),
+      'x-content-type-options': 'nosniff',
+      'x-request-id': (answer.json() as Problem).requestId,
+    })
   })
 
   it('answers an address that no id can have with 404', async () => {
