@@ -187,6 +187,14 @@ describe('an HTTP_CALL that gets no answer', () => {
     expect(seen).toHaveLength(1)
   })
 
+  it('says what is known of an answer that is no HTTP, and no more', async () => {
+    const { url } = await target((request) => request.socket.end('HTTP/1.1 200 OK\r\nx-evil: \x1b[31m\r\n\r\n'))
+    await expect(call({ url })).rejects.toMatchObject({
+      code: 'network-error',
+      message: expect.not.stringContaining('undefined'),
+    })
+  })
+
   it('says that the body broke off', async () => {
     const { url } = await target((_, response) => {
       response.writeHead(200, { 'content-length': '100' })
