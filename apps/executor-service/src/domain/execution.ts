@@ -16,7 +16,7 @@ import {
 export type Pool = 'io' | 'cpu'
 
 /** An epoch whose executor went silent: it may still be at work. `lostAt` in epoch milliseconds. */
-export interface Doubt {
+interface Doubt {
   readonly epoch: number
   readonly lostAt: number
 }

@@ -55,7 +55,7 @@ export interface HeldExecution {
   readonly cancelRequested: boolean
 }
 
-export interface ChangedExecution {
+interface ChangedExecution {
   readonly id: string
   readonly seq: number
   readonly changedAt: number
@@ -181,7 +181,7 @@ export interface LogChunk {
   readonly lines: readonly LogEntry[]
 }
 
-export interface LogQuery {
+interface LogQuery {
   readonly after: { readonly epoch: number; readonly seq: number }
   /** Only the lines of this attempt; null for all. */
   readonly epoch: number | null

@@ -8,7 +8,7 @@ import { type AttemptLog, createAttemptLog, type LogLimits } from './attempt-log
 export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone'
 
 /** A file that a run has made, until it is stored. */
-export interface RunFile {
+interface RunFile {
   readonly contentType: string
   readonly body: Uint8Array
 }
