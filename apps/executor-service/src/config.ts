@@ -26,8 +26,12 @@ export const executorConfig = z.object({
   executorPollRows: count(500),
   /** How long the share of another executor is left to it once it is due, milliseconds. */
   executorOverdueMs: count(500),
-  /** Bounds of how long before its time an execution is claimed, milliseconds; between them it follows what claims take. */
-  executorClaimLeadMinMs: count(1, 0),
+  /**
+   * Bounds of how long before its time an execution is claimed, milliseconds; between them it follows what claims take. A
+   * claim that is early costs nothing; one that waits behind a slow commit starts late (lateness p99 beside traffic with a
+   * least lead of 1 ms: 4 to 7 ms, of 20 ms: 2 ms).
+   */
+  executorClaimLeadMinMs: count(20, 0),
   executorClaimLeadMaxMs: count(50, 0),
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
