@@ -4,8 +4,6 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: ['apps/*', 'libs/*', 'test', 'docs'],
-    // Vitest leaves one core to its own process, which on two cores makes everything wait in one line.
-    maxWorkers: '100%',
     coverage: { include: ['apps/*/src/**', 'libs/*/src/**'] },
   },
 })
