@@ -14,8 +14,13 @@ interface JobAnswer {
 interface ExecutionAnswer {
   id: string
   status: string
+  fireAt: string
   latenessMs: number | null
   artifacts: { name: string; contentType: string; bytes: number }[]
+}
+interface StatusAnswer {
+  status: string
+  lastExecution: { id: string; fireAt: string } | null
 }
 interface List<T> {
   data: T[]
@@ -57,14 +62,12 @@ describe('the tour of the README', () => {
     const execution = await ended(triggered.body.id)
     expect(execution.status).toBe('SUCCESS')
 
-    const status = await eventually('the summary', async () => {
-      const { body } = await belfry.user.call<{ status: string; lastExecution: { id: string } | null }>(
-        'GET',
-        `/jobs/${created.body.id}/status`,
-      )
-      return body.lastExecution?.id === execution.id && body.status === 'SUCCESS' ? body : undefined
+    // Just before a full five minutes the next run is already the job's newest.
+    await eventually('the status of the job', async () => {
+      const { body } = await belfry.user.call<StatusAnswer>('GET', `/jobs/${created.body.id}/status`)
+      const { id, fireAt } = body.lastExecution ?? { id: '', fireAt: '' }
+      return (id === execution.id ? body.status === 'SUCCESS' : fireAt > execution.fireAt) || undefined
     })
-    expect(status.status).toBe('SUCCESS')
 
     const logs = await belfry.user.call<List<{ text: string }>>('GET', `/executions/${execution.id}/logs`)
     expect(logs.body.data.length).toBeGreaterThan(0)
@@ -100,10 +103,7 @@ describe('the tour of the README', () => {
     })
     expect(created.status).toBe(201)
     const execution = await eventually('the run', async () => {
-      const { body } = await belfry.user.call<List<ExecutionAnswer & { fireAt: string }>>(
-        'GET',
-        `/jobs/${created.body.id}/executions`,
-      )
+      const { body } = await belfry.user.call<List<ExecutionAnswer>>('GET', `/jobs/${created.body.id}/executions`)
       return body.data[0]?.status === 'SUCCESS' ? body.data[0] : undefined
     })
     expect(execution.fireAt).toBe(runAt)

@@ -1,0 +1,4 @@
+import { defineProject } from 'vitest/config'
+
+/** These tests wait for things that take real time, each with a deadline that says what it waited for in vain. */
+export default defineProject({ test: { name: 'docs', testTimeout: 60_000, hookTimeout: 60_000 } })
