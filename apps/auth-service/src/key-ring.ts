@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import type { Jwk } from '@belfry/http'
+import type { Jwk } from '@belfry/contracts'
 import type { Clock, Ids, Logger } from '@belfry/service'
 import type { KeyStore } from './domain/ports.ts'
 import { planKeys, type RotationRule, type SigningKey } from './domain/signing-keys.ts'

@@ -40,6 +40,20 @@ export const loginReply = z.strictObject({
 })
 export type LoginReply = z.infer<typeof loginReply>
 
+/** One public key (RFC 7517, RFC 8037): Ed25519 for EdDSA. `x` is the key itself, base64url. */
+const jwk = z.object({
+  kty: z.string(),
+  crv: z.string(),
+  x: z.string(),
+  kid: z.string(),
+  alg: z.string(),
+  use: z.string(),
+})
+export type Jwk = z.infer<typeof jwk>
+
+/** `GET /auth/.well-known/jwks.json`: what every service verifies tokens with. */
+export const jwkSet = z.object({ keys: z.array(jwk) })
+
 // --- jobs ---
 
 export const scheduleBody = z.union([

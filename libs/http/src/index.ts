@@ -17,7 +17,6 @@ export { problemOf, sendRefusal } from './problem.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
 export {
   createTokenVerifier,
-  type Jwk,
   KeysUnavailable,
   readJwks,
   type TokenVerifier,

@@ -1,31 +1,7 @@
 import { createPublicKey, hash } from 'node:crypto'
+import { type Jwk, jwkSet } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
-import { z } from 'zod'
 import { type Caller, callerOf } from './caller.ts'
-
-/** One public key as auth-service publishes it (RFC 8037): Ed25519 for EdDSA. */
-export interface Jwk {
-  readonly kty: string
-  readonly crv: string
-  /** The public key, base64url. */
-  readonly x: string
-  readonly kid: string
-  readonly alg: string
-  readonly use: string
-}
-
-const jwkSet = z.object({
-  keys: z.array(
-    z.object({
-      kty: z.string(),
-      crv: z.string(),
-      x: z.string(),
-      kid: z.string(),
-      alg: z.string(),
-      use: z.string(),
-    }),
-  ),
-})
 
 /** The keys of a JWKS as auth-service answers it (`GET /auth/.well-known/jwks.json`). Throws when it is none. */
 export function readJwks(body: unknown): Jwk[] {

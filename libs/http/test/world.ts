@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import type { Jwk } from '@belfry/contracts'
 import { type Role, roles } from '@belfry/contracts'
 import {
   createHealth,
@@ -9,7 +10,7 @@ import {
   type ManualClock,
   type ServiceDeps,
 } from '@belfry/service'
-import { createHttpApp, createServiceTokens, createTokenVerifier, type HttpAppOptions, type Jwk } from '../src/index.ts'
+import { createHttpApp, createServiceTokens, createTokenVerifier, type HttpAppOptions } from '../src/index.ts'
 
 export const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
