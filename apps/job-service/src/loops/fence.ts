@@ -1,5 +1,5 @@
-import type { Clock, Logger } from '@belfry/service'
-import { backoffMs, dueUntil } from '../domain/backoff.ts'
+import { type Clock, doubledMs, type Logger } from '@belfry/service'
+import { dueUntil } from '../domain/due.ts'
 import type { DueFence, Executors, JobStore } from '../domain/ports.ts'
 
 export interface FenceOptions {
@@ -28,7 +28,7 @@ export function createFenceRepeat(options: FenceOptions): () => Promise<boolean>
       return true
     } catch (err) {
       log.warn({ err, jobId, tries }, 'a change is still unknown to the executors')
-      await jobs.postponeFence(handle, clock.now() + backoffMs(tries + 1, firstMs, mostMs))
+      await jobs.postponeFence(handle, clock.now() + doubledMs(tries + 1, firstMs, mostMs))
       return false
     }
   }

@@ -1,5 +1,5 @@
-import type { Clock } from '@belfry/service'
-import { backoffMs, dueUntil } from '../domain/backoff.ts'
+import { type Clock, doubledMs } from '@belfry/service'
+import { dueUntil } from '../domain/due.ts'
 import type { ExecutionStore } from '../domain/ports.ts'
 import type { Sender } from './sender.ts'
 
@@ -26,7 +26,7 @@ export function createResend(options: ResendOptions): () => Promise<boolean> {
     const due = await executions.dueSends(dueUntil(now, startedAt, firstMs), rows)
     if (due.length < rows) startedAt = null
     if (due.length === 0) return false
-    const claims = due.map((send) => ({ send, nextSendAt: now + backoffMs(send.tries + 1, firstMs, mostMs) }))
+    const claims = due.map((send) => ({ send, nextSendAt: now + doubledMs(send.tries + 1, firstMs, mostMs) }))
     const claimed = await executions.claimSends(claims)
     const isSent = await sender.publish(claimed.map((send) => send.command))
     return isSent && due.length === rows

@@ -1,4 +1,5 @@
 import { isFinal, type JobExecuteMessage, type JobStatusMessage, scheduledExecutionId } from '@belfry/contracts'
+import { doubledMs } from '@belfry/service'
 import {
   commandOf,
   type FireRange,
@@ -10,7 +11,7 @@ import {
 
 /** The wait after the `tries`-th send, milliseconds. */
 function waitMs(tries: number, { resendFirstMs, resendMaxMs }: Rules): number {
-  return Math.min(resendMaxMs, resendFirstMs * 2 ** (tries - 1))
+  return doubledMs(tries - 1, resendFirstMs, resendMaxMs)
 }
 
 function sent(command: PendingCommand, now: number, rules: Rules): PendingCommand {

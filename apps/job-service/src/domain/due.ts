@@ -1,8 +1,3 @@
-/** How long to wait after the `tries`-th repetition (0: none yet): doubling from `firstMs`, at most `mostMs`. */
-export function backoffMs(tries: number, firstMs: number, mostMs: number): number {
-  return Math.min(mostMs, firstMs * 2 ** Math.min(tries, 30))
-}
-
 /**
  * Up to which time something counts as due. What was due within the first wait of a process's start was left behind by
  * the process before it, and need not wait; its own things come later than that, and so does whatever it repeats. Once
