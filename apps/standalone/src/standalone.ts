@@ -108,12 +108,11 @@ type Shared = ReturnType<typeof createShared>
 
 async function openServices(config: StandaloneConfig, dataDir: string, shared: Shared) {
   const { thread, registry, discovery, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
-  const [authDb, jobDb, schedulerDb, executorDb] = await Promise.all([
-    thread.open(join(dataDir, 'auth.db'), authMigrations),
-    thread.open(join(dataDir, 'jobs.db'), jobMigrations),
-    thread.open(join(dataDir, 'scheduler.db'), schedulerMigrations),
-    thread.open(join(dataDir, 'executor.db'), executorMigrations),
-  ])
+  // One after the other, so that a file which another process has open is the last one that is touched.
+  const authDb = await thread.open(join(dataDir, 'auth.db'), authMigrations)
+  const jobDb = await thread.open(join(dataDir, 'jobs.db'), jobMigrations)
+  const schedulerDb = await thread.open(join(dataDir, 'scheduler.db'), schedulerMigrations)
+  const executorDb = await thread.open(join(dataDir, 'executor.db'), executorMigrations)
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
   // One for all five: a token that the gateway has verified is known to the services behind it.
   const tokens = tokensOf(calls.gateway.rest)
@@ -160,6 +159,7 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     await shared.thread.close()
     throw error
   })
+  lock.forgetAddress()
   const { gateway, job } = services
   const life = createLifecycle([
     { name: 'lock', stop: lock.release },

@@ -26,8 +26,12 @@ interface Prepared {
 /** A list failed half-way without a savepoint around it: the drain begins again, with savepoints. */
 const halfDone = new Error('half done')
 
+/**
+ * The exclusive lock comes first: taken before the first access in WAL mode it keeps the index of the log in memory, so
+ * there is no `-shm` file (sqlite.org/wal.html, 8). The kernel holds it for the process and drops it when the process ends.
+ */
 function configure(db: DatabaseSync, settings: FileSettings): void {
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+  db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
     PRAGMA wal_autocheckpoint = ${settings.checkpointPages}; PRAGMA cache_size = -${settings.cacheKib};
     PRAGMA journal_size_limit = ${settings.checkpointPages * 4096}`)
 }
@@ -47,7 +51,13 @@ const isWrite = (call: WireCall): call is Extract<WireCall, readonly ['write' | 
 const allRows = (statement: StatementSync, params: SqlRow) => statement.all(...params) as unknown as SqlRow[]
 const firstRow = (statement: StatementSync, params: SqlRow) => statement.get(...params) as unknown as SqlRow | undefined
 
-/** Opens the file, makes it what `settings` say, and brings its schema up to date. Throws a `StorageError`. */
+/** What to do about a file that is locked; SQLite's own text is "database is locked". */
+const lockedText = 'another process has this file open; stop that process, or set BELFRY_DATA_DIR to another folder'
+
+/**
+ * Opens the file for this process alone, makes it what `settings` say, and brings its schema up to date. Throws a
+ * `StorageError`: `locked`, and nothing has changed, while any other process has it open.
+ */
 export function openFile(
   path: string,
   migrations: readonly Migration[],
@@ -61,6 +71,7 @@ export function openFile(
     migrate(db, migrations)
   } catch (error) {
     db.close()
+    if (asStorageError(error).code === 'locked') throw new StorageError('locked', lockedText, { cause: error })
     throw error
   }
   const texts = new Map<number, string>()

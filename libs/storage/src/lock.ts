@@ -18,6 +18,11 @@ import { createPrivateFile } from './private-file.ts'
 /** The data folder is ours until `release`, or until the process is gone, however it goes. */
 export interface HeldLock {
   readonly held: true
+  /**
+   * Removes the address that an earlier process left. To be called once the databases are open: where the lock file was
+   * deleted, only they show that another process works on the folder, and the address is that process's.
+   */
+  forgetAddress(): void
   /** Leaves the address at which this process answers, so that a second start can print it. */
   announce(address: string): void
   /** May be called twice. */
@@ -109,20 +114,21 @@ function writeAddress(path: string, address: string): void {
 
 function hold(folder: string, lock: DatabaseSync): HeldLock {
   const addressPath = join(folder, addressName)
-  // What a process that was killed left behind is not the address of this one.
-  rmSync(addressPath, { force: true })
+  let isAnnounced = false
   return {
     held: true,
+    forgetAddress: () => rmSync(addressPath, { force: true }),
     announce(address) {
       try {
         writeAddress(addressPath, address)
+        isAnnounced = true
       } catch (error) {
         throw explain(folder, error)
       }
     },
     release() {
       if (!heldLocks.delete(lock)) return
-      rmSync(addressPath, { force: true })
+      if (isAnnounced) rmSync(addressPath, { force: true })
       lock.close()
     },
   }

@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs'
 /**
  * Makes an empty file that only its owner may read or write, unless there is one. A file that exists is not opened:
  * closing any descriptor of it would drop the POSIX locks that SQLite holds on it in this process
- * (sqlite.org/howtocorrupt.html, 2.2). SQLite gives its `-wal` and `-shm` files the same mode.
+ * (sqlite.org/howtocorrupt.html, 2.2). SQLite gives its `-wal` file the same mode.
  */
 export function createPrivateFile(path: string): void {
   try {

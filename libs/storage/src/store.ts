@@ -17,7 +17,10 @@ export interface StoreThreadOptions {
   readonly waitingRowsLimit?: number
   /** Rows after which a drain takes no further turn, so that one commit cannot hold up all others. Default 20,000. */
   readonly drainRowsLimit?: number
-  /** How long a file that another program holds is waited for, milliseconds. Default 5,000. */
+  /**
+   * How long the opening of a file waits for another program that has it open, milliseconds. Default 1,000: a program that
+   * copies the file may be about to end, a second Belfry is not. An open file is this process's alone.
+   */
   readonly busyTimeoutMs?: number
   /** Pages of 4 KiB in the write-ahead log before it is moved into the file. Default 16,000 (performance.md). */
   readonly checkpointPages?: number
@@ -30,8 +33,9 @@ export interface StoreThreadOptions {
 /** One worker thread that holds SQLite files. */
 export interface StoreThread {
   /**
-   * Opens a file, or creates it so that only its owner can read it, and brings its schema up to date; `:memory:` is a
-   * database that goes when it is closed. Rejects with a `StorageError` (`schema-newer`, `disk-full`, `corrupt`, …).
+   * Opens a file for this process alone, or creates it so that only its owner can read it, and brings its schema up to
+   * date; `:memory:` is a database that goes when it is closed. Rejects with a `StorageError` (`locked` while another
+   * process has it open, `schema-newer`, `disk-full`, `corrupt`, …).
    */
   open(path: string, migrations: readonly Migration[]): Promise<Database>
   readonly counters: Readonly<StoreCounters>
@@ -47,7 +51,7 @@ function threadSettings(options: StoreThreadOptions): ThreadSettings {
   const {
     crashAt,
     drainRowsLimit = 20_000,
-    busyTimeoutMs = 5000,
+    busyTimeoutMs = 1000,
     checkpointPages = 16_000,
     cacheKib = 65_536,
   } = options

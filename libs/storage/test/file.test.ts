@@ -1,11 +1,14 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openStoreThread, type StoreThread } from '../src/index.ts'
 
 const bells = { name: 'bells', sql: 'CREATE TABLE bells (n INTEGER PRIMARY KEY, name TEXT UNIQUE) STRICT' }
+const ringer = fileURLToPath(new URL('./ringer.ts', import.meta.url))
 const insertSql = 'INSERT INTO bells (name) VALUES (?)'
 
 describe('a store file', () => {
@@ -28,7 +31,7 @@ describe('a store file', () => {
   it('is there again after it was closed, in one file that only its owner can read', async () => {
     const first = await store.open(path, [bells])
     await add(first, 'Emma')
-    for (const end of ['', '-wal', '-shm']) expect(statSync(path + end).mode & 0o777).toBe(0o600)
+    for (const end of ['', '-wal']) expect(statSync(path + end).mode & 0o777).toBe(0o600)
     await first.close()
     expect(existsSync(`${path}-wal`)).toBe(false)
     expect(await count(await store.open(path, [bells]))).toBe(1)
@@ -108,14 +111,26 @@ describe('a store file', () => {
     expect(await count(db)).toBe(2)
   })
 
-  it('says that another program holds the file, and works again once it lets go', async () => {
+  it('is closed to every other program while it is open, and open to them afterwards', async () => {
     const db = await store.open(path, [bells])
-    const stranger = new DatabaseSync(path)
-    stranger.exec('BEGIN IMMEDIATE')
-    await expect(add(db, 'Emma')).rejects.toMatchObject({ code: 'locked' })
-    expect(await count(db)).toBe(0)
-    stranger.close()
-    await add(db, 'Emma')
+    await add(db, 'Bourdon')
+    const stranger = spawnSync(process.execPath, [ringer, path], { encoding: 'utf8' })
+    expect(stranger).toMatchObject({ status: 1, stdout: '' })
+    expect(stranger.stderr).toContain(`${path}: another process has this file open`)
     expect(await count(db)).toBe(1)
+    expect(existsSync(`${path}-shm`)).toBe(false)
+    await db.close()
+    expect(spawnSync(process.execPath, [ringer, path], { encoding: 'utf8' }).stderr).toBe('')
+  })
+
+  it('says so when another program has it open, and changes nothing in it', async () => {
+    const stranger = new DatabaseSync(path)
+    stranger.exec('CREATE TABLE theirs (n INTEGER); BEGIN EXCLUSIVE')
+    await expect(store.open(path, [bells])).rejects.toMatchObject({ code: 'locked' })
+    stranger.exec('COMMIT')
+    expect(stranger.prepare('SELECT name FROM sqlite_schema').all()).toEqual([{ name: 'theirs' }])
+    expect(stranger.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'delete' })
+    stranger.close()
+    expect(await count(await store.open(path, [bells]))).toBe(0)
   })
 })

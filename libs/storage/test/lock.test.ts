@@ -91,11 +91,21 @@ describe('the lock on the data folder', () => {
     expect(take()).toMatchObject({ held: false })
   })
 
-  it('is free the moment its process is killed, and the old address is forgotten', async () => {
+  it('is free the moment its process is killed, and the old address goes when the holder says so', async () => {
     await holdElsewhere()
     if (child) await kill(child)
-    expect(take().held).toBe(true)
+    const lock = take() as HeldLock
+    expect(take()).toEqual({ held: false, address: 'http://127.0.0.1:8080' })
+    lock.forgetAddress()
     expect(take()).toEqual({ held: false, address: null })
+  })
+
+  it('leaves the address of the process whose lock file was deleted', async () => {
+    await holdElsewhere()
+    rmSync(join(folder, 'belfry.lock'))
+    const lock = take() as HeldLock
+    lock.release()
+    expect(existsSync(join(folder, 'belfry.address'))).toBe(true)
   })
 
   it('can be taken again after it was released, and released twice', () => {
