@@ -199,10 +199,10 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
     })
 
     it('remember how far reconcile has come', async () => {
-      expect(await stores.cursors.read()).toBe(0)
-      await stores.cursors.write(noon)
-      await stores.cursors.write(noon - 1)
-      expect(await stores.cursors.read()).toBe(noon - 1)
+      expect(await stores.cursors.read('somewhere')).toBe(0)
+      await stores.cursors.write('somewhere', noon)
+      await stores.cursors.write('somewhere', noon - 1)
+      expect(await stores.cursors.read('somewhere')).toBe(noon - 1)
     })
   })
 }

@@ -1,3 +1,4 @@
+export { createCursorStore, cursorsTable } from './cursors.ts'
 export type { StoreCounters } from './exchange.ts'
 export { type HeldLock, type LockElsewhere, lockDataFolder } from './lock.ts'
 export { openMemoryDatabase } from './memory.ts'

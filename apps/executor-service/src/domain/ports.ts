@@ -221,10 +221,18 @@ export interface ArtifactStore {
   read(handle: Handle, epoch: number, name: string): Promise<Uint8Array | undefined>
 }
 
+/** Named moments that are kept over restarts, epoch milliseconds. */
+export interface CursorStore {
+  /** 0 when nothing was written under the name. */
+  read(name: string): Promise<number>
+  write(name: string, at: number): Promise<void>
+}
+
 export interface Stores {
   readonly executions: ExecutionStore
   readonly admissions: AdmissionStore
   readonly executors: ExecutorStore
   readonly logs: LogStore
   readonly artifacts: ArtifactStore
+  readonly cursors: CursorStore
 }

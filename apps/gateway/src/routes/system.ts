@@ -11,6 +11,7 @@ const check = z.object({
   ok: z.boolean(),
   latencyMs: z.number(),
   since: z.iso.datetime(),
+  note: z.string().optional(),
 })
 
 const serviceView = z.object({

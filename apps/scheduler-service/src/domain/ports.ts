@@ -83,9 +83,9 @@ export interface FireLogStore {
   purge(before: number, limit: number): Promise<boolean>
 }
 
-/** How far reconcile has come in job-service's changes, kept over restarts. All verbs reject with a `StorageError`. */
+/** Named moments that are kept over restarts, epoch milliseconds. All verbs reject with a `StorageError`. */
 export interface CursorStore {
-  /** Time of change up to which everything was taken over, epoch milliseconds; 0 at first. */
-  read(): Promise<number>
-  write(changedAt: number): Promise<void>
+  /** 0 when nothing was written under the name. */
+  read(name: string): Promise<number>
+  write(name: string, at: number): Promise<void>
 }

@@ -23,6 +23,8 @@ export interface ReconcileOptions {
 
 type Versions = JobVersionsPage['data']
 
+/** The time of change, on job-service's clock, up to which everything was taken over. */
+const cursorName = 'job-service'
 /** Ids that one fetch may name (contracts, `fetchBody`). */
 const fetchLimit = 200
 
@@ -84,13 +86,13 @@ export function createReconcile(options: ReconcileOptions): () => Promise<void> 
 
   return async () => {
     const isFirst = cursor === null
-    cursor ??= stored = await cursors.read()
+    cursor ??= stored = await cursors.read(cursorName)
     const { newest, heldBack, settledAt } = await compareFrom(cursor, isFirst || mayLose)
     cursor = Math.min(Math.max(cursor, settledAt), heldBack)
     // What only the clock has moved need not survive a restart.
     const reached = Math.min(Math.max(stored, newest), heldBack)
     if (reached === stored) return
-    await cursors.write(reached)
+    await cursors.write(cursorName, reached)
     stored = reached
   }
 }

@@ -1,4 +1,4 @@
-import type { Database } from '@belfry/storage'
+import { createCursorStore, type Database } from '@belfry/storage'
 import type { Stores } from '../../domain/ports.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
@@ -16,5 +16,6 @@ export function createSqliteStores(db: Database): Stores {
     executors: createExecutorStore(db),
     logs: createLogStore(db),
     artifacts: createArtifactStore(db),
+    cursors: createCursorStore(db),
   }
 }

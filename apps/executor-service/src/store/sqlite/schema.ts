@@ -1,4 +1,4 @@
-import { type Migration, poisonTable } from '@belfry/storage'
+import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
 
 /**
  * `executions`: what is queried stands in columns, the command in `command`, which is rewritten only by a newer version;
@@ -77,7 +77,7 @@ export const migrations: readonly Migration[] = [
         UNIQUE (execution, epoch, name)
       ) STRICT;
 
-${poisonTable}
+${poisonTable}${cursorsTable}
     `,
   },
 ]

@@ -1,4 +1,4 @@
-import { type Migration, poisonTable } from '@belfry/storage'
+import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
 
 /**
  * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
@@ -82,8 +82,7 @@ CREATE INDEX requestsByAge ON requests (madeAt);
 
 ${poisonTable}
 
--- How far a loop has come.
-CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+${cursorsTable}
 `,
   },
 ]

@@ -1,8 +1,7 @@
 import type { PoisonStore } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
-import { createPoisonStore, type Database } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage'
 import type { CursorStore, FireLogStore, ScheduleStore } from '../../domain/ports.ts'
-import { createCursorStore } from './cursors.ts'
 import { createFireLogStore } from './fire-log.ts'
 import { createScheduleStore } from './schedules.ts'
 

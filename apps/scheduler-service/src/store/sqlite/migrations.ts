@@ -1,4 +1,4 @@
-import { type Migration, poisonTable } from '@belfry/storage'
+import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
 
 /**
  * `schedules`: one row per job. `body` is what changes with every fire time, `spec` what changes with a version only, so
@@ -33,7 +33,7 @@ export const migrations: readonly Migration[] = [
         UNIQUE (jobId, fromAt, decision)
       ) STRICT;
 ${poisonTable}
-      CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+${cursorsTable}
     `,
   },
 ]
