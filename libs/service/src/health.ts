@@ -9,6 +9,8 @@ export interface CheckReport {
   readonly latencyMs: number
   /** Since when it has been so, epoch milliseconds. */
   readonly since: number
+  /** What an operator should know although the check passes. */
+  readonly note?: string
 }
 
 export interface HealthReport {
@@ -20,8 +22,11 @@ export interface HealthReport {
 
 /** Readiness of one service (`/readyz`). Not ready until `setReady(true)`, and not ready again while it stops. */
 export interface Health {
-  /** A check passes by returning; it fails by throwing, rejecting, or taking longer than the time limit. */
-  add(name: string, check: () => Promise<void> | void): void
+  /**
+   * A check passes by returning or resolving; it fails by throwing, rejecting, or taking longer than the time limit. A
+   * text that it answers is its note, which is public.
+   */
+  add(name: string, check: () => unknown): void
   setReady(ready: boolean): void
   /** Runs all checks side by side. What a failing one said goes to the log, never into the report, which is public. */
   report(verbose: boolean): Promise<HealthReport>
@@ -36,7 +41,7 @@ export interface HealthOptions {
 
 interface Check {
   readonly name: string
-  readonly run: () => Promise<void> | void
+  readonly run: () => unknown
   ok: boolean | null
   since: number
 }
@@ -46,7 +51,7 @@ export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptio
   let isReady = false
 
   const withinLimit = (check: Check) =>
-    new Promise<void>((resolve, reject) => {
+    new Promise<unknown>((resolve, reject) => {
       const limit = clock.callAfter(checkTimeoutMs, () => reject(new Error(`took longer than ${checkTimeoutMs} ms`)))
       Promise.resolve()
         .then(check.run)
@@ -64,12 +69,21 @@ export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptio
 
   const run = async (check: Check): Promise<CheckReport> => {
     const startedAt = clock.monotonic()
-    await withinLimit(check).then(
-      () => settle(check, true),
+    const note = await withinLimit(check).then(
+      (said) => {
+        settle(check, true)
+        return said
+      },
       (err: unknown) => settle(check, false, err),
     )
     const latencyMs = Math.round(clock.monotonic() - startedAt)
-    return { name: check.name, ok: check.ok === true, latencyMs, since: check.since }
+    return {
+      name: check.name,
+      ok: check.ok === true,
+      latencyMs,
+      since: check.since,
+      ...(typeof note === 'string' && { note }),
+    }
   }
 
   return {

@@ -1,4 +1,5 @@
 export type { Clock, Timer } from './clock.ts'
+export { type ClockWatchOptions, clockWatchConfig, createClockWatch, createStepMeter } from './clock-watch.ts'
 export { ConfigError, type ConfigFault, configKey, readConfig } from './config.ts'
 export { type CrashPoints, createCrashPoints } from './crash-point.ts'
 export type { ServiceDeps } from './deps.ts'
@@ -19,4 +20,10 @@ export {
   type MetricsRegistry,
 } from './metrics.ts'
 export { nearestName } from './nearest-name.ts'
+export {
+  createRetentionClock,
+  type RetentionClock,
+  retentionClockConfig,
+  type TrustedMarks,
+} from './retention-clock.ts'
 export { createSystemClock } from './system-clock.ts'
