@@ -8,6 +8,8 @@ const root = join(import.meta.dirname, '..')
 /** Where each part of the configuration is defined; the comments there are what the table says. */
 const sources = [
   ['The process', 'apps/standalone/src/config.ts'],
+  ['Every service that deletes what is old', 'libs/service/src/retention-clock.ts'],
+  ['The clock watch of a process', 'libs/service/src/clock-watch.ts'],
   ['gateway', 'apps/gateway/src/config.ts'],
   ['auth-service', 'apps/auth-service/src/config.ts'],
   ['job-service', 'apps/job-service/src/config.ts'],

@@ -1,4 +1,5 @@
 import { duration } from '@belfry/contracts'
+import { retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 
 const count = (byDefault: number, least = 1) => z.coerce.number().int().min(least).default(byDefault)
@@ -56,6 +57,7 @@ export const executorConfig = z.object({
   executorStoreRetryMs: count(1000, 10),
   /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
   executorAllowPrivate: z.stringbool().default(false),
+  ...retentionClockConfig,
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How long the logs of finished executions are kept; at most as long as the executions, with which they go. */

@@ -1,10 +1,11 @@
 import { type Bus, createConsumer } from '@belfry/bus'
 import { createDoor, type Discovery } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, createLoop, type Part, type ServiceDeps } from '@belfry/service'
+import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
 import { createPoisonStore, type Database } from '@belfry/storage'
 import type { ExecutorConfig } from './config.ts'
 import type { Stored } from './domain/ports.ts'
+import { oldestPlannedAt } from './domain/retention.ts'
 import { createIntake } from './events/job-execute.ts'
 import { asUnpublished, createStatusRelay } from './events/status-relay.ts'
 import type { Handlers } from './handlers/handler.ts'
@@ -89,26 +90,27 @@ function createRooms(deps: ExecutorServiceDeps) {
     overdueMs: config.executorOverdueMs,
   })
   const pollLoop = createLoop({ name: 'poll', everyMs: config.executorPollMs, clock, log, runOnce: poll.runOnce })
+  const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const intake = createIntake({
     executions: stores.executions,
     clock,
     metrics,
     runs,
     poolOf: (jobType) => handlerOf(jobType)?.slots ?? 'io',
-    retentionMs: config.retentionExecutions,
+    oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
     onChanged,
   })
   const retention = createRetention({
     stores,
-    clock,
+    retentionClock,
     log,
     keep: { executionsMs: config.retentionExecutions, logsMs: config.retentionLogs },
     rows: config.executorPurgeRows,
   })
   const runOnce = retention.runOnce
   const retentionLoop = createLoop({ name: 'retention', everyMs: config.executorPurgeMs, clock, log, runOnce })
-  return { stores, handlers, relay, runs, pollLoop, presence, retentionLoop, intake, onChanged }
+  return { stores, handlers, relay, runs, pollLoop, presence, retentionClock, retentionLoop, intake, onChanged }
 }
 type Rooms = ReturnType<typeof createRooms>
 
@@ -144,7 +146,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
   const { bus, db, clock, log, metrics } = deps
   const rooms = createRooms(deps)
-  const { relay, runs, pollLoop, presence, retentionLoop, handlers, intake } = rooms
+  const { relay, runs, pollLoop, presence, retentionClock, retentionLoop, handlers, intake } = rooms
   const app = createApp(deps, rooms)
   const { executorHost: host, executorPort: port } = deps.config
   const { discovery, health } = deps
@@ -162,6 +164,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
   })
   // Stopped in reverse: the door, new commands, the poll, then the runs; what they still say is published at the end.
   const parts: Part[] = [
+    { name: 'retention clock', start: retentionClock.open },
     { name: 'handlers', stop: () => handlers.close() },
     { name: 'relay of executions', start: relay.start, stop: relay.stop },
     { name: 'presence', ...presence },

@@ -1,7 +1,10 @@
 import { executionStates } from '@belfry/contracts'
+import { createManualClock } from '@belfry/service'
+import { openMemoryDatabase } from '@belfry/storage'
 import { describe, expect, it } from 'vitest'
 import { horizonOf, mayForget, mayGo, mayLoseLog } from '../src/domain/retention.ts'
 import type { RunContext } from '../src/handlers/handler.ts'
+import { migrations } from '../src/store/sqlite/index.ts'
 import { command, executionId, jobId, policy, start } from './samples.ts'
 import { openWorld } from './world.ts'
 
@@ -95,6 +98,44 @@ describe('retention', () => {
     await world.pass(2000, 500)
     expect(world.calls).toHaveLength(calls)
     expect(world.statuses.at(-1)).toMatchObject({ executionId: executionId(1), state: 'expired' })
+  })
+
+  it('deletes nothing by a clock that is wrong, before a start and while it runs, until a start confirms it', async () => {
+    const db = await openMemoryDatabase(migrations)
+    const clock = createManualClock(start)
+    const open = (config = {}) => openWorld({ ...leave, db, clock, config })
+    let world = await open()
+    const changes = [{ version: 2, kind: 'cancel', changedAt: start, schedule: { kind: 'manual' } }]
+    await world.internal('PUT', `/internal/admissions/${jobId(7)}`, { changes })
+    await world.command(due(start, 1), due(start, 2))
+    await world.pass(2000, 500)
+    const left = async () => {
+      await world.pass(1_200_000, 600_000)
+      const [one] = await world.stores.executions.find([executionId(1)])
+      const [admission] = await world.stores.admissions.read([jobId(7)])
+      const [logged] = await world.db.read(world.db.statement('SELECT count(*) FROM logs WHERE execution = 1'), [])
+      return [one?.execution.state, admission?.minVersion, logged?.[0]]
+    }
+    const all = ['succeeded', 2, 1]
+    for (const jump of [40 * day, -80 * day, 40 * day, 40 * day]) {
+      clock.step(jump)
+      expect(await left()).toEqual(all)
+      await world.stop()
+      world = await open()
+      expect(await left()).toEqual(all)
+    }
+    // A command that was planned before the clock jumped is no echo of one that has gone.
+    await world.command(due(start, 3))
+    await world.pass(1000, 500)
+    expect(await world.read(executionId(3))).toMatchObject({ state: 'succeeded' })
+    await world.stop()
+    world = await open({ retentionTrustClock: true })
+    expect(await left()).toEqual([undefined, undefined, 0])
+    expect(await world.metric('belfry_retention_clock_ahead_seconds')).toEqual([
+      'belfry_retention_clock_ahead_seconds{service="executor-service"} 0',
+    ])
+    await world.stop()
+    await db.close()
   })
 
   it('works off any number in chunks', async () => {

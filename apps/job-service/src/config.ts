@@ -1,4 +1,5 @@
 import { duration } from '@belfry/contracts'
+import { retentionClockConfig } from '@belfry/service'
 import { isTimeZone } from '@belfry/time'
 import { z } from 'zod'
 
@@ -45,6 +46,7 @@ export const jobConfig = z.object({
   jobRequestKeepMs: count(86_400_000),
   /** How old the unfinished try of another process must be to count as dead, milliseconds; 0: there is no other. */
   jobRequestTryMs: count(0, 0),
+  ...retentionClockConfig,
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How often old requests and executions are dropped, milliseconds, and how many at a time. */

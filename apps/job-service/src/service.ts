@@ -2,7 +2,7 @@ import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
 import { putJobBody, type Refusal } from '@belfry/contracts'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, type Loop, type Part, type ServiceDeps } from '@belfry/service'
+import { createLifecycle, createRetentionClock, type Loop, type Part, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { z } from 'zod'
 import type { JobConfig } from './config.ts'
@@ -52,6 +52,7 @@ function createRooms(deps: JobServiceDeps) {
   const { clock, log, metrics, db, bus, rest, config } = deps
   const stores = createSqliteStores(db, clock)
   const { jobs: store, executions } = stores
+  const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const executors = createExecutors(rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
   const types = createTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs })
   const sender = createSender({
@@ -92,15 +93,16 @@ function createRooms(deps: JobServiceDeps) {
   })
   const { jobResendMs: resendMs, jobRememberedJobs: rememberedJobs } = config
   const trigger = createTrigger({ jobs, executions, types, sender, clock, resendMs, rememberedJobs })
-  return { stores, executors, types, sender, relay, jobs, lists, trigger }
+  return { stores, retentionClock, executors, types, sender, relay, jobs, lists, trigger }
 }
 type Rooms = ReturnType<typeof createRooms>
 
-function createApp(deps: JobServiceDeps, { stores, jobs, lists, trigger }: Rooms): HttpApp {
+function createApp(deps: JobServiceDeps, { stores, retentionClock, jobs, lists, trigger }: Rooms): HttpApp {
   const { clock, ids, health, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens })
   const keeping = { keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
-  const once = createIdempotency({ store: stores.requests, clock, ids, instance: ids.uuid(), ...keeping })
+  const ages = { clock, agedBy: retentionClock.now, ...keeping }
+  const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), ...ages })
   const fireTimes = createFireTimes(config.jobCompiledSchedules)
   mountJobs(app, { jobs, lists, views: createJobViews({ clock, timezone: config.timezone, fireTimes }), ids, once })
   mountExecutions(app, { lists, executions: stores.executions, trigger, once })
@@ -144,6 +146,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     metrics,
   })
   const parts: Part[] = [
+    { name: 'retention clock', start: rooms.retentionClock.open },
     { name: 'job-status', ...consumer },
     { name: 'relay of jobs', ...relay },
     { name: 'sender of commands', stop: sender.drain },

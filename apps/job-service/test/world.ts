@@ -76,17 +76,19 @@ export async function openWorld(
   await bus.subscribe('job-changes', 'scheduler-service', async (messages) => {
     told.push(...messages.map((message) => message.value))
   })
-  const config = jobConfig.parse(settings)
-  const service = createJobService({
-    ...deps,
-    db,
-    bus,
-    discovery,
-    rest,
-    tokens: tokens.verifier,
-    serviceTokens,
-    config,
-  })
+  const create = (changed: object = {}) =>
+    createJobService({
+      ...deps,
+      health: createHealth({ clock, log }),
+      db,
+      bus,
+      discovery,
+      rest,
+      tokens: tokens.verifier,
+      serviceTokens,
+      config: jobConfig.parse({ ...settings, ...changed }),
+    })
+  let service = create()
   await service.start()
   await clock.advance(0)
   if (hasExecutor) await until(() => executor.state.typeAsks > 0)
@@ -113,7 +115,9 @@ export async function openWorld(
     lines,
     registry,
     bus,
-    service,
+    get service() {
+      return service
+    },
     serviceTokens,
     executor,
     /** What the scheduler has been told. */
@@ -129,6 +133,12 @@ export async function openWorld(
           await clock.advance(0)
         }
       }
+    },
+    /** The process ends and another one begins on the same store, with other settings if need be. */
+    async restart(changed?: object) {
+      await service.stop()
+      service = create(changed)
+      await service.start()
     },
     async close() {
       await service.stop()

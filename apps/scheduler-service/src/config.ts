@@ -1,4 +1,5 @@
 import { duration } from '@belfry/contracts'
+import { retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
@@ -47,6 +48,7 @@ export const schedulerConfig = z.object({
   schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
   /** How long job-service may take to answer, milliseconds. */
   schedulerReconcileTimeoutMs: count(5_000),
+  ...retentionClockConfig,
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How often schedules and the fire log are cleared of what is older, milliseconds, and rows at a time. */

@@ -1,13 +1,14 @@
 import { type Bus, createConsumer } from '@belfry/bus'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, createLoop, type Part, type ServiceDeps } from '@belfry/service'
+import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { SchedulerConfig } from './config.ts'
 import { createCompiled } from './domain/compiled.ts'
 import { createDueSchedules } from './domain/due.ts'
 import { createHearing } from './domain/hearing.ts'
 import { createKeeping, type Decided } from './domain/keeping.ts'
+import { horizonOf } from './domain/retention.ts'
 import type { Rules } from './domain/schedule-record.ts'
 import { createChangesHandler } from './events/job-changes.ts'
 import { createStatusHandler } from './events/job-status.ts'
@@ -48,7 +49,6 @@ function rulesOf(config: SchedulerConfig): Rules {
     pendingLimit: config.schedulerPendingLimit,
     undeliveredLimit: config.schedulerUndeliveredLimit,
     asideMs: config.schedulerAsideMs,
-    retentionMs: config.retentionExecutions,
   }
 }
 
@@ -111,7 +111,10 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const pages = { schedules, keeping, compile, rules, clock, pageRows: config.schedulerPageRows, giveWay }
   const due = createDueSchedules({ ...pages, fireLog, onAside })
   const advance: AdvanceLoop = createAdvanceLoop({ due, clock, log, pollMs: config.schedulerPollMs, onTick })
-  const hearing = createHearing({ ...pages, mostTries: config.schedulerTries, onRefused })
+  const retentionMs = config.retentionExecutions
+  const retentionClock = createRetentionClock({ deps, marks: cursors, config })
+  const horizon = () => horizonOf(retentionClock.now(), retentionMs)
+  const hearing = createHearing({ ...pages, horizon, mostTries: config.schedulerTries, onRefused })
   const repaired = metrics.counter('belfry_reconcile_repaired_total', 'Records that reconciling brought up to date')
   const reconcile = createReconcile({
     rest,
@@ -125,8 +128,8 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     mayLose: !bus.capabilities.storesBeforePublishResolves,
     deadlineMs: config.schedulerReconcileTimeoutMs,
   })
-  const { retentionExecutions: retentionMs, schedulerPurgeRows } = config
-  const runOnce = createRetention({ schedules, fireLog, clock, retentionMs, rows: schedulerPurgeRows })
+  const { schedulerPurgeRows: rows } = config
+  const runOnce = createRetention({ schedules, fireLog, retentionClock, retentionMs, rows })
   const clearing = { runOnce, clock, log }
 
   const app = createHttpApp({ service: 'scheduler-service', deps, tokens, serviceTokens })
@@ -139,6 +142,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const { schedulerHost: host, schedulerPort: port } = config
   const door = createDoor({ service: 'scheduler-service', app, host, port, discovery: deps.discovery, health })
   const parts: Part[] = [
+    { name: 'retention clock', start: retentionClock.open },
     { name: 'sender', stop: sender.drain },
     { name: 'advance', start: advance.start, stop: advance.stop },
     { name: 'job-status', start: statuses.start, stop: statuses.stop },

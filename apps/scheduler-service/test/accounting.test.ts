@@ -10,6 +10,7 @@ import {
   compile,
   everyMinute,
   everySecond,
+  horizon,
   jobId,
   minute,
   noon,
@@ -84,7 +85,7 @@ const change = (kind: JobChange['kind'], schedule?: ScheduleSpec): Act =>
 const hear = (ago: number): Act =>
   named(`hear ${ago}`, (world) => {
     const message = messageOf(world, Math.max(1, world.steps.length - ago))
-    const answer = applyChanges(world.record, message, world.now, compile, world.rules)
+    const answer = applyChanges(world.record, message, world.now, compile, world.rules, horizon)
     if (answer.outcome === 'applied') store(world, answer.record)
   })
 

@@ -7,6 +7,7 @@ import {
   compile,
   everyMinute,
   everySecond,
+  horizon,
   hour,
   minute,
   noon,
@@ -19,7 +20,7 @@ import {
 const at = (offset: number) => noon + offset
 
 function apply(known: ScheduleRecord | null, steps: readonly Step[], now: number, some: Partial<Rules> = {}) {
-  return applyChanges(known, changesOf(steps), now, compile, { ...rules, ...some })
+  return applyChanges(known, changesOf(steps), now, compile, { ...rules, ...some }, horizon)
 }
 
 function applied(known: ScheduleRecord | null, steps: readonly Step[], now: number): ScheduleRecord {
@@ -208,7 +209,7 @@ describe('a change of a job that is known', () => {
 
   it('is refused when it does not say when its version began', () => {
     const message = { ...changesOf([['create', noon, everyMinute]]), version: 2 }
-    expect(applyChanges(null, message, noon, compile, rules)).toEqual({ outcome: 'incomplete' })
+    expect(applyChanges(null, message, noon, compile, rules, horizon)).toEqual({ outcome: 'incomplete' })
   })
 })
 
@@ -277,7 +278,7 @@ describe('a version whose schedule cannot be compiled', () => {
       ['create', noon, everyMinute],
       ['update', at(second), interval],
     ])
-    const answer = applyChanges(null, message, at(second), faulty, rules)
+    const answer = applyChanges(null, message, at(second), faulty, rules, horizon)
     expect(answer).toMatchObject({ record: { version: 2, aside: { until: at(second + hour) } } })
     const record = (answer as { record: ScheduleRecord }).record
     expect(advance(record, at(second + hour), compile, rules).lastFireAt).toBe(at(3_605_000))

@@ -7,6 +7,7 @@ import {
   compile,
   everyMinute,
   everySecond,
+  horizon,
   hour,
   jobId,
   minute,
@@ -19,7 +20,7 @@ import {
 /** A job created at noon. */
 function created(schedule: Parameters<typeof once>[0] | ReturnType<typeof once>, now = noon): ScheduleRecord {
   const spec = typeof schedule === 'number' ? once(schedule) : schedule
-  const applied = applyChanges(null, changesOf([['create', noon, spec]]), now, compile, rules)
+  const applied = applyChanges(null, changesOf([['create', noon, spec]]), now, compile, rules, horizon)
   if (applied.outcome !== 'applied') throw new Error(applied.outcome)
   return applied.record
 }

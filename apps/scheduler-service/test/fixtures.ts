@@ -16,6 +16,8 @@ export function jobIdOf(number: number): string {
 
 export const compile = createCompiled(100)
 
+/** What was over before this has been cleared away. */
+export const horizon = noon - 30 * 24 * hour
 export const rules: Rules = {
   lookAheadMs: 4600,
   misfire: { afterMs: minute, withinMs: hour },
@@ -24,7 +26,6 @@ export const rules: Rules = {
   pendingLimit: 64,
   undeliveredLimit: 64,
   asideMs: hour,
-  retentionMs: 30 * 24 * hour,
 }
 
 export const everyMinute: ScheduleSpec = { kind: 'cron', cron: '* * * * *', timezone: 'UTC' }

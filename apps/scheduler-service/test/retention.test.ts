@@ -1,7 +1,19 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { applyChanges } from '../src/domain/changes.ts'
 import { endOf, horizonOf, isForgotten, mayGo } from '../src/domain/retention.ts'
-import { changesOf, compile, everyMinute, hour, jobIdOf, minute, noon, once, rules, type Step } from './fixtures.ts'
+import {
+  changesOf,
+  compile,
+  everyMinute,
+  hour,
+  jobId,
+  jobIdOf,
+  minute,
+  noon,
+  once,
+  rules,
+  type Step,
+} from './fixtures.ts'
 import { openWorld, type World } from './world.ts'
 
 const day = 24 * hour
@@ -25,13 +37,13 @@ describe('a schedule', () => {
   it('is not made again of a job whose schedule has gone', () => {
     const old = cancelled(horizon - 1)
     expect([endOf(old), isForgotten(old, horizon)]).toEqual([horizon - 1, true])
-    expect(applyChanges(null, old, noon, compile, rules)).toEqual({ outcome: 'forgotten' })
+    expect(applyChanges(null, old, noon, compile, rules, horizon)).toEqual({ outcome: 'forgotten' })
   })
 
   it('is made of a job that ended later, or goes on', () => {
     const active = changesOf([['create', horizon - day, everyMinute]])
     for (const message of [cancelled(horizon), active])
-      expect(applyChanges(null, message, noon, compile, rules)).toMatchObject({ outcome: 'applied' })
+      expect(applyChanges(null, message, noon, compile, rules, horizon)).toMatchObject({ outcome: 'applied' })
   })
 })
 
@@ -39,8 +51,60 @@ describe('after the retention', () => {
   let world: World
   afterEach(() => world.close())
 
+  /** Days of a machine that sleeps for most of each: the clock goes on, and retention gets its turns in between. */
+  async function passDays(days: number): Promise<void> {
+    for (let slept = 0; slept < days; slept += 0.75) {
+      world.clock.step(0.75 * day)
+      await world.pass(20 * minute, 10 * minute)
+    }
+  }
+
+  it('a clock that is wrong deletes nothing, before a start and while it runs, until a start confirms it', async () => {
+    world = await openWorld({ schedulerPollMs: minute })
+    const job = changesOf([
+      ['create', noon, everyMinute],
+      ['cancel', noon + 1],
+    ])
+    await world.tell(job)
+    const range = { from: noon, to: noon, count: 1, decision: 'missed', reason: 'overdue', version: 1 } as const
+    await world.stores.fireLog.upsert([{ jobId, range }])
+    const left = async () => {
+      await world.pass(20 * minute, 10 * minute)
+      return [await world.stores.schedules.versions([jobId]), await world.stores.fireLog.read(jobId, 10)]
+    }
+    const all = [[2], [range]]
+    world.clock.step(40 * day)
+    expect(await left()).toEqual(all)
+    await world.restart()
+    expect(await left()).toEqual(all)
+    // What was cancelled a moment ago is taken over, for it was not cleared away.
+    const recent = changesOf(
+      [
+        ['create', noon],
+        ['cancel', noon + 1],
+      ],
+      jobIdOf(2),
+    )
+    await world.tell(recent)
+    await world.until(async () => (await world.stores.schedules.versions([jobIdOf(2)]))[0] === 2)
+    world.clock.step(-80 * day)
+    expect(await left()).toEqual(all)
+    world.clock.step(40 * day)
+    expect(await left()).toEqual(all)
+    world.clock.step(40 * day)
+    await world.restart({ retentionTrustClock: 'true' })
+    expect(await left()).toEqual([[undefined], []])
+    const told = world.lines.map(({ msg }) => String(msg).split(':')[0])
+    expect(told).toEqual([
+      'the clock is ahead of the trusted time',
+      'the clock is ahead of the trusted time',
+      'the clock is behind the trusted time',
+      'the clock is confirmed',
+    ])
+  })
+
   it('schedules of cancelled jobs go, and do not come back; all others stay', async () => {
-    world = await openWorld({ schedulerPurgeRows: 2 })
+    world = await openWorld({ schedulerPurgeRows: 2, schedulerPollMs: minute })
     const steps: [string, ...Step[]][] = [
       [jobIdOf(1), ['create', noon, everyMinute], ['cancel', noon + 1]],
       [jobIdOf(2), ['create', noon, once(noon + minute)]],
@@ -59,8 +123,7 @@ describe('after the retention', () => {
 
     const versions = () => world.stores.schedules.versions(steps.map(([id]) => id))
     expect(await versions()).toEqual([2, 1, 1, 2, 2])
-    world.clock.step(31 * day)
-    await world.pass(30 * minute, 10 * minute)
+    await passDays(31)
     expect(await versions()).toEqual([undefined, 1, 1, 2, undefined])
     const ranges = await world.stores.fireLog.read(jobIdOf(2), 10)
     expect(ranges.map(({ from }) => from)).toEqual([noon + 20 * day])

@@ -4,12 +4,12 @@ import { applyChanges } from '../src/domain/changes.ts'
 import { advance } from '../src/domain/firing.ts'
 import { dueAt, type ScheduleRecord } from '../src/domain/schedule-record.ts'
 import { acknowledge, delivered, takeDueCommands } from '../src/domain/sending.ts'
-import { changesOf, compile, everySecond, jobId, noon, once, rules, second, statusOf } from './fixtures.ts'
+import { changesOf, compile, everySecond, horizon, jobId, noon, once, rules, second, statusOf } from './fixtures.ts'
 
 const fireAt = noon + 3 * second
 
 function issued(): ScheduleRecord {
-  const applied = applyChanges(null, changesOf([['create', noon, once(fireAt)]]), noon, compile, rules)
+  const applied = applyChanges(null, changesOf([['create', noon, once(fireAt)]]), noon, compile, rules, horizon)
   if (applied.outcome !== 'applied') throw new Error(applied.outcome)
   return advance(applied.record, noon + 7, compile, rules)
 }
@@ -98,14 +98,14 @@ describe('an acknowledgement', () => {
   })
 
   it('lets the spec of an older version go with its last command', () => {
-    const applied = applyChanges(null, changesOf([['create', noon, everySecond]]), noon, compile, rules)
+    const applied = applyChanges(null, changesOf([['create', noon, everySecond]]), noon, compile, rules, horizon)
     if (applied.outcome !== 'applied') throw new Error(applied.outcome)
     const known = advance(applied.record, noon, compile, rules)
     const message = changesOf([
       ['create', noon, everySecond],
       ['cancel', noon + 1500],
     ])
-    const cancelled = applyChanges(known, message, noon + 1500, compile, rules)
+    const cancelled = applyChanges(known, message, noon + 1500, compile, rules, horizon)
     if (cancelled.outcome !== 'applied') throw new Error(cancelled.outcome)
     expect(cancelled.record.olderSpecs.map(({ version }) => version)).toEqual([1])
     expect(acknowledge(cancelled.record, statusOf(noon + second)).olderSpecs).toEqual([])

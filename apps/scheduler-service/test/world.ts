@@ -118,8 +118,8 @@ export async function openWorld(
     if (executors.answers) void show(...messages.map(({ value }) => statusOf(value.fireAt, value, value.jobId)))
   })
 
-  const config = schedulerConfig.parse(settings)
-  const create = () => {
+  const create = (changed: object = {}) => {
+    const config = schedulerConfig.parse({ ...settings, ...changed })
     const deps = { ...depsOf('scheduler-service'), db, bus, discovery, rest, serviceTokens, config }
     return createSchedulerService({ ...deps, tokens: tokens.verifier })
   }
@@ -175,10 +175,10 @@ export async function openWorld(
       const instance = { service: 'job-service', id: 'job-1', host: '127.0.0.1', port: Number(address.port) } as const
       await discovery.register(instance)
     },
-    /** The process dies and another one begins on the same store. */
-    async restart() {
+    /** The process dies and another one begins on the same store, with other settings if need be. */
+    async restart(changed?: object) {
       await world.service.stop()
-      world.service = create()
+      world.service = create(changed)
       await world.service.start()
       await world.settle()
     },

@@ -3,7 +3,7 @@ import { executorConfig } from '@belfry/executor-service'
 import { gatewayConfig } from '@belfry/gateway'
 import { jobConfig } from '@belfry/job-service'
 import { schedulerConfig } from '@belfry/scheduler-service'
-import { logLevelNames } from '@belfry/service'
+import { clockWatchConfig, logLevelNames } from '@belfry/service'
 import { z } from 'zod'
 
 /** What the process itself reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
@@ -11,6 +11,7 @@ const processConfig = z.object({
   /** Where everything is kept; one process at a time. */
   dataDir: z.string().min(1).default('./data'),
   logLevel: z.enum(logLevelNames).default('info'),
+  ...clockWatchConfig,
 })
 
 /** The configuration of the process and of the five services, as one flat list of keys. */

@@ -10,6 +10,7 @@ import { createServiceTokens, createTokenVerifier, readJwks } from '@belfry/http
 import { createJobService, migrations as jobMigrations } from '@belfry/job-service'
 import { createSchedulerService, migrations as schedulerMigrations } from '@belfry/scheduler-service'
 import {
+  createClockWatch,
   createHealth,
   createIds,
   createLifecycle,
@@ -155,6 +156,7 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     log.fatal({ err: error }, 'nothing can be stored any more')
     options.onFatal?.(error)
   })
+  const watched = { clock: shared.clock, log, metrics: shared.registry.forService('standalone') }
   const services = await openServices(settled, dataDir, shared).catch(async (error: unknown) => {
     await shared.thread.close()
     throw error
@@ -163,6 +165,7 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
   const { gateway, job } = services
   const life = createLifecycle([
     { name: 'lock', stop: lock.release },
+    { name: 'clock watch', ...createClockWatch({ deps: watched, config: settled }) },
     { name: 'store thread', stop: shared.thread.close },
     { name: 'bus', stop: shared.bus.close },
     { name: 'hops', stop: services.closeHops },

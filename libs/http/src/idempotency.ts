@@ -55,6 +55,8 @@ export interface IdempotencyOptions {
   ids: Ids
   /** This process, by a name that no other one ever had (its tries end with it). */
   instance: string
+  /** By which the age of answers is judged, epoch milliseconds; the clock when left out. */
+  agedBy?: () => number
   /** How long answers are kept, milliseconds (api.md: 24 h). */
   keepMs?: number
   /** How old an open try of another process must be to count as dead, milliseconds; 0 where no other can be alive. */
@@ -101,14 +103,14 @@ function sendStored(reply: FastifyReply, answer: StoredAnswer): FastifyReply {
 
 /** Makes the wrapper for a service's routes. Tries at work in this process are known by heart, others by their age. */
 export function createIdempotency(options: IdempotencyOptions): WithIdempotency {
-  const { store, clock, ids, instance, keepMs = 86_400_000, otherTryMs = 15_000 } = options
+  const { store, clock, ids, instance, agedBy = clock.now, keepMs = 86_400_000, otherTryMs = 15_000 } = options
   const atWork = new Set<string>()
 
   /** The record under which this try may run, or one with an answer to send again, and which it is; or why neither. */
   const take = async (id: string, bodyHash: string): Promise<Take | Refusal> => {
     const now = clock.now()
     const fresh = { id, bodyHash, mintedId: ids.uuid(), madeAt: now, triedBy: instance, triedAt: now, answer: null }
-    const found = await store.insert(fresh, now - keepMs)
+    const found = await store.insert(fresh, agedBy() - keepMs)
     if (!found) return { record: fresh, isFirst: true }
     if (found.bodyHash !== bodyHash) return reused
     if (found.answer) return { record: found, isFirst: false }

@@ -13,6 +13,16 @@ export interface Horizon {
   readonly logs: number
 }
 
+const dayMs = 86_400_000
+
+/**
+ * A command planned before this moment (epoch milliseconds) may be the echo of an execution that was cleared away, and is
+ * stored as expired (protocol.md step 8): one day before the execution itself may go.
+ */
+export function oldestPlannedAt(now: number, retentionMs: number): number {
+  return now - retentionMs + dayMs
+}
+
 /** Logs go with their execution at the latest. */
 export function horizonOf(now: number, { executionsMs, logsMs }: Keep): Horizon {
   return { executions: now - executionsMs, logs: now - Math.min(logsMs, executionsMs) }

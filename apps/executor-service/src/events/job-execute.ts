@@ -13,14 +13,12 @@ export interface IntakeOptions {
   readonly metrics: ExecutorMetrics
   readonly runs: Runs
   readonly poolOf: (jobType: string) => Pool
-  /** How long executions are kept, milliseconds. */
-  readonly retentionMs: number
+  /** Commands that were planned earlier are stored as expired, epoch milliseconds. */
+  readonly oldestPlannedAt: () => number
   /** How long commands that are due wait for room before they are stored as ready, milliseconds. */
   readonly roomWaitMs: number
   readonly onChanged: (stored: readonly Stored[]) => void
 }
-
-const dayMs = 86_400_000
 
 /**
  * Topic job-execute (protocol.md step 8). A batch is stored in one statement list, and then its offset may be committed. What
@@ -29,12 +27,12 @@ const dayMs = 86_400_000
  * ready and claimed later. So a flood of commands is slowed down here, as the bus holds back whoever sends it.
  */
 export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'> {
-  const { executions, clock, metrics, runs, poolOf, retentionMs, roomWaitMs, onChanged } = options
+  const { executions, clock, metrics, runs, poolOf, oldestPlannedAt, roomWaitMs, onChanged } = options
   const { claims, slots } = runs
 
   function readMessage({ value, envelope, partition, offset }: IncomingMessage<'job-execute'>, now: number): Intake {
     const arrival = { sentAt: envelope.time, admittedAt: now, topic: 'job-execute', partition, offset }
-    const delivery = { arrival, pool: poolOf(value.jobType), oldestPlannedAt: now - retentionMs + dayMs }
+    const delivery = { arrival, pool: poolOf(value.jobType), oldestPlannedAt: oldestPlannedAt() }
     return { command: value, delivery, fresh: newExecution(value, delivery) }
   }
 

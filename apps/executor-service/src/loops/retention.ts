@@ -1,10 +1,10 @@
-import type { Clock, Logger } from '@belfry/service'
+import type { Logger, RetentionClock } from '@belfry/service'
 import type { Stores } from '../domain/ports.ts'
 import { type Horizon, horizonOf, type Keep, mayForget, mayGo, mayLoseLog } from '../domain/retention.ts'
 
 export interface RetentionOptions {
   readonly stores: Stores
-  readonly clock: Clock
+  readonly retentionClock: RetentionClock
   readonly log: Logger
   readonly keep: Keep
   /** Rows that are looked at, and go, at a time. */
@@ -19,7 +19,7 @@ export interface Retention {
 const first = { changedAt: Number.MIN_SAFE_INTEGER, handle: 0 }
 
 /** What is old is found from the oldest on, so a turn that finds nothing reads one page of each and writes nothing. */
-export function createRetention({ stores, clock, log, keep, rows }: RetentionOptions): Retention {
+export function createRetention({ stores, retentionClock, log, keep, rows }: RetentionOptions): Retention {
   const { executions, logs, admissions } = stores
   // Where the next chunk begins: a row that must stay is not looked at twice in the same round.
   let lastEnded = first
@@ -54,7 +54,9 @@ export function createRetention({ stores, clock, log, keep, rows }: RetentionOpt
 
   return {
     async runOnce() {
-      const horizon = horizonOf(clock.now(), keep)
+      const now = await retentionClock.turn()
+      if (now === null) return false
+      const horizon = horizonOf(now, keep)
       const ofExecutions = await clearExecutions(horizon)
       const ofLogs = await clearLogs(horizon)
       const ofAdmissions = await clearAdmissions(horizon)

@@ -1,3 +1,9 @@
+/** How long what is over is kept, milliseconds. */
+export interface Keep {
+  readonly executionsMs: number
+  readonly requestsMs: number
+}
+
 /**
  * How much longer a copy is kept than the execution, milliseconds: while the executors still list it, reconcile would
  * only bring it back. More than the rhythm of their clearing away and than two clocks may differ.

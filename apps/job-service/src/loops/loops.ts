@@ -1,24 +1,25 @@
-import { createLoop, type Loop, type ServiceDeps } from '@belfry/service'
+import { createLoop, type Loop, type RetentionClock, type ServiceDeps } from '@belfry/service'
 import type { JobConfig } from '../config.ts'
 import type { Executors } from '../domain/ports.ts'
-import { copiesBefore } from '../domain/retention.ts'
 import type { Stores } from '../store/sqlite/index.ts'
 import { createFenceRepeat } from './fence.ts'
 import { createReconcile } from './reconcile.ts'
 import { createResend } from './resend.ts'
+import { createRetention } from './retention.ts'
 import type { Sender } from './sender.ts'
 import type { RenewedTypes } from './types.ts'
 
 export interface LoopsContext {
   readonly deps: ServiceDeps & { readonly config: JobConfig }
   readonly stores: Stores
+  readonly retentionClock: RetentionClock
   readonly executors: Executors
   readonly types: RenewedTypes
   readonly sender: Sender
 }
 
 /** The loops that make good what was lost or could not be told, and those that renew and clear away. */
-export function createLoops({ deps, stores, executors, types, sender }: LoopsContext): Loop[] {
+export function createLoops({ deps, stores, retentionClock, executors, types, sender }: LoopsContext): Loop[] {
   const { clock, log, metrics, config } = deps
   const { jobs, executions, requests, cursors } = stores
   const waits = { firstMs: config.jobResendMs, mostMs: config.jobResendMaxMs }
@@ -27,8 +28,8 @@ export function createLoops({ deps, stores, executors, types, sender }: LoopsCon
   const repaired = metrics.counter('belfry_reconcile_repaired_total', 'Records that reconciling brought up to date')
   const spans = { rows: config.jobReconcileRows, overlapMs: config.jobReconcileOverlapMs }
   const reconcile = createReconcile({ executors, executions, cursors, repaired, ...spans })
-  const purge = () => requests.purge(clock.now() - config.jobRequestKeepMs, config.jobPurgeRows)
-  const clear = () => executions.purge(copiesBefore(clock.now(), config.retentionExecutions), config.jobPurgeRows)
+  const keep = { executionsMs: config.retentionExecutions, requestsMs: config.jobRequestKeepMs }
+  const retention = createRetention({ executions, requests, retentionClock, keep, rows: config.jobPurgeRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, runOnce, clock, log })
   return [
@@ -36,7 +37,6 @@ export function createLoops({ deps, stores, executors, types, sender }: LoopsCon
     loop('reconcile executions', config.jobReconcileMs, reconcile),
     loop('resend triggers', config.jobResendPollMs, resend),
     loop('repeat fences', config.jobResendPollMs, fence),
-    loop('purge requests', config.jobPurgeMs, purge),
-    loop('purge executions', config.jobPurgeMs, clear),
+    loop('retention', config.jobPurgeMs, retention),
   ]
 }

@@ -1,7 +1,7 @@
 import type { ChangeKind, JobChange, JobChangesMessage, JobState, ScheduleSpec } from '@belfry/contracts'
 import type { FireTimes } from '@belfry/time'
 import { broughtBack, type Compile, issueUpTo } from './firing.ts'
-import { endOf, horizonOf, isForgotten } from './retention.ts'
+import { endOf, isForgotten } from './retention.ts'
 import { type Decision, type Rules, type ScheduleRecord, undeliveredRoom, withPending } from './schedule-record.ts'
 
 /**
@@ -159,6 +159,8 @@ function taken(known: ScheduleRecord | null, { record, schedule, times }: Place,
  *
  * All or nothing: a record never stands at a version whose spec it does not have. Where one of the commands has no room,
  * the message counts as not heard, and reconcile brings it again.
+ *
+ * `horizon`: what was over before it has been cleared away, epoch milliseconds.
  */
 export function applyChanges(
   known: ScheduleRecord | null,
@@ -166,6 +168,7 @@ export function applyChanges(
   now: number,
   compile: Compile,
   rules: Rules,
+  horizon: number,
 ): ChangesOutcome {
   if (known && known.version >= message.version) return { outcome: 'known' }
   const from = known?.version ?? 0
@@ -173,7 +176,7 @@ export function applyChanges(
     .filter(({ version }) => version > from && version <= message.version)
     .toSorted((a, b) => a.version - b.version)
   if (changes.at(-1)?.version !== message.version) return { outcome: 'incomplete' }
-  if (!known && isForgotten(message, horizonOf(now, rules.retentionMs))) return { outcome: 'forgotten' }
+  if (!known && isForgotten(message, horizon)) return { outcome: 'forgotten' }
   const walk: Walk = { message, now, compile, rules }
   let place: Place | null = startOf(known, walk)
   for (const change of changes) {

@@ -15,6 +15,8 @@ export interface HearingOptions {
   readonly clock: Clock
   /** Records that are read and stored at once. */
   readonly pageRows: number
+  /** What was over before this moment has been cleared away, epoch milliseconds. */
+  readonly horizon: () => number
   /** How often a record is read again when somebody else was first. */
   readonly mostTries: number
   /** Lets others have the main loop when this has had it for long enough; undefined when it has not. */
@@ -49,7 +51,7 @@ function byJob(statuses: readonly JobStatusMessage[]): (readonly [string, readon
 }
 
 export function createHearing(options: HearingOptions): Hearing {
-  const { schedules, keeping, compile, rules, clock, pageRows, mostTries, giveWay, onRefused } = options
+  const { schedules, keeping, compile, rules, clock, pageRows, horizon, mostTries, giveWay, onRefused } = options
 
   /** One try for `items`; answers those whose record somebody else changed meanwhile. */
   type Round<T> = (items: readonly T[]) => Promise<readonly T[]>
@@ -74,7 +76,7 @@ export function createHearing(options: HearingOptions): Hearing {
   }
 
   function changed(before: StoredSchedule | null, message: JobChangesMessage, now: number): Draft | 'no-room' | null {
-    const applied = applyChanges(before?.record ?? null, message, now, compile, rules)
+    const applied = applyChanges(before?.record ?? null, message, now, compile, rules, horizon())
     if (applied.outcome === 'incomplete') onRefused(message.jobId, 'its newest version is not among its changes')
     if (applied.outcome !== 'applied') return applied.outcome === 'no-room' ? 'no-room' : null
     return { before, ...takeDueCommands(advance(applied.record, now, compile, rules), now, null, rules) }

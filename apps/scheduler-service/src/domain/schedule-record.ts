@@ -78,8 +78,6 @@ export interface Rules {
   readonly undeliveredLimit: number
   /** How long a schedule that cannot be compiled is left alone, milliseconds. */
   readonly asideMs: number
-  /** How long what is over is kept, milliseconds. */
-  readonly retentionMs: number
 }
 
 /** A command cannot be decided on without a place for it. */

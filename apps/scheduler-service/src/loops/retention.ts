@@ -1,11 +1,11 @@
-import type { Clock } from '@belfry/service'
+import type { RetentionClock } from '@belfry/service'
 import type { FireLogStore, ScheduleStore } from '../domain/ports.ts'
 import { horizonOf, mayGo } from '../domain/retention.ts'
 
 export interface RetentionOptions {
   readonly schedules: ScheduleStore
   readonly fireLog: FireLogStore
-  readonly clock: Clock
+  readonly retentionClock: RetentionClock
   /** How long what is over is kept, milliseconds. */
   readonly retentionMs: number
   /** Rows that are looked at, and go, at a time. */
@@ -17,10 +17,12 @@ export interface RetentionOptions {
  * looks at the next; that needs no index. Answers true while more of the fire log can go at once.
  */
 export function createRetention(options: RetentionOptions): () => Promise<boolean> {
-  const { schedules, fireLog, clock, retentionMs, rows } = options
+  const { schedules, fireLog, retentionClock, retentionMs, rows } = options
   let last = 0
   return async () => {
-    const horizon = horizonOf(clock.now(), retentionMs)
+    const now = await retentionClock.turn()
+    if (now === null) return false
+    const horizon = horizonOf(now, retentionMs)
     const page = await schedules.glance(last, rows)
     await schedules.purge(page.filter((one) => mayGo(one, horizon)))
     last = page.length === rows ? (page.at(-1)?.n ?? 0) : 0
