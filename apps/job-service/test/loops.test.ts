@@ -46,6 +46,11 @@ async function secondsOfGrowth(parts: Parts, seconds: number, turn: () => Promis
   return grown
 }
 
+/** Turns until one says that there is no more at once. */
+async function untilNoMore(turn: () => Promise<boolean>): Promise<void> {
+  while (await turn());
+}
+
 let parts: Parts
 beforeEach(async () => {
   parts = await openParts()
@@ -87,11 +92,36 @@ describe('sending triggers again', () => {
     await insert(2)
     await parts.clock.advance(1)
     const { resend } = createTurn(1)
-    expect([await resend(), await resend(), await resend()]).toEqual([true, true, false])
+    await untilNoMore(resend)
     expect(parts.sent).toHaveLength(2)
   })
 
-  it('keeps its waits when the clock is set back', async () => {
+  it('comes at once after a crash, in pages, whatever the next time says by a clock that was set back', async () => {
+    for (let n = 1; n <= 5; n++) await insert(n, monday + n * 10_000)
+    const crashed = createTurn(2)
+    await parts.clock.advance(50_000)
+    parts.taker.takes = false
+    await crashed.resend()
+    parts.taker.takes = true
+    parts.clock.step(-86_400_000)
+    const { resend } = createTurn(2)
+    await insert(6, parts.clock.now())
+    await untilNoMore(resend)
+    expect(parts.sent.map((command) => command.plannedAt).toSorted()).toEqual(
+      [1, 2, 3, 4, 5].map((n) => monday + n * 10_000),
+    )
+    expect(await secondsOfGrowth(parts, 9, resend, () => parts.sent.length)).toEqual([5])
+  })
+
+  it('is not late when the clock is set back while the process runs', async () => {
+    await insert(1)
+    const { resend } = createTurn()
+    await resend()
+    parts.clock.step(-86_400_000)
+    expect(await secondsOfGrowth(parts, 40, resend, () => parts.sent.length)).toEqual([1, 11, 31])
+  })
+
+  it('keeps the waits of what is sent after the clock was set back', async () => {
     const { resend } = createTurn()
     await resend()
     parts.clock.step(-3_600_000)
@@ -103,7 +133,7 @@ describe('sending triggers again', () => {
     for (let n = 1; n <= 5; n++) await insert(n)
     const { resend } = createTurn(2)
     await parts.clock.advance(5000)
-    expect([await resend(), await resend(), await resend()]).toEqual([true, true, false])
+    await untilNoMore(resend)
     expect(parts.sent).toHaveLength(5)
     parts.taker.takes = false
     await parts.clock.advance(10_000)
@@ -175,7 +205,25 @@ describe('telling the executors again', () => {
     expect(asked).toHaveLength(1)
   })
 
-  it('keeps its waits when the clock is set back', async () => {
+  it('comes at once after a crash, whatever the next time says by a clock that was set back', async () => {
+    for (const n of [1, 2, 3]) await cancel(n, monday + n * 10_000)
+    await parts.clock.advance(50_000)
+    parts.clock.step(-86_400_000)
+    const { asked, repeat } = createTurn(1)
+    for (let turn = 1; turn <= 10; turn++) await repeat()
+    expect(asked).toHaveLength(3)
+    expect(new Set(asked).size).toBe(3)
+  })
+
+  it('is not late when the clock is set back while the process runs', async () => {
+    await cancel(1)
+    const { asked, repeat } = createTurn()
+    await repeat()
+    parts.clock.step(-86_400_000)
+    expect(await secondsOfGrowth(parts, 40, repeat, () => asked.length)).toEqual([1, 11, 31])
+  })
+
+  it('keeps the waits of what is changed after the clock was set back', async () => {
     const { asked, repeat } = createTurn()
     await repeat()
     parts.clock.step(-3_600_000)

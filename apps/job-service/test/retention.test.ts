@@ -49,7 +49,7 @@ describe('after the retention', () => {
     for (const id of [...left, trigger.id]) expect(await statusOf(id)).toBe(200)
     expect((await world.call<{ data: unknown[] }>('GET', '/dead-letters')).body.data).toEqual([])
     expect((await world.call<JobView>('GET', `/jobs/${job.id}`)).status).toBe(200)
-  })
+  }, 30_000)
 })
 
 describe('a clock that is wrong', () => {
@@ -67,7 +67,7 @@ describe('a clock that is wrong', () => {
       await until(seq)
       const requests = async () => world.stores.requests.insert({ ...anyRequest, madeAt: monday }, 0)
       await requests()
-      for (const jump of [40 * day, -80 * day, 40 * day, 40 * day]) {
+      for (const jump of [40 * day, -80 * day, 80 * day]) {
         world.clock.step(jump)
         await world.pass(2)
         await world.restart()
@@ -83,5 +83,5 @@ describe('a clock that is wrong', () => {
     } finally {
       await world.close()
     }
-  })
+  }, 30_000)
 })

@@ -100,6 +100,22 @@ describe('a bus that is down', () => {
   })
 })
 
+describe('a clock that is set back while the scheduler runs', () => {
+  it('delays no repetition, and no command is sent more often than its waits say', async () => {
+    world = await openWorld()
+    world.executors.answers = false
+    await world.tell(changesOf(created(once(noon + second))))
+    await world.until(() => fireTimes().length === 1)
+    world.clock.step(-24 * hour)
+    await world.pass(500, 250)
+    expect(fireTimes()).toHaveLength(2)
+    await world.pass(9 * second, 500)
+    expect(fireTimes()).toHaveLength(2)
+    await world.pass(2 * second, 500)
+    expect(fireTimes()).toHaveLength(3)
+  })
+})
+
 describe('an answer of the executors', () => {
   it('ends the repetitions; one that only says that another execution runs does not', async () => {
     world = await openWorld()
@@ -169,6 +185,28 @@ describe('a restart', () => {
     await world.restart()
     await world.until(() => fireTimes().length === 1)
     expect(world.clock.now()).toBe(noon + 1)
+  })
+
+  it('sends what waits at once under a clock that was set back, and nothing twice that it sent itself', async () => {
+    world = await openWorld({ schedulerPageRows: 3 })
+    world.executors.takesCommands = false
+    const ids = Array.from({ length: 10 }, (_, n) => jobIdOf(n + 1))
+    await world.tell(...ids.map((id, n) => changesOf(created(once(noon + n * second)), id)))
+    await world.pass(8 * second, 500)
+    expect((await recordOf(ids[9])).pending).toMatchObject([{ fireAt: noon + 9 * second }])
+    world.executors.takesCommands = true
+    world.executors.answers = false
+    await world.clock.advance(1)
+    world.clock.step(-24 * hour)
+    await world.restart()
+    await world.tell(changesOf(created(once(noon - 25 * hour), world.clock.now()), jobIdOf(11)))
+    await world.until(() => fireTimes().length === 11)
+    await world.settle()
+    expect(new Set(world.executors.commands.map((command) => command.jobId)).size).toBe(11)
+    await world.pass(4 * second, 500)
+    expect(fireTimes()).toHaveLength(11)
+    await world.pass(minute, 500)
+    expect(new Set(world.executors.commands.slice(11).map((command) => command.jobId)).size).toBe(11)
   })
 
   it('sends each waiting command once, however many pages of them nobody answers', async () => {

@@ -15,13 +15,32 @@ export const clockWatchConfig = {
  * Tells by how much the wall clock was set since the call before, milliseconds: positive for forward, negative for back.
  * A machine that has slept shows as forward, since its monotonic clock stood still.
  */
-export function createStepMeter(clock: Clock): () => number {
+function createStepMeter(clock: Clock): () => number {
   const offset = () => clock.now() - clock.monotonic()
   let last = offset()
   return () => {
     const before = last
     last = offset()
     return Math.round(last - before)
+  }
+}
+
+/** A clock that goes back by less, milliseconds, only makes waits that much longer. */
+const leastSetBackMs = 1_000
+
+/**
+ * Since when the wall clock has not been set back, epoch milliseconds on that clock: times that this process took of it
+ * since then lie between this moment and now. At first the moment of creation; each call looks at the clocks once.
+ */
+export function createSteadySince(clock: Clock): () => number {
+  const stepMs = createStepMeter(clock)
+  let since = clock.now()
+  let lookedAt = clock.monotonic()
+  return () => {
+    const elapsedMs = clock.monotonic() - lookedAt
+    lookedAt = clock.monotonic()
+    if (stepMs() <= -leastSetBackMs) since = clock.now() - Math.ceil(elapsedMs)
+    return since
   }
 }
 

@@ -1,5 +1,5 @@
 export type { Clock, Timer } from './clock.ts'
-export { type ClockWatchOptions, clockWatchConfig, createClockWatch, createStepMeter } from './clock-watch.ts'
+export { type ClockWatchOptions, clockWatchConfig, createClockWatch, createSteadySince } from './clock-watch.ts'
 export { ConfigError, type ConfigFault, configKey, readConfig } from './config.ts'
 export { type CrashPoints, createCrashPoints } from './crash-point.ts'
 export type { ServiceDeps } from './deps.ts'

@@ -1,8 +1,23 @@
+import { doubledMs } from '@belfry/service'
+
+/** Wait before the first repetition, and the longest one, milliseconds. */
+export interface Waits {
+  readonly firstMs: number
+  readonly mostMs: number
+}
+
+/** Something that is repeated until it is answered: next at `nextAt` (epoch milliseconds), after so many repetitions. */
+export interface Repeated {
+  readonly handle: number
+  readonly nextAt: number
+  readonly tries: number
+}
+
 /**
- * Up to which time something counts as due. What was due within the first wait of a process's start was left behind by
- * the process before it, and need not wait; its own things come later than that, and so does whatever it repeats. Once
- * what was left has been taken (`startedAt` null) only the clock counts: set back, it would never come past that time.
+ * Whether it was sent for the last time before this process, or before the clock was set back: its tries and its next time
+ * tell when, and what this process has sent lies between `since` and now. It is sent at once, whatever its next time says.
  */
-export function dueUntil(now: number, startedAt: number | null, firstMs: number): number {
-  return startedAt === null ? now : Math.max(now, startedAt + firstMs - 1)
+export function isLeftBehind({ nextAt, tries }: Repeated, since: number, now: number, waits: Waits): boolean {
+  const sentAt = nextAt - doubledMs(tries, waits.firstMs, waits.mostMs)
+  return sentAt < since || sentAt > now
 }

@@ -7,6 +7,7 @@ import type {
   JobStatusMessage,
   JobType,
 } from '@belfry/contracts'
+import type { Repeated } from './due.ts'
 import type { Execution } from './execution.ts'
 import type { Job } from './job.ts'
 import type { JobTypes } from './job-types.ts'
@@ -52,12 +53,10 @@ export interface JobGlance {
 }
 
 /** A version that the executors have yet to confirm. */
-export interface DueFence {
-  readonly handle: Handle
+export interface DueFence extends Repeated {
   readonly jobId: string
   readonly version: number
   readonly changes: readonly JobChange[]
-  readonly tries: number
 }
 
 /** A row of the outbox: a job whose newest version is not yet on the bus. */
@@ -92,11 +91,12 @@ export interface JobStore {
   untold(limit: number): Promise<UntoldJob[]>
   /** Versions up to `seq` are on the bus. */
   markTold(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
-  dueFences(now: number, limit: number): Promise<DueFence[]>
+  /** Fences that are due by `until`, after `after`, longest waiting first. */
+  dueFences(until: number, limit: number, after?: Repeated | null): Promise<DueFence[]>
   /** The executors have confirmed all versions up to this one. */
   markFenced(handle: Handle, version: number): Promise<void>
-  /** The executors could not be told; again at `nextAt`. */
-  postponeFence(handle: Handle, nextAt: number): Promise<void>
+  /** The executors could not be told; again at `nextAt`, unless the job has changed or was confirmed since `fence` was read. */
+  postponeFence(fence: Repeated, nextAt: number): Promise<void>
   changes(query: ChangesQuery): Promise<{ id: string; version: number; changedAt: number; n: Handle }[]>
   /** Jobs of any owner, for the scheduler. */
   fetch(ids: readonly string[]): Promise<JobChangesMessage[]>
@@ -120,10 +120,7 @@ export type ExecutionScope =
   | { readonly job: Handle }
 
 /** A trigger whose command no job-status has answered yet. */
-export interface DueSend {
-  readonly handle: Handle
-  readonly nextSendAt: number
-  readonly tries: number
+export interface DueSend extends Repeated {
   readonly command: JobExecuteMessage
 }
 
@@ -149,8 +146,8 @@ export interface ExecutionStore {
   read(handles: readonly Handle[]): Promise<Execution[]>
   /** The next `limit` executions after `place` (null: from the newest fire time on). */
   glance(scope: ExecutionScope, place: Place | null, limit: number): Promise<ExecutionGlance[]>
-  /** Triggers whose command is due to be sent again, longest waiting first. */
-  dueSends(now: number, limit: number): Promise<DueSend[]>
+  /** Triggers whose command is due to be sent again by `until`, after `after`, longest waiting first. */
+  dueSends(until: number, limit: number, after?: Repeated | null): Promise<DueSend[]>
   /** Sets the next time; answers those that nobody else has claimed or answered meanwhile. */
   claimSends(claims: readonly { readonly send: DueSend; readonly nextSendAt: number }[]): Promise<DueSend[]>
   /** The seq of each stored execution, undefined where there is none. */

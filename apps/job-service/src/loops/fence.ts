@@ -1,6 +1,6 @@
 import { type Clock, doubledMs, type Logger } from '@belfry/service'
-import { dueUntil } from '../domain/due.ts'
 import type { DueFence, Executors, JobStore } from '../domain/ports.ts'
+import { createRepeated } from './repeated.ts'
 
 export interface FenceOptions {
   readonly jobs: JobStore
@@ -19,24 +19,24 @@ export interface FenceOptions {
  */
 export function createFenceRepeat(options: FenceOptions): () => Promise<boolean> {
   const { jobs, executors, clock, log, rows, firstMs, mostMs } = options
-  let startedAt: number | null = clock.now()
+  const next = createRepeated({ read: jobs.dueFences, clock, rows, waits: { firstMs, mostMs } })
 
-  const tell = async ({ handle, jobId, changes, tries }: DueFence): Promise<boolean> => {
+  const tell = async (due: DueFence): Promise<boolean> => {
+    const { handle, jobId, changes, tries } = due
     try {
       const { fencedVersion } = await executors.fence(jobId, changes)
       await jobs.markFenced(handle, fencedVersion)
       return true
     } catch (err) {
       log.warn({ err, jobId, tries }, 'a change is still unknown to the executors')
-      await jobs.postponeFence(handle, clock.now() + doubledMs(tries + 1, firstMs, mostMs))
+      await jobs.postponeFence(due, clock.now() + doubledMs(tries + 1, firstMs, mostMs))
       return false
     }
   }
 
   return async () => {
-    const due = await jobs.dueFences(dueUntil(clock.now(), startedAt, firstMs), rows)
-    if (due.length < rows) startedAt = null
+    const { due, isMore } = await next()
     const told = await Promise.all(due.map(tell))
-    return due.length === rows && told.every(Boolean)
+    return isMore && told.every(Boolean)
   }
 }

@@ -1,6 +1,6 @@
 import { type Clock, doubledMs } from '@belfry/service'
-import { dueUntil } from '../domain/due.ts'
 import type { ExecutionStore } from '../domain/ports.ts'
+import { createRepeated } from './repeated.ts'
 import type { Sender } from './sender.ts'
 
 export interface ResendOptions {
@@ -15,20 +15,20 @@ export interface ResendOptions {
 
 /**
  * One turn of sending triggers again that no job-status has answered (protocol.md, step 7): 5 s after the first time,
- * doubling to 60 s, and at once for what a process before this one has left. Whoever moves the row's next time sends.
+ * doubling to 60 s, and at once for what a process before this one has left. The process that moves the row's next time
+ * sends.
  * Answers true when there may be more.
  */
 export function createResend(options: ResendOptions): () => Promise<boolean> {
   const { executions, sender, clock, rows, firstMs, mostMs } = options
-  let startedAt: number | null = clock.now()
+  const next = createRepeated({ read: executions.dueSends, clock, rows, waits: { firstMs, mostMs } })
   return async () => {
+    const { due, isMore } = await next()
+    if (due.length === 0) return isMore
     const now = clock.now()
-    const due = await executions.dueSends(dueUntil(now, startedAt, firstMs), rows)
-    if (due.length < rows) startedAt = null
-    if (due.length === 0) return false
     const claims = due.map((send) => ({ send, nextSendAt: now + doubledMs(send.tries + 1, firstMs, mostMs) }))
     const claimed = await executions.claimSends(claims)
     const isSent = await sender.publish(claimed.map((send) => send.command))
-    return isSent && due.length === rows
+    return isSent && isMore
   }
 }

@@ -31,8 +31,11 @@ export interface DueSchedules {
   nextAt(): Promise<number | null>
   /** Looks at every record that asked for it by now (protocol.md, steps 6 and 7). */
   workOff(): Promise<Worked>
-  /** The same, and sends every command again that waits: what the process before this one may not have sent. */
-  resume(): Promise<Worked>
+  /**
+   * One page of all records with commands that wait, after handle `after`: sends what was left behind by an earlier process,
+   * or before the clock was set back, whatever its next time says. `since`: from when on times are this process's own.
+   */
+  resume(since: number, after: number): Promise<Worked & { readonly next: number | null }>
 }
 
 export function createDueSchedules(options: DueOptions): DueSchedules {
@@ -50,20 +53,20 @@ export function createDueSchedules(options: DueOptions): DueSchedules {
   }
 
   /** Null when there is nothing to store: neither the record nor its due time is another one. */
-  function decide(before: StoredSchedule, now: number, startedAt: number | null): Draft | null {
+  function decide(before: StoredSchedule, now: number, since: number | null): Draft | null {
     const cleared = delivered(before.record, before.record.undelivered)
-    const { record, commands } = takeDueCommands(advance(cleared, now, compile, rules), now, startedAt, rules)
+    const { record, commands } = takeDueCommands(advance(cleared, now, compile, rules), now, since, rules)
     if (record === before.record && dueAt(record, rules) === before.dueAt) return null
     if (record.aside && record.aside !== before.record.aside) onAside(record.jobId, record.aside.reason)
     return { before, record, commands }
   }
 
   /** One schedule that fails never stops the others (time.md, "Never"). */
-  async function decideAll(page: readonly StoredSchedule[], now: number, startedAt: number | null): Promise<Draft[]> {
+  async function decideAll(page: readonly StoredSchedule[], now: number, since: number | null): Promise<Draft[]> {
     const drafts: Draft[] = []
     for (const stored of page) {
       try {
-        const draft = decide(stored, now, startedAt)
+        const draft = decide(stored, now, since)
         if (draft) drafts.push(draft)
       } catch (error) {
         await leaveAlone(stored.handle.n, stored.record.jobId, error)
@@ -74,39 +77,36 @@ export function createDueSchedules(options: DueOptions): DueSchedules {
     return drafts
   }
 
-  async function workOffPage({ rows }: DuePage, startedAt: number | null): Promise<Worked> {
+  async function workOffPage({ rows }: Pick<DuePage, 'rows'>, since: number | null): Promise<Worked> {
     const readable: StoredSchedule[] = []
     const unreadable: UnreadableSchedule[] = []
     for (const row of rows) 'record' in row ? readable.push(row) : unreadable.push(row)
     for (const { n, jobId, unreadable: reason } of unreadable) await leaveAlone(n, jobId, reason)
     await deliver(readable)
     const now = clock.now()
-    const drafts = await decideAll(readable, now, startedAt)
+    const drafts = await decideAll(readable, now, since)
     const isKept = await keeping.keep(drafts, now)
     const kept = drafts.filter((_, index) => isKept[index])
     return { advanced: kept.length, sent: kept.reduce((sum, { commands }) => sum + commands.length, 0) }
   }
 
-  /** Every record that asked to be looked at by `readBefore`; `startedAt` when this resumes (epoch milliseconds). */
-  async function workOff(readBefore: number, startedAt: number | null): Promise<Worked> {
-    let [advanced, sent] = [0, 0]
-    let page = await schedules.readDue(readBefore, null, pageRows)
-    for (;;) {
-      const worked = await workOffPage(page, startedAt)
-      advanced += worked.advanced
-      sent += worked.sent
-      if (!page.next) return { advanced, sent }
-      page = await schedules.readDue(readBefore, page.next, pageRows)
-    }
-  }
-
   return {
     nextAt: () => schedules.nextDueAt(),
-    workOff: () => workOff(clock.now(), null),
-    // A command that waits is due again within the longest wait, so this finds every record with one.
-    resume() {
-      const startedAt = clock.now()
-      return workOff(startedAt + rules.resendMaxMs, startedAt)
+    async workOff() {
+      const readBefore = clock.now()
+      let [advanced, sent] = [0, 0]
+      let page = await schedules.readDue(readBefore, null, pageRows)
+      for (;;) {
+        const worked = await workOffPage(page, null)
+        advanced += worked.advanced
+        sent += worked.sent
+        if (!page.next) return { advanced, sent }
+        page = await schedules.readDue(readBefore, page.next, pageRows)
+      }
+    },
+    async resume(since, after) {
+      const page = await schedules.waitingAfter(after, pageRows)
+      return { ...(await workOffPage(page, since)), next: page.next }
     },
   }
 }

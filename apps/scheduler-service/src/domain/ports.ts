@@ -49,6 +49,11 @@ export interface ScheduleStore {
   nextDueAt(): Promise<number | null>
   /** Records that asked to be looked at by `dueBefore`, earliest first, after `cursor`; at most `limit`. */
   readDue(dueBefore: number, cursor: DueCursor | null, limit: number): Promise<DuePage>
+  /**
+   * Among the next `span` handles after `after` the records with commands that wait for their executions. `next`: after which
+   * to go on; null when that was the last.
+   */
+  waitingAfter(after: number, span: number): Promise<{ readonly rows: DuePage['rows']; readonly next: number | null }>
   /** One entry per id, in their order: the record, or undefined where there is none. */
   read(jobIds: readonly string[]): Promise<readonly (StoredSchedule | UnreadableSchedule | undefined)[]>
   /** The same, but undefined as well where no command waits for its execution: that costs no reading. */

@@ -19,25 +19,29 @@ function sent(command: PendingCommand, now: number, rules: Rules): PendingComman
   return { ...command, tries, nextSendAt: now + waitMs(tries, rules) }
 }
 
-/** It was sent for the last time before `startedAt`: its tries and its next time tell when. */
-function wasSentBefore({ tries, nextSendAt }: PendingCommand, startedAt: number, rules: Rules): boolean {
-  return tries > 0 && nextSendAt - waitMs(tries, rules) < startedAt
+/**
+ * Whether it was sent for the last time before this process, or before the clock was set back: its tries and its next time
+ * tell when, and what this process has sent lies between `since` and now.
+ */
+function isLeftBehind({ tries, nextSendAt }: PendingCommand, since: number, now: number, rules: Rules): boolean {
+  const sentAt = nextSendAt - waitMs(tries, rules)
+  return tries > 0 && (sentAt < since || sentAt > now)
 }
 
 /**
  * Step 7 of protocol.md: the commands that are due to be sent now, and the record in which they count as sent.
  * The record is stored first. When the process dies before the send, the command is late by one wait but not lost. A
- * restart does not wait for that: given when it began (`startedAt`), it takes what was sent last before that as well, and
- * so nothing twice, however often it comes past the record.
+ * restart does not wait for that, nor does a clock that was set back: given since when the times of this process count
+ * (`since`), it takes what was left behind as well, and so nothing twice, however often it comes past the record.
  */
 export function takeDueCommands(
   record: ScheduleRecord,
   now: number,
-  startedAt: number | null,
+  since: number | null,
   rules: Rules,
 ): { record: ScheduleRecord; commands: readonly JobExecuteMessage[] } {
   const isDue = (command: PendingCommand) =>
-    command.nextSendAt <= now || (startedAt !== null && wasSentBefore(command, startedAt, rules))
+    command.nextSendAt <= now || (since !== null && isLeftBehind(command, since, now, rules))
   const due = record.pending.filter(isDue)
   if (due.length === 0) return { record, commands: [] }
   const pending = record.pending.map((command) => (due.includes(command) ? sent(command, now, rules) : command))

@@ -1,4 +1,4 @@
-import { type Clock, createLoop, type Logger, type Timer } from '@belfry/service'
+import { type Clock, createLoop, createSteadySince, type Logger, type Timer } from '@belfry/service'
 import type { DueSchedules, Worked } from '../domain/due.ts'
 
 export interface AdvanceOptions {
@@ -22,11 +22,15 @@ export interface AdvanceLoop {
 
 /**
  * Works off what is due. The poll asks for the earliest due time only; a timer is armed for the exact moment, so that
- * nothing waits for the poll.
+ * nothing waits for the poll. At the start, and after the clock was set back, each turn also takes a page of what was left
+ * behind: the next times of that may lie far ahead, so that they would not find it.
  */
 export function createAdvanceLoop({ due, clock, log, pollMs, onTick }: AdvanceOptions): AdvanceLoop {
   let alarm: { at: number; timer: Timer } | null = null
-  let hasResumed = false
+  const steadySince = createSteadySince(clock)
+  let since = Number.NaN
+  /** The handle up to which what was left behind has been taken; null when all of it has. */
+  let resumed: number | null = null
   let worked: Worked = { advanced: 0, sent: 0 }
 
   const loop = createLoop({ name: 'advance', everyMs: pollMs, runOnce: turn, clock, log })
@@ -43,11 +47,13 @@ export function createAdvanceLoop({ due, clock, log, pollMs, onTick }: AdvanceOp
     alarm = { at, timer: clock.callAt(at, ring) }
   }
 
-  async function workOff(): Promise<Worked> {
-    if (hasResumed) return due.workOff()
-    const resumed = await due.resume()
-    hasResumed = true
-    return resumed
+  async function resume(): Promise<void> {
+    if (steadySince() !== since) resumed = 0
+    since = steadySince()
+    if (resumed === null) return
+    const { advanced, sent, next } = await due.resume(since, resumed)
+    resumed = next
+    worked = { advanced: worked.advanced + advanced, sent: worked.sent + sent }
   }
 
   /** Answers whether there may be more at once; a turn that could do nothing leaves it to the poll. */
@@ -55,10 +61,10 @@ export function createAdvanceLoop({ due, clock, log, pollMs, onTick }: AdvanceOp
     onTick(clock.now())
     worked = { advanced: 0, sent: 0 }
     const nextAt = await due.nextAt()
-    if (nextAt === null) hasResumed = true
-    else if (hasResumed && nextAt > clock.now()) wakeAt(nextAt)
-    else worked = await workOff()
-    return worked.advanced > 0
+    if (nextAt !== null && nextAt <= clock.now()) worked = await due.workOff()
+    else if (nextAt !== null) wakeAt(nextAt)
+    await resume()
+    return worked.advanced > 0 || resumed !== null
   }
 
   return {

@@ -110,9 +110,9 @@ type SendRow = [
 ]
 
 export function readSend(columns: SqlRow): DueSend {
-  const [handle, nextSendAt, tries, executionId, jobId, ownerId, jobType, version, fireAt, body] =
+  const [handle, nextAt, tries, executionId, jobId, ownerId, jobType, version, fireAt, body] =
     columns as unknown as SendRow
   const { cause, plannedAt, expiresAt, priority, policy, params } = JSON.parse(body) as CommandBody
   const rest = { cause, fireAt, params, policy, priority, expiresAt, ownerId, plannedAt }
-  return { handle, nextSendAt, tries, command: { jobId, jobType, executionId, version, ...rest } }
+  return { handle, nextAt, tries, command: { jobId, jobType, executionId, version, ...rest } }
 }

@@ -12,6 +12,7 @@ import {
   summaryParams,
   triggerParams,
 } from './execution-rows.ts'
+import { afterParams } from './repeated-rows.ts'
 
 const ownerNo = '(SELECT n FROM owners WHERE id = ?)'
 const selectExecution = `SELECT ${executionColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
@@ -45,7 +46,7 @@ function prepare(db: Database) {
     ofJob: db.statement(glanceOf('jobNo = ?')),
     dueSends: db.statement(`SELECT ${sendColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
         JOIN owners o ON o.n = e.ownerNo
-      WHERE e.nextSendAt <= ? ORDER BY e.nextSendAt LIMIT ?`),
+      WHERE e.nextSendAt <= ? AND (e.nextSendAt, e.n) > (?, ?) ORDER BY e.nextSendAt, e.n LIMIT ?`),
     claimSend: db.statement(`UPDATE executions SET nextSendAt = ?, tries = tries + 1 WHERE n = ? AND nextSendAt = ?
       RETURNING n`),
     seq: db.statement('SELECT seq FROM executions WHERE id = ?'),
@@ -92,11 +93,11 @@ export function createExecutionStore(db: Database): ExecutionStore {
       const [statement, whose] = scoped(scope)
       return (await db.read(statement, [whose, ...from(place), limit])).map(readGlance)
     },
-    async dueSends(now, limit) {
-      return (await db.read(sql.dueSends, [now, limit])).map(readSend)
+    async dueSends(until, limit, after) {
+      return (await db.read(sql.dueSends, [until, ...afterParams(after), limit])).map(readSend)
     },
     async claimSends(claims) {
-      const params: SqlRow[] = claims.map(({ send, nextSendAt }) => [nextSendAt, send.handle, send.nextSendAt])
+      const params: SqlRow[] = claims.map(({ send, nextSendAt }) => [nextSendAt, send.handle, send.nextAt])
       const claimed = await db.writeEach('executions.resend', sql.claimSend, params)
       return claims.flatMap(({ send }, place) => (claimed[place] ? [send] : []))
     },

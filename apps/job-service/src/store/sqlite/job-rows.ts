@@ -128,9 +128,9 @@ export function readUntold(columns: SqlRow): UntoldJob {
   return { n: job.handle, seq: job.version, key: job.id, value: toJobChanges(job) }
 }
 
-export const fenceColumns = 'n, id, version, fenceTries, body'
+export const fenceColumns = 'n, id, version, fenceAt, fenceTries, body'
 
 export function readFence(columns: SqlRow): DueFence {
-  const [handle, jobId, version, tries, body] = columns as [number, string, number, number, string]
-  return { handle, jobId, version, tries, changes: fencedChanges(JSON.parse(body) as JobBody) }
+  const [handle, jobId, version, nextAt, tries, body] = columns as [number, string, number, number, number, string]
+  return { handle, jobId, version, nextAt, tries, changes: fencedChanges(JSON.parse(body) as JobBody) }
 }

@@ -13,6 +13,7 @@ import {
   readJob,
   readUntold,
 } from './job-rows.ts'
+import { afterParams } from './repeated-rows.ts'
 
 const ownerNo = '(SELECT n FROM owners WHERE id = ?)'
 const surroundings = `JOIN owners o ON o.n = j.ownerNo LEFT JOIN outbox x ON x.n = j.n
@@ -42,11 +43,12 @@ function prepare(db: Database) {
     untold: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
       JOIN jobs j ON j.n = u.n ${surroundings}`),
     told: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
-    dueFences: db.statement(`SELECT ${fenceColumns} FROM jobs WHERE fenceAt <= ? ORDER BY fenceAt LIMIT ?`),
+    dueFences: db.statement(`SELECT ${fenceColumns} FROM jobs WHERE fenceAt <= ? AND (fenceAt, n) > (?, ?)
+      ORDER BY fenceAt, n LIMIT ?`),
     fenced: db.statement(`UPDATE jobs SET fencedVersion = max(fencedVersion, ?1),
         fenceAt = CASE WHEN version <= max(fencedVersion, ?1) THEN NULL ELSE fenceAt END
       WHERE n = ?2`),
-    postpone: db.statement('UPDATE jobs SET fenceAt = ?1, fenceTries = fenceTries + 1 WHERE n = ?2 AND fenceAt < ?1'),
+    postpone: db.statement('UPDATE jobs SET fenceAt = ?, fenceTries = fenceTries + 1 WHERE n = ? AND fenceAt = ?'),
     changes: db.statement(`SELECT id, version, changedAt, n FROM jobs WHERE (changedAt, n) > (?, ?)
       ORDER BY changedAt, n LIMIT ?`),
   }
@@ -101,14 +103,14 @@ export function createJobStore(db: Database): JobStore {
       const params = rows.map(({ n, seq }) => [n, seq])
       await db.writeEach('jobs.told', sql.told, params)
     },
-    async dueFences(now, limit) {
-      return (await db.read(sql.dueFences, [now, limit])).map(readFence)
+    async dueFences(until, limit, after) {
+      return (await db.read(sql.dueFences, [until, ...afterParams(after), limit])).map(readFence)
     },
     async markFenced(handle, version) {
       await db.write('jobs.fenced', [{ statement: sql.fenced, params: [version, handle] }])
     },
-    async postponeFence(handle, nextAt) {
-      await db.write('jobs.postpone-fence', [{ statement: sql.postpone, params: [nextAt, handle] }])
+    async postponeFence(fence, nextAt) {
+      await db.write('jobs.postpone-fence', [{ statement: sql.postpone, params: [nextAt, fence.handle, fence.nextAt] }])
     },
     async changes({ since, after, limit }) {
       const rows = (await db.read(sql.changes, [since, after, limit])) as unknown as [string, number, number, number][]

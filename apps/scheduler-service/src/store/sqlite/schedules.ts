@@ -56,6 +56,10 @@ const isWritten = (row: SqlRow | undefined) => row !== undefined
 export function createScheduleStore(db: Database): ScheduleStore {
   const selectNextDue = db.statement(polls.nextDue)
   const selectDue = db.statement(polls.due)
+  const selectWaitingOf = db.statement(
+    `SELECT ${columns} FROM schedules WHERE n > ?1 AND n <= ?1 + ?2 AND waiting > 0 ORDER BY n`,
+  )
+  const selectLast = db.statement('SELECT max(n) FROM schedules')
   const selectOne = db.statement(`SELECT ${columns} FROM schedules WHERE id = ?`)
   const selectWaiting = db.statement(`SELECT ${columns} FROM schedules WHERE id = ? AND waiting > 0`)
   const selectVersion = db.statement('SELECT version FROM schedules WHERE id = ?')
@@ -103,6 +107,11 @@ export function createScheduleStore(db: Database): ScheduleStore {
       const rows = await db.read(selectDue, [from.dueAt, from.n, dueBefore, limit])
       const last = rows.length === limit ? (rows.at(-1) as unknown as Row) : null
       return { rows: rows.map(toStored), next: last && { dueAt: last[6] ?? 0, n: last[0] } }
+    },
+    async waitingAfter(after, span) {
+      const [rows, [last]] = await Promise.all([db.read(selectWaitingOf, [after, span]), db.read(selectLast, [])])
+      const isMore = ((last?.[0] as number | null | undefined) ?? 0) > after + span
+      return { rows: rows.map(toStored), next: isMore ? after + span : null }
     },
     read: (jobIds) => readEach(selectOne, jobIds),
     readWaiting: (jobIds) => readEach(selectWaiting, jobIds),

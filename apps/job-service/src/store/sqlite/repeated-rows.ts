@@ -1,0 +1,7 @@
+import type { SqlValue } from '@belfry/storage'
+import type { Repeated } from '../../domain/due.ts'
+
+/** What `(nextAt, n) > (?, ?)` takes; null: from the first row on. */
+export function afterParams(after: Repeated | null | undefined): readonly [SqlValue, SqlValue] {
+  return [after?.nextAt ?? Number.MIN_SAFE_INTEGER, after?.handle ?? 0]
+}
