@@ -11,6 +11,7 @@ import { toJobChanges } from './domain/job.ts'
 import { createJobs } from './domain/jobs.ts'
 import { createLists } from './domain/lists.ts'
 import type { StoredJob } from './domain/ports.ts'
+import { unlistedBefore } from './domain/retention.ts'
 import { createTrigger } from './domain/triggers.ts'
 import { createStatusHandler } from './events/job-status.ts'
 import { createExecutors } from './executors.ts'
@@ -106,7 +107,7 @@ function createApp(deps: JobServiceDeps, { stores, retentionClock, jobs, lists, 
   const fireTimes = createFireTimes(config.jobCompiledSchedules)
   mountJobs(app, { jobs, lists, views: createJobViews({ clock, timezone: config.timezone, fireTimes }), ids, once })
   mountExecutions(app, { lists, executions: stores.executions, trigger, once })
-  mountInternal(app, stores.jobs)
+  mountInternal(app, stores.jobs, () => unlistedBefore(retentionClock.now(), config.retentionExecutions))
   health.add('jobs.db', async () => void (await stores.cursors.read('health')))
   return app
 }

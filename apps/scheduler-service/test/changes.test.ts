@@ -207,6 +207,42 @@ describe('a change of a job that is known', () => {
     expect(apply(cancelled, [['create', noon, everyMinute]], at(hour))).toEqual({ outcome: 'known' })
   })
 
+  describe('of a one-shot', () => {
+    const fireAt = at(10)
+    const fired = () => running(once(fireAt), 0)
+
+    it('that was handed over ends its schedule at its time, or now when the time lies back', () => {
+      expect(fired().endedAt).toBe(fireAt)
+      expect(running(once(at(-hour)), minute).endedAt).toBe(at(minute))
+      expect(running(once(at(hour)), minute).endedAt).toBeNull()
+    })
+
+    it('that was handed over leaves the schedule ended, unless it gives another time', () => {
+      const create: Step = ['create', noon, once(fireAt)]
+      expect(applied(fired(), [create, ['pause', at(minute)]], at(hour)).endedAt).toBe(fireAt)
+      const moved = applied(fired(), [create, ['update', at(minute), once(at(2 * hour))]], at(hour))
+      expect(moved).toMatchObject({ endedAt: null, nextFireAt: at(2 * hour) })
+    })
+
+    it('whose schedule was cleared away after it had fired does not fire again, and its new time does', () => {
+      const old = horizon - hour
+      const created: Step = ['create', old, once(old + 10)]
+      const moved = applied(null, [created, ['update', at(-minute), once(at(-second))]], noon)
+      expect(moved).toMatchObject({ pending: [], undelivered: [], nextFireAt: at(-second), endedAt: null })
+      const paused = applied(null, [created, ['pause', at(-minute)], ['resume', at(-second)]], noon)
+      expect(paused).toMatchObject({ pending: [], undelivered: [], nextFireAt: null, endedAt: noon })
+      const recent = applied(
+        null,
+        [
+          ['create', horizon, once(old)],
+          ['update', at(-minute), once(at(hour))],
+        ],
+        noon,
+      )
+      expect(recent.pending.map((command) => command.fireAt)).toEqual([old])
+    })
+  })
+
   it('is refused when it does not say when its version began', () => {
     const message = { ...changesOf([['create', noon, everyMinute]]), version: 2 }
     expect(applyChanges(null, message, noon, compile, rules, horizon)).toEqual({ outcome: 'incomplete' })

@@ -22,9 +22,9 @@ const seen = { n: 1, rev: 1, dueAt: null, endedAt: null }
 
 describe('a schedule', () => {
   it.each([
-    ['of a job that goes on stays, also of a one-shot that has fired', seen, false],
-    ['of a job that ended 30 days ago stays', { ...seen, endedAt: noon - 30 * day }, false],
-    ['of a job that ended before goes', { ...seen, endedAt: noon - 30 * day - 1 }, true],
+    ['that has not ended stays', seen, false],
+    ['that ended 30 days ago stays', { ...seen, endedAt: noon - 30 * day }, false],
+    ['that ended before goes', { ...seen, endedAt: noon - 30 * day - 1 }, true],
     ['of which something still waits stays', { ...seen, endedAt: 0, dueAt: noon }, false],
   ])('%s', (_, glance, expected) => expect(mayGo(glance, horizon)).toBe(expected))
 
@@ -103,7 +103,7 @@ describe('after the retention', () => {
     ])
   })
 
-  it('schedules of cancelled jobs go, and do not come back; all others stay', async () => {
+  it('schedules of cancelled jobs and of one-shots that have fired go, and do not come back; all others stay', async () => {
     world = await openWorld({ schedulerPurgeRows: 2, schedulerPollMs: minute })
     const steps: [string, ...Step[]][] = [
       [jobIdOf(1), ['create', noon, everyMinute], ['cancel', noon + 1]],
@@ -114,7 +114,8 @@ describe('after the retention', () => {
     ]
     const messages = steps.map(([id, ...rest]) => changesOf(rest, id))
     await world.clock.advance(2)
-    for (const message of messages) world.jobs.keep(message)
+    // job-service does not list a one-shot that is over for as long.
+    for (const message of messages) if (message.jobId !== jobIdOf(2)) world.jobs.keep(message)
     await world.tell(...messages)
     const about = { count: 1, decision: 'missed', reason: 'overdue', version: 1 } as const
     const log = (from: number) => ({ jobId: jobIdOf(2), range: { from, to: from, ...about } })
@@ -124,7 +125,7 @@ describe('after the retention', () => {
     const versions = () => world.stores.schedules.versions(steps.map(([id]) => id))
     expect(await versions()).toEqual([2, 1, 1, 2, 2])
     await passDays(31)
-    expect(await versions()).toEqual([undefined, 1, 1, 2, undefined])
+    expect(await versions()).toEqual([undefined, undefined, 1, 2, undefined])
     const ranges = await world.stores.fireLog.read(jobIdOf(2), 10)
     expect(ranges.map(({ from }) => from)).toEqual([noon + 20 * day])
 
@@ -133,7 +134,7 @@ describe('after the retention', () => {
     await world.until(() => world.jobs.asks.some((ask) => ask.startsWith('fetch')))
     await world.tell(messages[0]!)
     await world.settle()
-    expect(await versions()).toEqual([undefined, 1, 1, 2, undefined])
+    expect(await versions()).toEqual([undefined, undefined, 1, 2, undefined])
     expect(await world.stores.fireLog.read(jobIdOf(1), 10)).toEqual([])
     expect(world.executors.commands.map(({ jobId }) => jobId)).toEqual([jobIdOf(2)])
   })

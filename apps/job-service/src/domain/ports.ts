@@ -11,6 +11,7 @@ import type { Repeated } from './due.ts'
 import type { Execution } from './execution.ts'
 import type { Job } from './job.ts'
 import type { JobTypes } from './job-types.ts'
+import type { JobAge } from './retention.ts'
 import type { Standing } from './status.ts'
 
 /**
@@ -97,9 +98,19 @@ export interface JobStore {
   markFenced(handle: Handle, version: number): Promise<void>
   /** The executors could not be told; again at `nextAt`, unless the job has changed or was confirmed since `fence` was read. */
   postponeFence(fence: Repeated, nextAt: number): Promise<void>
-  changes(query: ChangesQuery): Promise<{ id: string; version: number; changedAt: number; n: Handle }[]>
+  /** Without the one-shots that were over by `unlistedBefore` (domain/retention.ts). */
+  changes(
+    query: ChangesQuery & { readonly unlistedBefore: number },
+  ): Promise<{ id: string; version: number; changedAt: number; n: Handle }[]>
   /** Jobs of any owner, for the scheduler. */
   fetch(ids: readonly string[]): Promise<JobChangesMessage[]>
+  /** The next `limit` jobs after handle `after`, in an order that stays. */
+  page(after: Handle, limit: number): Promise<JobAge[]>
+  /**
+   * Removes those that are still at their version, have reached the scheduler and the executors, and have no copy of an
+   * execution left, each with its summary. Answers how many went. A body that gives handles again keeps the newest job.
+   */
+  purge(rows: readonly Pick<JobAge, 'handle' | 'version'>[]): Promise<number>
 }
 
 /** As much of an execution as lists and statuses ask about. */

@@ -1,3 +1,5 @@
+import type { JobState } from '@belfry/contracts'
+
 /** How long what is over is kept, milliseconds. */
 export interface Keep {
   readonly executionsMs: number
@@ -13,4 +15,36 @@ const longerMs = 3_600_000
 /** Copies of executions that ended before this moment (epoch milliseconds) may go (protocol.md step 15). */
 export function copiesBefore(now: number, retentionMs: number): number {
   return now - retentionMs - longerMs
+}
+
+/** As much of a job as the retention asks about. Times are epoch milliseconds. */
+export interface JobAge {
+  readonly handle: number
+  readonly version: number
+  readonly state: JobState
+  /** Of a one-shot, else null. */
+  readonly runAt: number | null
+  readonly changedAt: number
+  /** The newest execution by fire time, also when its copy has gone; null when there never was one. */
+  readonly newest: { readonly fireAt: number; readonly endedAt: number | null } | null
+}
+
+/**
+ * Whether a job may go, unless a copy of an execution is left, or its newest version has not reached everybody: it ended for
+ * good before `before` (cancelled, deleted, or a one-shot that has run), and so did its newest execution. Recurring jobs and
+ * jobs that are only triggered stay.
+ */
+export function mayForget({ state, runAt, changedAt, newest }: JobAge, before: number): boolean {
+  if (changedAt >= before || (newest !== null && (newest.endedAt ?? before) >= before)) return false
+  if (state === 'cancelled' || state === 'deleted') return true
+  return state === 'active' && runAt !== null && newest !== null && newest.fireAt >= runAt
+}
+
+/**
+ * A one-shot whose time, last change and telling all lie before this moment (epoch milliseconds), and that has an execution of
+ * that time or later, is not listed to the scheduler any more: a scheduler that does not know it has cleared its schedule
+ * away, or has lost its store, and would run it again. Earlier than the scheduler and the executors clear away.
+ */
+export function unlistedBefore(now: number, retentionMs: number): number {
+  return now - retentionMs + longerMs
 }

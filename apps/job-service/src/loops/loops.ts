@@ -1,6 +1,7 @@
 import { createLoop, type Loop, type RetentionClock, type ServiceDeps } from '@belfry/service'
 import type { JobConfig } from '../config.ts'
 import type { Executors } from '../domain/ports.ts'
+import { copiesBefore } from '../domain/retention.ts'
 import type { Stores } from '../store/sqlite/index.ts'
 import { createFenceRepeat } from './fence.ts'
 import { createReconcile } from './reconcile.ts'
@@ -27,9 +28,10 @@ export function createLoops({ deps, stores, retentionClock, executors, types, se
   const fence = createFenceRepeat({ jobs, executors, clock, log, rows: config.jobFenceRows, ...waits })
   const repaired = metrics.counter('belfry_reconcile_repaired_total', 'Records that reconciling brought up to date')
   const spans = { rows: config.jobReconcileRows, overlapMs: config.jobReconcileOverlapMs }
-  const reconcile = createReconcile({ executors, executions, cursors, repaired, ...spans })
+  const clearedBefore = () => copiesBefore(retentionClock.now(), config.retentionExecutions)
+  const reconcile = createReconcile({ executors, executions, cursors, repaired, clearedBefore, ...spans })
   const keep = { executionsMs: config.retentionExecutions, requestsMs: config.jobRequestKeepMs }
-  const retention = createRetention({ executions, requests, retentionClock, keep, rows: config.jobPurgeRows })
+  const retention = createRetention({ jobs, executions, requests, retentionClock, keep, rows: config.jobPurgeRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, runOnce, clock, log })
   return [

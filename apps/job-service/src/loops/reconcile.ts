@@ -6,6 +6,8 @@ export interface ReconcileOptions {
   readonly executions: ExecutionStore
   readonly cursors: CursorStore
   readonly repaired: Counter
+  /** What changed last before this moment (epoch milliseconds) has been cleared away here, and does not come back. */
+  readonly clearedBefore: () => number
   readonly rows: number
   /** How far before the newest row of the last round a round begins, milliseconds. */
   readonly overlapMs: number
@@ -20,11 +22,14 @@ const fetchLimit = 200
  * what differs (protocol.md, step 14). It repairs every lost message, also of executions never heard of here.
  */
 export function createReconcile(options: ReconcileOptions): () => Promise<void> {
-  const { executors, executions, cursors, repaired, rows, overlapMs } = options
+  const { executors, executions, cursors, repaired, clearedBefore, rows, overlapMs } = options
 
-  const repair = async (page: readonly { id: string; seq: number }[]) => {
+  const repair = async (page: readonly { id: string; seq: number; changedAt: number }[]) => {
     const own = await executions.seqs(page.map((row) => row.id))
-    const behind = page.filter((row, place) => (own[place] ?? 0) < row.seq).map((row) => row.id)
+    const oldest = clearedBefore()
+    const isBehind = (row: (typeof page)[number], seq: number | undefined) =>
+      seq === undefined ? row.changedAt >= oldest : seq < row.seq
+    const behind = page.filter((row, place) => isBehind(row, own[place])).map((row) => row.id)
     for (let from = 0; from < behind.length; from += fetchLimit) {
       const fetched = await executors.fetch(behind.slice(from, from + fetchLimit))
       await executions.keep(fetched)

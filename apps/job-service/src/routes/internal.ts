@@ -4,11 +4,11 @@ import type { JobStore } from '../domain/ports.ts'
 
 const service = { access: 'service' } as const
 
-/** What the scheduler reconciles with (protocol.md, step 14). */
-export function mountInternal(app: HttpApp, jobs: JobStore): void {
+/** What the scheduler reconciles with (protocol.md, step 14). `unlistedBefore`: see domain/retention.ts. */
+export function mountInternal(app: HttpApp, jobs: JobStore, unlistedBefore: () => number): void {
   const changes = { querystring: reconcileQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: service }, async (request) => ({
-    data: await jobs.changes(request.query),
+    data: await jobs.changes({ ...request.query, unlistedBefore: unlistedBefore() }),
   }))
 
   const fetch = { body: fetchBody, response: { 200: jobsReply } }

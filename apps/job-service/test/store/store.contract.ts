@@ -158,12 +158,17 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const now = monday + 1_000_000
         const ownerId = owner()
         const jobs = [await put({ ownerId, now }), await put({ ownerId, now }), await put({ ownerId, now: now + 1 })]
-        const first = await stores.jobs.changes({ since: now, after: 0, limit: 2 })
+        const first = await stores.jobs.changes({ since: now, after: 0, limit: 2, unlistedBefore: 0 })
         expect(first).toEqual(
           jobs.slice(0, 2).map((job) => ({ id: job.id, version: 1, changedAt: now, n: job.handle })),
         )
         const last = first.at(-1)
-        const rest = await stores.jobs.changes({ since: last?.changedAt ?? 0, after: last?.n ?? 0, limit: 2 })
+        const rest = await stores.jobs.changes({
+          since: last?.changedAt ?? 0,
+          after: last?.n ?? 0,
+          limit: 2,
+          unlistedBefore: 0,
+        })
         expect(rest.map((row) => row.id)).toEqual([jobs[2]?.id])
         const [fetched] = await stores.jobs.fetch([jobs[0]?.id ?? '', jobIdOf(0xffff)])
         expect(fetched).toMatchObject({ jobId: jobs[0]?.id, ownerId, version: 1 })

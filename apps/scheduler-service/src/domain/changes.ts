@@ -14,6 +14,8 @@ export type ChangesOutcome =
   | { readonly outcome: 'known' | 'no-room' | 'incomplete' | 'forgotten' }
 
 interface Walk {
+  readonly isKnown: boolean
+  readonly horizon: number
   readonly message: JobChangesMessage
   readonly now: number
   readonly compile: Compile
@@ -90,10 +92,20 @@ function waitsOn(place: Place, change: JobChange, state: JobState): boolean {
   return isSameTime && (state === 'active' || state === 'paused')
 }
 
+/**
+ * Whether the place is a one-shot of a job whose schedule was cleared away after it fired: the job is unknown, and both the
+ * time and the version are older than the horizon. Issued again, its execution would run again, since that has gone too.
+ */
+function isForgottenOneShot({ record, schedule, beganAt }: Place, { isKnown, horizon }: Walk): boolean {
+  if (isKnown || schedule.kind !== 'once' || record.nextFireAt === null) return false
+  return Math.max(record.nextFireAt, beganAt ?? 0) < horizon
+}
+
 /** Decides on the fire times of the version before a change, up to the change. Null when they do not fit. */
 function decided(place: Place, change: JobChange, state: JobState, walk: Walk): ScheduleRecord | null {
   const { message, rules } = walk
   const upTo = change.changedAt
+  if (isForgottenOneShot(place, walk)) return { ...place.record, lastFireAt: place.record.nextFireAt }
   if (place.state === 'paused')
     return waitsOn(place, change, state) ? place.record : logged(place, upTo, 'paused', 'paused', rules)
   if (place.state !== 'active') return place.record
@@ -143,12 +155,11 @@ function taken(known: ScheduleRecord | null, { record, schedule, times }: Place,
   const { message, now, rules } = walk
   const { version, state, spec, ownerId } = message
   const olderSpecs = known ? [...known.olderSpecs, { version: known.version, spec: known.spec }] : []
+  const isDecided = schedule.kind === 'once' && record.nextFireAt === null
+  const endedAt = endOf(message) ?? (isDecided ? (record.endedAt ?? now) : null)
   const isFaulty = schedule.kind !== 'manual' && !times && record.nextFireAt !== null
   const aside = isFaulty ? { reason: 'cannot-be-compiled', until: now + rules.asideMs } : null
-  return withPending(
-    { ...record, ownerId, version, state, endedAt: endOf(message), spec, olderSpecs, aside },
-    record.pending,
-  )
+  return withPending({ ...record, ownerId, version, state, endedAt, spec, olderSpecs, aside }, record.pending)
 }
 
 /**
@@ -177,7 +188,7 @@ export function applyChanges(
     .toSorted((a, b) => a.version - b.version)
   if (changes.at(-1)?.version !== message.version) return { outcome: 'incomplete' }
   if (!known && isForgotten(message, horizon)) return { outcome: 'forgotten' }
-  const walk: Walk = { message, now, compile, rules }
+  const walk: Walk = { isKnown: known !== null, horizon, message, now, compile, rules }
   let place: Place | null = startOf(known, walk)
   for (const change of changes) {
     place = stepped(place, change, walk)

@@ -35,7 +35,8 @@ function issued(
 function issueOneShot(record: ScheduleRecord, firing: Firing, now: number, rules: Rules): ScheduleRecord {
   const fireAt = record.nextFireAt
   if (fireAt === null || fireAt > firing.upTo || pendingRoom(record, rules) === 0) return record
-  return issued(record, [fireAt], null, firing.version, now)
+  // A time that lies years back ends the schedule now, and one that is handed over ahead ends it at its time.
+  return { ...issued(record, [fireAt], null, firing.version, now), endedAt: Math.max(now, fireAt) }
 }
 
 /** What the misfire rule makes of the fire times from `from` to `upTo` that are late now. */

@@ -7,9 +7,9 @@ export function horizonOf(now: number, retentionMs: number): number {
 }
 
 /**
- * Whether a schedule may go: its job ended for good before the horizon, and nothing of it waits, neither a command for its
- * execution nor a range for the fire log. The schedule of a one-shot that has fired stays with its job, which may be
- * given another time.
+ * Whether a schedule may go: it ended for good before the horizon, and nothing of it waits, neither a command for its
+ * execution nor a range for the fire log. By then job-service does not list a one-shot that has run (`unlistedBefore` there),
+ * so the schedule does not come back.
  */
 export function mayGo({ endedAt, dueAt }: ScheduleGlance, horizon: number): boolean {
   return endedAt !== null && endedAt < horizon && dueAt === null

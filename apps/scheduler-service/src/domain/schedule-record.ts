@@ -48,7 +48,7 @@ export interface ScheduleRecord {
   readonly ownerId: string
   readonly version: number
   readonly state: JobState
-  /** When its job was cancelled or deleted, else null. */
+  /** When it ended for good: its job was cancelled or deleted, or its one-shot was decided on; else null. */
   readonly endedAt: number | null
   readonly spec: JobSpec
   /** Specs of older versions that commands in `pending` are still made of. */

@@ -10,6 +10,7 @@ import {
 import type { SqlRow } from '@belfry/storage'
 import { fencedChanges, type Job, toJobChanges } from '../../domain/job.ts'
 import type { DueFence, JobGlance, StoredJob, UntoldJob } from '../../domain/ports.ts'
+import type { JobAge } from '../../domain/retention.ts'
 
 /** What a job's row holds in `body`: everything that is no column. */
 interface JobBody extends Omit<JobSpec, 'name' | 'jobType'> {
@@ -121,6 +122,13 @@ export function readGlance(columns: SqlRow): JobGlance {
   const newest = fireAt === null ? null : { fireAt, status: statusAt(status) }
   const standing = { state: stateAt(state), told: untold === null, runAt, newest }
   return { handle, place: [handle], name, key, jobType, standing }
+}
+
+export function readAge(columns: SqlRow): JobAge {
+  type Row = [number, number, number, number | null, number, number | null, number | null]
+  const [handle, version, state, runAt, changedAt, fireAt, endedAt] = columns as unknown as Row
+  const newest = fireAt === null ? null : { fireAt, endedAt }
+  return { handle, version, state: stateAt(state), runAt, changedAt, newest }
 }
 
 export function readUntold(columns: SqlRow): UntoldJob {

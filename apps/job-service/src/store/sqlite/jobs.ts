@@ -8,6 +8,7 @@ import {
   glanceColumns,
   jobColumns,
   jobParams,
+  readAge,
   readFence,
   readGlance,
   readJob,
@@ -49,8 +50,20 @@ function prepare(db: Database) {
         fenceAt = CASE WHEN version <= max(fencedVersion, ?1) THEN NULL ELSE fenceAt END
       WHERE n = ?2`),
     postpone: db.statement('UPDATE jobs SET fenceAt = ?, fenceTries = fenceTries + 1 WHERE n = ? AND fenceAt = ?'),
-    changes: db.statement(`SELECT id, version, changedAt, n FROM jobs WHERE (changedAt, n) > (?, ?)
-      ORDER BY changedAt, n LIMIT ?`),
+    changes: db.statement(`SELECT j.id, j.version, j.changedAt, j.n FROM jobs j WHERE (j.changedAt, j.n) > (?1, ?2)
+        AND NOT (j.state = 0 AND j.runAt IS NOT NULL AND max(j.runAt, j.changedAt) < ?4
+          AND EXISTS (SELECT 1 FROM summaries s WHERE s.jobNo = j.n AND s.fireAt >= j.runAt)
+          AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = j.n))
+      ORDER BY j.changedAt, j.n LIMIT ?3`),
+    page: db.statement(`SELECT j.n, j.version, j.state, j.runAt, j.changedAt, s.fireAt, s.endedAt
+      FROM jobs j LEFT JOIN summaries s ON s.jobNo = j.n WHERE j.n > ? ORDER BY j.n LIMIT ?`),
+    // The newest row stays: SQLite would give its number to the next job, and a trigger may remember it.
+    purge: db.statement(`DELETE FROM jobs WHERE n = ? AND version = ? AND fenceAt IS NULL
+      AND n < (SELECT max(n) FROM jobs)
+      AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = jobs.n)
+      AND NOT EXISTS (SELECT 1 FROM executions e WHERE e.jobNo = jobs.n)`),
+    purgeSummary: db.statement(`DELETE FROM summaries WHERE jobNo = ?1
+      AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.n = ?1)`),
   }
 }
 
@@ -112,8 +125,13 @@ export function createJobStore(db: Database): JobStore {
     async postponeFence(fence, nextAt) {
       await db.write('jobs.postpone-fence', [{ statement: sql.postpone, params: [nextAt, fence.handle, fence.nextAt] }])
     },
-    async changes({ since, after, limit }) {
-      const rows = (await db.read(sql.changes, [since, after, limit])) as unknown as [string, number, number, number][]
+    async changes({ since, after, limit, unlistedBefore }) {
+      const rows = (await db.read(sql.changes, [since, after, limit, unlistedBefore])) as unknown as [
+        string,
+        number,
+        number,
+        number,
+      ][]
       return rows.map(([id, version, changedAt, n]) => ({ id, version, changedAt, n }))
     },
     async fetch(ids) {
@@ -122,6 +140,17 @@ export function createJobStore(db: Database): JobStore {
         ids.map((id) => [id]),
       )
       return present(rows).map((row) => toJobChanges(readJob(row)))
+    },
+    async page(after, limit) {
+      return (await db.read(sql.page, [after, limit])).map(readAge)
+    },
+    async purge(rows) {
+      const calls = rows.flatMap(({ handle, version }): Call[] => [
+        { statement: sql.purge, params: [handle, version] },
+        { statement: sql.purgeSummary, params: [handle] },
+      ])
+      const results = await db.write('jobs.purge', calls)
+      return results.filter(({ changes }, place) => place % 2 === 0 && changes === 1).length
     },
   }
 }

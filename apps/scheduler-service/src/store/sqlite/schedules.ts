@@ -68,7 +68,8 @@ export function createScheduleStore(db: Database): ScheduleStore {
      ON CONFLICT (id) DO NOTHING RETURNING n`,
   )
   const saveBody = db.statement(
-    'UPDATE schedules SET dueAt = ?, waiting = ?, body = ?, rev = rev + 1 WHERE n = ? AND rev = ? RETURNING n',
+    `UPDATE schedules SET dueAt = ?, waiting = ?, endedAt = ?, body = ?, rev = rev + 1 WHERE n = ? AND rev = ?
+     RETURNING n`,
   )
   const saveAll = db.statement(
     `UPDATE schedules SET dueAt = ?, waiting = ?, body = ?, rev = rev + 1, version = ?, endedAt = ?, spec = ?
@@ -89,7 +90,7 @@ export function createScheduleStore(db: Database): ScheduleStore {
   type Save = ScheduleWrite & { readonly before: StoredSchedule }
   const bodyRow = ({ before, record, dueAt }: Save): SqlRow => {
     const { n, rev } = before.handle
-    return [dueAt, record.pending.length, bodyText(record), n, rev]
+    return [dueAt, record.pending.length, record.endedAt, bodyText(record), n, rev]
   }
   const wholeRow = ({ before, record, dueAt }: Save): SqlRow => {
     const { n, rev } = before.handle
