@@ -23,7 +23,7 @@ export interface TrustedMoment {
 }
 
 /** How the wall clock stands to the trusted time: within the tolerance, or further ahead or behind. */
-export type ClockStanding = 'trusted' | 'ahead' | 'behind'
+type ClockStanding = 'trusted' | 'ahead' | 'behind'
 
 /** One comparison of the clocks with the moment that was trusted last. Times are epoch milliseconds. */
 export interface ClockReading {

@@ -222,7 +222,7 @@ export interface ArtifactStore {
 }
 
 /** Named moments that are kept over restarts, epoch milliseconds. */
-export interface CursorStore {
+interface CursorStore {
   /** 0 when nothing was written under the name. */
   read(name: string): Promise<number>
   write(name: string, at: number): Promise<void>

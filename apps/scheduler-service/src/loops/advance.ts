@@ -48,8 +48,8 @@ export function createAdvanceLoop({ due, clock, log, pollMs, onTick }: AdvanceOp
   }
 
   async function resume(): Promise<void> {
-    if (steadySince() !== since) resumed = 0
-    since = steadySince()
+    const steady = steadySince()
+    if (steady !== since) [since, resumed] = [steady, 0]
     if (resumed === null) return
     const { advanced, sent, next } = await due.resume(since, resumed)
     resumed = next
