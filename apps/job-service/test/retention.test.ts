@@ -159,6 +159,9 @@ describe('a clock that is wrong', () => {
         await world.pass(2)
         expect([await seq(), await requests()]).toMatchObject([ended.seq, { id: anyRequest.id }])
         expect((await make()).body.id).toBe(made.id)
+        const note = `the clock is ${jump > 0 ? 'ahead of' : 'behind'} the trusted time`
+        const ready = await world.service.app.inject('/readyz?verbose')
+        expect([ready.statusCode, ready.body.includes(note)]).toEqual([200, true])
       }
       expect(world.lines.filter((line) => line.includes('the clock is ahead of the trusted time'))).not.toEqual([])
       await world.restart({ retentionTrustClock: 'true' })

@@ -231,6 +231,8 @@ describe('a change of a job that is known', () => {
       expect(moved).toMatchObject({ pending: [], undelivered: [], nextFireAt: at(-second), endedAt: null })
       const paused = applied(null, [created, ['pause', at(-minute)], ['resume', at(-second)]], noon)
       expect(paused).toMatchObject({ pending: [], undelivered: [], nextFireAt: null, endedAt: noon })
+      const waited = applied(null, [created, ['pause', old + 5], ['resume', at(-second)]], noon)
+      expect(waited).toMatchObject({ pending: [], nextFireAt: old + 10, endedAt: null })
       const recent = applied(
         null,
         [

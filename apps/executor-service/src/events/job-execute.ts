@@ -30,9 +30,10 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
   const { executions, clock, metrics, runs, poolOf, oldestPlannedAt, roomWaitMs, onChanged } = options
   const { claims, slots } = runs
 
-  function readMessage({ value, envelope, partition, offset }: IncomingMessage<'job-execute'>, now: number): Intake {
+  type Message = IncomingMessage<'job-execute'>
+  function readMessage({ value, envelope, partition, offset }: Message, now: number, oldest: number): Intake {
     const arrival = { sentAt: envelope.time, admittedAt: now, topic: 'job-execute', partition, offset }
-    const delivery = { arrival, pool: poolOf(value.jobType), oldestPlannedAt: oldestPlannedAt() }
+    const delivery = { arrival, pool: poolOf(value.jobType), oldestPlannedAt: oldest }
     return { command: value, delivery, fresh: newExecution(value, delivery) }
   }
 
@@ -77,8 +78,9 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
 
   return async (messages) => {
     const now = clock.now()
+    const oldest = oldestPlannedAt()
     const until = clock.monotonic() + roomWaitMs
-    let left = await storeWhatHasRoom(messages.map((message) => readMessage(message, now)))
+    let left = await storeWhatHasRoom(messages.map((message) => readMessage(message, now, oldest)))
     while (left[0] && (await slots.hasRoomAgain(left[0].fresh.pool, until - clock.monotonic()))) {
       left = await storeWhatHasRoom(left)
     }

@@ -41,9 +41,10 @@ export function mayForget({ state, runAt, changedAt, newest }: JobAge, before: n
 }
 
 /**
- * A one-shot whose time, last change and telling all lie before this moment (epoch milliseconds), and that has an execution of
- * that time or later, is not listed to the scheduler any more: a scheduler that does not know it has cleared its schedule
- * away, or has lost its store, and would run it again. Earlier than the scheduler and the executors clear away.
+ * A one-shot whose time and last change lie before this moment (epoch milliseconds), and that has an execution of that time or
+ * later, is not listed to the scheduler any more, once its newest version has been told: a scheduler that does not know it has
+ * cleared its schedule away, or has lost its store, and would run it again. Earlier than the scheduler and the executors clear
+ * away.
  */
 export function unlistedBefore(now: number, retentionMs: number): number {
   return now - retentionMs + longerMs

@@ -16,8 +16,7 @@ export interface ResendOptions {
 /**
  * One turn of sending triggers again that no job-status has answered (protocol.md, step 7): 5 s after the first time,
  * doubling to 60 s, and at once for what a process before this one has left. The process that moves the row's next time
- * sends.
- * Answers true when there may be more.
+ * sends. Answers true when there may be more.
  */
 export function createResend(options: ResendOptions): () => Promise<boolean> {
   const { executions, sender, clock, rows, firstMs, mostMs } = options

@@ -93,22 +93,23 @@ function waitsOn(place: Place, change: JobChange, state: JobState): boolean {
 }
 
 /**
- * Whether the place is a one-shot of a job whose schedule was cleared away after it fired: the job is unknown, and both the
- * time and the version are older than the horizon. Issued again, its execution would run again, since that has gone too.
+ * Whether the place is a one-shot of a job whose schedule was cleared away after it fired: the job is unknown, the version was
+ * active at its time, and both are older than the horizon. Issued again, its execution would run again, since that has gone,
+ * too.
  */
-function isForgottenOneShot({ record, schedule, beganAt }: Place, { isKnown, horizon }: Walk): boolean {
+function isForgottenOneShot({ record, schedule, beganAt }: Place, upTo: number, { isKnown, horizon }: Walk): boolean {
   if (isKnown || schedule.kind !== 'once' || record.nextFireAt === null) return false
-  return Math.max(record.nextFireAt, beganAt ?? 0) < horizon
+  return record.nextFireAt <= upTo && Math.max(record.nextFireAt, beganAt ?? 0) < horizon
 }
 
 /** Decides on the fire times of the version before a change, up to the change. Null when they do not fit. */
 function decided(place: Place, change: JobChange, state: JobState, walk: Walk): ScheduleRecord | null {
   const { message, rules } = walk
   const upTo = change.changedAt
-  if (isForgottenOneShot(place, walk)) return { ...place.record, lastFireAt: place.record.nextFireAt }
   if (place.state === 'paused')
     return waitsOn(place, change, state) ? place.record : logged(place, upTo, 'paused', 'paused', rules)
   if (place.state !== 'active') return place.record
+  if (isForgottenOneShot(place, upTo, walk)) return { ...place.record, lastFireAt: place.record.nextFireAt }
   if (place.isSeen) return issuedUpTo(place, upTo, place.version, walk)
   if (message.state === 'active') return issuedUpTo(place, upTo, message.version, walk)
   return logged(place, upTo, 'skipped', message.state, rules)
