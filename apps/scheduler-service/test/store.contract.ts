@@ -161,6 +161,22 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         expect(second.next).toBeNull()
       })
 
+      it('is found by the commands that wait, whatever its time says, a span of records at a time', async () => {
+        const command = { fireAt: noon, version: 1, plannedAt: noon, nextSendAt: noon, tries: 1 }
+        const waits = [true, false, true, false, false, true]
+        const all: StoredSchedule[] = []
+        for (const one of waits) all.push(await put(one ? { pending: [command] } : {}, Number.MAX_SAFE_INTEGER))
+        const found: string[] = []
+        let after: number | null = (all[0]?.handle.n ?? 0) - 1
+        for (let pages = 0; after !== null; pages++) {
+          const page = await stores.schedules.waitingAfter(after, 4)
+          found.push(...page.rows.map((row) => ('record' in row ? row.record.jobId : row.jobId)))
+          after = page.next
+          expect(pages).toBeLessThan(2)
+        }
+        expect(found).toEqual([all[0], all[2], all[5]].map((one) => one?.record.jobId))
+      })
+
       it('still comes when one of the records cannot be read', async () => {
         const [spoilt, whole] = [await put({}, early - 10), await put({}, early - 9)]
         await opened.spoil(spoilt.record.jobId)

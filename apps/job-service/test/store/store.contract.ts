@@ -330,6 +330,66 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({ seq: 0, status: 'SCHEDULED' })
       })
 
+      it('removes a job that has reached everybody and has no copy left, but never the newest job', async () => {
+        const told = async () => {
+          const job = await put()
+          await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
+          return job
+        }
+        const [gone, untold, changed, unfenced, copied] = [
+          await told(),
+          await put(),
+          await told(),
+          await told(),
+          await told(),
+        ]
+        await stores.executions.keep([statusMessage({ job: gone, fireAt: 5, state: 'succeeded', endedAt: 6 })])
+        await stores.executions.purge(7, 100)
+        await stores.executions.keep([
+          statusMessage({ job: copied, fireAt: monday - 9, state: 'succeeded', endedAt: monday }),
+        ])
+        await stores.jobs.change(changed.handle, 1, cancelled(changed), monday)
+        await stores.jobs.markFenced(changed.handle, 2)
+        await stores.jobs.change(unfenced.handle, 1, cancelled(unfenced), monday)
+        for (const { handle } of [changed, unfenced]) await stores.jobs.markTold([{ n: handle, seq: 2 }])
+        const newest = await told()
+        const jobs = [gone, untold, changed, unfenced, copied, newest]
+        const ages = (await stores.jobs.page(gone.handle - 1, 3)).slice(0, 2)
+        expect(ages).toMatchObject([
+          { handle: gone.handle, version: 1, state: 'active', runAt: null, newest: { fireAt: 5, endedAt: 6 } },
+          { handle: untold.handle, newest: null },
+        ])
+        const seen = jobs.map(({ handle }) => ({ handle, version: handle === unfenced.handle ? 2 : 1 }))
+        expect(await stores.jobs.purge(seen)).toBe(1)
+        expect(await stores.jobs.purge([{ handle: gone.handle, version: 1 }])).toBe(0)
+        const left = await stores.jobs.read(jobs.map(({ handle }) => handle))
+        expect(left.map(({ id }) => id)).toEqual(jobs.slice(1).map(({ id }) => id))
+        expect(left.map((job) => job.newest?.fireAt)).toEqual([undefined, undefined, undefined, monday - 9, undefined])
+      })
+
+      it('lists a one-shot to the scheduler until it was over for as long, or while its version is untold', async () => {
+        const before = monday - 5_000_000
+        const at = { runAt: before - 10, now: before - 20 }
+        const once = (runAt: number, now: number) => put({ schedule: { kind: 'once', runAt }, now })
+        const jobs = {
+          over: await once(at.runAt, at.now),
+          untold: await once(at.runAt, at.now),
+          recent: await once(before, at.now),
+          changed: await once(at.runAt, before),
+          never: await once(at.runAt, at.now),
+          earlier: await once(at.runAt, at.now),
+          manual: await put({ now: at.now }),
+        }
+        for (const job of Object.values(jobs)) {
+          if (job !== jobs.untold) await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
+          const fireAt = job === jobs.earlier ? at.runAt - 1 : before
+          if (job !== jobs.never) await stores.executions.keep([statusMessage({ job, fireAt, state: 'running' })])
+        }
+        const rows = await stores.jobs.changes({ since: at.now, after: 0, limit: 1000, unlistedBefore: before })
+        const listed = Object.entries(jobs).filter(([, job]) => rows.some(({ id }) => id === job.id))
+        expect(listed.map(([name]) => name)).toEqual(['untold', 'recent', 'changed', 'never', 'earlier', 'manual'])
+      })
+
       it('leaves a job the memory of its newest execution', async () => {
         const job = await put()
         const early = monday - 2_000_000
