@@ -1,8 +1,15 @@
 import { type ExecutionState, executionStates, isRefusal, type Refusal } from '@belfry/contracts'
-import { claim, close, expire, handBack, skip } from '../apps/executor-service/src/domain/claim.ts'
+import { claim, close, expire, handBack, skip, start } from '../apps/executor-service/src/domain/claim.ts'
 import { admit, newExecution } from '../apps/executor-service/src/domain/command.ts'
 import { changed, type Execution } from '../apps/executor-service/src/domain/execution.ts'
-import { finish, lose, maxLosses, type RunOutcome, requestCancel } from '../apps/executor-service/src/domain/finish.ts'
+import {
+  finish,
+  interrupt,
+  lose,
+  maxLosses,
+  type RunOutcome,
+  requestCancel,
+} from '../apps/executor-service/src/domain/finish.ts'
 
 /** A record in every state from which something may follow, made by the transitions themselves. */
 const policy = {
@@ -40,16 +47,19 @@ function must(outcome: Execution | Refusal): Execution {
 }
 
 const ready = newExecution(command, delivery)
-const running = must(claim(ready, { owner: 'me', startsAt: 0 }))
+const claimed = must(claim(ready, { owner: 'me' }))
+const running = must(start(claimed, { epoch: claimed.epoch, startedAt: 0, hasHappened: true }))
 const ending = (outcome: RunOutcome) => (record: Execution) =>
   finish(record, { epoch: record.epoch, at, startedAt: 0, outcome, artifacts: [], random: 0 })
 
 /** Records of each state; of some there are several kinds that go different ways. */
 const records: readonly Execution[] = [
   ready,
+  claimed,
+  changed(claimed, { cancelRequested: true }),
   running,
   changed(running, { failures: 1 }),
-  changed(running, { losses: maxLosses }),
+  changed(running, { losses: maxLosses + 1 }),
   changed(running, { cancelRequested: true }),
   changed(running, { policy: { ...policy, onLostLease: 'fail' } }),
   ...executionStates
@@ -58,10 +68,12 @@ const records: readonly Execution[] = [
 ]
 
 const steps: readonly (readonly [name: string, step: (record: Execution) => Execution | Refusal])[] = [
-  ['claim', (record) => claim(record, { owner: 'me', startsAt: 0 })],
+  ['claim', (record) => claim(record, { owner: 'me' })],
+  ['start', (record) => start(record, { epoch: record.epoch, startedAt: 0, hasHappened: false })],
   ['success', ending(success)],
   ['failure', ending(failure)],
   ['lease lost', (record) => lose(record, { epoch: record.epoch, at, inDoubt: true })],
+  ['executor stops', (record) => interrupt(record, { epoch: record.epoch, at, startedAt: 0, inDoubt: false })],
   ['handed back', (record) => handBack(record, record.epoch, at)],
   ['floor of a cancel', (record) => close(record, 'cancelled', at)],
   ['floor of an update', (record) => close(record, 'superseded', at)],

@@ -28,6 +28,7 @@ export const workSteps: readonly Step[] = [
   // executor-service
   step('executions.insert', 4),
   step('executions.claim', 3),
+  step('executions.start', 2),
   step('executions.finish', 5),
   step('executions.skip'),
   step('executions.close'),
@@ -43,6 +44,7 @@ export const recoverySteps: readonly Step[] = [
   step('executors.enlist'),
   step('executors.takeover'),
   step('executions.lose'),
+  step('executions.start'),
   step('schedules.save'),
 ]
 

@@ -36,8 +36,11 @@ export const executorConfig = z.object({
   executorClaimLeadMaxMs: count(50, 0),
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
-  /** How long a run must last to be told about as running, milliseconds; a shorter one is told about by its end. */
-  executorRunningShownMs: count(20, 0),
+  /**
+   * How long a run must last before its start is recorded and it is shown as RUNNING, milliseconds. Of a shorter one the start is
+   * stored with its end, which saves a write and a message.
+   */
+  executorRunningShownMs: count(100, 0),
   /** From one sign of life to the next, milliseconds. */
   executorBeatMs: count(500, 10),
   /** How long another executor may give none before its runs are given back, milliseconds. */

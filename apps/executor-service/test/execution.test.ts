@@ -1,19 +1,29 @@
 import { type ExecutionState, executionStates, isRefusal } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { claim, close, expire, handBack, isTooLate, skip } from '../src/domain/claim.ts'
+import { claim, close, expire, handBack, isTooLate, skip, start } from '../src/domain/claim.ts'
 import { admit } from '../src/domain/command.ts'
 import { type Execution, maxAttempts, toStatusMessage } from '../src/domain/execution.ts'
-import { finish, lose, maxLosses, requestCancel, takeBack } from '../src/domain/finish.ts'
+import { finish, interrupt, lose, maxLosses, requestCancel, takeBack } from '../src/domain/finish.ts'
 import { failed, readResult, timedOut } from '../src/domain/outcome.ts'
-import { command, delivery, execution, policy, runningExecution, start } from './samples.ts'
+import {
+  claimedExecution,
+  start as clockStart,
+  command,
+  delivery,
+  execution,
+  policy,
+  runningExecution,
+} from './samples.ts'
 
-const at = start + 2000
+const at = clockStart + 2000
+/** When the handler of the samples was called. */
+const startedAt = clockStart + 1000
 const broken = failed('broken', 'It broke.')
 const ending = (change: Partial<Parameters<typeof finish>[1]> = {}) => ({
   epoch: 1,
   at,
-  startedAt: start + 1000,
+  startedAt,
   outcome: readResult({ ok: true }),
   artifacts: [],
   random: 0,
@@ -32,18 +42,18 @@ describe('a command', () => {
       state: 'ready',
       seq: 1,
       epoch: 0,
-      runAt: start + 1000,
+      runAt: startedAt,
     })
   })
 
   it('ends as expired when it was planned before the retention', () => {
-    const record = admit(undefined, command(), delivery({ oldestPlannedAt: start + 1 }))
-    expect(record).toMatchObject({ state: 'expired', endedAt: start })
+    const record = admit(undefined, command(), delivery({ oldestPlannedAt: clockStart + 1 }))
+    expect(record).toMatchObject({ state: 'expired', endedAt: clockStart })
   })
 
   it('is kept however far back its fire time lies, as long as it was planned lately', () => {
-    const late = command({ fireAt: start - 10 * 365 * 86_400_000 })
-    expect(admit(undefined, late, delivery({ oldestPlannedAt: start - 1 })).state).toBe('ready')
+    const late = command({ fireAt: clockStart - 10 * 365 * 86_400_000 })
+    expect(admit(undefined, late, delivery({ oldestPlannedAt: clockStart - 1 })).state).toBe('ready')
   })
 
   const replaced: [string, Execution, boolean][] = [
@@ -80,27 +90,28 @@ describe('a command', () => {
 
 describe('a claim', () => {
   it('makes a new epoch own the record', () => {
-    const record = taken(claim(execution({ epoch: 4 }), { owner: 'two', startsAt: at }))
+    const record = taken(claim(execution({ epoch: 4 }), { owner: 'two' }))
     expect(record).toMatchObject({ state: 'running', epoch: 5, owner: 'two', seq: 2 })
     expect(record.attempts).toEqual([
-      { epoch: 5, executor: 'two', startedAt: at, endedAt: null, outcome: null, error: null },
+      { epoch: 5, executor: 'two', startedAt: null, endedAt: null, outcome: null, error: null },
     ])
   })
 
-  it('keeps the first attempt and the newest ones', () => {
+  it('keeps the first attempt that started and the newest ones', () => {
     let record = execution()
     for (let i = 0; i < 30; i++) {
-      record = taken(claim(record, { owner: 'one', startsAt: at + i }))
+      record = taken(claim(record, { owner: 'one' }))
+      if (i > 2) record = taken(start(record, { epoch: record.epoch, startedAt: at + i, hasHappened: true }))
       record = taken(lose({ ...record, losses: 0 }, { epoch: record.epoch, at: at + i, inDoubt: false }))
     }
     expect(record.attempts).toHaveLength(maxAttempts)
-    expect(record.attempts[0]?.epoch).toBe(1)
+    expect(record.attempts[0]?.epoch).toBe(4)
     expect(record.attempts.at(-1)?.epoch).toBe(30)
-    expect(toStatusMessage(record).timeline.startedAt).toBe(at)
+    expect(toStatusMessage(record).timeline.startedAt).toBe(at + 3)
   })
 
   it.each(['cancelled', 'superseded'] as const)('is undone by a floor (%s) without a try being charged', (by) => {
-    const record = taken(close(runningExecution(), by, at))
+    const record = taken(close(claimedExecution(), by, at))
     expect(record).toMatchObject({
       state: by,
       attempts: [],
@@ -113,7 +124,7 @@ describe('a claim', () => {
   })
 
   it('without an overlap place ends skipped and names the one in the way', () => {
-    expect(taken(skip(runningExecution(), 'exe-other', at))).toMatchObject({
+    expect(taken(skip(claimedExecution(), 'exe-other', at))).toMatchObject({
       state: 'skipped',
       blockedBy: 'exe-other',
       attempts: [],
@@ -121,18 +132,58 @@ describe('a claim', () => {
   })
 
   it('that has not started goes back to ready, as if nothing had been', () => {
-    const record = taken(handBack(runningExecution(), 1, at))
+    const record = taken(handBack(claimedExecution(), 1, at))
     expect(record).toMatchObject({ state: 'ready', owner: null, attempts: [], failures: 0, losses: 0, epoch: 1 })
   })
 
   it('that has not started ends when a cancel came in between', () => {
-    expect(taken(handBack(runningExecution({ cancelRequested: true }), 1, at)).state).toBe('cancelled')
+    expect(taken(handBack(claimedExecution({ cancelRequested: true }), 1, at)).state).toBe('cancelled')
+  })
+
+  it('that has started is not taken back', () => {
+    const answers = [close(runningExecution(), 'cancelled', at), skip(runningExecution(), 'exe-other', at)]
+    for (const answer of [...answers, handBack(runningExecution(), 1, at)]) expect(isRefusal(answer)).toBe(true)
   })
 
   it('is too late after the record has expired', () => {
     const record = execution({ expiresAt: at })
     expect([isTooLate(record, at), isTooLate(record, at + 1), isTooLate(execution(), at)]).toEqual([false, true, false])
     expect(taken(expire(record, at + 1)).state).toBe('expired')
+  })
+})
+
+describe('a start', () => {
+  const begun = { epoch: 1, startedAt: at, hasHappened: false }
+
+  it('is recorded once, and what ends the attempt keeps it', () => {
+    const record = taken(start(claimedExecution(), begun))
+    expect(record).toMatchObject({ state: 'running', seq: 3, epoch: 1, attempts: [{ startedAt: at, endedAt: null }] })
+    expect(start(record, { ...begun, startedAt: at + 7 })).toBe(record)
+    const ends = [
+      finish(record, ending({ startedAt: at + 7 })),
+      interrupt(record, { epoch: 1, at, startedAt: at + 7, inDoubt: false }),
+      lose(record, { epoch: 1, at, inDoubt: false }),
+    ]
+    for (const end of ends) expect(taken(end).attempts[0]).toMatchObject({ startedAt: at, endedAt: at })
+  })
+
+  it('of an attempt that does not own the record is refused', () => {
+    expect(isRefusal(start(claimedExecution({ epoch: 2 }), begun))).toBe(true)
+    expect(isRefusal(start(execution(), begun))).toBe(true)
+  })
+
+  it('is refused after a cancel, unless it has happened', () => {
+    const cancelled = claimedExecution({ cancelRequested: true })
+    expect(isRefusal(start(cancelled, begun))).toBe(true)
+    expect(taken(start(cancelled, { ...begun, hasHappened: true })).attempts[0]?.startedAt).toBe(at)
+  })
+
+  it('that was shown stays when a newer version replaces the execution', () => {
+    const failedOnce = taken(finish(runningExecution(), ending({ outcome: broken })))
+    let record = admit(failedOnce, command({ version: 2 }), delivery())
+    record = taken(finish(taken(claim(record, { owner: 'two' })), ending({ epoch: 2, startedAt: at + 5 })))
+    expect(record).toMatchObject({ version: 2, state: 'succeeded' })
+    expect(toStatusMessage(record).timeline.startedAt).toBe(startedAt)
   })
 })
 
@@ -147,14 +198,14 @@ describe('a finish', () => {
       owner: null,
       seq: 3,
     })
-    expect(record.attempts[0]).toMatchObject({ outcome: 'succeeded', startedAt: start + 1000, endedAt: at })
+    expect(record.attempts[0]).toMatchObject({ outcome: 'succeeded', startedAt, endedAt: at })
   })
 
   it('of a failure waits for the next try with growing waits, then fails for good', () => {
     let record = execution()
     const waits: number[] = []
     while (record.state === 'ready') {
-      record = taken(claim(record, { owner: 'one', startsAt: null }))
+      record = taken(claim(record, { owner: 'one' }))
       record = taken(finish(record, ending({ epoch: record.epoch, outcome: broken })))
       if (record.state === 'ready') waits.push(record.runAt - at)
     }
@@ -214,26 +265,80 @@ describe('a lost executor', () => {
   it('gives the execution back, to run again under a new epoch', () => {
     const record = taken(lose(runningExecution(), { epoch: 1, at, inDoubt: true }))
     expect(record).toMatchObject({ state: 'ready', losses: 1, failures: 0, inDoubt: [{ epoch: 1, lostAt: at }] })
-    expect(record.attempts[0]).toMatchObject({ outcome: 'lost', startedAt: start + 1000 })
+    expect(record.attempts[0]).toMatchObject({ outcome: 'lost', startedAt })
   })
 
   it('leaves nothing in doubt when its process is known to be gone', () => {
     expect(taken(lose(runningExecution(), { epoch: 1, at, inDoubt: false })).inDoubt).toEqual([])
   })
 
-  it('does not claim that an attempt started which was only planned to', () => {
-    const record = taken(lose(runningExecution(), { epoch: 1, at: start + 999, inDoubt: false }))
-    expect(record.attempts[0]?.startedAt).toBe(null)
+  const once = { policy: policy({ onLostLease: 'fail' }) }
+  const cancelled = { cancelRequested: true }
+  type Row = [string, Execution, { state: ExecutionState; losses: number; attempts: number; inDoubt: number }]
+  const rules: Row[] = [
+    ['a first loss', claimedExecution(), { state: 'ready', losses: 1, attempts: 1, inDoubt: 1 }],
+    ['a first loss, started', runningExecution(), { state: 'ready', losses: 1, attempts: 1, inDoubt: 1 }],
+    ['a claim after a loss', claimedExecution({ losses: 1 }), { state: 'ready', losses: 1, attempts: 0, inDoubt: 0 }],
+    ['a start after a loss', runningExecution({ losses: 1 }), { state: 'ready', losses: 2, attempts: 1, inDoubt: 1 }],
+    [
+      'the last but one',
+      runningExecution({ losses: maxLosses }),
+      { state: 'ready', losses: 6, attempts: 1, inDoubt: 1 },
+    ],
+    [
+      'one too many',
+      runningExecution({ losses: maxLosses + 1 }),
+      { state: 'failed', losses: 7, attempts: 1, inDoubt: 1 },
+    ],
+    ['a claim after many', claimedExecution({ losses: 6 }), { state: 'ready', losses: 6, attempts: 0, inDoubt: 0 }],
+    ['at most once, claimed', claimedExecution(once), { state: 'ready', losses: 0, attempts: 0, inDoubt: 0 }],
+    ['at most once, started', runningExecution(once), { state: 'lost', losses: 1, attempts: 1, inDoubt: 1 }],
+    ['cancelled', claimedExecution(cancelled), { state: 'cancelled', losses: 1, attempts: 1, inDoubt: 1 }],
+    [
+      'cancelled, a claim after a loss',
+      claimedExecution({ ...cancelled, losses: 1 }),
+      { state: 'cancelled', losses: 1, attempts: 0, inDoubt: 0 },
+    ],
+    [
+      'cancelled, one too many',
+      runningExecution({ ...cancelled, losses: 6 }),
+      { state: 'cancelled', losses: 7, attempts: 1, inDoubt: 1 },
+    ],
+  ]
+  it.each(rules)('is judged by what is recorded: %s', (_, record, expected) => {
+    const { state, losses, attempts, inDoubt } = taken(lose(record, { epoch: 1, at, inDoubt: true }))
+    expect({ state, losses, attempts: attempts.length, inDoubt: inDoubt.length }).toEqual(expected)
   })
 
-  it('ends it when it must not run twice, was cancelled, or was lost too often', () => {
-    const loss = { epoch: 1, at, inDoubt: true }
-    const once = runningExecution({ policy: policy({ onLostLease: 'fail' }) })
-    expect(taken(lose(once, loss)).state).toBe('lost')
-    expect(taken(lose(runningExecution({ cancelRequested: true }), loss)).state).toBe('cancelled')
-    expect(taken(lose(runningExecution({ losses: maxLosses - 1 }), loss)).state).toBe('ready')
-    const record = taken(lose(runningExecution({ losses: maxLosses }), loss))
-    expect(record).toMatchObject({ state: 'failed', error: { code: 'lost-too-often' } })
+  it('too often is an error that says so', () => {
+    const record = taken(lose(runningExecution({ losses: maxLosses + 1 }), { epoch: 1, at, inDoubt: true }))
+    expect(record).toMatchObject({ failures: 0, error: { code: 'lost-too-often' } })
+  })
+})
+
+describe('an executor that stops', () => {
+  const stop = { epoch: 1, at, startedAt, inDoubt: false }
+
+  it.each([claimedExecution(), runningExecution({ losses: 6, failures: 2 })])('charges the run nothing', (record) => {
+    const { losses, failures } = record
+    const after = taken(interrupt(record, stop))
+    expect(after).toMatchObject({ state: 'ready', owner: null, losses, failures, inDoubt: [], runAt: record.runAt })
+    expect(after.attempts).toMatchObject([{ outcome: 'interrupted', startedAt, endedAt: at, error: null }])
+  })
+
+  it('leaves a run in doubt that does not obey', () => {
+    expect(taken(interrupt(claimedExecution(), { ...stop, inDoubt: true })).inDoubt).toEqual([{ epoch: 1, lostAt: at }])
+  })
+
+  it('ends a run that was cancelled, and one that must not run twice', () => {
+    const cancelled = taken(interrupt(claimedExecution({ cancelRequested: true }), stop))
+    expect(cancelled).toMatchObject({ state: 'cancelled', endedAt: at, attempts: [{ outcome: 'cancelled' }] })
+    const once = taken(interrupt(runningExecution({ policy: policy({ onLostLease: 'fail' }) }), stop))
+    expect(once).toMatchObject({ state: 'lost', losses: 0, attempts: [{ outcome: 'interrupted' }] })
+  })
+
+  it('says nothing about an attempt that is not its own any more', () => {
+    expect(isRefusal(interrupt(claimedExecution({ epoch: 2 }), stop))).toBe(true)
   })
 })
 
@@ -261,6 +366,8 @@ const anyStep = fc.oneof(
   fc.record({ kind: fc.constant('hand-back' as const), epoch: anyEpoch }),
   fc.record({ kind: fc.constant('finish' as const), epoch: anyEpoch, isFailure: fc.boolean() }),
   fc.record({ kind: fc.constant('lose' as const), epoch: anyEpoch, inDoubt: fc.boolean() }),
+  fc.record({ kind: fc.constant('start' as const), epoch: anyEpoch, hasHappened: fc.boolean() }),
+  fc.record({ kind: fc.constant('interrupt' as const), epoch: anyEpoch, inDoubt: fc.boolean() }),
   fc.record({ kind: fc.constant('cancel' as const) }),
   fc.record({ kind: fc.constant('expire' as const) }),
   fc.record({ kind: fc.constant('take-back' as const), epoch: anyEpoch }),
@@ -272,7 +379,7 @@ function apply(record: Execution, step: Step): Execution | { refused: string } {
     case 'admit':
       return admit(record, command({ version: step.version }), delivery())
     case 'claim':
-      return claim(record, { owner: 'one', startsAt: at })
+      return claim(record, { owner: 'one' })
     case 'close':
       return close(record, step.by, at)
     case 'skip':
@@ -283,6 +390,10 @@ function apply(record: Execution, step: Step): Execution | { refused: string } {
       return finish(record, ending({ epoch: step.epoch, ...(step.isFailure ? { outcome: broken } : {}) }))
     case 'lose':
       return lose(record, { epoch: step.epoch, at, inDoubt: step.inDoubt })
+    case 'start':
+      return start(record, { epoch: step.epoch, startedAt: at, hasHappened: step.hasHappened })
+    case 'interrupt':
+      return interrupt(record, { epoch: step.epoch, at, startedAt: at, inDoubt: step.inDoubt })
     case 'cancel':
       return requestCancel(record, at)
     case 'expire':
@@ -320,7 +431,11 @@ describe('an execution under any sequence of steps', () => {
           expect(next.attempts.filter((one) => one.outcome === null)).toHaveLength(next.state === 'running' ? 1 : 0)
           expect(next.endedAt !== null).toBe(endStates.includes(next.state))
           expect(next.attempts.length).toBeLessThanOrEqual(maxAttempts)
-          expect(next.losses).toBeLessThanOrEqual(maxLosses + 1)
+          // What was shown of the first start never changes, and nothing fails by losses alone that never started.
+          const shown = toStatusMessage(record).timeline.startedAt
+          if (shown !== null) expect(toStatusMessage(next).timeline.startedAt).toBe(shown)
+          expect(next.losses).toBeLessThanOrEqual(maxLosses + 2)
+          if (next.state === 'failed' && next.failures === 0) expect(next.attempts.at(-1)?.startedAt).not.toBe(null)
           record = next
         }
       }),

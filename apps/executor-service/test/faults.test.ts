@@ -71,7 +71,7 @@ async function accountOf(world: World, { executionId: id, fireAt }: JobExecuteMe
 }
 
 const fine = { isExplained: true, hasEnded: true, isEarly: false, isTold: true, wasLost: false, wasClaimedOften: false }
-const verbs = ['insert', 'replace', 'claim', 'close', 'skip', 'hand-back', 'finish', 'republish'].map(
+const verbs = ['insert', 'replace', 'claim', 'start', 'close', 'skip', 'hand-back', 'finish', 'republish'].map(
   (step) => `executions.${step}`,
 )
 

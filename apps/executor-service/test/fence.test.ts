@@ -45,6 +45,7 @@ describe('the fence', () => {
   it('lists what runs, tells it to stop at once, and it ends cancelled', async () => {
     const world = await openWorld({ run: obedient })
     await world.command(command(inMs(0)))
+    await world.pass(110)
     const reply = await fence(world, cancel)
     expect(reply.inFlight).toEqual([{ executionId: executionId(), epoch: 1, status: 'RUNNING' }])
     expect(await world.read(executionId())).toMatchObject({ state: 'cancelled', cancelRequested: true, failures: 0 })

@@ -3,16 +3,17 @@ import { openMemoryDatabase } from '@belfry/storage'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { claim } from '../src/domain/claim.ts'
 import type { Execution } from '../src/domain/execution.ts'
+import { maxLosses } from '../src/domain/finish.ts'
 import type { Stored } from '../src/domain/ports.ts'
 import { createRescue } from '../src/loops/rescue.ts'
 import { createExecutorMetrics } from '../src/metrics.ts'
 import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
-import { command, execution, executionId, policy, start } from './samples.ts'
-import { openWorld } from './world.ts'
+import { command, execution, executionId, policy, runningExecution, start } from './samples.ts'
+import { type Call, openWorld } from './world.ts'
 
 const inMs = (ms: number) => ({ fireAt: start + ms })
 const claimed = (from: Execution, owner: string) => {
-  const to = claim(from, { owner, startsAt: start })
+  const to = claim(from, { owner })
   if ('refused' in to) throw new Error(to.detail)
   return to
 }
@@ -21,6 +22,9 @@ async function openStores() {
   onTestFinished(() => db.close())
   return { db, stores: createSqliteStores(db) }
 }
+
+const obedient = ({ context }: Call) =>
+  new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason)))
 
 describe('a command that comes again', () => {
   it('changes nothing and is answered with the state that is there', async () => {
@@ -87,7 +91,7 @@ describe('a restart', () => {
 
   it('does not run again what must run at most once, or has finished', async () => {
     const { db, stores } = await openStores()
-    const once = claimed(execution({ policy: policy({ onLostLease: 'fail' }) }), 'killed')
+    const once = runningExecution({ policy: policy({ onLostLease: 'fail' }), owner: 'killed' })
     const done = execution({ id: executionId(2), state: 'succeeded', endedAt: start })
     await stores.executions.insert([once, done], start)
     const world = await openWorld({ db })
@@ -132,32 +136,61 @@ describe('a stop', () => {
     await world.stop()
   })
 
-  it('tells what runs too long to stop, and it runs again at the next start without a failure', async () => {
+  it('interrupts what runs too long, however often, and charges it nothing', async () => {
     const { db } = await openStores()
-    const first = await openWorld({
-      db,
+    const clock = createManualClock(start)
+    const stops = maxLosses + 2
+    for (let n = 0; n < stops; n++) {
+      const world = await openWorld({ db, clock, config: { shutdownGraceMs: 100 }, run: obedient })
+      if (n === 0) await world.command(command(inMs(0)))
+      await world.pass(10)
+      await world.stop()
+      expect(await world.read(executionId())).toMatchObject({ state: 'ready', failures: 0, losses: 0, inDoubt: [] })
+    }
+    const last = await openWorld({ db, clock })
+    await last.pass(5)
+    const record = await last.read(executionId())
+    expect(record).toMatchObject({ state: 'succeeded', losses: 0, epoch: stops + 1 })
+    const interrupted = Array.from({ length: stops }, () => 'interrupted')
+    expect(record.attempts.map((one) => one.outcome)).toEqual([...interrupted, 'succeeded'])
+    await last.pass(30)
+    expect(last.statuses.at(-1)?.timeline.startedAt).toBe(start)
+  })
+
+  it('counts a success that comes after the run was told to stop', async () => {
+    const world = await openWorld({
       config: { shutdownGraceMs: 100 },
-      run: ({ context }) =>
-        new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason))),
+      run: ({ context }) => new Promise((resolve) => context.signal.addEventListener('abort', () => resolve('done'))),
     })
-    await first.command(command(inMs(0)))
-    await first.stop()
-    expect(await first.read(executionId())).toMatchObject({ state: 'ready', failures: 0, losses: 1, inDoubt: [] })
-    const second = await openWorld({ db, clock: first.clock })
-    await second.pass(5)
-    expect(second.calls.map((one) => one.context.epoch)).toEqual([2])
-    expect(await second.read(executionId())).toMatchObject({ state: 'succeeded' })
+    await world.command(command(inMs(0)))
+    await world.stop()
+    expect(await world.read(executionId())).toMatchObject({ state: 'succeeded', result: 'done' })
+  })
+
+  it('ends a run that was cancelled meanwhile', async () => {
+    const config = { shutdownGraceMs: 100, executorAbortGraceMs: 100 }
+    const world = await openWorld({ config, run: () => new Promise(() => undefined) })
+    await world.command(command(inMs(0)))
+    const [stored] = await world.stores.executions.find([executionId()])
+    const { handle, execution: from } = stored!
+    const to = { ...from, cancelRequested: true, seq: from.seq + 1 }
+    await world.stores.executions.swap('close', [{ handle, from, to }], start)
+    await world.stop()
+    const record = await world.read(executionId())
+    expect(record).toMatchObject({ state: 'cancelled', losses: 0, attempts: [{ outcome: 'cancelled' }] })
   })
 })
 
 describe('a run that does not hear that the executor stops', () => {
-  it('is given up after the grace time, and its epoch stays in doubt', async () => {
+  it('is interrupted after the grace time, and its epoch stays in doubt', async () => {
     const { db } = await openStores()
     const config = { shutdownGraceMs: 100, executorAbortGraceMs: 100 }
     const world = await openWorld({ db, config, run: () => new Promise(() => undefined) })
     await world.command(command(inMs(0)))
     await world.stop()
-    expect(await world.read(executionId())).toMatchObject({ state: 'ready', inDoubt: [{ epoch: 1 }], failures: 0 })
+    const record = await world.read(executionId())
+    expect(record).toMatchObject({ state: 'ready', inDoubt: [{ epoch: 1 }], failures: 0, losses: 0 })
+    expect(record.attempts.map((one) => one.outcome)).toEqual(['interrupted'])
   })
 })
 

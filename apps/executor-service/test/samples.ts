@@ -47,7 +47,14 @@ export const execution = (change: Partial<Execution> = {}): Execution => ({
   ...change,
 })
 
-/** A record at its first attempt. */
+/** A record that is claimed for its first attempt, which has no recorded start. */
+export const claimedExecution = (change: Partial<Execution> = {}): Execution =>
+  runningExecution({
+    attempts: [{ epoch: 1, executor: 'one', startedAt: null, endedAt: null, outcome: null, error: null }],
+    ...change,
+  })
+
+/** A record at its first attempt, whose start is recorded. */
 export const runningExecution = (change: Partial<Execution> = {}): Execution =>
   execution({
     state: 'running',

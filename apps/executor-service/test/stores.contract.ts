@@ -15,7 +15,7 @@ function taken(answer: Execution | Refusal): Execution {
   if (isRefusal(answer)) throw new Error(answer.detail)
   return answer
 }
-const claimed = (from: Execution, owner = 'one') => taken(claim(from, { owner, startsAt: at }))
+const claimed = (from: Execution, owner = 'one') => taken(claim(from, { owner }))
 const finished = (from: Execution, outcome = readResult('done')) =>
   taken(finish(from, { epoch: from.epoch, at, startedAt: at - 5, outcome, artifacts: [], random: 0 }))
 

@@ -33,10 +33,12 @@ export interface Call {
 /** Calls on their way to the store thread; when there are none, nothing more happens until the clock is turned. */
 function countCalls(db: Database) {
   let open = 0
+  let isDead = false
   const failing = new Set<string>()
   const counted =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>, isWrite: boolean) =>
     async (...args: A): Promise<R> => {
+      if (isDead) throw new Error('the process is dead')
       if (isWrite && failing.has(String(args[0]))) throw new Error(`told to fail: ${args[0]}`)
       open += 1
       try {
@@ -52,7 +54,10 @@ function countCalls(db: Database) {
     read: counted(db.read, false),
     readEach: counted(db.readEach, false),
   }
-  return { db: counting, failing, isIdle: () => open === 0 }
+  const die = () => {
+    isDead = true
+  }
+  return { db: counting, failing, isIdle: () => open === 0, die }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -106,7 +111,7 @@ export async function openWorld(options: WorldOptions = {}) {
   const registry = createMetrics()
   const metrics = registry.forService('executor-service')
   const opened = options.db ?? (await openMemoryDatabase(migrations))
-  const { db, failing, isIdle } = countCalls(opened)
+  const { db, failing, isIdle, die } = countCalls(opened)
   const groups = { 'job-execute': ['executor-service'], 'job-status': ['test'], 'job-dead-letter': ['test'] }
   const bus = createMemoryBus({ clock, ids, sender: 'test', freeze: true, groups })
   const tokens = createTokens(clock)
@@ -167,6 +172,7 @@ export async function openWorld(options: WorldOptions = {}) {
     return found.execution
   }
 
+  let isKilled = false
   const test = {
     service,
     clock,
@@ -196,6 +202,12 @@ export async function openWorld(options: WorldOptions = {}) {
       return service.app.inject({ method: 'GET', url, headers: { authorization: tokens.bearer(userId, 'user') } })
     },
     metric: async (name: string) => (await registry.render()).split('\n').filter((line) => line.startsWith(name)),
+    /** As kill -9 does: what is in the store stays, and nothing else happens any more. */
+    async kill() {
+      isKilled = true
+      die()
+      await service.app.close()
+    },
     async stop() {
       const stopping = service.stop()
       let isStopped = false
@@ -210,7 +222,7 @@ export async function openWorld(options: WorldOptions = {}) {
   await settle()
   onTestFinished(async () => {
     failing.clear()
-    await test.stop()
+    if (!isKilled) await test.stop()
     if (!options.db) await opened.close()
   })
   return test

@@ -12,6 +12,7 @@ export type ExecutionError = z.infer<typeof executionError>
 export const attemptRecord = z.strictObject({
   epoch: z.number().int().min(1),
   executor: z.string(),
+  /** When the handler was called; null until that is recorded, and where it never was. It does not change afterwards. */
   startedAt: epochMs.nullable(),
   endedAt: epochMs.nullable(),
   outcome: z.enum(attemptOutcomes).nullable(),
@@ -54,6 +55,7 @@ export const jobStatusMessage = z.strictObject({
   epoch: z.number().int().nonnegative(),
   attempts: z.array(attemptRecord),
   failures: z.number().int().nonnegative(),
+  /** Attempts that started, or may have, and whose executor was lost. The first one is not charged. */
   losses: z.number().int().nonnegative(),
   cancelRequested: z.boolean(),
   blockedBy: z.string().nullable(),

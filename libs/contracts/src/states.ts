@@ -39,10 +39,21 @@ const endStatuses: Record<Exclude<ExecutionState, 'ready' | 'running'>, Executio
   lost: 'LOST',
 }
 
-/** The word the API shows: `ready` is SCHEDULED, or RETRYING once an attempt has failed. */
-export function executionStatusOf(execution: { state: ExecutionState; failures: number }): ExecutionStatus {
-  if (execution.state === 'ready') return execution.failures > 0 ? 'RETRYING' : 'SCHEDULED'
-  return execution.state === 'running' ? 'RUNNING' : endStatuses[execution.state]
+interface StatusSource {
+  readonly state: ExecutionState
+  readonly failures: number
+  /** While `running`, the last one is open: `startedAt` is null until its start is recorded. */
+  readonly attempts: readonly { readonly startedAt: number | null }[]
+}
+
+/**
+ * The word that the API shows. `ready` is SCHEDULED, or RETRYING once an attempt has failed; so is a claim whose start is
+ * not recorded: it waits for its time or for a slot, or has run for less than `BELFRY_EXECUTOR_RUNNING_SHOWN_MS`.
+ */
+export function executionStatusOf({ state, failures, attempts }: StatusSource): ExecutionStatus {
+  if (state !== 'ready' && state !== 'running') return endStatuses[state]
+  if (state === 'running' && attempts.at(-1)?.startedAt !== null) return 'RUNNING'
+  return failures > 0 ? 'RETRYING' : 'SCHEDULED'
 }
 
 /** Nothing of its own accord follows: neither waiting to run nor running. */
@@ -77,8 +88,8 @@ export type JobStatusWord = (typeof jobStatuses)[number]
 export const executionCauses = ['schedule', 'manual', 'retry', 'backfill'] as const
 export type ExecutionCause = (typeof executionCauses)[number]
 
-/** How one attempt ended. */
-export const attemptOutcomes = ['succeeded', 'failed', 'lost', 'cancelled', 'timed-out'] as const
+/** How one attempt ended; `interrupted` by an orderly stop of its executor. */
+export const attemptOutcomes = ['succeeded', 'failed', 'lost', 'cancelled', 'timed-out', 'interrupted'] as const
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
 export const roles = ['viewer', 'user', 'operator', 'admin'] as const

@@ -11,11 +11,16 @@ import {
   jobStatuses,
 } from '../src/index.ts'
 
-const shown: [ExecutionState, number, ExecutionStatus, boolean][] = [
+const waits = { startedAt: null }
+const started = { startedAt: 1 }
+const shown: [ExecutionState, number, ExecutionStatus, boolean, { startedAt: number | null }?][] = [
   ['ready', 0, 'SCHEDULED', false],
   ['ready', 1, 'RETRYING', false],
-  ['running', 0, 'RUNNING', false],
-  ['running', 2, 'RUNNING', false],
+  ['ready', 0, 'SCHEDULED', false, started],
+  ['running', 0, 'RUNNING', false, started],
+  ['running', 2, 'RUNNING', false, started],
+  ['running', 0, 'SCHEDULED', false, waits],
+  ['running', 2, 'RETRYING', false, waits],
   ['succeeded', 0, 'SUCCESS', true],
   ['succeeded', 3, 'SUCCESS', true],
   ['failed', 4, 'FAILED', true],
@@ -27,8 +32,8 @@ const shown: [ExecutionState, number, ExecutionStatus, boolean][] = [
 ]
 
 describe('the state of an execution', () => {
-  it.each(shown)('%s after %d failures is shown as %s', (state, failures, status, ended) => {
-    expect(executionStatusOf({ state, failures })).toBe(status)
+  it.each(shown)('%s after %d failures is shown as %s (%s %o)', (state, failures, status, ended, newest) => {
+    expect(executionStatusOf({ state, failures, attempts: newest ? [newest] : [] })).toBe(status)
     expect(isEnded(state)).toBe(ended)
   })
 

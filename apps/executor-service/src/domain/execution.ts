@@ -63,10 +63,11 @@ export interface Execution {
   readonly epoch: number
   /** The executor instance that runs it; null unless running. */
   readonly owner: string | null
-  /** The first and the newest ones, at most `maxAttempts`. While running, the last one is the one at work. */
+  /** The first that started and the newest ones, at most `maxAttempts`. While running, the last one is the one at work. */
   readonly attempts: readonly AttemptRecord[]
   readonly inDoubt: readonly Doubt[]
   readonly failures: number
+  /** Attempts that started, or may have, and whose executor was lost. */
   readonly losses: number
   readonly cancelRequested: boolean
   readonly blockedBy: string | null
@@ -89,10 +90,24 @@ export function ended(at: number): Pick<Execution, 'owner' | 'endedAt'> {
   return { owner: null, endedAt: at }
 }
 
-/** Adds an attempt; when the list is full the second one goes, because the first tells how late the start was. */
+/** Adds an attempt. When the list is full the oldest one goes, but not the first that started: it tells how late that was. */
 export function withAttempt(attempts: readonly AttemptRecord[], added: AttemptRecord): AttemptRecord[] {
-  const kept = attempts.length < maxAttempts ? attempts : [...attempts.slice(0, 1), ...attempts.slice(2)]
-  return [...kept, added]
+  if (attempts.length < maxAttempts) return [...attempts, added]
+  const place = attempts[0]?.startedAt === null ? 0 : 1
+  return [...attempts.toSpliced(place, 1), added]
+}
+
+/** When the attempt at work started, as it is recorded; null when it is not, or none is at work. */
+export function recordedStart({ state, attempts }: Execution): number | null {
+  return state === 'running' ? (attempts.at(-1)?.startedAt ?? null) : null
+}
+
+/**
+ * Whether the start of an attempt is recorded before its handler is called, so that a claim without a recorded start is
+ * known not to have started (protocol.md step 13): after the first loss, and for jobs that must run at most once.
+ */
+export function recordsStartFirst({ losses, policy }: Execution): boolean {
+  return losses > 0 || policy.onLostLease === 'fail'
 }
 
 /** The attempts without the one at work: what never started was no attempt. */

@@ -1,4 +1,5 @@
 import { type ExecutionError, isEnded, type Refusal } from '@belfry/contracts'
+import { handBack } from './claim.ts'
 import {
   changed,
   type Execution,
@@ -6,6 +7,8 @@ import {
   illegal,
   isOwnedBy,
   maxAttempts,
+  recordedStart,
+  recordsStartFirst,
   type StoredArtifact,
   stale,
   withOpenAttempt,
@@ -25,7 +28,7 @@ export type RunOutcome =
 export interface FinishInput {
   readonly epoch: number
   readonly at: number
-  /** When the handler was called, epoch milliseconds. */
+  /** When the handler was called, epoch milliseconds; it stands where no start was recorded before. */
   readonly startedAt: number
   readonly outcome: RunOutcome
   readonly artifacts: readonly StoredArtifact[]
@@ -47,7 +50,8 @@ function mergeArtifacts(old: readonly StoredArtifact[], added: readonly StoredAr
  */
 export function finish(execution: Execution, input: FinishInput): Execution | Refusal {
   if (!isOwnedBy(execution, input.epoch)) return stale(execution, input.epoch)
-  const { at, outcome, startedAt } = input
+  const { at, outcome } = input
+  const startedAt = recordedStart(execution) ?? input.startedAt
   const artifacts = mergeArtifacts(execution.artifacts, input.artifacts)
   if (outcome.kind === 'succeeded') {
     const attempts = withOpenAttempt(execution, { startedAt, endedAt: at, outcome: 'succeeded' })
@@ -72,7 +76,7 @@ export function finish(execution: Execution, input: FinishInput): Execution | Re
   return changed(execution, { ...failed, state: 'ready', owner: null, runAt: at + delayMs })
 }
 
-/** Lost executors that an execution outlives (time.md, "Failed: retry"); one more and it has failed. */
+/** Charged losses that an execution survives (time.md, "Failed: retry"); one more and it has failed. */
 export const maxLosses = 5
 
 export interface LossInput {
@@ -82,24 +86,51 @@ export interface LossInput {
   readonly inDoubt: boolean
 }
 
+/** The epochs in doubt with this one, where its handler may still be at work. */
+function doubted({ inDoubt }: Execution, { epoch, at, inDoubt: isDoubtful }: LossInput): Execution['inDoubt'] {
+  return isDoubtful ? [...inDoubt, { epoch, lostAt: at }].slice(-maxAttempts) : inDoubt
+}
+
+/** Where an execution goes whose attempt ended without an outcome of its own, by what was asked and by its policy. */
+function afterNoOutcome(execution: Execution, left: Partial<Execution>, at: number): Execution {
+  if (execution.cancelRequested) return changed(execution, { ...left, state: 'cancelled', ...ended(at) })
+  if (execution.policy.onLostLease === 'fail') return changed(execution, { ...left, state: 'lost', ...ended(at) })
+  return changed(execution, { ...left, state: 'ready', owner: null })
+}
+
 /**
- * Its executor is gone (protocol.md step 13): back to ready, unless it was cancelled, must not run twice (`lost`), or has
- * been lost too often (`failed`: what takes its executor down every time would do so for ever).
+ * Its executor is gone (protocol.md step 13): back to ready, unless it was cancelled or must not run twice (`lost`). The first
+ * loss is not charged. After it every start is recorded before the handler is called: an attempt without a recorded start is
+ * handed back as if it had never been claimed, and one with a recorded start is charged. Beyond `maxLosses` the execution has
+ * failed, because a run that takes its executor down every time would do so for ever.
  */
-export function lose(execution: Execution, { epoch, at, inDoubt }: LossInput): Execution | Refusal {
+export function lose(execution: Execution, input: LossInput): Execution | Refusal {
+  const { epoch, at } = input
   if (!isOwnedBy(execution, epoch)) return stale(execution, epoch)
-  const open = execution.attempts.at(-1)
-  const startedAt = open?.startedAt != null && open.startedAt <= at ? open.startedAt : null
-  const lost = {
-    losses: execution.losses + 1,
-    attempts: withOpenAttempt(execution, { startedAt, endedAt: at, outcome: 'lost' }),
-    inDoubt: inDoubt ? [...execution.inDoubt, { epoch, lostAt: at }].slice(-maxAttempts) : execution.inDoubt,
-  }
-  if (execution.cancelRequested) return changed(execution, { ...lost, state: 'cancelled', ...ended(at) })
-  if (execution.policy.onLostLease === 'fail') return changed(execution, { ...lost, state: 'lost', ...ended(at) })
-  if (lost.losses <= maxLosses) return changed(execution, { ...lost, state: 'ready', owner: null })
-  const error = { code: 'lost-too-often', message: `Its executor was lost ${lost.losses} times.` }
+  if (recordedStart(execution) === null && recordsStartFirst(execution)) return handBack(execution, epoch, at)
+  const losses = execution.losses + 1
+  const attempts = withOpenAttempt(execution, { endedAt: at, outcome: 'lost' })
+  const lost = { losses, attempts, inDoubt: doubted(execution, input) }
+  const charged = losses - 1
+  if (execution.cancelRequested || charged <= maxLosses) return afterNoOutcome(execution, lost, at)
+  const error = { code: 'lost-too-often', message: `Its executor was lost ${losses} times while it ran.` }
   return changed(execution, { ...lost, state: 'failed', error, ...ended(at) })
+}
+
+/**
+ * The attempt was told to stop because its executor stops, and did not succeed: back to ready, unless it was cancelled or must
+ * not run twice. Neither a try nor a loss is charged.
+ */
+export function interrupt(
+  execution: Execution,
+  input: LossInput & { readonly startedAt: number },
+): Execution | Refusal {
+  const { epoch, at } = input
+  if (!isOwnedBy(execution, epoch)) return stale(execution, epoch)
+  const startedAt = recordedStart(execution) ?? input.startedAt
+  const outcome = execution.cancelRequested ? 'cancelled' : 'interrupted'
+  const attempts = withOpenAttempt(execution, { startedAt, endedAt: at, outcome })
+  return afterNoOutcome(execution, { attempts, inDoubt: doubted(execution, input) }, at)
 }
 
 /**

@@ -27,6 +27,7 @@ export type Step =
   | 'close'
   | 'skip'
   | 'expire'
+  | 'start'
   | 'hand-back'
   | 'finish'
   | 'lose'

@@ -9,7 +9,7 @@ import type { Handler } from '../handlers/handler.ts'
 import { createArmed } from './armed.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import { createGather } from './gather.ts'
-import { createRun, type Run } from './run.ts'
+import { createRun, type Run, storedOf } from './run.ts'
 import type { Slots } from './slots.ts'
 
 export interface ClaimsOptions {
@@ -27,8 +27,6 @@ export interface ClaimsOptions {
   readonly storeRetryMs: number
   /** Records were changed, and the changes are stored. */
   readonly onChanged: (stored: readonly Stored[]) => void
-  /** These run now. A run that is over within a moment is told about once, by its end. */
-  readonly onClaimed: (stored: readonly Stored[]) => void
 }
 
 /**
@@ -58,7 +56,7 @@ export interface Claims {
 }
 
 export function createClaims(options: ClaimsOptions): Claims {
-  const { stores, clock, log, slots, lead, storeRetryMs, onChanged, onClaimed } = options
+  const { stores, clock, log, slots, lead, storeRetryMs, onChanged } = options
   const held = new Map<Handle, Run>()
   const underWay = new Set<Promise<unknown>>()
   let isStopping = false
@@ -86,13 +84,8 @@ export function createClaims(options: ClaimsOptions): Claims {
     slots.release(run)
   }
 
-  /** A slot is free: the start will be on time. Otherwise nobody knows yet. */
-  function startsAt(execution: Execution): number | null {
-    return slots.isFree(execution.pool) ? Math.max(clock.now(), execution.runAt) : null
-  }
-
   function claimed(execution: Execution) {
-    return claim(execution, { owner: options.instance(), startsAt: startsAt(execution) })
+    return claim(execution, { owner: options.instance() })
   }
 
   function claimBatch(batch: readonly Stored[], isClosed: (pool: Execution['pool']) => boolean): void {
@@ -143,9 +136,7 @@ export function createClaims(options: ClaimsOptions): Claims {
       if (!isFailing) log.warn({ err, executions: runs.length }, 'a claim failed, giving it back')
       return giveBackAll(runs)
     }
-    if (won.length === 0) return
-    onClaimed(won.map(storedOf))
-    if (await admit(won)) lead.observe(clock.monotonic() - begunAt)
+    if (won.length > 0 && (await admit(won))) lead.observe(clock.monotonic() - begunAt)
   }
 
   /**
@@ -249,9 +240,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     },
     adopt(stored) {
       if (stored.length === 0) return
-      const runs = stored.map(hold)
-      onClaimed(stored)
-      track(admit(runs))
+      track(admit(stored.map(hold)))
     },
     async stop() {
       isStopping = true
@@ -264,8 +253,6 @@ export function createClaims(options: ClaimsOptions): Claims {
 }
 
 const hasNotStarted = ({ phase }: Run) => phase === 'admitting' || phase === 'waiting'
-
-const storedOf = ({ handle, execution, size }: Run): Stored => ({ handle, execution, size })
 
 function expireLate(execution: Execution, now: number) {
   return isTooLate(execution, now) ? expire(execution, now) : execution

@@ -2,12 +2,12 @@ import { isRefusal, type Refusal } from '@belfry/contracts'
 import type { Clock, Logger } from '@belfry/service'
 import { change, changedOnes } from '../domain/change.ts'
 import type { Execution } from '../domain/execution.ts'
-import { finish, lose, type RunOutcome, takeBack } from '../domain/finish.ts'
+import { finish, interrupt, type RunOutcome, takeBack } from '../domain/finish.ts'
 import type { Stored, Stores } from '../domain/ports.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import { createGather } from './gather.ts'
 import { artifactsOf, type Keepsakes } from './keepsakes.ts'
-import type { Run } from './run.ts'
+import { type Run, storedOf } from './run.ts'
 
 export interface FinishesOptions {
   readonly stores: Stores
@@ -45,10 +45,15 @@ export function createFinishes(options: FinishesOptions): Finishes {
   let isStopping = false
   let isFailing = false
   const gather = createGather<Ending>((endings) => {
-    const plain = endings.filter(({ run }) => !keepsakes.isPending(run))
+    const plain = endings.filter((one) => !mustWait(one))
     if (plain.length > 0) track(record(plain))
-    if (plain.length < endings.length) track(record(endings.filter(({ run }) => keepsakes.isPending(run))))
+    if (plain.length < endings.length) track(record(endings.filter(mustWait)))
   })
+
+  /** Logs and artifacts are stored before the end; and a start that is being recorded would change the record under it. */
+  function mustWait({ run }: Ending): boolean {
+    return keepsakes.isPending(run) || run.startWrite !== null
+  }
 
   function track(work: Promise<void>): void {
     underWay.add(work)
@@ -56,18 +61,19 @@ export function createFinishes(options: FinishesOptions): Finishes {
   }
 
   function decide(execution: Execution, { run, outcome, at }: Ending): Execution | Refusal {
-    const { epoch } = run.execution
-    const isOurs = run.abortedFor === 'shutdown' && outcome.kind === 'failed'
-    // Told to stop for our sake: no failure of the job. Nothing is in doubt when its handler is done.
-    if (isOurs) return lose(execution, { epoch, at, inDoubt: run.isDeaf })
     const { startedAt } = run
+    const { epoch } = run.execution
+    const isOursToStop = run.abortedFor === 'shutdown' || run.abortedFor === 'gone'
+    // The executor stopped it, so it is no failure of the job. Nothing is in doubt when its handler is done.
+    if (isOursToStop && outcome.kind === 'failed')
+      return interrupt(execution, { epoch, at, startedAt, inDoubt: run.isDeaf })
     return finish(execution, { epoch, at, startedAt, outcome, artifacts: artifactsOf(run), random: options.random() })
   }
 
   /** Attempts that own nothing any more: counted, and their epochs are in doubt no longer. */
   async function takeBackStale(endings: readonly Ending[]): Promise<void> {
     metrics.staleCompletions(endings.length)
-    const stored = endings.map(({ run: { handle, execution, size } }) => ({ handle, execution, size }))
+    const stored = endings.map(({ run }) => storedOf(run))
     const decideOne = (execution: Execution, place: number) =>
       takeBack(execution, endings[place]?.run.execution.epoch ?? 0)
     const found = await stores.executions.read(stored.map((one) => one.handle))
@@ -77,11 +83,13 @@ export function createFinishes(options: FinishesOptions): Finishes {
 
   async function recordOnce(endings: readonly Ending[]): Promise<void> {
     const runs = endings.map((one) => one.run)
+    const startWrites = runs.flatMap((run) => run.startWrite ?? [])
+    if (startWrites.length > 0) await Promise.all(startWrites)
     if (runs.some(keepsakes.isPending)) await keepsakes.store(runs)
     const changes = await change(
       stores.executions,
       'finish',
-      runs.map(({ handle, execution, size }) => ({ handle, execution, size })),
+      runs.map(storedOf),
       (execution, place) => decide(execution, endings[place] as Ending),
       clock.now(),
     )
@@ -130,7 +138,7 @@ export function createFinishes(options: FinishesOptions): Finishes {
   }
 }
 
-/** After a failure, with a try left: the attempts of a loss are told apart by their outcome. */
+/** After a failure, with a try left: an attempt that was interrupted is told apart by its outcome. */
 function isRetried({ state, attempts }: Execution): boolean {
-  return state === 'ready' && attempts.at(-1)?.outcome !== 'lost'
+  return state === 'ready' && attempts.at(-1)?.outcome !== 'interrupted'
 }

@@ -20,11 +20,16 @@ export interface Run {
   readonly handler: Handler | undefined
   /** The record as this executor last saw it: running, and owned by this attempt. */
   execution: Execution
-  /** `admitting`: the job's admission is being asked · `waiting`: for its time or a slot · `settled`: the attempt is over. */
-  phase: 'admitting' | 'waiting' | 'started' | 'settled'
+  /**
+   * `admitting`: the job's admission is being asked · `waiting`: for its time or a slot · `starting`: its start is being recorded,
+   * before its handler is called · `settled`: the attempt is over.
+   */
+  phase: 'admitting' | 'waiting' | 'starting' | 'started' | 'settled'
   /** The start while it waits, then the deadline, then the end of the grace time. */
   timer: Timer | null
   startedAt: number
+  /** The write of its start, while it is under way; never rejects. */
+  startWrite: Promise<void> | null
   abortedFor: AbortReason | null
   /** It did not stop when it was told to: its attempt is over, but its handler may still be at work. */
   isDeaf: boolean
@@ -42,6 +47,7 @@ export function createRun({ handle, size, execution }: Stored, handler: Handler 
     phase: 'admitting',
     timer: null,
     startedAt: 0,
+    startWrite: null,
     abortedFor: null,
     isDeaf: false,
     controller: null,
@@ -49,6 +55,9 @@ export function createRun({ handle, size, execution }: Stored, handler: Handler 
     files: null,
   }
 }
+
+/** The record as this executor last saw it, as the stores take it. */
+export const storedOf = ({ handle, execution, size }: Run): Stored => ({ handle, execution, size })
 
 export interface ContextLimits {
   readonly log: LogLimits

@@ -24,6 +24,7 @@ export interface RunnerOptions {
 
 /** Calls handlers, and watches over them until their attempt is over (protocol.md step 10). */
 export interface Runner {
+  /** Calls the handler, unless the run was told to stop while its start was recorded. */
   start(run: Run): void
   /** Tells a started run to stop; when it does not within the grace time, its attempt is over all the same. */
   abort(run: Run, reason: AbortReason): void
@@ -69,8 +70,10 @@ export function createRunner(options: RunnerOptions): Runner {
     abort,
     start(run) {
       const now = clock.now()
+      // A start that is recorded already stays the one that counts.
+      if (run.phase !== 'starting') run.startedAt = now
       run.phase = 'started'
-      run.startedAt = now
+      if (run.abortedFor !== null) return settle(run, readThrown(abortError(run.abortedFor)))
       metrics.started(run.execution, now - run.execution.runAt)
       run.timer = clock.callAfter(run.execution.policy.timeoutMs, () => abort(run, 'timeout'))
       try {

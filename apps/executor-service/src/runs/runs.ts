@@ -10,6 +10,7 @@ import { createKeepsakes } from './keepsakes.ts'
 import type { AbortReason, Run } from './run.ts'
 import { createRunner } from './runner.ts'
 import { createSlots, type Slots } from './slots.ts'
+import { createStarts } from './starts.ts'
 
 export interface RunsOptions {
   readonly stores: Stores
@@ -75,8 +76,9 @@ export function createRuns(options: RunsOptions): Runs {
     onLine: keepsakes.onLine,
     onSettled(run, outcome) {
       slots.vacate(run)
+      starts.forget(run)
       finishes.add(run, outcome)
-      if (onIdle && started().length === 0) onIdle()
+      onLess()
     },
   })
   const slots = createSlots({
@@ -84,7 +86,7 @@ export function createRuns(options: RunsOptions): Runs {
     limits: { io: config.executorIoConcurrency, cpu: config.executorConcurrency },
     ahead: config.executorClaimAhead,
     heldSize: config.executorHeldSize,
-    begin: runner.start,
+    begin: (run) => starts.begin(run),
     onRoom,
   })
   const claims: Claims = createClaims({
@@ -98,18 +100,32 @@ export function createRuns(options: RunsOptions): Runs {
     armed: { count: config.executorArmed, size: config.executorHeldSize },
     storeRetryMs,
     onChanged,
-    onClaimed(stored) {
-      clock.callAfter(config.executorRunningShownMs, () => publish(stored.filter(stillRuns)))
+  })
+  const starts = createStarts({
+    executions: stores.executions,
+    clock,
+    log,
+    shownMs: config.executorRunningShownMs,
+    storeRetryMs,
+    call: runner.start,
+    onRefused(run) {
+      slots.vacate(run)
+      claims.giveBack(run)
+      onLess()
     },
+    publish,
   })
 
-  const stillRuns = ({ handle, execution }: Stored) => claims.held.get(handle)?.execution.seq === execution.seq
-  const started = () => [...claims.held.values()].filter((run) => run.phase === 'started')
+  const started = () => [...claims.held.values()].filter(({ phase }) => phase === 'started' || phase === 'starting')
 
   function stopRun(run: Run, reason: AbortReason): void {
     if (run.phase === 'started') runner.abort(run, reason)
     else if (run.phase === 'waiting') claims.giveBack(run)
-    else if (run.phase === 'admitting') run.abortedFor = reason
+    else if (run.phase !== 'settled') run.abortedFor = reason
+  }
+
+  function onLess(): void {
+    if (onIdle && started().length === 0) onIdle()
   }
 
   /** Resolves when no handler is at work any more, or after `waitMs`. */
@@ -140,8 +156,11 @@ export function createRuns(options: RunsOptions): Runs {
       await idle(config.shutdownGraceMs)
       const left = started()
       if (left.length > 0) log.warn({ executions: left.length }, 'runs are told to stop')
-      for (const run of left) runner.abort(run, 'shutdown')
+      for (const run of left) stopRun(run, 'shutdown')
       await idle(config.executorAbortGraceMs)
+      await starts.stop()
+      // Runs whose start was refused meanwhile are given back.
+      await claims.stop()
       await finishes.stop()
       await keepsakes.stop()
     },

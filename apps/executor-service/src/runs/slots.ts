@@ -10,7 +10,7 @@ export interface SlotsOptions {
   readonly ahead: number
   /** What all held runs may take up in memory, characters of their commands. */
   readonly heldSize: number
-  /** Calls the handler. */
+  /** Starts the run, which has a slot now. */
   readonly begin: (run: Run) => void
   /** There is room again after some were turned away. */
   readonly onRoom: () => void
@@ -23,8 +23,6 @@ export interface SlotsOptions {
 export interface Slots {
   /** How many more may be claimed. */
   room(pool: Pool): number
-  /** No more are held than have slots: whoever is held now starts on time. */
-  isFree(pool: Pool): boolean
   /** The run is claimed, or about to be. */
   hold(run: Run): void
   /** Room for runs that are not known yet; taken back with a negative number. */
@@ -137,7 +135,6 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
 
   return {
     room,
-    isFree: (pool) => states[pool].held <= states[pool].limit,
     hold(run) {
       stateOf(run).held += 1
       size += run.size

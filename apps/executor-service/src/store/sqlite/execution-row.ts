@@ -95,13 +95,8 @@ export function changesOutcome(from: Execution, to: Execution): boolean {
 /** When the newest epoch in doubt was lost: what the fence's list asks for. */
 export const doubtAt = (execution: Execution): number | null => execution.inDoubt.at(-1)?.lostAt ?? null
 
-/** When the attempt at work starts; null when none is, or it still waits for a slot. */
-export function startsAt(execution: Execution): number | null {
-  return execution.state === 'running' ? (execution.attempts.at(-1)?.startedAt ?? null) : null
-}
-
 const columnsWith = (command: string) =>
-  `e.n, e.id, e.state, e.pool, e.priority, e.runAt, e.seq, e.epoch, e.owner, e.startsAt, e.cancelRequested, ${command}, o.body`
+  `e.n, e.id, e.state, e.pool, e.priority, e.runAt, e.seq, e.epoch, e.owner, e.startedAt, e.cancelRequested, ${command}, o.body`
 
 /** The columns that `storedOf` reads, in its order. */
 export const storedColumns = columnsWith('e.command')
@@ -118,7 +113,7 @@ type Columns = [
   seq: number,
   epoch: number,
   owner: string | null,
-  startsAt: number | null,
+  startedAt: number | null,
   cancelRequested: number,
   command: string,
   body: string | null,
@@ -126,11 +121,11 @@ type Columns = [
 
 /** The record of one row of `storedColumns`. */
 export function storedOf(row: SqlRow): Stored {
-  const [n, id, state, pool, priority, runAt, seq, epoch, owner, starts, cancelRequested, command, body] =
+  const [n, id, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, command, body] =
     row as unknown as Columns
   const outcome = body === null ? noOutcome : (JSON.parse(body) as Outcome)
   const executor = owner ?? ''
-  const open: AttemptRecord = { epoch, executor, startedAt: starts, endedAt: null, outcome: null, error: null }
+  const open: AttemptRecord = { epoch, executor, startedAt, endedAt: null, outcome: null, error: null }
   const isRunning = executionStates[state] === 'running'
   const execution: Execution = {
     ...(JSON.parse(command) as Command & { policy: ExecutionPolicy }),

@@ -1,6 +1,6 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { Call, Database, SqlRow } from '@belfry/storage'
-import type { Execution, Pool } from '../../domain/execution.ts'
+import { type Execution, type Pool, recordedStart } from '../../domain/execution.ts'
 import type { ExecutionStore, Swap } from '../../domain/ports.ts'
 import {
   changesOutcome,
@@ -11,7 +11,6 @@ import {
   outcomeText,
   poolNumber,
   poolOfNumber,
-  startsAt,
   stateNumber,
   storedColumns,
   storedOf,
@@ -32,11 +31,11 @@ function dueQuery(pool: Pool, runAt: string): string {
 function prepare(db: Database) {
   return {
     insert: db.statement(`INSERT INTO executions
-      (id, jobNo, state, pool, priority, runAt, seq, epoch, owner, startsAt, cancelRequested, changedAt, command)
+      (id, jobNo, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
-    swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startsAt = ?,
+    swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
       cancelRequested = ?, changedAt = ?, doubtAt = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
-    replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startsAt = ?,
+    replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
       cancelRequested = ?, changedAt = ?, doubtAt = ?, pool = ?, priority = ?, command = ?
       WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     outcome: db.statement(`INSERT INTO outcomes (n, body) SELECT ?, ? WHERE changes() = 1
@@ -103,7 +102,7 @@ function insertRow(execution: Execution, command: string, at: number): SqlRow {
     execution.seq,
     execution.epoch,
     execution.owner,
-    startsAt(execution),
+    recordedStart(execution),
     at,
     command,
   ]
@@ -117,7 +116,7 @@ function swapCalls(statements: Statements, { handle, from: before, to }: Swap, a
     to.seq,
     to.epoch,
     to.owner,
-    startsAt(to),
+    recordedStart(to),
     to.cancelRequested ? 1 : 0,
     at,
     doubtAt(to),

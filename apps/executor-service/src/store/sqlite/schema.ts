@@ -22,7 +22,7 @@ export const migrations: readonly Migration[] = [
         seq INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
         owner TEXT,
-        startsAt INTEGER,
+        startedAt INTEGER,
         cancelRequested INTEGER NOT NULL,
         changedAt INTEGER NOT NULL,
         doubtAt INTEGER,
