@@ -35,11 +35,13 @@ function countCalls(db: Database) {
   let open = 0
   let isDead = false
   const failing = new Set<string>()
+  const writes: string[] = []
   const counted =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>, isWrite: boolean) =>
     async (...args: A): Promise<R> => {
       if (isDead) throw new Error('the process is dead')
       if (isWrite && failing.has(String(args[0]))) throw new Error(`told to fail: ${args[0]}`)
+      if (isWrite) writes.push(String(args[0]))
       open += 1
       try {
         return await call(...args)
@@ -57,7 +59,7 @@ function countCalls(db: Database) {
   const die = () => {
     isDead = true
   }
-  return { db: counting, failing, isIdle: () => open === 0, die }
+  return { db: counting, failing, writes, isIdle: () => open === 0, die }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -111,7 +113,7 @@ export async function openWorld(options: WorldOptions = {}) {
   const registry = createMetrics()
   const metrics = registry.forService('executor-service')
   const opened = options.db ?? (await openMemoryDatabase(migrations))
-  const { db, failing, isIdle, die } = countCalls(opened)
+  const { db, failing, writes, isIdle, die } = countCalls(opened)
   const groups = { 'job-execute': ['executor-service'], 'job-status': ['test'], 'job-dead-letter': ['test'] }
   const bus = createMemoryBus({ clock, ids, sender: 'test', freeze: true, groups })
   const tokens = createTokens(clock)
@@ -182,6 +184,8 @@ export async function openWorld(options: WorldOptions = {}) {
     statuses,
     deadLetters,
     failing,
+    /** Names of the writes so far, in order. */
+    writes,
     settle,
     pass,
     read,
