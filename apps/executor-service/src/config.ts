@@ -37,6 +37,14 @@ export const executorConfig = z.object({
   executorRoomWaitMs: count(100, 0),
   /** How long a run must last to be told about as running, milliseconds; a shorter one is told about by its end. */
   executorRunningShownMs: count(20, 0),
+  /**
+   * How often it is looked for executions that a cancel, pause or update has closed and that are still ready, milliseconds.
+   * Each change asks for a look of its own; this one finds what a process that died has left.
+   */
+  executorSettleMs: count(5000, 10),
+  /** Jobs that are worked off in one turn of it, and executions of each of them. */
+  executorSettleJobs: count(8),
+  executorSettleRows: count(200),
   /** From one sign of life to the next, milliseconds. */
   executorBeatMs: count(500, 10),
   /** How long another executor may give none before its runs are given back, milliseconds. */

@@ -12,6 +12,7 @@ import { createHandlers, describeHandlers, handlersDefaults } from './handlers/r
 import { createPoll } from './loops/poll.ts'
 import { createIdentity, createPresence } from './loops/presence.ts'
 import { createRetention } from './loops/retention.ts'
+import { createSettle } from './loops/settle.ts'
 import { createExecutorMetrics } from './metrics.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
@@ -99,6 +100,20 @@ function createRooms(deps: ExecutorServiceDeps) {
     roomWaitMs: config.executorRoomWaitMs,
     onChanged,
   })
+  const settle = createSettle({
+    stores,
+    clock,
+    jobs: config.executorSettleJobs,
+    rows: config.executorSettleRows,
+    onClosed: onChanged,
+  })
+  const settleLoop = createLoop({
+    name: 'settle',
+    everyMs: config.executorSettleMs,
+    clock,
+    log,
+    runOnce: settle.runOnce,
+  })
   const retention = createRetention({
     stores,
     clock,
@@ -108,11 +123,11 @@ function createRooms(deps: ExecutorServiceDeps) {
   })
   const runOnce = retention.runOnce
   const retentionLoop = createLoop({ name: 'retention', everyMs: config.executorPurgeMs, clock, log, runOnce })
-  return { stores, handlers, relay, runs, pollLoop, presence, retentionLoop, intake, onChanged }
+  return { stores, handlers, relay, runs, pollLoop, presence, settleLoop, retentionLoop, intake, onChanged }
 }
 type Rooms = ReturnType<typeof createRooms>
 
-function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, onChanged }: Rooms): HttpApp {
+function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, settleLoop, onChanged }: Rooms): HttpApp {
   const { clock, health, tokens, serviceTokens } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   mountExecutions(app, stores)
@@ -120,10 +135,10 @@ function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, onChange
   mountInternal(app, {
     stores,
     clock,
-    onClosed: onChanged,
-    onAsked(asked) {
+    onFenced(asked) {
       for (const { handle } of asked) runs.cancel(handle)
       onChanged(asked)
+      settleLoop.nudge()
     },
   })
   health.add('executor.db', async () => void (await stores.executors.all()))
@@ -144,7 +159,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
   const { bus, db, clock, log, metrics } = deps
   const rooms = createRooms(deps)
-  const { relay, runs, pollLoop, presence, retentionLoop, handlers, intake } = rooms
+  const { relay, runs, pollLoop, presence, settleLoop, retentionLoop, handlers, intake } = rooms
   const app = createApp(deps, rooms)
   const { executorHost: host, executorPort: port } = deps.config
   const { discovery, health } = deps
@@ -167,6 +182,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     { name: 'presence', ...presence },
     { name: 'runs', stop: runs.stop },
     { name: 'poll', ...pollLoop },
+    { name: 'settle', ...settleLoop },
     { name: 'retention', ...retentionLoop },
     { name: 'job-execute', ...consumer },
     door,

@@ -47,6 +47,10 @@ export const execution = (change: Partial<Execution> = {}): Execution => ({
   ...change,
 })
 
+/** That many records that are ready, each changed as the test wants it. */
+export const executions = (count: number, change: (number: number) => Partial<Execution>): Execution[] =>
+  Array.from({ length: count }, (_, place) => execution({ id: executionId(place + 1), ...change(place + 1) }))
+
 /** A record at its first attempt. */
 export const runningExecution = (change: Partial<Execution> = {}): Execution =>
   execution({

@@ -158,15 +158,32 @@ export function describeStores(
         const stored = await put(...mine, execution({ id: executionId(9), jobId: jobId(2) }))
         await swap(stored[1]!, taken(close(stored[1]!.execution, 'superseded', at)))
         const handles = stored.map((one) => one.handle)
-        const first = await stores.executions.openOf(jobId(), 0, 2)
+        const first = await stores.executions.openOf(jobId(), null, 0, 2)
         expect(first.map((one) => one.handle)).toEqual([handles[0], handles[2]])
-        const rest = await stores.executions.openOf(jobId(), handles[2]!, 10)
+        const rest = await stores.executions.openOf(jobId(), null, handles[2]!, 10)
         expect(rest.map((one) => one.handle)).toEqual([handles[3], handles[4]])
+      })
+
+      it('are listed by their job and state, in pages', async () => {
+        const states = [0, 1, 0, 1, 1].map((isRunning, i) => {
+          const one = execution({ id: executionId(i + 1) })
+          return isRunning ? claimed(one) : one
+        })
+        const stored = await put(...states, claimed(execution({ id: executionId(9), jobId: jobId(2) })))
+        const numbers = async (state: 'ready' | 'running' | null, after: number, limit: number) => {
+          const page = await stores.executions.openOf(jobId(), state, after, limit)
+          return page.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+        }
+        expect(await numbers('ready', 0, 10)).toEqual([1, 3])
+        expect(await numbers('running', 0, 2)).toEqual([2, 4])
+        expect(await numbers('running', stored[3]!.handle, 2)).toEqual([5])
+        expect(await numbers(null, 0, 3)).toEqual([1, 2, 3])
+        expect(await numbers(null, stored[2]!.handle, 3)).toEqual([4, 5])
       })
 
       it('are listed without their params, which may be large', async () => {
         const [stored] = await put(execution({ params: { text: 'x'.repeat(1000) } }))
-        const [listed] = await stores.executions.openOf(jobId(), 0, 10)
+        const [listed] = await stores.executions.openOf(jobId(), 'ready', 0, 10)
         expect(listed?.execution).toEqual({ ...stored?.execution, params: {} })
         expect((await stores.executions.unpublished(10))[0]?.execution).toEqual(listed?.execution)
       })
@@ -174,7 +191,9 @@ export function describeStores(
       it('are told apart when two jobs share a number', async () => {
         const twin = `job-11111111${jobId().slice(12)}`
         await put(execution(), execution({ id: executionId(2), jobId: twin }))
-        expect((await stores.executions.openOf(twin, 0, 10)).map((one) => one.execution.id)).toEqual([executionId(2)])
+        expect((await stores.executions.openOf(twin, 'ready', 0, 10)).map((one) => one.execution.id)).toEqual([
+          executionId(2),
+        ])
       })
 
       it('are listed by their job when an epoch of theirs is in doubt, also once they have ended', async () => {
@@ -304,11 +323,33 @@ export function describeStores(
 
     describe('admissions', () => {
       const open = openAdmission(jobId())
-      const fenced = { ...open, minVersion: 3, floors: [{ version: 4, fromAt: at }], places: ['exe-1'], rev: 1 }
+      const fenced = {
+        ...open,
+        minVersion: 3,
+        floors: [{ version: 4, fromAt: at }],
+        places: ['exe-1'],
+        unsettled: 1,
+        rev: 1,
+      }
 
       it('come back as they were put in; others are open', async () => {
         expect(await stores.admissions.put('fence', [{ from: open, to: fenced }], start)).toEqual([true])
         expect(await stores.admissions.read([jobId(2), jobId()])).toEqual([undefined, fenced])
+      })
+
+      it('are found while they are unsettled, in pages', async () => {
+        const marked = [1, 2, 3].map((number) => {
+          const from = openAdmission(jobId(number))
+          return { from, to: { ...from, minVersion: 2, unsettled: number === 2 ? 0 : 1, rev: 1 } }
+        })
+        await stores.admissions.put('fence', marked, start)
+        const [first, ...none] = await stores.admissions.unsettled(0, 1)
+        expect([first?.admission, none]).toEqual([marked[0]?.to, []])
+        const [second] = await stores.admissions.unsettled(first!.n, 9)
+        expect(second?.admission).toEqual(marked[2]?.to)
+        const from = second!.admission
+        await stores.admissions.put('settle', [{ from, to: { ...from, unsettled: 0, rev: 2 } }], start)
+        expect(await stores.admissions.unsettled(first!.n, 9)).toEqual([])
       })
 
       it('change for the first who asks', async () => {

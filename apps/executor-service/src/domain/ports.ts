@@ -32,6 +32,9 @@ export type Step =
   | 'lose'
   | 'take-back'
 
+/** The states in which an execution has not ended. */
+export type OpenState = 'ready' | 'running'
+
 /** A ready record that is due, or soon will be; enough to decide whether to look at it. */
 export interface DueExecution {
   readonly handle: Handle
@@ -92,8 +95,11 @@ export interface ExecutionStore {
   heldBy(owner: string): Promise<readonly HeldExecution[]>
   /** Running ones whose owner is gone or was never heard of. */
   abandoned(limit: number): Promise<readonly Stored[]>
-  /** The job's ready and running ones, in order of handle, after `after`; without their params. */
-  openOf(jobId: string, after: Handle, limit: number): Promise<readonly Stored[]>
+  /**
+   * The job's executions of this state (null: both, each once though it changes from one to the other between pages), in
+   * order of handle, after `after`; without their params. The cost does not depend on those of the other state.
+   */
+  openOf(jobId: string, state: OpenState | null, after: Handle, limit: number): Promise<readonly Stored[]>
   /** The job's executions with an epoch in doubt that was lost at `since` or later; without their params. */
   doubtfulOf(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
@@ -129,14 +135,21 @@ export interface AdmissionGlance {
   readonly neededAt: number
 }
 
+export interface UnsettledAdmission {
+  readonly n: Handle
+  readonly admission: Admission
+}
+
 /** The admissions. `put` stores those whose stored `rev` is still `from.rev` (0: there is none yet). */
 export interface AdmissionStore {
   read(jobIds: readonly string[]): Promise<readonly (Admission | undefined)[]>
   put(
-    step: 'fence' | 'place',
+    step: 'fence' | 'place' | 'settle',
     changes: readonly { readonly from: Admission; readonly to: Admission }[],
     at: number,
   ): Promise<readonly boolean[]>
+  /** Those whose closed executions may still be ready (`Admission.unsettled`), in an order that stays, after `after`. */
+  unsettled(after: Handle, limit: number): Promise<readonly UnsettledAdmission[]>
   /** They were needed at `at`: they have closed an execution. */
   touch(jobIds: readonly string[], at: number): Promise<void>
   /** The next ones after `after`, in an order that stays. */

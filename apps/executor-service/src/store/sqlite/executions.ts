@@ -1,7 +1,7 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { Call, Database, SqlRow } from '@belfry/storage'
 import type { Execution, Pool } from '../../domain/execution.ts'
-import type { ExecutionStore, Swap } from '../../domain/ports.ts'
+import type { ExecutionStore, OpenState, Swap } from '../../domain/ports.ts'
 import {
   changesOutcome,
   columnsWithoutParams,
@@ -27,6 +27,13 @@ function dueQuery(pool: Pool, runAt: string): string {
     WHERE state < 2 AND state = 0 AND pool = ${poolNumber(pool)} AND priority IN (1, 2, 3, 4, 5, 6, 7, 8, 9) AND ${runAt}
       AND (n % ? = ? OR runAt <= ?)
     ORDER BY priority, runAt LIMIT ?)`
+}
+
+/** A job's executions of one state in order of `n`, for the parameters job number, job, after and limit. */
+function openOf(state: OpenState, columns = 'e.n'): string {
+  return `SELECT ${columns} FROM executions e INDEXED BY ofJob LEFT JOIN outcomes o ON o.n = e.n
+    WHERE e.jobNo = ?1 AND e.state < 2 AND e.state = ${stateNumber(state)} AND e.n > ?3 AND e.command ->> '$.jobId' = ?2
+    ORDER BY e.n LIMIT ?4`
 }
 
 function prepare(db: Database) {
@@ -58,8 +65,11 @@ function prepare(db: Database) {
     ),
     abandoned: db.statement(`SELECT ${storedColumns} ${from} WHERE e.state < 2 AND e.state = 1
       AND e.owner NOT IN (SELECT instance FROM executors WHERE gone = 0) LIMIT ?`),
-    openOf: db.statement(`SELECT ${columnsWithoutParams} ${from} WHERE e.jobNo = ? AND e.state < 2 AND ${isOfJob}
-      AND e.n > ? ORDER BY e.n LIMIT ?`),
+    openOf: db.statement(`SELECT ${columnsWithoutParams} FROM (SELECT * FROM (${openOf('ready')})
+        UNION ALL SELECT * FROM (${openOf('running')}) ORDER BY n LIMIT ?4) p
+      JOIN executions e ON e.n = p.n LEFT JOIN outcomes o ON o.n = p.n ORDER BY p.n`),
+    readyOf: db.statement(openOf('ready', columnsWithoutParams)),
+    runningOf: db.statement(openOf('running', columnsWithoutParams)),
     doubtfulOf: db.statement(
       `SELECT ${columnsWithoutParams} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL
         AND e.doubtAt >= ?`,
@@ -208,8 +218,9 @@ export function createExecutionStore(db: Database): ExecutionStore {
     async abandoned(limit) {
       return (await db.read(statements.abandoned, [limit])).map(storedOf)
     },
-    async openOf(jobId, after, limit) {
-      return (await db.read(statements.openOf, [jobNumber(jobId), jobId, after, limit])).map(storedOf)
+    async openOf(jobId, state, after, limit) {
+      const statement = state === null ? statements.openOf : statements[`${state}Of`]
+      return (await db.read(statement, [jobNumber(jobId), jobId, after, limit])).map(storedOf)
     },
     async doubtfulOf(jobId, since) {
       return (await db.read(statements.doubtfulOf, [jobNumber(jobId), jobId, since])).map(storedOf)
