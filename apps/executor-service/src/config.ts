@@ -14,6 +14,13 @@ export const executorConfig = z.object({
   executorConcurrency: count(50),
   /** Runs at a time of job types that mostly wait. */
   executorIoConcurrency: count(200),
+  /**
+   * What one owner may have of the slots of each kind while others wait, as a share of them above 0; 1 lets one owner keep all
+   * of them. While no other owner waits, one may have all. Nothing is stopped for another owner: runs beyond an owner's
+   * share do not count against the others, so for a time up to 2 - share times as many run as there are slots. The same share
+   * holds for what is claimed and what waits in memory.
+   */
+  executorOwnerShare: z.coerce.number().gt(0).max(1).default(0.5),
   /** Executions of each kind that are claimed beyond those slots, so that a free slot never waits for the store. */
   executorClaimAhead: count(1000, 0),
   /** Executions that wait for their time in memory; what is beyond is found when it is due. */
@@ -24,6 +31,11 @@ export const executorConfig = z.object({
   executorPollMs: count(250, 10),
   /** Executions that a poll reads at once. */
   executorPollRows: count(500),
+  /**
+   * Entries of the index of what is due that a poll looks through at most for executions of owners that hold little, past those
+   * of owners that hold much. The next poll goes on where this one ended. 10,000 entries take the store 2 to 5 ms.
+   */
+  executorPollScanRows: count(10_000),
   /** How long the share of another executor is left to it once it is due, milliseconds. */
   executorOverdueMs: count(500),
   /**

@@ -85,7 +85,7 @@ function createRooms(deps: ExecutorServiceDeps) {
     share: presence.share,
     everyMs: config.executorPollMs,
     rows: config.executorPollRows,
-    armed: config.executorArmed,
+    scanRows: config.executorPollScanRows,
     isAlone: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
   })
@@ -150,7 +150,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
     for (const pool of ['io', 'cpu'] as const) {
       const { busy, claimed, limit } = runs.slots.view(pool)
       gauge.set({ pool, state: 'busy' }, busy)
-      gauge.set({ pool, state: 'free' }, limit - busy)
+      gauge.set({ pool, state: 'free' }, Math.max(0, limit - busy))
       gauge.set({ pool, state: 'claimed' }, claimed)
     }
   })

@@ -8,6 +8,7 @@ export const start = Date.UTC(2026, 0, 1)
 
 const uuid = (number: number) => `00000000-0000-7000-8000-${number.toString(16).padStart(12, '0')}`
 export const jobId = (number = 1) => `job-${uuid(number)}`
+export const ownerId = (number: number) => `usr-${uuid(number)}`
 export const executionId = (number = 1) => `exe-${start.toString(36)}-${uuid(number)}`
 
 export const policy = (change: Partial<ExecutionPolicy> = {}): ExecutionPolicy => ({

@@ -42,14 +42,46 @@ export interface DueExecution {
   readonly pool: Pool
 }
 
-/** What a poll asks for: at most so many of each pool that are due by `now`, and so many that are due by `until`. */
+/** An executor's place among `executors`: the shares of the others are left to them until `overdueAt`. */
+export interface ExecutorShare {
+  readonly place: number
+  readonly executors: number
+  readonly overdueAt: number
+}
+
+/**
+ * What a poll asks for: at most so many of each pool that are due by `now`, and so many that are due by `until`. Among the
+ * latter it passes over the executions of the owners `full`, in at most `scan` index entries of each pool.
+ */
 export interface DueQuery {
   readonly now: number
   readonly until: number
   readonly due: Readonly<Record<Pool, number>>
   readonly coming: number
-  /** This executor's place among `executors`: others' shares are left to them until `overdueAt`. */
-  readonly share: { readonly place: number; readonly executors: number; readonly overdueAt: number }
+  readonly full: readonly string[]
+  readonly scan: number
+  readonly share: ExecutorShare
+}
+
+/** A place among what is ready in a pool: by priority, then by `runAt`. Given by the store, handed back to it. */
+export type DueCursor = readonly [priority: number, runAt: number, owner: number, handle: Handle]
+
+/** Asks for what is due by `now` in a pool and does not belong to `passOver`: a page of it, after `after` (null: from the first). */
+export interface PassedQuery {
+  readonly pool: Pool
+  readonly now: number
+  readonly passOver: readonly string[]
+  readonly after: DueCursor | null
+  /** Index entries that are looked through. */
+  readonly scan: number
+  readonly limit: number
+  readonly share: ExecutorShare
+}
+
+export interface PassedPage {
+  readonly found: readonly DueExecution[]
+  /** Where to go on; null after the last one. */
+  readonly next: DueCursor | null
 }
 
 export interface HeldExecution {
@@ -91,6 +123,8 @@ export interface ExecutionStore {
   hasReady(): Promise<boolean>
   /** Ready ones, by priority and age within each pool. */
   due(query: DueQuery): Promise<readonly DueExecution[]>
+  /** Ready ones of a pool that are due, by priority and age, but for those of some owners. */
+  dueBeside(query: PassedQuery): Promise<PassedPage>
   /** What `owner` runs, by what is stored. */
   heldBy(owner: string): Promise<readonly HeldExecution[]>
   /** Running ones whose owner is gone or was never heard of. */

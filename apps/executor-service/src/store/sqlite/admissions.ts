@@ -1,7 +1,7 @@
 import type { Database, SqlRow } from '@belfry/storage'
 import type { Admission } from '../../domain/admission.ts'
 import type { AdmissionStore } from '../../domain/ports.ts'
-import { jobNumber } from './execution-row.ts'
+import { idNumber } from './execution-row.ts'
 
 type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'>
 
@@ -59,7 +59,7 @@ export function createAdmissionStore(db: Database): AdmissionStore {
     },
     async purge(rows) {
       if (rows.length === 0) return 0
-      const params = rows.map(({ n, jobId, rev, neededAt }) => [n, rev, neededAt, jobNumber(jobId)])
+      const params = rows.map(({ n, jobId, rev, neededAt }) => [n, rev, neededAt, idNumber(jobId)])
       return (await db.writeEach('admissions.purge', purge, params)).filter((row) => row !== undefined).length
     },
   }

@@ -1,16 +1,16 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { Call, Database, SqlRow } from '@belfry/storage'
-import type { Execution, Pool } from '../../domain/execution.ts'
+import type { Execution } from '../../domain/execution.ts'
 import type { ExecutionStore, OpenState, Swap } from '../../domain/ports.ts'
+import { createDueQueries } from './due.ts'
 import {
   changesOutcome,
   columnsWithoutParams,
   commandText,
   doubtAt,
-  jobNumber,
+  idNumber,
   outcomeText,
   poolNumber,
-  poolOfNumber,
   startsAt,
   stateNumber,
   storedColumns,
@@ -20,14 +20,6 @@ import {
 const from = 'FROM executions e LEFT JOIN outcomes o ON o.n = e.n'
 /** Jobs may share a number, so the id has the last word. */
 const isOfJob = "e.command ->> '$.jobId' = ?"
-
-/** Due (or coming) ones of a pool that are this executor's to take, by priority and age, out of the index alone. */
-function dueQuery(pool: Pool, runAt: string): string {
-  return `SELECT * FROM (SELECT n, runAt, pool FROM executions INDEXED BY live
-    WHERE state < 2 AND state = 0 AND pool = ${poolNumber(pool)} AND priority IN (1, 2, 3, 4, 5, 6, 7, 8, 9) AND ${runAt}
-      AND (n % ? = ? OR runAt <= ?)
-    ORDER BY priority, runAt LIMIT ?)`
-}
 
 /** A job's executions of one state in order of `n`, for the parameters job number, job, after and limit. */
 function openOf(state: OpenState, columns = 'e.n'): string {
@@ -39,8 +31,8 @@ function openOf(state: OpenState, columns = 'e.n'): string {
 function prepare(db: Database) {
   return {
     insert: db.statement(`INSERT INTO executions
-      (id, jobNo, state, pool, priority, runAt, seq, epoch, owner, startsAt, cancelRequested, changedAt, command)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+      (id, jobNo, ownerNo, state, pool, priority, runAt, seq, epoch, owner, startsAt, cancelRequested, changedAt, command)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
     swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startsAt = ?,
       cancelRequested = ?, changedAt = ?, doubtAt = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startsAt = ?,
@@ -52,14 +44,6 @@ function prepare(db: Database) {
     stateOf: db.statement('SELECT state FROM executions WHERE id = ?'),
     read: db.statement(`SELECT ${storedColumns} ${from} WHERE e.n = ?`),
     hasReady: db.statement('SELECT n FROM executions WHERE state < 2 AND state = 0 LIMIT 1'),
-    due: db.statement(
-      [
-        dueQuery('io', 'runAt <= ?'),
-        dueQuery('cpu', 'runAt <= ?'),
-        dueQuery('io', 'runAt > ? AND runAt <= ?'),
-        dueQuery('cpu', 'runAt > ? AND runAt <= ?'),
-      ].join(' UNION ALL '),
-    ),
     heldBy: db.statement(
       'SELECT n, epoch, cancelRequested FROM executions WHERE state < 2 AND state = 1 AND owner = ?',
     ),
@@ -105,7 +89,8 @@ type Statements = ReturnType<typeof prepare>
 function insertRow(execution: Execution, command: string, at: number): SqlRow {
   return [
     execution.id,
-    jobNumber(execution.jobId),
+    idNumber(execution.jobId),
+    idNumber(execution.ownerId),
     stateNumber(execution.state),
     poolNumber(execution.pool),
     execution.priority,
@@ -150,6 +135,7 @@ const storedOrNot = (row: SqlRow | undefined) => row && storedOf(row)
 export function createExecutionStore(db: Database): ExecutionStore {
   const statements = prepare(db)
   return {
+    ...createDueQueries(db),
     async insert(executions, at) {
       const commands = executions.map(commandText)
       const rows = executions.map((one, index) => insertRow(one, commands[index] as string, at))
@@ -193,20 +179,6 @@ export function createExecutionStore(db: Database): ExecutionStore {
     async hasReady() {
       return (await db.read(statements.hasReady, [])).length > 0
     },
-    async due({ now, until, due, coming, share }) {
-      const mine = [share.executors, share.place, share.overdueAt]
-      const rows = await db.read(statements.due, [
-        ...[now, ...mine, due.io],
-        ...[now, ...mine, due.cpu],
-        ...[now, until, ...mine, coming],
-        ...[now, until, ...mine, coming],
-      ])
-      return rows.map(([n, runAt, pool]) => ({
-        handle: n as number,
-        runAt: runAt as number,
-        pool: poolOfNumber(pool as number),
-      }))
-    },
     async heldBy(owner) {
       const rows = await db.read(statements.heldBy, [owner])
       return rows.map(([n, epoch, cancelRequested]) => ({
@@ -220,10 +192,10 @@ export function createExecutionStore(db: Database): ExecutionStore {
     },
     async openOf(jobId, state, after, limit) {
       const statement = state === null ? statements.openOf : statements[`${state}Of`]
-      return (await db.read(statement, [jobNumber(jobId), jobId, after, limit])).map(storedOf)
+      return (await db.read(statement, [idNumber(jobId), jobId, after, limit])).map(storedOf)
     },
     async doubtfulOf(jobId, since) {
-      return (await db.read(statements.doubtfulOf, [jobNumber(jobId), jobId, since])).map(storedOf)
+      return (await db.read(statements.doubtfulOf, [idNumber(jobId), jobId, since])).map(storedOf)
     },
     async republish(stored) {
       await db.writeEach(
