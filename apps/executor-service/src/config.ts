@@ -76,6 +76,12 @@ export const executorConfig = z.object({
   executorStoreRetryMs: count(1000, 10),
   /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
   executorAllowPrivate: z.stringbool().default(false),
+  /**
+   * Name lookups of HTTP_CALLs at a time, and those of one owner among them. The system's resolver answers as many at a time
+   * as half of BELFRY_THREADS.
+   */
+  executorLookups: count(8),
+  executorOwnerLookups: count(2),
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How long the logs of finished executions are kept; at most as long as the executions, with which they go. */

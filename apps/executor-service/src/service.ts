@@ -51,7 +51,10 @@ function createRooms(deps: ExecutorServiceDeps) {
     createHandlers({
       ...handlersDefaults,
       allowPrivate: config.executorAllowPrivate,
-      httpConnections: config.executorIoConcurrency,
+      // More than ever run at a time (docs/decisions, "one owner's share").
+      httpConnections: 2 * config.executorIoConcurrency,
+      lookups: config.executorLookups,
+      ownerLookups: config.executorOwnerLookups,
     })
   const handlerOf = (jobType: string) => handlers.types.get(jobType)
   const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType))

@@ -15,4 +15,12 @@ describe('the configuration of a standalone Belfry', () => {
     expect(read({ BELFRY_BREAKER_TIMEOUT_MS: '2000' })).toThrow(message)
     expect(read({ BELFRY_JOB_FENCE_TIMEOUT_MS: '3000', BELFRY_BREAKER_TIMEOUT_MS: '3001' })).not.toThrow()
   })
+
+  it('gives name lookups no more threads than the resolver has, and one owner not all of them', () => {
+    expect(read({ BELFRY_EXECUTOR_LOOKUPS: '9' })).toThrow(
+      'BELFRY_EXECUTOR_LOOKUPS must be at most half of BELFRY_THREADS',
+    )
+    expect(read({ BELFRY_EXECUTOR_OWNER_LOOKUPS: '8' })).toThrow(/OWNER_LOOKUPS must be below BELFRY_EXECUTOR_LOOKUPS/)
+    expect(read({ BELFRY_THREADS: '18', BELFRY_EXECUTOR_LOOKUPS: '9' })).not.toThrow()
+  })
 })
