@@ -43,7 +43,7 @@ export interface DueExecution {
 }
 
 /** An executor's place among `executors`: the shares of the others are left to them until `overdueAt`. */
-export interface ExecutorShare {
+interface ExecutorShare {
   readonly place: number
   readonly executors: number
   readonly overdueAt: number
@@ -78,7 +78,7 @@ export interface PassedQuery {
   readonly share: ExecutorShare
 }
 
-export interface PassedPage {
+interface PassedPage {
   readonly found: readonly DueExecution[]
   /** Where to go on; null after the last one. */
   readonly next: DueCursor | null

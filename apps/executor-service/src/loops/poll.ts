@@ -79,10 +79,11 @@ export function createPoll(options: PollOptions): Poll {
    * each poll where the last one ended, and round again, so that a poll costs little however much is due.
    */
   async function lookBeside(pool: Pool, now: number): Promise<void> {
+    const isTime = clock.monotonic() - lookedAt[pool] >= everyMs
+    if (!slots.isBehind(pool) || !isTime) return
     const passOver = slots.greedy(pool)
     const limit = Math.min(rows, slots.roomBelowPart(pool))
-    const isTime = clock.monotonic() - lookedAt[pool] >= everyMs
-    if (!slots.isBehind(pool) || passOver.length === 0 || limit === 0 || !isTime) return
+    if (passOver.length === 0 || limit === 0) return
     lookedAt[pool] = clock.monotonic()
     const query = { pool, now, passOver, after: places[pool], scan: scanRows, limit, share: shareAt(now) }
     const { found, next } = await executions.dueBeside(query)
