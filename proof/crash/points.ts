@@ -33,6 +33,7 @@ export const workSteps: readonly Step[] = [
   step('executions.skip'),
   step('executions.close'),
   step('admissions.fence'),
+  step('admissions.settle'),
   step('admissions.place', 2),
   step('logs.append', 2),
   step('artifacts.put'),

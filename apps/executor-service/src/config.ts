@@ -15,6 +15,13 @@ export const executorConfig = z.object({
   executorConcurrency: count(50),
   /** Runs at a time of job types that mostly wait. */
   executorIoConcurrency: count(200),
+  /**
+   * What one owner may have of the slots of each kind while others wait, as a share of them above 0; 1 lets one owner keep all
+   * of them. While no other owner waits, one may have all. Nothing is stopped for another owner: runs beyond an owner's
+   * share do not count against the others, so for a time up to 2 - share times as many run as there are slots. The same share
+   * holds for what is claimed and what waits in memory.
+   */
+  executorOwnerShare: z.coerce.number().gt(0).max(1).default(0.5),
   /** Executions of each kind that are claimed beyond those slots, so that a free slot never waits for the store. */
   executorClaimAhead: count(1000, 0),
   /** Executions that wait for their time in memory; what is beyond is found when it is due. */
@@ -25,6 +32,11 @@ export const executorConfig = z.object({
   executorPollMs: count(250, 10),
   /** Executions that a poll reads at once. */
   executorPollRows: count(500),
+  /**
+   * Entries of the index of what is due that a poll looks through at most for executions of owners that hold little, past those
+   * of owners that hold much. The next poll goes on where this one ended. 10,000 entries take the store 2 to 5 ms.
+   */
+  executorPollScanRows: count(10_000),
   /** How long the share of another executor is left to it once it is due, milliseconds. */
   executorOverdueMs: count(500),
   /**
@@ -41,6 +53,14 @@ export const executorConfig = z.object({
    * stored with its end, which saves a write and a message.
    */
   executorRunningShownMs: count(100, 0),
+  /**
+   * How often it is looked for executions that a cancel, pause or update has closed and that are still ready, milliseconds.
+   * Each change asks for a look of its own; this one finds what a process that died has left.
+   */
+  executorSettleMs: count(5000, 10),
+  /** Jobs that are worked off in one turn of it, and executions of each of them. */
+  executorSettleJobs: count(8),
+  executorSettleRows: count(200),
   /** From one sign of life to the next, milliseconds. */
   executorBeatMs: count(500, 10),
   /** How long another executor may give none before its runs are given back, milliseconds. */
@@ -61,6 +81,12 @@ export const executorConfig = z.object({
   /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
   executorAllowPrivate: z.stringbool().default(false),
   ...retentionClockConfig,
+  /**
+   * Name lookups of HTTP_CALLs at a time, and those of one owner among them. The system's resolver answers as many at a time
+   * as half of BELFRY_THREADS.
+   */
+  executorLookups: count(8),
+  executorOwnerLookups: count(2),
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How long the logs of finished executions are kept; at most as long as the executions, with which they go. */

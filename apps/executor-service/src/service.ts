@@ -13,6 +13,7 @@ import { createHandlers, describeHandlers, handlersDefaults } from './handlers/r
 import { createPoll } from './loops/poll.ts'
 import { createIdentity, createPresence } from './loops/presence.ts'
 import { createRetention } from './loops/retention.ts'
+import { createSettle } from './loops/settle.ts'
 import { createExecutorMetrics } from './metrics.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
@@ -51,7 +52,10 @@ function createRooms(deps: ExecutorServiceDeps) {
     createHandlers({
       ...handlersDefaults,
       allowPrivate: config.executorAllowPrivate,
-      httpConnections: config.executorIoConcurrency,
+      // More than ever run at a time (docs/decisions, "one owner's share").
+      httpConnections: 2 * config.executorIoConcurrency,
+      lookups: config.executorLookups,
+      ownerLookups: config.executorOwnerLookups,
     })
   const handlerOf = (jobType: string) => handlers.types.get(jobType)
   const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType))
@@ -85,7 +89,7 @@ function createRooms(deps: ExecutorServiceDeps) {
     share: presence.share,
     everyMs: config.executorPollMs,
     rows: config.executorPollRows,
-    armed: config.executorArmed,
+    scanRows: config.executorPollScanRows,
     isAlone: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
   })
@@ -101,6 +105,20 @@ function createRooms(deps: ExecutorServiceDeps) {
     roomWaitMs: config.executorRoomWaitMs,
     onChanged,
   })
+  const settle = createSettle({
+    stores,
+    clock,
+    jobs: config.executorSettleJobs,
+    rows: config.executorSettleRows,
+    onClosed: onChanged,
+  })
+  const settleLoop = createLoop({
+    name: 'settle',
+    everyMs: config.executorSettleMs,
+    clock,
+    log,
+    runOnce: settle.runOnce,
+  })
   const retention = createRetention({
     stores,
     retentionClock,
@@ -110,11 +128,23 @@ function createRooms(deps: ExecutorServiceDeps) {
   })
   const runOnce = retention.runOnce
   const retentionLoop = createLoop({ name: 'retention', everyMs: config.executorPurgeMs, clock, log, runOnce })
-  return { stores, handlers, relay, runs, pollLoop, presence, retentionClock, retentionLoop, intake, onChanged }
+  return {
+    stores,
+    handlers,
+    relay,
+    runs,
+    pollLoop,
+    presence,
+    settleLoop,
+    retentionClock,
+    retentionLoop,
+    intake,
+    onChanged,
+  }
 }
 type Rooms = ReturnType<typeof createRooms>
 
-function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, onChanged }: Rooms): HttpApp {
+function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, settleLoop, onChanged }: Rooms): HttpApp {
   const { clock, health, tokens, serviceTokens } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   mountExecutions(app, stores)
@@ -122,10 +152,10 @@ function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, onChange
   mountInternal(app, {
     stores,
     clock,
-    onClosed: onChanged,
-    onAsked(asked) {
+    onFenced(asked) {
       for (const { handle } of asked) runs.cancel(handle)
       onChanged(asked)
+      settleLoop.nudge()
     },
   })
   health.add('executor.db', async () => void (await stores.executors.all()))
@@ -137,7 +167,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
     for (const pool of ['io', 'cpu'] as const) {
       const { busy, claimed, limit } = runs.slots.view(pool)
       gauge.set({ pool, state: 'busy' }, busy)
-      gauge.set({ pool, state: 'free' }, limit - busy)
+      gauge.set({ pool, state: 'free' }, Math.max(0, limit - busy))
       gauge.set({ pool, state: 'claimed' }, claimed)
     }
   })
@@ -146,7 +176,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
   const { bus, db, clock, log, metrics } = deps
   const rooms = createRooms(deps)
-  const { relay, runs, pollLoop, presence, retentionClock, retentionLoop, handlers, intake } = rooms
+  const { relay, runs, pollLoop, presence, settleLoop, retentionClock, retentionLoop, handlers, intake } = rooms
   const app = createApp(deps, rooms)
   const { executorHost: host, executorPort: port } = deps.config
   const { discovery, health } = deps
@@ -170,6 +200,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     { name: 'presence', ...presence },
     { name: 'runs', stop: runs.stop },
     { name: 'poll', ...pollLoop },
+    { name: 'settle', ...settleLoop },
     { name: 'retention', ...retentionLoop },
     { name: 'job-execute', ...consumer },
     door,

@@ -9,6 +9,7 @@ import {
   type Floor,
   maxFloors,
   openAdmission,
+  settled,
   takePlace,
 } from '../src/domain/admission.ts'
 
@@ -64,6 +65,15 @@ describe('the admission of a job', () => {
     expect(apply(admission, changes)).toBe(admission)
   })
 
+  it('is unsettled from each change on until what that change closes has ended', () => {
+    const first = apply(open, [change(2, 'update')])
+    const second = apply(first, [change(3, 'pause')])
+    expect([open.unsettled, first.unsettled, second.unsettled]).toEqual([0, 1, 2])
+    expect(settled(second, first.unsettled)).toBe(second)
+    expect(settled(second, second.unsettled)).toMatchObject({ minVersion: 3, unsettled: 0, rev: 3 })
+    expect(apply(settled(second, 2), [change(3, 'pause')])).toMatchObject({ unsettled: 0 })
+  })
+
   const anyChange = fc
     .tuple(
       fc.integer({ min: 1, max: 12 }),
@@ -85,7 +95,7 @@ describe('the admission of a job', () => {
           if (one) piecewise = apply(piecewise, [one])
         }
         for (const one of history) piecewise = apply(piecewise, [one])
-        expect({ ...piecewise, rev: 0 }).toEqual({ ...whole, rev: 0 })
+        expect({ ...piecewise, rev: 0, unsettled: 0 }).toEqual({ ...whole, rev: 0, unsettled: 0 })
       }),
     )
   })

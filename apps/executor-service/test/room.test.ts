@@ -39,7 +39,7 @@ describe('executions that wait for their time', () => {
   it('are called shortly before it, in their newest state, and within bounds', async () => {
     const clock = createManualClock(start)
     const due: [number, number, number][] = []
-    const armed = createArmed(clock, { count: 3, size: 1000 }, ({ handle, execution: { seq } }) =>
+    const armed = createArmed(clock, { count: 3, size: 1000, ownerShare: 1 }, ({ handle, execution: { seq } }) =>
       due.push([handle, seq, clock.now() - start]),
     )
     for (const one of [ready(1, start + 100), ready(2, start + 50), ready(1, start + 80, 2), ready(1, start + 1, 1)]) {
@@ -48,7 +48,7 @@ describe('executions that wait for their time', () => {
     armed.add(ready(3, start + 20), 10)
     armed.add(ready(4, start + 20), 10)
     armed.remove(3)
-    expect([armed.count(), armed.has(1), armed.has(3), armed.has(4)]).toEqual([2, true, false, false])
+    expect([3 - armed.room().count, armed.has(1), armed.has(3), armed.has(4)]).toEqual([2, true, false, false])
     await clock.advance(200)
     expect(due).toEqual([
       [2, 1, 40],
@@ -56,13 +56,13 @@ describe('executions that wait for their time', () => {
     ])
     armed.add(ready(5, start + 900), 10)
     armed.clear()
-    expect([armed.count(), clock.pending()]).toEqual([0, 0])
+    expect([3 - armed.room().count, clock.pending()]).toEqual([0, 0])
   })
 
   it('take up no more memory than they may', () => {
-    const armed = createArmed(createManualClock(start), { count: 100, size: 25 }, () => undefined)
+    const armed = createArmed(createManualClock(start), { count: 100, size: 25, ownerShare: 1 }, () => undefined)
     for (let handle = 1; handle <= 9; handle++) armed.add(ready(handle, start + 100), 10)
-    expect(armed.count()).toBe(3)
+    expect(armed.room()).toEqual({ count: 97, full: ['usr-1'] })
   })
 })
 
@@ -76,6 +76,7 @@ describe('the room of an executor', () => {
       limits: { io: 2, cpu: 1 },
       ahead: 4,
       heldSize: 100,
+      ownerShare: 0.5,
       begin: (run) => void begun.push(run.handle),
       onRoom: () => {
         asked += 1
@@ -114,22 +115,22 @@ describe('the room of an executor', () => {
     const { slots, run, asked, clock } = openSlots()
     const runs = Array.from({ length: 6 }, (_, i) => run(i))
     for (const one of runs) slots.hold(one)
-    const outside = slots.hasRoomAgain('io', 1000)
-    slots.turnAway('io')
+    const outside = slots.hasRoomAgain([execution()], 1000)
+    slots.turnAway(execution())
     slots.release(runs[0] as Run)
     expect(asked()).toBe(1)
     slots.caughtUp('io')
     expect(await outside).toBe(true)
-    const inVain = slots.hasRoomAgain('io', 5)
+    const inVain = slots.hasRoomAgain([execution()], 5)
     await clock.advance(5)
     expect(await inVain).toBe(false)
-    expect(await slots.hasRoomAgain('io', 0)).toBe(false)
+    expect(await slots.hasRoomAgain([execution()], 0)).toBe(false)
   })
 
   it('forgets who has waited in vain, and who was given back while it waited for a slot', async () => {
     const { slots, run, clock } = openSlots({ limits: { io: 1, cpu: 1 } })
     for (let i = 0; i < 3; i++) {
-      const inVain = slots.hasRoomAgain('io', 5)
+      const inVain = slots.hasRoomAgain([execution()], 5)
       await clock.advance(5)
       expect(await inVain).toBe(false)
     }

@@ -8,6 +8,7 @@ export const start = Date.UTC(2026, 0, 1)
 
 const uuid = (number: number) => `00000000-0000-7000-8000-${number.toString(16).padStart(12, '0')}`
 export const jobId = (number = 1) => `job-${uuid(number)}`
+export const ownerId = (number: number) => `usr-${uuid(number)}`
 export const executionId = (number = 1) => `exe-${start.toString(36)}-${uuid(number)}`
 
 export const policy = (change: Partial<ExecutionPolicy> = {}): ExecutionPolicy => ({
@@ -46,6 +47,10 @@ export const execution = (change: Partial<Execution> = {}): Execution => ({
   ...newExecution(command(), delivery()),
   ...change,
 })
+
+/** That many records that are ready, each changed as the test wants it. */
+export const executions = (count: number, change: (number: number) => Partial<Execution>): Execution[] =>
+  Array.from({ length: count }, (_, place) => execution({ id: executionId(place + 1), ...change(place + 1) }))
 
 /** A record that is claimed for its first attempt, which has no recorded start. */
 export const claimedExecution = (change: Partial<Execution> = {}): Execution =>

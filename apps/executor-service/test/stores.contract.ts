@@ -6,8 +6,8 @@ import { admit } from '../src/domain/command.ts'
 import type { Execution } from '../src/domain/execution.ts'
 import { finish, lose, requestCancel, takeBack } from '../src/domain/finish.ts'
 import { failed, readResult } from '../src/domain/outcome.ts'
-import type { DueQuery, Stored, Stores } from '../src/domain/ports.ts'
-import { command, delivery, execution, executionId, jobId, start } from './samples.ts'
+import type { DueCursor, DueQuery, PassedQuery, Stored, Stores } from '../src/domain/ports.ts'
+import { command, delivery, execution, executionId, jobId, ownerId, start } from './samples.ts'
 
 const at = start + 2000
 
@@ -158,15 +158,32 @@ export function describeStores(
         const stored = await put(...mine, execution({ id: executionId(9), jobId: jobId(2) }))
         await swap(stored[1]!, taken(close(stored[1]!.execution, 'superseded', at)))
         const handles = stored.map((one) => one.handle)
-        const first = await stores.executions.openOf(jobId(), 0, 2)
+        const first = await stores.executions.openOf(jobId(), null, 0, 2)
         expect(first.map((one) => one.handle)).toEqual([handles[0], handles[2]])
-        const rest = await stores.executions.openOf(jobId(), handles[2]!, 10)
+        const rest = await stores.executions.openOf(jobId(), null, handles[2]!, 10)
         expect(rest.map((one) => one.handle)).toEqual([handles[3], handles[4]])
+      })
+
+      it('are listed by their job and state, in pages', async () => {
+        const states = [0, 1, 0, 1, 1].map((isRunning, i) => {
+          const one = execution({ id: executionId(i + 1) })
+          return isRunning ? claimed(one) : one
+        })
+        const stored = await put(...states, claimed(execution({ id: executionId(9), jobId: jobId(2) })))
+        const numbers = async (state: 'ready' | 'running' | null, after: number, limit: number) => {
+          const page = await stores.executions.openOf(jobId(), state, after, limit)
+          return page.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+        }
+        expect(await numbers('ready', 0, 10)).toEqual([1, 3])
+        expect(await numbers('running', 0, 2)).toEqual([2, 4])
+        expect(await numbers('running', stored[3]!.handle, 2)).toEqual([5])
+        expect(await numbers(null, 0, 3)).toEqual([1, 2, 3])
+        expect(await numbers(null, stored[2]!.handle, 3)).toEqual([4, 5])
       })
 
       it('are listed without their params, which may be large', async () => {
         const [stored] = await put(execution({ params: { text: 'x'.repeat(1000) } }))
-        const [listed] = await stores.executions.openOf(jobId(), 0, 10)
+        const [listed] = await stores.executions.openOf(jobId(), 'ready', 0, 10)
         expect(listed?.execution).toEqual({ ...stored?.execution, params: {} })
         expect((await stores.executions.unpublished(10))[0]?.execution).toEqual(listed?.execution)
       })
@@ -174,7 +191,9 @@ export function describeStores(
       it('are told apart when two jobs share a number', async () => {
         const twin = `job-11111111${jobId().slice(12)}`
         await put(execution(), execution({ id: executionId(2), jobId: twin }))
-        expect((await stores.executions.openOf(twin, 0, 10)).map((one) => one.execution.id)).toEqual([executionId(2)])
+        expect((await stores.executions.openOf(twin, 'ready', 0, 10)).map((one) => one.execution.id)).toEqual([
+          executionId(2),
+        ])
       })
 
       it('are listed by their job when an epoch of theirs is in doubt, also once they have ended', async () => {
@@ -194,6 +213,8 @@ export function describeStores(
         until: at + 500,
         due: { io: 10, cpu: 10 },
         coming: 10,
+        full: [],
+        scan: 100,
         share: { place: 0, executors: 1, overdueAt: at - 500 },
         ...change,
       })
@@ -236,11 +257,82 @@ export function describeStores(
         expect(one).toEqual({ handle: stored[2]?.handle, runAt: at - 1, pool: 'cpu' })
       })
 
+      it('is taken of other owners when some have all that they may have in memory', async () => {
+        const of = (number: number, owner: number) => ready(number, at + number, { ownerId: ownerId(owner) })
+        const stored = await put(of(1, 1), of(2, 1), of(3, 2), of(4, 1), of(5, 2))
+        expect(await dueIds(stored, query({ full: [ownerId(1)] }))).toEqual([3, 5])
+        expect(await dueIds(stored, query({ full: [ownerId(1)], scan: 4 }))).toEqual([3])
+      })
+
       it('is shared among executors, until it is overdue', async () => {
         const stored = await put(...Array.from({ length: 10 }, (_, i) => ready(i + 1, at - 10)), ready(11, at - 600))
         const share = (place: number) =>
           query({ due: { io: 100, cpu: 0 }, share: { place, executors: 2, overdueAt: at - 500 } })
         const [even, odd] = [await dueIds(stored, share(0)), await dueIds(stored, share(1))]
+        expect(even.filter((number) => odd.includes(number))).toEqual([11])
+        expect(new Set([...even, ...odd]).size).toBe(11)
+      })
+    })
+
+    describe('what is due beside the executions of some owners', () => {
+      const [a, b, c] = [ownerId(1), ownerId(2), ownerId(3)] as const
+      const ask = (change: Partial<PassedQuery> = {}): PassedQuery => ({
+        pool: 'io',
+        now: at,
+        passOver: [a],
+        after: null,
+        scan: 100,
+        limit: 10,
+        share: { place: 0, executors: 1, overdueAt: at - 500 },
+        ...change,
+      })
+      const ready = (number: number, owner: string, change: Partial<Execution> = {}) =>
+        execution({ id: executionId(number), ownerId: owner, runAt: at - 100 + number, ...change })
+      const numbersOf = (stored: readonly Stored[], found: readonly { handle: number }[]) =>
+        found.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+
+      it('comes by priority and age, is ready and due, and belongs to others', async () => {
+        const stored = await put(
+          ready(1, a),
+          ready(2, b),
+          ready(3, c, { priority: 1 }),
+          ready(4, b, { pool: 'cpu' }),
+          ready(5, b, { runAt: at + 1 }),
+          claimed(ready(6, b)),
+          ready(7, b),
+        )
+        const { found, next } = await stores.executions.dueBeside(ask())
+        expect([numbersOf(stored, found), next]).toEqual([[3, 2, 7], null])
+        expect(found[0]).toEqual({ handle: stored[2]?.handle, runAt: at - 97, pool: 'io' })
+        const both = await stores.executions.dueBeside(ask({ passOver: [a, b] }))
+        expect(numbersOf(stored, both.found)).toEqual([3])
+      })
+
+      it('is looked for in so many entries at a time, and found behind any number of them', async () => {
+        const many = Array.from({ length: 250 }, (_, n) => ready(n + 1, a, { runAt: at - 1000 + n }))
+        const stored = await put(
+          ...many,
+          ready(251, b, { priority: 9, runAt: at - 1 }),
+          ready(252, b, { priority: 9, runAt: at }),
+        )
+        const pages: number[][] = []
+        let after: DueCursor | null = null
+        do {
+          const page = await stores.executions.dueBeside(ask({ after, limit: 1 }))
+          pages.push(numbersOf(stored, page.found))
+          after = page.next
+        } while (after !== null)
+        expect(pages).toEqual([[], [], [251], [252], []])
+      })
+
+      it('is shared among executors, until it is overdue', async () => {
+        const recent = Array.from({ length: 10 }, (_, n) => ready(n + 1, b, { runAt: at - 10 }))
+        const stored = await put(...recent, ready(11, b, { runAt: at - 600 }))
+        const mine = async (place: number) => {
+          const share = { place, executors: 2, overdueAt: at - 500 }
+          return numbersOf(stored, (await stores.executions.dueBeside(ask({ share, limit: 100 }))).found)
+        }
+        const [even, odd] = [await mine(0), await mine(1)]
         expect(even.filter((number) => odd.includes(number))).toEqual([11])
         expect(new Set([...even, ...odd]).size).toBe(11)
       })
@@ -304,11 +396,33 @@ export function describeStores(
 
     describe('admissions', () => {
       const open = openAdmission(jobId())
-      const fenced = { ...open, minVersion: 3, floors: [{ version: 4, fromAt: at }], places: ['exe-1'], rev: 1 }
+      const fenced = {
+        ...open,
+        minVersion: 3,
+        floors: [{ version: 4, fromAt: at }],
+        places: ['exe-1'],
+        unsettled: 1,
+        rev: 1,
+      }
 
       it('come back as they were put in; others are open', async () => {
         expect(await stores.admissions.put('fence', [{ from: open, to: fenced }], start)).toEqual([true])
         expect(await stores.admissions.read([jobId(2), jobId()])).toEqual([undefined, fenced])
+      })
+
+      it('are found while they are unsettled, in pages', async () => {
+        const marked = [1, 2, 3].map((number) => {
+          const from = openAdmission(jobId(number))
+          return { from, to: { ...from, minVersion: 2, unsettled: number === 2 ? 0 : 1, rev: 1 } }
+        })
+        await stores.admissions.put('fence', marked, start)
+        const [first, ...none] = await stores.admissions.unsettled(0, 1)
+        expect([first?.admission, none]).toEqual([marked[0]?.to, []])
+        const [second] = await stores.admissions.unsettled(first!.n, 9)
+        expect(second?.admission).toEqual(marked[2]?.to)
+        const from = second!.admission
+        await stores.admissions.put('settle', [{ from, to: { ...from, unsettled: 0, rev: 2 } }], start)
+        expect(await stores.admissions.unsettled(first!.n, 9)).toEqual([])
       })
 
       it('change for the first who asks', async () => {

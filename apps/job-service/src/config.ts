@@ -32,8 +32,11 @@ export const jobConfig = z.object({
   jobResendRows: count(500),
   /** Changes that the executors are told again at a time. */
   jobFenceRows: count(20),
-  /** How long the executors may take to confirm a change, milliseconds. */
-  jobFenceTimeoutMs: count(3_000),
+  /**
+   * How long the executors may take to confirm a change, milliseconds; afterwards the answer is 202 `pending`. Must be below
+   * BELFRY_BREAKER_TIMEOUT_MS, or the gateway answers 504 first.
+   */
+  jobFenceTimeoutMs: count(2_000),
   /** How often executions are compared with the executors', and how far back beyond the last time, milliseconds. */
   jobReconcileMs: count(30_000),
   jobReconcileOverlapMs: count(60_000, 0),

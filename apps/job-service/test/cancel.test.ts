@@ -53,6 +53,21 @@ describe('a cancel', () => {
     expect(fencesOf(job.id)).toHaveLength(1)
   })
 
+  it('is pending after two seconds when the executors are slow, below the three that the gateway waits', async () => {
+    const job = await create()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    world.executor.state.fenceAnswers = promise
+    const answer = cancel(job.id)
+    await until(() => fencesOf(job.id).length === 1)
+    await world.clock.advance(2000)
+    const { status, body } = await answer
+    expect([status, body.effective, body.state]).toEqual([202, 'pending', 'cancelled'])
+    world.executor.state.fenceAnswers = Promise.resolve()
+    resolve()
+    await world.pass(12)
+    await until(async () => (await world.stores.jobs.find('usr-a', job.id))?.fencedVersion === 2)
+  })
+
   it('may be asked for by several at once', async () => {
     const job = await create()
     const answers = await Promise.all([cancel(job.id), cancel(job.id), cancel(job.id)])

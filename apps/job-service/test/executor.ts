@@ -39,6 +39,8 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, discovery: Disco
     typeAsks: 0,
     inFlight: [] as FenceReply['inFlight'],
     takesCommands: true,
+    /** A fence waits for it before it is answered. */
+    fenceAnswers: Promise.resolve(),
   }
 
   app.get('/internal/job-types', { schema: {}, config: service }, () => {
@@ -49,6 +51,7 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, discovery: Disco
   app.put('/internal/admissions/:id', { schema: admissions, config: service }, async (request) => {
     const versions = request.body.changes.map((change) => change.version)
     state.fences.push({ jobId: request.params.id, versions })
+    await state.fenceAnswers
     return { fencedVersion: Math.max(...versions), inFlight: state.inFlight }
   })
   const changes = { querystring: reconcileQuery, response: { 200: executionChangesPage } }

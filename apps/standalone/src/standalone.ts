@@ -184,6 +184,8 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
  */
 export async function openStandalone(env: NodeJS.ProcessEnv, options: StandaloneOptions = {}): Promise<Standalone> {
   const config = readConfig(standaloneConfig, env)
+  // libuv reads it when the pool is used for the first time, which nothing before this line does.
+  process.env.UV_THREADPOOL_SIZE = String(config.threads)
   const dataDir = resolve(config.dataDir)
   const lock = lockDataFolder(dataDir)
   if (!lock.held) throw new AlreadyRunning(dataDir, lock.address)

@@ -59,7 +59,8 @@ export function readConfig<T extends z.ZodObject>(
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0] ?? '')
-      const missing = name !== '' && !given.some(([one]) => one === name)
+      // A rule over several fields is broken by their values, the default ones too: none of them is missing.
+      const missing = issue.code !== 'custom' && name !== '' && !given.some(([one]) => one === name)
       faults.push({ key: name ? configKey(name) : 'BELFRY_*', detail: missing ? 'is required' : issue.message })
     }
   }

@@ -49,6 +49,14 @@ describe('the configuration', () => {
     expect(faultsOf({ ...env, BELFRY_MODE: 'standalone' }).faults).toHaveLength(1)
   })
 
+  it('says what is wrong between two keys, also when one of them has its default', () => {
+    const bounds = z
+      .object({ low: z.coerce.number().default(2), high: z.coerce.number().default(3) })
+      .refine(({ low, high }) => low < high, { path: ['low'], message: 'must be below BELFRY_HIGH' })
+    expect(readConfig(bounds, {})).toEqual({ low: 2, high: 3 })
+    expect(() => readConfig(bounds, { BELFRY_HIGH: '1' })).toThrow('BELFRY_LOW must be below BELFRY_HIGH')
+  })
+
   it('writes a key as its variable', () => {
     expect(configKey('breakerTimeoutMs')).toBe('BELFRY_BREAKER_TIMEOUT_MS')
   })

@@ -22,6 +22,11 @@ export interface Admission {
   readonly floors: readonly Floor[]
   /** Ids of the executions that hold a place; at most the job's overlap limit. */
   readonly places: readonly string[]
+  /**
+   * The `rev` of the newest fence whose closed executions may still be ready in the store; 0 once they have ended. What is
+   * closed does not start meanwhile, because each claim reads the admission.
+   */
+  readonly unsettled: number
   /** Grows by one with every change; 0 for one that is not stored yet. */
   readonly rev: number
 }
@@ -30,7 +35,7 @@ export const maxFloors = 256
 
 /** The admission of a job that has none. */
 export function openAdmission(jobId: string): Admission {
-  return { jobId, minVersion: 0, floors: [], places: [], rev: 0 }
+  return { jobId, minVersion: 0, floors: [], places: [], unsettled: 0, rev: 0 }
 }
 
 /** What of an execution decides whether its job's admission lets it start. */
@@ -72,7 +77,7 @@ function applyChange(admission: Admission, { version, kind, changedAt }: JobChan
 
 /**
  * Step 2 of protocol.md: a cancel, pause or delete raises `minVersion` and clears older floors, an update or resume adds a
- * floor. The order and number of deliveries do not matter. `open` are the job's executions that are ready or running;
+ * floor, and either marks the admission as unsettled. The order and number of deliveries do not matter. `open` are the job's executions that are ready or running;
  * they are looked at only when floors must be joined. Answers the same admission when the changes say nothing new, and
  * refuses when the floors are full and none can be joined.
  */
@@ -91,7 +96,14 @@ export function applyChanges(
     }
     next = { ...next, floors }
   }
-  return next === admission ? admission : { ...next, rev: admission.rev + 1 }
+  const rev = admission.rev + 1
+  return next === admission ? admission : { ...next, unsettled: rev, rev }
+}
+
+/** Everything that the fence of `mark` closes has ended; the same admission when a newer fence has come, or it is known. */
+export function settled(admission: Admission, mark: number): Admission {
+  if (mark === 0 || admission.unsettled !== mark) return admission
+  return { ...admission, unsettled: 0, rev: admission.rev + 1 }
 }
 
 /**

@@ -33,6 +33,9 @@ export type Step =
   | 'lose'
   | 'take-back'
 
+/** The states in which an execution has not ended. */
+export type OpenState = 'ready' | 'running'
+
 /** A ready record that is due, or soon will be; enough to decide whether to look at it. */
 export interface DueExecution {
   readonly handle: Handle
@@ -40,14 +43,46 @@ export interface DueExecution {
   readonly pool: Pool
 }
 
-/** What a poll asks for: at most so many of each pool that are due by `now`, and so many that are due by `until`. */
+/** An executor's place among `executors`: the shares of the others are left to them until `overdueAt`. */
+interface ExecutorShare {
+  readonly place: number
+  readonly executors: number
+  readonly overdueAt: number
+}
+
+/**
+ * What a poll asks for: at most so many of each pool that are due by `now`, and so many that are due by `until`. Among the
+ * latter it passes over the executions of the owners `full`, in at most `scan` index entries of each pool.
+ */
 export interface DueQuery {
   readonly now: number
   readonly until: number
   readonly due: Readonly<Record<Pool, number>>
   readonly coming: number
-  /** This executor's place among `executors`: others' shares are left to them until `overdueAt`. */
-  readonly share: { readonly place: number; readonly executors: number; readonly overdueAt: number }
+  readonly full: readonly string[]
+  readonly scan: number
+  readonly share: ExecutorShare
+}
+
+/** A place among what is ready in a pool: by priority, then by `runAt`. Given by the store, handed back to it. */
+export type DueCursor = readonly [priority: number, runAt: number, owner: number, handle: Handle]
+
+/** Asks for what is due by `now` in a pool and does not belong to `passOver`: a page of it, after `after` (null: from the first). */
+export interface PassedQuery {
+  readonly pool: Pool
+  readonly now: number
+  readonly passOver: readonly string[]
+  readonly after: DueCursor | null
+  /** Index entries that are looked through. */
+  readonly scan: number
+  readonly limit: number
+  readonly share: ExecutorShare
+}
+
+interface PassedPage {
+  readonly found: readonly DueExecution[]
+  /** Where to go on; null after the last one. */
+  readonly next: DueCursor | null
 }
 
 export interface HeldExecution {
@@ -89,12 +124,17 @@ export interface ExecutionStore {
   hasReady(): Promise<boolean>
   /** Ready ones, by priority and age within each pool. */
   due(query: DueQuery): Promise<readonly DueExecution[]>
+  /** Ready ones of a pool that are due, by priority and age, but for those of some owners. */
+  dueBeside(query: PassedQuery): Promise<PassedPage>
   /** What `owner` runs, by what is stored. */
   heldBy(owner: string): Promise<readonly HeldExecution[]>
   /** Running ones whose owner is gone or was never heard of. */
   abandoned(limit: number): Promise<readonly Stored[]>
-  /** The job's ready and running ones, in order of handle, after `after`; without their params. */
-  openOf(jobId: string, after: Handle, limit: number): Promise<readonly Stored[]>
+  /**
+   * The job's executions of this state (null: both, each once though it changes from one to the other between pages), in
+   * order of handle, after `after`; without their params. The cost does not depend on those of the other state.
+   */
+  openOf(jobId: string, state: OpenState | null, after: Handle, limit: number): Promise<readonly Stored[]>
   /** The job's executions with an epoch in doubt that was lost at `since` or later; without their params. */
   doubtfulOf(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
@@ -130,14 +170,21 @@ export interface AdmissionGlance {
   readonly neededAt: number
 }
 
+export interface UnsettledAdmission {
+  readonly n: Handle
+  readonly admission: Admission
+}
+
 /** The admissions. `put` stores those whose stored `rev` is still `from.rev` (0: there is none yet). */
 export interface AdmissionStore {
   read(jobIds: readonly string[]): Promise<readonly (Admission | undefined)[]>
   put(
-    step: 'fence' | 'place',
+    step: 'fence' | 'place' | 'settle',
     changes: readonly { readonly from: Admission; readonly to: Admission }[],
     at: number,
   ): Promise<readonly boolean[]>
+  /** Those whose closed executions may still be ready (`Admission.unsettled`), in an order that stays, after `after`. */
+  unsettled(after: Handle, limit: number): Promise<readonly UnsettledAdmission[]>
   /** They were needed at `at`: they have closed an execution. */
   touch(jobIds: readonly string[], at: number): Promise<void>
   /** The next ones after `after`, in an order that stays. */

@@ -24,7 +24,8 @@ export interface IntakeOptions {
  * Topic job-execute (protocol.md step 8). A batch is stored in one statement list, and then its offset may be committed. What
  * is due while there is room is stored as running at once; nothing runs in here. When there is none, the batch waits for a
  * moment: short runs make room within it, and an execution that is stored as running costs half of one that is stored as
- * ready and claimed later. So a flood of commands is slowed down here, as the bus holds back whoever sends it.
+ * ready and claimed later. So a flood of commands is slowed down here, as the bus holds back its senders. Other owners'
+ * commands wait behind the batch, so it does not wait for owners whose runs are long.
  */
 export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'> {
   const { executions, clock, metrics, runs, poolOf, oldestPlannedAt, roomWaitMs, onChanged } = options
@@ -41,7 +42,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
   async function insert(intakes: readonly Intake[], now: number): Promise<Intake[]> {
     const reserved = intakes.filter((one) => one.fresh.state === 'running')
     const unreserve = () => {
-      for (const { fresh } of reserved) slots.reserve(fresh.pool, -1)
+      for (const { fresh } of reserved) slots.reserve(fresh, -1)
     }
     const fresh = intakes.map((one) => one.fresh)
     const inserted = await executions.insert(fresh, now).finally(unreserve)
@@ -68,7 +69,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
       const claimed = claims.claimAtOnce(intake.fresh)
       if (claimed === 'no-room') left.push(intake)
       else {
-        if (claimed) slots.reserve(claimed.pool, 1)
+        if (claimed) slots.reserve(claimed, 1)
         stored.push(claimed ? { ...intake, fresh: claimed } : intake)
       }
     }
@@ -81,11 +82,12 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
     const oldest = oldestPlannedAt()
     const until = clock.monotonic() + roomWaitMs
     let left = await storeWhatHasRoom(messages.map((message) => readMessage(message, now, oldest)))
-    while (left[0] && (await slots.hasRoomAgain(left[0].fresh.pool, until - clock.monotonic()))) {
+    const fresh = () => left.map((one) => one.fresh)
+    while (left.length > 0 && (await slots.hasRoomAgain(fresh(), until - clock.monotonic()))) {
       left = await storeWhatHasRoom(left)
     }
     if (left.length === 0) return
-    for (const { fresh } of left) slots.turnAway(fresh.pool)
+    for (const one of fresh()) slots.turnAway(one)
     await store(left)
   }
 }

@@ -8,6 +8,8 @@ type LogLevel = (typeof logLevels)[number]
 export interface RunContext {
   readonly executionId: string
   readonly jobId: string
+  /** The user whose job it is. */
+  readonly ownerId: string
   /** Number of this attempt, from 1; also its fencing token (protocol.md, "Ownership is an epoch"). */
   readonly epoch: number
   /** The fire time this execution answers for, epoch milliseconds: the same for all its attempts. */

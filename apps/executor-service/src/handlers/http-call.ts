@@ -1,8 +1,9 @@
 import type { Clock } from '@belfry/service'
-import type { Agent, Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { fatal, type Handler, JobFailure, type RunContext, retryAfter } from './handler.ts'
 import { type Answer, matchesPartly, readAnswer } from './http-answer.ts'
 import { type HttpCallParams, type HttpCallResult, httpCallParams, httpCallResult } from './http-params.ts'
+import type { Outbound } from './outbound.ts'
 import { readRetryAfter } from './retry-after.ts'
 
 /** Codes of the network's failures, in the words of our error list; anything else is a `network-error`. */
@@ -105,10 +106,15 @@ function judge(answer: Answer, params: HttpCallParams, now: number): JobFailure 
   return new JobFailure('unexpected-body', `The answer of ${nameOf(params)} ${why}`)
 }
 
-async function call(agent: Agent, params: HttpCallParams, context: RunContext, maxBytes: number): Promise<Answer> {
+async function call(
+  outbound: Outbound,
+  params: HttpCallParams,
+  context: RunContext,
+  maxBytes: number,
+): Promise<Answer> {
   try {
     return await withDeadline(context, params.timeoutMs, async (signal) => {
-      const response = await agent.request({ ...requestOf(params, context), signal })
+      const response = await outbound.request(context.ownerId, { ...requestOf(params, context), signal })
       return await readAnswer(response, maxBytes)
     })
   } catch (error) {
@@ -120,10 +126,10 @@ async function call(agent: Agent, params: HttpCallParams, context: RunContext, m
 const elapsedMs = (clock: Clock, since: number) => Math.round(clock.monotonic() - since)
 
 /**
- * HTTP_CALL: one request through `agent`, which guards where it may go (security.md, "SSRF"). Every attempt carries the
+ * HTTP_CALL: one request through `outbound`, which guards where it may go (security.md, "SSRF"). Every attempt carries the
  * same `Idempotency-Key`. `maxBytes`: how much of an answer's body is kept.
  */
-export function createHttpCall(agent: Agent, maxBytes: number): Handler<HttpCallParams> {
+export function createHttpCall(outbound: Outbound, maxBytes: number): Handler<HttpCallParams> {
   return {
     type: 'HTTP_CALL',
     title: 'HTTP call',
@@ -147,7 +153,7 @@ export function createHttpCall(agent: Agent, maxBytes: number): Handler<HttpCall
     ],
     async run(params, context): Promise<HttpCallResult> {
       const since = context.clock.monotonic()
-      const answer = await call(agent, params, context, maxBytes)
+      const answer = await call(outbound, params, context, maxBytes)
       const durationMs = elapsedMs(context.clock, since)
       context.log('info', `${nameOf(params)} answered ${answer.status} in ${durationMs} ms`)
       const failure = judge(answer, params, context.clock.now())

@@ -1,8 +1,10 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { Agent, buildConnector } from 'undici'
+import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { isPublicAddress } from './addresses.ts'
 import { fatal } from './handler.ts'
+import { createLookups, type LookupLimits, type Resolve, type Resolved } from './lookups.ts'
 
 export interface OutboundConfig {
   /** Whether calls may reach loopback, private and other addresses that are not public. */
@@ -13,15 +15,8 @@ export interface OutboundConfig {
   connectTimeoutMs: number
   /** How long an unused connection is kept when the server does not say, milliseconds. */
   keepAliveMs: number
+  lookups: LookupLimits
 }
-
-interface Resolved {
-  address: string
-  family: number
-}
-
-/** All addresses of a name, in the order in which they are to be tried. */
-export type Resolve = (hostname: string) => Promise<Resolved[]>
 
 /** The system's resolver: it reads the hosts file too, as people expect of `localhost` and of names in a container. */
 const resolveBySystem: Resolve = (hostname) =>
@@ -42,20 +37,11 @@ function check(hostname: string, addresses: Resolved[], allowPrivate: boolean): 
 
 /**
  * The lookup of a connection: it connects to an address that was in the checked answer and to no other, so a name
- * cannot change between check and use. Calls that open connections to one name at the same moment share one query,
- * because the system's resolver answers only two at a time.
+ * cannot change between check and use.
  */
 export function createCheckedLookup(allowPrivate: boolean, resolve: Resolve): LookupFunction {
-  const underWay = new Map<string, Promise<Resolved[]>>()
-  const resolveOnce = (hostname: string) => {
-    const known = underWay.get(hostname)
-    if (known) return known
-    const query = resolve(hostname).finally(() => underWay.delete(hostname))
-    underWay.set(hostname, query)
-    return query
-  }
   return (hostname, options, callback) => {
-    resolveOnce(hostname)
+    resolve(hostname)
       .then((addresses) => check(hostname, addresses, allowPrivate))
       .then(
         (addresses) => {
@@ -68,18 +54,29 @@ export function createCheckedLookup(allowPrivate: boolean, resolve: Resolve): Lo
   }
 }
 
+/** What every call of a job goes through. */
+export interface Outbound {
+  /** A call of one of this owner's executions. */
+  request(ownerId: string, options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData>
+  /** Ends all connections; calls still going then fail. */
+  close(): Promise<void>
+}
+
 /**
- * What every call of a job goes through. Addresses are checked at connect time: those that stand in the URL here, those
- * behind a name in the lookup. Redirects are not followed, TLS is verified, and the environment's proxy settings and
- * `NODE_TLS_REJECT_UNAUTHORIZED` change nothing.
+ * Addresses are checked at connect time: those that stand in the URL here, those behind a name in the lookup. Redirects
+ * are not followed, TLS is verified, and the environment's proxy settings and `NODE_TLS_REJECT_UNAUTHORIZED` change nothing.
  */
-export function createOutboundAgent(config: OutboundConfig, resolve: Resolve = resolveBySystem): Agent {
+export function createOutbound(config: OutboundConfig, resolve: Resolve = resolveBySystem): Outbound {
+  const lookup = createLookups(resolve, config.lookups)
+  // A connector is not told for which call it connects. undici calls it within the call that needs the connection; where
+  // one is opened again for a call that waits, the lookup counts for the owner whose call has ended.
+  const owners = new AsyncLocalStorage<string>()
   const connect = buildConnector({
-    lookup: createCheckedLookup(config.allowPrivate, resolve),
+    lookup: createCheckedLookup(config.allowPrivate, (hostname) => lookup(owners.getStore() ?? '', hostname)),
     timeout: config.connectTimeoutMs,
     rejectUnauthorized: true,
   })
-  return new Agent({
+  const agent = new Agent({
     connections: config.connections,
     keepAliveTimeout: config.keepAliveMs,
     // One deadline over the whole call is the caller's; these would only be less exact.
@@ -92,4 +89,8 @@ export function createOutboundAgent(config: OutboundConfig, resolve: Resolve = r
       queueMicrotask(() => callback(addressBlocked(options.hostname), null))
     },
   })
+  return {
+    request: (ownerId, options) => owners.run(ownerId, () => agent.request(options)),
+    close: () => agent.destroy(),
+  }
 }

@@ -3,13 +3,14 @@ import { z } from 'zod'
 import { dummy } from './dummy.ts'
 import type { Handler, Handlers } from './handler.ts'
 import { createHttpCall } from './http-call.ts'
-import { createOutboundAgent, type Resolve } from './outbound.ts'
+import type { Resolve } from './lookups.ts'
+import { createOutbound } from './outbound.ts'
 import { report } from './report.ts'
 
 export interface HandlersConfig {
   /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
   allowPrivate: boolean
-  /** Most connections to one origin at a time; as many as there are `io` slots. */
+  /** Most connections to one origin at a time: as many as there may be runs, or one owner's would hold up another's. */
   httpConnections: number
   /** How long opening one connection may take, milliseconds. */
   httpConnectTimeoutMs: number
@@ -18,33 +19,39 @@ export interface HandlersConfig {
    * default (2 s is the shortest that is common), or a call would now and then go out on a connection that just closed.
    */
   httpKeepAliveMs: number
+  /** Name lookups at a time, and of one owner. */
+  lookups: number
+  ownerLookups: number
   /** How much of an answer's body is kept, bytes; its stored form, half as long again, must fit into a result. */
   httpBodyBytes: number
 }
 
 export const handlersDefaults: HandlersConfig = {
   allowPrivate: false,
-  httpConnections: 200,
+  httpConnections: 400,
   httpConnectTimeoutMs: 10_000,
   httpKeepAliveMs: 1000,
+  lookups: 8,
+  ownerLookups: 2,
   httpBodyBytes: 32 * 1024,
 }
 
 /** The job types that ship. All calls share one pool of connections, which `close` ends. `resolve` finds addresses. */
 export function createHandlers(config: HandlersConfig, resolve?: Resolve): Handlers {
-  const agent = createOutboundAgent(
+  const outbound = createOutbound(
     {
       allowPrivate: config.allowPrivate,
       connections: config.httpConnections,
       connectTimeoutMs: config.httpConnectTimeoutMs,
       keepAliveMs: config.httpKeepAliveMs,
+      lookups: { total: config.lookups, ofOwner: config.ownerLookups, waiting: config.httpConnections },
     },
     resolve,
   )
-  const all: Handler[] = [dummy, createHttpCall(agent, config.httpBodyBytes), report]
+  const all: Handler[] = [dummy, createHttpCall(outbound, config.httpBodyBytes), report]
   return {
     types: new Map(all.map((handler) => [handler.type, handler])),
-    close: () => agent.destroy(),
+    close: () => outbound.close(),
   }
 }
 

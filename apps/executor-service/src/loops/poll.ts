@@ -1,6 +1,6 @@
 import type { Clock } from '@belfry/service'
 import type { Pool } from '../domain/execution.ts'
-import type { DueExecution, ExecutionStore } from '../domain/ports.ts'
+import type { DueCursor, DueExecution, ExecutionStore, Stored } from '../domain/ports.ts'
 import type { Claims } from '../runs/claims.ts'
 import type { Slots } from '../runs/slots.ts'
 
@@ -15,8 +15,8 @@ export interface PollOptions {
   readonly everyMs: number
   /** Executions that are read at once. */
   readonly rows: number
-  /** Executions that may wait in memory for their time. */
-  readonly armed: number
+  /** Index entries that are looked through at once for executions of some owners behind those of others. */
+  readonly scanRows: number
   /** Nobody else can have the store open. */
   readonly isAlone: boolean
   /** How long another executor's share is left to it once it is due, milliseconds. */
@@ -38,13 +38,17 @@ const pools: readonly Pool[] = ['io', 'cpu']
 const quietTurns = 4
 
 export function createPoll(options: PollOptions): Poll {
-  const { executions, clock, claims, slots, share, everyMs, rows, isAlone, overdueMs } = options
+  const { executions, clock, claims, slots, share, everyMs, rows, scanRows, isAlone, overdueMs } = options
   let isQuiet = false
   let turns = 0
   let wakes = 0
+  /** How far a pool has been looked through for owners that hold little, and when that was last done. */
+  const places: Record<Pool, DueCursor | null> = { io: null, cpu: null }
+  const lookedAt: Record<Pool, number> = { io: Number.NEGATIVE_INFINITY, cpu: Number.NEGATIVE_INFINITY }
 
   /** Reads the records page by page, because a whole second's crons at once would hold up the loop. */
-  async function take(news: readonly DueExecution[], onPage: Claims['arm']): Promise<void> {
+  async function take(found: readonly DueExecution[], onPage: (stored: readonly Stored[]) => void): Promise<void> {
+    const news = found.filter((one) => !claims.isKnown(one.handle))
     for (let from = 0; from < news.length; from += rows) {
       const page = await executions.read(news.slice(from, from + rows).map((one) => one.handle))
       onPage(page.filter((one) => one?.execution.state === 'ready').filter((one) => one !== undefined))
@@ -54,10 +58,9 @@ export function createPoll(options: PollOptions): Poll {
   /** Whether the pool's page was full, so that more may be due than it holds. */
   function isFull(overdue: readonly DueExecution[], pool: Pool, limit: number): boolean {
     if (limit === 0) return false
-    const count = overdue.filter((one) => one.pool === pool).length
-    if (count < limit) slots.caughtUp(pool)
-    else slots.turnAway(pool)
-    return count >= limit
+    const isFull = overdue.filter((one) => one.pool === pool).length >= limit
+    if (!isFull) slots.caughtUp(pool)
+    return isFull
   }
 
   /** Idling shall cost nothing: one seek, and alone in the store only now and then. */
@@ -69,19 +72,44 @@ export function createPoll(options: PollOptions): Poll {
     return found
   }
 
+  const shareAt = (now: number) => ({ ...share(), overdueAt: now - overdueMs })
+
+  /**
+   * Claims what is due of owners that hold little, which may lie behind very much of owners that hold much. It goes on in
+   * each poll where the last one ended, and round again, so that a poll costs little however much is due.
+   */
+  async function lookBeside(pool: Pool, now: number): Promise<void> {
+    const isTime = clock.monotonic() - lookedAt[pool] >= everyMs
+    if (!slots.isBehind(pool) || !isTime) return
+    const passOver = slots.greedy(pool)
+    const limit = Math.min(rows, slots.roomBelowPart(pool))
+    if (passOver.length === 0 || limit === 0) return
+    lookedAt[pool] = clock.monotonic()
+    const query = { pool, now, passOver, after: places[pool], scan: scanRows, limit, share: shareAt(now) }
+    const { found, next } = await executions.dueBeside(query)
+    places[pool] = next
+    await take(found, claims.claimDue)
+    if (next === null) slots.lookedThrough(pool)
+  }
+
   async function look(): Promise<boolean> {
     const now = clock.now()
+    for (const pool of pools) await lookBeside(pool, now)
     const due = { io: Math.min(rows, slots.room('io')), cpu: Math.min(rows, slots.room('cpu')) }
-    const coming = Math.max(0, options.armed - claims.armedCount())
-    const query = { now, until: now + 2 * everyMs, due, coming, share: { ...share(), overdueAt: now - overdueMs } }
+    const { count: coming, full } = claims.armedRoom()
+    const query = { now, until: now + 2 * everyMs, due, coming, full, scan: scanRows, share: shareAt(now) }
     const found = await executions.due(query)
     const overdue = found.filter((one) => one.runAt <= now)
-    const more = pools.filter((pool) => isFull(overdue, pool, due[pool]))
-    const news = found.filter((one) => !claims.isKnown(one.handle))
-    const [late, soon] = [news.filter((one) => one.runAt <= now), news.filter((one) => one.runAt > now)]
-    await take(late, claims.claimDue)
+    const fullPools = pools.filter((pool) => isFull(overdue, pool, due[pool]))
+    const late = overdue.filter((one) => !claims.isKnown(one.handle))
+    await take(late, (page) => {
+      claims.claimDue(page)
+      // More of the same owners' may be due than the page holds.
+      for (const { execution } of page) if (fullPools.includes(execution.pool)) slots.turnAway(execution)
+    })
+    const soon = found.filter((one) => one.runAt > now)
     await take(soon, claims.arm)
-    return late.length > 0 && more.some((pool) => slots.room(pool) > 0)
+    return late.length > 0 && fullPools.some((pool) => slots.room(pool) > 0)
   }
 
   return {

@@ -18,10 +18,8 @@ import type { Stored, Stores } from '../domain/ports.ts'
 export interface InternalRoutes {
   readonly stores: Stores
   readonly clock: Clock
-  /** A fence closed these: to be published. */
-  readonly onClosed: (closed: readonly Stored[]) => void
-  /** A fence wants these runs to end: to be published, and told. */
-  readonly onAsked: (asked: readonly Stored[]) => void
+  /** An admission was fenced; a cancel wants these runs to end: to be published, and told. */
+  readonly onFenced: (asked: readonly Stored[]) => void
 }
 
 const service = { access: 'service' } as const
@@ -32,11 +30,11 @@ const admission = {
 }
 
 /** What job-service asks: the fence (protocol.md step 2) and the reconcile (step 14). */
-export function mountInternal(app: HttpApp, { stores, clock, onClosed, onAsked }: InternalRoutes): void {
+export function mountInternal(app: HttpApp, { stores, clock, onFenced }: InternalRoutes): void {
   app.put('/internal/admissions/:jobId', { schema: admission, config: service }, async (request, reply) => {
-    const fenced = await fence(stores, request.params.jobId, request.body.changes, clock.now(), onClosed)
+    const fenced = await fence(stores, request.params.jobId, request.body.changes, clock.now())
     if (isRefusal(fenced)) return reply.refuse(fenced)
-    onAsked(fenced.asked)
+    onFenced(fenced.asked)
     return fenced.reply
   })
 

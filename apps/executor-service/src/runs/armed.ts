@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '@belfry/service'
 import type { Handle, Stored } from '../domain/ports.ts'
+import { createShare } from '../domain/share.ts'
 
 /** Ready executions that wait in memory for the moment at which they are claimed. */
 export interface Armed {
@@ -12,24 +13,53 @@ export interface Armed {
   /** It is not ready any more. */
   remove(handle: Handle): void
   clear(): void
-  count(): number
+  room(): ArmedRoom
 }
 
-/** `count` and `size` (characters of commands) bound what waits. `onDue` gets each one once. */
-export function createArmed(
-  clock: Clock,
-  bounds: { readonly count: number; readonly size: number },
-  onDue: (stored: Stored) => void,
-): Armed {
+export interface ArmedRoom {
+  /** How many more may wait. */
+  readonly count: number
+  /** Owners who may have no more of them. */
+  readonly full: readonly string[]
+}
+
+export interface ArmedBounds {
+  readonly count: number
+  /** Characters of commands. */
+  readonly size: number
+  /** What one owner may have of each while others wait, above 0 and at most 1. */
+  readonly ownerShare: number
+}
+
+/** What an owner has. */
+interface Use {
+  count: number
+  size: number
+}
+
+/** `bounds` holds for what waits. `onDue` gets each one once. */
+export function createArmed(clock: Clock, bounds: ArmedBounds, onDue: (stored: Stored) => void): Armed {
   const waiting = new Map<Handle, { readonly stored: Stored; readonly timer: Timer }>()
-  let size = 0
+  const counts = createShare(bounds.count, bounds.ownerShare)
+  const sizes = createShare(bounds.size, bounds.ownerShare)
+  const owners = new Map<string, Use>()
+
+  function take({ execution, size }: Stored, places: 1 | -1): void {
+    const use = owners.get(execution.ownerId) ?? { count: 0, size: 0 }
+    use.count = counts.take(use.count, places)
+    use.size = sizes.take(use.size, places * size)
+    if (use.count === 0) owners.delete(execution.ownerId)
+    else owners.set(execution.ownerId, use)
+  }
+
+  const isFull = ({ count, size }: Use) => counts.room(count) === 0 || sizes.room(size) === 0
 
   function remove(handle: Handle): void {
     const known = waiting.get(handle)
     if (known === undefined) return
     known.timer.cancel()
     waiting.delete(handle)
-    size -= known.stored.size
+    take(known.stored, -1)
   }
 
   return {
@@ -40,7 +70,7 @@ export function createArmed(
       const known = waiting.get(handle)
       if (known && known.stored.execution.seq >= execution.seq) return
       remove(handle)
-      if (waiting.size >= bounds.count || size >= bounds.size) return
+      if (isFull(owners.get(execution.ownerId) ?? { count: 0, size: 0 })) return
       // By the monotonic clock: the claim may be a little early or late, the start itself follows the wall clock.
       const delayMs = Math.max(0, execution.runAt - leadMs - clock.now())
       const timer = clock.callAfter(delayMs, () => {
@@ -48,11 +78,14 @@ export function createArmed(
         onDue(stored)
       })
       waiting.set(handle, { stored, timer })
-      size += stored.size
+      take(stored, 1)
     },
     clear() {
       for (const handle of [...waiting.keys()]) remove(handle)
     },
-    count: () => waiting.size,
+    room: () => ({
+      count: Math.max(0, counts.limit - (counts.used < counts.limit ? counts.used : counts.counted)),
+      full: [...owners].filter(([, use]) => isFull(use)).map(([owner]) => owner),
+    }),
   }
 }

@@ -6,7 +6,7 @@ import type { Execution } from '../domain/execution.ts'
 import type { Handle, Stored, Stores, Swap } from '../domain/ports.ts'
 import { settleClaims } from '../domain/start.ts'
 import type { Handler } from '../handlers/handler.ts'
-import { createArmed } from './armed.ts'
+import { type ArmedBounds, type ArmedRoom, createArmed } from './armed.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import { createGather } from './gather.ts'
 import { createRun, type Run, storedOf } from './run.ts'
@@ -22,7 +22,7 @@ export interface ClaimsOptions {
   readonly slots: Slots
   readonly lead: ClaimLead
   /** What may wait in memory for its time. */
-  readonly armed: { readonly count: number; readonly size: number }
+  readonly armed: ArmedBounds
   /** How long to wait before asking a store again that failed, milliseconds. */
   readonly storeRetryMs: number
   /** Records were changed, and the changes are stored. */
@@ -36,7 +36,8 @@ export interface ClaimsOptions {
 export interface Claims {
   readonly held: ReadonlyMap<Handle, Run>
   isKnown(handle: Handle): boolean
-  armedCount(): number
+  /** How many more may wait for their time, and owners who may have no more of them. */
+  armedRoom(): ArmedRoom
   /** Ready ones: each is claimed shortly before its time, or now. What finds no room is left to the poll. */
   arm(stored: readonly Stored[]): void
   /** It is not ready any more, or not soon. */
@@ -62,7 +63,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   let isStopping = false
   let isFailing = false
   let isRefusing = false
-  const due = createGather<Stored>((batch) => claimBatch(byPriority(batch), (pool) => slots.isBehind(pool)))
+  const due = createGather<Stored>((batch) => claimBatch(byPriority(batch), slots.mustQueue))
   const armed = createArmed(clock, options.armed, due.add)
 
   /** Lets `stop` wait for it. `work` never rejects. */
@@ -88,15 +89,15 @@ export function createClaims(options: ClaimsOptions): Claims {
     return claim(execution, { owner: options.instance() })
   }
 
-  function claimBatch(batch: readonly Stored[], isClosed: (pool: Execution['pool']) => boolean): void {
+  function claimBatch(batch: readonly Stored[], mustQueue: (execution: Execution) => boolean): void {
     const now = clock.now()
     const runs: Run[] = []
     const late: Stored[] = []
     for (const stored of batch) {
-      const { pool } = stored.execution
+      const { execution } = stored
       if (isStopping || held.has(stored.handle)) continue
-      if (isTooLate(stored.execution, now)) late.push(stored)
-      else if (isClosed(pool) || slots.room(pool) === 0) slots.turnAway(pool)
+      if (isTooLate(execution, now)) late.push(stored)
+      else if (mustQueue(execution) || !slots.hasRoom(execution)) slots.turnAway(execution)
       else runs.push(hold(stored))
     }
     if (late.length > 0) track(expireAll(late))
@@ -220,7 +221,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     drop,
     giveBack,
     isKnown: (handle) => held.has(handle) || armed.has(handle),
-    armedCount: () => armed.count(),
+    armedRoom: armed.room,
     arm(stored) {
       if (isStopping) return
       for (const one of stored) {
@@ -230,11 +231,10 @@ export function createClaims(options: ClaimsOptions): Claims {
     disarm: (handle) => armed.remove(handle),
     claimDue: (stored) => claimBatch(stored, () => false),
     claimAtOnce(execution) {
-      const { pool, runAt } = execution
       const now = clock.now()
-      const isDue = execution.state === 'ready' && runAt - lead.ms() <= now
+      const isDue = execution.state === 'ready' && execution.runAt - lead.ms() <= now
       if (isStopping || !isDue || isTooLate(execution, now)) return null
-      if (slots.isBehind(pool) || slots.room(pool) === 0) return 'no-room'
+      if (slots.mustQueue(execution) || !slots.hasRoom(execution)) return 'no-room'
       const taken = claimed(execution)
       return isRefusal(taken) ? null : taken
     },

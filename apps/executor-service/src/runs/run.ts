@@ -111,10 +111,11 @@ export function createRunContext(
   clock: Clock,
   onLine: (run: Run) => void,
 ): RunContext {
-  const { id, jobId, epoch, fireAt } = run.execution
+  const { id, jobId, ownerId, epoch, fireAt } = run.execution
   return {
     executionId: id,
     jobId,
+    ownerId,
     epoch,
     fireAt,
     idempotencyKey: id,

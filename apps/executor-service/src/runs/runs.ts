@@ -86,6 +86,7 @@ export function createRuns(options: RunsOptions): Runs {
     limits: { io: config.executorIoConcurrency, cpu: config.executorConcurrency },
     ahead: config.executorClaimAhead,
     heldSize: config.executorHeldSize,
+    ownerShare: config.executorOwnerShare,
     begin: (run) => starts.begin(run),
     onRoom,
   })
@@ -97,7 +98,11 @@ export function createRuns(options: RunsOptions): Runs {
     handlerOf: options.handlerOf,
     slots,
     lead: createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs }),
-    armed: { count: config.executorArmed, size: config.executorHeldSize },
+    armed: {
+      count: config.executorArmed,
+      size: config.executorHeldSize,
+      ownerShare: config.executorOwnerShare,
+    },
     storeRetryMs,
     onChanged,
   })

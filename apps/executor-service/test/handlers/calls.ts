@@ -1,7 +1,7 @@
 import type { RequestListener, ServerResponse } from 'node:http'
 import { afterEach } from 'vitest'
 import type { Handler, Handlers } from '../../src/handlers/handler.ts'
-import type { Resolve } from '../../src/handlers/outbound.ts'
+import type { Resolve } from '../../src/handlers/lookups.ts'
 import { createHandlers, handlersDefaults } from '../../src/handlers/registry.ts'
 import { createTestContext, type TestContext } from './run-context.ts'
 import { startTarget, type Target } from './target.ts'

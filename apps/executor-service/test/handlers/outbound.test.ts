@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Handler, type Handlers, JobFailure } from '../../src/handlers/handler.ts'
-import { createCheckedLookup, type Resolve } from '../../src/handlers/outbound.ts'
+import type { Resolve } from '../../src/handlers/lookups.ts'
+import { createCheckedLookup } from '../../src/handlers/outbound.ts'
 import { createHandlers, handlersDefaults } from '../../src/handlers/registry.ts'
 import { closedAddresses } from './closed-addresses.ts'
 import { createTestContext } from './run-context.ts'
@@ -229,16 +230,6 @@ describe('the checked lookup', () => {
   it('hands out a single address where one is asked for', async () => {
     const lookup = createCheckedLookup(false, async () => [{ address: '1.1.1.1', family: 4 }])
     expect(await ask(lookup, false)).toEqual({ error: null, address: '1.1.1.1' })
-  })
-
-  it('asks once for connections that open at the same moment', async () => {
-    let queries = 0
-    const lookup = createCheckedLookup(false, async () => {
-      queries++
-      return [{ address: '1.1.1.1', family: 4 }]
-    })
-    await Promise.all([ask(lookup, true), ask(lookup, true), ask(lookup, true)])
-    expect(queries).toBe(1)
   })
 
   it('passes on that a name does not exist', async () => {

@@ -18,7 +18,9 @@ export interface TestContext extends RunContext {
 export const fireAt = Date.UTC(2026, 10, 21, 6, 30)
 
 /** The context of one attempt, which remembers what the handler did with it. */
-export function createTestContext(of: { clock?: Clock; epoch?: number; executionId?: string } = {}): TestContext {
+export function createTestContext(
+  of: { clock?: Clock; epoch?: number; executionId?: string; ownerId?: string } = {},
+): TestContext {
   const controller = new AbortController()
   const logs: string[] = []
   const artifacts: Artifact[] = []
@@ -27,6 +29,7 @@ export function createTestContext(of: { clock?: Clock; epoch?: number; execution
   return {
     executionId,
     jobId: 'job-00000000-0000-7000-8000-000000000001',
+    ownerId: of.ownerId ?? 'usr-00000000-0000-7000-8000-000000000001',
     epoch: of.epoch ?? 1,
     fireAt,
     idempotencyKey: executionId,

@@ -1,16 +1,24 @@
-import type { Database } from '@belfry/storage'
+import type { Database, SqlRow } from '@belfry/storage'
 import type { Admission } from '../../domain/admission.ts'
 import type { AdmissionStore } from '../../domain/ports.ts'
-import { jobNumber } from './execution-row.ts'
+import { idNumber } from './execution-row.ts'
 
 type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'>
 
+function admissionOf(row: SqlRow): Admission {
+  const [, jobId, rev, unsettled, body] = row as [number, string, number, number, string]
+  return { jobId, rev, unsettled, ...(JSON.parse(body) as Body) }
+}
+
 /** The admissions in SQLite: one row per job that has ever been fenced or held an overlap place. */
 export function createAdmissionStore(db: Database): AdmissionStore {
-  const read = db.statement('SELECT rev, body FROM admissions WHERE jobId = ?')
-  const put = db.statement(`INSERT INTO admissions (jobId, rev, neededAt, body) VALUES (?, ?, ?, ?)
-    ON CONFLICT (jobId) DO UPDATE SET rev = excluded.rev, neededAt = excluded.neededAt, body = excluded.body
+  const read = db.statement('SELECT n, jobId, rev, unsettled, body FROM admissions WHERE jobId = ?')
+  const put = db.statement(`INSERT INTO admissions (jobId, rev, neededAt, unsettled, body) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (jobId) DO UPDATE SET rev = excluded.rev, neededAt = excluded.neededAt,
+      unsettled = excluded.unsettled, body = excluded.body
     WHERE rev = ? RETURNING n`)
+  const unsettled = db.statement(`SELECT n, jobId, rev, unsettled, body FROM admissions INDEXED BY unsettledAdmissions
+    WHERE unsettled > 0 AND n > ? ORDER BY n LIMIT ?`)
   const touch = db.statement('UPDATE admissions SET neededAt = ?1 WHERE jobId = ?2 AND neededAt < ?1')
   const page = db.statement('SELECT n, jobId, rev, neededAt FROM admissions WHERE n > ? ORDER BY n LIMIT ?')
   const purge = db.statement(`DELETE FROM admissions WHERE n = ? AND rev = ? AND neededAt = ?
@@ -22,18 +30,18 @@ export function createAdmissionStore(db: Database): AdmissionStore {
         read,
         jobIds.map((jobId) => [jobId]),
       )
-      return rows.map((row, index) => {
-        if (row === undefined) return undefined
-        const body = JSON.parse(row[1] as string) as Body
-        return { jobId: jobIds[index] as string, rev: row[0] as number, ...body }
-      })
+      return rows.map((row) => row && admissionOf(row))
     },
     async put(step, changes, at) {
-      const rows = changes.map(({ from, to: { jobId, rev, minVersion, floors, places } }) => {
+      const rows = changes.map(({ from, to: { jobId, rev, minVersion, floors, places, unsettled } }) => {
         const body: Body = { minVersion, floors, places }
-        return [jobId, rev, at, JSON.stringify(body), from.rev]
+        return [jobId, rev, at, unsettled, JSON.stringify(body), from.rev]
       })
       return (await db.writeEach(`admissions.${step}`, put, rows)).map((row) => row !== undefined)
+    },
+    async unsettled(after, limit) {
+      const rows = await db.read(unsettled, [after, limit])
+      return rows.map((row) => ({ n: row[0] as number, admission: admissionOf(row) }))
     },
     async touch(jobIds, at) {
       await db.writeEach(
@@ -51,7 +59,7 @@ export function createAdmissionStore(db: Database): AdmissionStore {
     },
     async purge(rows) {
       if (rows.length === 0) return 0
-      const params = rows.map(({ n, jobId, rev, neededAt }) => [n, rev, neededAt, jobNumber(jobId)])
+      const params = rows.map(({ n, jobId, rev, neededAt }) => [n, rev, neededAt, idNumber(jobId)])
       return (await db.writeEach('admissions.purge', purge, params)).filter((row) => row !== undefined).length
     },
   }

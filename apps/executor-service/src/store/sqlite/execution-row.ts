@@ -10,11 +10,11 @@ export const poolNumber = (pool: Pool): number => pools.indexOf(pool)
 export const poolOfNumber = (number: SqlValue): Pool => pools[number as number] as Pool
 
 /**
- * A job as a number for an index: the last 48 bits of its UUID. Two jobs may share one, so whoever asks by it compares
- * the job's id too.
+ * A job or an owner as a number for an index: the last 48 bits of the UUID. Two may share one, so a query for the executions of
+ * a job compares the job's id too.
  */
-export function jobNumber(jobId: string): number {
-  const number = Number.parseInt(jobId.slice(-12), 16)
+export function idNumber(id: string): number {
+  const number = Number.parseInt(id.slice(-12), 16)
   return Number.isNaN(number) ? 0 : number
 }
 

@@ -1,16 +1,16 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { Call, Database, SqlRow } from '@belfry/storage'
-import { type Execution, type Pool, recordedStart } from '../../domain/execution.ts'
-import type { ExecutionStore, Swap } from '../../domain/ports.ts'
+import { type Execution, recordedStart } from '../../domain/execution.ts'
+import type { ExecutionStore, OpenState, Swap } from '../../domain/ports.ts'
+import { createDueQueries } from './due.ts'
 import {
   changesOutcome,
   columnsWithoutParams,
   commandText,
   doubtAt,
-  jobNumber,
+  idNumber,
   outcomeText,
   poolNumber,
-  poolOfNumber,
   stateNumber,
   storedColumns,
   storedOf,
@@ -20,19 +20,18 @@ const from = 'FROM executions e LEFT JOIN outcomes o ON o.n = e.n'
 /** Jobs may share a number, so the id has the last word. */
 const isOfJob = "e.command ->> '$.jobId' = ?"
 
-/** Due (or coming) ones of a pool that are this executor's to take, by priority and age, out of the index alone. */
-function dueQuery(pool: Pool, runAt: string): string {
-  return `SELECT * FROM (SELECT n, runAt, pool FROM executions INDEXED BY live
-    WHERE state < 2 AND state = 0 AND pool = ${poolNumber(pool)} AND priority IN (1, 2, 3, 4, 5, 6, 7, 8, 9) AND ${runAt}
-      AND (n % ? = ? OR runAt <= ?)
-    ORDER BY priority, runAt LIMIT ?)`
+/** A job's executions of one state in order of `n`, for the parameters job number, job, after and limit. */
+function openOf(state: OpenState, columns = 'e.n'): string {
+  return `SELECT ${columns} FROM executions e INDEXED BY ofJob LEFT JOIN outcomes o ON o.n = e.n
+    WHERE e.jobNo = ?1 AND e.state < 2 AND e.state = ${stateNumber(state)} AND e.n > ?3 AND e.command ->> '$.jobId' = ?2
+    ORDER BY e.n LIMIT ?4`
 }
 
 function prepare(db: Database) {
   return {
     insert: db.statement(`INSERT INTO executions
-      (id, jobNo, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+      (id, jobNo, ownerNo, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
     swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
       cancelRequested = ?, changedAt = ?, doubtAt = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
@@ -44,21 +43,16 @@ function prepare(db: Database) {
     stateOf: db.statement('SELECT state FROM executions WHERE id = ?'),
     read: db.statement(`SELECT ${storedColumns} ${from} WHERE e.n = ?`),
     hasReady: db.statement('SELECT n FROM executions WHERE state < 2 AND state = 0 LIMIT 1'),
-    due: db.statement(
-      [
-        dueQuery('io', 'runAt <= ?'),
-        dueQuery('cpu', 'runAt <= ?'),
-        dueQuery('io', 'runAt > ? AND runAt <= ?'),
-        dueQuery('cpu', 'runAt > ? AND runAt <= ?'),
-      ].join(' UNION ALL '),
-    ),
     heldBy: db.statement(
       'SELECT n, epoch, cancelRequested FROM executions WHERE state < 2 AND state = 1 AND owner = ?',
     ),
     abandoned: db.statement(`SELECT ${storedColumns} ${from} WHERE e.state < 2 AND e.state = 1
       AND e.owner NOT IN (SELECT instance FROM executors WHERE gone = 0) LIMIT ?`),
-    openOf: db.statement(`SELECT ${columnsWithoutParams} ${from} WHERE e.jobNo = ? AND e.state < 2 AND ${isOfJob}
-      AND e.n > ? ORDER BY e.n LIMIT ?`),
+    openOf: db.statement(`SELECT ${columnsWithoutParams} FROM (SELECT * FROM (${openOf('ready')})
+        UNION ALL SELECT * FROM (${openOf('running')}) ORDER BY n LIMIT ?4) p
+      JOIN executions e ON e.n = p.n LEFT JOIN outcomes o ON o.n = p.n ORDER BY p.n`),
+    readyOf: db.statement(openOf('ready', columnsWithoutParams)),
+    runningOf: db.statement(openOf('running', columnsWithoutParams)),
     doubtfulOf: db.statement(
       `SELECT ${columnsWithoutParams} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL
         AND e.doubtAt >= ?`,
@@ -94,7 +88,8 @@ type Statements = ReturnType<typeof prepare>
 function insertRow(execution: Execution, command: string, at: number): SqlRow {
   return [
     execution.id,
-    jobNumber(execution.jobId),
+    idNumber(execution.jobId),
+    idNumber(execution.ownerId),
     stateNumber(execution.state),
     poolNumber(execution.pool),
     execution.priority,
@@ -139,6 +134,7 @@ const storedOrNot = (row: SqlRow | undefined) => row && storedOf(row)
 export function createExecutionStore(db: Database): ExecutionStore {
   const statements = prepare(db)
   return {
+    ...createDueQueries(db),
     async insert(executions, at) {
       const commands = executions.map(commandText)
       const rows = executions.map((one, index) => insertRow(one, commands[index] as string, at))
@@ -182,20 +178,6 @@ export function createExecutionStore(db: Database): ExecutionStore {
     async hasReady() {
       return (await db.read(statements.hasReady, [])).length > 0
     },
-    async due({ now, until, due, coming, share }) {
-      const mine = [share.executors, share.place, share.overdueAt]
-      const rows = await db.read(statements.due, [
-        ...[now, ...mine, due.io],
-        ...[now, ...mine, due.cpu],
-        ...[now, until, ...mine, coming],
-        ...[now, until, ...mine, coming],
-      ])
-      return rows.map(([n, runAt, pool]) => ({
-        handle: n as number,
-        runAt: runAt as number,
-        pool: poolOfNumber(pool as number),
-      }))
-    },
     async heldBy(owner) {
       const rows = await db.read(statements.heldBy, [owner])
       return rows.map(([n, epoch, cancelRequested]) => ({
@@ -207,11 +189,12 @@ export function createExecutionStore(db: Database): ExecutionStore {
     async abandoned(limit) {
       return (await db.read(statements.abandoned, [limit])).map(storedOf)
     },
-    async openOf(jobId, after, limit) {
-      return (await db.read(statements.openOf, [jobNumber(jobId), jobId, after, limit])).map(storedOf)
+    async openOf(jobId, state, after, limit) {
+      const statement = state === null ? statements.openOf : statements[`${state}Of`]
+      return (await db.read(statement, [idNumber(jobId), jobId, after, limit])).map(storedOf)
     },
     async doubtfulOf(jobId, since) {
-      return (await db.read(statements.doubtfulOf, [jobNumber(jobId), jobId, since])).map(storedOf)
+      return (await db.read(statements.doubtfulOf, [idNumber(jobId), jobId, since])).map(storedOf)
     },
     async republish(stored) {
       await db.writeEach(

@@ -15,6 +15,7 @@ export const migrations: readonly Migration[] = [
         n INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         jobNo INTEGER NOT NULL,
+        ownerNo INTEGER NOT NULL,
         state INTEGER NOT NULL,
         pool INTEGER NOT NULL,
         priority INTEGER NOT NULL,
@@ -28,8 +29,8 @@ export const migrations: readonly Migration[] = [
         doubtAt INTEGER,
         command TEXT NOT NULL
       ) STRICT;
-      CREATE INDEX live ON executions (state, pool, priority, runAt) WHERE state < 2;
-      CREATE INDEX ofJob ON executions (jobNo) WHERE state < 2;
+      CREATE INDEX live ON executions (state, pool, priority, runAt, ownerNo) WHERE state < 2;
+      CREATE INDEX ofJob ON executions (jobNo, state) WHERE state < 2;
       CREATE INDEX ended ON executions (changedAt) WHERE state > 1;
       CREATE INDEX inDoubt ON executions (jobNo, doubtAt) WHERE doubtAt IS NOT NULL;
 
@@ -48,8 +49,10 @@ export const migrations: readonly Migration[] = [
         jobId TEXT NOT NULL UNIQUE,
         rev INTEGER NOT NULL,
         neededAt INTEGER NOT NULL,
+        unsettled INTEGER NOT NULL,
         body TEXT NOT NULL
       ) STRICT;
+      CREATE INDEX unsettledAdmissions ON admissions (n) WHERE unsettled > 0;
 
       CREATE TABLE executors (
         instance TEXT PRIMARY KEY,
