@@ -2,7 +2,13 @@ import type { Clock } from '@belfry/service'
 import type { Agent, Dispatcher } from 'undici'
 import { fatal, type Handler, JobFailure, type RunContext, retryAfter } from './handler.ts'
 import { type Answer, matchesPartly, readAnswer } from './http-answer.ts'
-import { type HttpCallParams, type HttpCallResult, httpCallParams, httpCallResult } from './http-params.ts'
+import {
+  type HttpCallParams,
+  type HttpCallResult,
+  httpCallParams,
+  httpCallResult,
+  privateUrlWarning,
+} from './http-params.ts'
 import { readRetryAfter } from './retry-after.ts'
 
 /** Codes of the network's failures, in the words of our error list; anything else is a `network-error`. */
@@ -121,9 +127,9 @@ const elapsedMs = (clock: Clock, since: number) => Math.round(clock.monotonic() 
 
 /**
  * HTTP_CALL: one request through `agent`, which guards where it may go (security.md, "SSRF"). Every attempt carries the
- * same `Idempotency-Key`. `maxBytes`: how much of an answer's body is kept.
+ * same `Idempotency-Key`. `maxBytes`: how much of an answer's body is kept. `allowPrivate`: what the agent lets through.
  */
-export function createHttpCall(agent: Agent, maxBytes: number): Handler<HttpCallParams> {
+export function createHttpCall(agent: Agent, maxBytes: number, allowPrivate: boolean): Handler<HttpCallParams> {
   return {
     type: 'HTTP_CALL',
     title: 'HTTP call',
@@ -132,6 +138,7 @@ export function createHttpCall(agent: Agent, maxBytes: number): Handler<HttpCall
       '(after Retry-After, at most an hour, where the answer has it); other answers fail for good.',
     params: httpCallParams,
     result: httpCallResult,
+    paramWarnings: allowPrivate ? [] : [privateUrlWarning],
     timeoutMs: 3_600_000,
     slots: 'io',
     examples: [

@@ -41,7 +41,7 @@ export function createHandlers(config: HandlersConfig, resolve?: Resolve): Handl
     },
     resolve,
   )
-  const all: Handler[] = [dummy, createHttpCall(agent, config.httpBodyBytes), report]
+  const all: Handler[] = [dummy, createHttpCall(agent, config.httpBodyBytes, config.allowPrivate), report]
   return {
     types: new Map(all.map((handler) => [handler.type, handler])),
     close: () => agent.destroy(),
@@ -49,7 +49,7 @@ export function createHandlers(config: HandlersConfig, resolve?: Resolve): Handl
 }
 
 function describe(handler: Handler): JobType {
-  const { type, title, description, timeoutMs } = handler
+  const { type, title, description, timeoutMs, paramWarnings = [] } = handler
   const examples = handler.examples.map((example) => ({ ...example }))
   return {
     type,
@@ -57,6 +57,7 @@ function describe(handler: Handler): JobType {
     description,
     params: { ...z.toJSONSchema(handler.params, { io: 'input' }), examples },
     result: { ...z.toJSONSchema(handler.result) },
+    paramWarnings: [...paramWarnings],
     timeoutMs,
     examples,
   }
