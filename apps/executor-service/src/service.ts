@@ -16,6 +16,7 @@ import { createExecutorMetrics } from './metrics.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { mountJobTypes } from './routes/job-types.ts'
+import { createRunLog } from './run-log.ts'
 import { createRuns } from './runs/runs.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
 
@@ -53,7 +54,13 @@ function createRooms(deps: ExecutorServiceDeps) {
       httpConnections: config.executorIoConcurrency,
     })
   const handlerOf = (jobType: string) => handlers.types.get(jobType)
-  const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType))
+  const runLog = createRunLog({
+    log,
+    clock,
+    warningsPerSecond: config.executorWarningsPerSecond,
+    warningBacklog: config.executorWarningBacklog,
+  })
+  const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType), runLog)
   const relay = createStatusRelay(deps, deps.bus, stores.executions)
   const identity = createIdentity(ids)
 
@@ -108,7 +115,7 @@ function createRooms(deps: ExecutorServiceDeps) {
   })
   const runOnce = retention.runOnce
   const retentionLoop = createLoop({ name: 'retention', everyMs: config.executorPurgeMs, clock, log, runOnce })
-  return { stores, handlers, relay, runs, pollLoop, presence, retentionLoop, intake, onChanged }
+  return { stores, handlers, relay, runLog, runs, pollLoop, presence, retentionLoop, intake, onChanged }
 }
 type Rooms = ReturnType<typeof createRooms>
 
@@ -144,7 +151,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
   const { bus, db, clock, log, metrics } = deps
   const rooms = createRooms(deps)
-  const { relay, runs, pollLoop, presence, retentionLoop, handlers, intake } = rooms
+  const { relay, runLog, runs, pollLoop, presence, retentionLoop, handlers, intake } = rooms
   const app = createApp(deps, rooms)
   const { executorHost: host, executorPort: port } = deps.config
   const { discovery, health } = deps
@@ -163,6 +170,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
   // Stopped in reverse: the door, new commands, the poll, then the runs; what they still say is published at the end.
   const parts: Part[] = [
     { name: 'handlers', stop: () => handlers.close() },
+    { name: 'warnings', stop: runLog.stop },
     { name: 'relay of executions', start: relay.start, stop: relay.stop },
     { name: 'presence', ...presence },
     { name: 'runs', stop: runs.stop },

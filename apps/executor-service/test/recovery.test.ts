@@ -6,6 +6,7 @@ import type { Execution } from '../src/domain/execution.ts'
 import type { Stored } from '../src/domain/ports.ts'
 import { createRescue } from '../src/loops/rescue.ts'
 import { createExecutorMetrics } from '../src/metrics.ts'
+import { createRunLog } from '../src/run-log.ts'
 import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
 import { command, execution, executionId, policy, start } from './samples.ts'
 import { openWorld } from './world.ts'
@@ -237,12 +238,14 @@ describe('the rescue', () => {
   async function openRescue() {
     const { stores } = await openStores()
     const clock = createManualClock(start)
-    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), () => true)
+    const log = createLog({ level: 'silent' })
+    const runLog = createRunLog({ log, clock, warningsPerSecond: 1000, warningBacklog: 0 })
+    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), () => true, runLog)
     const given: Stored[] = []
     const rescue = createRescue({
       stores,
       clock,
-      log: createLog({ level: 'silent' }),
+      log,
       metrics,
       instance: () => 'me',
       leaseMs: 900,

@@ -1,7 +1,8 @@
 import { type Bus, createConsumer } from '@belfry/bus'
+import type { JobExecuteMessage } from '@belfry/contracts'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, createLoop, type Part, type ServiceDeps } from '@belfry/service'
+import { createLifecycle, createLoop, debugEach, type Part, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { SchedulerConfig } from './config.ts'
 import { createCompiled } from './domain/compiled.ts'
@@ -52,6 +53,13 @@ function rulesOf(config: SchedulerConfig): Rules {
   }
 }
 
+const createdOf = ({ jobId, executionId, fireAt, version }: JobExecuteMessage) => ({
+  jobId,
+  executionId,
+  fireAt,
+  version,
+})
+
 function createFacts({ metrics, log }: SchedulerServiceDeps) {
   const fires = metrics.counter('belfry_schedule_fires_total', 'Fire times by what became of them', [
     'outcome',
@@ -59,7 +67,10 @@ function createFacts({ metrics, log }: SchedulerServiceDeps) {
   ])
   const tick = metrics.gauge('belfry_scheduler_last_tick_timestamp_seconds', 'When the scheduler last looked')
   return {
-    onDecided: ({ outcome, reason, count }: Decided) => fires.inc({ outcome, reason }, count),
+    onDecided({ outcome, reason, count, command }: Decided) {
+      fires.inc({ outcome, reason }, count)
+      if (command) debugEach(log, 'execution created', [command], createdOf)
+    },
     onTick: (at: number) => tick.set({}, at / 1000),
     onAside: (jobId: string, err: unknown) =>
       log.error({ jobId, err }, 'a schedule cannot be worked on; it is put aside'),

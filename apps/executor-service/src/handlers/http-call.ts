@@ -111,7 +111,7 @@ function judge(answer: Answer, params: HttpCallParams, now: number): JobFailure 
   return new JobFailure('unexpected-body', `The answer of ${nameOf(params)} ${why}`)
 }
 
-async function call(agent: Agent, params: HttpCallParams, context: RunContext, maxBytes: number): Promise<Answer> {
+async function call(agent: Agent, params: HttpCallParams, context: RunContext, maxBytes: number) {
   try {
     return await withDeadline(context, params.timeoutMs, async (signal) => {
       const response = await agent.request({ ...requestOf(params, context), signal })
@@ -124,6 +124,10 @@ async function call(agent: Agent, params: HttpCallParams, context: RunContext, m
 }
 
 const elapsedMs = (clock: Clock, since: number) => Math.round(clock.monotonic() - since)
+
+function failureText(error: unknown): string {
+  return error instanceof JobFailure ? `${error.code}: ${error.message}` : String(error)
+}
 
 /**
  * HTTP_CALL: one request through `agent`, which guards where it may go (security.md, "SSRF"). Every attempt carries the
@@ -154,10 +158,15 @@ export function createHttpCall(agent: Agent, maxBytes: number, allowPrivate: boo
     ],
     async run(params, context): Promise<HttpCallResult> {
       const since = context.clock.monotonic()
-      const answer = await call(agent, params, context, maxBytes)
+      const name = nameOf(params)
+      context.log('info', `calling ${name}`)
+      const { answer, size } = await call(agent, params, context, maxBytes).catch((error: unknown) => {
+        context.log('error', `${name} failed after ${elapsedMs(context.clock, since)} ms: ${failureText(error)}`)
+        throw error
+      })
       const durationMs = elapsedMs(context.clock, since)
-      context.log('info', `${nameOf(params)} answered ${answer.status} in ${durationMs} ms`)
       const failure = judge(answer, params, context.clock.now())
+      context.log(failure ? 'error' : 'info', `${name} answered ${answer.status} with ${size} in ${durationMs} ms`)
       if (failure) throw failure
       return { ...answer, durationMs }
     },

@@ -99,6 +99,7 @@ export function createRuns(options: RunsOptions): Runs {
     storeRetryMs,
     onChanged,
     onClaimed(stored) {
+      metrics.claimed(stored)
       clock.callAfter(config.executorRunningShownMs, () => publish(stored.filter(stillRuns)))
     },
   })
