@@ -12,10 +12,12 @@ import { createKeeping, type Decided } from './domain/keeping.ts'
 import type { Rules } from './domain/schedule-record.ts'
 import { createChangesHandler } from './events/job-changes.ts'
 import { createStatusHandler } from './events/job-status.ts'
+import { createJobFinder } from './job-finder.ts'
 import { type AdvanceLoop, createAdvanceLoop } from './loops/advance.ts'
 import { createReconcile } from './loops/reconcile.ts'
 import { createRetention } from './loops/retention.ts'
 import { createSender } from './loops/sender.ts'
+import { mountFireLog } from './routes/fire-log.ts'
 import { mountScan } from './routes/scan.ts'
 import { createSlices } from './slices.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
@@ -142,6 +144,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
 
   const app = createHttpApp({ service: 'scheduler-service', deps, tokens, serviceTokens })
   mountScan(app, advance.runOnce)
+  mountFireLog(app, { fireLog, findJob: createJobFinder(rest, config.schedulerJobTimeoutMs) })
   health.add('scheduler.db', async () => void (await schedules.nextDueAt()))
 
   const group = { bus, group: 'scheduler-service', poison, log, metrics } as const

@@ -3,7 +3,15 @@ import { fieldHints, jobHints, retryHints, scheduleHints, triggerHints } from '.
 import { jobKey } from './ids.ts'
 import { inFlight } from './internal.ts'
 import { artifactInfo, executionError } from './messages.ts'
-import { attemptOutcomes, executionCauses, executionStatuses, jobStatuses, roles, shownJobStates } from './states.ts'
+import {
+  attemptOutcomes,
+  executionCauses,
+  executionStatuses,
+  fireDecisions,
+  jobStatuses,
+  roles,
+  shownJobStates,
+} from './states.ts'
 import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from './values.ts'
 
 /** Bodies of the public API. Every body is closed: an unknown field is a fault. Times on the wire are ISO 8601 in UTC. */
@@ -223,6 +231,8 @@ export const executionView = z.strictObject({
   error: executionError.nullable(),
   artifacts: z.array(artifactInfo),
   blockedBy: z.string().nullable(),
+  /** Why it did not run, or not to its end, in a sentence; null where there is nothing to explain. */
+  statusReason: z.string().nullable(),
   retryOf: z.string().nullable(),
   timeline: z.strictObject({
     plannedAt: wireTime,
@@ -248,6 +258,19 @@ export const logLine = z.strictObject({
   text: z.string(),
 })
 export type LogLine = z.infer<typeof logLine>
+
+/** Fire times without an execution: `count` of them, the first at `from`, the last at `to`. */
+export const fireRangeView = z.strictObject({
+  from: wireTime,
+  to: wireTime,
+  count: z.number().int(),
+  decision: z.enum(fireDecisions),
+  /** One kebab-case word. */
+  reason: z.string(),
+  /** The job's version whose fire times they were. */
+  version: z.number().int(),
+})
+export type FireRangeView = z.infer<typeof fireRangeView>
 
 // --- lists ---
 
