@@ -48,7 +48,7 @@ describe('the log of the server', () => {
   }
 
   it('follows a run from hop to hop at debug', async () => {
-    const { ended, linesOf } = await open('debug')
+    const { user, ended, linesOf } = await open('debug')
     const execution = await ended({ jobType: 'DUMMY', params: { durationMs: 0 }, delay: '1s' })
     const lines = await linesOf(execution, 'status taken over')
     for (const line of lines) expect(line).toMatchObject({ level: 'debug', jobId: execution.jobId })
@@ -62,6 +62,14 @@ describe('the log of the server', () => {
       'executor-service: execution ended',
     ])
     expect(hops).toContain('job-service: status taken over')
+    const made = await user.call<{ id: string }>('POST', '/jobs', { jobType: 'DUMMY', schedule: null })
+    const triggered = await user.call<Execution>('POST', `/jobs/${made.body.id}/trigger`)
+    const beginning = (await linesOf(triggered.body, 'execution ended')).slice(0, 3)
+    expect(beginning.map(({ service, msg }) => `${service}: ${msg}`)).toEqual([
+      'job-service: execution created',
+      'job-service: command sent',
+      'executor-service: execution admitted',
+    ])
   })
 
   it('warns of a call that nobody took, and the run says what was called', async () => {

@@ -71,7 +71,7 @@ export interface ScheduleStore {
 }
 
 /** Where a range lies among those of its job. */
-export type FirePlace = Pick<FireRange, 'from' | 'decision'>
+type FirePlace = Pick<FireRange, 'from' | 'decision'>
 
 /** Fire times without an execution, as ranges. All verbs reject with a `StorageError`. */
 export interface FireLogStore {
