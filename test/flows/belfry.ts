@@ -26,7 +26,7 @@ export function useBelfry(env: Readonly<Record<string, string>> = {}): Flow {
         BELFRY_DATA_DIR: folder.path,
         BELFRY_PORT: '0',
         BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
-        BELFRY_LOG_LEVEL: 'warn',
+        BELFRY_LOG_LEVEL: 'error',
         ...env,
       })
       flow.url = belfry.url

@@ -53,8 +53,8 @@ export const executorConfig = z.object({
   executorArtifacts: count(20, 0),
   executorArtifactBytes: count(10 * 1024 * 1024),
   /**
-   * Warnings about executions that ended FAILED, LOST or EXPIRED, one a piece: so many are written in a second, so many may
-   * wait, and the rest is counted in one line.
+   * Warnings about executions that ended FAILED, LOST or EXPIRED: how many are written in a second, and how many more may
+   * wait. The rest is counted in one line.
    */
   executorWarningsPerSecond: count(2000, 20),
   executorWarningBacklog: count(10_000, 0),

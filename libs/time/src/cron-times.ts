@@ -54,7 +54,7 @@ function countReadingsOfDays({ days, face }: Cron, from: number, until: number):
  * The fire times of a cron in a zone, with the default rules of time.md for clock changes:
  *
  * - A reading that does not exist fires right after the jump: several of them, or one of them and an ordinary slot, are
- *   one fire time. So a whole day that a zone skips is made good after the jump. A schedule that covers the day
+ *   one fire time. So a whole day that a zone skips gets one fire time after the jump. A schedule that covers the day
  *   (`coversTheDay`) has no fire time there: its next slot is at most two hours away.
  * - Of two equal readings the first fires. A schedule that covers the day, or has several slots an hour, fires at both:
  *   at every moment whose local reading matches, so it never pauses for the length of the repeated hour.
@@ -62,10 +62,10 @@ function countReadingsOfDays({ days, face }: Cron, from: number, until: number):
  * Both are found stretch by stretch, where local time is arithmetic; only the seams differ.
  */
 export function cronTimes(cron: Cron, zone: Zone): FireTimes {
-  const makesGood = !coversTheDay(cron.face)
-  const firesOnce = makesGood && !hasSeveralSlotsAnHour(cron.face)
+  const catchesUp = !coversTheDay(cron.face)
+  const firesOnce = catchesUp && !hasSeveralSlotsAnHour(cron.face)
   const jumpedOver = ({ start, offset, reached }: Stretch) =>
-    makesGood &&
+    catchesUp &&
     nextReading(cron, reached, start + offset) !== null &&
     nextReading(cron, start + offset, start + offset + 1) === null
   /** The first reading that counts when looking from `at` on. */
