@@ -11,9 +11,9 @@ export interface Flow {
 
 /**
  * Gives the tests of one file a Belfry: the one at `BASE_URL`, or a standalone one in this process on a fresh data
- * folder. The flow is there once `beforeAll` has run.
+ * folder, with `env` added to its settings. The flow is there once `beforeAll` has run.
  */
-export function useBelfry(): Flow {
+export function useBelfry(env: Readonly<Record<string, string>> = {}): Flow {
   const flow = { url: '', user: undefined as unknown as Caller }
   let close: () => Promise<void> = async () => {}
   beforeAll(async () => {
@@ -26,7 +26,8 @@ export function useBelfry(): Flow {
         BELFRY_DATA_DIR: folder.path,
         BELFRY_PORT: '0',
         BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
-        BELFRY_LOG_LEVEL: 'warn',
+        BELFRY_LOG_LEVEL: 'error',
+        ...env,
       })
       flow.url = belfry.url
       close = async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { signUp } from '../../proof/caller.ts'
 import { useBelfry } from './belfry.ts'
 
 interface Problem {
@@ -37,6 +38,18 @@ describe('the public surface', () => {
     for (const key of ['..a', 'a..', '...']) {
       expect((await belfry.user.call('POST', '/jobs', { jobType: 'DUMMY', key })).status, key).toBe(400)
     }
+  })
+
+  it('shows the fire log of a job by id and by key, and to nobody else', async () => {
+    const made = await belfry.user.call<{ id: string }>('PUT', '/jobs/logged', { jobType: 'DUMMY', schedule: '@daily' })
+    const stranger = await signUp(belfry.url)
+    for (const ref of [made.body.id, 'logged']) {
+      const log = await belfry.user.call('GET', `/jobs/${ref}/fire-log?limit=5`)
+      expect([log.status, log.body]).toEqual([200, { data: [], page: { nextCursor: null, hasMore: false } }])
+      expect((await stranger.call('GET', `/jobs/${ref}/fire-log`)).status).toBe(404)
+    }
+    const { paths } = (await belfry.user.call<ApiDocument>('GET', '/openapi.json')).body
+    expect(Object.keys(paths)).toContain('/jobs/{id}/fire-log')
   })
 
   it('describes every address once, and every answer of its own', async () => {

@@ -76,6 +76,12 @@ export const executorConfig = z.object({
   /** Artifacts that one attempt may store, and bytes of each. */
   executorArtifacts: count(20, 0),
   executorArtifactBytes: count(10 * 1024 * 1024),
+  /**
+   * Warnings about executions that ended FAILED, LOST or EXPIRED: how many are written in a second, and how many more may
+   * wait. The rest is counted in one line.
+   */
+  executorWarningsPerSecond: count(2000, 20),
+  executorWarningBacklog: count(10_000, 0),
   /** How long to wait before asking a store again that did not take something, milliseconds. */
   executorStoreRetryMs: count(1000, 10),
   /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */

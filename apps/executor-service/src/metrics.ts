@@ -1,9 +1,15 @@
 import { executionStatusOf } from '@belfry/contracts'
 import type { Metrics } from '@belfry/service'
 import type { Execution } from './domain/execution.ts'
+import type { Stored } from './domain/ports.ts'
+import type { RunLog } from './run-log.ts'
 
-/** What the executor counts (operations.md, metrics). */
+/** What the executor counts (operations.md, metrics), and says in the log about single executions. */
 export interface ExecutorMetrics {
+  /** Commands were stored as new executions. */
+  admitted(stored: readonly Stored[]): void
+  /** Executions were claimed. */
+  claimed(stored: readonly Stored[]): void
   /** A handler was called; how late, milliseconds. */
   started(execution: Execution, lateMs: number): void
   /** The execution has ended. */
@@ -37,7 +43,11 @@ function byLabel<T>(make: (value: string) => T): (value: string) => T {
 }
 
 /** `isKnownType`: other types get one label together, or a user could make as many series as they can think of names. */
-export function createExecutorMetrics(metrics: Metrics, isKnownType: (jobType: string) => boolean): ExecutorMetrics {
+export function createExecutorMetrics(
+  metrics: Metrics,
+  isKnownType: (jobType: string) => boolean,
+  runLog: RunLog,
+): ExecutorMetrics {
   const counter = (name: string, help: string, labels: string[] = []) => metrics.counter(name, help, labels)
   const lateness = metrics
     .histogram(
@@ -65,9 +75,20 @@ export function createExecutorMetrics(metrics: Metrics, isKnownType: (jobType: s
   const retried = byLabel((job_type) => retries.labels({ job_type }))
 
   return {
-    started: (_, lateMs) => lateness.observe(lateMs / 1000),
-    ended: (execution) => ended(typeOf(execution))(executionStatusOf(execution)).inc(),
-    retried: (execution) => retried(typeOf(execution)).inc(),
+    admitted: runLog.admitted,
+    claimed: runLog.claimed,
+    started(execution, lateMs) {
+      lateness.observe(lateMs / 1000)
+      runLog.started(execution)
+    },
+    ended(execution) {
+      ended(typeOf(execution))(executionStatusOf(execution)).inc()
+      runLog.ended(execution)
+    },
+    retried(execution) {
+      retried(typeOf(execution)).inc()
+      runLog.retried(execution)
+    },
     ran: (execution, durationMs) => duration(typeOf(execution)).observe(durationMs / 1000),
     leasesExpired: (count) => leases.inc(count),
     staleCompletions: (count) => stale.inc(count),

@@ -18,6 +18,7 @@ import { createExecutorMetrics } from './metrics.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { mountJobTypes } from './routes/job-types.ts'
+import { createRunLog } from './run-log.ts'
 import { createRuns } from './runs/runs.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
 
@@ -58,7 +59,13 @@ function createRooms(deps: ExecutorServiceDeps) {
       ownerLookups: config.executorOwnerLookups,
     })
   const handlerOf = (jobType: string) => handlers.types.get(jobType)
-  const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType))
+  const runLog = createRunLog({
+    log,
+    clock,
+    warningsPerSecond: config.executorWarningsPerSecond,
+    warningBacklog: config.executorWarningBacklog,
+  })
+  const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType), runLog)
   const relay = createStatusRelay(deps, deps.bus, stores.executions)
   const identity = createIdentity(ids)
 
@@ -132,6 +139,7 @@ function createRooms(deps: ExecutorServiceDeps) {
     stores,
     handlers,
     relay,
+    runLog,
     runs,
     pollLoop,
     presence,
@@ -176,7 +184,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
   const { bus, db, clock, log, metrics } = deps
   const rooms = createRooms(deps)
-  const { relay, runs, pollLoop, presence, settleLoop, retentionClock, retentionLoop, handlers, intake } = rooms
+  const { relay, runLog, runs, pollLoop, presence, settleLoop, retentionClock, retentionLoop, handlers, intake } = rooms
   const app = createApp(deps, rooms)
   const { executorHost: host, executorPort: port } = deps.config
   const { discovery, health } = deps
@@ -196,6 +204,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
   const parts: Part[] = [
     { name: 'retention clock', start: retentionClock.open },
     { name: 'handlers', stop: () => handlers.close() },
+    { name: 'warnings', stop: runLog.stop },
     { name: 'relay of executions', start: relay.start, stop: relay.stop },
     { name: 'presence', ...presence },
     { name: 'runs', stop: runs.stop },

@@ -7,6 +7,7 @@ import { maxLosses } from '../src/domain/finish.ts'
 import type { Stored } from '../src/domain/ports.ts'
 import { createRescue } from '../src/loops/rescue.ts'
 import { createExecutorMetrics } from '../src/metrics.ts'
+import { createRunLog } from '../src/run-log.ts'
 import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
 import { command, execution, executionId, policy, runningExecution, start } from './samples.ts'
 import { type Call, openWorld } from './world.ts'
@@ -270,12 +271,14 @@ describe('the rescue', () => {
   async function openRescue() {
     const { stores } = await openStores()
     const clock = createManualClock(start)
-    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), () => true)
+    const log = createLog({ level: 'silent' })
+    const runLog = createRunLog({ log, clock, warningsPerSecond: 1000, warningBacklog: 0 })
+    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), () => true, runLog)
     const given: Stored[] = []
     const rescue = createRescue({
       stores,
       clock,
-      log: createLog({ level: 'silent' }),
+      log,
       metrics,
       instance: () => 'me',
       leaseMs: 900,

@@ -10,6 +10,7 @@ import {
   createManualClock,
   createMetrics,
   createSeededIds,
+  type LogLevelName,
   type ManualClock,
 } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage'
@@ -88,6 +89,8 @@ export interface WorldOptions {
   /** The stores of an earlier process. */
   readonly db?: Database
   readonly clock?: ManualClock
+  /** What the service's log takes; nothing when left out. */
+  readonly logLevel?: LogLevelName
 }
 
 export function testHandler(run: (params: Record<string, unknown>, context: RunContext) => unknown): Handler {
@@ -109,7 +112,11 @@ export function testHandler(run: (params: Record<string, unknown>, context: RunC
 export async function openWorld(options: WorldOptions = {}) {
   const clock = options.clock ?? createManualClock(startAt)
   const ids = createSeededIds(Number(process.hrtime.bigint() % 1_000_000n))
-  const log = createLog({ level: 'silent' })
+  const lines: string[] = []
+  const log = createLog({
+    level: options.logLevel ?? 'silent',
+    destination: { write: (line: string) => void lines.push(line) },
+  })
   const registry = createMetrics()
   const metrics = registry.forService('executor-service')
   const opened = options.db ?? (await openMemoryDatabase(migrations))
@@ -183,6 +190,8 @@ export async function openWorld(options: WorldOptions = {}) {
     calls,
     statuses,
     deadLetters,
+    /** The lines of the log, read. */
+    logged: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     failing,
     /** Names of the writes so far, in order. */
     writes,

@@ -150,7 +150,7 @@ describe('the state of the system', () => {
   const services = {
     'job-service': json({
       '/readyz': [503, { status: 'not ready' }],
-      '/readyz?verbose': [503, { status: 'not ready', checks }],
+      '/readyz?verbose': [503, { status: 'not ready', checks, timeZoneData: '2026z' }],
     }),
     'scheduler-service': null,
   }
@@ -169,6 +169,7 @@ describe('the state of the system', () => {
       { id: `job-service-127.0.0.1-${ports['job-service']}`, breaker: 'closed', inFlight: 0 },
     ])
     expect(data[2].instances).toEqual([])
+    expect(data.slice(1, 3).map((one: { timeZoneData: string | null }) => one.timeZoneData)).toEqual(['2026z', null])
   })
 
   it('is ready when every service is', async () => {

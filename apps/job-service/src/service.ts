@@ -2,7 +2,14 @@ import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
 import { putJobBody, type Refusal } from '@belfry/contracts'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, createRetentionClock, type Loop, type Part, type ServiceDeps } from '@belfry/service'
+import {
+  createLifecycle,
+  createRetentionClock,
+  debugEach,
+  type Loop,
+  type Part,
+  type ServiceDeps,
+} from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { z } from 'zod'
 import type { JobConfig } from './config.ts'
@@ -16,7 +23,7 @@ import { createTrigger } from './domain/triggers.ts'
 import { createStatusHandler } from './events/job-status.ts'
 import { createExecutors } from './executors.ts'
 import { createLoops } from './loops/loops.ts'
-import { createSender } from './loops/sender.ts'
+import { createSender, idsOf } from './loops/sender.ts'
 import { createTypeList } from './loops/types.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
@@ -93,7 +100,16 @@ function createRooms(deps: JobServiceDeps) {
     statusRows: config.jobStatusRows,
   })
   const { jobResendMs: resendMs, jobRememberedJobs: rememberedJobs } = config
-  const trigger = createTrigger({ jobs, executions, types, sender, clock, resendMs, rememberedJobs })
+  const trigger = createTrigger({
+    jobs,
+    executions,
+    types,
+    sender,
+    clock,
+    resendMs,
+    rememberedJobs,
+    onCreated: (command) => debugEach(log, 'execution created', [command], idsOf),
+  })
   return { stores, retentionClock, executors, types, sender, relay, jobs, lists, trigger }
 }
 type Rooms = ReturnType<typeof createRooms>
@@ -141,7 +157,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     bus,
     topic: 'job-status',
     group: 'job-service',
-    handle: createStatusHandler(stores.executions),
+    handle: createStatusHandler(stores.executions, log),
     poison: stores.poison,
     log,
     metrics,

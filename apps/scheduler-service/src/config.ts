@@ -48,6 +48,8 @@ export const schedulerConfig = z.object({
   schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
   /** How long job-service may take to answer, milliseconds. */
   schedulerReconcileTimeoutMs: count(5_000),
+  /** How long job-service may take to say whose job a fire log is asked for, milliseconds; below the gateway's breaker. */
+  schedulerJobTimeoutMs: count(2_000),
   ...retentionClockConfig,
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),

@@ -1,7 +1,15 @@
 import { type Bus, createConsumer } from '@belfry/bus'
+import type { JobExecuteMessage } from '@belfry/contracts'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
+import {
+  createLifecycle,
+  createLoop,
+  createRetentionClock,
+  debugEach,
+  type Part,
+  type ServiceDeps,
+} from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import type { SchedulerConfig } from './config.ts'
 import { createCompiled } from './domain/compiled.ts'
@@ -12,10 +20,12 @@ import { horizonOf } from './domain/retention.ts'
 import type { Rules } from './domain/schedule-record.ts'
 import { createChangesHandler } from './events/job-changes.ts'
 import { createStatusHandler } from './events/job-status.ts'
+import { createJobFinder } from './job-finder.ts'
 import { type AdvanceLoop, createAdvanceLoop } from './loops/advance.ts'
 import { createReconcile } from './loops/reconcile.ts'
 import { createRetention } from './loops/retention.ts'
 import { createSender } from './loops/sender.ts'
+import { mountFireLog } from './routes/fire-log.ts'
 import { mountScan } from './routes/scan.ts'
 import { createSlices } from './slices.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
@@ -52,6 +62,13 @@ function rulesOf(config: SchedulerConfig): Rules {
   }
 }
 
+const createdOf = ({ jobId, executionId, fireAt, version }: JobExecuteMessage) => ({
+  jobId,
+  executionId,
+  fireAt,
+  version,
+})
+
 function createFacts({ metrics, log }: SchedulerServiceDeps) {
   const fires = metrics.counter('belfry_schedule_fires_total', 'Fire times by what became of them', [
     'outcome',
@@ -59,7 +76,10 @@ function createFacts({ metrics, log }: SchedulerServiceDeps) {
   ])
   const tick = metrics.gauge('belfry_scheduler_last_tick_timestamp_seconds', 'When the scheduler last looked')
   return {
-    onDecided: ({ outcome, reason, count }: Decided) => fires.inc({ outcome, reason }, count),
+    onDecided({ outcome, reason, count, command }: Decided) {
+      fires.inc({ outcome, reason }, count)
+      if (command) debugEach(log, 'execution created', [command], createdOf)
+    },
     onTick: (at: number) => tick.set({}, at / 1000),
     onAside: (jobId: string, err: unknown) =>
       log.error({ jobId, err }, 'a schedule cannot be worked on; it is put aside'),
@@ -134,6 +154,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
 
   const app = createHttpApp({ service: 'scheduler-service', deps, tokens, serviceTokens })
   mountScan(app, advance.runOnce)
+  mountFireLog(app, { fireLog, findJob: createJobFinder(rest, config.schedulerJobTimeoutMs) })
   health.add('scheduler.db', async () => void (await schedules.nextDueAt()))
 
   const group = { bus, group: 'scheduler-service', poison, log, metrics } as const

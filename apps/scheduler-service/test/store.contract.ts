@@ -138,10 +138,10 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         await stores.fireLog.upsert(ranges.map((range) => ({ jobId, range })))
         const left = async () => (await stores.fireLog.read(jobId, 10)).map(({ from }) => from)
         expect(await stores.fireLog.purge(3, 2)).toBe(true)
-        expect(await left()).toEqual([3, 4, 900])
+        expect(await left()).toEqual([900, 4, 3])
         expect(await stores.fireLog.purge(3, 2)).toBe(false)
         expect(await stores.fireLog.purge(100, 2)).toBe(false)
-        expect(await left()).toEqual([4, 900])
+        expect(await left()).toEqual([900, 4])
         await stores.fireLog.purge(Number.MAX_SAFE_INTEGER, 9)
       })
     })
@@ -195,13 +195,20 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       const log = (jobId: string, ...ranges: FireRange[]) =>
         stores.fireLog.upsert(ranges.map((one) => ({ jobId, range: one })))
 
-      it('keeps the ranges of a job in order', async () => {
+      it('keeps the ranges of a job in order, the newest first, page by page', async () => {
         const jobId = jobIdOf(++made)
         const ranges = [range({ from: noon + 9, decision: 'paused' }), range({ decision: 'skipped' }), range()]
         await log(jobId, ...ranges)
         expect(new Set(await stores.fireLog.read(jobId, 10))).toEqual(new Set(ranges))
-        expect((await stores.fireLog.read(jobId, 10)).map(({ from }) => from)).toEqual([noon, noon, noon + 9])
-        expect(await stores.fireLog.read(jobId, 1)).toHaveLength(1)
+        expect((await stores.fireLog.read(jobId, 10)).map(({ from }) => from)).toEqual([noon + 9, noon, noon])
+        const pages: FireRange[] = []
+        for (let last: FireRange | null = null; pages.length < ranges.length; last = pages.at(-1) ?? null) {
+          const page = await stores.fireLog.read(jobId, 1, last)
+          expect(page).toHaveLength(1)
+          pages.push(...page)
+        }
+        expect(pages).toEqual(await stores.fireLog.read(jobId, 10))
+        expect(await stores.fireLog.read(jobId, 1, pages.at(-1))).toEqual([])
       })
 
       it('takes a range twice, and keeps the one of the higher version', async () => {

@@ -9,6 +9,7 @@ import {
   jobVersionsPage,
   type Role,
   reconcileQuery,
+  refusal,
 } from '@belfry/contracts'
 import { createHop, createRestClient, createStaticDiscovery } from '@belfry/discovery'
 import { createHttpApp, createServiceTokens, createTokenVerifier } from '@belfry/http'
@@ -22,6 +23,7 @@ import {
   type ServiceDeps,
 } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { z } from 'zod'
 import { createSchedulerService, migrations, schedulerConfig } from '../src/index.ts'
 import { createSqliteStores } from '../src/store/sqlite/index.ts'
 import { noon, statusOf } from './fixtures.ts'
@@ -62,9 +64,20 @@ function createJobs(deps: ServiceDeps, serviceTokens: ReturnType<typeof createSe
     asks.push(`fetch ${body.ids.length}`)
     return { data: body.ids.flatMap((id) => kept.get(id)?.message ?? []) }
   })
+  /** Jobs by what their owner calls them, and the token that came with each question. */
+  const owned = new Map<string, string>()
+  const tokens: unknown[] = []
+  const status = { schema: { params: z.object({ id: z.string() }) }, config: { access: 'public' } } as const
+  app.get('/jobs/:id/status', status, async (request, reply) => {
+    tokens.push(request.headers.authorization)
+    const id = owned.get(request.params.id)
+    return id ? { jobId: id, name: 'a job' } : reply.refuse(refusal('not-found', 'there is no such job'))
+  })
   return {
     app,
     asks,
+    owned,
+    tokens,
     keep(message: JobChangesMessage) {
       kept.set(message.jobId, { message, n: kept.get(message.jobId)?.n ?? kept.size + 1 })
     },
@@ -169,6 +182,10 @@ export async function openWorld(
     async scan(...roles: Role[]) {
       const headers = { authorization: tokens.bearer(...roles) }
       return world.service.app.inject({ method: 'POST', url: '/scheduler/scan', headers })
+    },
+    async get(url: string, ...roles: Role[]) {
+      const headers = roles.length > 0 ? { authorization: tokens.bearer(...roles) } : {}
+      return world.service.app.inject({ method: 'GET', url, headers })
     },
     async joinJobs() {
       const address = new URL(await jobs.app.listen({ host: '127.0.0.1', port: 0 }))

@@ -150,6 +150,8 @@ function partsOf({ auth, executor, scheduler, job, gateway }: Services): Part[] 
 
 async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldLock, options: StandaloneOptions) {
   const log = createLog({ level: config.logLevel, pretty: options.pretty ?? false })
+  const { node, tz: timeZoneData } = process.versions
+  log.info({ version: manifest.version, node, timeZoneData }, 'Belfry starts')
   const port = await findPort(config.host, config.port)
   const settled = { ...config, port }
   const shared = createShared(settled, log, (error) => {

@@ -1,8 +1,17 @@
 import { z } from 'zod'
+import { fieldHints, jobHints, retryHints, scheduleHints, triggerHints } from './field-hints.ts'
 import { jobKey } from './ids.ts'
 import { inFlight } from './internal.ts'
 import { artifactInfo, executionError } from './messages.ts'
-import { attemptOutcomes, executionCauses, executionStatuses, jobStatuses, roles, shownJobStates } from './states.ts'
+import {
+  attemptOutcomes,
+  executionCauses,
+  executionStatuses,
+  fireDecisions,
+  jobStatuses,
+  roles,
+  shownJobStates,
+} from './states.ts'
 import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from './values.ts'
 
 /** Bodies of the public API. Every body is closed: an unknown field is a fault. Times on the wire are ISO 8601 in UTC. */
@@ -58,19 +67,23 @@ export const jwkSet = z.object({ keys: z.array(jwk) })
 
 export const scheduleBody = z.union([
   z.string().min(1).max(128),
-  z.strictObject({ cron: z.string().min(1).max(128), timezone: z.string().min(1).max(64).optional() }),
+  z
+    .strictObject({ cron: z.string().min(1).max(128), timezone: z.string().min(1).max(64).optional() })
+    .register(fieldHints, { fields: scheduleHints }),
   z.strictObject({ every: duration({ min: 1000 }) }),
 ])
 export type ScheduleBody = z.infer<typeof scheduleBody>
 
-export const retryBody = z.strictObject({
-  maxRetries: z.number().int().min(0).max(100).optional(),
-  backoff: z.enum(['exponential', 'fixed']).optional(),
-  delay: duration({ min: 0 }).optional(),
-  factor: z.number().min(1).max(100).optional(),
-  maxDelay: duration({ min: 0 }).optional(),
-  jitter: z.boolean().optional(),
-})
+export const retryBody = z
+  .strictObject({
+    maxRetries: z.number().int().min(0).max(100).optional(),
+    backoff: z.enum(['exponential', 'fixed']).optional(),
+    delay: duration({ min: 0 }).optional(),
+    factor: z.number().min(1).max(100).optional(),
+    maxDelay: duration({ min: 0 }).optional(),
+    jitter: z.boolean().optional(),
+  })
+  .register(fieldHints, { fields: retryHints })
 export type RetryBody = z.infer<typeof retryBody>
 
 export const overlapBody = z.strictObject({
@@ -96,16 +109,19 @@ const jobFields = {
   tags: z.array(z.string().min(1).max(50)).max(20).optional(),
 }
 
-export const createJobBody = z.strictObject({ ...jobFields, key: jobKey.optional() })
+export const createJobBody = z
+  .strictObject({ ...jobFields, key: jobKey.optional() })
+  .register(fieldHints, { fields: jobHints })
 export type CreateJobBody = z.infer<typeof createJobBody>
 
 /** `PUT /jobs/:key`: the key stands in the path. */
-export const putJobBody = z.strictObject(jobFields)
+export const putJobBody = z.strictObject(jobFields).register(fieldHints, { fields: jobHints })
 export type PutJobBody = z.infer<typeof putJobBody>
 
 /** `POST /jobs/:id/trigger`: `params` replace the job's for this one execution; `reason` is kept for people. */
 export const triggerBody = z
   .strictObject({ params: jsonObject.optional(), reason: z.string().max(500).optional() })
+  .register(fieldHints, { fields: triggerHints })
   .nullish()
 export type TriggerBody = z.infer<typeof triggerBody>
 
@@ -215,6 +231,8 @@ export const executionView = z.strictObject({
   error: executionError.nullable(),
   artifacts: z.array(artifactInfo),
   blockedBy: z.string().nullable(),
+  /** Why it did not run, or not to its end, in a sentence; null where there is nothing to explain. */
+  statusReason: z.string().nullable(),
   retryOf: z.string().nullable(),
   timeline: z.strictObject({
     plannedAt: wireTime,
@@ -240,6 +258,19 @@ export const logLine = z.strictObject({
   text: z.string(),
 })
 export type LogLine = z.infer<typeof logLine>
+
+/** Fire times without an execution: `count` of them, the first at `from`, the last at `to`. */
+export const fireRangeView = z.strictObject({
+  from: wireTime,
+  to: wireTime,
+  count: z.number().int(),
+  decision: z.enum(fireDecisions),
+  /** One kebab-case word. */
+  reason: z.string(),
+  /** The job's version whose fire times they were. */
+  version: z.number().int(),
+})
+export type FireRangeView = z.infer<typeof fireRangeView>
 
 // --- lists ---
 

@@ -1,3 +1,4 @@
+export { type FieldHint, fieldHints } from './field-hints.ts'
 export * from './http.ts'
 export * from './ids.ts'
 export * from './internal.ts'

@@ -56,6 +56,18 @@ export type FetchBody = z.infer<typeof fetchBody>
 export const executionsReply = z.strictObject({ data: z.array(jobStatusMessage) })
 export const jobsReply = z.strictObject({ data: z.array(jobChangesMessage) })
 
+/**
+ * Params that are taken, but with which no run of this executor would succeed: a text param of the top level that matches
+ * `pattern` (case ignored) gives its job the warning.
+ */
+export const paramWarning = z.strictObject({
+  param: z.string(),
+  pattern: z.string(),
+  code: z.string(),
+  detail: z.string(),
+})
+export type ParamWarning = z.infer<typeof paramWarning>
+
 /** One job type as the executor describes it (`GET /job-types`). Schemas are JSON Schema 2020-12. */
 export const jobType = z.strictObject({
   type: z.string(),
@@ -63,6 +75,7 @@ export const jobType = z.strictObject({
   description: z.string(),
   params: z.record(z.string(), z.unknown()),
   result: z.record(z.string(), z.unknown()),
+  paramWarnings: z.array(paramWarning).optional(),
   /** What a job of this type gets when it names none, milliseconds. */
   timeoutMs: z.number().int(),
   examples: z.array(z.record(z.string(), z.unknown())),

@@ -88,6 +88,10 @@ export type JobStatusWord = (typeof jobStatuses)[number]
 export const executionCauses = ['schedule', 'manual', 'retry', 'backfill'] as const
 export type ExecutionCause = (typeof executionCauses)[number]
 
+/** Why fire times have no execution (time.md, "Late"). */
+export const fireDecisions = ['missed', 'skipped', 'excluded', 'paused'] as const
+export type FireDecision = (typeof fireDecisions)[number]
+
 /** How one attempt ended; `interrupted` by an orderly stop of its executor. */
 export const attemptOutcomes = ['succeeded', 'failed', 'lost', 'cancelled', 'timed-out', 'interrupted'] as const
 export type AttemptOutcome = (typeof attemptOutcomes)[number]

@@ -44,16 +44,30 @@ export function formatDuration(ms: number): string {
   return unit ? `${ms / unit[1]}${unit[0]}` : `${ms}ms`
 }
 
+/** A number without a unit: whether seconds or milliseconds were meant cannot be told, so both are named. */
+function unitless(count: number) {
+  const inUnits = formatDuration(count * 1000)
+  const seconds = inUnits === `${count}s` ? `"${count}s"` : `"${count}s" or "${inUnits}"`
+  const message = `must be text with a unit: ${seconds} for ${count} seconds, "${count}ms" for ${count} milliseconds`
+  return { code: 'custom' as const, message, params: { code: 'wrong-type', suggestion: `${count}s` } }
+}
+
+function isCount(given: unknown): given is number {
+  return Number.isSafeInteger(given) && (given as number) >= 0 && (given as number) <= longestDurationMs
+}
+
 /** A duration on the wire, milliseconds inside. Bounds in milliseconds. */
 export function duration(bounds: { min: number; max?: number }) {
   const max = bounds.max ?? longestDurationMs
-  return z
+  const text = z
     .string()
     .max(64)
     .transform((text, context) => {
       const ms = parseDurationMs(text)
       if (ms === null) {
-        context.addIssue({ code: 'custom', message: 'is not a duration such as "90s", "10m" or "PT1H"' })
+        const isDigits = /^\d{1,9}$/.test(text)
+        const issue = { code: 'custom' as const, message: 'is not a duration such as "90s", "10m" or "PT1H"' }
+        context.addIssue(isDigits ? { ...unitless(Number(text)), params: { suggestion: `${Number(text)}s` } } : issue)
         return z.NEVER
       }
       if (ms < bounds.min || ms > max) {
@@ -63,6 +77,11 @@ export function duration(bounds: { min: number; max?: number }) {
       }
       return ms
     })
+  return z.preprocess((given, context) => {
+    if (!isCount(given)) return given
+    context.addIssue(unitless(given))
+    return z.NEVER
+  }, text)
 }
 
 /**

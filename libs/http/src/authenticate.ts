@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal, type Role, refusal, type ServiceName } from '@belfry/contracts'
+import { isRefusal, type Refusal, type Role, refusal, type ServiceName, toWireTime } from '@belfry/contracts'
 import jwt from '@fastify/jwt'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { mayAccess } from './access.ts'
@@ -21,8 +21,10 @@ declare module 'fastify' {
 const longestToken = 4096
 const bearer = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i
 
-/** Everything that is wrong with a token looks the same from outside. */
+/** Everything that is wrong with a token looks the same from outside, but for one that was good until it expired. */
 const unauthenticated = refusal('unauthenticated', 'Send a valid access token as "Authorization: Bearer …".')
+const expired = (at: number) =>
+  refusal('unauthenticated', `The access token expired at ${toWireTime(at)}. Log in again: POST /auth/login.`)
 const keysUnavailable = refusal('unavailable', 'Tokens cannot be checked while the keys are out of reach.')
 const forbidden = (needed: Role) => refusal('forbidden', `This needs the role "${needed}".`)
 const servicesOnly = refusal('unauthenticated', 'This address is for services.')
@@ -110,6 +112,11 @@ function isKeysUnavailable(error: unknown): boolean {
   )
 }
 
+function settled(accepted: ReturnType<TokenVerifier['accept']>): Caller | Refusal {
+  if (accepted === undefined) return unauthenticated
+  return 'expiredAt' in accepted ? expired(accepted.expiredAt) : accepted
+}
+
 type Settle = (outcome: Caller | Refusal) => void
 
 /** Whose token it is: at once when it was verified before, else after @fastify/jwt has checked it. */
@@ -120,7 +127,7 @@ function identify(request: FastifyRequest, tokens: TokenVerifier, token: string,
   else {
     request.jwtVerify((error: Error | null, claims: unknown) => {
       if (error) settle(isKeysUnavailable(error) ? keysUnavailable : unauthenticated)
-      else settle(tokens.accept(token, claims) ?? unauthenticated)
+      else settle(settled(tokens.accept(token, claims)))
     })
   }
 }

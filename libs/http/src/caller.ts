@@ -24,16 +24,22 @@ export interface Known {
   readonly until: number
 }
 
+/** A token that was good until `expiredAt`, epoch milliseconds. */
+export interface Expired {
+  readonly expiredAt: number
+}
+
 /**
- * Reads claims at the moment `now` (epoch milliseconds): undefined when they are not of our shape, not valid yet, made
- * in the future, or over, allowing for `skewMs` between the clocks (security.md: 30 s).
+ * Reads claims at the moment `now` (epoch milliseconds), allowing for `skewMs` between the clocks (security.md: 30 s).
+ * Undefined when they are not of our shape, not valid yet, or made in the future.
  */
-export function callerOf(claims: unknown, now: number, skewMs: number): Known | undefined {
+export function callerOf(claims: unknown, now: number, skewMs: number): Known | Expired | undefined {
   const read = accessClaims.safeParse(claims)
   if (!read.success) return undefined
   const { sub, name, roles: held, iat, exp, nbf } = read.data
   const until = exp * 1000 + skewMs
   const from = Math.max(iat, nbf ?? iat) * 1000 - skewMs
-  if (now < from || now >= until || exp <= iat) return undefined
+  if (now < from || exp <= iat || iat < 0) return undefined
+  if (now >= until) return { expiredAt: exp * 1000 }
   return { caller: { userId: sub, username: name, roles: held }, until }
 }

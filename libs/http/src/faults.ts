@@ -1,4 +1,4 @@
-import type { Fault } from '@belfry/contracts'
+import { type Fault, type FieldHint, fieldHints } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { z } from 'zod'
 import { codeOf, describe, isMissing } from './fault-words.ts'
@@ -22,15 +22,32 @@ interface Found {
   readonly suggestion?: string | undefined
 }
 
+/** The fields that an object knows, and what is said about some that it does not know. */
+interface Known {
+  readonly fields: readonly string[]
+  readonly hints: Readonly<Record<string, FieldHint>>
+}
+
 /** What is asked about while the issues of one value are told: the value, and which fields its objects know. */
 interface Context {
   readonly data: unknown
   /** By the very list of unknown fields that zod reports about an object. */
-  readonly known: Map<readonly string[], readonly string[]>
+  readonly known: Map<readonly string[], Known>
 }
 
 function nearestField(issue: z.core.$ZodIssueUnrecognizedKeys, key: string, context: Context) {
-  return nearestName(key, context.known.get(issue.keys) ?? [])
+  return nearestName(key, context.known.get(issue.keys)?.fields ?? [])
+}
+
+function unknownField(
+  issue: z.core.$ZodIssueUnrecognizedKeys,
+  key: string,
+  context: Context,
+): Pick<Found, 'detail' | 'suggestion'> {
+  const { hints = {} } = context.known.get(issue.keys) ?? {}
+  const hint = Object.hasOwn(hints, key) ? hints[key] : undefined
+  if (hint) return hint
+  return { detail: `there is no field "${shownName(key)}"`, suggestion: nearestField(issue, key, context) }
 }
 
 /**
@@ -85,8 +102,7 @@ function expand(issue: Issue, above: Path, context: Context): Found[] {
     return issue.keys.slice(0, mostFaults).map((key) => ({
       path: [...path, key],
       code: 'unknown-field',
-      detail: `there is no field "${shownName(key)}"`,
-      suggestion: nearestField(issue, key, context),
+      ...unknownField(issue, key, context),
     }))
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
@@ -117,9 +133,9 @@ function addressFaults(part: RequestPart, data: unknown): Fault[] {
   })
 }
 
-function fieldsOf(schema: unknown): readonly string[] {
+function knownOf(schema: z.core.$ZodType | undefined): Known {
   const shape = (schema as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def?.shape
-  return shape ? Object.keys(shape) : []
+  return { fields: shape ? Object.keys(shape) : [], hints: (schema && fieldHints.get(schema)?.fields) ?? {} }
 }
 
 /** What the check of one part gives: the value as the schema makes it, or every fault. */
@@ -133,7 +149,8 @@ export function checkPart(part: RequestPart, schema: z.core.$ZodType, data: unkn
   const context: Context = { data: given, known: new Map() }
   const result = z.core.safeParse(schema, given, {
     error: (issue) => {
-      if (issue.code === 'unrecognized_keys') context.known.set(issue.keys, fieldsOf(issue.inst))
+      if (issue.code === 'unrecognized_keys')
+        context.known.set(issue.keys, knownOf(issue.inst as z.core.$ZodType | undefined))
       return describe(issue)
     },
   })

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Fault } from '@belfry/contracts'
+import { describeJsonFault } from './json-fault.ts'
 import { pointerOf } from './pointer.ts'
 
 /** How deep lists and objects may lie in each other: far beyond any body of ours, far below what overflows a stack. */
@@ -97,7 +98,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new MalformedBody([{ pointer: '', code: 'not-json', detail: 'is not JSON' }])
+    throw new MalformedBody([{ pointer: '', code: 'not-json', detail: describeJsonFault(text) }])
   }
 }
 

@@ -1,7 +1,7 @@
 import { createPublicKey, hash } from 'node:crypto'
 import { type Jwk, jwkSet } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
-import { type Caller, callerOf } from './caller.ts'
+import { type Caller, callerOf, type Expired } from './caller.ts'
 
 /** The keys of a JWKS as auth-service answers it (`GET /auth/.well-known/jwks.json`). Throws when it is none. */
 export function readJwks(body: unknown): Jwk[] {
@@ -36,7 +36,7 @@ export interface TokenVerifier {
   /** The key of that id as PEM; fetches the keys again when it is unknown. Undefined: there is no such key. */
   keyOf(kid: string): Promise<string | undefined>
   /** Checks the claims of a token whose signature is good, and remembers it. Undefined: they do not hold now. */
-  accept(token: string, claims: unknown): Caller | undefined
+  accept(token: string, claims: unknown): Caller | Expired | undefined
   /** A readiness check: resolves once the keys are known; rejects with a `KeysUnavailable`. */
   check(): Promise<void>
 }
@@ -120,7 +120,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     },
     accept(token, claims) {
       const known = callerOf(claims, clock.now(), skewMs)
-      if (!known) return undefined
+      if (!known || 'expiredAt' in known) return known
       if (remembered.size >= cacheLimit) remembered.delete(remembered.keys().next().value as string)
       remembered.set(hashOf(token), known)
       return known.caller

@@ -153,6 +153,7 @@ describe('an app', () => {
     expect((await app.inject('/readyz')).statusCode).toBe(503)
     deps.health.setReady(true)
     expect((await app.inject('/readyz')).json()).toEqual({ status: 'ready' })
+    expect((await app.inject('/readyz?verbose')).json().timeZoneData).toBe(process.versions.tz)
     expect((await app.inject('/readyz?verbose')).json().checks).toMatchObject([
       { name: 'token keys' },
       { name: 'store', since: expect.stringMatching(/^\d{4}-.*Z$/) },

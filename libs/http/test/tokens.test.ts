@@ -180,6 +180,22 @@ describe('an access token', () => {
     expect(await call(`Bearer ${token}`)).toBe(401)
   })
 
+  it('that has expired says since when, and what to do', async () => {
+    const { app, tokenFor, clock, key } = open()
+    const detailOf = async (token: string) => {
+      const answer = await app.inject({ url: '/me', headers: { authorization: `Bearer ${token}` } })
+      expect(answer.statusCode).toBe(401)
+      return answer.json().detail
+    }
+    const token = tokenFor('user')
+    const expiredAt = new Date((Math.floor(clock.now() / 1000) + 900) * 1000).toISOString()
+    clock.step(931_000)
+    expect(await detailOf(token)).toBe(`The access token expired at ${expiredAt}. Log in again: POST /auth/login.`)
+    // A token that is not ours gives the usual answer.
+    const forged = signToken({ alg: 'EdDSA', typ: 'JWT', kid: key.kid }, claimsOf(clock), makeKey('k1').privateKey)
+    expect(await detailOf(forged)).toBe('Send a valid access token as "Authorization: Bearer …".')
+  })
+
   it('that is forged does not get in, whatever is tried', async () => {
     const { call, key, clock, lines } = open()
     const tried = forgeries(key, claimsOf(clock, ['admin']))

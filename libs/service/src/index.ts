@@ -7,7 +7,7 @@ export { doubledMs } from './doubling.ts'
 export { type CheckReport, createHealth, type Health, type HealthOptions, type HealthReport } from './health.ts'
 export { createIds, createSeededIds, type Ids } from './ids.ts'
 export { createLifecycle, type Lifecycle, type Part } from './lifecycle.ts'
-export { createLog, type Logger, type LogLevelName, type LogOptions, logLevelNames } from './log.ts'
+export { createLog, debugEach, type Logger, type LogLevelName, type LogOptions, logLevelNames } from './log.ts'
 export { createLoop, type Loop, type LoopOptions } from './loop.ts'
 export { createManualClock, type ManualClock } from './manual-clock.ts'
 export {

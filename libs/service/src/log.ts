@@ -37,6 +37,12 @@ function showError(error: Error) {
   return { type: error.name, code: (error as { code?: unknown }).code, message: error.message }
 }
 
+/** Writes one line at debug for each item. While that level is off this is one comparison, and `fields` is not called. */
+export function debugEach<T>(log: Logger, message: string, items: Iterable<T>, fields: (item: T) => object): void {
+  if (!log.isLevelEnabled('debug')) return
+  for (const item of items) log.debug(fields(item), message)
+}
+
 /** Lines are written as they come: a crash loses none. pino-pretty runs in this thread, so it needs none of its own. */
 function prettyStream(destination: DestinationStream): DestinationStream {
   const pretty = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname,instance' })

@@ -36,13 +36,17 @@ export function countSecondsBefore(face: ClockFace, second: number): number {
 }
 
 /**
- * Whether it asks for a slot in every two hours of the day: `*`, a step of 2, `0-22`. Such a schedule is *frequent*;
- * every other names its hours and is *fixed* (time.md, "Clock changes"). A matter of the set of hours alone, so that two
- * ways of writing the same schedule behave the same.
+ * Whether the hours of the face leave no two neighbouring hours of the day without a slot: `*`, a step of 2, `0-22`. The
+ * set of hours alone decides, so that two spellings of one schedule behave the same (decision 001).
  */
-export function isFrequent(face: ClockFace): boolean {
+export function coversTheDay(face: ClockFace): boolean {
   for (let hour = 0; hour < 24; hour++) {
     if (!hasBit(face.hours, hour) && !hasBit(face.hours, (hour + 1) % 24)) return false
   }
   return true
+}
+
+/** Whether an hour that the face asks for has more than one slot (a step of 5 minutes, `0,30`, two seconds of one minute). */
+export function hasSeveralSlotsAnHour(face: ClockFace): boolean {
+  return countBits(face.minutes) * countBits(face.seconds) > 1
 }

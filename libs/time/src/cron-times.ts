@@ -1,4 +1,10 @@
-import { type ClockFace, countSecondsBefore, isFrequent, nextSecondOfDay } from './clock-face.ts'
+import {
+  type ClockFace,
+  countSecondsBefore,
+  coversTheDay,
+  hasSeveralSlotsAnHour,
+  nextSecondOfDay,
+} from './clock-face.ts'
 import { countDays, type DayRule, nextDay } from './days.ts'
 import { createFireTimes, type FireTimes, latestFireAt } from './fire-times.ts'
 import type { Stretch, Zone } from './zone.ts'
@@ -47,28 +53,30 @@ function countReadingsOfDays({ days, face }: Cron, from: number, until: number):
 /**
  * The fire times of a cron in a zone, with the default rules of time.md for clock changes:
  *
- * - A **frequent** schedule (`isFrequent`: a slot in every two hours of the day) follows elapsed time. It fires at every
- *   moment whose local reading matches: an hour that does not exist has no slots, one that comes twice has them twice.
- * - A **fixed** one fires for each reading at the first moment when the local clock shows it or has passed it: a reading
- *   that does not exist fires right after the jump (several of them, or one of them and an ordinary slot, are one fire
- *   time), and of two equal readings the first fires. So a whole day that a zone skips is made good after the jump.
+ * - A reading that does not exist fires right after the jump: several of them, or one of them and an ordinary slot, are
+ *   one fire time. So a whole day that a zone skips gets one fire time after the jump. A schedule that covers the day
+ *   (`coversTheDay`) has no fire time there: its next slot is at most two hours away.
+ * - Of two equal readings the first fires. A schedule that covers the day, or has several slots an hour, fires at both:
+ *   at every moment whose local reading matches, so it never pauses for the length of the repeated hour.
  *
  * Both are found stretch by stretch, where local time is arithmetic; only the seams differ.
  */
 export function cronTimes(cron: Cron, zone: Zone): FireTimes {
-  const fixed = !isFrequent(cron.face)
+  const catchesUp = !coversTheDay(cron.face)
+  const firesOnce = catchesUp && !hasSeveralSlotsAnHour(cron.face)
   const jumpedOver = ({ start, offset, reached }: Stretch) =>
+    catchesUp &&
     nextReading(cron, reached, start + offset) !== null &&
     nextReading(cron, start + offset, start + offset + 1) === null
   /** The first reading that counts when looking from `at` on. */
   const firstReading = (stretch: Stretch, at: number) =>
-    fixed ? Math.max(at + stretch.offset, stretch.reached) : at + stretch.offset
+    firesOnce ? Math.max(at + stretch.offset, stretch.reached) : at + stretch.offset
 
   return createFireTimes({
     firstFrom(at) {
       for (let from = at; from <= latestFireAt; ) {
         const stretch = zone.stretchAt(from)
-        if (fixed && from === stretch.start && jumpedOver(stretch)) return from
+        if (from === stretch.start && jumpedOver(stretch)) return from
         const until = Math.min(stretch.end, latestFireAt + 1) + stretch.offset
         const reading = nextReading(cron, firstReading(stretch, from), until)
         if (reading !== null) return reading - stretch.offset
@@ -80,7 +88,7 @@ export function cronTimes(cron: Cron, zone: Zone): FireTimes {
       let count = 0
       for (let from = first; from <= last; ) {
         const stretch = zone.stretchAt(from)
-        if (fixed && from === stretch.start && jumpedOver(stretch)) count++
+        if (from === stretch.start && jumpedOver(stretch)) count++
         count += countReadings(cron, firstReading(stretch, from), Math.min(stretch.end, last + 1) + stretch.offset)
         from = stretch.end
       }

@@ -25,6 +25,8 @@ export function splitCron(text: string): string[] | Faulty {
     return faulty('cron', 'too-long', `has ${text.length} characters, more than ${longestCron}`)
   }
   if (!/^[\t -~]*$/.test(text)) return faulty('cron', 'bad-character', 'may hold only plain ASCII characters')
+  const misplaced = zonePrefix(text) ?? plainInterval(text)
+  if (misplaced) return misplaced
   const upper = text.trim().toUpperCase()
   const known = aliases[upper] ?? upper
   if (known.startsWith('@')) return unknownAlias(text.trim())
@@ -34,6 +36,26 @@ export function splitCron(text: string): string[] | Faulty {
   const fields = known === '' ? [] : known.split(/[ \t]+/)
   if (fields.length === 6) return fields
   return fields.length === 5 ? ['0', ...fields] : wrongCount(fields.length)
+}
+
+/** `CRON_TZ=Europe/Berlin 0 9 * * *`, as crond and other schedulers write it. */
+function zonePrefix(text: string): Faulty | null {
+  const [, zone, rest] = /^\s*(?:CRON_)?TZ=(\S*)\s*(.*)$/i.exec(text) ?? []
+  if (zone === undefined) return null
+  const schedule = JSON.stringify({ cron: rest?.trim() || '0 9 * * *', timezone: zone || 'Europe/Berlin' })
+  const detail = `the time zone is a field of its own, beside the cron: write "schedule": ${schedule}`
+  return faulty('cron', 'not-a-cron', detail, schedule)
+}
+
+const intervalText = /^\s*(?:every\s+)?(\d{1,9})?\s*(ms|[smhd]|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)\s*$/i
+
+/** `every 15s`, `15s` and `every 2 hours`: an interval without the form that says so. */
+function plainInterval(text: string): Faulty | null {
+  const [, count = '1', unit] = intervalText.exec(text) ?? []
+  if (unit === undefined) return null
+  const every = `${count}${/^ms$/i.test(unit) ? 'ms' : unit.charAt(0).toLowerCase()}`
+  const detail = `"${text.trim()}" is not a cron: write the interval as {"every": "${every}"}, or as "@every ${every}"`
+  return faulty('cron', 'not-a-cron', detail, `@every ${every}`)
 }
 
 function unknownAlias(text: string): Faulty {

@@ -67,13 +67,29 @@ export interface ScheduleWarning {
   detail: string
 }
 
+/** The places that most people mean by these abbreviations, which the tz database keeps at one offset. */
+const placesOf: Record<string, string> = { EST: 'America/New_York', MST: 'America/Denver' }
+
+/** Zones that are named after an offset: they never change their clocks. UTC and GMT are chosen for just that. */
+function fixedOffset(timezone: string): ScheduleWarning[] {
+  const name = openZone(timezone)?.name ?? ''
+  const place = placesOf[name]
+  const suggestion = place ? ` "${place}" does.` : ' A place such as "Europe/Berlin" does.'
+  const west = /^Etc\/GMT\+[1-9]/.test(name) ? ` ${name} lies west of Greenwich, so it is behind UTC.` : ''
+  const east = /^Etc\/GMT-[1-9]/.test(name) ? ` ${name} lies east of Greenwich, so it is ahead of UTC.` : ''
+  if (!place && !west && !east) return []
+  const detail = `"${name}" keeps one offset all year: it does not follow summer time.${west}${east}${suggestion}`
+  return [{ code: 'fixed-offset-zone', detail }]
+}
+
 /** What is legal but may not be what was meant. Empty for a schedule that does not compile. */
 export function scheduleWarnings(schedule: Schedule): ScheduleWarning[] {
-  const fields = schedule.kind === 'cron' ? splitCron(schedule.cron) : []
-  if (isFaulty(fields) || fields.length === 0) return []
+  if (schedule.kind !== 'cron') return []
+  const fields = splitCron(schedule.cron)
+  if (isFaulty(fields)) return []
   const [dayOfMonth, dayOfWeek] = [fields[3] as string, fields[5] as string]
   const open = (field: string) => field.split(',').some((item) => item === '*' || item === '?')
-  const warnings: ScheduleWarning[] = []
+  const warnings = fixedOffset(schedule.timezone)
   if (!open(dayOfMonth) && !open(dayOfWeek)) {
     const detail = `runs on days that match day-of-month "${dayOfMonth}" or day-of-week "${dayOfWeek}", not only both`
     warnings.push({ code: 'either-day', detail })

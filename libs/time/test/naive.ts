@@ -127,23 +127,32 @@ export function shown(local: number): Shown {
 }
 
 /** A slot in every two hours of the day. */
-export function isFrequentText(cron: string): boolean {
+export function coversTheDayText(cron: string): boolean {
   const hours = fieldsOf(cron)[2].split(',')
   const asked = (hour: number) => hours.some((item) => inItem(item, hour % 24, 0, 23))
   return Array.from({ length: 24 }, (_, hour) => hour).every((hour) => asked(hour) || asked(hour + 1))
 }
 
+/** Of the 3,600 seconds of an hour that it asks for, more than one is a slot. */
+export function hasSeveralSlotsText(cron: string): boolean {
+  const [seconds, minutes] = fieldsOf(cron)
+  const asked = (field: string) =>
+    Array.from({ length: 60 }, (_, n) => n).filter((n) => field.split(',').some((item) => inItem(item, n, 0, 59)))
+  return asked(seconds).length * asked(minutes).length > 1
+}
+
 /** Fire times in [from, to], walking in steps of `stepMs`, which must divide every reading and offset involved. */
 export function walk(cron: string, zone: string, from: number, to: number, stepMs: number): number[] {
-  const frequent = isFrequentText(cron)
+  const covers = coversTheDayText(cron)
+  const firesTwice = covers || hasSeveralSlotsText(cron)
   const fires: number[] = []
   // From a day earlier: what the clock had already shown when the window began.
   const start = from - 86_400_000
   let reached = reading(start, zone)
   for (let at = start; at <= to; at += stepMs) {
     const local = reading(at, zone)
-    let fired = frequent && matches(cron, shown(local))
-    for (let passed = reached + stepMs; !frequent && passed <= local; passed += stepMs) {
+    let fired = firesTwice && matches(cron, shown(local))
+    for (let passed = reached + stepMs; !covers && passed <= local; passed += stepMs) {
       fired ||= matches(cron, shown(passed))
     }
     reached = Math.max(reached, local)

@@ -79,6 +79,12 @@ const refused: [string, string, string][] = [
   ['0 0 31 2,4,6,9,11 *', 'never-fires', 'never fires'],
   ['0 0 L-29 2 *', 'never-fires', 'never fires'],
   ['0 0 31W 6 *', 'never-fires', 'never fires'],
+  ['every 15s', 'not-a-cron', '{"every": "15s"}, or as "@every 15s"'],
+  ['15 minutes', 'not-a-cron', '"@every 15m"'],
+  ['Every hour', 'not-a-cron', '"@every 1h"'],
+  ['every 2 months', 'field-count', 'has 3 fields'],
+  ['CRON_TZ=Europe/Berlin 0 9 * * *', 'not-a-cron', '{"cron":"0 9 * * *","timezone":"Europe/Berlin"}'],
+  ['tz=UTC', 'not-a-cron', 'a field of its own'],
   ['０ * * * *', 'bad-character', 'plain ASCII'],
   ['* * * * ſun', 'bad-character', 'plain ASCII'],
   ['*\n* * * *', 'bad-character', 'plain ASCII'],
@@ -269,6 +275,23 @@ describe('warnings', () => {
     'are not given for %j',
     (cron) => {
       expect(codes(cron)).toEqual([])
+    },
+  )
+
+  it.each([
+    ['EST', '"America/New_York" does'],
+    ['mst', '"America/Denver" does'],
+    ['Etc/GMT+5', 'behind UTC'],
+    ['Etc/GMT-2', 'ahead of UTC'],
+  ])('tell that the zone %s keeps one offset', (timezone, words) => {
+    const warnings = scheduleWarnings({ kind: 'cron', cron: '0 9 * * *', timezone })
+    expect(warnings).toEqual([{ code: 'fixed-offset-zone', detail: expect.stringContaining(words) }])
+  })
+
+  it.each(['UTC', 'GMT', 'Etc/GMT', 'Etc/GMT0', 'EST5EDT', 'HST', 'America/Phoenix', 'Asia/Kolkata'])(
+    'are not given for the zone %s',
+    (timezone) => {
+      expect(scheduleWarnings({ kind: 'cron', cron: '0 9 * * *', timezone })).toEqual([])
     },
   )
 

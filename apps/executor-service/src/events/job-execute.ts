@@ -47,6 +47,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
     const fresh = intakes.map((one) => one.fresh)
     const inserted = await executions.insert(fresh, now).finally(unreserve)
     const news = inserted.filter((one) => one !== undefined)
+    metrics.admitted(news)
     claims.adopt(news.filter((one) => one.execution.state === 'running'))
     const waiting = news.filter((one) => one.execution.state !== 'running')
     if (waiting.length > 0) onChanged(waiting)

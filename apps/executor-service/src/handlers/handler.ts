@@ -1,4 +1,4 @@
-import type { logLevels } from '@belfry/contracts'
+import type { logLevels, ParamWarning } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import type { ZodType } from 'zod'
 
@@ -37,6 +37,8 @@ export interface Handler<P = unknown> {
   readonly params: ZodType<P>
   /** Shape of what `run` resolves to: JSON of at most 64 KiB. */
   readonly result: ZodType
+  /** What is said about params that are valid, but that this executor's settings let fail. */
+  readonly paramWarnings?: readonly ParamWarning[]
   /** How long one attempt may take when the job names no timeout, milliseconds. */
   readonly timeoutMs: number
   /** Which of the executor's slots a run takes: `io` for one that mostly waits, `cpu` for one that computes. */

@@ -97,17 +97,27 @@ function shorten(text: string, maxBytes: number): { body: string; truncated: boo
 
 const jsonType = /^application\/(?:[^;\s]+\+)?json\s*(?:;|$)/i
 
+/** How much of a body was read, in the words of a log line. */
+function sizeText(bytes: number, truncated: boolean): string {
+  return `${truncated ? 'more than ' : ''}${bytes} byte${bytes === 1 ? '' : 's'}`
+}
+
 /** Reads an answer to its end, or to the cap. The stored form of `body` is at most half as long again as `maxBytes`. */
-export async function readAnswer(response: Dispatcher.ResponseData, maxBytes: number): Promise<Answer> {
+export async function readAnswer(
+  response: Dispatcher.ResponseData,
+  maxBytes: number,
+): Promise<{ answer: Answer; size: string }> {
   const maxStored = maxBytes * 1.5
   const { bytes, truncated } = await readCapped(response.body, maxBytes)
   const kept = { status: response.statusCode, headers: keepHeaders(response.headers) }
-  if (bytes.length === 0) return { ...kept, body: null, truncated }
+  const size = sizeText(bytes.length, truncated)
+  if (bytes.length === 0) return { answer: { ...kept, body: null, truncated }, size }
   const text = new TextDecoder().decode(bytes, { stream: truncated })
   const parsed = !truncated && jsonType.test(headerOf(response.headers, 'content-type') ?? '') ? parseJson(text) : null
-  if (parsed && storedBytes(parsed.json) <= maxStored) return { ...kept, body: parsed.json, truncated }
+  if (parsed && storedBytes(parsed.json) <= maxStored)
+    return { answer: { ...kept, body: parsed.json, truncated }, size }
   const short = shorten(text, maxStored)
-  return { ...kept, body: short.body, truncated: truncated || short.truncated }
+  return { answer: { ...kept, body: short.body, truncated: truncated || short.truncated }, size }
 }
 
 /** Whether `actual` has everything that `expected` names: objects may have more keys, lists and values must be equal. */

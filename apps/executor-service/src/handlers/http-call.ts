@@ -2,7 +2,13 @@ import type { Clock } from '@belfry/service'
 import type { Dispatcher } from 'undici'
 import { fatal, type Handler, JobFailure, type RunContext, retryAfter } from './handler.ts'
 import { type Answer, matchesPartly, readAnswer } from './http-answer.ts'
-import { type HttpCallParams, type HttpCallResult, httpCallParams, httpCallResult } from './http-params.ts'
+import {
+  type HttpCallParams,
+  type HttpCallResult,
+  httpCallParams,
+  httpCallResult,
+  privateUrlWarning,
+} from './http-params.ts'
 import type { Outbound } from './outbound.ts'
 import { readRetryAfter } from './retry-after.ts'
 
@@ -111,7 +117,7 @@ async function call(
   params: HttpCallParams,
   context: RunContext,
   maxBytes: number,
-): Promise<Answer> {
+): ReturnType<typeof readAnswer> {
   try {
     return await withDeadline(context, params.timeoutMs, async (signal) => {
       const response = await outbound.request(context.ownerId, { ...requestOf(params, context), signal })
@@ -125,11 +131,15 @@ async function call(
 
 const elapsedMs = (clock: Clock, since: number) => Math.round(clock.monotonic() - since)
 
+function failureText(error: unknown): string {
+  return error instanceof JobFailure ? `${error.code}: ${error.message}` : String(error)
+}
+
 /**
  * HTTP_CALL: one request through `outbound`, which guards where it may go (security.md, "SSRF"). Every attempt carries the
- * same `Idempotency-Key`. `maxBytes`: how much of an answer's body is kept.
+ * same `Idempotency-Key`. `maxBytes`: how much of an answer's body is kept. `allowPrivate`: what `outbound` lets through.
  */
-export function createHttpCall(outbound: Outbound, maxBytes: number): Handler<HttpCallParams> {
+export function createHttpCall(outbound: Outbound, maxBytes: number, allowPrivate: boolean): Handler<HttpCallParams> {
   return {
     type: 'HTTP_CALL',
     title: 'HTTP call',
@@ -138,6 +148,7 @@ export function createHttpCall(outbound: Outbound, maxBytes: number): Handler<Ht
       '(after Retry-After, at most an hour, where the answer has it); other answers fail for good.',
     params: httpCallParams,
     result: httpCallResult,
+    paramWarnings: allowPrivate ? [] : [privateUrlWarning],
     timeoutMs: 3_600_000,
     slots: 'io',
     examples: [
@@ -153,10 +164,15 @@ export function createHttpCall(outbound: Outbound, maxBytes: number): Handler<Ht
     ],
     async run(params, context): Promise<HttpCallResult> {
       const since = context.clock.monotonic()
-      const answer = await call(outbound, params, context, maxBytes)
+      const name = nameOf(params)
+      context.log('info', `calling ${name}`)
+      const { answer, size } = await call(outbound, params, context, maxBytes).catch((error: unknown) => {
+        context.log('error', `${name} failed after ${elapsedMs(context.clock, since)} ms: ${failureText(error)}`)
+        throw error
+      })
       const durationMs = elapsedMs(context.clock, since)
-      context.log('info', `${nameOf(params)} answered ${answer.status} in ${durationMs} ms`)
       const failure = judge(answer, params, context.clock.now())
+      context.log(failure ? 'error' : 'info', `${name} answered ${answer.status} with ${size} in ${durationMs} ms`)
       if (failure) throw failure
       return { ...answer, durationMs }
     },

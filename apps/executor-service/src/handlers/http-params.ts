@@ -1,3 +1,4 @@
+import type { ParamWarning } from '@belfry/contracts'
 import { z } from 'zod'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
@@ -45,17 +46,17 @@ const status = z.int().min(200).max(599)
 /** Longest that one request may take, milliseconds. */
 const longestRequestMs = 3_600_000
 
+const urlDetail = 'must begin with "http://" or "https://" and name a host, without user name and password'
+const bodyDetail = 'cannot be sent with GET or HEAD: leave it out, or set "method" to "POST"'
+
 export const httpCallParams = z
   .strictObject({
     url: z
       .string()
       .max(8192)
-      .regex(
-        /^[hH][tT][tT][pP][sS]?:\/\/[^\s/?#@\\]+(?:[/?#][^\s]*)?$/,
-        'must be an http or https URL without user name',
-      )
+      .regex(/^[hH][tT][tT][pP][sS]?:\/\/[^\s/?#@\\]+(?:[/?#][^\s]*)?$/, urlDetail)
       .refine((url) => URL.canParse(url), 'is not a URL')
-      .meta({ format: 'uri' })
+      .meta({ format: 'uri', errorMessage: { pattern: urlDetail, format: 'is not a URL' } })
       .describe(
         'Where to call: http or https, a public address, no user name and password. Redirects are not followed.',
       ),
@@ -86,15 +87,36 @@ export const httpCallParams = z
   })
   .refine(({ method, body }) => body === undefined || body === null || (method !== 'GET' && method !== 'HEAD'), {
     path: ['body'],
-    message: 'cannot be sent with GET or HEAD',
+    message: bodyDetail,
   })
   // The same for JSON Schema, so that a job is refused when it is made and not when it runs.
   .meta({
     if: { properties: { method: { enum: ['GET', 'HEAD'] } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema, and nothing that is awaited.
-    then: { properties: { body: { type: 'null' } } },
+    then: { properties: { body: { type: 'null', errorMessage: { type: bodyDetail } } } },
   })
 export type HttpCallParams = z.infer<typeof httpCallParams>
+
+/**
+ * Hosts of a URL that stand for an address which is not public, as people write them. A help when the job is made and no
+ * guard: what a run may reach is decided when it connects (`outbound.ts`).
+ */
+const privateHosts = [
+  '(?:[a-z0-9-]+\\.)*localhost',
+  '(?:0|10|127)(?:\\.[0-9]{1,3}){3}',
+  '(?:169\\.254|192\\.168)(?:\\.[0-9]{1,3}){2}',
+  '172\\.(?:1[6-9]|2[0-9]|3[01])(?:\\.[0-9]{1,3}){2}',
+  '\\[(?:::1?|::ffff:[0-9a-f:.]+|f[cd][0-9a-f:]+|fe[89ab][0-9a-f:]+)\\]',
+]
+
+export const privateUrlWarning: ParamWarning = {
+  param: 'url',
+  pattern: `^https?://(?:${privateHosts.join('|')})(?::[0-9]{0,5})?(?:[/?#]|$)`,
+  code: 'private-address',
+  detail:
+    'params.url names an address that is not public, and runs may call public addresses only: every run will fail with ' +
+    '"address-blocked". Start Belfry with BELFRY_EXECUTOR_ALLOW_PRIVATE=true to allow private addresses.',
+}
 
 export const httpCallResult = z.strictObject({
   status: z.int().describe('Status of the answer.'),

@@ -25,7 +25,9 @@ const resolveBySystem: Resolve = (hostname) =>
   })
 
 function addressBlocked(host: string) {
-  const message = `"${host}" leads to an address that is not public. Jobs may call public addresses only.`
+  const message =
+    `"${host}" leads to an address that is not public, and jobs may call public addresses only. ` +
+    'Start Belfry with BELFRY_EXECUTOR_ALLOW_PRIVATE=true to allow private addresses.'
   return fatal('address-blocked', message)
 }
 

@@ -48,7 +48,7 @@ export function createHandlers(config: HandlersConfig, resolve?: Resolve): Handl
     },
     resolve,
   )
-  const all: Handler[] = [dummy, createHttpCall(outbound, config.httpBodyBytes), report]
+  const all: Handler[] = [dummy, createHttpCall(outbound, config.httpBodyBytes, config.allowPrivate), report]
   return {
     types: new Map(all.map((handler) => [handler.type, handler])),
     close: () => outbound.close(),
@@ -56,7 +56,7 @@ export function createHandlers(config: HandlersConfig, resolve?: Resolve): Handl
 }
 
 function describe(handler: Handler): JobType {
-  const { type, title, description, timeoutMs } = handler
+  const { type, title, description, timeoutMs, paramWarnings = [] } = handler
   const examples = handler.examples.map((example) => ({ ...example }))
   return {
     type,
@@ -64,6 +64,7 @@ function describe(handler: Handler): JobType {
     description,
     params: { ...z.toJSONSchema(handler.params, { io: 'input' }), examples },
     result: { ...z.toJSONSchema(handler.result) },
+    paramWarnings: [...paramWarnings],
     timeoutMs,
     examples,
   }

@@ -6,6 +6,7 @@ import type { Execution } from '../domain/execution.ts'
 import type { Handle, Stored, Stores, Swap } from '../domain/ports.ts'
 import { settleClaims } from '../domain/start.ts'
 import type { Handler } from '../handlers/handler.ts'
+import type { ExecutorMetrics } from '../metrics.ts'
 import { type ArmedBounds, type ArmedRoom, createArmed } from './armed.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import { createGather } from './gather.ts'
@@ -16,6 +17,7 @@ export interface ClaimsOptions {
   readonly stores: Stores
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics: Pick<ExecutorMetrics, 'claimed'>
   /** This executor's name; another one after it was taken for dead. */
   readonly instance: () => string
   readonly handlerOf: (jobType: string) => Handler | undefined
@@ -57,7 +59,7 @@ export interface Claims {
 }
 
 export function createClaims(options: ClaimsOptions): Claims {
-  const { stores, clock, log, slots, lead, storeRetryMs, onChanged } = options
+  const { stores, clock, log, metrics, slots, lead, storeRetryMs, onChanged } = options
   const held = new Map<Handle, Run>()
   const underWay = new Set<Promise<unknown>>()
   let isStopping = false
@@ -137,7 +139,9 @@ export function createClaims(options: ClaimsOptions): Claims {
       if (!isFailing) log.warn({ err, executions: runs.length }, 'a claim failed, giving it back')
       return giveBackAll(runs)
     }
-    if (won.length > 0 && (await admit(won))) lead.observe(clock.monotonic() - begunAt)
+    if (won.length === 0) return
+    metrics.claimed(won)
+    if (await admit(won)) lead.observe(clock.monotonic() - begunAt)
   }
 
   /**
@@ -240,6 +244,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     },
     adopt(stored) {
       if (stored.length === 0) return
+      metrics.claimed(stored)
       track(admit(stored.map(hold)))
     },
     async stop() {

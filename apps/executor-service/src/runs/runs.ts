@@ -94,6 +94,7 @@ export function createRuns(options: RunsOptions): Runs {
     stores,
     clock,
     log,
+    metrics,
     instance: options.instance,
     handlerOf: options.handlerOf,
     slots,

@@ -56,7 +56,7 @@ describe('an HTTP_CALL', () => {
     expect(seen[0]?.headers['content-type']).toBe('application/x-www-form-urlencoded')
   })
 
-  it('resolves to status, harmless headers, JSON and duration, and logs one line without the query', async () => {
+  it('resolves to status, harmless headers, JSON and duration, and logs what it called and what came back, without the query', async () => {
     const { url } = await target((_, response) => {
       response.setHeader('set-cookie', 'session=secret')
       response.setHeader('etag', '"7"')
@@ -68,8 +68,10 @@ describe('an HTTP_CALL', () => {
     expect(result.headers).toMatchObject({ etag: '"7"', 'content-type': 'application/json; charset=utf-8' })
     expect(result.headers).not.toHaveProperty('set-cookie')
     expect(Number.isInteger(result.durationMs)).toBe(true)
-    expect(context.logs).toHaveLength(1)
-    expect(context.logs[0]).toMatch(/^info GET http:\/\/127\.0\.0\.1:\d+\/path answered 200 in \d+ ms$/)
+    expect(context.logs).toEqual([
+      `info calling GET ${url}/path`,
+      expect.stringMatching(/^info GET http:\/\/127\.0\.0\.1:\d+\/path answered 200 with 11 bytes in \d+ ms$/),
+    ])
   })
 
   it('has a result of the shape it describes', async () => {
@@ -172,7 +174,15 @@ describe('an HTTP_CALL that gets no answer', () => {
   it('says that nobody listens', async () => {
     const gone = await startTarget((_, response) => response.end())
     await gone.close()
-    await expect(call({ url: gone.url })).rejects.toMatchObject({ code: 'connection-refused', retry: 'policy' })
+    const context = createTestContext()
+    await expect(call({ url: `${gone.url}/x?token=secret`, method: 'POST' }, context)).rejects.toMatchObject({
+      code: 'connection-refused',
+      retry: 'policy',
+    })
+    expect(context.logs).toEqual([
+      `info calling POST ${gone.url}/x`,
+      expect.stringMatching(/^error POST \S+\/x failed after \d+ ms: connection-refused: .*ECONNREFUSED/),
+    ])
   })
 
   it('says that the name does not exist', async () => {

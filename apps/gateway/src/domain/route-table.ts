@@ -24,7 +24,7 @@ export const routeTable: readonly ProxiedRoutes[] = [
     access: 'viewer',
     routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
   },
-  { service: 'scheduler-service', access: 'viewer', routes: ['/scheduler/*'] },
+  { service: 'scheduler-service', access: 'viewer', routes: ['/scheduler/*', '/jobs/:id/fire-log'] },
   {
     service: 'executor-service',
     access: 'viewer',

@@ -19,6 +19,8 @@ const serviceView = z.object({
   ready: z.boolean(),
   /** What it depends on; empty when it could not be asked. */
   checks: z.array(check),
+  /** Version of the time zone data in use, such as `2026c`; null when the service could not be asked. */
+  timeZoneData: z.string().nullable(),
   instances: z.array(
     z.object({
       id: z.string(),
@@ -39,7 +41,7 @@ export const systemDocument: ApiDocument = {
     '/system/services': {
       get: {
         tags: ['system'],
-        summary: 'The services, their instances, health and breakers',
+        summary: 'The services: instances, health, breakers, and the version of the time zone data',
         security: [{ token: [] }],
         responses: {
           200: { description: 'Ok', content: { 'application/json': { schema: z.toJSONSchema(servicesReply) } } },
@@ -59,19 +61,20 @@ export interface SystemOptions {
 }
 
 /** What `/readyz?verbose` of a service says. */
-const readyReply = z.object({ checks: z.array(check) })
+const readyReply = z.object({ checks: z.array(check), timeZoneData: z.string() })
 
-type Readiness = Pick<ServiceView, 'ready' | 'checks'>
+type Readiness = Pick<ServiceView, 'ready' | 'checks' | 'timeZoneData'>
+const unknown = { checks: [], timeZoneData: null }
 
 async function readinessOf(service: ServiceName, { rest, readyTimeoutMs }: SystemOptions): Promise<Readiness> {
   try {
     const path = '/readyz?verbose'
     const { status, body } = await rest.request({ service, method: 'GET', path, deadlineMs: readyTimeoutMs })
     const read = readyReply.safeParse(body)
-    return { ready: status === 200, checks: read.success ? read.data.checks : [] }
+    return { ready: status === 200, ...(read.success ? read.data : unknown) }
   } catch {
     // Not to be reached is an answer here: what exactly is wrong stands in the log of the hop's caller.
-    return { ready: false, checks: [] }
+    return { ready: false, ...unknown }
   }
 }
 

@@ -1,6 +1,6 @@
-import { type JobType, type Refusal, refusal } from '@belfry/contracts'
+import { type JobType, type Refusal, refusal, type Warning } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
-import { compileParamsCheck, type ParamsCheck } from './params.ts'
+import { compileParamsCheck, compileParamWarnings, type ParamsCheck } from './params.ts'
 
 /** What job-service needs of a job type. */
 export interface KnownType {
@@ -8,6 +8,8 @@ export interface KnownType {
   /** What a job of this type gets when it names none, milliseconds. */
   readonly timeoutMs: number
   readonly checkParams: ParamsCheck
+  /** What may not be meant in params that pass. */
+  readonly warningsOf: (params: Record<string, unknown>) => readonly Warning[]
 }
 
 /** One good copy of the executor's list, by type. */
@@ -16,7 +18,10 @@ export type JobTypes = ReadonlyMap<string, KnownType>
 /** Compiles each type's schema once; throws when one cannot be compiled, so that the last good list stays. */
 export function readJobTypes(list: readonly JobType[]): JobTypes {
   return new Map(
-    list.map(({ type, timeoutMs, params }) => [type, { type, timeoutMs, checkParams: compileParamsCheck(params) }]),
+    list.map(({ type, timeoutMs, params, paramWarnings = [] }) => {
+      const warningsOf = compileParamWarnings(paramWarnings)
+      return [type, { type, timeoutMs, checkParams: compileParamsCheck(params), warningsOf }]
+    }),
   )
 }
 

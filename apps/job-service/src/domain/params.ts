@@ -1,4 +1,4 @@
-import type { Fault } from '@belfry/contracts'
+import type { Fault, ParamWarning, Warning } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 
@@ -41,9 +41,29 @@ export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck
   const validate: ValidateFunction = ajv.compile(schema)
   return (params) => {
     if (validate(params)) return []
-    const faults = (validate.errors ?? []).filter((error) => !isComposite(error)).map(toFault)
-    return (faults.length > 0 ? faults : (validate.errors ?? []).map(toFault)).slice(0, faultLimit)
+    const errors = validate.errors ?? []
+    const faults = errors.filter((error) => !isComposite(error)).map(toFault)
+    return withoutRepeats(faults.length > 0 ? faults : errors.map(toFault)).slice(0, faultLimit)
   }
+}
+
+/** Several rules of one param may say the same (a pattern and a format): the first one is enough. */
+function withoutRepeats(faults: readonly Fault[]): Fault[] {
+  const places = new Set<string>()
+  return faults.filter(({ pointer, code }) => {
+    const place = `${code} ${pointer}`
+    return !places.has(place) && places.add(place)
+  })
+}
+
+/** What a job type says about valid params. Its patterns come from a service of ours. */
+export function compileParamWarnings(list: readonly ParamWarning[]): (params: Record<string, unknown>) => Warning[] {
+  const rules = list.map((rule) => ({ ...rule, expression: new RegExp(rule.pattern, 'i') }))
+  return (params) =>
+    rules.flatMap(({ param, expression, code, detail }) => {
+      const value = Object.hasOwn(params, param) ? params[param] : undefined
+      return typeof value === 'string' && expression.test(value) ? [{ code, detail }] : []
+    })
 }
 
 /** Says only that one of its parts failed, and the parts say it better. */
@@ -74,7 +94,21 @@ function toFault(error: ErrorObject): Fault {
   if (keyword === 'required') return missing(pointer, params.missingProperty)
   if (keyword === 'additionalProperties') return unknownParam(pointer, params.additionalProperty, error)
   if (keyword === 'enum') return notAllowed(pointer, params.allowedValues, error.data)
-  return { pointer, code: codes[keyword] ?? keyword, detail: error.message ?? 'does not fit the job type' }
+  // The schema's own words go first; `errorMessage` is what JSON Schema tools commonly call them.
+  const detail = error.parentSchema?.errorMessage?.[keyword] ?? error.message ?? 'does not fit the job type'
+  const suggestion = error.parentSchema?.format === 'uri' ? wholeUrl(error.data) : undefined
+  return { pointer, code: codes[keyword] ?? keyword, detail, ...(suggestion && { suggestion }) }
+}
+
+/** A URL that lacks only its scheme, with one: http where TLS is unlikely, on the own machine or a port of its own. */
+function wholeUrl(given: unknown): string | undefined {
+  if (typeof given !== 'string' || given.length > shownNameLength || /^[a-z]+:\/\/|[\s@\\]/i.test(given))
+    return undefined
+  const rest = given.replace(/^\/{1,2}/, '')
+  const url = URL.parse(`http://${rest}`)
+  if (!url || !/\.|^localhost$|^\[/.test(url.hostname)) return undefined
+  const isLocal = url.port !== '' || /^(?:localhost|\[.*|[\d.]+)$/.test(url.hostname)
+  return `${isLocal ? 'http' : 'https'}://${rest}`
 }
 
 function missing(at: string, name: string): Fault {

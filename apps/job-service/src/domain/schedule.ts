@@ -1,7 +1,7 @@
 import type { CreateJobBody, Fault, ScheduleSpec, Warning } from '@belfry/contracts'
 import { earliestAt, latestAt } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
-import { compileSchedule, isTimeZone, parseEvery, readZoneless } from '@belfry/time'
+import { compileSchedule, isTimeZone, parseEvery, readZoneless, type ScheduleFault } from '@belfry/time'
 
 /** The fields of a body that say when a job runs, in the order in which the first one counts. */
 const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
@@ -33,8 +33,17 @@ export function givenFields(input: ScheduleInput): ScheduleField[] {
 export function readSchedule(input: ScheduleInput, context: ReadingContext): Reading {
   const [first, ...others] = givenFields(input)
   if (others.length > 0) return { faults: others.map((field) => conflict(field, first as ScheduleField)) }
-  if (first === undefined) return { schedule: { kind: 'manual' }, pointer: '/schedule', warnings: [] }
+  if (first === undefined) {
+    // A null says that the job is meant to have no schedule; without any field it may have been forgotten.
+    const isMeant = scheduleFields.some((field) => input[field] === null)
+    return { schedule: { kind: 'manual' }, pointer: '/schedule', warnings: isMeant ? [] : [noSchedule] }
+  }
   return readers[first](input, context)
+}
+
+const noSchedule: Warning = {
+  code: 'no-schedule',
+  detail: 'The job has no schedule, so it runs only when it is triggered: POST /jobs/<id>/trigger.',
 }
 
 const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingContext) => Reading> = {
@@ -55,12 +64,17 @@ const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingCont
   },
 }
 
+/** A fault of the schedule, at its place in the body. */
+export function faultAt(pointer: string, { code, detail, suggestion }: ScheduleFault): Fault {
+  return { pointer, code, detail, ...(suggestion !== undefined && { suggestion }) }
+}
+
 /** What is wrong with a cron whatever its zone. */
 function cronFaults(cron: string): Fault[] {
   if (parseEvery(cron) !== null) return []
   const times = compileSchedule({ kind: 'cron', cron, timezone: 'UTC' }, '')
   if (!('fault' in times) || times.fault.code === 'never-fires') return []
-  return [{ pointer: '/schedule/cron', code: times.fault.code, detail: times.fault.detail }]
+  return [faultAt('/schedule/cron', times.fault)]
 }
 
 /** `@every 90s` is an interval in the words of a cron, and as such has no zone. */
@@ -68,7 +82,7 @@ function readCron(cron: string, timezone: string, pointer: string, context: Read
   const every = parseEvery(cron)
   if (every === null) return { schedule: { kind: 'cron', cron: cron.trim(), timezone }, pointer, warnings: [] }
   if ('everyMs' in every) return interval(every.everyMs, pointer, context)
-  return { faults: [{ pointer, code: every.fault.code, detail: every.fault.detail }] }
+  return { faults: [faultAt(pointer, every.fault)] }
 }
 
 function interval(everyMs: number, pointer: string, context: ReadingContext): ReadSchedule {
@@ -93,6 +107,6 @@ function conflict(field: ScheduleField, first: ScheduleField): Fault {
 
 function unknownZone(timezone: string): Fault {
   const suggestion = nearestName(timezone, Intl.supportedValuesOf('timeZone'))
-  const detail = `"${timezone}" is not the name of a time zone`
+  const detail = `"${timezone}" is not the name of a time zone such as "Europe/Berlin"`
   return { pointer: '/schedule/timezone', code: 'unknown-zone', detail, ...(suggestion && { suggestion }) }
 }

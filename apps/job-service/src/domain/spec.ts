@@ -14,7 +14,14 @@ import {
 import { compileSchedule, scheduleWarnings } from '@belfry/time'
 import { findType, type JobTypes } from './job-types.ts'
 import { paramsLimitBytes } from './params.ts'
-import { givenFields, type ReadingContext, type ReadSchedule, readSchedule, type ScheduleField } from './schedule.ts'
+import {
+  faultAt,
+  givenFields,
+  type ReadingContext,
+  type ReadSchedule,
+  readSchedule,
+  type ScheduleField,
+} from './schedule.ts'
 
 /** time.md, "Failed: retry". */
 const retryDefaults: RetryPolicy = {
@@ -73,7 +80,7 @@ export function readSpec(body: CreateJobBody, context: SpecContext): ReadSpec | 
     priority: body.priority ?? defaultPriority,
     tags: body.tags ?? [],
   }
-  return { spec, warnings: [...read.warnings, ...scheduleWarnings(schedule)] }
+  return { spec, warnings: [...read.warnings, ...scheduleWarnings(schedule), ...type.warningsOf(params)] }
 }
 
 /**
@@ -108,9 +115,10 @@ function checkSchedule(
   if (schedule.kind === 'manual' || schedule.kind === 'once') return { malformed: [], impossible: [] }
   const times = compileSchedule(schedule, context.jobId)
   if ('fault' in times) {
-    const { code, detail } = times.fault
-    const fault = { pointer, code, detail }
-    return code === 'never-fires' ? { malformed: [], impossible: [fault] } : { malformed: [fault], impossible: [] }
+    const fault = faultAt(pointer, times.fault)
+    return fault.code === 'never-fires'
+      ? { malformed: [], impossible: [fault] }
+      : { malformed: [fault], impossible: [] }
   }
   if (times.next(context.createdAt) !== null) return { malformed: [], impossible: [] }
   return { malformed: [], impossible: [{ pointer, code: 'never-fires', detail: 'has no fire time' }] }

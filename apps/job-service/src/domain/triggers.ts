@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
+import { isRefusal, type JobExecuteMessage, type Refusal, refusal } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import { type Execution, triggerCommand, triggeredExecution, triggerId } from './execution.ts'
 import { checkTrigger } from './job.ts'
@@ -16,6 +16,8 @@ export interface TriggersContext {
   readonly resendMs: number
   /** How many jobs are remembered from their last trigger. */
   readonly rememberedJobs: number
+  /** The execution of a command is stored for the first time. */
+  readonly onCreated: (command: JobExecuteMessage) => void
 }
 
 interface TriggerJob {
@@ -58,6 +60,7 @@ export function createTrigger(context: TriggersContext): TriggerUseCase {
       const nextSendAt = plannedAt + context.resendMs
       if (await executions.insertTrigger({ job: job.handle, command, reason: reason ?? null, nextSendAt })) {
         remembered.set(memory, job)
+        context.onCreated(command)
         sender.send(command)
         return triggeredExecution(job, command, reason ?? null)
       }

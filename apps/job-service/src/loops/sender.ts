@@ -1,6 +1,6 @@
 import type { Bus } from '@belfry/bus'
 import type { JobExecuteMessage } from '@belfry/contracts'
-import type { Clock, Logger, Metrics } from '@belfry/service'
+import { type Clock, debugEach, type Logger, type Metrics } from '@belfry/service'
 import type { CommandSender } from '../domain/ports.ts'
 
 export interface SenderOptions {
@@ -13,6 +13,9 @@ export interface SenderOptions {
   readonly log: Logger
   readonly metrics: Metrics
 }
+
+/** What the log says of a command. */
+export const idsOf = ({ jobId, executionId }: JobExecuteMessage) => ({ jobId, executionId })
 
 /** The way of commands to `job-execute`. */
 export interface Sender extends CommandSender {
@@ -39,6 +42,7 @@ export function createSender({ bus, backlog, againMs, clock, log, metrics }: Sen
   )
 
   const handOver = async (commands: readonly JobExecuteMessage[]): Promise<boolean> => {
+    debugEach(log, 'command sent', commands, idsOf)
     try {
       await bus.publish(
         'job-execute',

@@ -1,4 +1,4 @@
-import { type ExecutionView, toWireTime } from '@belfry/contracts'
+import { type ExecutionStatus, type ExecutionView, toWireTime } from '@belfry/contracts'
 import type { Execution } from '../domain/execution.ts'
 
 /** How an execution looks in answers. */
@@ -27,10 +27,24 @@ export function viewExecution(execution: Execution): ExecutionView {
     error: detail.error,
     artifacts: detail.artifacts,
     blockedBy: detail.blockedBy,
+    statusReason: explain(execution),
     retryOf: detail.retryOf,
     timeline: viewTimeline(execution),
     links: linksOf(execution),
   }
+}
+
+/** What the statuses mean that do not explain themselves. */
+const reasons: Partial<Record<ExecutionStatus, string>> = {
+  EXPIRED: 'The execution did not run because it could not be started in time.',
+  LOST: 'The executor of the run was lost, and the job must not run twice.',
+  SUPERSEDED: 'The execution did not run because the job was changed before it started.',
+}
+
+function explain({ status, detail: { blockedBy } }: Execution): string | null {
+  if (status !== 'SKIPPED') return reasons[status] ?? null
+  const other = blockedBy ?? 'another execution of the job'
+  return `The execution did not run because ${other} had not ended yet, and the job's overlap policy is "skip".`
 }
 
 function viewAttempts({ detail }: Execution): ExecutionView['attempts'] {

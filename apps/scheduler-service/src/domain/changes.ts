@@ -1,8 +1,8 @@
-import type { ChangeKind, JobChange, JobChangesMessage, JobState, ScheduleSpec } from '@belfry/contracts'
+import type { ChangeKind, FireDecision, JobChange, JobChangesMessage, JobState, ScheduleSpec } from '@belfry/contracts'
 import type { FireTimes } from '@belfry/time'
 import { broughtBack, type Compile, issueUpTo } from './firing.ts'
 import { endOf, isForgotten } from './retention.ts'
-import { type Decision, type Rules, type ScheduleRecord, undeliveredRoom, withPending } from './schedule-record.ts'
+import { type Rules, type ScheduleRecord, undeliveredRoom, withPending } from './schedule-record.ts'
 
 /**
  * `known`: this version, or a newer one, was taken over before. `no-room`: its commands do not fit into `pending` now;
@@ -65,7 +65,13 @@ function startOf(known: ScheduleRecord | null, { message, compile }: Walk): Plac
 }
 
 /** Writes the fire times up to `upTo` into the fire log. Null when there is no room for the range. */
-function logged(place: Place, upTo: number, decision: Decision, reason: string, rules: Rules): ScheduleRecord | null {
+function logged(
+  place: Place,
+  upTo: number,
+  decision: FireDecision,
+  reason: string,
+  rules: Rules,
+): ScheduleRecord | null {
   const { record, times, version, schedule } = place
   const from = record.nextFireAt
   const to = from === null || !times ? null : times.last(from, upTo)

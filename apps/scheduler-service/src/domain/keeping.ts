@@ -10,11 +10,13 @@ export interface Draft {
   readonly commands: readonly JobExecuteMessage[]
 }
 
-/** What is told about fire times once they are decided for good: for metrics. */
+/** What is told about fire times once they are decided for good: for metrics and the log. */
 export interface Decided {
   readonly outcome: 'issued' | FireRange['decision']
   readonly reason: string
   readonly count: number
+  /** The command of the execution that was issued; null where there is none. */
+  readonly command: JobExecuteMessage | null
 }
 
 export interface KeepingOptions {
@@ -37,11 +39,12 @@ export interface Keeping {
 
 /** What the draft decided about fire times. A command planned now is a new one; an older one is repeated. */
 function* decidedBy({ before, record, commands }: Draft, now: number): Generator<Decided> {
-  for (const { fireAt, plannedAt } of commands)
-    if (plannedAt === now) yield { outcome: 'issued', reason: fireAt < now ? 'late' : 'on-time', count: 1 }
+  for (const command of commands)
+    if (command.plannedAt === now)
+      yield { outcome: 'issued', reason: command.fireAt < now ? 'late' : 'on-time', count: 1, command }
   for (const range of record.undelivered)
     if (!before?.record.undelivered.includes(range))
-      yield { outcome: range.decision, reason: range.reason, count: range.count }
+      yield { outcome: range.decision, reason: range.reason, count: range.count, command: null }
 }
 
 export function createKeeping({ schedules, rules, send, wakeAt, onDecided }: KeepingOptions): Keeping {

@@ -75,12 +75,15 @@ export interface ScheduleStore {
   purge(rows: readonly Handle[]): Promise<number>
 }
 
+/** Where a range lies among those of its job. */
+type FirePlace = Pick<FireRange, 'from' | 'decision'>
+
 /** Fire times without an execution, as ranges. All verbs reject with a `StorageError`. */
 export interface FireLogStore {
   /** Stores each range under its job, `from` and `decision`. One that is there already stays if its version is higher. */
   upsert(ranges: readonly { jobId: string; range: FireRange }[]): Promise<void>
-  /** The ranges of one job, oldest first, at most `limit`. */
-  read(jobId: string, limit: number): Promise<readonly FireRange[]>
+  /** The ranges of one job before `place` (null: from the newest on), newest first, at most `limit`. */
+  read(jobId: string, limit: number, place?: FirePlace | null): Promise<readonly FireRange[]>
   /**
    * Looks at the `limit` ranges that were stored first and removes those whose last fire time was before `before`. Says
    * whether there may be more: a younger one in the way only delays those that were stored after it.

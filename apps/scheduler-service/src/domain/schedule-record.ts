@@ -1,4 +1,4 @@
-import type { JobExecuteMessage, JobSpec, JobState } from '@belfry/contracts'
+import type { FireDecision, JobExecuteMessage, JobSpec, JobState } from '@belfry/contracts'
 import { scheduledExecutionId } from '@belfry/contracts'
 import type { MisfireRule } from '@belfry/time'
 
@@ -17,15 +17,12 @@ export interface PendingCommand {
   readonly tries: number
 }
 
-/** Why fire times have no execution (time.md, "Late"). */
-export type Decision = 'missed' | 'skipped' | 'excluded' | 'paused'
-
 /** Fire times without an execution: `count` of them, the first at `from`, the last at `to` (epoch milliseconds). */
 export interface FireRange {
   readonly from: number
   readonly to: number
   readonly count: number
-  readonly decision: Decision
+  readonly decision: FireDecision
   /** One kebab-case word for people. */
   readonly reason: string
   /** The job's version whose fire times they were. */

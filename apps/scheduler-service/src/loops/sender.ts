@@ -1,6 +1,6 @@
 import type { Bus } from '@belfry/bus'
 import type { JobExecuteMessage } from '@belfry/contracts'
-import type { Logger, Metrics } from '@belfry/service'
+import { debugEach, type Logger, type Metrics } from '@belfry/service'
 
 export interface SenderOptions {
   readonly bus: Bus
@@ -11,6 +11,8 @@ export interface SenderOptions {
   readonly log: Logger
   readonly metrics: Metrics
 }
+
+const idsOf = ({ jobId, executionId }: JobExecuteMessage) => ({ jobId, executionId })
 
 /** The way of commands to `job-execute`. */
 export interface Sender {
@@ -33,6 +35,7 @@ export function createSender({ bus, backlog, batchRows, log, metrics }: SenderOp
   )
 
   async function publish(commands: readonly JobExecuteMessage[]): Promise<void> {
+    debugEach(log, 'command sent', commands, idsOf)
     try {
       await bus.publish(
         'job-execute',

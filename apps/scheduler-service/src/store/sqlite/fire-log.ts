@@ -1,6 +1,6 @@
+import type { FireDecision } from '@belfry/contracts'
 import type { Database } from '@belfry/storage'
 import type { FireLogStore } from '../../domain/ports.ts'
-import type { Decision } from '../../domain/schedule-record.ts'
 
 /** The fire log in SQLite. */
 export function createFireLogStore(db: Database): FireLogStore {
@@ -11,7 +11,8 @@ export function createFireLogStore(db: Database): FireLogStore {
      WHERE excluded.version >= version`,
   )
   const selectOfJob = db.statement(
-    'SELECT fromAt, toAt, count, decision, reason, version FROM fireLog WHERE jobId = ? ORDER BY fromAt LIMIT ?',
+    `SELECT fromAt, toAt, count, decision, reason, version FROM fireLog
+     WHERE jobId = ? AND (fromAt, decision) < (?, ?) ORDER BY fromAt DESC, decision DESC LIMIT ?`,
   )
   const purgeOldest = db.statement(`DELETE FROM fireLog WHERE n IN (
      SELECT n FROM (SELECT n, toAt FROM fireLog ORDER BY n LIMIT ?) WHERE toAt < ?)`)
@@ -23,10 +24,18 @@ export function createFireLogStore(db: Database): FireLogStore {
       })
       await db.writeEach('fire-log.upsert', upsertOne, rows)
     },
-    async read(jobId, limit) {
-      const rows = await db.read(selectOfJob, [jobId, limit])
+    async read(jobId, limit, place = null) {
+      const { from, decision } = place ?? { from: Number.MAX_SAFE_INTEGER, decision: '' }
+      const rows = await db.read(selectOfJob, [jobId, from, decision, limit])
       return rows.map((row) => {
-        const [from, to, count, decision, reason, version] = row as [number, number, number, Decision, string, number]
+        const [from, to, count, decision, reason, version] = row as [
+          number,
+          number,
+          number,
+          FireDecision,
+          string,
+          number,
+        ]
         return { from, to, count, decision, reason, version }
       })
     },
