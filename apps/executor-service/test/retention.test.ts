@@ -136,7 +136,7 @@ describe('retention', () => {
     ])
     await world.stop()
     await db.close()
-  })
+  }, 30_000)
 
   it('works off any number in chunks', async () => {
     const world = await openWorld({ config: { executorPurgeRows: 7 } })

@@ -101,7 +101,7 @@ describe('after the retention', () => {
       'the clock is behind the trusted time',
       'the clock is confirmed',
     ])
-  })
+  }, 30_000)
 
   it('schedules of cancelled jobs and of one-shots that have fired go, and do not come back; all others stay', async () => {
     world = await openWorld({ schedulerPurgeRows: 2, schedulerPollMs: minute })
@@ -137,5 +137,5 @@ describe('after the retention', () => {
     expect(await versions()).toEqual([undefined, undefined, 1, 2, undefined])
     expect(await world.stores.fireLog.read(jobIdOf(1), 10)).toEqual([])
     expect(world.executors.commands.map(({ jobId }) => jobId)).toEqual([jobIdOf(2)])
-  })
+  }, 30_000)
 })

@@ -121,7 +121,7 @@ describe('a store file', () => {
     expect(existsSync(`${path}-shm`)).toBe(false)
     await db.close()
     expect(spawnSync(process.execPath, [ringer, path], { encoding: 'utf8' }).stderr).toBe('')
-  })
+  }, 30_000)
 
   it('says so when another program has it open, and changes nothing in it', async () => {
     const stranger = new DatabaseSync(path)
