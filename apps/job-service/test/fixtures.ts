@@ -20,6 +20,7 @@ function specOf(more: Partial<JobSpec> = {}): JobSpec {
       timeoutMs: 3_600_000,
       onLostLease: 'rerun',
     },
+    isOverlapSet: false,
     priority: 5,
     tags: [],
     ...more,

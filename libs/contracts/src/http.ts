@@ -91,7 +91,9 @@ const jobFields = {
   scheduledTime: looseTime.optional(),
   retry: retryBody.optional(),
   timeout: duration(timeoutBounds).optional(),
-  overlap: overlapBody.optional(),
+  overlap: overlapBody
+    .optional()
+    .describe('Without it scheduled runs of a recurring job do not overlap, and manual triggers always may.'),
   priority: z.number().int().min(1).max(9).optional(),
   tags: z.array(z.string().min(1).max(50)).max(20).optional(),
 }

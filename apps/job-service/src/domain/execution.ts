@@ -1,7 +1,9 @@
 import {
+  type ExecutionPolicy,
   type ExecutionStatus,
   executionStatusOf,
   type JobExecuteMessage,
+  type JobSpec,
   type JobStatusMessage,
   triggeredExecutionId,
 } from '@belfry/contracts'
@@ -49,9 +51,22 @@ export interface TriggerRequest {
   readonly params?: Record<string, unknown> | undefined
 }
 
+/** Policies of jobs as their manual triggers have them: one object for each, so that a store may keep its text. */
+const triggerPolicies = new WeakMap<ExecutionPolicy, ExecutionPolicy>()
+
+/** A trigger is limited only by an overlap that the owner set (time.md, "Still running: overlap"): else it takes no place. */
+function triggerPolicy({ policy, isOverlapSet }: JobSpec): ExecutionPolicy {
+  if (isOverlapSet || policy.overlap.policy === 'allow') return policy
+  const known = triggerPolicies.get(policy)
+  if (known) return known
+  const allowing: ExecutionPolicy = { ...policy, overlap: { policy: 'allow', limit: 1 } }
+  triggerPolicies.set(policy, allowing)
+  return allowing
+}
+
 /**
  * The command of a manual trigger: due at once, at the job's version now (protocol.md, step 3). Where nothing is
- * replaced, params and policy are the job's own objects, so that a store may keep their text.
+ * replaced, params and policy are the same objects in every command of a job, so that a store may keep their text.
  */
 export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMessage {
   const { executionId, plannedAt } = request
@@ -63,7 +78,7 @@ export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMes
     cause: 'manual',
     fireAt: plannedAt,
     params: request.params ?? job.spec.params,
-    policy: job.spec.policy,
+    policy: triggerPolicy(job.spec),
     priority: job.spec.priority,
     expiresAt: null,
     ownerId: job.ownerId,

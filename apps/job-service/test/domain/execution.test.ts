@@ -24,6 +24,30 @@ describe('the command of a trigger', () => {
   })
 })
 
+describe('the overlap of a trigger', () => {
+  const request = { executionId: `exe-${monday.toString(36)}-${minted(9)}`, plannedAt: monday }
+  const commandOf = (overlap: 'skip' | 'allow', isOverlapSet: boolean) => {
+    const job = jobOf()
+    const policy = { ...job.spec.policy, overlap: { policy: overlap, limit: 2 } }
+    const spec = { ...job.spec, policy, isOverlapSet }
+    return { policy, command: () => triggerCommand({ ...job, spec }, request) }
+  }
+
+  it("is the job's where the owner set it", () => {
+    const { policy, command } = commandOf('skip', true)
+    expect(command().policy).toBe(policy)
+  })
+
+  it('is none where it is only the default of a recurring job, and the rest of the policy stays', () => {
+    const { policy, command } = commandOf('skip', false)
+    expect(command().policy).toEqual({ ...policy, overlap: { policy: 'allow', limit: 1 } })
+    // The store keeps the text of this very object.
+    expect(command().policy).toBe(command().policy)
+    const allowing = commandOf('allow', false)
+    expect(allowing.command().policy).toBe(allowing.policy)
+  })
+})
+
 describe('a batch of what the executor says', () => {
   const messages = fc.array(
     fc.record({
