@@ -160,7 +160,8 @@ export function createJobService(deps: JobServiceDeps): JobService {
     },
     stop: life.stop,
     jobs: {
-      putJob: ({ ownerId, key, body }) => jobs.put({ ownerId, minted: ids.uuid(), key, body: putJobBody.parse(body) }),
+      putJob: ({ ownerId, key, body }) =>
+        jobs.create({ ownerId, minted: ids.uuid(), body: { ...putJobBody.parse(body), key } }),
     },
   }
 }

@@ -44,6 +44,11 @@ export function createJob({ id, ownerId, key, spec, warnings, now }: NewJob): Jo
   return { id, ownerId, key, version: 1, state: 'active', spec, changes: [created], warnings, ...times }
 }
 
+/** Neither cancelled nor deleted: only a live job holds its key. */
+export function isLive(job: Pick<Job, 'state'>): boolean {
+  return job.state === 'active' || job.state === 'paused'
+}
+
 /** What a job's owner may ask of it in each state; what the state does not list is an illegal transition. */
 const allowedActions: Record<JobState, readonly string[]> = {
   active: ['trigger', 'cancel'],

@@ -77,13 +77,13 @@ interface ChangesQuery {
 
 export interface JobStore {
   /**
-   * Stores a new job and marks it untold. `key-taken`: another job of the owner has the key. A job whose id is there
+   * Stores a new job and marks it untold. `key-taken`: another live job of the owner has the key. A job whose id is there
    * already stays as it is, and is not `fresh`.
    */
   create(job: Job): Promise<{ handle: Handle; fresh: boolean } | 'key-taken'>
   /** Stores the next version if the stored one is still `from`, marks it untold, and its fence due at `fenceAt`. */
   change(handle: Handle, from: number, job: Job, fenceAt: number): Promise<boolean>
-  /** The owner's job by id or key. */
+  /** The owner's job by id; or by key: the live one, else the newest cancelled one. */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
   /** The jobs behind the handles, in their order; without those that are gone. */
   read(handles: readonly Handle[]): Promise<StoredJob[]>

@@ -40,15 +40,20 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRo
   // the other routes: OpenAPI takes `/jobs/{key}` beside `/jobs/{id}` for the same path twice.
   const put = {
     tags,
-    summary: 'Create a job under a key',
+    summary: 'Create a job under a key; the same body again changes nothing',
     params: z.object({ id: z.string() }),
     body: putBody,
-    response: { 201: jobView },
+    response: { 200: jobView, 201: jobView },
   }
   app.put('/jobs/:id', { schema: put, config: changes }, async (request, reply) => {
     const { id: key } = request.params
-    const job = await jobs.put({ ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
-    return isRefusal(job) ? reply.refuse(job) : reply.code(201).headers(headersOf(job)).send(views.job(job))
+    const put = await jobs.put({ ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
+    if (isRefusal(put)) return reply.refuse(put)
+    const { job, isNew } = put
+    return reply
+      .code(isNew ? 201 : 200)
+      .headers(headersOf(job))
+      .send(views.job(job))
   })
 
   const list = { tags, summary: 'Jobs, newest first', querystring: jobsQuery, response: { 200: pageOf(jobView) } }

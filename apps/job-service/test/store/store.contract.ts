@@ -65,6 +65,21 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         })
       })
 
+      it('gives its key up when it is cancelled, and is found by it until another job has it', async () => {
+        const first = await put({ key: 'again' })
+        const { ownerId } = first
+        await stores.jobs.change(first.handle, 1, cancelled(first), monday)
+        expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(first.id)
+        const second = await put({ ownerId, key: 'again' })
+        expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(second.id)
+        await stores.jobs.change(second.handle, 1, cancelled(second), monday)
+        expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(second.id)
+        // Made again under its id, as by a request that is tried again: its key counts no more.
+        const third = await put({ ownerId, key: 'again' })
+        expect(await stores.jobs.create(first)).toEqual({ handle: first.handle, fresh: false })
+        expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(third.id)
+      })
+
       it('stays as it is when it is made again under its id', async () => {
         const job = await put({ key: 'once', name: 'first' })
         const second = { ...job, spec: { ...job.spec, name: 'second' } }

@@ -33,7 +33,9 @@ function prepare(db: Database) {
         body = ?, fenceAt = ?, fenceTries = 0
       WHERE n = ? AND version = ?`),
     byId: db.statement(`${selectJob} WHERE j.id = ? AND j.ownerNo = ${ownerNo}`),
-    byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo}`),
+    byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
+    byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state = 2
+      ORDER BY j.n DESC LIMIT 1`),
     byHandle: db.statement(`${selectJob} WHERE j.n = ?`),
     byAnyId: db.statement(`${selectJob} WHERE j.id = ?`),
     glance: db.statement(`SELECT ${glanceColumns} FROM jobs j LEFT JOIN outbox x ON x.n = j.n
@@ -84,8 +86,12 @@ export function createJobStore(db: Database): JobStore {
       return result?.changes === 1
     },
     async find(ownerId, ref) {
-      const [row] = await db.read(jobIdPattern.test(ref) ? sql.byId : sql.byKey, [ref, ownerId])
-      return row && readJob(row)
+      const ways = jobIdPattern.test(ref) ? [sql.byId] : [sql.byKey, sql.byFormerKey]
+      for (const way of ways) {
+        const [row] = await db.read(way, [ref, ownerId])
+        if (row) return readJob(row)
+      }
+      return undefined
     },
     async read(handles) {
       return present(await db.readEach(sql.byHandle, eachHandle(handles))).map(readJob)

@@ -28,7 +28,9 @@ CREATE TABLE jobs (
   jobType TEXT NOT NULL,
   body TEXT NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX jobsByKey ON jobs (ownerNo, key) WHERE key IS NOT NULL;
+-- A key belongs to one live job (active or paused: 0 and 1); a cancelled one is found by it while no live job has it.
+CREATE UNIQUE INDEX jobsByKey ON jobs (ownerNo, key) WHERE key IS NOT NULL AND state < 2;
+CREATE INDEX jobsByFormerKey ON jobs (ownerNo, key) WHERE key IS NOT NULL AND state = 2;
 CREATE INDEX jobsByOwner ON jobs (ownerNo);
 CREATE INDEX jobsByChange ON jobs (changedAt);
 CREATE INDEX jobsToFence ON jobs (fenceAt) WHERE fenceAt IS NOT NULL;
