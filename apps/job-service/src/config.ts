@@ -16,6 +16,11 @@ export const jobConfig = z.object({
   jobScanChunkRows: count(1_000),
   /** A job's newest executions that its status looks at. */
   jobStatusRows: count(100),
+  /**
+   * How long after its time an execution that has not started is shown as waiting for a slot, milliseconds: longer than a
+   * claim and the way of its status take (the relay's sweep, which repeats what got lost, comes every second).
+   */
+  jobSlotWaitMs: count(1_000, 0),
   /** Compiled schedules that are kept, for the next run that answers show. */
   jobCompiledSchedules: count(2_000),
   /** Jobs that are remembered from their last trigger. */

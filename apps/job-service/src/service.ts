@@ -17,6 +17,7 @@ import { createExecutors } from './executors.ts'
 import { createLoops } from './loops/loops.ts'
 import { createSender } from './loops/sender.ts'
 import { createTypeList } from './loops/types.ts'
+import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { createJobViews } from './routes/job-view.ts'
@@ -103,7 +104,8 @@ function createApp(deps: JobServiceDeps, { stores, jobs, lists, trigger }: Rooms
   const once = createIdempotency({ store: stores.requests, clock, ids, instance: ids.uuid(), ...keeping })
   const fireTimes = createFireTimes(config.jobCompiledSchedules)
   mountJobs(app, { jobs, lists, views: createJobViews({ clock, timezone: config.timezone, fireTimes }), ids, once })
-  mountExecutions(app, { lists, executions: stores.executions, trigger, once })
+  const view = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
+  mountExecutions(app, { lists, executions: stores.executions, view, trigger, once })
   mountInternal(app, stores.jobs)
   health.add('jobs.db', async () => void (await stores.cursors.read('health')))
   return app

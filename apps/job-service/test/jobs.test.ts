@@ -95,7 +95,7 @@ describe('a job over the API', () => {
       key: 'status-job',
       consecutiveFailures: 2,
       currentExecution: { status: 'RUNNING', fireAt: new Date(at(3)).toISOString() },
-      lastExecution: { status: 'RUNNING' },
+      lastExecution: { status: 'FAILED', fireAt: new Date(at(2)).toISOString() },
     })
   })
 

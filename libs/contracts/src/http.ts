@@ -152,6 +152,7 @@ export const jobView = z.strictObject({
   nextRunAt: wireTime.nullable(),
   /** `nextRunAt` in the job's zone, with its offset and the zone's name: `2026-12-01T09:00:00+01:00[Europe/Berlin]`. */
   nextRunLocal: z.string().nullable(),
+  /** The newest that has ended. */
   lastExecution: executionSummary.nullable(),
   ownerId: z.string(),
   createdAt: wireTime,
@@ -174,8 +175,11 @@ export const jobStatusView = z.strictObject({
   name: z.string(),
   status: z.enum(jobStatuses),
   state: z.enum(shownJobStates),
+  /** The next fire time that has not started. */
   nextRunAt: wireTime.nullable(),
+  /** The newest that has ended. */
   lastExecution: executionSummary.nullable(),
+  /** The newest that runs. */
   currentExecution: executionSummary.nullable(),
   consecutiveFailures: z.number().int(),
   links,
@@ -201,6 +205,8 @@ export const executionView = z.strictObject({
   jobVersion: z.number().int(),
   ownerId: z.string(),
   status: z.enum(executionStatuses),
+  /** What keeps an execution that is due from starting; null when nothing does. */
+  waitingFor: z.enum(['slot']).nullable(),
   cause: z.enum(executionCauses),
   /** What the person said who triggered it. */
   reason: z.string().nullable(),

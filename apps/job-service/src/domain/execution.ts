@@ -2,6 +2,7 @@ import {
   type ExecutionPolicy,
   type ExecutionStatus,
   executionStatusOf,
+  isFinal,
   type JobExecuteMessage,
   type JobSpec,
   type JobStatusMessage,
@@ -121,19 +122,44 @@ export function plannedDetail(plannedAt: number): ExecutionDetail {
   }
 }
 
+/**
+ * Whether an execution that is due waits for a slot: an executor has it, and has not started it for `sinceMs` after its
+ * time. Before that it may have started already, and its status is on the way here.
+ */
+export function waitsForSlot({ status, seq, detail }: Execution, now: number, sinceMs: number): boolean {
+  return (status === 'SCHEDULED' || status === 'RETRYING') && seq > 0 && now - detail.runAt > sinceMs
+}
+
 /** The word under which a message's execution is kept, listed and counted. */
 export function statusOf(message: JobStatusMessage): ExecutionStatus {
   return executionStatusOf(message)
 }
 
-/** Of each job, the message of its newest execution in this batch: newest fire time, then id, then seq. */
-export function newestPerJob(messages: readonly JobStatusMessage[]): JobStatusMessage[] {
-  const newest = new Map<string, JobStatusMessage>()
+/** What a batch of messages changes in a job's summary. */
+export interface SummaryUpdate {
+  readonly jobId: string
+  /** Of the newest execution that has ended for good; null when there is none in the batch. */
+  readonly ended: JobStatusMessage | null
+  /** The newest fire time of the schedule, epoch milliseconds; null when there is none in the batch. */
+  readonly scheduledAt: number | null
+}
+
+/** What a batch changes in the summaries; of each job one update, with the newest by fire time, then id, then seq. */
+export function summaryUpdates(messages: readonly JobStatusMessage[]): SummaryUpdate[] {
+  const updates = new Map<string, SummaryUpdate>()
   for (const message of messages) {
-    const other = newest.get(message.jobId)
-    if (!other || isNewer(message, other)) newest.set(message.jobId, message)
+    const { jobId, cause, fireAt } = message
+    const isEnd = isFinal(message)
+    const isScheduled = cause === 'schedule'
+    if (!isEnd && !isScheduled) continue
+    const { ended, scheduledAt } = updates.get(jobId) ?? { ended: null, scheduledAt: null }
+    updates.set(jobId, {
+      jobId,
+      ended: isEnd && (!ended || isNewer(message, ended)) ? message : ended,
+      scheduledAt: isScheduled ? Math.max(fireAt, scheduledAt ?? fireAt) : scheduledAt,
+    })
   }
-  return [...newest.values()]
+  return [...updates.values()]
 }
 
 /** Of each execution, the message with the highest seq in this batch. */

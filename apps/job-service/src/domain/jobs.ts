@@ -13,6 +13,7 @@ import { cancelJob, createJob, fencedChanges, isLive, type Job } from './job.ts'
 import type { Executors, JobStore, StoredJob, TypeList } from './ports.ts'
 import { readSpec } from './spec.ts'
 import { specDifferences } from './spec-differences.ts'
+import { noExecutions } from './status.ts'
 
 export const noSuchJob = refusal('not-found', 'there is no such job')
 export const noTypesYet = refusal('unavailable', 'no executor has said yet which job types there are', {
@@ -87,7 +88,7 @@ export function createJobs(context: JobsContext): Jobs {
     const { handle, fresh } = stored
     if (!fresh) return (await store.read([handle]))[0] ?? noSuchJob
     context.onChanged({ ...job, handle })
-    return { ...job, handle, fencedVersion: job.version, told: false, newest: null }
+    return { ...job, handle, fencedVersion: job.version, told: false, known: noExecutions }
   }
 
   const create = async (request: NewJobRequest): Promise<StoredJob | Refusal> => {

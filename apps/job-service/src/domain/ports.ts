@@ -10,7 +10,7 @@ import type {
 import type { Execution } from './execution.ts'
 import type { Job } from './job.ts'
 import type { JobTypes } from './job-types.ts'
-import type { Standing } from './status.ts'
+import type { HandedOver, KnownExecutions, Standing } from './status.ts'
 
 /**
  * What the use cases and loops need of the world. Store verbs reject with a `StorageError` (disk-full, locked, closed,
@@ -23,14 +23,6 @@ export type Handle = number
 /** A row's place in a list, newest first; opaque, and part of a page's cursor. */
 export type Place = readonly number[]
 
-/** The newest execution of a job, by fire time. */
-interface Newest {
-  readonly id: string
-  readonly fireAt: number
-  readonly status: ExecutionStatus
-  readonly endedAt: number | null
-}
-
 /** A job with what the service knows about it. */
 export interface StoredJob extends Job {
   readonly handle: Handle
@@ -38,7 +30,7 @@ export interface StoredJob extends Job {
   readonly fencedVersion: number
   /** The newest version is on the bus. */
   readonly told: boolean
-  readonly newest: Newest | null
+  readonly known: KnownExecutions & HandedOver
 }
 
 /** As much of a job as the filters of a list ask about. */
@@ -142,7 +134,7 @@ export interface ExecutionStore {
   insertTrigger(trigger: Trigger): Promise<boolean>
   /**
    * Takes over what the executor says: per execution the newest seq wins, and its command is answered (protocol.md,
-   * step 7); then per job the newest execution. Executions of unknown jobs are left out.
+   * step 7); then per job the newest that has ended, and the newest fire time. Executions of unknown jobs are left out.
    */
   keep(messages: readonly JobStatusMessage[]): Promise<void>
   find(ownerId: string, id: string): Promise<Execution | undefined>

@@ -1,8 +1,16 @@
 import { type ExecutionView, toWireTime } from '@belfry/contracts'
-import type { Execution } from '../domain/execution.ts'
+import type { Clock } from '@belfry/service'
+import { type Execution, waitsForSlot } from '../domain/execution.ts'
 
-/** How an execution looks in answers. */
-export function viewExecution(execution: Execution): ExecutionView {
+/** How executions look in answers. */
+export type ExecutionViews = (execution: Execution) => ExecutionView
+
+/** `slotWaitMs`: how long after its time an execution that has not started counts as waiting for a slot. */
+export function createExecutionViews({ clock, slotWaitMs }: { clock: Clock; slotWaitMs: number }): ExecutionViews {
+  return (execution) => viewExecution(execution, waitsForSlot(execution, clock.now(), slotWaitMs))
+}
+
+function viewExecution(execution: Execution, isWaitingForSlot: boolean): ExecutionView {
   const { id, jobId, jobName, jobType, ownerId, status, fireAt, detail } = execution
   const { startedAt, endedAt } = detail.timeline
   const isWaiting = status === 'SCHEDULED' || status === 'RETRYING'
@@ -14,6 +22,7 @@ export function viewExecution(execution: Execution): ExecutionView {
     jobVersion: execution.version,
     ownerId,
     status,
+    waitingFor: isWaitingForSlot ? 'slot' : null,
     cause: detail.cause,
     reason: execution.reason,
     fireAt: toWireTime(fireAt),

@@ -15,13 +15,14 @@ import type { Execution } from '../domain/execution.ts'
 import { type Lists, noSuchExecution, type PageRequest, type Rows } from '../domain/lists.ts'
 import type { ExecutionStore } from '../domain/ports.ts'
 import type { TriggerUseCase } from '../domain/triggers.ts'
-import { viewExecution } from './execution-view.ts'
+import type { ExecutionViews } from './execution-view.ts'
 import { jobParams } from './jobs.ts'
 import { answerRows, readPage } from './pages.ts'
 
 export interface ExecutionRoutes {
   readonly lists: Lists
   readonly executions: ExecutionStore
+  readonly view: ExecutionViews
   readonly trigger: TriggerUseCase
   readonly once: WithIdempotency
 }
@@ -32,9 +33,9 @@ const executionPlace = z.tuple([z.int().nonnegative(), z.int().nonnegative()])
 const page = { 200: pageOf(executionView) }
 
 /** Executions: triggers make them, lists and `/executions/:id` show them, `/dead-letters` those that failed. */
-export function mountExecutions(app: HttpApp, { lists, executions, trigger, once }: ExecutionRoutes): void {
+export function mountExecutions(app: HttpApp, { lists, executions, view, trigger, once }: ExecutionRoutes): void {
   const sendTo = (reply: FastifyReply) => (rows: Rows<Execution> | Refusal) =>
-    isRefusal(rows) ? reply.refuse(rows) : reply.send(answerRows(reply, rows, viewExecution))
+    isRefusal(rows) ? reply.refuse(rows) : reply.send(answerRows(reply, rows, view))
 
   /** One page of a list, or the refusal of its cursor. */
   const list = async (
@@ -60,7 +61,7 @@ export function mountExecutions(app: HttpApp, { lists, executions, trigger, once
       const execution = await trigger(asked)
       if (isRefusal(execution)) return execution
       const headers = { location: `/executions/${execution.id}` }
-      return { status: 202, headers, body: viewExecution(execution) }
+      return { status: 202, headers, body: view(execution) }
     }),
   )
 
@@ -90,7 +91,7 @@ export function mountExecutions(app: HttpApp, { lists, executions, trigger, once
   }
   app.get('/executions/:id', { schema: one, config: reads }, async (request, reply) => {
     const found = await executions.find(request.caller.userId, request.params.id)
-    return found ? viewExecution(found) : reply.refuse(noSuchExecution)
+    return found ? view(found) : reply.refuse(noSuchExecution)
   })
 
   const deadLetters = {

@@ -11,8 +11,15 @@ import { localText } from '@belfry/time'
 import type { NextFireTimes } from '../domain/fire-times.ts'
 import type { FencedJob } from '../domain/jobs.ts'
 import type { JobInDetail } from '../domain/lists.ts'
-import type { ExecutionGlance, StoredJob } from '../domain/ports.ts'
-import { countFailuresInRow, deriveNextRunAt, deriveState, deriveStatus, type Standing } from '../domain/status.ts'
+import type { StoredJob } from '../domain/ports.ts'
+import {
+  countFailuresInRow,
+  deriveNextRunAt,
+  deriveState,
+  deriveStatus,
+  type KnownExecution,
+  type Standing,
+} from '../domain/status.ts'
 
 export interface ViewContext {
   readonly clock: Clock
@@ -29,14 +36,12 @@ export interface JobViews {
 }
 
 export function createJobViews({ clock, fireTimes, timezone }: ViewContext): JobViews {
-  const nextRunAt = (job: StoredJob, standing: Standing) => {
-    const now = clock.now()
-    return deriveNextRunAt(job.spec.schedule, standing, now, () => fireTimes.next(job, now))
-  }
+  const nextRunAt = (job: StoredJob, standing: Standing) =>
+    deriveNextRunAt(job.spec.schedule, standing, job.known, clock.now(), (after) => fireTimes.next(job, after))
 
   const viewJob = (job: StoredJob): JobView => {
     const { schedule, policy } = job.spec
-    const standing = standingOf(job, job.newest)
+    const standing = standingOf(job)
     const next = nextRunAt(job, standing)
     const zone = schedule.kind === 'cron' ? schedule.timezone : timezone
     return {
@@ -57,7 +62,7 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
       tags: job.spec.tags,
       nextRunAt: toWireTime(next),
       nextRunLocal: next === null ? null : localText(next, zone),
-      lastExecution: job.newest && viewSummary(job.newest),
+      lastExecution: viewSummary(job.known.last),
       ownerId: job.ownerId,
       createdAt: toWireTime(job.createdAt),
       updatedAt: toWireTime(job.changedAt),
@@ -70,9 +75,7 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
     job: viewJob,
     fenced: ({ job, inFlight, effective }) => ({ ...viewJob(job), inFlight: [...inFlight], effective }),
     status({ job, recent }) {
-      const [newest = null] = recent
-      const standing = standingOf(job, newest)
-      const current = recent.find(({ status }) => status === 'RUNNING' || status === 'RETRYING')
+      const standing = standingOf(job)
       return {
         jobId: job.id,
         key: job.key,
@@ -80,8 +83,8 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
         status: deriveStatus(standing),
         state: deriveState(standing),
         nextRunAt: toWireTime(nextRunAt(job, standing)),
-        lastExecution: newest && viewSummary(newest),
-        currentExecution: current ? viewSummary(current) : null,
+        lastExecution: viewSummary(job.known.last),
+        currentExecution: viewSummary(job.known.running),
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
         links: linksOf(job.id),
       }
@@ -89,9 +92,9 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
   }
 }
 
-function standingOf({ state, told, spec }: StoredJob, newest: Standing['newest']): Standing {
+function standingOf({ state, told, spec, known }: StoredJob): Standing {
   const { schedule } = spec
-  return { state, told, runAt: schedule.kind === 'once' ? schedule.runAt : null, newest }
+  return { ...known, state, told, runAt: schedule.kind === 'once' ? schedule.runAt : null }
 }
 
 function viewSchedule({ spec: { schedule } }: StoredJob, timezone: string): JobView['schedule'] {
@@ -105,9 +108,9 @@ function viewRetry({ spec }: StoredJob): JobView['retry'] {
   return { maxRetries, backoff, delay: formatDuration(delayMs), factor, maxDelay: formatDuration(maxDelayMs), jitter }
 }
 
-type Summarised = Pick<ExecutionGlance, 'id' | 'status' | 'fireAt' | 'endedAt'>
-
-function viewSummary({ id, status, fireAt, endedAt }: Summarised): ExecutionSummary {
+function viewSummary(known: KnownExecution | null): ExecutionSummary | null {
+  if (known === null) return null
+  const { id, status, fireAt, endedAt } = known
   return { id, status, fireAt: toWireTime(fireAt), endedAt: toWireTime(endedAt) }
 }
 

@@ -1,9 +1,10 @@
-import { isRefusal, type JobStatusMessage } from '@belfry/contracts'
+import { isRefusal, scheduledExecutionId } from '@belfry/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
 import { cancelJob, type Job } from '../../src/domain/job.ts'
 import type { StoredJob } from '../../src/domain/ports.ts'
+import { noExecutions } from '../../src/domain/status.ts'
 import type { Stores } from '../../src/store/sqlite/index.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
 
@@ -46,11 +47,11 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('is found by id and key, whole as it was stored, by its owner alone', async () => {
         const schedule = { kind: 'once', runAt: monday + 5 } as const
         const job = await put({ key: 'nightly', schedule })
-        const { handle, fencedVersion, told, newest, ...stored } = job
+        const { handle, fencedVersion, told, known, ...stored } = job
         expect(stored).toEqual(
           jobOf({ n: Number.parseInt(job.id.slice(-12), 16), ownerId: job.ownerId, key: 'nightly', schedule }),
         )
-        expect({ fencedVersion, told, newest }).toEqual({ fencedVersion: 1, told: false, newest: null })
+        expect({ fencedVersion, told, known }).toEqual({ fencedVersion: 1, told: false, known: noExecutions })
         expect(await stores.jobs.find(job.ownerId, 'nightly')).toEqual(job)
         expect(await stores.jobs.read([handle, 999_999])).toEqual([job])
         expect(await stores.jobs.find(owner(), job.id)).toBeUndefined()
@@ -164,7 +165,14 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
           name: 'nightly',
           key: 'glance',
           jobType: 'DUMMY',
-          standing: { state: 'active', told: false, runAt: monday, newest: { status: 'FAILED', fireAt: monday } },
+          standing: {
+            state: 'active',
+            told: false,
+            runAt: monday,
+            last: { id: scheduledExecutionId(job.id, monday), status: 'FAILED', fireAt: monday, endedAt: null },
+            running: null,
+            retrying: null,
+          },
         })
       })
 
@@ -255,27 +263,64 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
             await stores.executions.keep(seqs.slice(half).map(said))
             const newest = Math.max(...seqs)
             const { executionId } = said(1)
+            const here = { id: executionId, fireAt: monday, endedAt: null }
             expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({
               seq: newest,
               detail: { result: newest },
             })
             expect(await stores.executions.seqs([executionId, 'exe-0-none'])).toEqual([newest, undefined])
-            const status = newest === 6 ? 'SUCCESS' : 'RUNNING'
-            expect((await again(job)).newest).toMatchObject({ id: executionId, fireAt: monday, status })
+            const { last, running } = (await again(job)).known
+            expect(last).toEqual(newest === 6 ? { ...here, status: 'SUCCESS' } : null)
+            expect(running).toEqual(newest === 6 ? null : { ...here, status: 'RUNNING' })
           }),
           { numRuns: 40 },
         )
       })
 
-      it('makes the job show the newest by fire time, however late an older one is told', async () => {
+      it('makes the job show the newest that has ended, however late an older one is told, and what is at work', async () => {
         const job = await put()
-        const at = (offset: number, more: object): JobStatusMessage =>
-          statusMessage({ job, fireAt: monday + offset, ...more })
-        await stores.executions.keep([at(60_000, { state: 'running' })])
-        await stores.executions.keep([at(0, { seq: 7, state: 'failed', endedAt: monday + 5 })])
-        expect((await again(job)).newest).toMatchObject({ fireAt: monday + 60_000, status: 'RUNNING', endedAt: null })
-        await stores.executions.keep([at(60_000, { seq: 2, state: 'succeeded', endedAt: monday + 60_009 })])
-        expect((await again(job)).newest).toMatchObject({ status: 'SUCCESS', endedAt: monday + 60_009 })
+        const say = (offset: number, more: object) =>
+          stores.executions.keep([statusMessage({ job, fireAt: monday + offset, ...more })])
+        const known = async () => {
+          const { last, running, retrying } = (await again(job)).known
+          const at = (one: typeof last) => one && [one.fireAt - monday, one.status]
+          return [at(last), at(running), at(retrying)]
+        }
+        await say(60, { state: 'failed', endedAt: monday + 65 })
+        await say(0, { seq: 7, state: 'succeeded', endedAt: monday + 99 })
+        await say(90, {})
+        expect(await known()).toEqual([[60, 'FAILED'], null, null])
+        await say(70, { state: 'running' })
+        await say(80, { state: 'running' })
+        await say(85, { state: 'ready', failures: 1 })
+        expect(await known()).toEqual([
+          [60, 'FAILED'],
+          [80, 'RUNNING'],
+          [85, 'RETRYING'],
+        ])
+        await say(85, { seq: 2, state: 'superseded', endedAt: monday + 86 })
+        await say(80, { seq: 2, state: 'succeeded', endedAt: monday + 86 })
+        expect(await known()).toEqual([[80, 'SUCCESS'], [70, 'RUNNING'], null])
+        expect((await again(job)).known.last).toMatchObject({ endedAt: monday + 86 })
+      })
+
+      it('makes the job show which fire times were handed over, and the first that has not started', async () => {
+        const job = await put()
+        const handedOver = async () => {
+          const { waitingAt, newestAt } = (await again(job)).known
+          return [waitingAt, newestAt].map((at) => at && at - monday)
+        }
+        const at = (offset: number, more: object = {}) => statusMessage({ job, fireAt: monday + offset, ...more })
+        expect(await handedOver()).toEqual([null, null])
+        await stores.executions.insertTrigger(trigger(job, 1006))
+        expect(await handedOver()).toEqual([null, null])
+        await stores.executions.keep([at(30), at(20), at(10)])
+        await stores.executions.keep([at(15)])
+        expect(await handedOver()).toEqual([10, 30])
+        await stores.executions.keep([at(10, { seq: 2, state: 'running' }), at(15, { seq: 2, state: 'succeeded' })])
+        expect(await handedOver()).toEqual([20, 30])
+        await stores.executions.keep([at(20, { seq: 2, state: 'failed' }), at(30, { seq: 2, state: 'running' })])
+        expect(await handedOver()).toEqual([null, 30])
       })
 
       it('of a job that nobody knows is left out, and the rest of its batch is kept', async () => {
@@ -345,7 +390,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         await stores.executions.keep([statusMessage({ job, fireAt: early, state: 'failed', endedAt: early })])
         await stores.executions.purge(early + 1, 100)
         expect(await stores.executions.glance({ job: job.handle }, null, 10)).toEqual([])
-        expect((await again(job)).newest).toMatchObject({ fireAt: early, status: 'FAILED', endedAt: early })
+        expect((await again(job)).known.last).toMatchObject({ fireAt: early, status: 'FAILED', endedAt: early })
       })
     })
 

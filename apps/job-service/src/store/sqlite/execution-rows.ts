@@ -6,7 +6,13 @@ import {
   type JobStatusMessage,
 } from '@belfry/contracts'
 import type { SqlRow } from '@belfry/storage'
-import { type Execution, type ExecutionDetail, plannedDetail, statusOf } from '../../domain/execution.ts'
+import {
+  type Execution,
+  type ExecutionDetail,
+  plannedDetail,
+  type SummaryUpdate,
+  statusOf,
+} from '../../domain/execution.ts'
 import type { DueSend, ExecutionGlance, Trigger } from '../../domain/ports.ts'
 
 const statusAt = (place: number): ExecutionStatus => executionStatuses[place] as ExecutionStatus
@@ -90,9 +96,10 @@ function detailText(message: JobStatusMessage): string {
 }
 
 /** What the upsert of a summary takes, in its order. */
-export function summaryParams(message: JobStatusMessage): SqlRow {
-  const { executionId, fireAt, seq, timeline, jobId } = message
-  return [executionId, fireAt, seq, placeOf(message), timeline.endedAt, jobId]
+export function summaryParams({ jobId, ended, scheduledAt }: SummaryUpdate): SqlRow {
+  if (ended === null) return [null, null, null, null, null, scheduledAt, jobId]
+  const { executionId, fireAt, seq, timeline } = ended
+  return [executionId, fireAt, seq, placeOf(ended), timeline.endedAt, scheduledAt, jobId]
 }
 
 export const sendColumns = 'e.n, e.nextSendAt, e.tries, e.id, j.id, o.id, e.jobType, e.version, e.fireAt, e.body'

@@ -1,5 +1,5 @@
 import type { Database, SqlRow, SqlValue, Statement } from '@belfry/storage'
-import { newestPerExecution, newestPerJob } from '../../domain/execution.ts'
+import { newestPerExecution, summaryUpdates } from '../../domain/execution.ts'
 import type { ExecutionScope, ExecutionStore, Place } from '../../domain/ports.ts'
 import {
   copyParams,
@@ -21,6 +21,11 @@ const selectExecution = `SELECT ${executionColumns} FROM executions e JOIN jobs 
 const glanceOf = (scope: string) => `SELECT ${glanceColumns} FROM executions
   WHERE ${scope} AND (fireAt, n) < (?, ?) ORDER BY fireAt DESC, n DESC LIMIT ?`
 
+/** Whether a summary's new row names an execution, and that is newer than the one which is there. */
+const isNewer = `(excluded.executionId IS NOT NULL AND (summaries.executionId IS NULL
+  OR (excluded.fireAt, excluded.executionId, excluded.seq) > (summaries.fireAt, summaries.executionId, summaries.seq)))`
+const newer = (column: string) => `${column} = iif(${isNewer}, excluded.${column}, summaries.${column})`
+
 function prepare(db: Database) {
   return {
     insertTrigger: db.statement(`INSERT INTO executions (id, jobNo, ownerNo, fireAt, seq, version, status, nextSendAt,
@@ -32,12 +37,12 @@ function prepare(db: Database) {
       ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, version = excluded.version, status = excluded.status,
         endedAt = excluded.endedAt, jobType = excluded.jobType, body = excluded.body, nextSendAt = NULL
       WHERE excluded.seq > executions.seq AND (excluded.version >= executions.version OR ?10)`),
-    summarise: db.statement(`INSERT INTO summaries (jobNo, executionId, fireAt, seq, status, endedAt)
-      SELECT n, ?1, ?2, ?3, ?4, ?5 FROM jobs WHERE id = ?6
-      ON CONFLICT (jobNo) DO UPDATE SET executionId = excluded.executionId, fireAt = excluded.fireAt,
-        seq = excluded.seq, status = excluded.status, endedAt = excluded.endedAt
-      WHERE (excluded.fireAt, excluded.executionId, excluded.seq)
-        > (summaries.fireAt, summaries.executionId, summaries.seq)`),
+    summarise: db.statement(`INSERT INTO summaries (jobNo, executionId, fireAt, seq, status, endedAt, scheduledAt)
+      SELECT n, ?1, ?2, ?3, ?4, ?5, ?6 FROM jobs WHERE id = ?7
+      ON CONFLICT (jobNo) DO UPDATE SET ${['executionId', 'fireAt', 'seq', 'status', 'endedAt'].map(newer).join(', ')},
+        scheduledAt = max(coalesce(excluded.scheduledAt, summaries.scheduledAt),
+          coalesce(summaries.scheduledAt, excluded.scheduledAt))
+      WHERE ${isNewer} OR excluded.scheduledAt > coalesce(summaries.scheduledAt, -1)`),
     byId: db.statement(`${selectExecution} WHERE e.id = ? AND e.ownerNo = ${ownerNo}`),
     byHandle: db.statement(`${selectExecution} WHERE e.n = ?`),
     ofOwner: db.statement(glanceOf(`ownerNo = ${ownerNo}`)),
@@ -74,7 +79,7 @@ export function createExecutionStore(db: Database): ExecutionStore {
       // Sent in this order in one turn, so the execution is never behind the summary that names it.
       await Promise.all([
         db.writeEach('executions.copy', sql.copy, newestPerExecution(messages).map(copyParams)),
-        db.writeEach('summaries.raise', sql.summarise, newestPerJob(messages).map(summaryParams)),
+        db.writeEach('summaries.raise', sql.summarise, summaryUpdates(messages).map(summaryParams)),
       ])
     },
     async find(ownerId, id) {

@@ -10,6 +10,7 @@ import {
 import type { SqlRow } from '@belfry/storage'
 import { fencedChanges, type Job, toJobChanges } from '../../domain/job.ts'
 import type { DueFence, JobGlance, StoredJob, UntoldJob } from '../../domain/ports.ts'
+import type { KnownExecutions } from '../../domain/status.ts'
 
 /** What a job's row holds in `body`: everything that is no column. */
 interface JobBody extends Omit<JobSpec, 'name' | 'jobType'> {
@@ -17,9 +18,9 @@ interface JobBody extends Omit<JobSpec, 'name' | 'jobType'> {
   warnings: readonly Warning[]
 }
 
-/** The columns that `readJob` reads, with the tables under the names j (jobs), o (owners), x (outbox), s (summaries). */
+/** The columns that `readJob` reads, with the tables under the names j (jobs), o (owners). */
 export const jobColumns = `j.n, j.id, o.id, j.key, j.version, j.state, j.createdAt, j.changedAt, j.fencedVersion, j.name,
-  j.jobType, j.body, x.n, s.executionId, s.fireAt, s.status, s.endedAt`
+  j.jobType, j.body`
 type JobRow = [
   n: number,
   id: string,
@@ -33,50 +34,84 @@ type JobRow = [
   name: string,
   jobType: string,
   body: string,
-  untold: number | null,
-  newestId: string | null,
-  newestFireAt: number,
-  newestStatus: number,
-  newestEndedAt: number | null,
 ]
 
 const stateAt = (place: number): JobState => jobStates[place] as JobState
 const statusAt = (place: number): ExecutionStatus => executionStatuses[place] as ExecutionStatus
 
-export function readJob(columns: SqlRow): StoredJob {
-  const [
-    handle,
-    id,
-    ownerId,
-    key,
-    version,
-    state,
-    createdAt,
-    changedAt,
-    fencedVersion,
-    name,
-    jobType,
-    body,
-    untold,
-    ...newest
-  ] = columns as unknown as JobRow
-  const [newestId, fireAt, status, endedAt] = newest
+interface JobRecord extends Job {
+  readonly handle: number
+  readonly fencedVersion: number
+}
+
+export function readJob(columns: SqlRow): JobRecord {
+  const [handle, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, name, jobType, body] =
+    columns as unknown as JobRow
   const { changes, warnings, ...rest } = JSON.parse(body) as JobBody
+  const spec = { name, jobType, ...rest }
+  const about = { handle, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings }
+  return { ...about, createdAt, changedAt, fencedVersion }
+}
+
+/** The columns that `readKnown` reads, with the tables under the names s (summaries), r (running), w (retrying). */
+const knownColumns = 's.executionId, s.fireAt, s.status, s.endedAt, r.id, r.fireAt, w.id, w.fireAt'
+type KnownRow = [
+  lastId: string | null,
+  lastFireAt: number,
+  lastStatus: number,
+  lastEndedAt: number | null,
+  runningId: string | null,
+  runningFireAt: number,
+  retryingId: string | null,
+  retryingFireAt: number,
+]
+
+/**
+ * The newest execution of a job that runs (1) or waits for a retry (2). The index is named, since SQLite would walk
+ * through all of the job's executions from the newest on.
+ */
+const newestOf = (status: 1 | 2) => `(SELECT n FROM executions INDEXED BY executionsAtWork
+  WHERE jobNo = j.n AND status = ${status} ORDER BY fireAt DESC LIMIT 1)`
+
+/** The tables behind `knownColumns` and x (outbox), beside j. */
+export const knownTables = `LEFT JOIN outbox x ON x.n = j.n LEFT JOIN summaries s ON s.jobNo = j.n
+  LEFT JOIN executions r ON r.n = ${newestOf(1)} LEFT JOIN executions w ON w.n = ${newestOf(2)}`
+
+function readKnown(columns: SqlRow): KnownExecutions {
+  const [lastId, lastFireAt, lastStatus, lastEndedAt, runningId, runningFireAt, retryingId, retryingFireAt] =
+    columns as unknown as KnownRow
+  const known = (id: string | null, fireAt: number, status: ExecutionStatus, endedAt: number | null = null) =>
+    id === null ? null : { id, fireAt, status, endedAt }
   return {
-    handle,
-    id,
-    ownerId,
-    key,
-    version,
-    state: stateAt(state),
-    spec: { name, jobType, ...rest },
-    changes,
-    warnings,
-    createdAt,
-    changedAt,
-    fencedVersion,
+    last: known(lastId, lastFireAt, statusAt(lastStatus), lastEndedAt),
+    running: known(runningId, runningFireAt, 'RUNNING'),
+    retrying: known(retryingId, retryingFireAt, 'RETRYING'),
+  }
+}
+
+/** Executions after the last ended one that are looked at for the next fire time: few, unless a flood waits for slots. */
+const waitingRows = 100
+
+/**
+ * The earliest fire time of the schedule whose execution has not started. The id of such an execution ends like the job's,
+ * the id of a trigger does not.
+ */
+const waitingAt = `(SELECT min(fireAt) FROM (SELECT fireAt, status, id FROM executions
+  WHERE jobNo = j.n AND fireAt > coalesce(s.fireAt, -1) ORDER BY fireAt LIMIT ${waitingRows})
+  WHERE status = 0 AND substr(id, -36) = substr(j.id, -36))`
+
+/** The columns that `readStoredJob` reads. */
+export const storedColumns = `${jobColumns}, ${knownColumns}, x.n, s.scheduledAt, ${waitingAt}`
+const jobWidth = 12
+const knownWidth = 8
+
+export function readStoredJob(columns: SqlRow): StoredJob {
+  const known = readKnown(columns.slice(jobWidth, jobWidth + knownWidth))
+  const [untold, newestAt, waiting] = columns.slice(jobWidth + knownWidth) as (number | null)[]
+  return {
+    ...readJob(columns),
     told: untold === null,
-    newest: newestId === null ? null : { id: newestId, fireAt, status: statusAt(status), endedAt },
+    known: { ...known, waitingAt: waiting ?? null, newestAt: newestAt ?? null },
   }
 }
 
@@ -103,7 +138,7 @@ function runAtOf({ spec }: Job): number | null {
   return spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 }
 
-export const glanceColumns = 'j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt, s.fireAt, s.status'
+export const glanceColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt`
 type GlanceRow = [
   n: number,
   name: string,
@@ -112,14 +147,11 @@ type GlanceRow = [
   state: number,
   untold: number | null,
   runAt: number | null,
-  newestFireAt: number | null,
-  newestStatus: number,
 ]
 
 export function readGlance(columns: SqlRow): JobGlance {
-  const [handle, name, key, jobType, state, untold, runAt, fireAt, status] = columns as unknown as GlanceRow
-  const newest = fireAt === null ? null : { fireAt, status: statusAt(status) }
-  const standing = { state: stateAt(state), told: untold === null, runAt, newest }
+  const [handle, name, key, jobType, state, untold, runAt] = columns.slice(knownWidth) as unknown as GlanceRow
+  const standing = { state: stateAt(state), told: untold === null, runAt, ...readKnown(columns) }
   return { handle, place: [handle], name, key, jobType, standing }
 }
 

@@ -8,16 +8,18 @@ import {
   glanceColumns,
   jobColumns,
   jobParams,
+  knownTables,
   readFence,
   readGlance,
   readJob,
+  readStoredJob,
   readUntold,
+  storedColumns,
 } from './job-rows.ts'
 
 const ownerNo = '(SELECT n FROM owners WHERE id = ?)'
-const surroundings = `JOIN owners o ON o.n = j.ownerNo LEFT JOIN outbox x ON x.n = j.n
-  LEFT JOIN summaries s ON s.jobNo = j.n`
-const selectJob = `SELECT ${jobColumns} FROM jobs j ${surroundings}`
+const withOwner = 'JOIN owners o ON o.n = j.ownerNo'
+const selectJob = `SELECT ${storedColumns} FROM jobs j ${withOwner} ${knownTables}`
 
 function prepare(db: Database) {
   return {
@@ -37,12 +39,11 @@ function prepare(db: Database) {
     byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state = 2
       ORDER BY j.n DESC LIMIT 1`),
     byHandle: db.statement(`${selectJob} WHERE j.n = ?`),
-    byAnyId: db.statement(`${selectJob} WHERE j.id = ?`),
-    glance: db.statement(`SELECT ${glanceColumns} FROM jobs j LEFT JOIN outbox x ON x.n = j.n
-        LEFT JOIN summaries s ON s.jobNo = j.n
+    byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
+    glance: db.statement(`SELECT ${glanceColumns} FROM jobs j ${knownTables}
       WHERE j.ownerNo = ${ownerNo} AND j.n < ? ORDER BY j.n DESC LIMIT ?`),
     untold: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
-      JOIN jobs j ON j.n = u.n ${surroundings}`),
+      JOIN jobs j ON j.n = u.n ${withOwner}`),
     told: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
     dueFences: db.statement(`SELECT ${fenceColumns} FROM jobs WHERE fenceAt <= ? ORDER BY fenceAt LIMIT ?`),
     fenced: db.statement(`UPDATE jobs SET fencedVersion = max(fencedVersion, ?1),
@@ -89,12 +90,12 @@ export function createJobStore(db: Database): JobStore {
       const ways = jobIdPattern.test(ref) ? [sql.byId] : [sql.byKey, sql.byFormerKey]
       for (const way of ways) {
         const [row] = await db.read(way, [ref, ownerId])
-        if (row) return readJob(row)
+        if (row) return readStoredJob(row)
       }
       return undefined
     },
     async read(handles) {
-      return present(await db.readEach(sql.byHandle, eachHandle(handles))).map(readJob)
+      return present(await db.readEach(sql.byHandle, eachHandle(handles))).map(readStoredJob)
     },
     async glance(ownerId, place, limit) {
       const below = place?.[0] ?? Number.MAX_SAFE_INTEGER

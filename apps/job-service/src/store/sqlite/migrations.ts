@@ -59,14 +59,19 @@ CREATE INDEX executionsByJob ON executions (jobNo, fireAt);
 CREATE INDEX executionsFailed ON executions (ownerNo, fireAt) WHERE status = 4;
 CREATE INDEX executionsToSend ON executions (nextSendAt) WHERE nextSendAt IS NOT NULL;
 
--- Each job's newest execution, by fire time; written after the execution itself.
+-- Those that run and those that wait for a retry (1 and 2). A short run is stored by its end alone and never comes here.
+CREATE INDEX executionsAtWork ON executions (jobNo, status, fireAt) WHERE status = 1 OR status = 2;
+
+-- Each job's newest execution that has ended for good, by fire time (null before the first one), and the newest fire time
+-- that the scheduler has handed over (null before the first one). Written after the execution itself.
 CREATE TABLE summaries (
   jobNo INTEGER PRIMARY KEY,
-  executionId TEXT NOT NULL,
-  fireAt INTEGER NOT NULL,
-  seq INTEGER NOT NULL,
-  status INTEGER NOT NULL,
-  endedAt INTEGER
+  executionId TEXT,
+  fireAt INTEGER,
+  seq INTEGER,
+  status INTEGER,
+  endedAt INTEGER,
+  scheduledAt INTEGER
 ) STRICT;
 
 -- Requests that came with an Idempotency-Key, with their answers.
