@@ -12,6 +12,7 @@ import { createJobs } from './domain/jobs.ts'
 import { createLists } from './domain/lists.ts'
 import type { StoredJob } from './domain/ports.ts'
 import { createTrigger } from './domain/triggers.ts'
+import { createTurns } from './domain/turns.ts'
 import { createStatusHandler } from './events/job-status.ts'
 import { createExecutors } from './executors.ts'
 import { createLoops } from './loops/loops.ts'
@@ -22,6 +23,7 @@ import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
+import { createPages } from './routes/pages.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
 
 export interface JobServiceDeps extends ServiceDeps {
@@ -90,6 +92,7 @@ function createRooms(deps: JobServiceDeps) {
     scanRows: config.jobScanRows,
     scanChunkRows: config.jobScanChunkRows,
     statusRows: config.jobStatusRows,
+    pageBytes: config.jobPageBytes,
   })
   const { jobResendMs: resendMs, jobRememberedJobs: rememberedJobs } = config
   const trigger = createTrigger({ jobs, executions, types, sender, clock, resendMs, rememberedJobs })
@@ -103,9 +106,12 @@ function createApp(deps: JobServiceDeps, { stores, jobs, lists, trigger }: Rooms
   const keeping = { keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
   const once = createIdempotency({ store: stores.requests, clock, ids, instance: ids.uuid(), ...keeping })
   const fireTimes = createFireTimes(config.jobCompiledSchedules)
-  mountJobs(app, { jobs, lists, views: createJobViews({ clock, timezone: config.timezone, fireTimes }), ids, once })
-  const view = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
-  mountExecutions(app, { lists, executions: stores.executions, view, trigger, once })
+  const turns = createTurns({ atWork: config.jobListsAtWork, waiting: config.jobListsWaiting })
+  const pages = createPages({ turns, maxBytes: config.jobPageBytes })
+  const views = createJobViews({ clock, timezone: config.timezone, fireTimes })
+  mountJobs(app, { jobs, lists, views, pages, ids, once })
+  const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
+  mountExecutions(app, { lists, executions: stores.executions, views: executionViews, pages, trigger, once })
   mountInternal(app, stores.jobs)
   health.add('jobs.db', async () => void (await stores.cursors.read('health')))
   return app

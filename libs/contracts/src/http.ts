@@ -162,6 +162,10 @@ export const jobView = z.strictObject({
 })
 export type JobView = z.infer<typeof jobView>
 
+/** A job in a list: `params` only when `fields` asks for them. */
+export const listedJobView = jobView.partial({ params: true })
+export type ListedJobView = z.infer<typeof listedJobView>
+
 /** `POST /jobs/:id/cancel`. `effective` is `pending` (202) while the executors could not be told. */
 export const fencedJobView = jobView.extend({
   inFlight: z.array(inFlight),
@@ -219,6 +223,8 @@ export const executionView = z.strictObject({
   /** How late the first attempt started after `fireAt`, milliseconds. */
   latenessMs: z.number().int().nullable(),
   attempts: z.array(attemptView),
+  /** What it runs with: those of its trigger, else those of the job. */
+  params: jsonObject,
   result: z.unknown(),
   error: executionError.nullable(),
   artifacts: z.array(artifactInfo),
@@ -237,6 +243,10 @@ export const executionView = z.strictObject({
   links,
 })
 export type ExecutionView = z.infer<typeof executionView>
+
+/** An execution in a list: `params` and `result` only when `fields` asks for them. */
+export const listedExecutionView = executionView.partial({ params: true, result: true })
+export type ListedExecutionView = z.infer<typeof listedExecutionView>
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 
@@ -257,7 +267,17 @@ export const pageQuery = z.strictObject({
   cursor: z.string().max(512).optional(),
 })
 
+/** `fields` of a list: the large fields to show beside the others, with commas between them. */
+const fieldsOf = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z
+    .preprocess((given) => (typeof given === 'string' ? given.split(',') : given), z.array(z.enum(names)).max(10))
+    .default([])
+
+/** Fields that lists leave out unless they are asked for. */
+const executionFields = fieldsOf(['params', 'result'])
+
 export const jobsQuery = pageQuery.extend({
+  fields: fieldsOf(['params']),
   status: z.enum(jobStatuses).optional(),
   jobType: z.string().min(1).max(100).optional(),
   /** A part of the job's name or key, without regard to case. */
@@ -265,7 +285,11 @@ export const jobsQuery = pageQuery.extend({
 })
 export type JobsQuery = z.infer<typeof jobsQuery>
 
+/** `GET /dead-letters`. */
+export const deadLettersQuery = pageQuery.extend({ fields: executionFields })
+
 export const executionsQuery = pageQuery.extend({
+  fields: executionFields,
   status: z.enum(executionStatuses).optional(),
   jobType: z.string().min(1).max(100).optional(),
 })
@@ -274,7 +298,10 @@ export type ExecutionsQuery = z.infer<typeof executionsQuery>
 export const logsQuery = pageQuery.extend({ attempt: wholeNumber({ min: 1 }).optional() })
 export type LogsQuery = z.infer<typeof logsQuery>
 
-/** One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow. */
+/**
+ * One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow, also
+ * because its body would be longer than 1 MiB.
+ */
 export function pageOf<T extends z.ZodType>(item: T) {
   return z.strictObject({
     data: z.array(item),

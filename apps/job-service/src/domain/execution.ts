@@ -21,7 +21,6 @@ export type ExecutionDetail = Pick<
   | 'losses'
   | 'blockedBy'
   | 'retryOf'
-  | 'result'
   | 'error'
   | 'artifacts'
   | 'timeline'
@@ -41,8 +40,14 @@ export interface Execution {
   readonly status: ExecutionStatus
   /** What the person said who triggered it. */
   readonly reason: string | null
+  /** Those it runs with; undefined where they were not asked for, like `result`. */
+  readonly params?: Record<string, unknown>
+  readonly result?: unknown
   readonly detail: ExecutionDetail
 }
+
+/** An execution with its long fields. */
+export type WholeExecution = Execution & Required<Pick<Execution, 'params'>>
 
 /** What a trigger asks for. Times are epoch milliseconds. */
 export interface TriggerRequest {
@@ -97,10 +102,17 @@ export function triggerId(minted: string): string {
 }
 
 /** What the trigger's execution looks like as soon as it is stored. */
-export function triggeredExecution(job: Job, command: JobExecuteMessage, reason: string | null): Execution {
+export function triggeredExecution(job: Job, command: JobExecuteMessage, reason: string | null): WholeExecution {
   const { jobId, jobType, ownerId, version, fireAt } = command
   const about = { id: command.executionId, jobId, jobName: job.spec.name, ownerId, jobType, version, fireAt, reason }
-  return { ...about, seq: 0, status: 'SCHEDULED', detail: plannedDetail(command.plannedAt) }
+  return {
+    ...about,
+    params: command.params,
+    result: null,
+    seq: 0,
+    status: 'SCHEDULED',
+    detail: plannedDetail(command.plannedAt),
+  }
 }
 
 /** What is known of a trigger before the executor says anything. */
@@ -115,7 +127,6 @@ export function plannedDetail(plannedAt: number): ExecutionDetail {
     losses: 0,
     blockedBy: null,
     retryOf: null,
-    result: null,
     error: null,
     artifacts: [],
     timeline: { plannedAt, ...notYet, topic: null, partition: null, offset: null },

@@ -26,6 +26,9 @@ export interface Job {
   readonly changedAt: number
 }
 
+/** A spec as lists show it: with params only where they are asked for. */
+export type ListedSpec = Omit<JobSpec, 'params'> & Partial<Pick<JobSpec, 'params'>>
+
 /** Most entries of `changes` (protocol.md, records): a list that stays full refuses the change. */
 export const changesLimit = 32
 

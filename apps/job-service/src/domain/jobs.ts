@@ -86,7 +86,7 @@ export function createJobs(context: JobsContext): Jobs {
     const stored = await store.create(job)
     if (stored === 'key-taken') return stored
     const { handle, fresh } = stored
-    if (!fresh) return (await store.read([handle]))[0] ?? noSuchJob
+    if (!fresh) return (await store.find(ownerId, id)) ?? noSuchJob
     context.onChanged({ ...job, handle })
     return { ...job, handle, fencedVersion: job.version, told: false, known: noExecutions }
   }

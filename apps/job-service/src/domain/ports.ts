@@ -7,8 +7,8 @@ import type {
   JobStatusMessage,
   JobType,
 } from '@belfry/contracts'
-import type { Execution } from './execution.ts'
-import type { Job } from './job.ts'
+import type { Execution, WholeExecution } from './execution.ts'
+import type { Job, ListedSpec } from './job.ts'
 import type { JobTypes } from './job-types.ts'
 import type { HandedOver, KnownExecutions, Standing } from './status.ts'
 
@@ -33,10 +33,32 @@ export interface StoredJob extends Job {
   readonly known: KnownExecutions & HandedOver
 }
 
-/** As much of a job as the filters of a list ask about. */
-export interface JobGlance {
+/** A job as lists show it: with params only where they are asked for. */
+export interface ListedJob extends Omit<StoredJob, 'spec'> {
+  readonly spec: ListedSpec
+}
+
+/** What lists leave out unless it is asked for: it may be long. */
+export type LongField = 'params' | 'result'
+
+/** Which rows of a list: the next `limit` after `place` (null: from the newest on). */
+export interface ListQuery {
+  readonly place: Place | null
+  readonly limit: number
+  /** What of the long fields is going to be read; it counts for a row's `bytes`. */
+  readonly fields: readonly LongField[]
+}
+
+/** A row of a list before it is read. */
+export interface Glance {
   readonly handle: Handle
   readonly place: Place
+  /** How long the stored row is, bytes. */
+  readonly bytes: number
+}
+
+/** As much of a job as the filters of a list ask about. */
+export interface JobGlance extends Glance {
   readonly name: string
   readonly key: string | null
   readonly jobType: string
@@ -77,10 +99,10 @@ export interface JobStore {
   change(handle: Handle, from: number, job: Job, fenceAt: number): Promise<boolean>
   /** The owner's job by id; or by key: the live one, else the newest cancelled one. */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
-  /** The jobs behind the handles, in their order; without those that are gone. */
-  read(handles: readonly Handle[]): Promise<StoredJob[]>
-  /** The owner's next `limit` jobs after `place` (null: from the newest on). */
-  glance(ownerId: string, place: Place | null, limit: number): Promise<JobGlance[]>
+  /** The jobs behind the handles, in their order; undefined for those that are gone. */
+  read(handles: readonly Handle[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
+  /** The owner's jobs, newest first. */
+  glance(ownerId: string, query: ListQuery): Promise<JobGlance[]>
   untold(limit: number): Promise<UntoldJob[]>
   /** Versions up to `seq` are on the bus. */
   markTold(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
@@ -95,9 +117,7 @@ export interface JobStore {
 }
 
 /** As much of an execution as lists and statuses ask about. */
-export interface ExecutionGlance {
-  readonly handle: Handle
-  readonly place: Place
+export interface ExecutionGlance extends Glance {
   readonly id: string
   readonly jobType: string
   readonly fireAt: number
@@ -122,6 +142,8 @@ export interface DueSend {
 export interface Trigger {
   readonly job: Handle
   readonly command: JobExecuteMessage
+  /** The params are the trigger's own, not the job's. */
+  readonly hasOwnParams: boolean
   readonly reason: string | null
   readonly nextSendAt: number
 }
@@ -137,10 +159,12 @@ export interface ExecutionStore {
    * step 7); then per job the newest that has ended, and the newest fire time. Executions of unknown jobs are left out.
    */
   keep(messages: readonly JobStatusMessage[]): Promise<void>
-  find(ownerId: string, id: string): Promise<Execution | undefined>
-  read(handles: readonly Handle[]): Promise<Execution[]>
-  /** The next `limit` executions after `place` (null: from the newest fire time on). */
-  glance(scope: ExecutionScope, place: Place | null, limit: number): Promise<ExecutionGlance[]>
+  /** Whole, with its long fields. */
+  find(ownerId: string, id: string): Promise<WholeExecution | undefined>
+  /** The executions behind the handles, in their order; undefined for those that are gone. */
+  read(handles: readonly Handle[], fields: readonly LongField[]): Promise<(Execution | undefined)[]>
+  /** The executions of a scope, newest fire time first. */
+  glance(scope: ExecutionScope, query: ListQuery): Promise<ExecutionGlance[]>
   /** Triggers whose command is due to be sent again, longest waiting first. */
   dueSends(now: number, limit: number): Promise<DueSend[]>
   /** Sets the next time; answers those that nobody else has claimed or answered meanwhile. */

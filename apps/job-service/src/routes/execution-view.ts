@@ -1,16 +1,25 @@
-import { type ExecutionView, toWireTime } from '@belfry/contracts'
+import { type ExecutionView, type ListedExecutionView, toWireTime } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
-import { type Execution, waitsForSlot } from '../domain/execution.ts'
+import { type Execution, type WholeExecution, waitsForSlot } from '../domain/execution.ts'
 
 /** How executions look in answers. */
-export type ExecutionViews = (execution: Execution) => ExecutionView
+export interface ExecutionViews {
+  whole(execution: WholeExecution): ExecutionView
+  /** With params and result where they were read. */
+  listed(execution: Execution): ListedExecutionView
+}
 
 /** `slotWaitMs`: how long after its time an execution that has not started counts as waiting for a slot. */
 export function createExecutionViews({ clock, slotWaitMs }: { clock: Clock; slotWaitMs: number }): ExecutionViews {
-  return (execution) => viewExecution(execution, waitsForSlot(execution, clock.now(), slotWaitMs))
+  const listed = (execution: Execution) =>
+    viewExecution(execution, waitsForSlot(execution, clock.now(), slotWaitMs) ? 'slot' : null)
+  return {
+    listed,
+    whole: (execution) => ({ ...listed(execution), params: execution.params, result: execution.result }),
+  }
 }
 
-function viewExecution(execution: Execution, isWaitingForSlot: boolean): ExecutionView {
+function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingFor']): ListedExecutionView {
   const { id, jobId, jobName, jobType, ownerId, status, fireAt, detail } = execution
   const { startedAt, endedAt } = detail.timeline
   const isWaiting = status === 'SCHEDULED' || status === 'RETRYING'
@@ -22,7 +31,7 @@ function viewExecution(execution: Execution, isWaitingForSlot: boolean): Executi
     jobVersion: execution.version,
     ownerId,
     status,
-    waitingFor: isWaitingForSlot ? 'slot' : null,
+    waitingFor,
     cause: detail.cause,
     reason: execution.reason,
     fireAt: toWireTime(fireAt),
@@ -32,7 +41,8 @@ function viewExecution(execution: Execution, isWaitingForSlot: boolean): Executi
     durationMs: startedAt === null || endedAt === null ? null : endedAt - startedAt,
     latenessMs: startedAt === null ? null : startedAt - fireAt,
     attempts: viewAttempts(execution),
-    result: detail.result,
+    ...(execution.params && { params: execution.params }),
+    result: execution.result,
     error: detail.error,
     artifacts: detail.artifacts,
     blockedBy: detail.blockedBy,

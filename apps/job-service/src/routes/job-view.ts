@@ -4,6 +4,7 @@ import {
   formatDuration,
   type JobStatusView,
   type JobView,
+  type ListedJobView,
   toWireTime,
 } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
@@ -11,7 +12,7 @@ import { localText } from '@belfry/time'
 import type { NextFireTimes } from '../domain/fire-times.ts'
 import type { FencedJob } from '../domain/jobs.ts'
 import type { JobInDetail } from '../domain/lists.ts'
-import type { StoredJob } from '../domain/ports.ts'
+import type { ListedJob, StoredJob } from '../domain/ports.ts'
 import {
   countFailuresInRow,
   deriveNextRunAt,
@@ -31,15 +32,17 @@ export interface ViewContext {
 /** How jobs look in answers. */
 export interface JobViews {
   job(job: StoredJob): JobView
+  /** With params where they were read. */
+  listed(job: ListedJob): ListedJobView
   fenced(fenced: FencedJob): FencedJobView
   status(detail: JobInDetail): JobStatusView
 }
 
 export function createJobViews({ clock, fireTimes, timezone }: ViewContext): JobViews {
-  const nextRunAt = (job: StoredJob, standing: Standing) =>
+  const nextRunAt = (job: ListedJob, standing: Standing) =>
     deriveNextRunAt(job.spec.schedule, standing, job.known, clock.now(), (after) => fireTimes.next(job, after))
 
-  const viewJob = (job: StoredJob): JobView => {
+  const viewJob = (job: ListedJob): ListedJobView => {
     const { schedule, policy } = job.spec
     const standing = standingOf(job)
     const next = nextRunAt(job, standing)
@@ -71,9 +74,12 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
     }
   }
 
+  const whole = (job: StoredJob): JobView => ({ ...viewJob(job), params: job.spec.params })
+
   return {
-    job: viewJob,
-    fenced: ({ job, inFlight, effective }) => ({ ...viewJob(job), inFlight: [...inFlight], effective }),
+    job: whole,
+    listed: viewJob,
+    fenced: ({ job, inFlight, effective }) => ({ ...whole(job), inFlight: [...inFlight], effective }),
     status({ job, recent }) {
       const standing = standingOf(job)
       return {
@@ -92,18 +98,18 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
   }
 }
 
-function standingOf({ state, told, spec, known }: StoredJob): Standing {
+function standingOf({ state, told, spec, known }: ListedJob): Standing {
   const { schedule } = spec
   return { ...known, state, told, runAt: schedule.kind === 'once' ? schedule.runAt : null }
 }
 
-function viewSchedule({ spec: { schedule } }: StoredJob, timezone: string): JobView['schedule'] {
+function viewSchedule({ spec: { schedule } }: ListedJob, timezone: string): JobView['schedule'] {
   if (schedule.kind === 'cron') return { cron: schedule.cron, timezone: schedule.timezone }
   if (schedule.kind !== 'interval') return null
   return { every: formatDuration(schedule.everyMs), anchorAt: toWireTime(schedule.anchorAt), timezone }
 }
 
-function viewRetry({ spec }: StoredJob): JobView['retry'] {
+function viewRetry({ spec }: ListedJob): JobView['retry'] {
   const { maxRetries, backoff, delayMs, factor, maxDelayMs, jitter } = spec.policy.retry
   return { maxRetries, backoff, delay: formatDuration(delayMs), factor, maxDelay: formatDuration(maxDelayMs), jitter }
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
 import { cancelJob, type Job } from '../../src/domain/job.ts'
-import type { StoredJob } from '../../src/domain/ports.ts'
+import type { LongField, StoredJob } from '../../src/domain/ports.ts'
 import { noExecutions } from '../../src/domain/status.ts'
 import type { Stores } from '../../src/store/sqlite/index.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
@@ -32,15 +32,22 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       return (await stores.jobs.find(job.ownerId, job.id)) as StoredJob
     }
     const again = async (job: Job) => (await stores.jobs.find(job.ownerId, job.id)) as StoredJob
+    const first = (limit: number) => ({ place: null, limit, fields: [] })
     const cancelled = (job: Job) => {
       const after = cancelJob(job, monday + 1)
       if (isRefusal(after)) throw new Error(after.detail)
       return after
     }
-    const trigger = (job: StoredJob, n: number, more: { reason?: string | null; nextSendAt?: number } = {}) => {
+    interface TriggerWish {
+      reason?: string | null
+      nextSendAt?: number
+      params?: Record<string, unknown>
+    }
+    const trigger = (job: StoredJob, n: number, { params, ...more }: TriggerWish = {}) => {
       const executionId = `exe-${monday.toString(36)}-${minted(n)}`
-      const command = triggerCommand(job, { executionId, plannedAt: monday })
-      return { job: job.handle, command, reason: null, nextSendAt: monday + 5000, ...more }
+      const command = triggerCommand(job, { executionId, plannedAt: monday, ...(params && { params }) })
+      const about = { job: job.handle, command, hasOwnParams: params !== undefined }
+      return { ...about, reason: null, nextSendAt: monday + 5000, ...more }
     }
 
     describe('a job', () => {
@@ -53,7 +60,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         )
         expect({ fencedVersion, told, known }).toEqual({ fencedVersion: 1, told: false, known: noExecutions })
         expect(await stores.jobs.find(job.ownerId, 'nightly')).toEqual(job)
-        expect(await stores.jobs.read([handle, 999_999])).toEqual([job])
+        expect(await stores.jobs.read([handle, 999_999], ['params'])).toEqual([job, undefined])
         expect(await stores.jobs.find(owner(), job.id)).toBeUndefined()
         expect(await stores.jobs.find(owner(), 'nightly')).toBeUndefined()
       })
@@ -144,8 +151,15 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
           fc.asyncProperty(fc.integer({ min: 1, max: 13 }), async (limit) => {
             const seen: string[] = []
             for (let place: readonly number[] | null = null; ; ) {
-              const page = await stores.jobs.glance(ownerId, place, limit)
-              seen.push(...(await stores.jobs.read(page.map((one) => one.handle))).map((job) => job.id))
+              const page = await stores.jobs.glance(ownerId, { place, limit, fields: [] })
+              seen.push(
+                ...(
+                  await stores.jobs.read(
+                    page.map((one) => one.handle),
+                    [],
+                  )
+                ).map((job) => job?.id ?? 'gone'),
+              )
               if (page.length < limit) break
               place = page.at(-1)?.place ?? null
             }
@@ -158,10 +172,11 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('shows at a glance what filters ask for', async () => {
         const job = await put({ key: 'glance', schedule: { kind: 'once', runAt: monday } })
         await stores.executions.keep([statusMessage({ job, state: 'failed' })])
-        const [glance] = await stores.jobs.glance(job.ownerId, null, 10)
+        const [glance] = await stores.jobs.glance(job.ownerId, first(10))
         expect(glance).toEqual({
           handle: job.handle,
           place: [job.handle],
+          bytes: expect.any(Number),
           name: 'nightly',
           key: 'glance',
           jobType: 'DUMMY',
@@ -174,6 +189,20 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
             retrying: null,
           },
         })
+      })
+
+      it('is read with its params only where they are asked for, and counts its bytes like that', async () => {
+        const job = await put({ params: { text: 'é'.repeat(5000) } })
+        const bytesWith = async (fields: LongField[]) =>
+          (await stores.jobs.glance(job.ownerId, { ...first(1), fields }))[0]?.bytes ?? 0
+        const [without] = await stores.jobs.read([job.handle], [])
+        const { params, ...spec } = job.spec
+        expect(without).toEqual({ ...job, spec })
+        expect(await bytesWith([])).toBeLessThan(1000)
+        expect((await bytesWith(['params'])) - (await bytesWith([]))).toBe(Buffer.byteLength(JSON.stringify(params)))
+        expect((await stores.jobs.fetch([job.id]))[0]?.spec.params).toEqual(params)
+        await stores.jobs.change(job.handle, 1, cancelled(job), monday)
+        expect((await again(job)).spec.params).toEqual(params)
       })
 
       it('turns up in the versions since its change, in pages by time', async () => {
@@ -221,7 +250,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         expect(await stores.executions.insertTrigger(trigger(job, 1002))).toBe(false)
         await stores.jobs.change(job.handle, 1, cancelled(job), monday)
         expect(await stores.executions.insertTrigger(trigger(job, 1003))).toBe(false)
-        expect(await stores.executions.glance({ job: job.handle }, null, 10)).toHaveLength(1)
+        expect(await stores.executions.glance({ job: job.handle }, first(10))).toHaveLength(1)
       })
 
       it('takes over what the executor says, and its command is answered by that', async () => {
@@ -235,6 +264,57 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         await stores.executions.keep([statusMessage({ job, executionId, state: 'running', fireAt: monday })])
         expect(await due()).toEqual([])
         expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({ seq: 1, status: 'RUNNING' })
+      })
+
+      it('has the params of its trigger, else those of its job, and a result, where they are asked for', async () => {
+        const job = await put({ params: { text: 'x'.repeat(5000) } })
+        const own = trigger(job, 1007, { params: { text: 'y'.repeat(9000) } })
+        const plain = trigger(job, 1008)
+        await stores.executions.insertTrigger(own)
+        await stores.executions.insertTrigger(plain)
+        const result = { rows: 'z'.repeat(3000) }
+        const ofOwn = { job, executionId: own.command.executionId }
+        const shown = async (fields: LongField[]) => {
+          const rows = await stores.executions.glance({ job: job.handle }, { ...first(10), fields })
+          const read = await stores.executions.read(
+            rows.map((row) => row.handle),
+            fields,
+          )
+          return rows.map(({ id, bytes }, place) => {
+            const { params, result } = read[place] ?? {}
+            return { id, bytes, has: Object.entries({ params, result }).flatMap(([name, it]) => (it ? [name] : [])) }
+          })
+        }
+        const bytesOf = async (id: string, fields: LongField[]) =>
+          (await shown(fields)).find((one) => one.id === id)?.bytes ?? 0
+        // Waiting for the executors: the command holds the params.
+        expect((await shown([])).map((one) => [one.has, one.bytes < 1000])).toEqual([
+          [[], true],
+          [[], true],
+        ])
+        const resend = (await stores.executions.dueSends(monday + 5000, 1000)).filter(
+          (one) => one.command.jobId === job.id,
+        )
+        expect(resend.map((one) => one.command)).toEqual([own.command, plain.command])
+        const told = [ofOwn, { job, executionId: plain.command.executionId }]
+        await stores.executions.keep(told.map((one) => statusMessage({ ...one, state: 'succeeded', result })))
+        expect((await shown([])).map((one) => [one.has, one.bytes < 1000])).toEqual([
+          [[], true],
+          [[], true],
+        ])
+        expect((await shown(['result'])).map((one) => one.has)).toEqual([['result'], ['result']])
+        expect((await shown(['params'])).map((one) => one.has)).toEqual([['params'], ['params']])
+        const whole = async (id: string) => (await stores.executions.find(job.ownerId, id)) ?? { params: {}, result: 0 }
+        expect((await whole(own.command.executionId)).params).toEqual(own.command.params)
+        expect((await whole(plain.command.executionId)).params).toEqual(job.spec.params)
+        expect((await whole(plain.command.executionId)).result).toEqual(result)
+        const sizes = await Promise.all(
+          [[], ['params'], ['result']].map((fields) => bytesOf(own.command.executionId, fields as LongField[])),
+        )
+        const [none = 0, withParams = 0, withResult = 0] = sizes
+        const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
+        expect([withParams - none, withResult - none]).toEqual([bytes(own.command.params), bytes(result)])
+        expect((await bytesOf(plain.command.executionId, ['params'])) - none).toBe(bytes(job.spec.params))
       })
 
       it('is sent again by one of those who want to, later each time', async () => {
@@ -266,7 +346,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
             const here = { id: executionId, fireAt: monday, endedAt: null }
             expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({
               seq: newest,
-              detail: { result: newest },
+              result: newest,
             })
             expect(await stores.executions.seqs([executionId, 'exe-0-none'])).toEqual([newest, undefined])
             const { last, running } = (await again(job)).known
@@ -326,7 +406,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('of a job that nobody knows is left out, and the rest of its batch is kept', async () => {
         const job = await put()
         await stores.executions.keep([statusMessage({ job: jobOf({ n: 0xdead }) }), statusMessage({ job })])
-        expect(await stores.executions.glance({ job: job.handle }, null, 10)).toHaveLength(1)
+        expect(await stores.executions.glance({ job: job.handle }, first(10))).toHaveLength(1)
       })
 
       it('is listed by owner, by job, and among the failed, newest fire time first', async () => {
@@ -340,8 +420,15 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const idsOf = async (scope: Parameters<Stores['executions']['glance']>[0], limit: number) => {
           const seen: string[] = []
           for (let place: readonly number[] | null = null; ; ) {
-            const page = await stores.executions.glance(scope, place, limit)
-            seen.push(...(await stores.executions.read(page.map((one) => one.handle))).map((one) => one.id))
+            const page = await stores.executions.glance(scope, { place, limit, fields: [] })
+            seen.push(
+              ...(
+                await stores.executions.read(
+                  page.map((one) => one.handle),
+                  [],
+                )
+              ).map((one) => one?.id ?? 'gone'),
+            )
             if (page.length < limit) return seen
             place = page.at(-1)?.place ?? null
           }
@@ -375,9 +462,15 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         await keep(early + 200, { endedAt: early + 300 })
         const executionId = `exe-${early.toString(36)}-${minted(2001)}`
         const command = triggerCommand(job, { executionId, plannedAt: early })
-        await stores.executions.insertTrigger({ job: job.handle, command, reason: null, nextSendAt: early })
+        await stores.executions.insertTrigger({
+          job: job.handle,
+          command,
+          hasOwnParams: false,
+          reason: null,
+          nextSendAt: early,
+        })
         const left = async () =>
-          (await stores.executions.glance({ job: job.handle }, null, 10)).map((one) => one.fireAt - early)
+          (await stores.executions.glance({ job: job.handle }, first(10))).map((one) => one.fireAt - early)
         expect(await stores.executions.purge(early + 101, 1)).toBe(true)
         expect(await stores.executions.purge(early + 101, 2)).toBe(false)
         expect(await left()).toEqual([200, 3, 2, 0])
@@ -389,7 +482,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const early = monday - 2_000_000
         await stores.executions.keep([statusMessage({ job, fireAt: early, state: 'failed', endedAt: early })])
         await stores.executions.purge(early + 1, 100)
-        expect(await stores.executions.glance({ job: job.handle }, null, 10)).toEqual([])
+        expect(await stores.executions.glance({ job: job.handle }, first(10))).toEqual([])
         expect((await again(job)).known.last).toMatchObject({ fireAt: early, status: 'FAILED', endedAt: early })
       })
     })

@@ -8,19 +8,23 @@ import {
   type Warning,
 } from '@belfry/contracts'
 import type { SqlRow } from '@belfry/storage'
-import { fencedChanges, type Job, toJobChanges } from '../../domain/job.ts'
-import type { DueFence, JobGlance, StoredJob, UntoldJob } from '../../domain/ports.ts'
+import { fencedChanges, type Job, type ListedSpec, toJobChanges } from '../../domain/job.ts'
+import type { DueFence, JobGlance, ListedJob, StoredJob, UntoldJob } from '../../domain/ports.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
 
 /** What a job's row holds in `body`: everything that is no column. */
-interface JobBody extends Omit<JobSpec, 'name' | 'jobType'> {
+interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   changes: readonly JobChange[]
   warnings: readonly Warning[]
 }
 
-/** The columns that `readJob` reads, with the tables under the names j (jobs), o (owners). */
-export const jobColumns = `j.n, j.id, o.id, j.key, j.version, j.state, j.createdAt, j.changedAt, j.fencedVersion, j.name,
-  j.jobType, j.body`
+/**
+ * The columns that `readJob` reads, with the tables under the names j (jobs), o (owners). `params` may be an expression
+ * that is null: then the job comes without them.
+ */
+const jobColumnsWith = (params: string) => `j.n, j.id, o.id, j.key, j.version, j.state, j.createdAt, j.changedAt,
+  j.fencedVersion, j.name, j.jobType, j.body, ${params}`
+export const jobColumns = jobColumnsWith('j.params')
 type JobRow = [
   n: number,
   id: string,
@@ -34,23 +38,31 @@ type JobRow = [
   name: string,
   jobType: string,
   body: string,
+  params: string | null,
 ]
 
 const stateAt = (place: number): JobState => jobStates[place] as JobState
 const statusAt = (place: number): ExecutionStatus => executionStatuses[place] as ExecutionStatus
 
-interface JobRecord extends Job {
+interface ListedRecord extends Omit<Job, 'spec'> {
   readonly handle: number
   readonly fencedVersion: number
+  readonly spec: ListedSpec
 }
+type JobRecord = ListedRecord & Job
 
-export function readJob(columns: SqlRow): JobRecord {
-  const [handle, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, name, jobType, body] =
+function readListed(columns: SqlRow): ListedRecord {
+  const [handle, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, name, jobType, body, params] =
     columns as unknown as JobRow
   const { changes, warnings, ...rest } = JSON.parse(body) as JobBody
-  const spec = { name, jobType, ...rest }
+  const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
   const about = { handle, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings }
   return { ...about, createdAt, changedAt, fencedVersion }
+}
+
+/** Of columns with their params. */
+export function readJob(columns: SqlRow): JobRecord {
+  return readListed(columns) as JobRecord
 }
 
 /** The columns that `readKnown` reads, with the tables under the names s (summaries), r (running), w (retrying). */
@@ -100,37 +112,48 @@ const waitingAt = `(SELECT min(fireAt) FROM (SELECT fireAt, status, id FROM exec
   WHERE jobNo = j.n AND fireAt > coalesce(s.fireAt, -1) ORDER BY fireAt LIMIT ${waitingRows})
   WHERE status = 0 AND substr(id, -36) = substr(j.id, -36))`
 
-/** The columns that `readStoredJob` reads. */
-export const storedColumns = `${jobColumns}, ${knownColumns}, x.n, s.scheduledAt, ${waitingAt}`
-const jobWidth = 12
+const storedColumnsWith = (params: string) =>
+  `${jobColumnsWith(params)}, ${knownColumns}, x.n, s.scheduledAt, ${waitingAt}`
+const jobWidth = 13
 const knownWidth = 8
 
-export function readStoredJob(columns: SqlRow): StoredJob {
+/** The columns that `readStoredJob` reads. */
+export const storedColumns = storedColumnsWith('j.params')
+/** The same with params only where the first parameter is 1: what is not shown is not read. */
+export const listedColumns = storedColumnsWith('iif(?1, j.params, NULL)')
+
+export function readListedJob(columns: SqlRow): ListedJob {
   const known = readKnown(columns.slice(jobWidth, jobWidth + knownWidth))
   const [untold, newestAt, waiting] = columns.slice(jobWidth + knownWidth) as (number | null)[]
   return {
-    ...readJob(columns),
+    ...readListed(columns),
     told: untold === null,
     known: { ...known, waitingAt: waiting ?? null, newestAt: newestAt ?? null },
   }
+}
+
+/** Of columns with their params. */
+export function readStoredJob(columns: SqlRow): StoredJob {
+  return readListedJob(columns) as StoredJob
 }
 
 /** What `insert` takes, in its order; a new job counts as confirmed, since a creation closes nothing. */
 export function jobParams(job: Job): SqlRow {
   const { id, ownerId, key, version, createdAt, changedAt, spec } = job
   const state = jobStates.indexOf(job.state)
-  const tail = [version, spec.name, spec.jobType, bodyText(job)]
+  const tail = [version, spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
   return [id, ownerId, key, version, state, runAtOf(job), createdAt, changedAt, ...tail]
 }
 
 /** What `change` sets, in its order. */
 export function changeParams(job: Job): SqlRow {
   const { version, changedAt, spec } = job
-  return [version, jobStates.indexOf(job.state), runAtOf(job), changedAt, spec.name, spec.jobType, bodyText(job)]
+  const texts = [spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
+  return [version, jobStates.indexOf(job.state), runAtOf(job), changedAt, ...texts]
 }
 
 function bodyText({ spec, changes, warnings }: Job): string {
-  const { name: _name, jobType: _jobType, ...rest } = spec
+  const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
   return JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
 }
 
@@ -138,7 +161,9 @@ function runAtOf({ spec }: Job): number | null {
   return spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 }
 
-export const glanceColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt`
+/** The last one is what reading the row costs, bytes: with its params where the first parameter is 1. */
+export const glanceColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt,
+  octet_length(j.body) + iif(?1, octet_length(j.params), 0)`
 type GlanceRow = [
   n: number,
   name: string,
@@ -147,12 +172,13 @@ type GlanceRow = [
   state: number,
   untold: number | null,
   runAt: number | null,
+  bytes: number,
 ]
 
 export function readGlance(columns: SqlRow): JobGlance {
-  const [handle, name, key, jobType, state, untold, runAt] = columns.slice(knownWidth) as unknown as GlanceRow
+  const [handle, name, key, jobType, state, untold, runAt, bytes] = columns.slice(knownWidth) as unknown as GlanceRow
   const standing = { state: stateAt(state), told: untold === null, runAt, ...readKnown(columns) }
-  return { handle, place: [handle], name, key, jobType, standing }
+  return { handle, place: [handle], bytes, name, key, jobType, standing }
 }
 
 export function readUntold(columns: SqlRow): UntoldJob {

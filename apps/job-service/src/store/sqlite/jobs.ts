@@ -9,9 +9,11 @@ import {
   jobColumns,
   jobParams,
   knownTables,
+  listedColumns,
   readFence,
   readGlance,
   readJob,
+  readListedJob,
   readStoredJob,
   readUntold,
   storedColumns,
@@ -26,22 +28,22 @@ function prepare(db: Database) {
     knowOwner: db.statement('INSERT INTO owners (id) VALUES (?) ON CONFLICT DO NOTHING'),
     insert:
       db.statement(`INSERT INTO jobs (id, ownerNo, key, version, state, runAt, createdAt, changedAt, fencedVersion,
-        name, jobType, body)
-      VALUES (?, ${ownerNo}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
+        name, jobType, body, params)
+      VALUES (?, ${ownerNo}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
     markUntold: db.statement(`INSERT INTO outbox (n, seq) SELECT n, version FROM jobs WHERE id = ? AND version = ?
       ON CONFLICT (n) DO UPDATE SET seq = excluded.seq`),
     handleOf: db.statement('SELECT n FROM jobs WHERE id = ?'),
     change: db.statement(`UPDATE jobs SET version = ?, state = ?, runAt = ?, changedAt = ?, name = ?, jobType = ?,
-        body = ?, fenceAt = ?, fenceTries = 0
+        body = ?, params = ?, fenceAt = ?, fenceTries = 0
       WHERE n = ? AND version = ?`),
     byId: db.statement(`${selectJob} WHERE j.id = ? AND j.ownerNo = ${ownerNo}`),
     byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
     byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state = 2
       ORDER BY j.n DESC LIMIT 1`),
-    byHandle: db.statement(`${selectJob} WHERE j.n = ?`),
+    byHandle: db.statement(`SELECT ${listedColumns} FROM jobs j ${withOwner} ${knownTables} WHERE j.n = ?2`),
     byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
     glance: db.statement(`SELECT ${glanceColumns} FROM jobs j ${knownTables}
-      WHERE j.ownerNo = ${ownerNo} AND j.n < ? ORDER BY j.n DESC LIMIT ?`),
+      WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?2) AND j.n < ?3 ORDER BY j.n DESC LIMIT ?4`),
     untold: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
       JOIN jobs j ON j.n = u.n ${withOwner}`),
     told: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
@@ -62,7 +64,6 @@ const knownOwnersLimit = 10_000
 export function createJobStore(db: Database): JobStore {
   const sql = prepare(db)
   const knownOwners = new Set<string>()
-  const eachHandle = (handles: readonly number[]) => handles.map((handle) => [handle])
   const present = (rows: readonly (SqlRow | undefined)[]) => rows.filter((row) => row !== undefined)
 
   return {
@@ -94,12 +95,18 @@ export function createJobStore(db: Database): JobStore {
       }
       return undefined
     },
-    async read(handles) {
-      return present(await db.readEach(sql.byHandle, eachHandle(handles))).map(readStoredJob)
+    async read(handles, fields) {
+      const withParams = fields.includes('params') ? 1 : 0
+      const rows = await db.readEach(
+        sql.byHandle,
+        handles.map((handle) => [withParams, handle]),
+      )
+      return rows.map((row) => row && readListedJob(row))
     },
-    async glance(ownerId, place, limit) {
+    async glance(ownerId, { place, limit, fields }) {
       const below = place?.[0] ?? Number.MAX_SAFE_INTEGER
-      return (await db.read(sql.glance, [ownerId, below, limit])).map(readGlance)
+      const withParams = fields.includes('params') ? 1 : 0
+      return (await db.read(sql.glance, [withParams, ownerId, below, limit])).map(readGlance)
     },
     async untold(limit) {
       return (await db.read(sql.untold, [limit])).map(readUntold)

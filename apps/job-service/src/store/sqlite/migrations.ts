@@ -3,7 +3,8 @@ import { type Migration, poisonTable } from '@belfry/storage'
 /**
  * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
  * time: both decide how many pages a commit touches (performance.md). `state` and `status` are places in `jobStates` and
- * `executionStatuses` of the contracts, to which words are only ever appended.
+ * `executionStatuses` of the contracts, to which words are only ever appended. What can be long and is seldom shown
+ * (params, result) stands last in its row: SQLite reads a row up to the last column that is asked for.
  */
 export const migrations: readonly Migration[] = [
   {
@@ -26,7 +27,8 @@ CREATE TABLE jobs (
   fenceTries INTEGER NOT NULL DEFAULT 0,
   name TEXT NOT NULL,
   jobType TEXT NOT NULL,
-  body TEXT NOT NULL
+  body TEXT NOT NULL,
+  params TEXT NOT NULL
 ) STRICT;
 -- A key belongs to one live job (active or paused: 0 and 1); a cancelled one is found by it while no live job has it.
 CREATE UNIQUE INDEX jobsByKey ON jobs (ownerNo, key) WHERE key IS NOT NULL AND state < 2;
@@ -52,7 +54,11 @@ CREATE TABLE executions (
   tries INTEGER NOT NULL DEFAULT 0,
   jobType TEXT NOT NULL,
   reason TEXT,
-  body TEXT NOT NULL
+  -- 1 where the trigger brought params of its own: they stay. Other params go with the command, and are the job's.
+  ownParams INTEGER NOT NULL DEFAULT 0,
+  body TEXT NOT NULL,
+  result TEXT,
+  params TEXT
 ) STRICT;
 CREATE INDEX executionsByOwner ON executions (ownerNo, fireAt);
 CREATE INDEX executionsByJob ON executions (jobNo, fireAt);
