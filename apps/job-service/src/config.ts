@@ -18,7 +18,7 @@ export const jobConfig = z.object({
   jobPageBytes: count(1024 * 1024, 1024),
   /** Lists of one user that are read at a time, and that wait for those; more are refused. */
   jobListsAtWork: count(4),
-  jobListsWaiting: count(16, 0),
+  jobListsWaiting: count(100, 0),
   /** A job's newest executions that its status looks at. */
   jobStatusRows: count(100),
   /**

@@ -1,5 +1,5 @@
 import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
-import { putJobBody, type Refusal } from '@belfry/contracts'
+import { isRefusal, putJobBody, type Refusal } from '@belfry/contracts'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, type Loop, type Part, type ServiceDeps } from '@belfry/service'
@@ -38,6 +38,14 @@ export interface JobServiceDeps extends ServiceDeps {
   config: JobConfig
 }
 
+/** A job that comes with the system; `key` names it. */
+export interface OnceRequest {
+  readonly ownerId: string
+  readonly minted: string
+  readonly key: string
+  readonly body: z.input<typeof putJobBody>
+}
+
 export interface JobService {
   readonly app: HttpApp
   /** Joins the bus, starts the loops and listens; answers the address. */
@@ -45,8 +53,12 @@ export interface JobService {
   /** In reverse; may be called twice. */
   stop(): Promise<void>
   readonly jobs: {
-    /** Makes a job under a key of its owner; a conflict when there is one. For jobs that come with the system. */
-    putJob(request: { ownerId: string; key: string; body: z.input<typeof putJobBody> }): Promise<StoredJob | Refusal>
+    /**
+     * Makes a job that comes with the system, once on this data: not again after a restart, nor when its owner has ended
+     * it. `minted`: the UUID of its id, the same in every try. Null when it has been made before; a conflict when a job
+     * with its key is there, and then it counts as made.
+     */
+    createOnce(request: OnceRequest): Promise<StoredJob | Refusal | null>
   }
 }
 
@@ -136,7 +148,7 @@ function createLoopPart({ discovery }: JobServiceDeps, loops: readonly Loop[]): 
 }
 
 export function createJobService(deps: JobServiceDeps): JobService {
-  const { bus, log, metrics, ids } = deps
+  const { bus, log, metrics } = deps
   const rooms = createRooms(deps)
   const { stores, relay, sender, jobs } = rooms
   const app = createApp(deps, rooms)
@@ -168,8 +180,13 @@ export function createJobService(deps: JobServiceDeps): JobService {
     },
     stop: life.stop,
     jobs: {
-      putJob: ({ ownerId, key, body }) =>
-        jobs.create({ ownerId, minted: ids.uuid(), body: { ...putJobBody.parse(body), key } }),
+      async createOnce({ ownerId, minted, key, body }) {
+        const name = `made ${key}`
+        if ((await stores.cursors.read(name)) > 0) return null
+        const made = await jobs.create({ ownerId, minted, body: { ...putJobBody.parse(body), key } })
+        if (!isRefusal(made) || made.refused === 'conflict') await stores.cursors.write(name, deps.clock.now())
+        return made
+      },
     },
   }
 }

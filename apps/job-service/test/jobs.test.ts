@@ -1,6 +1,6 @@
 import { type JobView, jobStatusView, jobView, type Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { monday, statusMessage } from './fixtures.ts'
+import { jobIdOf, minted, monday, statusMessage } from './fixtures.ts'
 import { openWorld, pointersOf, until, useWorld } from './world.ts'
 
 describe('a job over the API', () => {
@@ -195,10 +195,26 @@ describe('a job over the API', () => {
     expect((await world.call('GET', '/jobs', undefined, { roles: ['viewer'] })).status).toBe(200)
   })
 
-  it('can come with the system, once', async () => {
-    const hello = { ownerId: 'usr-system', key: 'hello', body: { jobType: 'DUMMY', schedule: '* * * * *' } }
-    expect(await world.service.jobs.putJob(hello)).toMatchObject({ key: 'hello', version: 1 })
-    expect(await world.service.jobs.putJob(hello)).toMatchObject({ refused: 'conflict' })
+  it('can come with the system, once: not again after a crash, a restart or its cancel', async () => {
+    const as = { user: 'usr-first' }
+    const hello = { ownerId: 'usr-first', minted: minted(0xf00), key: 'hello', body: { jobType: 'DUMMY', delay: '1h' } }
+    const { createOnce } = world.service.jobs
+    expect(await createOnce(hello)).toMatchObject({ key: 'hello', version: 1, id: jobIdOf(0xf00) })
+    // As after a crash between the job and the note that it was made.
+    await world.stores.cursors.write('made hello', 0)
+    expect(await createOnce(hello)).toMatchObject({ id: jobIdOf(0xf00), version: 1 })
+    expect(await createOnce(hello)).toBeNull()
+    expect((await world.call('POST', '/jobs/hello/cancel', undefined, as)).status).toBe(200)
+    expect(await createOnce(hello)).toBeNull()
+    const { body } = await world.call<{ data: JobView[] }>('GET', '/jobs', undefined, as)
+    expect(body.data.map((job) => [job.key, job.status])).toEqual([['hello', 'CANCELLED']])
+  })
+
+  it('that comes with the system gives way to a job of its owner with its key', async () => {
+    await world.call('PUT', '/jobs/welcome', { jobType: 'DUMMY' }, { user: 'usr-first' })
+    const welcome = { ownerId: 'usr-first', minted: minted(0xf01), key: 'welcome', body: { jobType: 'DUMMY' } }
+    expect(await world.service.jobs.createOnce(welcome)).toMatchObject({ refused: 'conflict' })
+    expect(await world.service.jobs.createOnce(welcome)).toBeNull()
   })
 })
 

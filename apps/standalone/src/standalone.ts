@@ -160,7 +160,12 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     await shared.thread.close()
     throw error
   })
-  const { gateway, job } = services
+  const { gateway, auth, job } = services
+  const helloWhenSignedUp = () =>
+    auth
+      .firstUser()
+      .then((userId) => sayHello(userId, job.jobs, shared.bus, log))
+      .catch((err: unknown) => log.warn({ err }, 'the job hello could not be made; the next start tries again'))
   const life = createLifecycle([
     { name: 'lock', stop: lock.release },
     { name: 'store thread', stop: shared.thread.close },
@@ -168,7 +173,7 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     { name: 'hops', stop: services.closeHops },
     ...partsOf(services),
     { name: 'address', start: async () => lock.announce(await gateway.start()) },
-    { name: 'hello', start: () => sayHello(job.jobs, shared.bus, log) },
+    { name: 'hello', start: () => void helloWhenSignedUp() },
   ])
   await life.start()
   const moved = port === config.port ? {} : { wantedPort: config.port }

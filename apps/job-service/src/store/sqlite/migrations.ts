@@ -95,7 +95,7 @@ CREATE INDEX requestsByAge ON requests (madeAt);
 
 ${poisonTable}
 
--- How far a loop has come.
+-- How far a loop has come, and when a job that comes with the system was made.
 CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 `,
   },
