@@ -39,7 +39,7 @@ export interface JobServiceDeps extends ServiceDeps {
 }
 
 /** A job that comes with the system; `key` names it. */
-export interface OnceRequest {
+interface OnceRequest {
   readonly ownerId: string
   readonly minted: string
   readonly key: string

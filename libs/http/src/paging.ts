@@ -33,7 +33,7 @@ function nextLink(url: string, cursor: string): string {
 }
 
 /** Longest body of a page where a service sets no other, bytes (api.md, lists: 1 MiB). */
-export const pageBytes = 1024 * 1024
+const pageBytes = 1024 * 1024
 /** Of a page beside its rows, at most: the names, and a cursor of 512 characters. */
 const frameBytes = 600
 
