@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Fault, JobSpec } from '@belfry/contracts'
 
 /** The parts of a spec by the field of a job's body that says them. */
@@ -14,12 +13,17 @@ const parts: Record<string, (spec: JobSpec) => unknown> = {
   tags: (spec) => spec.tags,
 }
 
-/** As a store gives it back: JSON knows no -0 and no prototypes. */
-const asStored = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
+/** The same text for values that are the same JSON, whatever the order of their fields. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_name, part: unknown) => {
+    if (typeof part !== 'object' || part === null || Array.isArray(part)) return part
+    return Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}
 
 /** One fault for each part in which the specs differ; `schedule` stands for `runAt` and the like too. */
 export function specDifferences(asked: JobSpec, stored: JobSpec): Fault[] {
   return Object.entries(parts)
-    .filter(([, partOf]) => !isDeepStrictEqual(asStored(partOf(asked)), asStored(partOf(stored))))
+    .filter(([, partOf]) => canonical(partOf(asked)) !== canonical(partOf(stored)))
     .map(([field]) => ({ pointer: `/${field}`, code: 'differs', detail: 'differs from the job that exists' }))
 }
