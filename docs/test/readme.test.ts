@@ -53,7 +53,8 @@ it('the tour of the README does what it says, command by command', async () => {
     await folder.remove()
   })
   const blocks = (await readTour()).map((block) => block.replaceAll('http://127.0.0.1:8080', belfry.url))
-  const [signup, report, results, more, cancel, mistake, ...rest] = blocks as [
+  const [signup, list, report, results, more, cancel, mistake, ...rest] = blocks as [
+    string,
     string,
     string,
     string,
@@ -66,6 +67,7 @@ it('the tour of the README does what it says, command by command', async () => {
   const signedUp = await shell.run(signup, 'TOKEN')
   expect(signedUp.printed).toContain('short-password')
   const user = createCaller(belfry.url, signedUp.value)
+  expect((await shell.run(list, 'TOKEN')).printed).toContain('"key":"hello"')
   const reported = await shell.run(report, 'EXECUTION')
   expect(reported.value).toMatch(/^exe-/)
   // A reader takes longer than a script to get to the next block.

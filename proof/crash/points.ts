@@ -1,6 +1,6 @@
 /**
  * Durable steps at which the process is killed, by the name of the store's verb. `nth`: at which of them, counted from
- * the start, so that work is under way when it happens (the first ones belong to the job `hello`).
+ * the start, so that work is under way when it happens (the first job is `hello`, of the first user).
  */
 export interface Step {
   readonly verb: string

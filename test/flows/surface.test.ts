@@ -26,7 +26,8 @@ describe('the public surface', () => {
   ])('refuses params that no run could take, before the job is made: %s', async (_what, jobType, params, pointer) => {
     const refused = await belfry.user.call<Problem>('POST', '/jobs', { jobType, params, delay: '300d' })
     expect([refused.status, refused.body.errors.map((one) => one.pointer)]).toEqual([422, [pointer]])
-    expect((await belfry.user.call<{ data: unknown[] }>('GET', '/jobs')).body.data).toEqual([])
+    const { data } = (await belfry.user.call<{ data: { key: string }[] }>('GET', '/jobs')).body
+    expect(data.filter((job) => job.key !== 'hello')).toEqual([])
   })
 
   it('takes a key wherever an address takes an id', async () => {

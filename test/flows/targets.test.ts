@@ -26,10 +26,14 @@ describe('HTTP jobs and their targets', () => {
     expect(created.status, JSON.stringify(created.body)).toBe(201)
     return created.body.id
   }
+  /** Undefined while too many lists are read at a time: hundreds of jobs are looked at here at once. */
+  const executionsOf = async (jobId: string) => {
+    const { status, body } = await belfry.user.call<List<Execution>>('GET', `/jobs/${jobId}/executions`)
+    return status === 429 ? undefined : body.data
+  }
   const ended = (jobId: string) =>
     eventually(`${jobId} to end`, async () => {
-      const { body } = await belfry.user.call<List<Execution>>('GET', `/jobs/${jobId}/executions`)
-      const newest = body.data[0]
+      const newest = (await executionsOf(jobId))?.[0]
       return newest && !['SCHEDULED', 'RUNNING', 'RETRYING'].includes(newest.status) ? newest : undefined
     })
 
@@ -102,8 +106,8 @@ describe('HTTP jobs and their targets', () => {
     await Promise.all(
       cancelled.map(({ jobId }) =>
         eventually(`${jobId} to be settled`, async () => {
-          const { body } = await belfry.user.call<List<Execution>>('GET', `/jobs/${jobId}/executions`)
-          return body.data.every((one) => !['SCHEDULED', 'RUNNING', 'RETRYING'].includes(one.status)) || undefined
+          const executions = await executionsOf(jobId)
+          return executions?.every((one) => !['SCHEDULED', 'RUNNING', 'RETRYING'].includes(one.status)) || undefined
         }),
       ),
     )

@@ -29,6 +29,18 @@ describe('sign-up', () => {
     expect(view.id).toMatch(/^usr-[0-9a-f-]{36}$/)
   })
 
+  it('tells who is the very first user, also after a restart', async () => {
+    const { signup, firstUser, db, clock } = await open()
+    const found: string[] = []
+    void firstUser().then((id) => found.push(id))
+    await signup('shreyash', 'x')
+    const { id } = (await signup('ada')).json()
+    await expect.poll(() => found).toHaveLength(1)
+    expect(found[0]).not.toBe(id)
+    const again = await open({}, { db, clock })
+    expect(await again.firstUser()).toBe(found[0])
+  })
+
   it('says nothing about a good password', async () => {
     const { signup } = await open()
     expect((await signup('ada')).json().warnings).toEqual([])

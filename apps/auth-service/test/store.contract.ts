@@ -47,6 +47,14 @@ export function describeStores(name: string, open: () => Promise<StoreBody>): vo
       expect(await body.users.byId(ada.id)).toEqual(ada)
     })
 
+    it('know who was the first', async () => {
+      const empty = await open()
+      expect(await empty.users.first()).toBeUndefined()
+      for (const id of ['usr-z', 'usr-a']) await empty.users.insert(user(id, id), id)
+      expect((await empty.users.first())?.id).toBe('usr-z')
+      await empty.close()
+    })
+
     it('know nobody else', async () => {
       expect(await body.users.byName('grace')).toBeUndefined()
       expect(await body.users.byId('usr-grace')).toBeUndefined()

@@ -15,8 +15,18 @@ export const jobConfig = z.object({
   /** Rows that one page of a filtered list looks at, in all and at a time. */
   jobScanRows: count(5_000, 201),
   jobScanChunkRows: count(1_000),
+  /** Longest body of a page, bytes, and most that its stored rows may have together; one row is always shown. */
+  jobPageBytes: count(1024 * 1024, 1024),
+  /** Lists of one user that are read at a time, and that wait for those; more are refused. */
+  jobListsAtWork: count(4),
+  jobListsWaiting: count(100, 0),
   /** A job's newest executions that its status looks at. */
   jobStatusRows: count(100),
+  /**
+   * How long after its time an execution that has not started is shown as waiting for a slot, milliseconds: longer than a
+   * claim and the way of its status take (the relay's sweep, which repeats what got lost, comes every second).
+   */
+  jobSlotWaitMs: count(1_000, 0),
   /** Compiled schedules that are kept, for the next run that answers show. */
   jobCompiledSchedules: count(2_000),
   /** Jobs that are remembered from their last trigger. */

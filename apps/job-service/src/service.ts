@@ -1,5 +1,5 @@
 import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
-import { putJobBody, type Refusal } from '@belfry/contracts'
+import { isRefusal, putJobBody, type Refusal } from '@belfry/contracts'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import {
@@ -20,15 +20,18 @@ import { createLists } from './domain/lists.ts'
 import type { StoredJob } from './domain/ports.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createTrigger } from './domain/triggers.ts'
+import { createTurns } from './domain/turns.ts'
 import { createStatusHandler } from './events/job-status.ts'
 import { createExecutors } from './executors.ts'
 import { createLoops } from './loops/loops.ts'
 import { createSender, idsOf } from './loops/sender.ts'
 import { createTypeList } from './loops/types.ts'
+import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
+import { createPages } from './routes/pages.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
 
 export interface JobServiceDeps extends ServiceDeps {
@@ -43,6 +46,14 @@ export interface JobServiceDeps extends ServiceDeps {
   config: JobConfig
 }
 
+/** A job that comes with the system; `key` names it. */
+interface OnceRequest {
+  readonly ownerId: string
+  readonly minted: string
+  readonly key: string
+  readonly body: z.input<typeof putJobBody>
+}
+
 export interface JobService {
   readonly app: HttpApp
   /** Joins the bus, starts the loops and listens; answers the address. */
@@ -50,8 +61,12 @@ export interface JobService {
   /** In reverse; may be called twice. */
   stop(): Promise<void>
   readonly jobs: {
-    /** Makes a job under a key of its owner; a conflict when there is one. For jobs that come with the system. */
-    putJob(request: { ownerId: string; key: string; body: z.input<typeof putJobBody> }): Promise<StoredJob | Refusal>
+    /**
+     * Makes a job that comes with the system, once on this data: not again after a restart, nor when its owner has ended
+     * it. `minted`: the UUID of its id, the same in every try. Null when it has been made before; a conflict when a job
+     * with its key is there, and then it counts as made.
+     */
+    createOnce(request: OnceRequest): Promise<StoredJob | Refusal | null>
   }
 }
 
@@ -98,6 +113,7 @@ function createRooms(deps: JobServiceDeps) {
     scanRows: config.jobScanRows,
     scanChunkRows: config.jobScanChunkRows,
     statusRows: config.jobStatusRows,
+    pageBytes: config.jobPageBytes,
   })
   const { jobResendMs: resendMs, jobRememberedJobs: rememberedJobs } = config
   const trigger = createTrigger({
@@ -121,8 +137,12 @@ function createApp(deps: JobServiceDeps, { stores, retentionClock, jobs, lists, 
   const ages = { clock, agedBy: retentionClock.now, ...keeping }
   const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), ...ages })
   const fireTimes = createFireTimes(config.jobCompiledSchedules)
-  mountJobs(app, { jobs, lists, views: createJobViews({ clock, timezone: config.timezone, fireTimes }), ids, once })
-  mountExecutions(app, { lists, executions: stores.executions, trigger, once })
+  const turns = createTurns({ atWork: config.jobListsAtWork, waiting: config.jobListsWaiting })
+  const pages = createPages({ turns, maxBytes: config.jobPageBytes })
+  const views = createJobViews({ clock, timezone: config.timezone, fireTimes })
+  mountJobs(app, { jobs, lists, views, pages, ids, once })
+  const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
+  mountExecutions(app, { lists, executions: stores.executions, views: executionViews, pages, trigger, once })
   mountInternal(app, stores.jobs, () => unlistedBefore(retentionClock.now(), config.retentionExecutions))
   health.add('jobs.db', async () => void (await stores.cursors.read('health')))
   return app
@@ -147,7 +167,7 @@ function createLoopPart({ discovery }: JobServiceDeps, loops: readonly Loop[]): 
 }
 
 export function createJobService(deps: JobServiceDeps): JobService {
-  const { bus, log, metrics, ids } = deps
+  const { bus, log, metrics } = deps
   const rooms = createRooms(deps)
   const { stores, relay, sender, jobs } = rooms
   const app = createApp(deps, rooms)
@@ -180,7 +200,13 @@ export function createJobService(deps: JobServiceDeps): JobService {
     },
     stop: life.stop,
     jobs: {
-      putJob: ({ ownerId, key, body }) => jobs.put({ ownerId, minted: ids.uuid(), key, body: putJobBody.parse(body) }),
+      async createOnce({ ownerId, minted, key, body }) {
+        const name = `made ${key}`
+        if ((await stores.cursors.read(name)) > 0) return null
+        const made = await jobs.create({ ownerId, minted, body: { ...putJobBody.parse(body), key } })
+        if (!isRefusal(made) || made.refused === 'conflict') await stores.cursors.write(name, deps.clock.now())
+        return made
+      },
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { ExecutionState, JobSpec, JobStatusMessage, ScheduleSpec } from '@belfry/contracts'
+import type { AttemptRecord, ExecutionState, JobSpec, JobStatusMessage, ScheduleSpec } from '@belfry/contracts'
 import { scheduledExecutionId } from '@belfry/contracts'
 import { createJob, type Job } from '../src/domain/job.ts'
 
@@ -20,6 +20,7 @@ function specOf(more: Partial<JobSpec> = {}): JobSpec {
       timeoutMs: 3_600_000,
       onLostLease: 'rerun',
     },
+    isOverlapSet: false,
     priority: 5,
     tags: [],
     ...more,
@@ -32,6 +33,7 @@ export interface JobWish {
   key?: string | null
   name?: string
   jobType?: string
+  params?: Record<string, unknown>
   schedule?: ScheduleSpec
   now?: number
 }
@@ -52,6 +54,16 @@ export interface StatusWish {
   result?: unknown
 }
 
+/** An attempt that has started and is at work. */
+const attemptSince = (startedAt: number): AttemptRecord => ({
+  epoch: 1,
+  executor: 'executor-1',
+  startedAt,
+  endedAt: null,
+  outcome: null,
+  error: null,
+})
+
 /** What the executor says about an execution. */
 export function statusMessage(wish: StatusWish = {}): JobStatusMessage {
   const { job = jobOf(), fireAt = monday, seq = 1, version = 1, state = 'ready', failures = 0, endedAt = null } = wish
@@ -67,7 +79,7 @@ export function statusMessage(wish: StatusWish = {}): JobStatusMessage {
     fireAt,
     runAt: fireAt,
     epoch: state === 'ready' ? 0 : 1,
-    attempts: [],
+    attempts: state === 'running' ? [attemptSince(fireAt)] : [],
     failures,
     losses: 0,
     cancelRequested: false,

@@ -1,6 +1,6 @@
 import { type JobView, jobStatusView, jobView, type Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { monday, statusMessage } from './fixtures.ts'
+import { jobIdOf, minted, monday, statusMessage } from './fixtures.ts'
 import { openWorld, pointersOf, until, useWorld } from './world.ts'
 
 describe('a job over the API', () => {
@@ -95,7 +95,7 @@ describe('a job over the API', () => {
       key: 'status-job',
       consecutiveFailures: 2,
       currentExecution: { status: 'RUNNING', fireAt: new Date(at(3)).toISOString() },
-      lastExecution: { status: 'RUNNING' },
+      lastExecution: { status: 'FAILED', fireAt: new Date(at(2)).toISOString() },
     })
   })
 
@@ -108,14 +108,70 @@ describe('a job over the API', () => {
     expect((await world.call('GET', '/jobs/job-100')).body).toMatchObject({ id: made.body.id })
   })
 
-  it('is not replaced yet: what is there is a conflict, under its key and its id', async () => {
-    await world.call('PUT', '/jobs/job-101', { jobType: 'DUMMY' })
-    const { body } = await world.call<JobView>('GET', '/jobs/job-101')
-    expect((await world.call('PUT', '/jobs/job-101', { jobType: 'DUMMY' })).status).toBe(409)
-    expect((await world.call('PUT', `/jobs/${body.id}`, { jobType: 'DUMMY' })).status).toBe(409)
+  it.each([
+    ['manual', {}],
+    ['delay', { delay: '10m', params: { durationMs: -0 } }],
+    ['interval', { schedule: { every: '90s' }, retry: { maxRetries: 2 }, overlap: { policy: 'skip' } }],
+    ['seeded', { schedule: 'H H * * *' }],
+    ['once', { scheduledTime: '2026-11-02T09:16:00' }],
+  ])('stays as it is when PUT says the same again, under its key and its id: %s', async (name, more) => {
+    const put = (ref: string) => world.call<JobView>('PUT', `/jobs/${ref}`, { jobType: 'DUMMY', ...more })
+    const first = await put(`same-${name}`)
+    expect(first.status).toBe(201)
+    await world.clock.advance(120_000)
+    const again = [await put(`same-${name}`), await put(first.body.id)]
+    for (const answer of again) {
+      expect([answer.status, answer.headers.etag, answer.headers.location]).toEqual([
+        200,
+        '"1"',
+        `/jobs/${first.body.id}`,
+      ])
+      expect(answer.body).toMatchObject({ id: first.body.id, version: 1, runAt: first.body.runAt })
+      expect(answer.body.schedule).toEqual(first.body.schedule)
+    }
+    expect((await world.call<{ data: unknown[] }>('GET', `/jobs?q=same-${name}`)).body.data).toHaveLength(1)
+  })
+
+  it('is made once by many equal PUTs at the same time', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => world.call<JobView>('PUT', '/jobs/job-race', { jobType: 'DUMMY', delay: '1h' })),
+    )
+    expect(answers.map((answer) => answer.status).toSorted()).toEqual([200, 200, 200, 200, 200, 200, 200, 201])
+    expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1)
+  })
+
+  it('is not replaced yet: another body is a conflict that names what differs', async () => {
+    await world.call('PUT', '/jobs/job-101', { jobType: 'DUMMY', schedule: '@daily' })
+    const other = { jobType: 'DUMMY', schedule: '@hourly', priority: 1, params: { durationMs: 1 } }
+    const refused = await world.call<Problem>('PUT', '/jobs/job-101', other)
+    expect([refused.status, refused.body.code]).toEqual([409, 'conflict'])
+    expect(pointersOf(refused.body)).toEqual(['/params', '/schedule', '/priority'])
+    expect(refused.body.detail).toContain('cancel it, which frees its key')
     const posted = await world.call('POST', '/jobs', { jobType: 'DUMMY', key: 'job-101' })
     expect(posted.status).toBe(409)
     expect(pointersOf(posted.body)).toEqual(['/key'])
+  })
+
+  it('leaves its key to a new job once it is cancelled, and is found by it only while there is none', async () => {
+    const put = (body = {}) => world.call<JobView>('PUT', '/jobs/job-102', { jobType: 'DUMMY', ...body })
+    const byKey = async () => (await world.call<JobView>('GET', '/jobs/job-102')).body
+    const first = await put()
+    await world.call('POST', '/jobs/job-102/trigger')
+    await world.call('POST', '/jobs/job-102/cancel')
+    expect(await byKey()).toMatchObject({ id: first.body.id, status: 'CANCELLED' })
+    const second = await put()
+    expect([second.status, second.body.version]).toEqual([201, 1])
+    expect(second.body.id).not.toBe(first.body.id)
+    expect(await byKey()).toMatchObject({ id: second.body.id, state: 'active' })
+    // A trigger by key is one of the new job, although the old one was triggered by the same key.
+    const trigger = await world.call('POST', '/jobs/job-102/trigger')
+    expect([trigger.status, trigger.body.jobId]).toEqual([202, second.body.id])
+    await world.call('POST', '/jobs/job-102/cancel')
+    const posted = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', key: 'job-102' })
+    expect(posted.status).toBe(201)
+    await world.call('POST', '/jobs/job-102/cancel')
+    expect(await byKey()).toMatchObject({ id: posted.body.id, status: 'CANCELLED' })
+    expect((await world.call('PUT', `/jobs/${first.body.id}`, { jobType: 'DUMMY' })).status).toBe(409)
   })
 
   it.each([['UPPER'], ['a b'], ['x'.repeat(65)], ['key-01900000-0000-7000-8000-000000000000'], ['%00']])(
@@ -139,10 +195,26 @@ describe('a job over the API', () => {
     expect((await world.call('GET', '/jobs', undefined, { roles: ['viewer'] })).status).toBe(200)
   })
 
-  it('can come with the system, once', async () => {
-    const hello = { ownerId: 'usr-system', key: 'hello', body: { jobType: 'DUMMY', schedule: '* * * * *' } }
-    expect(await world.service.jobs.putJob(hello)).toMatchObject({ key: 'hello', version: 1 })
-    expect(await world.service.jobs.putJob(hello)).toMatchObject({ refused: 'conflict' })
+  it('can come with the system, once: not again after a crash, a restart or its cancel', async () => {
+    const as = { user: 'usr-first' }
+    const hello = { ownerId: 'usr-first', minted: minted(0xf00), key: 'hello', body: { jobType: 'DUMMY', delay: '1h' } }
+    const { createOnce } = world.service.jobs
+    expect(await createOnce(hello)).toMatchObject({ key: 'hello', version: 1, id: jobIdOf(0xf00) })
+    // As after a crash between the job and the note that it was made.
+    await world.stores.cursors.write('made hello', 0)
+    expect(await createOnce(hello)).toMatchObject({ id: jobIdOf(0xf00), version: 1 })
+    expect(await createOnce(hello)).toBeNull()
+    expect((await world.call('POST', '/jobs/hello/cancel', undefined, as)).status).toBe(200)
+    expect(await createOnce(hello)).toBeNull()
+    const { body } = await world.call<{ data: JobView[] }>('GET', '/jobs', undefined, as)
+    expect(body.data.map((job) => [job.key, job.status])).toEqual([['hello', 'CANCELLED']])
+  })
+
+  it('that comes with the system gives way to a job of its owner with its key', async () => {
+    await world.call('PUT', '/jobs/welcome', { jobType: 'DUMMY' }, { user: 'usr-first' })
+    const welcome = { ownerId: 'usr-first', minted: minted(0xf01), key: 'welcome', body: { jobType: 'DUMMY' } }
+    expect(await world.service.jobs.createOnce(welcome)).toMatchObject({ refused: 'conflict' })
+    expect(await world.service.jobs.createOnce(welcome)).toBeNull()
   })
 })
 

@@ -63,7 +63,13 @@ describe('sending triggers again', () => {
     const executionId = `exe-${monday.toString(36)}-${minted(n)}`
     const command = triggerCommand(job, { executionId, plannedAt })
     const nextSendAt = plannedAt + 5000
-    await parts.stores.executions.insertTrigger({ job: job.handle, command, reason: null, nextSendAt })
+    await parts.stores.executions.insertTrigger({
+      job: job.handle,
+      command,
+      hasOwnParams: false,
+      reason: null,
+      nextSendAt,
+    })
     return { job, command }
   }
   const createTurn = (rows = 500) => {

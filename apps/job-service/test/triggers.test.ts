@@ -137,6 +137,16 @@ describe('an Idempotency-Key', () => {
     expect(list.body.data).toHaveLength(1)
   })
 
+  it('answers with the job that it made, also when that is cancelled and another one has its key', async () => {
+    const body = { jobType: 'DUMMY', key: 'keyed-once' }
+    const first = await world.call<JobView>('POST', '/jobs', body, keyed('create-3'))
+    await world.call('POST', '/jobs/keyed-once/cancel')
+    const other = await world.call<JobView>('POST', '/jobs', body, keyed('create-4'))
+    expect(other.status).toBe(201)
+    const again = await world.call<JobView>('POST', '/jobs', body, keyed('create-3'))
+    expect([again.status, again.body.id]).toEqual([201, first.body.id])
+  })
+
   it('is free again when the call was refused', async () => {
     expect((await world.call('POST', '/jobs', { jobType: 'NOPE' }, keyed('create-2'))).status).toBe(422)
     expect((await world.call('POST', '/jobs', { jobType: 'DUMMY' }, keyed('create-2'))).status).toBe(201)

@@ -45,6 +45,7 @@ export function specOf(schedule: ScheduleSpec, name = 'a job'): JobSpec {
       timeoutMs: hour,
       onLostLease: 'rerun',
     },
+    isOverlapSet: false,
     priority: 5,
     tags: [],
   }

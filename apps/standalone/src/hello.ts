@@ -3,16 +3,17 @@ import { executionStatusOf, isEnded, isRefusal } from '@belfry/contracts'
 import type { JobService } from '@belfry/job-service'
 import type { Logger } from '@belfry/service'
 
-/** Who owns the jobs that come with Belfry; nobody can log in as this user. */
-const systemUser = 'usr-belfry'
+/** What becomes the id of a job: the UUID of its owner, so that another try after a crash makes no second job. */
+const mintedFor = (userId: string) => userId.slice('usr-'.length)
 
 /**
- * On the very first start a job called `hello` runs, so that nothing is empty and the log shows what a run looks like.
- * On every later start its key is taken, and nothing happens.
+ * The first user who signs up on a data folder gets a job called `hello`, which runs at once: so the first list is not
+ * empty, and the log shows what a run looks like. It is made once. After a crash in between, the next start makes it.
  */
-export async function sayHello(jobs: JobService['jobs'], bus: Bus, log: Logger): Promise<void> {
-  const made = await jobs.putJob({
-    ownerId: systemUser,
+export async function sayHello(ownerId: string, jobs: JobService['jobs'], bus: Bus, log: Logger): Promise<void> {
+  const made = await jobs.createOnce({
+    ownerId,
+    minted: mintedFor(ownerId),
     key: 'hello',
     body: {
       name: 'hello',
@@ -21,11 +22,12 @@ export async function sayHello(jobs: JobService['jobs'], bus: Bus, log: Logger):
       delay: '500ms',
     },
   })
+  if (made === null) return
   if (isRefusal(made)) {
     if (made.refused !== 'conflict') log.warn({ reason: made.detail }, 'the job hello could not be made')
     return
   }
-  log.info({ jobId: made.id }, 'first start: made the job hello, which runs in half a second')
+  log.info({ jobId: made.id }, 'made the job hello for the first user; it runs in half a second')
   const subscription = await bus.subscribe('job-status', 'hello', async (messages) => {
     const end = messages.find(({ key, value }) => key === made.id && isEnded(value.state))
     if (!end) return

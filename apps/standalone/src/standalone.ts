@@ -164,7 +164,12 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     throw error
   })
   lock.forgetAddress()
-  const { gateway, job } = services
+  const { gateway, auth, job } = services
+  const helloWhenSignedUp = () =>
+    auth
+      .firstUser()
+      .then((userId) => sayHello(userId, job.jobs, shared.bus, log))
+      .catch((err: unknown) => log.warn({ err }, 'the job hello could not be made; the next start tries again'))
   const life = createLifecycle([
     { name: 'lock', stop: lock.release },
     { name: 'clock watch', ...createClockWatch({ deps: watched, config: settled }) },
@@ -173,7 +178,7 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     { name: 'hops', stop: services.closeHops },
     ...partsOf(services),
     { name: 'address', start: async () => lock.announce(await gateway.start()) },
-    { name: 'hello', start: () => sayHello(job.jobs, shared.bus, log) },
+    { name: 'hello', start: () => void helloWhenSignedUp() },
   ])
   await life.start()
   const moved = port === config.port ? {} : { wantedPort: config.port }

@@ -104,7 +104,9 @@ const jobFields = {
   scheduledTime: looseTime.optional(),
   retry: retryBody.optional(),
   timeout: duration(timeoutBounds).optional(),
-  overlap: overlapBody.optional(),
+  overlap: overlapBody
+    .optional()
+    .describe('Without it scheduled runs of a recurring job do not overlap, and manual triggers always may.'),
   priority: z.number().int().min(1).max(9).optional(),
   tags: z.array(z.string().min(1).max(50)).max(20).optional(),
 }
@@ -166,6 +168,7 @@ export const jobView = z.strictObject({
   nextRunAt: wireTime.nullable(),
   /** `nextRunAt` in the job's zone, with its offset and the zone's name: `2026-12-01T09:00:00+01:00[Europe/Berlin]`. */
   nextRunLocal: z.string().nullable(),
+  /** The newest that has ended. */
   lastExecution: executionSummary.nullable(),
   ownerId: z.string(),
   createdAt: wireTime,
@@ -174,6 +177,10 @@ export const jobView = z.strictObject({
   links,
 })
 export type JobView = z.infer<typeof jobView>
+
+/** A job in a list: `params` only when `fields` asks for them. */
+export const listedJobView = jobView.partial({ params: true })
+export type ListedJobView = z.infer<typeof listedJobView>
 
 /** `POST /jobs/:id/cancel`. `effective` is `pending` (202) while the executors could not be told. */
 export const fencedJobView = jobView.extend({
@@ -188,8 +195,11 @@ export const jobStatusView = z.strictObject({
   name: z.string(),
   status: z.enum(jobStatuses),
   state: z.enum(shownJobStates),
+  /** The next fire time that has not started. */
   nextRunAt: wireTime.nullable(),
+  /** The newest that has ended. */
   lastExecution: executionSummary.nullable(),
+  /** The newest that runs. */
   currentExecution: executionSummary.nullable(),
   consecutiveFailures: z.number().int(),
   links,
@@ -215,6 +225,8 @@ export const executionView = z.strictObject({
   jobVersion: z.number().int(),
   ownerId: z.string(),
   status: z.enum(executionStatuses),
+  /** What keeps an execution that is due from starting; null when nothing does. */
+  waitingFor: z.enum(['slot']).nullable(),
   cause: z.enum(executionCauses),
   /** What the person said who triggered it. */
   reason: z.string().nullable(),
@@ -227,6 +239,8 @@ export const executionView = z.strictObject({
   /** How late the first attempt started after `fireAt`, milliseconds. */
   latenessMs: z.number().int().nullable(),
   attempts: z.array(attemptView),
+  /** What it runs with: those of its trigger, else those of the job. */
+  params: jsonObject,
   result: z.unknown(),
   error: executionError.nullable(),
   artifacts: z.array(artifactInfo),
@@ -247,6 +261,10 @@ export const executionView = z.strictObject({
   links,
 })
 export type ExecutionView = z.infer<typeof executionView>
+
+/** An execution in a list: `params` and `result` only when `fields` asks for them. */
+export const listedExecutionView = executionView.partial({ params: true, result: true })
+export type ListedExecutionView = z.infer<typeof listedExecutionView>
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 
@@ -280,7 +298,17 @@ export const pageQuery = z.strictObject({
   cursor: z.string().max(512).optional(),
 })
 
+/** `fields` of a list: the large fields to show beside the others, with commas between them. */
+const fieldsOf = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z
+    .preprocess((given) => (typeof given === 'string' ? given.split(',') : given), z.array(z.enum(names)).max(10))
+    .default([])
+
+/** Fields that lists leave out unless they are asked for. */
+const executionFields = fieldsOf(['params', 'result'])
+
 export const jobsQuery = pageQuery.extend({
+  fields: fieldsOf(['params']),
   status: z.enum(jobStatuses).optional(),
   jobType: z.string().min(1).max(100).optional(),
   /** A part of the job's name or key, without regard to case. */
@@ -288,7 +316,11 @@ export const jobsQuery = pageQuery.extend({
 })
 export type JobsQuery = z.infer<typeof jobsQuery>
 
+/** `GET /dead-letters`. */
+export const deadLettersQuery = pageQuery.extend({ fields: executionFields })
+
 export const executionsQuery = pageQuery.extend({
+  fields: executionFields,
   status: z.enum(executionStatuses).optional(),
   jobType: z.string().min(1).max(100).optional(),
 })
@@ -297,7 +329,10 @@ export type ExecutionsQuery = z.infer<typeof executionsQuery>
 export const logsQuery = pageQuery.extend({ attempt: wholeNumber({ min: 1 }).optional() })
 export type LogsQuery = z.infer<typeof logsQuery>
 
-/** One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow. */
+/**
+ * One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow, also
+ * because its body would be longer than 1 MiB.
+ */
 export function pageOf<T extends z.ZodType>(item: T) {
   return z.strictObject({
     data: z.array(item),

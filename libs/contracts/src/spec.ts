@@ -56,6 +56,11 @@ export const jobSpec = z.strictObject({
   params: jsonObject,
   schedule: scheduleSpec,
   policy: executionPolicy,
+  /**
+   * Whether the owner set `overlap`. Only then does it hold for manual triggers too (time.md, "Still running: overlap");
+   * a default holds for the fire times of the schedule alone.
+   */
+  isOverlapSet: z.boolean(),
   priority: z.number().int().min(1).max(9),
   tags: z.array(z.string()),
 })

@@ -2,9 +2,10 @@ import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '@belfry/service'
 import { type Dispatcher, Pool } from 'undici'
-import { type Breaker, type BreakerConfig, createBreaker } from './breaker.ts'
+import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs } from './breaker.ts'
 import { HopError, isInstanceFault, toHopError } from './hop-error.ts'
 import type { Instance } from './port.ts'
+import { createUserTimeouts, userOf } from './user-timeouts.ts'
 
 /** An answer whose body is still to come. An unused body is dumped, never destroyed. */
 export type HopResponse = Dispatcher.ResponseData
@@ -125,8 +126,15 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
     return send(pool, request, Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs), clock, settled)
   }
 
-  const isFault = (error: unknown) => answerOf(error) !== undefined || isInstanceFault(toHopError(error))
-  const breaker = createBreaker(call, { clock, config, isFault })
+  const timeouts = createUserTimeouts(windowMs)
+  const judge = (error: unknown, { headers }: HopRequest): Verdict => {
+    if (answerOf(error)) return 'failed'
+    const hopError = toHopError(error)
+    if (!isInstanceFault(hopError)) return 'working'
+    const user = hopError.code === 'timeout' ? userOf(headers) : null
+    return user === null || timeouts.counts(user, clock.monotonic()) ? 'failed' : 'uncounted'
+  }
+  const breaker = createBreaker(call, { clock, config, judge })
   return {
     instance,
     breaker,

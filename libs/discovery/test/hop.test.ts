@@ -248,6 +248,68 @@ describe('a breaker', () => {
     expect(await silent.codeOf()).toBe('breaker-open')
   })
 
+  /** An instance of job-service that answers lists only when the test lets it, and everything else at once. */
+  async function slowLists() {
+    const { server, port } = await listen((request, reply) => {
+      if (request.url !== '/jobs') reply.end('soon')
+    })
+    const hopped = await hopTo([port])
+    /** One call of a user for each path, at the same time; answers their codes, those of lists after the time-out. */
+    const callsOf = async (subject: string | null, paths: readonly string[]) => {
+      const claims = Buffer.from(JSON.stringify({ sub: subject })).toString('base64url')
+      const headers = subject === null ? {} : { authorization: `Bearer e30.${claims}.c2ln` }
+      const answers = Promise.all(paths.map((path) => hopped.codeOf({ path, headers })))
+      for (const path of paths) if (path === '/jobs') await once(server, 'request')
+      if (paths.includes('/jobs')) await hopped.clock.advance(3_000)
+      return answers
+    }
+    const state = () => hopped.hop.breakers()[0]?.state
+    return { ...hopped, callsOf, state }
+  }
+  const lists = (count: number) => Array.from({ length: count }, () => '/jobs')
+
+  it('leaves the way open for others when the lists of one user time out', async () => {
+    const { callsOf, state } = await slowLists()
+    for (let round = 0; round < 3; round++) {
+      expect(new Set(await callsOf('usr-greedy', lists(12)))).toEqual(new Set(['timeout']))
+      expect(await callsOf('usr-other', ['/jobs/x'])).toEqual([200])
+    }
+    expect(state()).toBe('closed')
+  })
+
+  it('opens when the calls of several users time out, however often those of one did', async () => {
+    const { callsOf, state } = await slowLists()
+    await callsOf('usr-greedy', lists(30))
+    for (const user of ['usr-a', 'usr-b', 'usr-c']) await callsOf(user, lists(1))
+    expect(state()).toBe('closed')
+    await callsOf('usr-d', lists(1))
+    expect(state()).toBe('open')
+  })
+
+  it.each([
+    ['of a service', 'gateway'],
+    ['without a token', null],
+  ])('opens when the calls %s time out', async (_whose, subject) => {
+    const { callsOf, state } = await slowLists()
+    await callsOf('usr-greedy', lists(12))
+    await callsOf(subject, lists(4))
+    expect(state()).toBe('open')
+  })
+
+  it('lets another call try when the one that did was of a user who timed out before', async () => {
+    const { callsOf, codeOf, state, clock } = await slowLists()
+    await callsOf(null, lists(5))
+    expect(state()).toBe('open')
+    await clock.advance(10_000)
+    expect(await callsOf('usr-greedy', lists(1))).toEqual(['timeout'])
+    expect(state()).toBe('open')
+    await clock.advance(10_000)
+    expect(await callsOf('usr-greedy', lists(1))).toEqual(['timeout'])
+    expect(state()).toBe('half-open')
+    expect(await codeOf({ path: '/jobs/x' })).toBe(200)
+    expect(state()).toBe('closed')
+  })
+
   it('does not count clients that go away while they upload', async () => {
     const upstream = await listen((request) => request.resume())
     const { hop, call } = await hopTo([upstream.port])

@@ -28,9 +28,8 @@ interface Known {
   readonly hints: Readonly<Record<string, FieldHint>>
 }
 
-/** What is asked about while the issues of one value are told: the value, and which fields its objects know. */
+/** What is asked about while the issues of one value are told: which fields its objects know. */
 interface Context {
-  readonly data: unknown
   /** By the very list of unknown fields that zod reports about an object. */
   readonly known: Map<readonly string[], Known>
 }
@@ -81,13 +80,10 @@ function wrongKind(branches: readonly (readonly Issue[])[]): string {
   return `must be ${[...new Set(names)].join(' or ')}`
 }
 
-function valueAt(data: unknown, path: Path): unknown {
-  return path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown> | null | undefined)?.[part], data)
-}
-
-function nearestValue(issue: Issue, given: unknown): string | undefined {
-  if (issue.code !== 'invalid_value' || typeof given !== 'string') return undefined
-  return nearestName(given, issue.values.map(String))
+/** `input` is the value where the schema met it: one of a list, where the address holds them with commas between. */
+function nearestValue(issue: Issue): string | undefined {
+  if (issue.code !== 'invalid_value' || typeof issue.input !== 'string') return undefined
+  return nearestName(issue.input, issue.values.map(String))
 }
 
 /** What a schema's own rule suggests, beside its code. */
@@ -110,7 +106,7 @@ function expand(issue: Issue, above: Path, context: Context): Found[] {
     if (meant) return meant.flatMap((one) => expand(one, path, context))
     return [{ path, code: 'wrong-type', detail: wrongKind(issue.errors) }]
   }
-  const suggestion = suggestedBy(issue) ?? nearestValue(issue, valueAt(context.data, path))
+  const suggestion = suggestedBy(issue) ?? nearestValue(issue)
   return [{ path, code: codeOf(issue), detail: issue.message, suggestion }]
 }
 
@@ -146,8 +142,9 @@ export function checkPart(part: RequestPart, schema: z.core.$ZodType, data: unkn
   const wrongTexts = addressFaults(part, data)
   if (wrongTexts.length > 0) return { faults: wrongTexts }
   const given = data ?? undefined
-  const context: Context = { data: given, known: new Map() }
+  const context: Context = { known: new Map() }
   const result = z.core.safeParse(schema, given, {
+    reportInput: true,
     error: (issue) => {
       if (issue.code === 'unrecognized_keys')
         context.known.set(issue.keys, knownOf(issue.inst as z.core.$ZodType | undefined))

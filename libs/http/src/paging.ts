@@ -32,24 +32,52 @@ function nextLink(url: string, cursor: string): string {
   return `<${path.replace(/[^!-~]|[<>"]/g, encodeURIComponent)}?${params}>; rel="next"`
 }
 
-/** Answers rows that are a page already; `nextCursor` null on the last one. Sets `Link` (RFC 8288). */
-export function answerPage<T>(reply: FastifyReply, data: T[], nextCursor: string | null): Page<T> {
-  if (nextCursor !== null) reply.header('link', nextLink(reply.request.url, nextCursor))
-  return { data, page: { nextCursor, hasMore: nextCursor !== null } }
+/** Longest body of a page where a service sets no other, bytes (api.md, lists: 1 MiB). */
+const pageBytes = 1024 * 1024
+/** Of a page beside its rows, at most: the names, and a cursor of 512 characters. */
+const frameBytes = 600
+
+/** How the rows of a list are shown. */
+export interface PageView<T> {
+  /** The sort keys of a row. */
+  cursorOf(row: T): readonly CursorPart[]
+  /** What is shown of a row, as JSON. */
+  view(row: T): unknown
+  /** The cursor after the last row; null when the list ends there. */
+  readonly next: string | null
+  /** Longest body, bytes. A page is cut before the row that would make it longer; one row is always shown. */
+  readonly maxBytes?: number
 }
 
-/**
- * Answers one page of `rows`, of which the store was asked for one more than `limit`: that one says that more follow.
- * `cursorOf` gives the sort keys of a row, `view` what is shown of it.
- */
-export function sendPage<T, V = T>(
+/** Answers rows of a list as one page, and sets `Link` (RFC 8288). Each row is turned into JSON once, and measured as that. */
+export function answerPage<T>(reply: FastifyReply, rows: readonly T[], page: PageView<T>): void {
+  const { cursorOf, view, next, maxBytes = pageBytes } = page
+  const texts: string[] = []
+  let nextCursor = next
+  let bytes = frameBytes
+  for (const [place, row] of rows.entries()) {
+    const text = JSON.stringify(view(row))
+    bytes += Buffer.byteLength(text) + 1
+    if (bytes > maxBytes && place > 0) {
+      nextCursor = encodeCursor(cursorOf(rows[place - 1] as T))
+      break
+    }
+    texts.push(text)
+  }
+  if (nextCursor !== null) reply.header('link', nextLink(reply.request.url, nextCursor))
+  const end: Page<never>['page'] = { nextCursor, hasMore: nextCursor !== null }
+  reply.type('application/json; charset=utf-8').send(`{"data":[${texts.join(',')}],"page":${JSON.stringify(end)}}`)
+}
+
+/** Answers one page of `rows`, of which the store was asked for one more than `limit`: that one says that more follow. */
+export function sendPage<T>(
   reply: FastifyReply,
   rows: readonly T[],
   limit: number,
   cursorOf: (row: T) => readonly CursorPart[],
-  view: (row: T) => V = (row) => row as unknown as V,
-): Page<V> {
+  view: (row: T) => unknown,
+): void {
   const last = rows.length > limit ? rows[limit - 1] : undefined
-  const data = rows.slice(0, limit).map((row) => view(row))
-  return answerPage(reply, data, last === undefined ? null : encodeCursor(cursorOf(last)))
+  const next = last === undefined ? null : encodeCursor(cursorOf(last))
+  answerPage(reply, rows.slice(0, limit), { cursorOf, view, next })
 }

@@ -219,7 +219,7 @@ describe('a list', () => {
       querystring: pageQuery.extend({ q: z.string().optional() }),
       response: { 200: pageOf(z.object({ id: z.string() })) },
     }
-    app.get('/rows', { schema, config: { access: 'public' } }, (request, reply) => {
+    app.get('/rows', { schema, config: { access: 'public' } }, async (request, reply) => {
       const { limit, cursor } = request.query
       const after = cursor === undefined ? ([-1, ''] as const) : decodeCursor(cursor, cursorParts)
       if ('refused' in after) return reply.refuse(after)
@@ -261,10 +261,49 @@ describe('a list', () => {
 
   it('may answer a short page although more follow', async () => {
     const { app } = open()
-    app.get('/rows', anybody, (_request, reply) => answerPage(reply, [1], 'next'))
+    const view = { cursorOf: (row: number) => [row], view: (row: number) => row, next: 'next' }
+    app.get('/rows', anybody, (_request, reply) => answerPage(reply, [1], view))
     const answer = await app.inject('/rows')
     expect(answer.json()).toEqual({ data: [1], page: { nextCursor: 'next', hasMore: true } })
     expect(answer.headers.link).toBe('</rows?cursor=next>; rel="next"')
+  })
+})
+
+describe('a page that would be too long', () => {
+  const rowBytes = 300
+
+  /** Ten rows of 300 bytes, the last of them the end of the list. */
+  function openList(maxBytes: number) {
+    const { app } = open()
+    const rows = Array.from({ length: 10 }, (_, n) => ({ n, text: 'é'.repeat(140) }))
+    const frame = Buffer.byteLength(JSON.stringify(rows[0])) - 280
+    const view = (row: { n: number; text: string }) => ({ ...row, text: row.text + 'x'.repeat(rowBytes - 280 - frame) })
+    app.get('/rows', anybody, (request, reply) => {
+      const after = Number(new URLSearchParams(request.url.split('?')[1]).get('cursor') ?? -1)
+      const left = rows.slice(after + 1)
+      return answerPage(reply, left, { cursorOf: ({ n }) => [n], view, next: null, maxBytes })
+    })
+    return app
+  }
+
+  it('ends before the row that would make it so, and goes on with that row', async () => {
+    const answer = await openList(2000).inject('/rows')
+    const { data, page } = answer.json()
+    expect(answer.headers['content-type']).toContain('application/json')
+    expect(data.map((row: { n: number }) => row.n)).toEqual([0, 1, 2, 3])
+    expect(Buffer.byteLength(answer.body)).toBeLessThanOrEqual(2000)
+    expect(page).toEqual({ nextCursor: encodeCursor([3]), hasMore: true })
+    expect(answer.headers.link).toContain('rel="next"')
+  })
+
+  it('shows a row that is too long by itself, so that the list always goes on', async () => {
+    const { data, page } = (await openList(100).inject('/rows')).json()
+    expect([data.length, page.hasMore]).toEqual([1, true])
+  })
+
+  it('stays whole when all fits', async () => {
+    const { data, page } = (await openList(4000).inject('/rows')).json()
+    expect([data.length, page]).toEqual([10, { nextCursor: null, hasMore: false }])
   })
 })
 

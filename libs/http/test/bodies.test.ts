@@ -240,6 +240,19 @@ describe('a body', () => {
 })
 
 describe('a query', () => {
+  it('takes names with commas between them, and suggests the nearest for one that it does not know', async () => {
+    const { app } = open()
+    const ask = async (query: string) => (await app.inject(`/jobs?${query}`)).json()
+    expect((await ask('fields=params')).taken.fields).toEqual(['params'])
+    expect((await ask('fields=params&fields=params')).taken.fields).toEqual(['params', 'params'])
+    expect((await ask('limit=1')).taken.fields).toEqual([])
+    expect((await ask('fields=params,parmas')).errors).toEqual([
+      { pointer: '?fields', code: 'not-allowed', detail: expect.any(String), suggestion: 'params' },
+    ])
+    expect((await ask('fields=')).errors).toHaveLength(1)
+    expect((await ask('status=FAILD')).errors).toMatchObject([{ pointer: '?status', suggestion: 'FAILED' }])
+  })
+
   it.each([
     ['an unknown name', '/jobs?statsu=x', '?statsu', 'unknown-field', 'status'],
     ['a word that is none', '/jobs?status=FAILD', '?status', 'not-allowed', 'FAILED'],

@@ -15,6 +15,8 @@ export interface AccountsDeps {
   ids: Ids
   mode: 'standalone' | 'distributed'
   guessRule: GuessRule
+  /** Called when a user has been stored. */
+  onSignUp: () => void
   /** Told when a count could not be stored: the answer does not wait for it. */
   onLostCount: (error: unknown) => void
 }
@@ -68,7 +70,9 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       const passwordHash = await passwords.hash(password)
       if (passwordHash === undefined) return busy
       const user = newUser({ uuid: ids.uuid(), username, passwordHash, now: clock.now() })
-      return (await users.insert(user, name)) ? { user, warnings } : taken
+      if (!(await users.insert(user, name))) return taken
+      deps.onSignUp()
+      return { user, warnings }
     },
     async logIn({ username, password }) {
       const name = foldUsername(username)

@@ -10,6 +10,8 @@ export interface UserStore {
   insert(user: User, foldedName: string): Promise<boolean>
   byName(foldedName: string): Promise<User | undefined>
   byId(id: string): Promise<User | undefined>
+  /** The one who was inserted first of all. */
+  first(): Promise<User | undefined>
   /** Counts one more wrong password, given at `at` (epoch milliseconds). */
   countWrong(id: string, at: number): Promise<void>
   /** Forgets the wrong passwords: the right one came. */

@@ -1,7 +1,10 @@
 import {
+  type ExecutionPolicy,
   type ExecutionStatus,
   executionStatusOf,
+  isFinal,
   type JobExecuteMessage,
+  type JobSpec,
   type JobStatusMessage,
   triggeredExecutionId,
 } from '@belfry/contracts'
@@ -18,7 +21,6 @@ export type ExecutionDetail = Pick<
   | 'losses'
   | 'blockedBy'
   | 'retryOf'
-  | 'result'
   | 'error'
   | 'artifacts'
   | 'timeline'
@@ -38,8 +40,14 @@ export interface Execution {
   readonly status: ExecutionStatus
   /** What the person said who triggered it. */
   readonly reason: string | null
+  /** Those it runs with; undefined where they were not asked for, like `result`. */
+  readonly params?: Record<string, unknown>
+  readonly result?: unknown
   readonly detail: ExecutionDetail
 }
+
+/** An execution with its long fields. */
+export type WholeExecution = Execution & Required<Pick<Execution, 'params'>>
 
 /** What a trigger asks for. Times are epoch milliseconds. */
 export interface TriggerRequest {
@@ -49,9 +57,22 @@ export interface TriggerRequest {
   readonly params?: Record<string, unknown> | undefined
 }
 
+/** Policies of jobs as their manual triggers have them: one object for each, so that a store may keep its text. */
+const triggerPolicies = new WeakMap<ExecutionPolicy, ExecutionPolicy>()
+
+/** A trigger is limited only by an overlap that the owner set (time.md, "Still running: overlap"): else it takes no place. */
+function triggerPolicy({ policy, isOverlapSet }: JobSpec): ExecutionPolicy {
+  if (isOverlapSet || policy.overlap.policy === 'allow') return policy
+  const known = triggerPolicies.get(policy)
+  if (known) return known
+  const allowing: ExecutionPolicy = { ...policy, overlap: { policy: 'allow', limit: 1 } }
+  triggerPolicies.set(policy, allowing)
+  return allowing
+}
+
 /**
  * The command of a manual trigger: due at once, at the job's version now (protocol.md, step 3). Where nothing is
- * replaced, params and policy are the job's own objects, so that a store may keep their text.
+ * replaced, params and policy are the same objects in every command of a job, so that a store may keep their text.
  */
 export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMessage {
   const { executionId, plannedAt } = request
@@ -63,7 +84,7 @@ export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMes
     cause: 'manual',
     fireAt: plannedAt,
     params: request.params ?? job.spec.params,
-    policy: job.spec.policy,
+    policy: triggerPolicy(job.spec),
     priority: job.spec.priority,
     expiresAt: null,
     ownerId: job.ownerId,
@@ -81,10 +102,17 @@ export function triggerId(minted: string): string {
 }
 
 /** What the trigger's execution looks like as soon as it is stored. */
-export function triggeredExecution(job: Job, command: JobExecuteMessage, reason: string | null): Execution {
+export function triggeredExecution(job: Job, command: JobExecuteMessage, reason: string | null): WholeExecution {
   const { jobId, jobType, ownerId, version, fireAt } = command
   const about = { id: command.executionId, jobId, jobName: job.spec.name, ownerId, jobType, version, fireAt, reason }
-  return { ...about, seq: 0, status: 'SCHEDULED', detail: plannedDetail(command.plannedAt) }
+  return {
+    ...about,
+    params: command.params,
+    result: null,
+    seq: 0,
+    status: 'SCHEDULED',
+    detail: plannedDetail(command.plannedAt),
+  }
 }
 
 /** What is known of a trigger before the executor says anything. */
@@ -99,11 +127,18 @@ export function plannedDetail(plannedAt: number): ExecutionDetail {
     losses: 0,
     blockedBy: null,
     retryOf: null,
-    result: null,
     error: null,
     artifacts: [],
     timeline: { plannedAt, ...notYet, topic: null, partition: null, offset: null },
   }
+}
+
+/**
+ * Whether an execution that is due waits for a slot: an executor has it, and has not started it for `sinceMs` after its
+ * time. Before that it may have started already, and its status is on the way here.
+ */
+export function waitsForSlot({ status, seq, detail }: Execution, now: number, sinceMs: number): boolean {
+  return (status === 'SCHEDULED' || status === 'RETRYING') && seq > 0 && now - detail.runAt > sinceMs
 }
 
 /** The word under which a message's execution is kept, listed and counted. */
@@ -111,14 +146,31 @@ export function statusOf(message: JobStatusMessage): ExecutionStatus {
   return executionStatusOf(message)
 }
 
-/** Of each job, the message of its newest execution in this batch: newest fire time, then id, then seq. */
-export function newestPerJob(messages: readonly JobStatusMessage[]): JobStatusMessage[] {
-  const newest = new Map<string, JobStatusMessage>()
+/** What a batch of messages changes in a job's summary. */
+export interface SummaryUpdate {
+  readonly jobId: string
+  /** Of the newest execution that has ended for good; null when there is none in the batch. */
+  readonly ended: JobStatusMessage | null
+  /** The newest fire time of the schedule, epoch milliseconds; null when there is none in the batch. */
+  readonly scheduledAt: number | null
+}
+
+/** What a batch changes in the summaries; of each job one update, with the newest by fire time, then id, then seq. */
+export function summaryUpdates(messages: readonly JobStatusMessage[]): SummaryUpdate[] {
+  const updates = new Map<string, SummaryUpdate>()
   for (const message of messages) {
-    const other = newest.get(message.jobId)
-    if (!other || isNewer(message, other)) newest.set(message.jobId, message)
+    const { jobId, cause, fireAt } = message
+    const isEnd = isFinal(message)
+    const isScheduled = cause === 'schedule'
+    if (!isEnd && !isScheduled) continue
+    const { ended, scheduledAt } = updates.get(jobId) ?? { ended: null, scheduledAt: null }
+    updates.set(jobId, {
+      jobId,
+      ended: isEnd && (!ended || isNewer(message, ended)) ? message : ended,
+      scheduledAt: isScheduled ? Math.max(fireAt, scheduledAt ?? fireAt) : scheduledAt,
+    })
   }
-  return [...newest.values()]
+  return [...updates.values()]
 }
 
 /** Of each execution, the message with the highest seq in this batch. */

@@ -1,16 +1,18 @@
 import { compileSchedule, type FireTimes } from '@belfry/time'
-import type { Job } from './job.ts'
+import type { ListedJob } from './ports.ts'
+
+type Scheduled = Pick<ListedJob, 'id' | 'version' | 'spec'>
 
 /** Answers fire times of jobs, whose schedules were checked when they were made. */
 export interface NextFireTimes {
   /** The job's first fire time strictly after `after` (epoch milliseconds); null when there is none. */
-  next(job: Job, after: number): number | null
+  next(job: Scheduled, after: number): number | null
 }
 
 /** Keeps the `capacity` compiled schedules that were asked for last; compiling one costs more than asking it. */
 export function createFireTimes(capacity: number): NextFireTimes {
   const compiled = new Map<string, FireTimes | null>()
-  const compile = (job: Job): FireTimes | null => {
+  const compile = (job: Scheduled): FireTimes | null => {
     const key = `${job.id} ${job.version}`
     const found = compiled.get(key)
     const times = found === undefined ? compileJob(job) : found
@@ -22,7 +24,7 @@ export function createFireTimes(capacity: number): NextFireTimes {
   return { next: (job, after) => compile(job)?.next(after) ?? null }
 }
 
-function compileJob({ id, spec }: Job): FireTimes | null {
+function compileJob({ id, spec }: Scheduled): FireTimes | null {
   const times = compileSchedule(spec.schedule, id)
   return 'fault' in times ? null : times
 }

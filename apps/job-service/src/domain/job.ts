@@ -26,6 +26,9 @@ export interface Job {
   readonly changedAt: number
 }
 
+/** A spec as lists show it: with params only where they are asked for. */
+export type ListedSpec = Omit<JobSpec, 'params'> & Partial<Pick<JobSpec, 'params'>>
+
 /** Most entries of `changes` (protocol.md, records): a list that stays full refuses the change. */
 export const changesLimit = 32
 
@@ -42,6 +45,11 @@ export function createJob({ id, ownerId, key, spec, warnings, now }: NewJob): Jo
   const created: JobChange = { version: 1, changedAt: now, kind: 'create', schedule: spec.schedule }
   const times = { createdAt: now, changedAt: now }
   return { id, ownerId, key, version: 1, state: 'active', spec, changes: [created], warnings, ...times }
+}
+
+/** Neither cancelled nor deleted: only a live job holds its key. */
+export function isLive(job: Pick<Job, 'state'>): boolean {
+  return job.state === 'active' || job.state === 'paused'
 }
 
 /** What a job's owner may ask of it in each state; what the state does not list is an illegal transition. */

@@ -9,9 +9,11 @@ import {
   refusal,
 } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
-import { cancelJob, createJob, fencedChanges, type Job } from './job.ts'
+import { cancelJob, createJob, fencedChanges, isLive, type Job } from './job.ts'
 import type { Executors, JobStore, StoredJob, TypeList } from './ports.ts'
 import { readSpec } from './spec.ts'
+import { specDifferences } from './spec-differences.ts'
+import { noExecutions } from './status.ts'
 
 export const noSuchJob = refusal('not-found', 'there is no such job')
 export const noTypesYet = refusal('unavailable', 'no executor has said yet which job types there are', {
@@ -51,11 +53,21 @@ interface NewJobRequest {
   readonly body: CreateJobBody
 }
 
+interface PutJobRequest {
+  readonly ownerId: string
+  readonly minted: string
+  readonly key: string
+  readonly body: PutJobBody
+}
+
 /** The use cases of jobs. Every one answers only after what it did is durable. */
 export interface Jobs {
   create(request: NewJobRequest): Promise<StoredJob | Refusal>
-  /** `PUT /jobs/:key`: creates; what is there already is a conflict. */
-  put(request: { ownerId: string; minted: string; key: string; body: PutJobBody }): Promise<StoredJob | Refusal>
+  /**
+   * `PUT /jobs/:key`: creates. The same body again finds the job as it is and changes nothing; another one is a conflict.
+   * The key of a cancelled job is free.
+   */
+  put(request: PutJobRequest): Promise<{ job: StoredJob; isNew: boolean } | Refusal>
   find(ownerId: string, ref: string): Promise<StoredJob | Refusal>
   cancel(ownerId: string, ref: string): Promise<FencedJob | Refusal>
 }
@@ -63,7 +75,7 @@ export interface Jobs {
 export function createJobs(context: JobsContext): Jobs {
   const { store, clock } = context
 
-  const create = async ({ ownerId, minted, body }: NewJobRequest): Promise<StoredJob | Refusal> => {
+  const make = async ({ ownerId, minted, body }: NewJobRequest): Promise<StoredJob | Refusal | 'key-taken'> => {
     const types = await context.types.knowing(body.jobType)
     if (!types) return noTypesYet
     const now = clock.now()
@@ -72,11 +84,46 @@ export function createJobs(context: JobsContext): Jobs {
     if (isRefusal(read)) return read
     const job = createJob({ id, ownerId, key: body.key ?? null, ...read, now })
     const stored = await store.create(job)
-    if (stored === 'key-taken') return keyTaken(body.key)
+    if (stored === 'key-taken') return stored
     const { handle, fresh } = stored
-    if (!fresh) return (await store.read([handle]))[0] ?? noSuchJob
+    if (!fresh) return (await store.find(ownerId, id)) ?? noSuchJob
     context.onChanged({ ...job, handle })
-    return { ...job, handle, fencedVersion: job.version, told: false, newest: null }
+    return { ...job, handle, fencedVersion: job.version, told: false, known: noExecutions }
+  }
+
+  const create = async (request: NewJobRequest): Promise<StoredJob | Refusal> => {
+    const made = await make(request)
+    return made === 'key-taken' ? keyTaken(request.body.key) : made
+  }
+
+  /** The body is read as on the day when the job was made: then the same `delay` gives the same time. */
+  const compare = async (job: StoredJob, body: PutJobBody): Promise<StoredJob | Refusal> => {
+    const types = await context.types.knowing(body.jobType)
+    if (!types) return noTypesYet
+    const named = { ...body, key: job.key ?? undefined }
+    const read = readSpec(named, { createdAt: job.createdAt, timezone: context.timezone, jobId: job.id, types })
+    if (isRefusal(read)) return read
+    if (!isLive(job)) return cancelledForGood
+    const errors = specDifferences(read.spec, job.spec)
+    return errors.length === 0 ? job : refusal('conflict', notReplaced, { errors })
+  }
+
+  const put = async ({ ownerId, minted, key, body }: PutJobRequest) => {
+    const isId = jobIdPattern.test(key)
+    const checked = jobKey.safeParse(key)
+    if (!isId && !checked.success) return badKey(checked.error.issues[0]?.message ?? 'is not a key')
+    for (let tries = 0; tries < changeTries; tries++) {
+      const found = await find(ownerId, key)
+      if (isRefusal(found) && isId) return found
+      if (!isRefusal(found) && (isId || isLive(found))) {
+        const job = await compare(found, body)
+        return isRefusal(job) ? job : { job, isNew: false }
+      }
+      const job = await make({ ownerId, minted, body: { ...body, key } })
+      // Another call has made a job with this key in between: it is compared like one that was there before.
+      if (job !== 'key-taken') return isRefusal(job) ? job : { job, isNew: true }
+    }
+    return keepsChanging
   }
 
   const find = async (ownerId: string, ref: string): Promise<StoredJob | Refusal> => {
@@ -116,15 +163,7 @@ export function createJobs(context: JobsContext): Jobs {
   return {
     create,
     find,
-    async put({ ownerId, minted, key, body }) {
-      if (jobIdPattern.test(key)) {
-        const found = await find(ownerId, key)
-        return isRefusal(found) ? found : alreadyThere
-      }
-      const checked = jobKey.safeParse(key)
-      if (!checked.success) return badKey(checked.error.issues[0]?.message ?? 'is not a key')
-      return create({ ownerId, minted, body: { ...body, key } })
-    },
+    put,
     async cancel(ownerId, ref) {
       const job = await change(ownerId, ref, (found) => cancelJob(found, clock.now()))
       return isRefusal(job) ? job : fence(job)
@@ -132,7 +171,12 @@ export function createJobs(context: JobsContext): Jobs {
   }
 }
 
-const alreadyThere = refusal('conflict', 'the job exists, and jobs cannot be replaced yet')
+const cancelledForGood = refusal(
+  'conflict',
+  'the job is cancelled for good: make a new one with POST /jobs or under a key',
+)
+const notReplaced =
+  'the job exists with another definition, and cannot be replaced yet: cancel it, which frees its key, or use another key'
 
 function keyTaken(key: string | undefined): Refusal {
   const fault = { pointer: '/key', code: 'taken', detail: `another job of yours has the key "${key}"` }

@@ -5,9 +5,13 @@ import type {
   ExecutionGlance,
   ExecutionScope,
   ExecutionStore,
+  Glance,
   Handle,
   JobGlance,
   JobStore,
+  ListedJob,
+  ListQuery,
+  LongField,
   Place,
   StoredJob,
 } from './ports.ts'
@@ -19,11 +23,13 @@ export const noSuchExecution = refusal('not-found', 'there is no such execution'
 export interface PageRequest {
   readonly limit: number
   readonly place: Place | null
+  /** The long fields that are shown. */
+  readonly fields: readonly LongField[]
 }
 
 /** `next`: where the next page begins; null on the last one. A page may be short although more follow. */
 export interface Rows<T> {
-  readonly rows: readonly T[]
+  readonly rows: readonly { readonly row: T; readonly place: Place }[]
   readonly next: Place | null
 }
 
@@ -46,6 +52,8 @@ export interface ListsContext {
   /** Most rows that one page looks at, and how many of them at a time: a filter may fit few of very many. */
   readonly scanRows: number
   readonly scanChunkRows: number
+  /** Most bytes that the stored rows of one page have together; a page holds at least one row. */
+  readonly pageBytes: number
   /** How many of a job's newest executions its status looks at. */
   readonly statusRows: number
 }
@@ -58,7 +66,7 @@ export interface JobInDetail {
 
 /** Everything that is only read. */
 export interface Lists {
-  listJobs(ownerId: string, filter: JobFilter, page: PageRequest): Promise<Rows<StoredJob>>
+  listJobs(ownerId: string, filter: JobFilter, page: PageRequest): Promise<Rows<ListedJob>>
   listExecutions(scope: ExecutionScope, filter: ExecutionFilter, page: PageRequest): Promise<Rows<Execution>>
   listExecutionsOf(
     job: { ownerId: string; ref: string },
@@ -73,18 +81,17 @@ export function createLists(context: ListsContext): Lists {
 
   const listExecutions: Lists['listExecutions'] = async (scope, filter, page) => {
     const wanted = filter.status || filter.jobType ? (one: ExecutionGlance) => fitsExecution(one, filter) : null
-    const glance = (place: Place | null, limit: number) => executions.glance(scope, place, limit)
-    const { rows, next } = await scan(page, glance, wanted, context)
-    return { rows: await executions.read(rows), next }
+    const scanned = await scan(page, (query) => executions.glance(scope, query), wanted, context)
+    return readRows(scanned, (handles) => executions.read(handles, page.fields))
   }
 
   return {
     listExecutions,
     async listJobs(ownerId, filter, page) {
-      const wanted = Object.values(filter).some(Boolean) ? fitting(filter) : null
-      const glance = (place: Place | null, limit: number) => jobStore.glance(ownerId, place, limit)
-      const { rows, next } = await scan(page, glance, wanted, context)
-      return { rows: await jobStore.read(rows), next }
+      const { status, jobType, q } = filter
+      const wanted = status || jobType || q ? fitting({ status, jobType, q }) : null
+      const scanned = await scan(page, (query) => jobStore.glance(ownerId, query), wanted, context)
+      return readRows(scanned, (handles) => jobStore.read(handles, page.fields))
     },
     async listExecutionsOf({ ownerId, ref }, filter, page) {
       const job = await context.jobs.find(ownerId, ref)
@@ -93,7 +100,8 @@ export function createLists(context: ListsContext): Lists {
     async jobInDetail(ownerId, ref) {
       const job = await context.jobs.find(ownerId, ref)
       if (isRefusal(job)) return noSuchJob
-      return { job, recent: await executions.glance({ job: job.handle }, null, context.statusRows) }
+      const query = { place: null, limit: context.statusRows, fields: [] }
+      return { job, recent: await executions.glance({ job: job.handle }, query) }
     },
   }
 }
@@ -113,30 +121,51 @@ function fitsExecution(execution: ExecutionGlance, { status, jobType }: Executio
   )
 }
 
+/** A page before its rows are read. */
+interface Scanned {
+  readonly found: readonly Glance[]
+  readonly next: Place | null
+}
+
 /**
  * Walks a list from `page.place` until the page is full, one row more is known, the list ends, or `scanRows` have been
- * looked at. Answers the handles of what is wanted (null: everything).
+ * looked at. `wanted` null: everything is.
  */
-async function scan<G extends { readonly handle: Handle; readonly place: Place }>(
-  page: PageRequest,
-  glance: (place: Place | null, limit: number) => Promise<readonly G[]>,
+async function scan<G extends Glance>(
+  { limit, fields, place: start }: PageRequest,
+  glance: (query: ListQuery) => Promise<readonly G[]>,
   wanted: ((row: G) => boolean) | null,
-  { scanRows, scanChunkRows }: ListsContext,
-): Promise<Rows<Handle>> {
+  { scanRows, scanChunkRows, pageBytes }: ListsContext,
+): Promise<Scanned> {
   const found: G[] = []
-  const answer = (next: Place | null) => ({ rows: found.map((row) => row.handle), next })
-  let place = page.place
+  let place = start
+  let bytes = 0
   for (let left = scanRows; left > 0; ) {
-    const asked = Math.min(left, wanted ? scanChunkRows : page.limit + 1)
-    const rows = await glance(place, asked)
+    const asked = Math.min(left, wanted ? scanChunkRows : limit + 1)
+    const rows = await glance({ place, limit: asked, fields })
     for (const row of rows) {
       if (wanted && !wanted(row)) continue
-      if (found.length === page.limit) return answer(found.at(-1)?.place ?? null)
+      bytes += row.bytes
+      const isFull = found.length === limit || (found.length > 0 && bytes > pageBytes)
+      if (isFull) return { found, next: found.at(-1)?.place ?? null }
       found.push(row)
     }
-    if (rows.length < asked) return answer(null)
+    if (rows.length < asked) return { found, next: null }
     place = rows.at(-1)?.place ?? null
     left -= rows.length
   }
-  return answer(place)
+  return { found, next: place }
+}
+
+/** Reads the rows of a page; those that have gone since are left out. */
+async function readRows<T>(
+  { found, next }: Scanned,
+  read: (handles: readonly Handle[]) => Promise<readonly (T | undefined)[]>,
+): Promise<Rows<T>> {
+  const present = await read(found.map((row) => row.handle))
+  const rows = found.flatMap(({ place }, index) => {
+    const row = present[index]
+    return row === undefined ? [] : [{ row, place }]
+  })
+  return { rows, next }
 }

@@ -8,11 +8,11 @@ import type {
   JobType,
 } from '@belfry/contracts'
 import type { Repeated } from './due.ts'
-import type { Execution } from './execution.ts'
-import type { Job } from './job.ts'
+import type { Execution, WholeExecution } from './execution.ts'
+import type { Job, ListedSpec } from './job.ts'
 import type { JobTypes } from './job-types.ts'
 import type { JobAge } from './retention.ts'
-import type { Standing } from './status.ts'
+import type { HandedOver, KnownExecutions, Standing } from './status.ts'
 
 /**
  * What the use cases and loops need of the world. Store verbs reject with a `StorageError` (disk-full, locked, closed,
@@ -25,14 +25,6 @@ export type Handle = number
 /** A row's place in a list, newest first; opaque, and part of a page's cursor. */
 export type Place = readonly number[]
 
-/** The newest execution of a job, by fire time. */
-interface Newest {
-  readonly id: string
-  readonly fireAt: number
-  readonly status: ExecutionStatus
-  readonly endedAt: number | null
-}
-
 /** A job with what the service knows about it. */
 export interface StoredJob extends Job {
   readonly handle: Handle
@@ -40,13 +32,35 @@ export interface StoredJob extends Job {
   readonly fencedVersion: number
   /** The newest version is on the bus. */
   readonly told: boolean
-  readonly newest: Newest | null
+  readonly known: KnownExecutions & HandedOver
+}
+
+/** A job as lists show it: with params only where they are asked for. */
+export interface ListedJob extends Omit<StoredJob, 'spec'> {
+  readonly spec: ListedSpec
+}
+
+/** What lists leave out unless it is asked for: it may be long. */
+export type LongField = 'params' | 'result'
+
+/** Which rows of a list: the next `limit` after `place` (null: from the newest on). */
+export interface ListQuery {
+  readonly place: Place | null
+  readonly limit: number
+  /** What of the long fields is going to be read; it counts for a row's `bytes`. */
+  readonly fields: readonly LongField[]
+}
+
+/** A row of a list before it is read. */
+export interface Glance {
+  readonly handle: Handle
+  readonly place: Place
+  /** How long the stored row is, bytes. */
+  readonly bytes: number
 }
 
 /** As much of a job as the filters of a list ask about. */
-export interface JobGlance {
-  readonly handle: Handle
-  readonly place: Place
+export interface JobGlance extends Glance {
   readonly name: string
   readonly key: string | null
   readonly jobType: string
@@ -77,18 +91,18 @@ interface ChangesQuery {
 
 export interface JobStore {
   /**
-   * Stores a new job and marks it untold. `key-taken`: another job of the owner has the key. A job whose id is there
+   * Stores a new job and marks it untold. `key-taken`: another live job of the owner has the key. A job whose id is there
    * already stays as it is, and is not `fresh`.
    */
   create(job: Job): Promise<{ handle: Handle; fresh: boolean } | 'key-taken'>
   /** Stores the next version if the stored one is still `from`, marks it untold, and its fence due at `fenceAt`. */
   change(handle: Handle, from: number, job: Job, fenceAt: number): Promise<boolean>
-  /** The owner's job by id or key. */
+  /** The owner's job by id; or by key: the live one, else the newest cancelled one. */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
-  /** The jobs behind the handles, in their order; without those that are gone. */
-  read(handles: readonly Handle[]): Promise<StoredJob[]>
-  /** The owner's next `limit` jobs after `place` (null: from the newest on). */
-  glance(ownerId: string, place: Place | null, limit: number): Promise<JobGlance[]>
+  /** The jobs behind the handles, in their order; undefined for those that are gone. */
+  read(handles: readonly Handle[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
+  /** The owner's jobs, newest first. */
+  glance(ownerId: string, query: ListQuery): Promise<JobGlance[]>
   untold(limit: number): Promise<UntoldJob[]>
   /** Versions up to `seq` are on the bus. */
   markTold(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
@@ -114,9 +128,7 @@ export interface JobStore {
 }
 
 /** As much of an execution as lists and statuses ask about. */
-export interface ExecutionGlance {
-  readonly handle: Handle
-  readonly place: Place
+export interface ExecutionGlance extends Glance {
   readonly id: string
   readonly jobType: string
   readonly fireAt: number
@@ -138,6 +150,8 @@ export interface DueSend extends Repeated {
 export interface Trigger {
   readonly job: Handle
   readonly command: JobExecuteMessage
+  /** The params are the trigger's own, not the job's. */
+  readonly hasOwnParams: boolean
   readonly reason: string | null
   readonly nextSendAt: number
 }
@@ -150,13 +164,15 @@ export interface ExecutionStore {
   insertTrigger(trigger: Trigger): Promise<boolean>
   /**
    * Takes over what the executor says: per execution the newest seq wins, and its command is answered (protocol.md,
-   * step 7); then per job the newest execution. Executions of unknown jobs are left out.
+   * step 7); then per job the newest that has ended, and the newest fire time. Executions of unknown jobs are left out.
    */
   keep(messages: readonly JobStatusMessage[]): Promise<void>
-  find(ownerId: string, id: string): Promise<Execution | undefined>
-  read(handles: readonly Handle[]): Promise<Execution[]>
-  /** The next `limit` executions after `place` (null: from the newest fire time on). */
-  glance(scope: ExecutionScope, place: Place | null, limit: number): Promise<ExecutionGlance[]>
+  /** Whole, with its long fields. */
+  find(ownerId: string, id: string): Promise<WholeExecution | undefined>
+  /** The executions behind the handles, in their order; undefined for those that are gone. */
+  read(handles: readonly Handle[], fields: readonly LongField[]): Promise<(Execution | undefined)[]>
+  /** The executions of a scope, newest fire time first. */
+  glance(scope: ExecutionScope, query: ListQuery): Promise<ExecutionGlance[]>
   /** Triggers whose command is due to be sent again by `until`, after `after`, longest waiting first. */
   dueSends(until: number, limit: number, after?: Repeated | null): Promise<DueSend[]>
   /** Sets the next time; answers those that nobody else has claimed or answered meanwhile. */

@@ -25,7 +25,7 @@ export interface JobAge {
   /** Of a one-shot, else null. */
   readonly runAt: number | null
   readonly changedAt: number
-  /** The newest execution by fire time, also when its copy has gone; null when there never was one. */
+  /** The newest execution that has ended, by fire time, also when its copy has gone; null when there never was one. */
   readonly newest: { readonly fireAt: number; readonly endedAt: number | null } | null
 }
 

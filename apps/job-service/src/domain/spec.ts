@@ -77,6 +77,7 @@ export function readSpec(body: CreateJobBody, context: SpecContext): ReadSpec | 
       timeoutMs: body.timeout ?? type.timeoutMs,
       onLostLease: 'rerun',
     },
+    isOverlapSet: body.overlap !== undefined,
     priority: body.priority ?? defaultPriority,
     tags: body.tags ?? [],
   }
@@ -143,7 +144,10 @@ function retryFaults(body: RetryBody = {}): Fault[] {
   return [{ pointer: '/retry/maxDelay', code: 'out-of-range', detail: 'must not be shorter than retry.delay' }]
 }
 
-/** time.md, "Still running": recurring jobs skip a run while one is still at work; the others run side by side. */
+/**
+ * time.md, "Still running": by default the scheduled runs of a recurring job are skipped while one is still at work, and
+ * everything else runs side by side.
+ */
 function readOverlap(body: CreateJobBody['overlap'], recurring: boolean): OverlapPolicy {
   return { policy: body?.policy ?? (recurring ? 'skip' : 'allow'), limit: body?.limit ?? 1 }
 }

@@ -1,57 +1,91 @@
 import type { ExecutionStatus, JobState, JobStatusWord, ScheduleSpec, ShownJobState } from '@belfry/contracts'
 
+/** An execution as far as its job's status goes. Times are epoch milliseconds. */
+export interface KnownExecution {
+  readonly id: string
+  readonly fireAt: number
+  readonly status: ExecutionStatus
+  readonly endedAt: number | null
+}
+
+/** The executions that speak for a job, each the newest of its kind: by fire time, then id. */
+export interface KnownExecutions {
+  /** Ended for good. One that a newer version of the job may open again does not count. */
+  readonly last: KnownExecution | null
+  readonly running: KnownExecution | null
+  /** Waits for its next attempt. */
+  readonly retrying: KnownExecution | null
+}
+
+/** What is known of the fire times that the scheduler has handed over. */
+export interface HandedOver {
+  /** The earliest one after `last` whose execution has not started. */
+  readonly waitingAt: number | null
+  /** The newest one. */
+  readonly newestAt: number | null
+}
+
+export const noExecutions: KnownExecutions & HandedOver = {
+  last: null,
+  running: null,
+  retrying: null,
+  waitingAt: null,
+  newestAt: null,
+}
+
 /** What a job's status is derived from. Times are epoch milliseconds. */
-export interface Standing {
+export interface Standing extends KnownExecutions {
   readonly state: JobState
   /** The scheduler has been told of the newest version (its relay has published it). */
   readonly told: boolean
   /** Of a one-shot, else null. */
   readonly runAt: number | null
-  /** The newest execution, by fire time. */
-  readonly newest: { readonly status: ExecutionStatus; readonly fireAt: number } | null
 }
 
-const waitingStatuses: ReadonlySet<ExecutionStatus> = new Set(['SCHEDULED', 'RUNNING', 'RETRYING'])
-
-/** Neither waiting to run nor running. */
-function isOver(status: ExecutionStatus): boolean {
-  return !waitingStatuses.has(status)
+function isNewer(one: KnownExecution, other: KnownExecution): boolean {
+  return one.fireAt === other.fireAt ? one.id > other.id : one.fireAt > other.fireAt
 }
 
-/**
- * The execution whose word is the job's. A one-shot that was triggered by hand before its time is still to come, so
- * only what was due at its time or later speaks for it.
- */
-function spokesman({ runAt, newest }: Standing): ExecutionStatus | null {
-  return newest && (runAt === null || newest.fireAt >= runAt) ? newest.status : null
+/** A one-shot that was triggered by hand before its time is still to come: only what was due at its time or later counts. */
+function countsFor(runAt: number | null, one: KnownExecution | null): one is KnownExecution {
+  return one !== null && (runAt === null || one.fireAt >= runAt)
 }
 
 /** The job's word in the API: the row "status" of api.md, Resources. */
-export function deriveStatus(standing: Standing): JobStatusWord {
-  if (standing.state === 'paused') return 'PAUSED'
-  if (standing.state === 'cancelled' || standing.state === 'deleted') return 'CANCELLED'
-  if (!standing.told) return 'CREATED'
-  return spokesman(standing) ?? 'SCHEDULED'
+export function deriveStatus({ state, told, runAt, last, running, retrying }: Standing): JobStatusWord {
+  if (state === 'paused') return 'PAUSED'
+  if (state === 'cancelled' || state === 'deleted') return 'CANCELLED'
+  if (!told) return 'CREATED'
+  if (running) return 'RUNNING'
+  if (retrying && (!last || isNewer(retrying, last))) return 'RETRYING'
+  return countsFor(runAt, last) ? last.status : 'SCHEDULED'
 }
 
 /** `completed` is derived: a one-shot whose execution is over. A deleted job is not shown at all. */
-export function deriveState(standing: Standing): ShownJobState {
-  if (standing.state === 'paused') return 'paused'
-  if (standing.state !== 'active') return 'cancelled'
-  const word = standing.runAt === null ? null : spokesman(standing)
-  return word && isOver(word) ? 'completed' : 'active'
+export function deriveState({ state, runAt, last, running, retrying }: Standing): ShownJobState {
+  if (state === 'paused') return 'paused'
+  if (state !== 'active') return 'cancelled'
+  if (runAt === null || !countsFor(runAt, last)) return 'active'
+  return countsFor(runAt, running) || countsFor(runAt, retrying) ? 'active' : 'completed'
 }
 
-/** `next`: the first fire time after now of a recurring schedule. A one-shot that is due shows its time until it runs. */
+/**
+ * The next fire time that has not started. `next` answers the first one of a recurring schedule after a time. The
+ * scheduler never goes back behind what it has handed over, so that counts like the clock: a clock that was set back
+ * promises no fire time twice.
+ */
 export function deriveNextRunAt(
   schedule: ScheduleSpec,
   standing: Standing,
+  { waitingAt, newestAt }: HandedOver,
   now: number,
-  next: () => number | null,
+  next: (after: number) => number | null,
 ): number | null {
   if (standing.state !== 'active' || schedule.kind === 'manual') return null
-  if (schedule.kind !== 'once') return next()
-  return schedule.runAt > now || spokesman(standing) === null ? schedule.runAt : null
+  if (schedule.kind !== 'once') return waitingAt ?? next(Math.max(now, newestAt ?? now))
+  const { last, running, retrying } = standing
+  const hasStarted = [last, running, retrying].some((one) => countsFor(schedule.runAt, one))
+  return hasStarted ? null : schedule.runAt
 }
 
 /** How many executions in a row have failed, newest first; those that never ran, or still do, are passed over. */

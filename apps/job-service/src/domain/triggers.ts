@@ -1,6 +1,6 @@
 import { isRefusal, type JobExecuteMessage, type Refusal, refusal } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
-import { type Execution, triggerCommand, triggeredExecution, triggerId } from './execution.ts'
+import { triggerCommand, triggeredExecution, triggerId, type WholeExecution } from './execution.ts'
 import { checkTrigger } from './job.ts'
 import { type Jobs, noTypesYet } from './jobs.ts'
 import type { CommandSender, ExecutionStore, StoredJob, TypeList } from './ports.ts'
@@ -36,7 +36,7 @@ const keepsChanging = refusal('conflict', 'the job changed again and again meanw
 const triggerTries = 5
 
 /** Runs a job now, once: the answer comes when the execution is durable, and its command is on its way then. */
-export type TriggerUseCase = (request: TriggerJob) => Promise<Execution | Refusal>
+export type TriggerUseCase = (request: TriggerJob) => Promise<WholeExecution | Refusal>
 
 /**
  * The hot path of triggers: one write, no read. Jobs are remembered from their last trigger, and the write itself checks
@@ -58,7 +58,15 @@ export function createTrigger(context: TriggersContext): TriggerUseCase {
       const plannedAt = clock.now()
       const command = triggerCommand(job, { executionId, plannedAt, params })
       const nextSendAt = plannedAt + context.resendMs
-      if (await executions.insertTrigger({ job: job.handle, command, reason: reason ?? null, nextSendAt })) {
+      if (
+        await executions.insertTrigger({
+          job: job.handle,
+          command,
+          hasOwnParams: params !== undefined,
+          reason: reason ?? null,
+          nextSendAt,
+        })
+      ) {
         remembered.set(memory, job)
         context.onCreated(command)
         sender.send(command)

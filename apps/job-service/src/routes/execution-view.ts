@@ -1,8 +1,25 @@
-import { type ExecutionStatus, type ExecutionView, toWireTime } from '@belfry/contracts'
-import type { Execution } from '../domain/execution.ts'
+import { type ExecutionStatus, type ExecutionView, type ListedExecutionView, toWireTime } from '@belfry/contracts'
+import type { Clock } from '@belfry/service'
+import { type Execution, type WholeExecution, waitsForSlot } from '../domain/execution.ts'
 
-/** How an execution looks in answers. */
-export function viewExecution(execution: Execution): ExecutionView {
+/** How executions look in answers. */
+export interface ExecutionViews {
+  whole(execution: WholeExecution): ExecutionView
+  /** With params and result where they were read. */
+  listed(execution: Execution): ListedExecutionView
+}
+
+/** `slotWaitMs`: how long after its time an execution that has not started counts as waiting for a slot. */
+export function createExecutionViews({ clock, slotWaitMs }: { clock: Clock; slotWaitMs: number }): ExecutionViews {
+  const listed = (execution: Execution) =>
+    viewExecution(execution, waitsForSlot(execution, clock.now(), slotWaitMs) ? 'slot' : null)
+  return {
+    listed,
+    whole: (execution) => ({ ...listed(execution), params: execution.params, result: execution.result }),
+  }
+}
+
+function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingFor']): ListedExecutionView {
   const { id, jobId, jobName, jobType, ownerId, status, fireAt, detail } = execution
   const { startedAt, endedAt } = detail.timeline
   const isWaiting = status === 'SCHEDULED' || status === 'RETRYING'
@@ -14,6 +31,7 @@ export function viewExecution(execution: Execution): ExecutionView {
     jobVersion: execution.version,
     ownerId,
     status,
+    waitingFor,
     cause: detail.cause,
     reason: execution.reason,
     fireAt: toWireTime(fireAt),
@@ -23,7 +41,8 @@ export function viewExecution(execution: Execution): ExecutionView {
     durationMs: startedAt === null || endedAt === null ? null : endedAt - startedAt,
     latenessMs: startedAt === null ? null : startedAt - fireAt,
     attempts: viewAttempts(execution),
-    result: detail.result,
+    ...(execution.params && { params: execution.params }),
+    result: execution.result,
     error: detail.error,
     artifacts: detail.artifacts,
     blockedBy: detail.blockedBy,

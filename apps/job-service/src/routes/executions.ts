@@ -1,27 +1,27 @@
 import {
+  deadLettersQuery,
   executionId,
   executionsQuery,
   executionView,
   isRefusal,
+  listedExecutionView,
   pageOf,
-  pageQuery,
-  type Refusal,
   triggerBody,
 } from '@belfry/contracts'
 import type { HttpApp, WithIdempotency } from '@belfry/http'
-import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import type { Execution } from '../domain/execution.ts'
-import { type Lists, noSuchExecution, type PageRequest, type Rows } from '../domain/lists.ts'
+import { type Lists, noSuchExecution, type PageRequest } from '../domain/lists.ts'
 import type { ExecutionStore } from '../domain/ports.ts'
 import type { TriggerUseCase } from '../domain/triggers.ts'
-import { viewExecution } from './execution-view.ts'
+import type { ExecutionViews } from './execution-view.ts'
 import { jobParams } from './jobs.ts'
-import { answerRows, readPage } from './pages.ts'
+import type { Pages } from './pages.ts'
 
 export interface ExecutionRoutes {
   readonly lists: Lists
   readonly executions: ExecutionStore
+  readonly views: ExecutionViews
+  readonly pages: Pages
   readonly trigger: TriggerUseCase
   readonly once: WithIdempotency
 }
@@ -29,22 +29,14 @@ export interface ExecutionRoutes {
 const tags = ['executions']
 const reads = { access: 'viewer' } as const
 const executionPlace = z.tuple([z.int().nonnegative(), z.int().nonnegative()])
-const page = { 200: pageOf(executionView) }
+const page = { 200: pageOf(listedExecutionView) }
 
 /** Executions: triggers make them, lists and `/executions/:id` show them, `/dead-letters` those that failed. */
-export function mountExecutions(app: HttpApp, { lists, executions, trigger, once }: ExecutionRoutes): void {
-  const sendTo = (reply: FastifyReply) => (rows: Rows<Execution> | Refusal) =>
-    isRefusal(rows) ? reply.refuse(rows) : reply.send(answerRows(reply, rows, viewExecution))
-
-  /** One page of a list, or the refusal of its cursor. */
-  const list = async (
-    reply: FastifyReply,
-    query: { limit: number; cursor?: string | undefined },
-    find: (page: PageRequest) => Promise<Rows<Execution> | Refusal>,
-  ) => {
-    const asked = readPage(query, executionPlace)
-    return sendTo(reply)(isRefusal(asked) ? asked : await find(asked))
-  }
+export function mountExecutions(
+  app: HttpApp,
+  { lists, executions, views, pages, trigger, once }: ExecutionRoutes,
+): void {
+  const shown = { places: executionPlace, view: views.listed }
 
   const triggers = {
     tags,
@@ -60,7 +52,7 @@ export function mountExecutions(app: HttpApp, { lists, executions, trigger, once
       const execution = await trigger(asked)
       if (isRefusal(execution)) return execution
       const headers = { location: `/executions/${execution.id}` }
-      return { status: 202, headers, body: viewExecution(execution) }
+      return { status: 202, headers, body: views.whole(execution) }
     }),
   )
 
@@ -72,14 +64,18 @@ export function mountExecutions(app: HttpApp, { lists, executions, trigger, once
     response: page,
   }
   app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) => {
-    const job = { ownerId: request.caller.userId, ref: request.params.id }
-    return list(reply, request.query, (asked) => lists.listExecutionsOf(job, request.query, asked))
+    const { query } = request
+    const { userId } = request.caller
+    const job = { ownerId: userId, ref: request.params.id }
+    return pages.answer(reply, { ...shown, userId, query, find: (asked) => lists.listExecutionsOf(job, query, asked) })
   })
 
   const all = { tags, summary: 'Executions, newest first', querystring: executionsQuery, response: page }
   app.get('/executions', { schema: all, config: reads }, (request, reply) => {
-    const scope = { ownerId: request.caller.userId }
-    return list(reply, request.query, (asked) => lists.listExecutions(scope, request.query, asked))
+    const { query } = request
+    const { userId } = request.caller
+    const find = (asked: PageRequest) => lists.listExecutions({ ownerId: userId }, query, asked)
+    return pages.answer(reply, { ...shown, userId, query, find })
   })
 
   const one = {
@@ -90,17 +86,19 @@ export function mountExecutions(app: HttpApp, { lists, executions, trigger, once
   }
   app.get('/executions/:id', { schema: one, config: reads }, async (request, reply) => {
     const found = await executions.find(request.caller.userId, request.params.id)
-    return found ? viewExecution(found) : reply.refuse(noSuchExecution)
+    return found ? views.whole(found) : reply.refuse(noSuchExecution)
   })
 
   const deadLetters = {
     tags,
     summary: 'Executions that failed for good, newest first',
-    querystring: pageQuery,
+    querystring: deadLettersQuery,
     response: page,
   }
   app.get('/dead-letters', { schema: deadLetters, config: reads }, (request, reply) => {
-    const scope = { ownerId: request.caller.userId, failed: true } as const
-    return list(reply, request.query, (asked) => lists.listExecutions(scope, {}, asked))
+    const { query } = request
+    const { userId } = request.caller
+    const scope = { ownerId: userId, failed: true } as const
+    return pages.answer(reply, { ...shown, userId, query, find: (asked) => lists.listExecutions(scope, {}, asked) })
   })
 }

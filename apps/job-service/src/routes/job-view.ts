@@ -4,6 +4,7 @@ import {
   formatDuration,
   type JobStatusView,
   type JobView,
+  type ListedJobView,
   toWireTime,
 } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
@@ -11,8 +12,15 @@ import { localText } from '@belfry/time'
 import type { NextFireTimes } from '../domain/fire-times.ts'
 import type { FencedJob } from '../domain/jobs.ts'
 import type { JobInDetail } from '../domain/lists.ts'
-import type { ExecutionGlance, StoredJob } from '../domain/ports.ts'
-import { countFailuresInRow, deriveNextRunAt, deriveState, deriveStatus, type Standing } from '../domain/status.ts'
+import type { ListedJob, StoredJob } from '../domain/ports.ts'
+import {
+  countFailuresInRow,
+  deriveNextRunAt,
+  deriveState,
+  deriveStatus,
+  type KnownExecution,
+  type Standing,
+} from '../domain/status.ts'
 
 export interface ViewContext {
   readonly clock: Clock
@@ -24,19 +32,19 @@ export interface ViewContext {
 /** How jobs look in answers. */
 export interface JobViews {
   job(job: StoredJob): JobView
+  /** With params where they were read. */
+  listed(job: ListedJob): ListedJobView
   fenced(fenced: FencedJob): FencedJobView
   status(detail: JobInDetail): JobStatusView
 }
 
 export function createJobViews({ clock, fireTimes, timezone }: ViewContext): JobViews {
-  const nextRunAt = (job: StoredJob, standing: Standing) => {
-    const now = clock.now()
-    return deriveNextRunAt(job.spec.schedule, standing, now, () => fireTimes.next(job, now))
-  }
+  const nextRunAt = (job: ListedJob, standing: Standing) =>
+    deriveNextRunAt(job.spec.schedule, standing, job.known, clock.now(), (after) => fireTimes.next(job, after))
 
-  const viewJob = (job: StoredJob): JobView => {
+  const viewJob = (job: ListedJob): ListedJobView => {
     const { schedule, policy } = job.spec
-    const standing = standingOf(job, job.newest)
+    const standing = standingOf(job)
     const next = nextRunAt(job, standing)
     const zone = schedule.kind === 'cron' ? schedule.timezone : timezone
     return {
@@ -57,7 +65,7 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
       tags: job.spec.tags,
       nextRunAt: toWireTime(next),
       nextRunLocal: next === null ? null : localText(next, zone),
-      lastExecution: job.newest && viewSummary(job.newest),
+      lastExecution: viewSummary(job.known.last),
       ownerId: job.ownerId,
       createdAt: toWireTime(job.createdAt),
       updatedAt: toWireTime(job.changedAt),
@@ -66,13 +74,14 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
     }
   }
 
+  const whole = (job: StoredJob): JobView => ({ ...viewJob(job), params: job.spec.params })
+
   return {
-    job: viewJob,
-    fenced: ({ job, inFlight, effective }) => ({ ...viewJob(job), inFlight: [...inFlight], effective }),
+    job: whole,
+    listed: viewJob,
+    fenced: ({ job, inFlight, effective }) => ({ ...whole(job), inFlight: [...inFlight], effective }),
     status({ job, recent }) {
-      const [newest = null] = recent
-      const standing = standingOf(job, newest)
-      const current = recent.find(({ status }) => status === 'RUNNING' || status === 'RETRYING')
+      const standing = standingOf(job)
       return {
         jobId: job.id,
         key: job.key,
@@ -80,8 +89,8 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
         status: deriveStatus(standing),
         state: deriveState(standing),
         nextRunAt: toWireTime(nextRunAt(job, standing)),
-        lastExecution: newest && viewSummary(newest),
-        currentExecution: current ? viewSummary(current) : null,
+        lastExecution: viewSummary(job.known.last),
+        currentExecution: viewSummary(job.known.running),
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
         links: linksOf(job.id),
       }
@@ -89,25 +98,25 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
   }
 }
 
-function standingOf({ state, told, spec }: StoredJob, newest: Standing['newest']): Standing {
+function standingOf({ state, told, spec, known }: ListedJob): Standing {
   const { schedule } = spec
-  return { state, told, runAt: schedule.kind === 'once' ? schedule.runAt : null, newest }
+  return { ...known, state, told, runAt: schedule.kind === 'once' ? schedule.runAt : null }
 }
 
-function viewSchedule({ spec: { schedule } }: StoredJob, timezone: string): JobView['schedule'] {
+function viewSchedule({ spec: { schedule } }: ListedJob, timezone: string): JobView['schedule'] {
   if (schedule.kind === 'cron') return { cron: schedule.cron, timezone: schedule.timezone }
   if (schedule.kind !== 'interval') return null
   return { every: formatDuration(schedule.everyMs), anchorAt: toWireTime(schedule.anchorAt), timezone }
 }
 
-function viewRetry({ spec }: StoredJob): JobView['retry'] {
+function viewRetry({ spec }: ListedJob): JobView['retry'] {
   const { maxRetries, backoff, delayMs, factor, maxDelayMs, jitter } = spec.policy.retry
   return { maxRetries, backoff, delay: formatDuration(delayMs), factor, maxDelay: formatDuration(maxDelayMs), jitter }
 }
 
-type Summarised = Pick<ExecutionGlance, 'id' | 'status' | 'fireAt' | 'endedAt'>
-
-function viewSummary({ id, status, fireAt, endedAt }: Summarised): ExecutionSummary {
+function viewSummary(known: KnownExecution | null): ExecutionSummary | null {
+  if (known === null) return null
+  const { id, status, fireAt, endedAt } = known
   return { id, status, fireAt: toWireTime(fireAt), endedAt: toWireTime(endedAt) }
 }
 

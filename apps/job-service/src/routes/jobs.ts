@@ -1,18 +1,28 @@
-import { fencedJobView, isRefusal, jobRef, jobStatusView, jobsQuery, jobView, pageOf } from '@belfry/contracts'
+import {
+  fencedJobView,
+  isRefusal,
+  jobRef,
+  jobStatusView,
+  jobsQuery,
+  jobView,
+  listedJobView,
+  pageOf,
+} from '@belfry/contracts'
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
 import type { Jobs } from '../domain/jobs.ts'
-import type { Lists } from '../domain/lists.ts'
+import type { Lists, PageRequest } from '../domain/lists.ts'
 import type { StoredJob } from '../domain/ports.ts'
 import { createBody, putBody } from './job-body.ts'
 import type { JobViews } from './job-view.ts'
-import { answerRows, readPage } from './pages.ts'
+import type { Pages } from './pages.ts'
 
 export interface JobRoutes {
   readonly jobs: Jobs
   readonly lists: Lists
   readonly views: JobViews
+  readonly pages: Pages
   readonly ids: Ids
   readonly once: WithIdempotency
 }
@@ -25,7 +35,7 @@ const changes = { access: 'user' } as const
 const jobPlace = z.tuple([z.int().nonnegative()])
 
 /** `/jobs`: create, read, cancel. */
-export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRoutes): void {
+export function mountJobs(app: HttpApp, { jobs, lists, views, pages, ids, once }: JobRoutes): void {
   const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
 
   const create = { tags, summary: 'Create a job', body: createBody, response: { 201: jobView } }
@@ -40,23 +50,28 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, ids, once }: JobRo
   // the other routes: OpenAPI takes `/jobs/{key}` beside `/jobs/{id}` for the same path twice.
   const put = {
     tags,
-    summary: 'Create a job under a key',
+    summary: 'Create a job under a key; the same body again changes nothing',
     params: z.object({ id: z.string() }),
     body: putBody,
-    response: { 201: jobView },
+    response: { 200: jobView, 201: jobView },
   }
   app.put('/jobs/:id', { schema: put, config: changes }, async (request, reply) => {
     const { id: key } = request.params
-    const job = await jobs.put({ ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
-    return isRefusal(job) ? reply.refuse(job) : reply.code(201).headers(headersOf(job)).send(views.job(job))
+    const put = await jobs.put({ ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
+    if (isRefusal(put)) return reply.refuse(put)
+    const { job, isNew } = put
+    return reply
+      .code(isNew ? 201 : 200)
+      .headers(headersOf(job))
+      .send(views.job(job))
   })
 
-  const list = { tags, summary: 'Jobs, newest first', querystring: jobsQuery, response: { 200: pageOf(jobView) } }
+  const list = { tags, summary: 'Jobs, newest first', querystring: jobsQuery, response: { 200: pageOf(listedJobView) } }
   app.get('/jobs', { schema: list, config: reads }, async (request, reply) => {
-    const { status, jobType, q } = request.query
-    const page = readPage(request.query, jobPlace)
-    if (isRefusal(page)) return reply.refuse(page)
-    return answerRows(reply, await lists.listJobs(request.caller.userId, { status, jobType, q }, page), views.job)
+    const { query } = request
+    const { userId } = request.caller
+    const find = (page: PageRequest) => lists.listJobs(userId, query, page)
+    return pages.answer(reply, { userId, query, places: jobPlace, find, view: views.listed })
   })
 
   const read = { tags, summary: 'A job, by id or key', params: jobParams, response: { 200: jobView } }

@@ -36,6 +36,7 @@ describe('the body of a job', () => {
         timeoutMs: 3_600_000,
         onLostLease: 'rerun',
       },
+      isOverlapSet: false,
       priority: 5,
       tags: [],
     })
@@ -89,6 +90,8 @@ describe('the body of a job', () => {
     expect(specOf({ delay: '1m' }).policy.overlap).toEqual({ policy: 'allow', limit: 1 })
     const overlap = { policy: 'allow', limit: 4 }
     expect(specOf({ schedule: '@hourly', overlap }).policy.overlap).toEqual(overlap)
+    expect(specOf({ schedule: '@hourly', overlap: { policy: 'skip' } }).isOverlapSet).toBe(true)
+    expect(specOf({ schedule: '@hourly' }).isOverlapSet).toBe(false)
   })
 
   it("takes the timeout from the body, else from the job's type", () => {

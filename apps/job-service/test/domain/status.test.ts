@@ -1,4 +1,4 @@
-import { executionStatuses, type JobState } from '@belfry/contracts'
+import { type ExecutionStatus, executionStatuses, type JobState } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -6,25 +6,59 @@ import {
   deriveNextRunAt,
   deriveState,
   deriveStatus,
+  type HandedOver,
+  noExecutions,
   type Standing,
 } from '../../src/domain/status.ts'
 import { monday } from '../fixtures.ts'
 
-const active: Standing = { state: 'active', told: true, runAt: null, newest: null }
-const ran = (status: (typeof executionStatuses)[number], fireAt = monday) => ({ newest: { status, fireAt } })
+const active: Standing = { state: 'active', told: true, runAt: null, ...noExecutions }
+const known = (status: ExecutionStatus, fireAt = monday, id = `exe-${fireAt}`) => ({
+  id,
+  fireAt,
+  status,
+  endedAt: null,
+})
+const last = (status: ExecutionStatus, fireAt?: number, id?: string) => ({ last: known(status, fireAt, id) })
+const running = (fireAt?: number) => ({ running: known('RUNNING', fireAt) })
+const retrying = (fireAt?: number, id?: string) => ({ retrying: known('RETRYING', fireAt, id) })
 
 describe('the status of a job', () => {
   it.each<[string, Standing, string]>([
-    ['CREATED until the scheduler has been told', { ...active, told: false }, 'CREATED'],
+    ['CREATED until the scheduler has been told', { ...active, told: false, ...last('FAILED') }, 'CREATED'],
     ['SCHEDULED before anything ran', active, 'SCHEDULED'],
-    ['the word of the newest execution', { ...active, ...ran('RETRYING') }, 'RETRYING'],
-    ['the word of a one-shot that ran', { ...active, runAt: monday, ...ran('SUCCESS') }, 'SUCCESS'],
+    ['the outcome of the newest that has ended', { ...active, ...last('FAILED') }, 'FAILED'],
+    ['RUNNING when one runs, whatever else is newer', { ...active, ...running(monday - 9), ...retrying() }, 'RUNNING'],
+    ['RUNNING when an older one runs', { ...active, ...running(monday - 9), ...last('FAILED') }, 'RUNNING'],
+    [
+      'RETRYING when the newest waits for a retry',
+      { ...active, ...retrying(), ...last('FAILED', monday - 9) },
+      'RETRYING',
+    ],
+    ['RETRYING when nothing has ended yet', { ...active, ...retrying() }, 'RETRYING'],
+    [
+      'the outcome when one before it waits for a retry',
+      { ...active, ...retrying(monday - 9), ...last('SUCCESS') },
+      'SUCCESS',
+    ],
+    [
+      'by id at the same fire time: the retry',
+      { ...active, ...retrying(monday, 'exe-b'), ...last('SUCCESS', monday, 'exe-a') },
+      'RETRYING',
+    ],
+    [
+      'by id at the same fire time: the end',
+      { ...active, ...retrying(monday, 'exe-a'), ...last('LOST', monday, 'exe-b') },
+      'LOST',
+    ],
+    ['the outcome of a one-shot that ran', { ...active, runAt: monday, ...last('SUCCESS') }, 'SUCCESS'],
     [
       'SCHEDULED for a one-shot that was only triggered by hand',
-      { ...active, runAt: monday + 1, ...ran('SUCCESS') },
+      { ...active, runAt: monday + 1, ...last('SUCCESS') },
       'SCHEDULED',
     ],
-    ['PAUSED, whatever ran', { ...active, state: 'paused', ...ran('RUNNING') }, 'PAUSED'],
+    ['RUNNING for a one-shot while that trigger runs', { ...active, runAt: monday + 1, ...running() }, 'RUNNING'],
+    ['PAUSED, whatever runs', { ...active, state: 'paused', ...running() }, 'PAUSED'],
     ['CANCELLED, even when nobody has been told yet', { ...active, state: 'cancelled', told: false }, 'CANCELLED'],
   ])('is %s', (_name, standing, status) => {
     expect(deriveStatus(standing)).toBe(status)
@@ -33,13 +67,18 @@ describe('the status of a job', () => {
 
 describe('the state of a job', () => {
   it.each<[string, Standing, string]>([
-    ['completed once its one-shot is over', { ...active, runAt: monday, ...ran('FAILED') }, 'completed'],
-    ['active while its one-shot retries', { ...active, runAt: monday, ...ran('RETRYING') }, 'active'],
-    ['active while its one-shot is to come', { ...active, runAt: monday + 1, ...ran('SUCCESS') }, 'active'],
-    ['active for ever when it recurs', { ...active, ...ran('SUCCESS') }, 'active'],
+    ['completed once its one-shot is over', { ...active, runAt: monday, ...last('FAILED') }, 'completed'],
+    ['active while its one-shot retries', { ...active, runAt: monday, ...retrying() }, 'active'],
+    [
+      'active while its one-shot runs',
+      { ...active, runAt: monday, ...running(), ...last('SUCCESS', monday + 5) },
+      'active',
+    ],
+    ['active while its one-shot is to come', { ...active, runAt: monday + 1, ...last('SUCCESS') }, 'active'],
+    ['active for ever when it recurs', { ...active, ...last('SUCCESS') }, 'active'],
     [
       'cancelled, also when its one-shot is over',
-      { ...active, state: 'cancelled', runAt: monday, ...ran('SUCCESS') },
+      { ...active, state: 'cancelled', runAt: monday, ...last('SUCCESS') },
       'cancelled',
     ],
   ])('is %s', (_name, standing, state) => {
@@ -49,28 +88,44 @@ describe('the state of a job', () => {
 
 describe('the next run of a job', () => {
   const recurring = { kind: 'cron', cron: '* * * * *', timezone: 'UTC' } as const
-  const once = (runAt: number) => ({ schedule: { kind: 'once', runAt } as const, standing: { ...active, runAt } })
-  const never = () => null
+  const minute = 60_000
+  const nextMinute = (after: number) => Math.floor(after / minute) * minute + minute
+  const nextOf = (handedOver: Partial<HandedOver>, now = monday, standing = active) =>
+    deriveNextRunAt(recurring, standing, { ...noExecutions, ...handedOver }, now, nextMinute)
+  const nextOfOnce = (runAt: number, more: Partial<Standing>, now = monday) =>
+    deriveNextRunAt({ kind: 'once', runAt }, { ...active, runAt, ...more }, noExecutions, now, () => null)
 
   it('is what its schedule says', () => {
-    expect(deriveNextRunAt(recurring, active, monday, () => monday + 60_000)).toBe(monday + 60_000)
-    expect(deriveNextRunAt({ kind: 'manual' }, active, monday, never)).toBeNull()
+    expect(nextOf({})).toBe(monday + minute)
+    expect(deriveNextRunAt({ kind: 'manual' }, active, noExecutions, monday, () => null)).toBeNull()
   })
 
-  it('is the time of a one-shot until that has run, also when it is late', () => {
-    const early = once(monday + 5)
-    expect(deriveNextRunAt(early.schedule, { ...early.standing, ...ran('SCHEDULED', monday + 5) }, monday, never)).toBe(
-      monday + 5,
-    )
-    const late = once(monday - 5)
-    expect(deriveNextRunAt(late.schedule, late.standing, monday, never)).toBe(monday - 5)
-    expect(
-      deriveNextRunAt(late.schedule, { ...late.standing, ...ran('RUNNING', monday - 5) }, monday, never),
-    ).toBeNull()
+  it('is the fire time that was handed over and has not started, also when it is late', () => {
+    const newestAt = monday + minute
+    expect(nextOf({ waitingAt: newestAt, newestAt })).toBe(newestAt)
+    expect(nextOf({ waitingAt: monday - minute, newestAt })).toBe(monday - minute)
+  })
+
+  it('is the one after those that were handed over, once all of them have started', () => {
+    expect(nextOf({ newestAt: monday })).toBe(monday + minute)
+    expect(nextOf({ newestAt: monday + minute })).toBe(monday + 2 * minute)
+  })
+
+  it('is the one of the scheduler although the clock was set back', () => {
+    expect(nextOf({ newestAt: monday }, monday - 60 * minute)).toBe(monday + minute)
+  })
+
+  it('is the time of a one-shot until that has started, also when it is late', () => {
+    expect(nextOfOnce(monday + 5, {})).toBe(monday + 5)
+    expect(nextOfOnce(monday - 5, {})).toBe(monday - 5)
+    expect(nextOfOnce(monday + 5, last('SUCCESS', monday))).toBe(monday + 5)
+    for (const more of [running(), retrying(), last('FAILED')]) expect(nextOfOnce(monday, more)).toBeNull()
+    // Also when the clock was set back after it.
+    expect(nextOfOnce(monday, last('SUCCESS'), monday - minute)).toBeNull()
   })
 
   it.each<JobState>(['paused', 'cancelled', 'deleted'])('is none while the job is %s', (state) => {
-    expect(deriveNextRunAt(recurring, { ...active, state }, monday, () => monday)).toBeNull()
+    expect(nextOf({ waitingAt: monday, newestAt: monday }, monday, { ...active, state })).toBeNull()
   })
 })
 

@@ -32,4 +32,13 @@ describe('with a million rows', () => {
       expect(slow, sql).toEqual([])
     }
   })
+
+  it('what runs of a job is found by the index of what is at work, not among all its executions', () => {
+    const asking = [...plansOf()].filter(([sql]) => sql.includes('status = 1'))
+    expect(asking.length).toBeGreaterThan(3)
+    for (const [sql, steps] of asking) {
+      const found = steps.filter((step) => step.includes('executionsAtWork (jobNo=? AND status=?)'))
+      expect(found.length, sql).toBe(2)
+    }
+  })
 })

@@ -24,6 +24,7 @@ export function createSqliteUsers(db: Database): UserStore {
     ON CONFLICT (folded_name) DO NOTHING RETURNING n`)
   const byName = db.statement(`SELECT ${columns} FROM users WHERE folded_name = ?`)
   const byId = db.statement(`SELECT ${columns} FROM users WHERE id = ?`)
+  const first = db.statement(`SELECT ${columns} FROM users ORDER BY n LIMIT 1`)
   const countWrong = db.statement('UPDATE users SET wrong_guesses = wrong_guesses + 1, last_wrong_at = ? WHERE id = ?')
   const clearWrong = db.statement('UPDATE users SET wrong_guesses = 0, last_wrong_at = 0 WHERE id = ?')
 
@@ -41,6 +42,10 @@ export function createSqliteUsers(db: Database): UserStore {
     },
     byName: (foldedName) => one(byName, foldedName),
     byId: (id) => one(byId, id),
+    async first() {
+      const [row] = await db.read(first, [])
+      return row && userOf(row)
+    },
     async countWrong(id, at) {
       await db.write('users.countWrong', [{ statement: countWrong, params: [at, id] }])
     },

@@ -6,15 +6,24 @@ import {
   type JobStatusMessage,
 } from '@belfry/contracts'
 import type { SqlRow } from '@belfry/storage'
-import { type Execution, type ExecutionDetail, plannedDetail, statusOf } from '../../domain/execution.ts'
+import {
+  type Execution,
+  type ExecutionDetail,
+  plannedDetail,
+  type SummaryUpdate,
+  statusOf,
+} from '../../domain/execution.ts'
 import type { DueSend, ExecutionGlance, Trigger } from '../../domain/ports.ts'
 
 const statusAt = (place: number): ExecutionStatus => executionStatuses[place] as ExecutionStatus
 const placeOf = (message: JobStatusMessage): number => executionStatuses.indexOf(statusOf(message))
 
-/** The columns that `readExecution` reads, with the tables under the names e (executions), j (jobs), o (owners). */
+/**
+ * The columns that `readExecution` reads, with the tables under the names e (executions), j (jobs), o (owners). The first
+ * two parameters say whether params and result are read (1 or 0). An execution without params of its own has its job's.
+ */
 export const executionColumns = `e.id, j.id, j.name, o.id, e.jobType, e.version, e.fireAt, e.seq, e.status, e.reason,
-  e.body`
+  e.body, ?2, iif(?2, e.result, NULL), iif(?1, coalesce(e.params, j.params), NULL)`
 type ExecutionRow = [
   id: string,
   jobId: string,
@@ -27,31 +36,44 @@ type ExecutionRow = [
   status: number,
   reason: string | null,
   body: string,
+  withResult: number,
+  result: string | null,
+  params: string | null,
 ]
 
 /** What `body` holds at seq 0: the command without what is a column. Later it is an `ExecutionDetail`. */
-type CommandBody = Pick<JobExecuteMessage, 'cause' | 'plannedAt' | 'expiresAt' | 'priority' | 'policy' | 'params'>
+type CommandBody = Pick<JobExecuteMessage, 'cause' | 'plannedAt' | 'expiresAt' | 'priority' | 'policy'>
 
 export function readExecution(columns: SqlRow): Execution {
-  const [id, jobId, jobName, ownerId, jobType, version, fireAt, seq, status, reason, body] =
+  const [id, jobId, jobName, ownerId, jobType, version, fireAt, seq, status, reason, body, ...long] =
     columns as unknown as ExecutionRow
   const stored: unknown = JSON.parse(body)
   const detail = seq === 0 ? plannedDetail((stored as CommandBody).plannedAt) : (stored as ExecutionDetail)
-  return { id, jobId, jobName, ownerId, jobType, version, fireAt, seq, status: statusAt(status), reason, detail }
+  const about = { id, jobId, jobName, ownerId, jobType, version, fireAt, seq, status: statusAt(status), reason, detail }
+  const [withResult, result, params] = long
+  return {
+    ...about,
+    ...(params === null ? {} : { params: JSON.parse(params) }),
+    ...(withResult ? { result: result === null ? null : JSON.parse(result) } : {}),
+  }
 }
 
-export const glanceColumns = 'n, id, jobType, fireAt, status, endedAt'
+/** The last one is what reading the row costs, bytes: with params and result where the first two parameters are 1. */
+export const glanceColumns = `n, id, jobType, fireAt, status, endedAt, octet_length(body)
+  + iif(?1, coalesce(octet_length(params), (SELECT octet_length(j.params) FROM jobs j WHERE j.n = jobNo)), 0)
+  + iif(?2, coalesce(octet_length(result), 0), 0)`
 
 export function readGlance(columns: SqlRow): ExecutionGlance {
-  const [handle, id, jobType, fireAt, status, endedAt] = columns as [
+  const [handle, id, jobType, fireAt, status, endedAt, bytes] = columns as [
     number,
     string,
     string,
     number,
     number,
     number | null,
+    number,
   ]
-  return { handle, place: [fireAt, handle], id, jobType, fireAt, status: statusAt(status), endedAt }
+  return { handle, place: [fireAt, handle], bytes, id, jobType, fireAt, status: statusAt(status), endedAt }
 }
 
 /** Texts of a version's params and policy: many triggers share the job's objects (performance.md, 0.73 -> 0.15 µs). */
@@ -66,11 +88,12 @@ function textOf(value: object): string {
 }
 
 /** What a trigger's insert takes, in its order. */
-export function triggerParams({ job, command, reason, nextSendAt }: Trigger): SqlRow {
+export function triggerParams({ job, command, hasOwnParams, reason, nextSendAt }: Trigger): SqlRow {
   const { cause, plannedAt, expiresAt, priority, policy, params } = command
   const head = JSON.stringify({ cause, plannedAt, expiresAt, priority })
-  const body = `${head.slice(0, -1)},"policy":${textOf(policy)},"params":${textOf(params)}}`
-  return [command.executionId, command.fireAt, nextSendAt, command.jobType, reason, body, job, command.version]
+  const body = `${head.slice(0, -1)},"policy":${textOf(policy)}}`
+  const about = [command.executionId, command.fireAt, nextSendAt, command.jobType, reason, body]
+  return [...about, job, command.version, hasOwnParams ? 1 : 0, textOf(params)]
 }
 
 /** What the insert of a copy takes, in its order. */
@@ -78,24 +101,39 @@ export function copyParams(message: JobStatusMessage): SqlRow {
   const { executionId, jobId, fireAt, seq, version, jobType, timeline } = message
   const final = isFinal(message) ? 1 : 0
   const { endedAt } = timeline
-  return [executionId, fireAt, seq, version, placeOf(message), endedAt, jobType, detailText(message), jobId, final]
+  const result = message.result == null ? null : JSON.stringify(message.result)
+  return [
+    executionId,
+    fireAt,
+    seq,
+    version,
+    placeOf(message),
+    endedAt,
+    jobType,
+    detailText(message),
+    jobId,
+    final,
+    result,
+  ]
 }
 
 function detailText(message: JobStatusMessage): string {
   const { cause, runAt, epoch, attempts, failures, losses, blockedBy, retryOf } = message
-  const { result = null, error, artifacts, timeline } = message
-  const ended = { result, error, artifacts, timeline }
+  const { error, artifacts, timeline } = message
+  const ended = { error, artifacts, timeline }
   const detail: ExecutionDetail = { cause, runAt, epoch, attempts, failures, losses, blockedBy, retryOf, ...ended }
   return JSON.stringify(detail)
 }
 
 /** What the upsert of a summary takes, in its order. */
-export function summaryParams(message: JobStatusMessage): SqlRow {
-  const { executionId, fireAt, seq, timeline, jobId } = message
-  return [executionId, fireAt, seq, placeOf(message), timeline.endedAt, jobId]
+export function summaryParams({ jobId, ended, scheduledAt }: SummaryUpdate): SqlRow {
+  if (ended === null) return [null, null, null, null, null, scheduledAt, jobId]
+  const { executionId, fireAt, seq, timeline } = ended
+  return [executionId, fireAt, seq, placeOf(ended), timeline.endedAt, scheduledAt, jobId]
 }
 
-export const sendColumns = 'e.n, e.nextSendAt, e.tries, e.id, j.id, o.id, e.jobType, e.version, e.fireAt, e.body'
+export const sendColumns =
+  'e.n, e.nextSendAt, e.tries, e.id, j.id, o.id, e.jobType, e.version, e.fireAt, e.body, e.params'
 type SendRow = [
   n: number,
   nextSendAt: number,
@@ -107,12 +145,13 @@ type SendRow = [
   version: number,
   fireAt: number,
   body: string,
+  params: string,
 ]
 
 export function readSend(columns: SqlRow): DueSend {
-  const [handle, nextAt, tries, executionId, jobId, ownerId, jobType, version, fireAt, body] =
+  const [handle, nextAt, tries, executionId, jobId, ownerId, jobType, version, fireAt, body, params] =
     columns as unknown as SendRow
-  const { cause, plannedAt, expiresAt, priority, policy, params } = JSON.parse(body) as CommandBody
-  const rest = { cause, fireAt, params, policy, priority, expiresAt, ownerId, plannedAt }
+  const { cause, plannedAt, expiresAt, priority, policy } = JSON.parse(body) as CommandBody
+  const rest = { cause, fireAt, params: JSON.parse(params), policy, priority, expiresAt, ownerId, plannedAt }
   return { handle, nextAt, tries, command: { jobId, jobType, executionId, version, ...rest } }
 }

@@ -8,19 +8,24 @@ import {
   type Warning,
 } from '@belfry/contracts'
 import type { SqlRow } from '@belfry/storage'
-import { fencedChanges, type Job, toJobChanges } from '../../domain/job.ts'
-import type { DueFence, JobGlance, StoredJob, UntoldJob } from '../../domain/ports.ts'
+import { fencedChanges, type Job, type ListedSpec, toJobChanges } from '../../domain/job.ts'
+import type { DueFence, JobGlance, ListedJob, StoredJob, UntoldJob } from '../../domain/ports.ts'
 import type { JobAge } from '../../domain/retention.ts'
+import type { KnownExecutions } from '../../domain/status.ts'
 
 /** What a job's row holds in `body`: everything that is no column. */
-interface JobBody extends Omit<JobSpec, 'name' | 'jobType'> {
+interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   changes: readonly JobChange[]
   warnings: readonly Warning[]
 }
 
-/** The columns that `readJob` reads, with the tables under the names j (jobs), o (owners), x (outbox), s (summaries). */
-export const jobColumns = `j.n, j.id, o.id, j.key, j.version, j.state, j.createdAt, j.changedAt, j.fencedVersion, j.name,
-  j.jobType, j.body, x.n, s.executionId, s.fireAt, s.status, s.endedAt`
+/**
+ * The columns that `readJob` reads, with the tables under the names j (jobs), o (owners). `params` may be an expression
+ * that is null: then the job comes without them.
+ */
+const jobColumnsWith = (params: string) => `j.n, j.id, o.id, j.key, j.version, j.state, j.createdAt, j.changedAt,
+  j.fencedVersion, j.name, j.jobType, j.body, ${params}`
+export const jobColumns = jobColumnsWith('j.params')
 type JobRow = [
   n: number,
   id: string,
@@ -34,69 +39,122 @@ type JobRow = [
   name: string,
   jobType: string,
   body: string,
-  untold: number | null,
-  newestId: string | null,
-  newestFireAt: number,
-  newestStatus: number,
-  newestEndedAt: number | null,
+  params: string | null,
 ]
 
 const stateAt = (place: number): JobState => jobStates[place] as JobState
 const statusAt = (place: number): ExecutionStatus => executionStatuses[place] as ExecutionStatus
 
-export function readJob(columns: SqlRow): StoredJob {
-  const [
-    handle,
-    id,
-    ownerId,
-    key,
-    version,
-    state,
-    createdAt,
-    changedAt,
-    fencedVersion,
-    name,
-    jobType,
-    body,
-    untold,
-    ...newest
-  ] = columns as unknown as JobRow
-  const [newestId, fireAt, status, endedAt] = newest
+interface ListedRecord extends Omit<Job, 'spec'> {
+  readonly handle: number
+  readonly fencedVersion: number
+  readonly spec: ListedSpec
+}
+type JobRecord = ListedRecord & Job
+
+function readListed(columns: SqlRow): ListedRecord {
+  const [handle, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, name, jobType, body, params] =
+    columns as unknown as JobRow
   const { changes, warnings, ...rest } = JSON.parse(body) as JobBody
+  const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
+  const about = { handle, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings }
+  return { ...about, createdAt, changedAt, fencedVersion }
+}
+
+/** Of columns with their params. */
+export function readJob(columns: SqlRow): JobRecord {
+  return readListed(columns) as JobRecord
+}
+
+/** The columns that `readKnown` reads, with the tables under the names s (summaries), r (running), w (retrying). */
+const knownColumns = 's.executionId, s.fireAt, s.status, s.endedAt, r.id, r.fireAt, w.id, w.fireAt'
+type KnownRow = [
+  lastId: string | null,
+  lastFireAt: number,
+  lastStatus: number,
+  lastEndedAt: number | null,
+  runningId: string | null,
+  runningFireAt: number,
+  retryingId: string | null,
+  retryingFireAt: number,
+]
+
+/**
+ * The newest execution of a job that runs (1) or waits for a retry (2). The index is named, since SQLite would walk
+ * through all of the job's executions from the newest on.
+ */
+const newestOf = (status: 1 | 2) => `(SELECT n FROM executions INDEXED BY executionsAtWork
+  WHERE jobNo = j.n AND status = ${status} ORDER BY fireAt DESC LIMIT 1)`
+
+/** The tables behind `knownColumns` and x (outbox), beside j. */
+export const knownTables = `LEFT JOIN outbox x ON x.n = j.n LEFT JOIN summaries s ON s.jobNo = j.n
+  LEFT JOIN executions r ON r.n = ${newestOf(1)} LEFT JOIN executions w ON w.n = ${newestOf(2)}`
+
+function readKnown(columns: SqlRow): KnownExecutions {
+  const [lastId, lastFireAt, lastStatus, lastEndedAt, runningId, runningFireAt, retryingId, retryingFireAt] =
+    columns as unknown as KnownRow
+  const known = (id: string | null, fireAt: number, status: ExecutionStatus, endedAt: number | null = null) =>
+    id === null ? null : { id, fireAt, status, endedAt }
   return {
-    handle,
-    id,
-    ownerId,
-    key,
-    version,
-    state: stateAt(state),
-    spec: { name, jobType, ...rest },
-    changes,
-    warnings,
-    createdAt,
-    changedAt,
-    fencedVersion,
-    told: untold === null,
-    newest: newestId === null ? null : { id: newestId, fireAt, status: statusAt(status), endedAt },
+    last: known(lastId, lastFireAt, statusAt(lastStatus), lastEndedAt),
+    running: known(runningId, runningFireAt, 'RUNNING'),
+    retrying: known(retryingId, retryingFireAt, 'RETRYING'),
   }
+}
+
+/** Executions after the last ended one that are looked at for the next fire time: few, unless a flood waits for slots. */
+const waitingRows = 100
+
+/**
+ * The earliest fire time of the schedule whose execution has not started. The id of such an execution ends like the job's,
+ * the id of a trigger does not.
+ */
+const waitingAt = `(SELECT min(fireAt) FROM (SELECT fireAt, status, id FROM executions
+  WHERE jobNo = j.n AND fireAt > coalesce(s.fireAt, -1) ORDER BY fireAt LIMIT ${waitingRows})
+  WHERE status = 0 AND substr(id, -36) = substr(j.id, -36))`
+
+const storedColumnsWith = (params: string) =>
+  `${jobColumnsWith(params)}, ${knownColumns}, x.n, s.scheduledAt, ${waitingAt}`
+const jobWidth = 13
+const knownWidth = 8
+
+/** The columns that `readStoredJob` reads. */
+export const storedColumns = storedColumnsWith('j.params')
+/** The same with params only where the first parameter is 1: what is not shown is not read. */
+export const listedColumns = storedColumnsWith('iif(?1, j.params, NULL)')
+
+export function readListedJob(columns: SqlRow): ListedJob {
+  const known = readKnown(columns.slice(jobWidth, jobWidth + knownWidth))
+  const [untold, newestAt, waiting] = columns.slice(jobWidth + knownWidth) as (number | null)[]
+  return {
+    ...readListed(columns),
+    told: untold === null,
+    known: { ...known, waitingAt: waiting ?? null, newestAt: newestAt ?? null },
+  }
+}
+
+/** Of columns with their params. */
+export function readStoredJob(columns: SqlRow): StoredJob {
+  return readListedJob(columns) as StoredJob
 }
 
 /** What `insert` takes, in its order; a new job counts as confirmed, since a creation closes nothing. */
 export function jobParams(job: Job): SqlRow {
   const { id, ownerId, key, version, createdAt, changedAt, spec } = job
   const state = jobStates.indexOf(job.state)
-  const tail = [version, spec.name, spec.jobType, bodyText(job)]
+  const tail = [version, spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
   return [id, ownerId, key, version, state, runAtOf(job), createdAt, changedAt, ...tail]
 }
 
 /** What `change` sets, in its order. */
 export function changeParams(job: Job): SqlRow {
   const { version, changedAt, spec } = job
-  return [version, jobStates.indexOf(job.state), runAtOf(job), changedAt, spec.name, spec.jobType, bodyText(job)]
+  const texts = [spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
+  return [version, jobStates.indexOf(job.state), runAtOf(job), changedAt, ...texts]
 }
 
 function bodyText({ spec, changes, warnings }: Job): string {
-  const { name: _name, jobType: _jobType, ...rest } = spec
+  const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
   return JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
 }
 
@@ -104,7 +162,9 @@ function runAtOf({ spec }: Job): number | null {
   return spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 }
 
-export const glanceColumns = 'j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt, s.fireAt, s.status'
+/** The last one is what reading the row costs, bytes: with its params where the first parameter is 1. */
+export const glanceColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt,
+  octet_length(j.body) + iif(?1, octet_length(j.params), 0)`
 type GlanceRow = [
   n: number,
   name: string,
@@ -113,15 +173,13 @@ type GlanceRow = [
   state: number,
   untold: number | null,
   runAt: number | null,
-  newestFireAt: number | null,
-  newestStatus: number,
+  bytes: number,
 ]
 
 export function readGlance(columns: SqlRow): JobGlance {
-  const [handle, name, key, jobType, state, untold, runAt, fireAt, status] = columns as unknown as GlanceRow
-  const newest = fireAt === null ? null : { fireAt, status: statusAt(status) }
-  const standing = { state: stateAt(state), told: untold === null, runAt, newest }
-  return { handle, place: [handle], name, key, jobType, standing }
+  const [handle, name, key, jobType, state, untold, runAt, bytes] = columns.slice(knownWidth) as unknown as GlanceRow
+  const standing = { state: stateAt(state), told: untold === null, runAt, ...readKnown(columns) }
+  return { handle, place: [handle], bytes, name, key, jobType, standing }
 }
 
 export function readAge(columns: SqlRow): JobAge {

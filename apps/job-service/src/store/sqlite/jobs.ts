@@ -8,41 +8,46 @@ import {
   glanceColumns,
   jobColumns,
   jobParams,
+  knownTables,
+  listedColumns,
   readAge,
   readFence,
   readGlance,
   readJob,
+  readListedJob,
+  readStoredJob,
   readUntold,
+  storedColumns,
 } from './job-rows.ts'
 import { afterParams } from './repeated-rows.ts'
 
 const ownerNo = '(SELECT n FROM owners WHERE id = ?)'
-const surroundings = `JOIN owners o ON o.n = j.ownerNo LEFT JOIN outbox x ON x.n = j.n
-  LEFT JOIN summaries s ON s.jobNo = j.n`
-const selectJob = `SELECT ${jobColumns} FROM jobs j ${surroundings}`
+const withOwner = 'JOIN owners o ON o.n = j.ownerNo'
+const selectJob = `SELECT ${storedColumns} FROM jobs j ${withOwner} ${knownTables}`
 
 function prepare(db: Database) {
   return {
     knowOwner: db.statement('INSERT INTO owners (id) VALUES (?) ON CONFLICT DO NOTHING'),
     insert:
       db.statement(`INSERT INTO jobs (id, ownerNo, key, version, state, runAt, createdAt, changedAt, fencedVersion,
-        name, jobType, body)
-      VALUES (?, ${ownerNo}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
+        name, jobType, body, params)
+      VALUES (?, ${ownerNo}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
     markUntold: db.statement(`INSERT INTO outbox (n, seq) SELECT n, version FROM jobs WHERE id = ? AND version = ?
       ON CONFLICT (n) DO UPDATE SET seq = excluded.seq`),
     handleOf: db.statement('SELECT n FROM jobs WHERE id = ?'),
     change: db.statement(`UPDATE jobs SET version = ?, state = ?, runAt = ?, changedAt = ?, name = ?, jobType = ?,
-        body = ?, fenceAt = ?, fenceTries = 0
+        body = ?, params = ?, fenceAt = ?, fenceTries = 0
       WHERE n = ? AND version = ?`),
     byId: db.statement(`${selectJob} WHERE j.id = ? AND j.ownerNo = ${ownerNo}`),
-    byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo}`),
-    byHandle: db.statement(`${selectJob} WHERE j.n = ?`),
-    byAnyId: db.statement(`${selectJob} WHERE j.id = ?`),
-    glance: db.statement(`SELECT ${glanceColumns} FROM jobs j LEFT JOIN outbox x ON x.n = j.n
-        LEFT JOIN summaries s ON s.jobNo = j.n
-      WHERE j.ownerNo = ${ownerNo} AND j.n < ? ORDER BY j.n DESC LIMIT ?`),
+    byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
+    byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state = 2
+      ORDER BY j.n DESC LIMIT 1`),
+    byHandle: db.statement(`SELECT ${listedColumns} FROM jobs j ${withOwner} ${knownTables} WHERE j.n = ?2`),
+    byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
+    glance: db.statement(`SELECT ${glanceColumns} FROM jobs j ${knownTables}
+      WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?2) AND j.n < ?3 ORDER BY j.n DESC LIMIT ?4`),
     untold: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
-      JOIN jobs j ON j.n = u.n ${surroundings}`),
+      JOIN jobs j ON j.n = u.n ${withOwner}`),
     told: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
     dueFences: db.statement(`SELECT ${fenceColumns} FROM jobs WHERE fenceAt <= ? AND (fenceAt, n) > (?, ?)
       ORDER BY fenceAt, n LIMIT ?`),
@@ -52,7 +57,7 @@ function prepare(db: Database) {
     postpone: db.statement('UPDATE jobs SET fenceAt = ?, fenceTries = fenceTries + 1 WHERE n = ? AND fenceAt = ?'),
     changes: db.statement(`SELECT j.id, j.version, j.changedAt, j.n FROM jobs j WHERE (j.changedAt, j.n) > (?1, ?2)
         AND NOT (j.state = 0 AND j.runAt IS NOT NULL AND max(j.runAt, j.changedAt) < ?4
-          AND EXISTS (SELECT 1 FROM summaries s WHERE s.jobNo = j.n AND s.fireAt >= j.runAt)
+          AND EXISTS (SELECT 1 FROM summaries s WHERE s.jobNo = j.n AND (s.fireAt >= j.runAt OR s.scheduledAt >= j.runAt))
           AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = j.n))
       ORDER BY j.changedAt, j.n LIMIT ?3`),
     page: db.statement(`SELECT j.n, j.version, j.state, j.runAt, j.changedAt, s.fireAt, s.endedAt
@@ -74,7 +79,6 @@ const knownOwnersLimit = 10_000
 export function createJobStore(db: Database): JobStore {
   const sql = prepare(db)
   const knownOwners = new Set<string>()
-  const eachHandle = (handles: readonly number[]) => handles.map((handle) => [handle])
   const present = (rows: readonly (SqlRow | undefined)[]) => rows.filter((row) => row !== undefined)
 
   return {
@@ -99,15 +103,25 @@ export function createJobStore(db: Database): JobStore {
       return result?.changes === 1
     },
     async find(ownerId, ref) {
-      const [row] = await db.read(jobIdPattern.test(ref) ? sql.byId : sql.byKey, [ref, ownerId])
-      return row && readJob(row)
+      const ways = jobIdPattern.test(ref) ? [sql.byId] : [sql.byKey, sql.byFormerKey]
+      for (const way of ways) {
+        const [row] = await db.read(way, [ref, ownerId])
+        if (row) return readStoredJob(row)
+      }
+      return undefined
     },
-    async read(handles) {
-      return present(await db.readEach(sql.byHandle, eachHandle(handles))).map(readJob)
+    async read(handles, fields) {
+      const withParams = fields.includes('params') ? 1 : 0
+      const rows = await db.readEach(
+        sql.byHandle,
+        handles.map((handle) => [withParams, handle]),
+      )
+      return rows.map((row) => row && readListedJob(row))
     },
-    async glance(ownerId, place, limit) {
+    async glance(ownerId, { place, limit, fields }) {
       const below = place?.[0] ?? Number.MAX_SAFE_INTEGER
-      return (await db.read(sql.glance, [ownerId, below, limit])).map(readGlance)
+      const withParams = fields.includes('params') ? 1 : 0
+      return (await db.read(sql.glance, [withParams, ownerId, below, limit])).map(readGlance)
     },
     async untold(limit) {
       return (await db.read(sql.untold, [limit])).map(readUntold)

@@ -3,7 +3,8 @@ import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
 /**
  * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
  * time: both decide how many pages a commit touches (performance.md). `state` and `status` are places in `jobStates` and
- * `executionStatuses` of the contracts, to which words are only ever appended.
+ * `executionStatuses` of the contracts, to which words are only ever appended. What can be long and is seldom shown
+ * (params, result) stands last in its row: SQLite reads a row up to the last column that is asked for.
  */
 export const migrations: readonly Migration[] = [
   {
@@ -26,9 +27,12 @@ CREATE TABLE jobs (
   fenceTries INTEGER NOT NULL DEFAULT 0,
   name TEXT NOT NULL,
   jobType TEXT NOT NULL,
-  body TEXT NOT NULL
+  body TEXT NOT NULL,
+  params TEXT NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX jobsByKey ON jobs (ownerNo, key) WHERE key IS NOT NULL;
+-- A key belongs to one live job (active or paused: 0 and 1); a cancelled one is found by it while no live job has it.
+CREATE UNIQUE INDEX jobsByKey ON jobs (ownerNo, key) WHERE key IS NOT NULL AND state < 2;
+CREATE INDEX jobsByFormerKey ON jobs (ownerNo, key) WHERE key IS NOT NULL AND state = 2;
 CREATE INDEX jobsByOwner ON jobs (ownerNo);
 CREATE INDEX jobsByChange ON jobs (changedAt);
 CREATE INDEX jobsToFence ON jobs (fenceAt) WHERE fenceAt IS NOT NULL;
@@ -50,21 +54,30 @@ CREATE TABLE executions (
   tries INTEGER NOT NULL DEFAULT 0,
   jobType TEXT NOT NULL,
   reason TEXT,
-  body TEXT NOT NULL
+  -- 1 where the trigger brought params of its own: they stay. Other params go with the command, and are the job's.
+  ownParams INTEGER NOT NULL DEFAULT 0,
+  body TEXT NOT NULL,
+  result TEXT,
+  params TEXT
 ) STRICT;
 CREATE INDEX executionsByOwner ON executions (ownerNo, fireAt);
 CREATE INDEX executionsByJob ON executions (jobNo, fireAt);
 CREATE INDEX executionsFailed ON executions (ownerNo, fireAt) WHERE status = 4;
 CREATE INDEX executionsToSend ON executions (nextSendAt) WHERE nextSendAt IS NOT NULL;
 
--- Each job's newest execution, by fire time; written after the execution itself.
+-- Those that run and those that wait for a retry (1 and 2). A short run is stored by its end alone and never comes here.
+CREATE INDEX executionsAtWork ON executions (jobNo, status, fireAt) WHERE status = 1 OR status = 2;
+
+-- Each job's newest execution that has ended for good, by fire time (null before the first one), and the newest fire time
+-- that the scheduler has handed over (null before the first one). Written after the execution itself.
 CREATE TABLE summaries (
   jobNo INTEGER PRIMARY KEY,
-  executionId TEXT NOT NULL,
-  fireAt INTEGER NOT NULL,
-  seq INTEGER NOT NULL,
-  status INTEGER NOT NULL,
-  endedAt INTEGER
+  executionId TEXT,
+  fireAt INTEGER,
+  seq INTEGER,
+  status INTEGER,
+  endedAt INTEGER,
+  scheduledAt INTEGER
 ) STRICT;
 
 -- Requests that came with an Idempotency-Key, with their answers.

@@ -1,0 +1,29 @@
+import type { Fault, JobSpec } from '@belfry/contracts'
+
+/** The parts of a spec by the field of a job's body that says them. */
+const parts: Record<string, (spec: JobSpec) => unknown> = {
+  name: (spec) => spec.name,
+  jobType: (spec) => spec.jobType,
+  params: (spec) => spec.params,
+  schedule: (spec) => spec.schedule,
+  retry: (spec) => spec.policy.retry,
+  timeout: (spec) => spec.policy.timeoutMs,
+  overlap: (spec) => [spec.isOverlapSet, spec.policy.overlap],
+  priority: (spec) => spec.priority,
+  tags: (spec) => spec.tags,
+}
+
+/** The same text for values that are the same JSON, whatever the order of their fields. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_name, part: unknown) => {
+    if (typeof part !== 'object' || part === null || Array.isArray(part)) return part
+    return Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}
+
+/** One fault for each part in which the specs differ; `schedule` stands for `runAt` and the like too. */
+export function specDifferences(asked: JobSpec, stored: JobSpec): Fault[] {
+  return Object.entries(parts)
+    .filter(([, partOf]) => canonical(partOf(asked)) !== canonical(partOf(stored)))
+    .map(([field]) => ({ pointer: `/${field}`, code: 'differs', detail: 'differs from the job that exists' }))
+}

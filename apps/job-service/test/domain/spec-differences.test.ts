@@ -1,0 +1,42 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { specDifferences } from '../../src/domain/spec-differences.ts'
+import { jobOf } from '../fixtures.ts'
+
+const { spec } = jobOf()
+const withParams = (params: Record<string, unknown>) => ({ ...spec, params })
+
+describe('the differences of two specs', () => {
+  it('are none once a spec has been stored, and none for another order of fields', () => {
+    const json = fc.dictionary(fc.string(), fc.jsonValue())
+    fc.assert(
+      fc.property(json, (params) => {
+        const stored = JSON.parse(JSON.stringify(params)) as Record<string, unknown>
+        const turned = Object.fromEntries(Object.entries(stored).reverse())
+        expect(specDifferences(withParams(params), withParams(turned))).toEqual([])
+      }),
+    )
+  })
+
+  it.each([
+    ['a value', { a: { b: 1 } }, { a: { b: 2 } }],
+    ['a field that is missing', { a: null }, {}],
+    ['the order of a list', { a: [1, 2] }, { a: [2, 1] }],
+    ['the type of a value', { a: 1 }, { a: '1' }],
+    ['a field with a name of objects', { a: { toString: 1 } }, { a: {} }],
+  ])('name params for %s', (_what, asked, stored) => {
+    expect(specDifferences(withParams(asked), withParams(stored)).map((fault) => fault.pointer)).toEqual(['/params'])
+  })
+
+  it('name each part once', () => {
+    const policy = { ...spec.policy, timeoutMs: 1000, retry: { ...spec.policy.retry, maxRetries: 0 } }
+    const other = { ...spec, name: 'other', policy, isOverlapSet: true, tags: ['a'] }
+    expect(specDifferences(other, spec).map((fault) => fault.pointer)).toEqual([
+      '/name',
+      '/retry',
+      '/timeout',
+      '/overlap',
+      '/tags',
+    ])
+  })
+})

@@ -1,0 +1,123 @@
+import { type ExecutionView, type JobStatusView, type JobView, jobStatusView, type Page } from '@belfry/contracts'
+import { describe, expect, it } from 'vitest'
+import type { StoredJob } from '../src/domain/ports.ts'
+import { monday, type StatusWish, statusMessage } from './fixtures.ts'
+import { until, useWorld, type World } from './world.ts'
+
+const minute = 60_000
+const wire = (at: number) => new Date(at).toISOString()
+
+/** A job that the scheduler has been told of, and what the executors say about it from then on. */
+async function openJob(world: World, body: Record<string, unknown>) {
+  const { body: made } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', ...body })
+  await world.clock.advance(20)
+  const job = await until(async () => {
+    const found = await world.stores.jobs.find('usr-a', made.id)
+    return found?.told && found
+  })
+  return {
+    job,
+    tell: (...wishes: StatusWish[]) => world.executor.tell(...wishes.map((wish) => statusMessage({ job, ...wish }))),
+    shown: async () => (await world.call<JobView>('GET', `/jobs/${job.id}`)).body,
+    status: async () => (await world.call<JobStatusView>('GET', `/jobs/${job.id}/status`)).body,
+  }
+}
+
+/** The ids of the listed jobs with this status. */
+async function listed(world: World, status: string): Promise<string[]> {
+  return (await world.call<Page<JobView>>('GET', `/jobs?status=${status}`)).body.data.map((job) => job.id)
+}
+
+describe('a job whose runs fail', () => {
+  const world = useWorld()
+
+  it('reads FAILED in every view also while its next run is handed over', async () => {
+    const { job, tell, shown, status } = await openJob(world, { schedule: '* * * * *' })
+    const failedAt = monday + minute
+    await tell({ fireAt: failedAt, state: 'failed', seq: 2, endedAt: failedAt + 9 }, { fireAt: failedAt + minute })
+    const last = { status: 'FAILED', fireAt: wire(failedAt), endedAt: wire(failedAt + 9) }
+    expect(await shown()).toMatchObject({ status: 'FAILED', lastExecution: last })
+    expect(await status()).toMatchObject({ status: 'FAILED', lastExecution: last, currentExecution: null })
+    expect(await listed(world, 'FAILED')).toContain(job.id)
+    expect(await listed(world, 'SCHEDULED')).not.toContain(job.id)
+  })
+
+  it('reads RETRYING while the newest waits for a retry, and RUNNING while one runs, an older one too', async () => {
+    const { job, tell, shown, status } = await openJob(world, { schedule: '* * * * *' })
+    const at = (minutes: number) => monday + minutes * minute
+    await tell({ fireAt: at(1), state: 'running' }, { fireAt: at(2), state: 'ready', failures: 1 })
+    const running = { status: 'RUNNING', fireAt: wire(at(1)) }
+    expect(await status()).toMatchObject({ status: 'RUNNING', currentExecution: running, lastExecution: null })
+    expect(await listed(world, 'RUNNING')).toEqual([job.id])
+    await tell({ fireAt: at(1), state: 'succeeded', seq: 2, endedAt: at(3) }, { fireAt: at(3) })
+    expect(await status()).toMatchObject({ status: 'RETRYING', currentExecution: null })
+    expect((await shown()).lastExecution).toMatchObject({ status: 'SUCCESS' })
+    expect(await listed(world, 'RETRYING')).toEqual([job.id])
+    await tell({ fireAt: at(2), state: 'failed', seq: 2, endedAt: at(3) })
+    expect(jobStatusView.parse(await status())).toMatchObject({ status: 'FAILED', consecutiveFailures: 1 })
+  })
+})
+
+describe('the next run', () => {
+  const world = useWorld()
+  const nextOf = async ({ shown, status }: Awaited<ReturnType<typeof openJob>>) => {
+    const [{ nextRunAt }, short] = [await shown(), await status()]
+    expect(short.nextRunAt).toBe(nextRunAt)
+    return nextRunAt
+  }
+
+  it('is the fire time that was handed over until that has started, then the one after it', async () => {
+    const opened = await openJob(world, { schedule: '* * * * *' })
+    const now = world.clock.now()
+    const fireAt = Math.ceil(now / minute) * minute
+    await opened.tell({ fireAt })
+    await world.clock.advance(fireAt + 500 - now)
+    expect(await nextOf(opened)).toBe(wire(fireAt))
+    await opened.tell({ fireAt, state: 'running', seq: 2 })
+    expect(await nextOf(opened)).toBe(wire(fireAt + minute))
+  })
+
+  it('is the one of the scheduler when the clock is set back', async () => {
+    const opened = await openJob(world, { schedule: '* * * * *' })
+    const fireAt = Math.ceil(world.clock.now() / minute) * minute
+    await opened.tell({ fireAt, state: 'succeeded', endedAt: fireAt + 1 })
+    world.clock.step(-60 * minute)
+    expect(await nextOf(opened)).toBe(wire(fireAt + minute))
+    world.clock.step(60 * minute)
+  })
+})
+
+describe('an execution that waits for a slot', () => {
+  const world = useWorld({ jobSlotWaitMs: 1000 })
+  const shownOf = async (job: StoredJob) =>
+    (await world.call<Page<ExecutionView>>('GET', `/jobs/${job.id}/executions`)).body.data.map((one) => [
+      one.status,
+      one.waitingFor,
+    ])
+
+  it('is SCHEDULED and says what it waits for, once its time is past', async () => {
+    const { job, tell, status } = await openJob(world, { schedule: '* * * * *' })
+    const fireAt = world.clock.now() + 100
+    await tell({ fireAt })
+    await world.clock.advance(1100)
+    expect(await shownOf(job)).toEqual([['SCHEDULED', null]])
+    await world.clock.advance(1)
+    expect(await shownOf(job)).toEqual([['SCHEDULED', 'slot']])
+    expect(await status()).toMatchObject({ status: 'SCHEDULED', currentExecution: null, nextRunAt: wire(fireAt) })
+    await tell({ fireAt, state: 'ready', failures: 1, seq: 2 })
+    expect(await shownOf(job)).toEqual([['RETRYING', 'slot']])
+    await tell({ fireAt, state: 'running', failures: 1, seq: 3 })
+    expect(await shownOf(job)).toEqual([['RUNNING', null]])
+    await tell({ fireAt, state: 'succeeded', seq: 4, endedAt: fireAt + 1 })
+    expect(await shownOf(job)).toEqual([['SUCCESS', null]])
+  })
+
+  it('does not while no executor has shown it', async () => {
+    const { job } = await openJob(world, {})
+    world.executor.state.takesCommands = false
+    await world.call('POST', `/jobs/${job.id}/trigger`)
+    await world.clock.advance(2000)
+    expect(await shownOf(job)).toEqual([['SCHEDULED', null]])
+    world.executor.state.takesCommands = true
+  })
+})
