@@ -43,6 +43,15 @@ export async function eventually<T>(
   }
 }
 
+/** Limits that one user of a proof or a benchmark does not reach; what they hold back is tested at the gateway. */
+export const raisedLimits = {
+  BELFRY_GATEWAY_USER_CALLS_PER_MINUTE: '100000000',
+  BELFRY_GATEWAY_TRIGGERS_PER_MINUTE: '100000000',
+  BELFRY_GATEWAY_LOGINS_PER_MINUTE: '10000',
+  BELFRY_GATEWAY_SIGNUPS_PER_MINUTE: '10000',
+  BELFRY_GATEWAY_SIGNUPS_PER_HOUR: '10000',
+}
+
 async function addressOf(dataDir: string): Promise<string | undefined> {
   const text = await readFile(join(dataDir, 'belfry.address'), 'utf8').catch(() => '')
   return text.trim() || undefined
@@ -66,7 +75,7 @@ function collectOutput(child: ChildProcess): () => string {
 
 /**
  * Starts `apps/standalone` on a free port and waits until it is ready. `env` adds to or replaces the settings; private
- * addresses are on, because the targets of a proof live on loopback. Rejects when the process ends before it is ready,
+ * addresses are on, because the targets of a proof live on loopback, and limits of rate are raised. Rejects when the process ends before it is ready,
  * unless `mayDie` is set: then it resolves with the process as it is once it has gone.
  */
 export async function startBelfry(
@@ -81,6 +90,7 @@ export async function startBelfry(
       BELFRY_PORT: '0',
       BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
       BELFRY_LOG_LEVEL: 'warn',
+      ...raisedLimits,
       ...options.env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 
+const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
+
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
   /** The address it listens on; anything but loopback opens Belfry to the network. */
@@ -16,5 +18,21 @@ export const gatewayConfig = z.object({
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),
   /** How long a service may take to say that it is ready, milliseconds. */
   gatewayReadyTimeoutMs: z.coerce.number().int().min(1).default(800),
+  /** Calls of the API that one user may make in 60 s. */
+  gatewayUserCallsPerMinute: count(12_000),
+  /** Triggers that one user may make in 60 s; each is a call too. */
+  gatewayTriggersPerMinute: count(6_000),
+  /** Logins from one address in 60 s. An IPv6 address counts with its /64 network. */
+  gatewayLoginsPerMinute: count(60),
+  /** Sign-ups from one address in 60 s and in an hour. */
+  gatewaySignupsPerMinute: count(20),
+  gatewaySignupsPerHour: count(100),
+  /** Users and addresses that each limit remembers; beyond it the one that called least recently is forgotten. */
+  gatewayRateKeys: count(100_000),
+  /**
+   * Whether the address of a client is the last entry of `X-Forwarded-For`. Set it only where every connection comes
+   * through one reverse proxy that adds this entry; otherwise clients choose the address under which they are counted.
+   */
+  gatewayTrustProxy: z.stringbool().default(false),
 })
 export type GatewayConfig = z.output<typeof gatewayConfig>

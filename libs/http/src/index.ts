@@ -14,6 +14,7 @@ export {
 } from './idempotency.ts'
 export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
 export { problemOf, sendRefusal } from './problem.ts'
+export { countRequest, createRateLimiter, type RateCount, type RateLimiter } from './rate-limit.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
 export {
   createTokenVerifier,
