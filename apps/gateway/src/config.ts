@@ -2,12 +2,27 @@ import { z } from 'zod'
 
 const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
 
+/** A URL that ends with its host and port, or with the slash after them. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
+}
+
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
   /** The address it listens on; anything but loopback opens Belfry to the network. */
   host: z.string().min(1).default('127.0.0.1'),
   /** 0 takes any free port. */
   port: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /**
+   * Where browsers and programs reach Belfry when it is not at HOST and PORT, such as https://belfry.example behind a
+   * reverse proxy. Its host is accepted as Host and its origin as Origin; the start shows it.
+   */
+  publicUrl: z
+    .string()
+    .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
+    .transform((text) => new URL(text).origin)
+    .optional(),
   /** Time to the first byte of a service's answer, milliseconds. */
   breakerTimeoutMs: z.coerce.number().int().min(1).default(3_000),
   /** A breaker opens when more than this share of the calls to an instance fails, percent. */

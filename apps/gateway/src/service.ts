@@ -42,7 +42,7 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
 
 export function createGateway(deps: GatewayDeps): Gateway {
   const { clock, log, health, discovery, hop, rest, tokens, registry, config } = deps
-  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false })
+  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
   limitRates(app, config, clock)
   mountFront(app)
   mountProblems(app)

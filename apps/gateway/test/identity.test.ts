@@ -34,7 +34,7 @@ describe('who asks', () => {
   })
 
   it('cannot be taken away by a Connection header', async () => {
-    const { gateway, bearer, seen } = await makeWorld()
+    const { gateway, bearer, seen, ports } = await makeWorld()
     const address = await gateway.start()
     for (const named of ['authorization', 'x-request-id', 'host', 'close, Authorization ,X-Request-Id, x-user-id']) {
       const text = await exchange(
@@ -48,7 +48,7 @@ describe('who asks', () => {
       expect(headers).toMatchObject({
         authorization: bearer.authorization,
         'x-request-id': 'mine',
-        host: 'job-service',
+        host: `127.0.0.1:${ports['job-service']}`,
       })
       expect(headers).not.toHaveProperty('x-user-id')
     }

@@ -68,6 +68,7 @@ describe('the limit of calls', () => {
     for (const url of ['/livez', '/docs', '/problems/internal', '/auth/.well-known/jwks.json', '/nothing', '/jobs']) {
       expect((await app.inject(url)).headers.ratelimit, url).toBeUndefined()
     }
+    expect((await app.inject({ method: 'OPTIONS', url: '/jobs', headers: bearer })).headers.ratelimit).toBeUndefined()
     expect((await app.inject({ url: '/jobs', headers: bearer })).statusCode).toBe(200)
   })
 })
@@ -139,5 +140,23 @@ describe('the limit of an address', () => {
       '"login-address";q=60;w=60, "login-account";q=10;w=60',
       '"login-address";r=59;t=1, "login-account";r=9;t=6',
     ])
+  })
+})
+
+describe('the public URL', () => {
+  it.each([
+    ['https://belfry.example', 'https://belfry.example'],
+    ['http://Belfry.example:8443/', 'http://belfry.example:8443'],
+  ])('%s is taken', (given, url) => {
+    expect(gatewayConfig.parse({ publicUrl: given }).publicUrl).toBe(url)
+  })
+  it.each([
+    'belfry.example',
+    'ftp://belfry.example',
+    'https://a:b@belfry.example',
+    'https://belfry.example/x',
+    'https://',
+  ])('%s is not', (given) => {
+    expect(gatewayConfig.safeParse({ publicUrl: given }).success).toBe(false)
   })
 })

@@ -1,6 +1,7 @@
 export { type Access, mayAccess } from './access.ts'
 export { createHttpApp, type HttpAppOptions } from './app.ts'
 export type { Caller } from './caller.ts'
+export { isLoopbackHost } from './hosts.ts'
 export type { HttpApp } from './http-app.ts'
 export {
   type Answer,

@@ -2,13 +2,16 @@ import type { IncomingHttpHeaders } from 'node:http'
 
 /**
  * Headers of one connection (RFC 9110, 7.6.1), and `expect`, which Node has already answered: none of them means anything
- * to the service, and undici refuses to send most.
+ * to the service, and undici refuses to send most. `host` and `origin` are checked here and are those of this address; the
+ * hop sends the `host` of the instance.
  */
 const ofThisConnection = new Set([
   'connection',
   'expect',
+  'host',
   'http2-settings',
   'keep-alive',
+  'origin',
   'proxy-authenticate',
   'proxy-authorization',
   'proxy-connection',

@@ -54,6 +54,8 @@ export function mountProxy(app: HttpApp, hop: Hop): void {
         httpProxy as never,
         { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,
       )
+      // Only the service knows which methods each of its addresses takes; it says so to everybody.
+      scope.register(httpProxy as never, { ...common, httpMethods: ['OPTIONS'], config: { access: 'public' } } as never)
       done()
     })
   }
