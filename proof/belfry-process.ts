@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const mainFile = join(import.meta.dirname, '../apps/standalone/src/main.ts')
+/** What `npm start` runs. */
+export const mainFile = join(import.meta.dirname, '../apps/standalone/src/main.ts')
 
 /** A standalone Belfry in a process of its own, so that it can be killed. */
 export interface BelfryProcess {
