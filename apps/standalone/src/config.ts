@@ -1,9 +1,10 @@
 import { authConfig } from '@belfry/auth-service'
 import { executorConfig } from '@belfry/executor-service'
 import { gatewayConfig } from '@belfry/gateway'
+import { isLoopbackHost } from '@belfry/http'
 import { jobConfig } from '@belfry/job-service'
 import { schedulerConfig } from '@belfry/scheduler-service'
-import { logLevelNames } from '@belfry/service'
+import { configKey, logLevelNames } from '@belfry/service'
 import { z } from 'zod'
 
 /** What the process itself reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
@@ -13,8 +14,7 @@ const processConfig = z.object({
   logLevel: z.enum(logLevelNames).default('info'),
 })
 
-/** The configuration of the process and of the five services, as one flat list of keys. */
-export const standaloneConfig = z.object({
+const services = z.object({
   ...processConfig.shape,
   ...gatewayConfig.shape,
   ...authConfig.shape,
@@ -22,5 +22,19 @@ export const standaloneConfig = z.object({
   ...schedulerConfig.shape,
   ...executorConfig.shape,
   mode: z.literal('standalone', 'is not built yet: only "standalone" is').default('standalone'),
+})
+
+/** The keys that say where something listens that takes calls of users. */
+const hostKeys = ['host', 'authHost', 'jobHost', 'schedulerHost', 'executorHost'] as const
+
+/**
+ * The configuration of the process and of the five services, as one flat list of keys. On a machine that the network
+ * reaches, jobs must not call private addresses: each user could reach what only this machine can (security.md, defaults).
+ */
+export const standaloneConfig = services.superRefine((config, context) => {
+  const open = hostKeys.find((key) => !isLoopbackHost(config[key]))
+  if (open === undefined || !config.executorAllowPrivate) return
+  const message = `must not be true while ${configKey(open)} is ${config[open]}, which the network reaches: leave it false, or listen on 127.0.0.1`
+  context.addIssue({ code: 'custom', path: ['executorAllowPrivate'], message })
 })
 export type StandaloneConfig = z.output<typeof standaloneConfig>
