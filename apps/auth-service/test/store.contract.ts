@@ -15,6 +15,7 @@ const user = (id: string, username: string): User => ({
   username,
   roles: ['user'],
   passwordHash: `hash of ${id}`,
+  hasShortPassword: false,
   createdAt: 1_700_000_000_000,
   guesses: { wrong: 0, lastAt: 0 },
 })
@@ -45,6 +46,14 @@ export function describeStores(name: string, open: () => Promise<StoreBody>): vo
     it('give a user back as it was stored, by name and by id', async () => {
       expect(await body.users.byName(`ada${count}`)).toEqual(ada)
       expect(await body.users.byId(ada.id)).toEqual(ada)
+    })
+
+    it('count those with a short password', async () => {
+      const before = await body.users.countShortPasswords()
+      const short = { ...user(`usr-short-${count}`, `Short${count}`), hasShortPassword: true }
+      await body.users.insert(short, `short${count}`)
+      expect(await body.users.byId(short.id)).toEqual(short)
+      expect(await body.users.countShortPasswords()).toBe(before + 1)
     })
 
     it('know nobody else', async () => {
