@@ -51,6 +51,7 @@ export const raisedLimits = {
   BELFRY_GATEWAY_LOGINS_PER_MINUTE: '10000',
   BELFRY_GATEWAY_SIGNUPS_PER_MINUTE: '10000',
   BELFRY_GATEWAY_SIGNUPS_PER_HOUR: '10000',
+  BELFRY_JOB_MOST_PER_USER: '10000000',
 }
 
 async function addressOf(dataDir: string): Promise<string | undefined> {
