@@ -1,16 +1,21 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { request } from 'node:http'
 import { openStandalone } from '@belfry/standalone'
-import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeDataDir, raisedLimits } from '../../proof/belfry-process.ts'
 import { type Caller, createCaller, signUp } from '../../proof/caller.ts'
 
 const methods = ['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT']
 
+/** As much of a Fastify app as is asked of it here. */
+interface App {
+  readonly server: { address(): unknown }
+  addHook(name: 'onRoute', hook: (route: { url: string }) => void): void
+}
+
 /** One address of one app, with a value for each id in it. */
 interface Address {
-  readonly app: FastifyInstance
+  readonly app: App
   readonly path: string
 }
 
@@ -18,7 +23,7 @@ interface Address {
 function watchRoutes() {
   const addresses: Address[] = []
   const onApp = (message: unknown) => {
-    const { fastify: app } = message as { fastify: FastifyInstance }
+    const { fastify: app } = message as { fastify: App }
     const patterns = new Set<string>()
     app.addHook('onRoute', ({ url }) => {
       if (patterns.has(url)) return
@@ -59,7 +64,7 @@ describe('every address of every service', () => {
   })
   afterAll(() => close())
 
-  const originOf = (app: FastifyInstance) => {
+  const originOf = (app: App) => {
     const { port } = app.server.address() as { port: number }
     return `http://127.0.0.1:${port}`
   }

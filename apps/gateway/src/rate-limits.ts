@@ -23,7 +23,7 @@ declare module 'fastify' {
   }
 }
 
-export interface AddressCount {
+interface AddressCount {
   readonly address: string
   /** The headers `RateLimit-Policy` and `RateLimit`. */
   readonly policy: string

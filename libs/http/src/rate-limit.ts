@@ -16,7 +16,7 @@ export interface RateLimitOptions {
 }
 
 /** What is left to a key. */
-export interface Taken {
+interface Taken {
   /** 0: the request is within the quota, and is counted. Else it is not counted, and this long is to be waited, milliseconds. */
   readonly waitMs: number
   /** An item of the `RateLimit` header: what is left, and the seconds until all of the quota is there again. */
