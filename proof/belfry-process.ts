@@ -17,6 +17,8 @@ export interface BelfryProcess {
   output(): string
   /** Resolves with the signal or exit code when the process has gone. */
   readonly exited: Promise<string>
+  /** SIGINT, as Ctrl-C sends it, and does not wait. */
+  interrupt(): void
   /** SIGKILL, and waits until it has gone. */
   kill(): Promise<void>
   /** SIGTERM, and waits until it has gone. */
@@ -124,6 +126,7 @@ export async function startBelfry(
     pid: child.pid ?? -1,
     output,
     exited,
+    interrupt: () => void child.kill('SIGINT'),
     kill: async () => void (await end('SIGKILL')()),
     stop: end('SIGTERM'),
   }

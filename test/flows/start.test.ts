@@ -70,13 +70,13 @@ it('Ctrl-C says what it waits for, and the second one ends the process', async (
     const { body } = await user.call<{ data: { status: string }[] }>('GET', `/jobs/${id}/executions`)
     return body.data[0]?.status === 'RUNNING' || undefined
   })
-  process.kill(belfry.pid, 'SIGINT')
+  belfry.interrupt()
   const text =
     'Stopping: waiting up to 30 s for 1 run to finish. Ctrl-C again ends it now; the next start repeats what was cut short.'
   await eventually('it to say what it waits for', async () => belfry.output().includes(text) || undefined)
   // A signal that comes within half a second belongs to the same key press, so it is sent until it counts.
   const code = await eventually('the process to end', async () => {
-    process.kill(belfry.pid, 'SIGINT')
+    belfry.interrupt()
     return Promise.race([belfry.exited, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 100))])
   })
   expect(code).toBe('130')
