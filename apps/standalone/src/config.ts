@@ -21,6 +21,7 @@ const services = z.object({
   ...jobConfig.shape,
   ...schedulerConfig.shape,
   ...executorConfig.shape,
+  /** One process with all services, or each service in processes of its own; only standalone is built. */
   mode: z.literal('standalone', 'is not built yet: only "standalone" is').default('standalone'),
 })
 

@@ -21,7 +21,8 @@ async function isFree(host: string, port: number): Promise<boolean> {
 
 /**
  * The wanted port, or the next free one after it: somebody who tries Belfry out should not have to learn about ports
- * first. 0 stays 0. Rejects with a `NoFreePort` when none of `tries` is free, or with Node's error when the address cannot be listened on.
+ * first. 0 stays 0. Rejects with a `NoFreePort` when none of `tries` is free, or with Node's error when the address cannot
+ * be listened on.
  */
 export async function findPort(host: string, wanted: number, tries = 20): Promise<number> {
   if (wanted === 0) return 0
