@@ -70,6 +70,8 @@ it('Ctrl-C says what it waits for, and the second one ends the process', async (
     const { body } = await user.call<{ data: { status: string }[] }>('GET', `/jobs/${id}/executions`)
     return body.data[0]?.status === 'RUNNING' || undefined
   })
+  // The job of the first start is a run too.
+  await eventually('hello to be over', async () => belfry.output().includes('hello ran') || undefined)
   belfry.interrupt()
   const text =
     'Stopping: waiting up to 30 s for 1 run to finish. Ctrl-C again ends it now; the next start repeats what was cut short.'
