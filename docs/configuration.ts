@@ -35,7 +35,8 @@ function readFields(source: string): { name: string; text: string }[] {
 
 function defaultOf(name: string): string {
   const schema = standaloneConfig.shape[name as keyof typeof standaloneConfig.shape]
-  const input = (schema.def as { defaultValue?: unknown }).defaultValue
+  const { type, defaultValue: input } = schema.def as { type: string; defaultValue?: unknown }
+  if (type === 'optional') return 'none'
   return input === undefined ? 'required' : `\`${input}\``
 }
 

@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const mainFile = join(import.meta.dirname, '../apps/standalone/src/main.ts')
+/** What `npm start` runs. */
+export const mainFile = join(import.meta.dirname, '../apps/standalone/src/main.ts')
 
 /** A standalone Belfry in a process of its own, so that it can be killed. */
 export interface BelfryProcess {
@@ -16,6 +17,8 @@ export interface BelfryProcess {
   output(): string
   /** Resolves with the signal or exit code when the process has gone. */
   readonly exited: Promise<string>
+  /** SIGINT, as Ctrl-C sends it, and does not wait. */
+  interrupt(): void
   /** SIGKILL, and waits until it has gone. */
   kill(): Promise<void>
   /** SIGTERM, and waits until it has gone. */
@@ -43,6 +46,16 @@ export async function eventually<T>(
   }
 }
 
+/** Limits that one user of a proof or a benchmark does not reach; what they hold back is tested at the gateway. */
+export const raisedLimits = {
+  BELFRY_GATEWAY_USER_CALLS_PER_MINUTE: '100000000',
+  BELFRY_GATEWAY_TRIGGERS_PER_MINUTE: '100000000',
+  BELFRY_GATEWAY_LOGINS_PER_MINUTE: '10000',
+  BELFRY_GATEWAY_SIGNUPS_PER_MINUTE: '10000',
+  BELFRY_GATEWAY_SIGNUPS_PER_HOUR: '10000',
+  BELFRY_JOB_MOST_PER_USER: '10000000',
+}
+
 async function addressOf(dataDir: string): Promise<string | undefined> {
   const text = await readFile(join(dataDir, 'belfry.address'), 'utf8').catch(() => '')
   return text.trim() || undefined
@@ -66,7 +79,7 @@ function collectOutput(child: ChildProcess): () => string {
 
 /**
  * Starts `apps/standalone` on a free port and waits until it is ready. `env` adds to or replaces the settings; private
- * addresses are on, because the targets of a proof live on loopback. Rejects when the process ends before it is ready,
+ * addresses are on, because the targets of a proof live on loopback, and limits of rate are raised. Rejects when the process ends before it is ready,
  * unless `mayDie` is set: then it resolves with the process as it is once it has gone.
  */
 export async function startBelfry(
@@ -81,6 +94,7 @@ export async function startBelfry(
       BELFRY_PORT: '0',
       BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
       BELFRY_LOG_LEVEL: 'warn',
+      ...raisedLimits,
       ...options.env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -112,6 +126,7 @@ export async function startBelfry(
     pid: child.pid ?? -1,
     output,
     exited,
+    interrupt: () => void child.kill('SIGINT'),
     kill: async () => void (await end('SIGKILL')()),
     stop: end('SIGTERM'),
   }

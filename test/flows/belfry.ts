@@ -1,6 +1,6 @@
 import { openStandalone } from '@belfry/standalone'
 import { afterAll, beforeAll } from 'vitest'
-import { makeDataDir } from '../../proof/belfry-process.ts'
+import { makeDataDir, raisedLimits } from '../../proof/belfry-process.ts'
 import { type Caller, signUp } from '../../proof/caller.ts'
 
 /** What a flow test has: the address, and a user who is logged in. */
@@ -27,6 +27,7 @@ export function useBelfry(env: Readonly<Record<string, string>> = {}): Flow {
         BELFRY_PORT: '0',
         BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
         BELFRY_LOG_LEVEL: 'error',
+        ...raisedLimits,
         ...env,
       })
       flow.url = belfry.url

@@ -1,6 +1,7 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Passwords } from './domain/ports.ts'
+import { createHashTurns, type TurnLimits } from './hash-turns.ts'
 
 /** Argon2id as `node:crypto` has it: on the thread pool, off the event loop. */
 const derive = promisify(argon2)
@@ -9,10 +10,7 @@ const derive = promisify(argon2)
 export interface Argon2Options {
   readonly memoryKib: number
   readonly passes: number
-  /** Hashes at the same time. */
-  readonly concurrency: number
-  /** Hashes that may wait. */
-  readonly waiting: number
+  readonly turns: TurnLimits
 }
 
 interface Cost {
@@ -50,29 +48,10 @@ function read(text: string): { salt: Buffer; hash: Buffer; cost: Cost } {
   return { salt, hash, cost: { memory, passes, parallelism } }
 }
 
-/** At most `atOnce` tasks at work and `waiting` in line; undefined, at once, for one more. */
-function createTurns(atOnce: number, waiting: number) {
-  const line: (() => void)[] = []
-  let atWork = 0
-  return async <T>(task: () => Promise<T>): Promise<T | undefined> => {
-    if (atWork >= atOnce) {
-      if (line.length >= waiting) return undefined
-      await new Promise<void>((resolve) => line.push(resolve))
-    } else atWork += 1
-    try {
-      return await task()
-    } finally {
-      const next = line.shift()
-      if (next) next()
-      else atWork -= 1
-    }
-  }
-}
-
 /** Passwords by argon2id. A hash says with which parameters it was made, so these may change. */
 export function createArgon2Passwords(options: Argon2Options): Passwords {
   const cost: Cost = { memory: options.memoryKib, passes: options.passes, parallelism: 1 }
-  const inTurn = createTurns(options.concurrency, options.waiting)
+  const turns = createHashTurns(options.turns)
   const nobody = { salt: randomBytes(saltBytes), hash: randomBytes(hashBytes), cost }
 
   const matches = async (password: string, hash: string | null): Promise<boolean> => {
@@ -82,11 +61,11 @@ export function createArgon2Passwords(options: Argon2Options): Passwords {
   }
 
   return {
-    hash: (password) =>
-      inTurn(async () => {
+    hash: (password, address) =>
+      turns.signup(address, async () => {
         const salt = randomBytes(saltBytes)
         return write(salt, await hashOf(password, salt, cost), cost)
       }),
-    inTurn: (check) => inTurn(() => check(matches)),
+    check: (judge) => turns.login(() => judge(matches)),
   }
 }

@@ -5,14 +5,23 @@ const count = z.coerce.number().int()
 /** What auth-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const authConfig = z.object({
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
+  /** The address that the gateway listens on; while it is a loopback address short passwords are taken. */
+  host: z.string().min(1).default('127.0.0.1'),
   /** The address it listens on; only the gateway is reached from outside. */
   authHost: z.string().min(1).default('127.0.0.1'),
   /** 0 takes any free port. */
   authPort: count.min(0).max(65_535).default(0),
   /** Passwords hashed at the same time. Each takes a thread of the pool and 19 MiB for about 75 ms. */
   authHashConcurrency: count.min(1).max(64).default(2),
-  /** Passwords that may wait for their turn; beyond it a login is refused with 503. */
+  /** Logins that may wait for their turn; beyond it a login is refused with 503. They go before sign-ups. */
   authHashWaiting: count.min(0).max(10_000).default(50),
+  /** Sign-ups that may wait for the one hash that they have at a time, of all addresses together and of one. */
+  authSignupWaiting: count.min(0).max(10_000).default(50),
+  authSignupWaitingPerAddress: count.min(0).max(10_000).default(10),
+  /** Logins to one account in 60 s, right and wrong ones. */
+  authLoginsPerMinute: count.min(1).default(10),
+  /** Accounts whose logins are remembered; beyond it the one that was asked for least recently is forgotten. */
+  authLoginAccounts: count.min(1).max(10_000_000).default(100_000),
   /** Memory of one hash, KiB; at least 8. Applies to passwords that are set from now on. */
   authHashMemoryKib: count.min(8).max(1_048_576).default(19_456),
   /** Passes of one hash over its memory. */

@@ -1,6 +1,6 @@
 import { createDoor, type Discovery } from '@belfry/discovery'
-import { createHttpApp, createTokenVerifier, type HttpApp } from '@belfry/http'
-import { createLifecycle, createLoop, type ServiceDeps } from '@belfry/service'
+import { createHttpApp, createRateLimiter, createTokenVerifier, type HttpApp, isLoopbackHost } from '@belfry/http'
+import { type Clock, createLifecycle, createLoop, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
 import { createArgon2Passwords } from './argon2.ts'
 import type { AuthConfig } from './config.ts'
@@ -35,9 +35,23 @@ function passwordsOf(config: AuthConfig) {
   return createArgon2Passwords({
     memoryKib: config.authHashMemoryKib,
     passes: config.authHashPasses,
-    concurrency: config.authHashConcurrency,
-    waiting: config.authHashWaiting,
+    turns: {
+      atOnce: config.authHashConcurrency,
+      logins: config.authHashWaiting,
+      signups: config.authSignupWaiting,
+      signupsPerAddress: config.authSignupWaitingPerAddress,
+    },
   })
+}
+
+/** Short passwords are for one machine alone (security.md, defaults). */
+function takesShortPasswords({ mode, host, authHost }: AuthConfig): boolean {
+  return mode === 'standalone' && isLoopbackHost(host) && isLoopbackHost(authHost)
+}
+
+function loginLimitOf({ authLoginsPerMinute: quota, authLoginAccounts: keys }: AuthConfig, clock: Clock) {
+  const counts = 'logins to one account'
+  return createRateLimiter({ name: 'login-account', counts, quota, windowMs: 60_000, keys, clock })
 }
 
 function guessRuleOf(config: AuthConfig) {
@@ -66,6 +80,7 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   const { clock, log, ids, metrics, health, discovery, config } = deps
   const tokenLifetimeMs = config.authTokenLifetimeMs
   const users = createSqliteUsers(deps.db)
+  const takesShort = takesShortPasswords(config)
   const rule = { lifetimeMs: config.authKeyLifetimeMs, overlapMs: tokenLifetimeMs + skewMs }
   const keys = createKeyRing({ store: createSqliteKeys(deps.db), clock, ids, log, rule })
   const rotation = createLoop({ name: 'keys', everyMs: config.authKeyCheckMs, runOnce: keys.turn, clock, log })
@@ -76,7 +91,7 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
     unknown: createUnknownNames(config.authUnknownNames),
     clock,
     ids,
-    mode: config.mode,
+    takesShort,
     guessRule: guessRuleOf(config),
     onSignUp: first.look,
     onLostCount: (err) => log.error({ err }, 'a wrong password could not be counted'),
@@ -85,12 +100,19 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   const tokens = createTokenVerifier({ jwks: keys.published, clock })
   const app = createHttpApp({ service: 'auth-service', deps, tokens })
   const logins = metrics.counter('belfry_auth_logins_total', 'Logins by outcome', ['outcome'])
-  mountAccounts(app, { accounts, users, keys, clock, tokenLifetimeMs, logins })
+  const loginLimit = loginLimitOf(config, clock)
+  mountAccounts(app, { accounts, users, keys, clock, tokenLifetimeMs, logins, loginLimit })
   mountKeys(app, keys)
   const { authHost: host, authPort: port } = config
   const door = createDoor({ service: 'auth-service', app, host, port, discovery, health })
+  const warnOfShort = async () => {
+    const affected = takesShort ? 0 : await users.countShortPasswords()
+    if (affected > 0)
+      log.warn({ users: affected }, 'users with a short password cannot log in while the network reaches Belfry')
+  }
   const life = createLifecycle([
     { name: 'first key', start: keys.turn },
+    { name: 'short passwords', start: warnOfShort },
     { name: 'keys', ...rotation },
     { name: 'first user', start: first.look },
     door,

@@ -2,6 +2,7 @@ import { loginReply, type Problem, userView } from '@belfry/contracts'
 import { createTokenVerifier, readJwks } from '@belfry/http'
 import { createLog, createSeededIds } from '@belfry/service'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { AuthConfig } from '../src/index.ts'
 import { createKeyRing } from '../src/key-ring.ts'
 import { createSqliteKeys } from '../src/store/sqlite/index.ts'
 import { openWorld, type World } from './world.ts'
@@ -47,10 +48,56 @@ describe('sign-up', () => {
   })
 
   it('refuses a short password where Belfry is open to a network, and stores nothing', async () => {
-    const { signup, login } = await open({ mode: 'distributed' })
-    const answer = await signup('shreyash', '12345')
-    expect([answer.statusCode, problemOf(answer).errors?.[0]?.pointer]).toEqual([422, '/password'])
-    expect((await login('shreyash', '12345')).statusCode).toBe(401)
+    for (const config of [{ mode: 'distributed' }, { host: '0.0.0.0' }, { host: '192.168.1.4' }, { authHost: '::' }]) {
+      const { signup, login } = await open({ ...config, authPort: 0 } as Partial<AuthConfig>)
+      const answer = await signup('shreyash', '12345678901')
+      expect([answer.statusCode, problemOf(answer).errors?.[0]?.pointer]).toEqual([422, '/password'])
+      expect((await login('shreyash', '12345678901')).statusCode).toBe(401)
+      expect((await signup('shreyash', '123456789012')).statusCode).toBe(201)
+    }
+  })
+
+  it('with a short password opens no account once the network reaches Belfry', async () => {
+    const first = await open()
+    await first.signup('shreyash', '12345')
+    await first.signup('ada')
+    await first.stop()
+    const second = await open({ host: '0.0.0.0' }, { db: first.db })
+    expect(
+      second.lines.filter((line) => line.includes('short password')).map((line) => JSON.parse(line).users),
+    ).toEqual([1])
+    const refused = await second.login('shreyash', '12345')
+    expect([refused.statusCode, problemOf(refused).code]).toEqual([403, 'forbidden'])
+    // A wrong password is told nothing about the length of the right one.
+    expect((await second.login('shreyash', '12346')).statusCode).toBe(401)
+    expect((await second.login('ada')).statusCode).toBe(200)
+    await second.stop()
+    const third = await open({}, { db: first.db })
+    expect((await third.login('shreyash', '12345')).statusCode).toBe(200)
+    expect(third.lines.join()).not.toContain('short password')
+  })
+
+  it('by many at once delays no login and leaves room for other addresses', async () => {
+    const { signup, login } = await open({ authHashMemoryKib: 19_456, authHashPasses: 2 })
+    for (const name of ['ada', 'grace', 'mary']) await signup(name)
+    const order: string[] = []
+    const note = async (what: string, answer: ReturnType<typeof signup>) => {
+      const { statusCode } = await answer
+      if (statusCode < 300) order.push(what)
+      return statusCode
+    }
+    const flood = Array.from({ length: 80 }, (_, n) => note('flood', signup(`flood-${n}`, undefined, '10.0.0.9')))
+    const other = note('other', signup('other', undefined, '10.0.0.2'))
+    const logins = ['ada', 'grace', 'mary'].map((name) => note('login', login(name)))
+    expect(await Promise.all(logins)).toEqual([200, 200, 200])
+    expect(await other).toBe(201)
+    // Ten of the flood wait, and one more is taken if it begins before the logins; the others are refused at once.
+    const statuses = await Promise.all(flood)
+    const made = statuses.filter((status) => status === 201).length
+    expect([10, 11]).toContain(made)
+    expect(statuses.filter((status) => status === 503)).toHaveLength(80 - made)
+    expect(order.indexOf('other')).toBeLessThanOrEqual(5)
+    expect(order.lastIndexOf('login')).toBeLessThanOrEqual(5)
   })
 
   it('gives a name to one user only, whatever its case, also when many ask at once', async () => {
@@ -163,6 +210,30 @@ describe('login', () => {
     expect((await login('ada')).statusCode).toBe(200)
   })
 
+  it('is taken ten times a minute for one account, whether anybody has it or not', async () => {
+    const { signup, login, clock } = await open({ authFreeGuesses: 100 })
+    await signup('ada')
+    for (const name of ['ada', 'nobody']) {
+      const first = await login(name, 'wrong')
+      expect(first.headers).toMatchObject({
+        'ratelimit-policy': '"login-account";q=10;w=60',
+        ratelimit: '"login-account";r=9;t=6',
+      })
+      for (let n = 1; n < 10; n++) expect((await login(name.toUpperCase(), 'wrong')).statusCode).toBe(401)
+      const refused = await login(name)
+      expect([refused.statusCode, problemOf(refused).code, refused.headers['retry-after']]).toEqual([
+        429,
+        'too-many-requests',
+        '6',
+      ])
+    }
+    await signup('grace')
+    expect((await login('grace')).statusCode).toBe(200)
+    await clock.advance(6_000)
+    expect((await login('ada')).statusCode).toBe(200)
+    expect((await login('ada')).statusCode).toBe(429)
+  })
+
   it('checks no password of a user who has to wait', async () => {
     const { signup, login } = await open({ authFreeGuesses: 1, authHashConcurrency: 1 })
     await signup('ada')
@@ -182,7 +253,7 @@ describe('login', () => {
   })
 
   it('is refused with 503 when too many passwords wait', async () => {
-    const { signup, login } = await open({ authHashConcurrency: 1, authHashWaiting: 2 })
+    const { signup, login } = await open({ authHashConcurrency: 1, authHashWaiting: 2, authLoginsPerMinute: 100 })
     await signup('ada')
     const answers = await Promise.all(Array.from({ length: 10 }, () => login('ada')))
     const statuses = answers.map((one) => one.statusCode).sort()

@@ -52,15 +52,16 @@ describe('guessing', () => {
 
 describe('a new password', () => {
   it.each([
-    ['12345', 'standalone', 'warned'],
-    ['1234567', 'standalone', 'warned'],
-    ['12345678', 'standalone', 'taken'],
-    ['12345', 'distributed', 'refused'],
-    ['12345678', 'distributed', 'taken'],
-    ['🔔🔔🔔🔔', 'distributed', 'refused'],
-    ['🔔🔔🔔🔔🔔🔔🔔🔔', 'distributed', 'taken'],
-  ] as const)('%s in %s mode is %s', (password, mode, expected) => {
-    const judged = judgePassword(password, mode)
+    ['12345', 'loopback', 'warned'],
+    ['12345678901', 'loopback', 'warned'],
+    ['123456789012', 'loopback', 'taken'],
+    ['12345', 'the network', 'refused'],
+    ['12345678901', 'the network', 'refused'],
+    ['123456789012', 'the network', 'taken'],
+    ['🔔🔔🔔🔔🔔🔔🔔🔔🔔🔔🔔', 'the network', 'refused'],
+    ['🔔🔔🔔🔔🔔🔔🔔🔔🔔🔔🔔🔔', 'the network', 'taken'],
+  ] as const)('%s on %s is %s', (password, where, expected) => {
+    const judged = judgePassword(password, where === 'loopback')
     const outcome = 'refused' in judged ? 'refused' : judged.length > 0 ? 'warned' : 'taken'
     expect(outcome).toBe(expected)
   })

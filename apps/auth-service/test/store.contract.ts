@@ -15,6 +15,7 @@ const user = (id: string, username: string): User => ({
   username,
   roles: ['user'],
   passwordHash: `hash of ${id}`,
+  hasShortPassword: false,
   createdAt: 1_700_000_000_000,
   guesses: { wrong: 0, lastAt: 0 },
 })
@@ -53,6 +54,14 @@ export function describeStores(name: string, open: () => Promise<StoreBody>): vo
       for (const id of ['usr-z', 'usr-a']) await empty.users.insert(user(id, id), id)
       expect((await empty.users.first())?.id).toBe('usr-z')
       await empty.close()
+    })
+
+    it('count those with a short password', async () => {
+      const before = await body.users.countShortPasswords()
+      const short = { ...user(`usr-short-${count}`, `Short${count}`), hasShortPassword: true }
+      await body.users.insert(short, `short${count}`)
+      expect(await body.users.byId(short.id)).toEqual(short)
+      expect(await body.users.countShortPasswords()).toBe(before + 1)
     })
 
     it('know nobody else', async () => {

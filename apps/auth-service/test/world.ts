@@ -42,7 +42,14 @@ export async function openWorld(config: Partial<AuthConfig> = {}, given: { db?: 
     lines,
     registry,
     discovery,
-    signup: (username: string, password = 'correct horse') => post('/auth/signup', { username, password }),
+    /** `address`: whom the gateway names as the sender. */
+    signup: (username: string, password = 'correct horse', address = '10.0.0.1') =>
+      app.inject({
+        method: 'POST',
+        url: '/auth/signup',
+        payload: { username, password },
+        headers: { 'x-forwarded-for': address },
+      }),
     login: (username: string, password = 'correct horse') => post('/auth/login', { username, password }),
     me: (token: string) => app.inject({ url: '/auth/me', headers: { authorization: `Bearer ${token}` } }),
     async close() {

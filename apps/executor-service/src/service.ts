@@ -42,6 +42,8 @@ export interface ExecutorService {
   start(): Promise<string>
   /** In reverse: hands back what has not started, lets runs finish within the grace time. May be called twice. */
   stop(): Promise<void>
+  /** Runs whose handler is at work. */
+  running(): number
 }
 
 /** Everything between the adapters and the doors. */
@@ -223,5 +225,6 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
       return door.address()
     },
     stop: life.stop,
+    running: () => runs.slots.view('io').busy + runs.slots.view('cpu').busy,
   }
 }

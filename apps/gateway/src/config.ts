@@ -1,11 +1,28 @@
 import { z } from 'zod'
 
+const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
+
+/** A URL that ends with its host and port, or with the slash after them. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
+}
+
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
   /** The address it listens on; anything but loopback opens Belfry to the network. */
   host: z.string().min(1).default('127.0.0.1'),
   /** 0 takes any free port. */
   port: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /**
+   * Where browsers and programs reach Belfry when it is not at HOST and PORT, such as https://belfry.example behind a
+   * reverse proxy. Its host is accepted as Host and its origin as Origin; the start shows it.
+   */
+  publicUrl: z
+    .string()
+    .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
+    .transform((text) => new URL(text).origin)
+    .optional(),
   /** Time to the first byte of a service's answer, milliseconds. */
   breakerTimeoutMs: z.coerce.number().int().min(1).default(3_000),
   /** A breaker opens when more than this share of the calls to an instance fails, percent. */
@@ -16,5 +33,21 @@ export const gatewayConfig = z.object({
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),
   /** How long a service may take to say that it is ready, milliseconds. */
   gatewayReadyTimeoutMs: z.coerce.number().int().min(1).default(800),
+  /** Calls of the API that one user may make in 60 s. */
+  gatewayUserCallsPerMinute: count(12_000),
+  /** Triggers that one user may make in 60 s; each is a call too. */
+  gatewayTriggersPerMinute: count(6_000),
+  /** Logins from one address in 60 s. An IPv6 address counts with its /64 network. */
+  gatewayLoginsPerMinute: count(60),
+  /** Sign-ups from one address in 60 s and in an hour. */
+  gatewaySignupsPerMinute: count(20),
+  gatewaySignupsPerHour: count(100),
+  /** Users and addresses that each limit remembers; beyond it the one that called least recently is forgotten. */
+  gatewayRateKeys: count(100_000),
+  /**
+   * Whether the address of a client is the last entry of `X-Forwarded-For`. Set it only where every connection comes
+   * through one reverse proxy that adds this entry; otherwise clients choose the address under which they are counted.
+   */
+  gatewayTrustProxy: z.stringbool().default(false),
 })
 export type GatewayConfig = z.output<typeof gatewayConfig>

@@ -3,6 +3,7 @@ import { createHttpApp, type HttpApp, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, type MetricsRegistry, type ServiceDeps } from '@belfry/service'
 import type { GatewayConfig } from './config.ts'
 import { proxiedServices } from './domain/route-table.ts'
+import { limitRates } from './rate-limits.ts'
 import { mountDocs } from './routes/docs.ts'
 import { mountFront, mountProblems } from './routes/front.ts'
 import { mountOpenapi } from './routes/openapi.ts'
@@ -41,7 +42,8 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
 
 export function createGateway(deps: GatewayDeps): Gateway {
   const { clock, log, health, discovery, hop, rest, tokens, registry, config } = deps
-  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false })
+  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
+  limitRates(app, config, clock)
   mountFront(app)
   mountProblems(app)
   mountDocs(app)

@@ -34,12 +34,12 @@ describe('who asks', () => {
   })
 
   it('cannot be taken away by a Connection header', async () => {
-    const { gateway, bearer, seen } = await makeWorld()
+    const { gateway, bearer, seen, ports } = await makeWorld()
     const address = await gateway.start()
     for (const named of ['authorization', 'x-request-id', 'host', 'close, Authorization ,X-Request-Id, x-user-id']) {
       const text = await exchange(
         address,
-        `GET /jobs HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer.authorization}\r\nx-user-id: usr-0\r\n` +
+        `GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\nx-user-id: usr-0\r\n` +
           `x-request-id: mine\r\nconnection: ${named}\r\n\r\n`,
         '"service":"job-service"',
       )
@@ -48,7 +48,7 @@ describe('who asks', () => {
       expect(headers).toMatchObject({
         authorization: bearer.authorization,
         'x-request-id': 'mine',
-        host: 'job-service',
+        host: `127.0.0.1:${ports['job-service']}`,
       })
       expect(headers).not.toHaveProperty('x-user-id')
     }
@@ -69,7 +69,12 @@ describe('who asks', () => {
 
   it('does not take the names of objects for headers', () => {
     const headers = JSON.parse('{"__proto__":"x","constructor":"y","accept":"*/*"}')
-    const forwarded = forwardedHeaders(headers, { method: 'GET', requestId: 'r', authorization: undefined })
+    const forwarded = forwardedHeaders(headers, {
+      method: 'GET',
+      requestId: 'r',
+      authorization: undefined,
+      clientAddress: null,
+    })
     expect(forwarded.accept).toBe('*/*')
     expect(Object.getPrototypeOf(forwarded)).toBe(Object.prototype)
   })

@@ -54,7 +54,7 @@ describe('the docs', () => {
       '/docs/../package.json',
     ]
     for (const path of paths) {
-      const text = await exchange(address, `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+      const text = await exchange(address, `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n`)
       expect(text, path).toMatch(/^HTTP\/1\.1 4\d\d /)
     }
   })

@@ -77,7 +77,7 @@ describe('the way through the gateway', () => {
     for (const path of paths) {
       const text = await exchange(
         address,
-        `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer.authorization}\r\nconnection: close\r\n\r\n`,
+        `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\nconnection: close\r\n\r\n`,
       )
       expect(text, path).toMatch(/^HTTP\/1\.1 40[04] /)
       expect(text, path).toContain('application/problem+json')
@@ -122,7 +122,7 @@ describe('the way through the gateway', () => {
       const end = request.includes('chunked') ? '0\r\n\r\n' : ''
       const text = await exchange(
         address,
-        `${request}host: x\r\nauthorization: ${bearer.authorization}\r\nconnection: close\r\n\r\n${end}`,
+        `${request}host: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\nconnection: close\r\n\r\n${end}`,
       )
       expect(text, request).toMatch(/HTTP\/1\.1 200 /)
     }
@@ -148,7 +148,7 @@ describe('the way through the gateway', () => {
       },
     })
     const address = await gateway.start()
-    const head = `POST /jobs HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer.authorization}\r\ncontent-length: 90000000\r\n\r\n`
+    const head = `POST /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\ncontent-length: 90000000\r\n\r\n`
     const text = await exchange(address, `${head}{"name":"`, 'too-large')
     expect(text).toMatch(/^HTTP\/1\.1 413 /)
   })
@@ -198,7 +198,7 @@ describe('the way through the gateway', () => {
       },
     })
     const address = await gateway.start()
-    const request = `GET /jobs HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer.authorization}\r\n\r\n`
+    const request = `GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\n\r\n`
     await Promise.all(Array.from({ length: 20 }, () => exchange(address, request, 'first part')))
     await Promise.all(closed)
     expect(closed).toHaveLength(20)
@@ -214,7 +214,7 @@ describe('the way through the gateway', () => {
     for (let i = 0; i < 20; i++) {
       const socket = connect(Number(address.port), address.hostname)
       socket.on('error', () => undefined)
-      socket.write(`GET /jobs HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer.authorization}\r\n\r\n`, () =>
+      socket.write(`GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\n\r\n`, () =>
         socket.resetAndDestroy(),
       )
       await new Promise((done) => socket.once('close', done))
@@ -255,7 +255,7 @@ describe('a service in trouble', () => {
       services: { 'job-service': (request) => void request.once('data', () => request.socket.destroy()) },
     })
     const address = await gateway.start()
-    const head = `POST /jobs HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer.authorization}\r\ncontent-length: 1000\r\n\r\n`
+    const head = `POST /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\ncontent-length: 1000\r\n\r\n`
     const text = await exchange(address, `${head}{"name":"`, 'bad-gateway')
     expect(text).toMatch(/^HTTP\/1\.1 502 /)
   })

@@ -6,7 +6,7 @@ import { createHop, createRestClient, createStaticDiscovery } from '@belfry/disc
 import { createTokenVerifier } from '@belfry/http'
 import { createHealth, createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import { onTestFinished } from 'vitest'
-import { createGateway, gatewayConfig } from '../src/index.ts'
+import { createGateway, type GatewayConfig, gatewayConfig } from '../src/index.ts'
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
@@ -58,10 +58,11 @@ function echo(service: Behind, seen: Seen[]) {
 export interface WorldOptions {
   /** What a service does instead of writing down and answering 200; null: nobody has registered. */
   services?: Partial<Record<Behind, RequestListener | null>>
+  config?: Partial<GatewayConfig>
 }
 
 /** A gateway before four small services on loopback, with a clock, keys and a log that the test holds. */
-export async function makeWorld({ services = {} }: WorldOptions = {}) {
+export async function makeWorld({ services = {}, config: given = {} }: WorldOptions = {}) {
   const clock = createManualClock()
   const lines: string[] = []
   const log = createLog({ service: 'gateway', destination: { write: (line: string) => void lines.push(line) } })
@@ -78,7 +79,7 @@ export async function makeWorld({ services = {} }: WorldOptions = {}) {
     await discovery.register({ service, id: `${service}-127.0.0.1-${port}`, host: '127.0.0.1', port })
   }
 
-  const config = { ...gatewayConfig.parse({}), port: 0 }
+  const config = { ...gatewayConfig.parse({}), port: 0, ...given }
   const breaker = { timeoutMs: config.breakerTimeoutMs, errorPercent: 50, resetMs: config.breakerResetMs }
   const hop = createHop({ discovery, clock, metrics, breaker, caller: 'gateway' })
   const key = makeKey('k1')
@@ -96,9 +97,28 @@ export async function makeWorld({ services = {} }: WorldOptions = {}) {
     const iat = Math.floor(clock.now() / 1000)
     return { sub: 'usr-1', name: 'ada', roles: held, iss: 'belfry', aud: 'belfry', iat, exp: iat + 900, ...more }
   }
+  const bearerOf = (userId: string) => {
+    const about = claims(['user'], { sub: userId })
+    return { authorization: `Bearer ${signToken({ alg: 'EdDSA', typ: 'JWT', kid: key.kid }, about, key.privateKey)}` }
+  }
   const token = signToken({ alg: 'EdDSA', typ: 'JWT', kid: key.kid }, claims(), key.privateKey)
   const bearer = { authorization: `Bearer ${token}` }
-  return { gateway, app: gateway.app, clock, lines, registry, discovery, hop, seen, ports, key, claims, token, bearer }
+  return {
+    gateway,
+    app: gateway.app,
+    clock,
+    lines,
+    registry,
+    discovery,
+    hop,
+    seen,
+    ports,
+    key,
+    claims,
+    token,
+    bearer,
+    bearerOf,
+  }
 }
 export type World = Awaited<ReturnType<typeof makeWorld>>
 

@@ -12,6 +12,8 @@ export const jobConfig = z.object({
   /** The address that job-service listens on, for the gateway and the other services; port 0 takes any free one. */
   jobHost: z.string().min(1).default('127.0.0.1'),
   jobPort: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** Jobs that one user may have; cancelled ones do not count. Beyond it a new job is refused with 429. */
+  jobMostPerUser: count(100_000),
   /** Rows that one page of a filtered list looks at, in all and at a time. */
   jobScanRows: count(5_000, 201),
   jobScanChunkRows: count(1_000),

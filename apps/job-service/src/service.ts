@@ -102,6 +102,7 @@ function createRooms(deps: JobServiceDeps) {
     executors,
     clock,
     timezone: config.timezone,
+    mostPerUser: config.jobMostPerUser,
     fenceRetryMs: config.jobResendMs,
     onChanged: (job) => relay.offer([{ n: job.handle, seq: job.version, key: job.id, value: toJobChanges(job) }]),
     onUnconfirmed: (jobId, err) => log.warn({ err, jobId }, 'the executors did not confirm a change; it is repeated'),

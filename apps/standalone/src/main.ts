@@ -1,16 +1,19 @@
+import { constants } from 'node:os'
 import { ConfigError } from '@belfry/service'
 import { StorageError } from '@belfry/storage'
-import { alreadyRunningText, bannerText } from './banner.ts'
-import { AlreadyRunning, openStandalone } from './standalone.ts'
+import { bannerText, secondStart, stoppingText } from './banner.ts'
+import { listenFault, NoFreePort } from './port.ts'
+import { AlreadyRunning, openStandalone, type Standalone } from './standalone.ts'
 
 const isTerminal = process.stdout.isTTY === true
 
 /** What the environment or the disk is to blame for is told in a sentence; a stack is for faults of ours. */
 function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof StorageError) return error.message
+  if (error instanceof ConfigError || error instanceof StorageError || error instanceof NoFreePort) return error.message
   if (error instanceof AggregateError) return error.errors.map(explain).join('\n')
   if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof StorageError ? `${error.message}: ${error.cause.message}` : String(error.stack)
+  if (error.cause instanceof StorageError) return `${error.message}: ${error.cause.message}`
+  return listenFault(error) ?? String(error.stack)
 }
 
 function fail(error: unknown): never {
@@ -18,19 +21,40 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
+/**
+ * Signals this close together are one key press, milliseconds: the terminal signals every process of the foreground, and
+ * npm passes the signal that it gets on to its child.
+ */
+const onePressMs = 500
+
+/** The first signal stops in order and says what it waits for; the second ends the process as a kill would. */
+function stopOnSignals({ log, graceMs, running, stop }: Standalone): void {
+  let stoppingSince: number | undefined
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stoppingSince !== undefined) {
+        if (performance.now() - stoppingSince > onePressMs) process.exit(128 + constants.signals[signal])
+        return
+      }
+      stoppingSince = performance.now()
+      const runs = running()
+      const text = stoppingText(runs, graceMs)
+      if (isTerminal) process.stdout.write(`\n  ${text}\n`)
+      else log.info({ signal, runs, graceMs }, text)
+      stop().then(() => process.exit(0), fail)
+    })
+  }
+}
+
 try {
   const belfry = await openStandalone(process.env, { pretty: isTerminal, onFatal: () => process.exit(1) })
   const { url, dataDir, log } = belfry
   if (isTerminal) process.stdout.write(bannerText(belfry))
   else log.info({ url, dataDir, docs: `${url}/docs` }, 'Belfry is ready')
-
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      log.info({ signal }, 'stopping: what runs may finish, what waits is kept')
-      belfry.stop().then(() => process.exit(0), fail)
-    })
-  }
+  stopOnSignals(belfry)
 } catch (error) {
-  if (error instanceof AlreadyRunning) process.stdout.write(alreadyRunningText(error.dataDir, error.address))
-  else fail(error)
+  if (!(error instanceof AlreadyRunning)) fail(error)
+  const { text, code } = secondStart(error.dataDir, error.address, isTerminal)
+  const stream = code === 0 ? process.stdout : process.stderr
+  stream.write(text, () => process.exit(code))
 }

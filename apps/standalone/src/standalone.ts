@@ -44,10 +44,16 @@ export class AlreadyRunning extends Error {
 export interface Standalone {
   /** The gateway's address. */
   readonly url: string
+  /** Where others reach it (BELFRY_PUBLIC_URL). */
+  readonly publicUrl?: string
   readonly dataDir: string
   /** The port that was asked for, when another one had to be taken. */
   readonly wantedPort?: number
   readonly log: Logger
+  /** How long `stop` waits for what runs, milliseconds. */
+  readonly graceMs: number
+  /** Runs that are at work. */
+  running(): number
   /** May be called twice. Finishes what runs within the grace time and keeps the rest. */
   stop(): Promise<void>
 }
@@ -181,8 +187,17 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     { name: 'hello', start: () => void helloWhenSignedUp() },
   ])
   await life.start()
-  const moved = port === config.port ? {} : { wantedPort: config.port }
-  return { url: await gateway.start(), dataDir, ...moved, log, stop: life.stop }
+  const { publicUrl, shutdownGraceMs: graceMs } = config
+  return {
+    url: await gateway.start(),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    dataDir,
+    ...(port === config.port ? {} : { wantedPort: config.port }),
+    log,
+    graceMs,
+    running: services.executor.running,
+    stop: life.stop,
+  }
 }
 
 /**

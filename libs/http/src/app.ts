@@ -11,13 +11,14 @@ import Fastify, {
 import { createAuthentication } from './authenticate.ts'
 import { answerClientError } from './client-error.ts'
 import { checkCompiler, createErrorHandler } from './errors.ts'
+import { guardHosts } from './hosts.ts'
 import type { HttpApp } from './http-app.ts'
 import { readJsonBody } from './json-body.ts'
 import { measureRequests } from './measure.ts'
 import { describeApp } from './openapi.ts'
 import { mountProbes } from './probes.ts'
 import { sendRefusal } from './problem.ts'
-import { guardRoutes } from './routes.ts'
+import { guardRoutes, longestParam } from './routes.ts'
 import type { ServiceTokens } from './service-tokens.ts'
 import type { TokenVerifier } from './tokens.ts'
 import { createRequestId, isTraceparent } from './tracing.ts'
@@ -31,6 +32,8 @@ export interface HttpAppOptions {
   serviceTokens?: ServiceTokens
   /** Serve `/openapi.json` out of the app's own routes; the gateway serves one over all services instead. */
   openapi?: boolean
+  /** Where browsers reach the app when it is not by an address of its own, checked by whoever made it. */
+  publicUrl?: string | undefined
   /** Largest body, bytes. */
   bodyLimitBytes?: number
   /** Until the whole request must have come in, milliseconds. */
@@ -61,9 +64,6 @@ function answerUnrouted(answer: ReturnType<typeof createErrorHandler>): typeof a
     return answer(error, request, reply)
   }
 }
-
-/** Longest part of a path that is looked at; ids and keys are shorter. */
-const longestParam = 200
 
 function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDefault> {
   const { deps } = options
@@ -128,6 +128,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   })
   readBodies(app)
   greet(app)
+  guardHosts(app, options.publicUrl ?? null)
   app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
   guardRoutes(app, { hasTokens: tokens !== null })
   measureRequests(app, deps.metrics)

@@ -1,6 +1,7 @@
 export { type Access, mayAccess } from './access.ts'
 export { createHttpApp, type HttpAppOptions } from './app.ts'
 export type { Caller } from './caller.ts'
+export { isLoopbackHost } from './hosts.ts'
 export type { HttpApp } from './http-app.ts'
 export {
   type Answer,
@@ -14,6 +15,7 @@ export {
 } from './idempotency.ts'
 export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
 export { problemOf, sendRefusal } from './problem.ts'
+export { countRequest, createRateLimiter, type RateCount, type RateLimiter } from './rate-limit.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
 export {
   createTokenVerifier,

@@ -27,16 +27,32 @@ function close(route: RouteOptions): void {
   }
 }
 
+/** The methods that some address of Belfry takes. Others (`TRACE`, `PROPFIND`) are 501 everywhere (RFC 9110, 15.6.2). */
+const knownMethods = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'])
+
+/** Longest part of a path that stands for an id or a key, characters; both are shorter. */
+export const longestParam = 200
+
 /** A route's pattern as an expression for real paths: `/jobs/:id` and `/docs/*`. */
 function expressionOf(pattern: string): RegExp {
   const parts = pattern.split('/').map((part) => {
     if (part === '*') return '.*'
-    return part.startsWith(':') ? '[^/]+' : RegExp.escape(part)
+    return part.startsWith(':') ? `[^/]{1,${longestParam}}` : RegExp.escape(part)
   })
   return new RegExp(`^${parts.join('/')}$`)
 }
 
-/** Which methods each address takes, for the answer to a wrong one. */
+/** The path as the router compares it: escapes of letters are read, those of `/` and the like stay. */
+function pathOf(url: string): string {
+  const path = url.split('?', 1)[0] as string
+  try {
+    return decodeURI(path)
+  } catch {
+    return path
+  }
+}
+
+/** Which methods each address takes, for `OPTIONS` and the answer to a wrong method. Every address takes `OPTIONS`. */
 function createAddresses() {
   const addresses = new Map<string, { expression: RegExp; methods: Set<string> }>()
   return {
@@ -47,9 +63,11 @@ function createAddresses() {
     },
     methodsAt(path: string): string[] {
       const methods = new Set<string>()
+      // One pass over all patterns: a path may be a literal of one method and an id of another.
       for (const known of addresses.values()) {
         if (known.expression.test(path)) for (const method of known.methods) methods.add(method)
       }
+      if (methods.size > 0) methods.add('OPTIONS')
       return [...methods].sort()
     },
   }
@@ -64,7 +82,11 @@ function checkAccess(route: RouteOptions, hasTokens: boolean): void {
 
 const notFound = refusal('not-found', 'There is nothing at this address.')
 
-/** Refuses to take a route without an access rule, closes the others, and answers what is at no route: 404 or 405. */
+/**
+ * Refuses to take a route without an access rule, closes the others, and answers what is at no route: `OPTIONS` with
+ * 204 and `Allow`, a wrong method with 405 and the same `Allow`, an unknown address with 404. None of them needs a token,
+ * and none carries CORS headers: no other origin is let in.
+ */
 export function guardRoutes(app: HttpApp, { hasTokens }: { hasTokens: boolean }): void {
   const addresses = createAddresses()
   app.addHook('onRoute', (route) => {
@@ -73,9 +95,12 @@ export function guardRoutes(app: HttpApp, { hasTokens }: { hasTokens: boolean })
     addresses.add(route.url, methodsOf(route))
   })
   const answerMissing = (request: FastifyRequest, reply: FastifyReply) => {
-    const allowed = addresses.methodsAt(request.url.split('?', 1)[0] as string)
+    const { method } = request
+    const allowed = addresses.methodsAt(pathOf(request.url))
     if (allowed.length === 0) return sendRefusal(reply, notFound)
+    if (!knownMethods.has(method)) return sendRefusal(reply, refusal('not-implemented', `${method} is not supported.`))
     reply.header('allow', allowed.join(', '))
+    if (method === 'OPTIONS') return reply.code(204).send()
     const detail = `This address takes ${allowed.join(', ')}.`
     return sendRefusal(reply, refusal('method-not-allowed', detail, { allowed }))
   }

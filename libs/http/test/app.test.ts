@@ -37,8 +37,8 @@ describe('an app', () => {
     const missing = await app.inject('/nothing')
     expect([missing.statusCode, (missing.json() as Problem).code]).toEqual([404, 'not-found'])
     const wrong = await app.inject({ method: 'DELETE', url: '/jobs/job-1?x=1' })
-    expect([wrong.statusCode, wrong.headers.allow]).toEqual([405, 'GET, HEAD, PUT'])
-    expect(wrong.json()).toMatchObject({ code: 'method-not-allowed', allowed: ['GET', 'HEAD', 'PUT'] })
+    expect([wrong.statusCode, wrong.headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS, PUT'])
+    expect(wrong.json()).toMatchObject({ code: 'method-not-allowed', allowed: ['GET', 'HEAD', 'OPTIONS', 'PUT'] })
   })
 
   it('says so whatever body comes along', async () => {

@@ -1,7 +1,7 @@
 import { isRefusal, type LoginBody, type Refusal, refusal, type SignupBody, type Warning } from '@belfry/contracts'
 import type { Clock, Ids } from '@belfry/service'
 import { countWrong, type GuessRule, noGuesses, waitFor } from './guesses.ts'
-import { judgePassword } from './password.ts'
+import { isShortPassword, judgePassword, shortOnNetwork } from './password.ts'
 import type { Matches, Passwords, UserStore } from './ports.ts'
 import type { UnknownNames } from './unknown-names.ts'
 import { foldUsername, newUser, type User } from './user.ts'
@@ -13,7 +13,8 @@ export interface AccountsDeps {
   unknown: UnknownNames
   clock: Pick<Clock, 'now'>
   ids: Ids
-  mode: 'standalone' | 'distributed'
+  /** Whether passwords pass that are too short for a network. */
+  takesShort: boolean
   guessRule: GuessRule
   /** Called when a user has been stored. */
   onSignUp: () => void
@@ -23,8 +24,8 @@ export interface AccountsDeps {
 
 export interface Accounts {
   /** A new user and what is to be said about the password; or why not: `conflict`, `impossible`, `unavailable`. */
-  signUp(body: SignupBody): Promise<{ user: User; warnings: readonly Warning[] } | Refusal>
-  /** The user, if the password is right; else `wrong-credentials`, `too-many-requests` or `unavailable`. */
+  signUp(body: SignupBody, address: string): Promise<{ user: User; warnings: readonly Warning[] } | Refusal>
+  /** The user, if the password is right; else `wrong-credentials`, `too-many-requests`, `forbidden` or `unavailable`. */
   logIn(body: LoginBody): Promise<User | Refusal>
 }
 
@@ -41,7 +42,7 @@ function tooSoon(waitMs: number): Refusal {
 
 /** The use cases of accounts. */
 export function createAccounts(deps: AccountsDeps): Accounts {
-  const { users, passwords, unknown, clock, ids, mode, guessRule } = deps
+  const { users, passwords, unknown, clock, ids, takesShort, guessRule } = deps
 
   /** Nobody waits for the count: a write that only known users cause would tell who is known. Reads come after it. */
   const fail = (name: string, user: User | undefined, now: number): Refusal => {
@@ -57,26 +58,28 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     if (waitMs > 0) return tooSoon(waitMs)
     const isRight = await matches(password, user?.passwordHash ?? null)
     if (!user || !isRight) return fail(name, user, clock.now())
+    if (user.hasShortPassword && !takesShort) return shortOnNetwork
     if (guesses.wrong > 0) await users.clearWrong(user.id)
     return user
   }
 
   return {
-    async signUp({ username, password }) {
-      const warnings = judgePassword(password, mode)
+    async signUp({ username, password }, address) {
+      const warnings = judgePassword(password, takesShort)
       if (isRefusal(warnings)) return warnings
       const name = foldUsername(username)
       if (await users.byName(name)) return taken
-      const passwordHash = await passwords.hash(password)
+      const passwordHash = await passwords.hash(password, address)
       if (passwordHash === undefined) return busy
-      const user = newUser({ uuid: ids.uuid(), username, passwordHash, now: clock.now() })
+      const hasShortPassword = isShortPassword(password)
+      const user = newUser({ uuid: ids.uuid(), username, passwordHash, hasShortPassword, now: clock.now() })
       if (!(await users.insert(user, name))) return taken
       deps.onSignUp()
       return { user, warnings }
     },
     async logIn({ username, password }) {
       const name = foldUsername(username)
-      return (await passwords.inTurn((matches) => check(name, password, matches))) ?? busy
+      return (await passwords.check((matches) => check(name, password, matches))) ?? busy
     },
   }
 }

@@ -1,18 +1,30 @@
 import { type Refusal, refusal, type Warning } from '@belfry/contracts'
 
-/** Characters that a password needs (NIST SP 800-63B, section 3.1.1). */
-const shortestPassword = 8
+/** Characters that a password needs on a network; NIST SP 800-63B-4 asks for 8 beside a second factor and for 15 alone. */
+const shortestPassword = 12
 
 const detail = `A password of fewer than ${shortestPassword} characters is easy to guess.`
 
+const tooShort = refusal('impossible', `${detail} It is only taken while Belfry listens on this machine alone.`, {
+  errors: [{ pointer: '/password', code: 'too-short', detail: `must have at least ${shortestPassword} characters` }],
+})
+
+/** Why a user with a short password cannot log in: it was taken while only this machine reached Belfry. */
+export const shortOnNetwork = refusal(
+  'forbidden',
+  `${detail} It was taken while only this machine reached Belfry; now the network does, and it no longer opens the account.`,
+)
+
+/** Characters as a person counts them, of the text as it is hashed. */
+export function isShortPassword(password: string): boolean {
+  return [...password.normalize('NFKC')].length < shortestPassword
+}
+
 /**
- * Whether a new password is taken: short ones pass with a warning where Belfry runs for one machine (the seeds sign up
- * with `12345`), and are refused (422) where it is open to a network.
+ * What is said about a new password: a short one passes with a warning where `takesShort` (the seeds sign up with
+ * `12345`), and is refused (422) where the network reaches Belfry.
  */
-export function judgePassword(password: string, mode: 'standalone' | 'distributed'): readonly Warning[] | Refusal {
-  const length = [...password.normalize('NFKC')].length
-  if (length >= shortestPassword) return []
-  if (mode === 'standalone') return [{ code: 'short-password', detail }]
-  const fault = { pointer: '/password', code: 'too-short', detail: `must have at least ${shortestPassword} characters` }
-  return refusal('impossible', detail, { errors: [fault] })
+export function judgePassword(password: string, takesShort: boolean): readonly Warning[] | Refusal {
+  if (!isShortPassword(password)) return []
+  return takesShort ? [{ code: 'short-password', detail }] : tooShort
 }

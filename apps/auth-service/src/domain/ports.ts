@@ -16,6 +16,8 @@ export interface UserStore {
   countWrong(id: string, at: number): Promise<void>
   /** Forgets the wrong passwords: the right one came. */
   clearWrong(id: string): Promise<void>
+  /** Users who signed up with a short password. */
+  countShortPasswords(): Promise<number>
 }
 
 /** The keys that tokens are signed with. Atomic, durable and rejecting like `UserStore`. */
@@ -27,15 +29,15 @@ export interface KeyStore {
   remove(kids: readonly string[]): Promise<void>
 }
 
-/** Hashes passwords, slowly and a few at a time. */
+/** Hashes passwords, slowly and a few at a time; checks go before new hashes. */
 export interface Passwords {
-  /** A salted hash with its parameters; undefined when too many wait. */
-  hash(password: string): Promise<string | undefined>
+  /** A salted hash with its parameters for a new user at `address`; undefined when too many wait. */
+  hash(password: string, address: string): Promise<string | undefined>
   /**
-   * Runs `check` when its turn has come; undefined when too many wait. What is decided inside is decided at the moment
+   * Runs `judge` when its turn has come; undefined when too many wait. What is decided inside is decided at the moment
    * of the check, not of its waiting.
    */
-  inTurn<T>(check: (matches: Matches) => Promise<T>): Promise<T | undefined>
+  check<T>(judge: (matches: Matches) => Promise<T>): Promise<T | undefined>
 }
 
 /** Whether the password has this hash. Null takes as long, and is never true: a user who does not exist. */

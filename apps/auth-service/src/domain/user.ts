@@ -8,6 +8,8 @@ export interface User {
   readonly roles: readonly Role[]
   /** Salted hash with its parameters (PHC string). */
   readonly passwordHash: string
+  /** Signed up with a password that is only taken while nothing but this machine reaches Belfry. */
+  readonly hasShortPassword: boolean
   readonly createdAt: number
   readonly guesses: Guesses
 }
@@ -24,12 +26,19 @@ export function foldUsername(username: string): string {
 }
 
 /** A user who has just signed up. `uuid` from the ids that were handed in. */
-export function newUser(from: { uuid: string; username: string; passwordHash: string; now: number }): User {
+export function newUser(from: {
+  uuid: string
+  username: string
+  passwordHash: string
+  hasShortPassword: boolean
+  now: number
+}): User {
   return {
     id: `usr-${from.uuid}`,
     username: from.username,
     roles: ['user'],
     passwordHash: from.passwordHash,
+    hasShortPassword: from.hasShortPassword,
     createdAt: from.now,
     guesses: { wrong: 0, lastAt: 0 },
   }

@@ -1,10 +1,11 @@
+import type { IncomingMessage } from 'node:http'
 import { isRefusal, loginBody, loginReply, refusal, signupBody, userView } from '@belfry/contracts'
-import type { HttpApp } from '@belfry/http'
+import { countRequest, type HttpApp, type RateLimiter } from '@belfry/http'
 import type { Clock, Counter } from '@belfry/service'
 import { signAccessToken } from '../access-token.ts'
 import type { Accounts } from '../domain/accounts.ts'
 import type { UserStore } from '../domain/ports.ts'
-import { type User, userViewOf } from '../domain/user.ts'
+import { foldUsername, type User, userViewOf } from '../domain/user.ts'
 import type { KeyRing } from '../key-ring.ts'
 
 export interface AccountRoutesDeps {
@@ -15,6 +16,13 @@ export interface AccountRoutesDeps {
   tokenLifetimeMs: number
   /** By `outcome`: `ok`, or the code of the refusal. */
   logins: Counter
+  /** By account, whether anybody has it or not. */
+  loginLimit: RateLimiter
+}
+
+/** Who signs up, as the gateway says: it drops what a client sends under this name, and nothing else reaches this port. */
+function addressOf({ headers, socket }: IncomingMessage): string {
+  return headers['x-forwarded-for']?.toString() ?? socket.remoteAddress ?? ''
 }
 
 const tags = ['auth']
@@ -22,11 +30,11 @@ const gone = refusal('unauthenticated', 'The user of this token does not exist a
 
 /** `/auth/signup`, `/auth/login`, `/auth/me`. */
 export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
-  const { accounts, users, keys, clock, tokenLifetimeMs, logins } = deps
+  const { accounts, users, keys, clock, tokenLifetimeMs, logins, loginLimit } = deps
 
   const signup = { tags, summary: 'Sign up', body: signupBody, response: { 201: userView } }
   app.post('/auth/signup', { schema: signup, config: { access: 'public' } }, async (request, reply) => {
-    const made = await accounts.signUp(request.body)
+    const made = await accounts.signUp(request.body, addressOf(request.raw))
     if (isRefusal(made)) return reply.refuse(made)
     reply.code(201).header('location', '/auth/me')
     return userViewOf(made.user, made.warnings)
@@ -40,7 +48,8 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
 
   const login = { tags, summary: 'Log in', body: loginBody, response: { 200: loginReply } }
   app.post('/auth/login', { schema: login, config: { access: 'public' } }, async (request, reply) => {
-    const user = await accounts.logIn(request.body)
+    const tooMany = countRequest(reply, [[loginLimit, foldUsername(request.body.username)]])
+    const user = tooMany ?? (await accounts.logIn(request.body))
     logins.inc({ outcome: isRefusal(user) ? user.refused : 'ok' })
     if (isRefusal(user)) return reply.refuse(user)
     reply.header('cache-control', 'no-store')

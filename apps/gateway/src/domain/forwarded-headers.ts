@@ -2,13 +2,16 @@ import type { IncomingHttpHeaders } from 'node:http'
 
 /**
  * Headers of one connection (RFC 9110, 7.6.1), and `expect`, which Node has already answered: none of them means anything
- * to the service, and undici refuses to send most.
+ * to the service, and undici refuses to send most. `host` and `origin` are checked here and are those of this address; the
+ * hop sends the `host` of the instance.
  */
 const ofThisConnection = new Set([
   'connection',
   'expect',
+  'host',
   'http2-settings',
   'keep-alive',
+  'origin',
   'proxy-authenticate',
   'proxy-authorization',
   'proxy-connection',
@@ -31,6 +34,8 @@ export interface Passed {
   readonly requestId: string
   /** As the client sent it; it passes even when the client's `Connection` header names it. */
   readonly authorization: string | undefined
+  /** Null where the service has no use for it. */
+  readonly clientAddress: string | null
 }
 
 /**
@@ -46,11 +51,25 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, passed: Passed): 
   if (passed.method === 'GET' || passed.method === 'HEAD') forwarded['content-length'] = undefined
   if (passed.authorization !== undefined) forwarded.authorization = passed.authorization
   forwarded['x-request-id'] = passed.requestId
+  if (passed.clientAddress !== null) forwarded['x-forwarded-for'] = passed.clientAddress
   return forwarded
 }
 
-/** The headers that a client gets, out of a service's answer: all but those of the connection between the two. */
-export function answeredHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+/** What the gateway itself said about the limits of a request. */
+export interface OwnLimits {
+  readonly policy: string
+  readonly left: string
+}
+
+/**
+ * The headers that a client gets, out of a service's answer: all but those of the connection between the two. A service
+ * that has limits of its own (auth-service counts by account) is quoted after the gateway.
+ */
+export function answeredHeaders(headers: IncomingHttpHeaders, own: OwnLimits | null): IncomingHttpHeaders {
+  if (own && headers.ratelimit !== undefined) {
+    headers['ratelimit-policy'] = `${own.policy}, ${headers['ratelimit-policy']}`
+    headers.ratelimit = `${own.left}, ${headers.ratelimit}`
+  }
   if (headers.connection !== undefined) delete headers.connection
   if (headers['keep-alive'] !== undefined) delete headers['keep-alive']
   return headers

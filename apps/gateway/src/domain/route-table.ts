@@ -1,11 +1,20 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Access } from '@belfry/http'
 
+/** What a request is counted as: a trigger by its user, a login or a sign-up by its address. */
+export type RateRule = 'trigger' | 'login' | 'signup'
+
+/** Whether a route's requests are counted: all that need a user, and of the public ones those that have a rule. */
+export function isLimited(access: Access | undefined, rule: RateRule | undefined): boolean {
+  return access !== 'public' || rule !== undefined
+}
+
 /** Addresses that one service answers, and who may ask. The service verifies the token and asks for the role itself. */
 export interface ProxiedRoutes {
   readonly service: Exclude<ServiceName, 'gateway'>
   readonly access: Access
   readonly routes: readonly string[]
+  readonly rateRule?: RateRule
 }
 
 /**
@@ -13,17 +22,16 @@ export interface ProxiedRoutes {
  * not routed: above all nothing under `/internal`.
  */
 export const routeTable: readonly ProxiedRoutes[] = [
-  {
-    service: 'auth-service',
-    access: 'public',
-    routes: ['/auth/signup', '/auth/login', '/auth/refresh', '/auth/.well-known/jwks.json'],
-  },
+  { service: 'auth-service', access: 'public', routes: ['/auth/signup'], rateRule: 'signup' },
+  { service: 'auth-service', access: 'public', routes: ['/auth/login'], rateRule: 'login' },
+  { service: 'auth-service', access: 'public', routes: ['/auth/refresh', '/auth/.well-known/jwks.json'] },
   { service: 'auth-service', access: 'viewer', routes: ['/auth/*'] },
   {
     service: 'job-service',
     access: 'viewer',
     routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
   },
+  { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
   { service: 'scheduler-service', access: 'viewer', routes: ['/scheduler/*', '/jobs/:id/fire-log'] },
   {
     service: 'executor-service',
@@ -35,5 +43,5 @@ export const routeTable: readonly ProxiedRoutes[] = [
 /** The services behind the gateway, each once. */
 export const proxiedServices = [...new Set(routeTable.map(({ service }) => service))]
 
-/** The methods that go through; the service answers 405 where it does not take one. */
+/** The methods that go through with the route's access; the service answers 405 where it does not take one. */
 export const proxiedMethods = ['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT']

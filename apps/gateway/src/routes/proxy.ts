@@ -17,22 +17,25 @@ function answerError(reply: FastifyReply, { error }: { error: Error }): void {
 
 function rewriteRequestHeaders(request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders {
   const { authorization } = request.raw.headers
-  return forwardedHeaders(headers, { method: request.method, requestId: request.id, authorization })
+  const clientAddress = request.addressCount?.address ?? null
+  return forwardedHeaders(headers, { method: request.method, requestId: request.id, authorization, clientAddress })
+}
+
+function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): IncomingHttpHeaders {
+  return answeredHeaders(headers, request.addressCount)
 }
 
 /** Bodies and answers are streamed, never looked at; one retry, where it is safe, is the hop's business alone. */
-function proxyOptions({ service, access, routes }: ProxiedRoutes, hop: Hop) {
+function proxyOptions({ service, routes }: ProxiedRoutes, hop: Hop) {
   return {
     upstream: originOf(service),
     routes: [...routes],
-    httpMethods: proxiedMethods,
-    config: { access },
     undici: hop,
     disableRequestLogging: true,
     internalRewriteLocationHeader: false,
     replyOptions: {
       rewriteRequestHeaders,
-      rewriteHeaders: answeredHeaders,
+      rewriteHeaders,
       onError: answerError,
       retryDelay: () => null,
     },
@@ -45,7 +48,14 @@ export function mountProxy(app: HttpApp, hop: Hop): void {
     app.register((scope, _options, done) => {
       // The parser of JSON stays outside: http-proxy adds those that hand the stream on.
       scope.removeAllContentTypeParsers()
-      scope.register(httpProxy as never, proxyOptions(proxied, hop) as never)
+      const { access, rateRule } = proxied
+      const common = proxyOptions(proxied, hop)
+      scope.register(
+        httpProxy as never,
+        { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,
+      )
+      // Only the service knows which methods each of its addresses takes; it says so to everybody.
+      scope.register(httpProxy as never, { ...common, httpMethods: ['OPTIONS'], config: { access: 'public' } } as never)
       done()
     })
   }

@@ -31,6 +31,8 @@ export interface JobsContext {
   readonly clock: Clock
   /** IANA name of the zone for what names none. */
   readonly timezone: string
+  /** Jobs that one user may have, without the cancelled ones. */
+  readonly mostPerUser: number
   /** When the executors are told again of a change that they did not confirm, milliseconds. */
   readonly fenceRetryMs: number
   /** Called after each commit, to have the scheduler told without waiting for the relay's sweep. */
@@ -83,8 +85,9 @@ export function createJobs(context: JobsContext): Jobs {
     const read = readSpec(body, { createdAt: now, timezone: context.timezone, jobId: id, types })
     if (isRefusal(read)) return read
     const job = createJob({ id, ownerId, key: body.key ?? null, ...read, now })
-    const stored = await store.create(job)
+    const stored = await store.create(job, context.mostPerUser)
     if (stored === 'key-taken') return stored
+    if (stored === 'too-many') return tooManyJobs(context.mostPerUser)
     const { handle, fresh } = stored
     if (!fresh) return (await store.find(ownerId, id)) ?? noSuchJob
     context.onChanged({ ...job, handle })
@@ -181,6 +184,11 @@ const notReplaced =
 function keyTaken(key: string | undefined): Refusal {
   const fault = { pointer: '/key', code: 'taken', detail: `another job of yours has the key "${key}"` }
   return refusal('conflict', 'the key is taken', { errors: [fault] })
+}
+
+function tooManyJobs(mostPerUser: number): Refusal {
+  const detail = `a user may have ${mostPerUser} jobs that are not cancelled: cancel jobs that are not needed`
+  return refusal('quota-exceeded', detail, { retryAfterS: 60 })
 }
 
 function badKey(detail: string): Refusal {

@@ -91,10 +91,10 @@ interface ChangesQuery {
 
 export interface JobStore {
   /**
-   * Stores a new job and marks it untold. `key-taken`: another live job of the owner has the key. A job whose id is there
-   * already stays as it is, and is not `fresh`.
+   * Stores a new job and marks it untold. `key-taken`: another live job of the owner has the key. `too-many`: the owner
+   * has `mostJobs` that are neither cancelled nor deleted. A job whose id is there already stays as it is, and is not `fresh`.
    */
-  create(job: Job): Promise<{ handle: Handle; fresh: boolean } | 'key-taken'>
+  create(job: Job, mostJobs?: number): Promise<{ handle: Handle; fresh: boolean } | 'key-taken' | 'too-many'>
   /** Stores the next version if the stored one is still `from`, marks it untold, and its fence due at `fenceAt`. */
   change(handle: Handle, from: number, job: Job, fenceAt: number): Promise<boolean>
   /** The owner's job by id; or by key: the live one, else the newest cancelled one. */

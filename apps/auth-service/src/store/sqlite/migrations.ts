@@ -12,6 +12,7 @@ export const migrations: readonly Migration[] = [
         folded_name TEXT NOT NULL UNIQUE,
         roles TEXT NOT NULL,
         password_hash TEXT NOT NULL,
+        short_password INTEGER NOT NULL,
         created_at INTEGER NOT NULL,
         wrong_guesses INTEGER NOT NULL DEFAULT 0,
         last_wrong_at INTEGER NOT NULL DEFAULT 0

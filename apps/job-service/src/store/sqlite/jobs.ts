@@ -28,10 +28,11 @@ const selectJob = `SELECT ${storedColumns} FROM jobs j ${withOwner} ${knownTable
 function prepare(db: Database) {
   return {
     knowOwner: db.statement('INSERT INTO owners (id) VALUES (?) ON CONFLICT DO NOTHING'),
-    insert:
-      db.statement(`INSERT INTO jobs (id, ownerNo, key, version, state, runAt, createdAt, changedAt, fencedVersion,
-        name, jobType, body, params)
-      VALUES (?, ${ownerNo}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
+    // An owner with as many jobs as may be gives no ownerNo, and OR IGNORE leaves a row out that lacks one. A SELECT with
+    // ON CONFLICT would make SQLite keep a statement journal: 9.9 µs a row instead of 6.8 (batches of 200).
+    insert: db.statement(`INSERT OR IGNORE INTO jobs (id, ownerNo, key, version, state, runAt, createdAt, changedAt,
+        fencedVersion, name, jobType, body, params)
+      VALUES (?1, (SELECT n FROM owners WHERE id = ?2 AND jobs < ?14), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`),
     markUntold: db.statement(`INSERT INTO outbox (n, seq) SELECT n, version FROM jobs WHERE id = ? AND version = ?
       ON CONFLICT (n) DO UPDATE SET seq = excluded.seq`),
     handleOf: db.statement('SELECT n FROM jobs WHERE id = ?'),
@@ -82,9 +83,9 @@ export function createJobStore(db: Database): JobStore {
   const present = (rows: readonly (SqlRow | undefined)[]) => rows.filter((row) => row !== undefined)
 
   return {
-    async create(job) {
+    async create(job, mostJobs = Number.MAX_SAFE_INTEGER) {
       const calls: Call[] = [
-        { statement: sql.insert, params: jobParams(job) },
+        { statement: sql.insert, params: [...jobParams(job), mostJobs] },
         { statement: sql.markUntold, params: [job.id, job.version] },
         { statement: sql.handleOf, params: [job.id] },
       ]
@@ -93,7 +94,9 @@ export function createJobStore(db: Database): JobStore {
       if (knownOwners.size >= knownOwnersLimit) knownOwners.clear()
       knownOwners.add(job.ownerId)
       const row = results.at(-1)?.rows[0]
-      return row ? { handle: row[0] as number, fresh: results.at(-3)?.changes === 1 } : 'key-taken'
+      if (row) return { handle: row[0] as number, fresh: results.at(-3)?.changes === 1 }
+      const holder = job.key === null ? [] : await db.read(sql.byKey, [job.key, job.ownerId])
+      return holder.length > 0 ? 'key-taken' : 'too-many'
     },
     async change(handle, from, job, fenceAt) {
       const [result] = await db.write('jobs.change', [

@@ -1,4 +1,8 @@
+import { jobStates } from '@belfry/contracts'
 import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
+
+/** The states of jobs that count against the quota, as rows hold them. */
+const counted = (['active', 'paused'] as const).map((state) => jobStates.indexOf(state)).join(', ')
 
 /**
  * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
@@ -10,7 +14,8 @@ export const migrations: readonly Migration[] = [
   {
     name: 'jobs, executions and what surrounds them',
     sql: `
-CREATE TABLE owners (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+-- jobs: how many of the owner's jobs count against the quota, kept by the triggers below whatever changes a job.
+CREATE TABLE owners (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, jobs INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE jobs (
   n INTEGER PRIMARY KEY,
@@ -36,6 +41,17 @@ CREATE INDEX jobsByFormerKey ON jobs (ownerNo, key) WHERE key IS NOT NULL AND st
 CREATE INDEX jobsByOwner ON jobs (ownerNo);
 CREATE INDEX jobsByChange ON jobs (changedAt);
 CREATE INDEX jobsToFence ON jobs (fenceAt) WHERE fenceAt IS NOT NULL;
+
+CREATE TRIGGER jobMade AFTER INSERT ON jobs WHEN NEW.state IN (${counted}) BEGIN
+  UPDATE owners SET jobs = jobs + 1 WHERE n = NEW.ownerNo;
+END;
+CREATE TRIGGER jobEnded AFTER UPDATE OF state ON jobs
+WHEN OLD.state IN (${counted}) AND NEW.state NOT IN (${counted}) BEGIN
+  UPDATE owners SET jobs = jobs - 1 WHERE n = NEW.ownerNo;
+END;
+CREATE TRIGGER jobRemoved AFTER DELETE ON jobs WHEN OLD.state IN (${counted}) BEGIN
+  UPDATE owners SET jobs = jobs - 1 WHERE n = OLD.ownerNo;
+END;
 
 -- Jobs whose newest version is not yet on the bus.
 CREATE TABLE outbox (n INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
