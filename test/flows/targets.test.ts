@@ -95,9 +95,11 @@ describe('HTTP jobs and their targets', () => {
         const cancelAt = runAt - 100 + Math.floor(Math.random() * 200)
         await new Promise((resolve) => setTimeout(resolve, Math.max(0, cancelAt - Date.now())))
         const answer = await belfry.user.call<{ inFlight: { executionId: string }[] }>('POST', `/jobs/${jobId}/cancel`)
-        expect(answer.status).toBe(200)
+        // 202 is the answer on a machine that is too busy, and promises nothing.
+        expect([200, 202]).toContain(answer.status)
         return {
           jobId,
+          isFirm: answer.status === 200,
           answeredAt: preciseNow(),
           listed: answer.body.inFlight.length > 0,
         }
@@ -112,10 +114,11 @@ describe('HTTP jobs and their targets', () => {
       ),
     )
     const late = cancelled.filter(
-      ({ jobId, answeredAt, listed }) =>
-        !listed && opened.calls.some((call) => call.jobId === jobId && call.at > answeredAt),
+      ({ jobId, isFirm, answeredAt, listed }) =>
+        isFirm && !listed && opened.calls.some((call) => call.jobId === jobId && call.at > answeredAt),
     )
     expect(late).toEqual([])
+    expect(cancelled.filter(({ isFirm }) => isFirm).length).toBeGreaterThan(0)
     // Both happened: some cancels came in time, and some too late.
     expect(opened.calls.length).toBeGreaterThan(0)
     expect(opened.calls.length).toBeLessThan(cancelled.length)

@@ -261,7 +261,8 @@ export function describeStores(
         const of = (number: number, owner: number) => ready(number, at + number, { ownerId: ownerId(owner) })
         const stored = await put(of(1, 1), of(2, 1), of(3, 2), of(4, 1), of(5, 2))
         expect(await dueIds(stored, query({ full: [ownerId(1)] }))).toEqual([3, 5])
-        expect(await dueIds(stored, query({ full: [ownerId(1)], scan: 4 }))).toEqual([3])
+        expect(await dueIds(stored, query({ full: [ownerId(1)], scan: 3, coming: 1 }))).toEqual([3])
+        expect(await dueIds(stored, query({ full: [ownerId(1)], scan: 1, coming: 1 }))).toEqual([])
       })
 
       it('is shared among executors, until it is overdue', async () => {

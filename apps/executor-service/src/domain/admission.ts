@@ -77,9 +77,9 @@ function applyChange(admission: Admission, { version, kind, changedAt }: JobChan
 
 /**
  * Step 2 of protocol.md: a cancel, pause or delete raises `minVersion` and clears older floors, an update or resume adds a
- * floor, and either marks the admission as unsettled. The order and number of deliveries do not matter. `open` are the job's executions that are ready or running;
- * they are looked at only when floors must be joined. Answers the same admission when the changes say nothing new, and
- * refuses when the floors are full and none can be joined.
+ * floor; each marks the admission as unsettled. The order and number of deliveries do not matter. `open` are the job's
+ * executions that are ready or running; they are looked at only when floors must be joined. Answers the same admission
+ * when the changes say nothing new, and refuses when the floors are full and none can be joined.
  */
 export function applyChanges(
   admission: Admission,

@@ -52,7 +52,7 @@ interface ExecutorShare {
 
 /**
  * What a poll asks for: at most so many of each pool that are due by `now`, and so many that are due by `until`. Among the
- * latter it passes over the executions of the owners `full`, in at most `scan` index entries of each pool.
+ * latter it passes over the executions of the owners `full`, over at most `scan` of them in each pool.
  */
 export interface DueQuery {
   readonly now: number
@@ -67,7 +67,7 @@ export interface DueQuery {
 /** A place among what is ready in a pool: by priority, then by `runAt`. Given by the store, handed back to it. */
 export type DueCursor = readonly [priority: number, runAt: number, owner: number, handle: Handle]
 
-/** Asks for what is due by `now` in a pool and does not belong to `passOver`: a page of it, after `after` (null: from the first). */
+/** Asks for a page of what is due by `now` in a pool and belongs to no owner of `passOver`, after `after` (null: from the first). */
 export interface PassedQuery {
   readonly pool: Pool
   readonly now: number

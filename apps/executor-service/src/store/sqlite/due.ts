@@ -41,7 +41,8 @@ export function createDueQueries(db: Database): Pick<ExecutionStore, 'due' | 'du
   return {
     async due({ now, until, due, coming, full, scan, share }) {
       const mine = [share.executors, share.place, share.overdueAt]
-      const later = [now, until, scan, ...mine, numbersOf(full), coming]
+      const entries = scan + coming * share.executors
+      const later = [now, until, entries, ...mine, numbersOf(full), coming]
       const rows = await db.read(soon, [now, ...mine, due.io, now, ...mine, due.cpu, ...later, ...later])
       return rows.map(([n, runAt, pool]) => ({
         handle: n as number,
