@@ -79,9 +79,17 @@ export function createDatabase(file: number, exchange: Exchange, onClose: (self:
     async read(of, params) {
       return ask<SqlRow[]>(['read', file, checked(of, [params]), params], 1)
     },
+    async readPage(of, params, bytes) {
+      const [rows, isCut] = await ask<[SqlRow[], boolean]>(['page', file, checked(of, [params]), params, bytes], 1)
+      return { rows, isCut }
+    },
     async readEach(of, rows) {
       if (rows.length === 0) return []
-      return ask<FirstRow[]>(['get', file, checked(of, rows), rows], rows.length)
+      return ask<FirstRow[]>(['get', file, checked(of, rows), rows, null], rows.length)
+    },
+    async readEachPage(of, rows, bytes) {
+      if (rows.length === 0) return []
+      return ask<FirstRow[]>(['get', file, checked(of, rows), rows, bytes], rows.length)
     },
     close() {
       closed ??= close()
