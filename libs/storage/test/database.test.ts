@@ -53,6 +53,39 @@ describe('a database', () => {
     ])
   })
 
+  it('reads a page within bytes, and says whether it was cut', async () => {
+    await db.writeEach('cast', db.statement(insertSql), [
+      ['x'.repeat(600), 1],
+      ['y'.repeat(600), 2],
+      ['z'.repeat(600), 3],
+    ])
+    const pageOf = async (bytes: number) => {
+      const { rows, isCut } = await db.readPage(db.statement(namesSql), [], bytes)
+      return [rows.map(([name]) => String(name)[0]).join(''), isCut]
+    }
+    expect(await pageOf(1)).toEqual(['x', true])
+    expect(await pageOf(1000)).toEqual(['xy', true])
+    expect(await pageOf(1800)).toEqual(['xyz', false])
+    expect(await pageOf(10_000)).toEqual(['xyz', false])
+    // A statement that was left half-way holds nothing up.
+    await db.write('melt', [{ statement: db.statement('DELETE FROM bells'), params: [] }])
+    expect(await db.readPage(db.statement(namesSql), [], 10)).toEqual({ rows: [], isCut: false })
+  })
+
+  it('answers the first of a multi-get within bytes', async () => {
+    await db.writeEach('cast', db.statement(insertSql), [
+      ['x'.repeat(600), 1],
+      ['y'.repeat(600), 2],
+    ])
+    const byWeight = db.statement('SELECT name FROM bells WHERE weight = ?')
+    const lengths = async (bytes: number) =>
+      (await db.readEachPage(byWeight, [[1], [9], [2], [1]], bytes)).map((row) => row && String(row[0]).length)
+    expect(await lengths(1)).toEqual([600])
+    expect(await lengths(601)).toEqual([600, undefined, 600])
+    expect(await lengths(10_000)).toEqual([600, undefined, 600, 600])
+    expect(await db.readEachPage(byWeight, [], 1)).toEqual([])
+  })
+
   it('stores all of a list or nothing of it', async () => {
     const insert = db.statement(insertSql)
     const twice = db.write('cast', [
