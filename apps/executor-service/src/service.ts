@@ -2,7 +2,7 @@ import { type Bus, createConsumer } from '@belfry/bus'
 import { createDoor, type Discovery } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, createLoop, type Part, type ServiceDeps } from '@belfry/service'
-import { createPoisonStore, type Database } from '@belfry/storage'
+import { createPoisonStore, createUnreadableReport, type Database } from '@belfry/storage'
 import type { ExecutorConfig } from './config.ts'
 import type { Stored } from './domain/ports.ts'
 import { createIntake } from './events/job-execute.ts'
@@ -44,7 +44,7 @@ export interface ExecutorService {
 /** Everything between the adapters and the doors. */
 function createRooms(deps: ExecutorServiceDeps) {
   const { clock, log, ids, config } = deps
-  const stores = createSqliteStores(deps.db)
+  const stores = createSqliteStores(deps.db, createUnreadableReport(log, deps.metrics))
   const handlers =
     deps.handlers ??
     createHandlers({
@@ -84,6 +84,8 @@ function createRooms(deps: ExecutorServiceDeps) {
     share: presence.share,
     everyMs: config.executorPollMs,
     rows: config.executorPollRows,
+    bytes: config.executorPageBytes,
+    asideMs: config.executorAsideMs,
     armed: config.executorArmed,
     isAlone: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
@@ -120,6 +122,7 @@ function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, onChange
   mountInternal(app, {
     stores,
     clock,
+    fetchBytes: deps.config.executorFetchBytes,
     onClosed: onChanged,
     onAsked(asked) {
       for (const { handle } of asked) runs.cancel(handle)

@@ -1,9 +1,9 @@
 import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
-import { putJobBody, type Refusal } from '@belfry/contracts'
+import { messageSize, putJobBody, type Refusal } from '@belfry/contracts'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, type Loop, type Part, type ServiceDeps } from '@belfry/service'
-import type { Database } from '@belfry/storage'
+import { createUnreadableReport, type Database } from '@belfry/storage'
 import type { z } from 'zod'
 import type { JobConfig } from './config.ts'
 import { createFireTimes } from './domain/fire-times.ts'
@@ -50,19 +50,21 @@ export interface JobService {
 /** Everything between the adapters and the doors. */
 function createRooms(deps: JobServiceDeps) {
   const { clock, log, metrics, db, bus, rest, config } = deps
-  const stores = createSqliteStores(db, clock)
+  const stores = createSqliteStores(db, clock, createUnreadableReport(log, metrics))
   const { jobs: store, executions } = stores
   const executors = createExecutors(rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
   const types = createTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs })
   const sender = createSender({
     bus,
     backlog: config.jobTriggerBacklog,
+    backlogBytes: config.jobTriggerBacklogBytes,
     againMs: config.jobResendMs,
     clock,
     log,
     metrics,
   })
-  const source = { readUnpublished: store.untold, markPublished: store.markTold }
+  const readUnpublished = (rows: number, bytes: number) => store.untold({ rows, bytes })
+  const source = { readUnpublished, markPublished: store.markTold }
   const relay: Relay<'job-changes'> = createRelay({
     name: 'jobs',
     topic: 'job-changes',
@@ -79,7 +81,10 @@ function createRooms(deps: JobServiceDeps) {
     clock,
     timezone: config.timezone,
     fenceRetryMs: config.jobResendMs,
-    onChanged: (job) => relay.offer([{ n: job.handle, seq: job.version, key: job.id, value: toJobChanges(job) }]),
+    onChanged(job) {
+      const value = toJobChanges(job)
+      relay.offer([{ n: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value }])
+    },
     onUnconfirmed: (jobId, err) => log.warn({ err, jobId }, 'the executors did not confirm a change; it is repeated'),
   })
   const lists = createLists({
@@ -90,21 +95,21 @@ function createRooms(deps: JobServiceDeps) {
     scanChunkRows: config.jobScanChunkRows,
     statusRows: config.jobStatusRows,
   })
-  const { jobResendMs: resendMs, jobRememberedJobs: rememberedJobs } = config
-  const trigger = createTrigger({ jobs, executions, types, sender, clock, resendMs, rememberedJobs })
+  const remembered = { jobs: config.jobRememberedJobs, bytes: config.jobRememberedBytes }
+  const trigger = createTrigger({ jobs, executions, types, sender, clock, resendMs: config.jobResendMs, remembered })
   return { stores, executors, types, sender, relay, jobs, lists, trigger }
 }
 type Rooms = ReturnType<typeof createRooms>
 
 function createApp(deps: JobServiceDeps, { stores, jobs, lists, trigger }: Rooms): HttpApp {
   const { clock, ids, health, tokens, serviceTokens, config } = deps
-  const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens })
+  const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
   const keeping = { keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
   const once = createIdempotency({ store: stores.requests, clock, ids, instance: ids.uuid(), ...keeping })
   const fireTimes = createFireTimes(config.jobCompiledSchedules)
   mountJobs(app, { jobs, lists, views: createJobViews({ clock, timezone: config.timezone, fireTimes }), ids, once })
   mountExecutions(app, { lists, executions: stores.executions, trigger, once })
-  mountInternal(app, stores.jobs)
+  mountInternal(app, stores.jobs, { fetchBytes: config.jobFetchBytes })
   health.add('jobs.db', async () => void (await stores.cursors.read('health')))
   return app
 }

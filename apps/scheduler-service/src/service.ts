@@ -12,7 +12,7 @@ import type { Rules } from './domain/schedule-record.ts'
 import { createChangesHandler } from './events/job-changes.ts'
 import { createStatusHandler } from './events/job-status.ts'
 import { type AdvanceLoop, createAdvanceLoop } from './loops/advance.ts'
-import { createReconcile } from './loops/reconcile.ts'
+import { createJobReconcile } from './loops/reconcile.ts'
 import { createRetention } from './loops/retention.ts'
 import { createSender } from './loops/sender.ts'
 import { mountScan } from './routes/scan.ts'
@@ -88,7 +88,7 @@ function createReconciling(deps: SchedulerServiceDeps, reconcile: () => Promise<
 }
 
 export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerService {
-  const { clock, log, metrics, health, db, bus, rest, tokens, serviceTokens, config } = deps
+  const { clock, log, metrics, health, db, bus, tokens, serviceTokens, config } = deps
   const { schedules, fireLog, cursors, poison } = createSqliteStores(db, clock)
   const { onDecided, onTick, onAside, onRefused } = createFacts(deps)
   const rules = rulesOf(config)
@@ -97,7 +97,9 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const sender = createSender({
     bus,
     backlog: config.schedulerSendBacklog,
+    backlogBytes: config.schedulerSendBacklogBytes,
     batchRows: config.schedulerSendRows,
+    batchBytes: config.schedulerSendBytes,
     log,
     metrics,
   })
@@ -108,23 +110,13 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     wakeAt: (at) => advance.wakeAt(at),
     onDecided,
   })
-  const pages = { schedules, keeping, compile, rules, clock, pageRows: config.schedulerPageRows, giveWay }
+  const page = { rows: config.schedulerPageRows, bytes: config.schedulerPageBytes }
+  const pages = { schedules, keeping, compile, rules, clock, page, giveWay }
   const due = createDueSchedules({ ...pages, fireLog, onAside })
   const advance: AdvanceLoop = createAdvanceLoop({ due, clock, log, pollMs: config.schedulerPollMs, onTick })
   const hearing = createHearing({ ...pages, mostTries: config.schedulerTries, onRefused })
-  const repaired = metrics.counter('belfry_reconcile_repaired_total', 'Records that reconciling brought up to date')
-  const reconcile = createReconcile({
-    rest,
-    schedules,
-    cursors,
-    hearing,
-    repaired,
-    clock,
-    rows: config.schedulerReconcileRows,
-    settleMs: config.schedulerReconcileSettleMs,
-    mayLose: !bus.capabilities.storesBeforePublishResolves,
-    deadlineMs: config.schedulerReconcileTimeoutMs,
-  })
+  const mayLose = !bus.capabilities.storesBeforePublishResolves
+  const reconcile = createJobReconcile({ deps, schedules, cursors, hearing, mayLose })
   const { retentionExecutions: retentionMs, schedulerPurgeRows } = config
   const runOnce = createRetention({ schedules, fireLog, clock, retentionMs, rows: schedulerPurgeRows })
   const clearing = { runOnce, clock, log }

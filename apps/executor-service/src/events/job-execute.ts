@@ -1,7 +1,7 @@
 import type { BatchHandler, IncomingMessage } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
 import { newExecution } from '../domain/command.ts'
-import type { Pool } from '../domain/execution.ts'
+import { executionSize, type Pool } from '../domain/execution.ts'
 import { answerKnown, type Intake } from '../domain/intake.ts'
 import type { ExecutionStore, Stored } from '../domain/ports.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
@@ -42,7 +42,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
   async function insert(intakes: readonly Intake[], now: number): Promise<Intake[]> {
     const reserved = intakes.filter((one) => one.fresh.state === 'running')
     const unreserve = () => {
-      for (const { fresh } of reserved) slots.reserve(fresh.pool, -1)
+      for (const { fresh } of reserved) slots.reserve(fresh.pool, -1, -executionSize(fresh))
     }
     const fresh = intakes.map((one) => one.fresh)
     const inserted = await executions.insert(fresh, now).finally(unreserve)
@@ -69,7 +69,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
       const claimed = claims.claimAtOnce(intake.fresh)
       if (claimed === 'no-room') left.push(intake)
       else {
-        if (claimed) slots.reserve(claimed.pool, 1)
+        if (claimed) slots.reserve(claimed.pool, 1, executionSize(claimed))
         stored.push(claimed ? { ...intake, fresh: claimed } : intake)
       }
     }

@@ -1,6 +1,6 @@
 import type { Clock } from '@belfry/service'
 import type { Pool } from '../domain/execution.ts'
-import type { DueExecution, ExecutionStore } from '../domain/ports.ts'
+import type { DueExecution, ExecutionStore, Handle } from '../domain/ports.ts'
 import type { Claims } from '../runs/claims.ts'
 import type { Slots } from '../runs/slots.ts'
 
@@ -13,8 +13,11 @@ export interface PollOptions {
   readonly share: () => { readonly place: number; readonly executors: number }
   /** From one poll to the next, milliseconds. */
   readonly everyMs: number
-  /** Executions that are read at once. */
+  /** Executions that are read at once, and bytes of them. */
   readonly rows: number
+  readonly bytes: number
+  /** How long an execution that cannot be read is left alone, milliseconds. */
+  readonly asideMs: number
   /** Executions that may wait in memory for their time. */
   readonly armed: number
   /** Nobody else can have the store open. */
@@ -38,16 +41,25 @@ const pools: readonly Pool[] = ['io', 'cpu']
 const quietTurns = 4
 
 export function createPoll(options: PollOptions): Poll {
-  const { executions, clock, claims, slots, share, everyMs, rows, isAlone, overdueMs } = options
+  const { executions, clock, claims, slots, share, everyMs, rows, bytes, isAlone, overdueMs } = options
   let isQuiet = false
   let turns = 0
   let wakes = 0
 
+  /** What is due and cannot be read would be found again at each turn, and take the place of others. */
+  async function putAside(handles: readonly Handle[]): Promise<void> {
+    await executions.putAside(handles, clock.now() + options.asideMs)
+  }
+
   /** Reads the records page by page, because a whole second's crons at once would hold up the loop. */
   async function take(news: readonly DueExecution[], onPage: Claims['arm']): Promise<void> {
-    for (let from = 0; from < news.length; from += rows) {
-      const page = await executions.read(news.slice(from, from + rows).map((one) => one.handle))
-      onPage(page.filter((one) => one?.execution.state === 'ready').filter((one) => one !== undefined))
+    for (let from = 0; from < news.length; ) {
+      const handles = news.slice(from, from + rows).map((one) => one.handle)
+      const page = await executions.read(handles, bytes)
+      from += page.length
+      const found = page.filter((one) => one !== undefined)
+      if (found.length < page.length) await putAside(handles.filter((_, index) => index < page.length && !page[index]))
+      onPage(found.filter((one) => one.execution.state === 'ready'))
     }
   }
 

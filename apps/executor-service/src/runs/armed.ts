@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@belfry/service'
+import { executionSize, unreadParams } from '../domain/execution.ts'
 import type { Handle, Stored } from '../domain/ports.ts'
 
 /** Ready executions that wait in memory for the moment at which they are claimed. */
@@ -15,7 +16,12 @@ export interface Armed {
   count(): number
 }
 
-/** `count` and `size` (characters of commands) bound what waits. `onDue` gets each one once. */
+/** Params that are not in memory take up none of it. */
+function sizeOf({ execution, size }: Stored): number {
+  return execution.params === unreadParams ? executionSize(execution) : size
+}
+
+/** `count` and `size` (bytes) bound what waits. `onDue` gets each one once. */
 export function createArmed(
   clock: Clock,
   bounds: { readonly count: number; readonly size: number },
@@ -29,7 +35,7 @@ export function createArmed(
     if (known === undefined) return
     known.timer.cancel()
     waiting.delete(handle)
-    size -= known.stored.size
+    size -= sizeOf(known.stored)
   }
 
   return {
@@ -48,7 +54,7 @@ export function createArmed(
         onDue(stored)
       })
       waiting.set(handle, { stored, timer })
-      size += stored.size
+      size += sizeOf(stored)
     },
     clear() {
       for (const handle of [...waiting.keys()]) remove(handle)

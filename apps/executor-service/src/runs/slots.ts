@@ -8,7 +8,7 @@ export interface SlotsOptions {
   readonly limits: Readonly<Record<Pool, number>>
   /** Claims beyond them, of each pool. */
   readonly ahead: number
-  /** What all held runs may take up in memory, characters of their commands. */
+  /** What all held runs may take up in memory, bytes. */
   readonly heldSize: number
   /** Calls the handler. */
   readonly begin: (run: Run) => void
@@ -27,8 +27,8 @@ export interface Slots {
   isFree(pool: Pool): boolean
   /** The run is claimed, or about to be. */
   hold(run: Run): void
-  /** Room for runs that are not known yet; taken back with a negative number. */
-  reserve(pool: Pool, runs: number): void
+  /** Room for runs that are not known yet, and bytes of them; taken back with negative numbers. */
+  reserve(pool: Pool, runs: number, bytes: number): void
   /** The run's end is stored, or it was never claimed. */
   release(run: Run): void
   /** Its time has come: begins it, or lets it wait for a slot. */
@@ -84,6 +84,7 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
   const states: Record<Pool, PoolState> = { io: emptyPool('io'), cpu: emptyPool('cpu') }
   /** Enough room that asking the store is worth it; less is left to the poll. */
   const worthRoom = Math.max(1, Math.floor(ahead / 4))
+  const worthBytes = heldSize / 4
   let size = 0
   let begunThisTurn = 0
   let isTurnComing = false
@@ -130,7 +131,7 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
   /** First to those in the store, then to whoever waits outside of it. */
   function offerRoom(pool: Pool): void {
     const state = states[pool]
-    if (room(pool) < worthRoom) return
+    if (room(pool) < worthRoom || heldSize - size < worthBytes) return
     if (state.isBehind) onRoom()
     else for (const wake of [...state.waiters]) wake()
   }
@@ -142,8 +143,9 @@ export function createSlots({ clock, limits, ahead, heldSize, begin, onRoom }: S
       stateOf(run).held += 1
       size += run.size
     },
-    reserve(pool, runs) {
+    reserve(pool, runs, bytes) {
       states[pool].held += runs
+      size += bytes
     },
     release(run) {
       const { pool } = run.execution

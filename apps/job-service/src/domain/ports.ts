@@ -6,7 +6,9 @@ import type {
   JobExecuteMessage,
   JobStatusMessage,
   JobType,
+  jobsReply,
 } from '@belfry/contracts'
+import type { z } from 'zod'
 import type { Execution } from './execution.ts'
 import type { Job } from './job.ts'
 import type { JobTypes } from './job-types.ts'
@@ -65,6 +67,8 @@ export interface UntoldJob {
   readonly n: Handle
   readonly seq: number
   readonly key: string
+  /** Bytes (contracts, `messageSize`). */
+  readonly size: number
   readonly value: JobChangesMessage
 }
 
@@ -73,6 +77,18 @@ interface ChangesQuery {
   readonly since: number
   readonly after: number
   readonly limit: number
+}
+
+/** Bounds of a page: rows, and bytes of them as stored. One row is read whatever its size. */
+export interface PageBounds {
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** The first rows within the bounds; `hasMore`: there may be others. */
+interface Bounded<T> {
+  readonly rows: readonly T[]
+  readonly hasMore: boolean
 }
 
 export interface JobStore {
@@ -89,7 +105,7 @@ export interface JobStore {
   read(handles: readonly Handle[]): Promise<StoredJob[]>
   /** The owner's next `limit` jobs after `place` (null: from the newest on). */
   glance(ownerId: string, place: Place | null, limit: number): Promise<JobGlance[]>
-  untold(limit: number): Promise<UntoldJob[]>
+  untold(page: PageBounds): Promise<Bounded<UntoldJob>>
   /** Versions up to `seq` are on the bus. */
   markTold(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
   dueFences(now: number, limit: number): Promise<DueFence[]>
@@ -98,8 +114,8 @@ export interface JobStore {
   /** The executors could not be told; again at `nextAt`. */
   postponeFence(handle: Handle, nextAt: number): Promise<void>
   changes(query: ChangesQuery): Promise<{ id: string; version: number; changedAt: number; n: Handle }[]>
-  /** Jobs of any owner, for the scheduler. */
-  fetch(ids: readonly string[]): Promise<JobChangesMessage[]>
+  /** Jobs of any owner within `bytes`, for the scheduler; names those that were left out and those that cannot be read. */
+  fetch(ids: readonly string[], bytes: number): Promise<z.infer<typeof jobsReply>>
 }
 
 /** As much of an execution as lists and statuses ask about. */
@@ -150,7 +166,7 @@ export interface ExecutionStore {
   /** The next `limit` executions after `place` (null: from the newest fire time on). */
   glance(scope: ExecutionScope, place: Place | null, limit: number): Promise<ExecutionGlance[]>
   /** Triggers whose command is due to be sent again, longest waiting first. */
-  dueSends(now: number, limit: number): Promise<DueSend[]>
+  dueSends(now: number, page: PageBounds): Promise<Bounded<DueSend>>
   /** Sets the next time; answers those that nobody else has claimed or answered meanwhile. */
   claimSends(claims: readonly { readonly send: DueSend; readonly nextSendAt: number }[]): Promise<DueSend[]>
   /** The seq of each stored execution, undefined where there is none. */
@@ -174,8 +190,6 @@ export interface Executors {
   /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
   fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>
   jobTypes(): Promise<JobType[]>
-  changes(query: ChangesQuery): Promise<{ id: string; seq: number; changedAt: number; n: number }[]>
-  fetch(ids: readonly string[]): Promise<JobStatusMessage[]>
 }
 
 /** Takes commands on their way to the executors. */

@@ -1,4 +1,4 @@
-import type { Database, SqlRow, SqlValue, Statement } from '@belfry/storage'
+import { type Database, type OnUnreadable, readRows, type SqlRow, type SqlValue, type Statement } from '@belfry/storage'
 import { newestPerExecution, newestPerJob } from '../../domain/execution.ts'
 import type { ExecutionScope, ExecutionStore, Place } from '../../domain/ports.ts'
 import {
@@ -56,7 +56,7 @@ function prepare(db: Database) {
 }
 
 /** `ExecutionStore` on the tables `executions` and `summaries`. */
-export function createExecutionStore(db: Database): ExecutionStore {
+export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const sql = prepare(db)
   const from = (place: Place | null): SqlValue[] => [place?.[0] ?? Number.MAX_SAFE_INTEGER, place?.[1] ?? 0]
 
@@ -92,8 +92,10 @@ export function createExecutionStore(db: Database): ExecutionStore {
       const [statement, whose] = scoped(scope)
       return (await db.read(statement, [whose, ...from(place), limit])).map(readGlance)
     },
-    async dueSends(now, limit) {
-      return (await db.read(sql.dueSends, [now, limit])).map(readSend)
+    async dueSends(now, page) {
+      const { rows, isCut } = await db.readPage(sql.dueSends, [now, page.rows], page.bytes)
+      const sends = readRows('executions', rows, readSend, onUnreadable)
+      return { rows: sends, hasMore: isCut || rows.length === page.rows }
     },
     async claimSends(claims) {
       const params: SqlRow[] = claims.map(({ send, nextSendAt }) => [nextSendAt, send.handle, send.nextSendAt])
