@@ -313,6 +313,17 @@ describe('the store thread', () => {
     ).toEqual([[3], [4]])
   })
 
+  it('refuses more bytes than may wait, but never a call that is alone', async () => {
+    store = openStoreThread({ waitingBytesLimit: 1000 })
+    const db = await store.open(':memory:', schema)
+    const insert = db.statement(insertSql)
+    const cast = (letter: string, length: number) => db.writeEach('cast', insert, [[letter.repeat(length), 1]])
+    const first = cast('a', 5000)
+    await expect(cast('b', 10)).rejects.toMatchObject({ code: 'overloaded' })
+    expect(await first).toEqual([[1]])
+    expect(await Promise.all([cast('b', 600), cast('c', 300)])).toEqual([[[2]], [[3]]])
+  })
+
   it('rejects everything and says so once when the thread dies', async () => {
     const deaths: unknown[] = []
     store = openStoreThread({ heapMib: 16, onFatal: (error) => deaths.push(error) })
