@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { unreadParams } from '../src/domain/execution.ts'
 import { createArmed } from '../src/runs/armed.ts'
 import { migrations } from '../src/store/sqlite/index.ts'
-import { command, execution, executionId, start } from './samples.ts'
+import { command, execution, executionId, jobId, start } from './samples.ts'
 import { openWorld, type World, type WorldOptions } from './world.ts'
 
 const large = (number: number, bytes = 10_000) => ({ number, text: 'x'.repeat(bytes) })
@@ -114,6 +114,16 @@ describe('an execution that cannot be read', () => {
     await world.db.writeEach('test.mend', whole, [[executionId(2), executionId(1)]])
     await world.pass(6000, 50)
     expect(world.calls.map(({ context }) => context.executionId)).toContain(executionId(1))
+  })
+
+  it('is never passed over by a fence, which cannot know what it closes', async () => {
+    const world = await openWorld()
+    await world.command(...[1, 2, 3].map((number) => due(number, 60_000)))
+    await spoil(world.db, 'executions', 1)
+    const schedule = { kind: 'manual' } as const
+    const changes = [{ version: 2, changedAt: start, kind: 'cancel', schedule }]
+    const answer = await world.internal('PUT', `/internal/admissions/${jobId()}`, { changes })
+    expect(answer.statusCode).toBe(500)
   })
 
   it('stops no other from being taken over or published', async () => {

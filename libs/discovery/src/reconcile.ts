@@ -149,22 +149,22 @@ export function createReconcile<Row extends ChangedRow, T>(options: ReconcileOpt
   /** Brings these records up to date; `changedAt` of each by its id. */
   async function repair(wanted: ReadonlyMap<string, number>): Promise<void> {
     if (wanted.size === 0) return
-    const unheard = new Set(wanted.keys())
+    const unanswered = new Set(wanted.keys())
     for await (const { records, failed } of fetchRecords([...wanted.keys()], fetching)) {
       const notTaken = records.length > 0 ? await takeAll(records) : []
-      for (const one of records) unheard.delete(String(one[options.idName]))
+      for (const one of records) unanswered.delete(String(one[options.idName]))
       const bad = new Set(notTaken.map(({ id }) => id))
       for (const one of records) if (!bad.has(String(one[options.idName]))) skipped.delete(String(one[options.idName]))
       repaired.inc({}, records.length - bad.size)
       for (const { id, reason, isLater } of [...notTaken, ...failed] as NotTaken[]) {
-        unheard.delete(id)
+        unanswered.delete(id)
         const changedAt = wanted.get(id) ?? 0
         if (isLater) heldBack = Math.min(heldBack, changedAt)
         else skip(id, changedAt, reason)
       }
     }
     // No record any more: nothing is left to be taken over.
-    for (const id of unheard) skipped.delete(id)
+    for (const id of unanswered) skipped.delete(id)
   }
 
   async function list(place: {

@@ -111,9 +111,12 @@ export interface ExecutionStore {
   heldBy(owner: string): Promise<readonly HeldExecution[]>
   /** Running ones whose owner is gone or was never heard of. */
   abandoned(page: PageBounds): Promise<StoredPage>
-  /** The job's ready and running ones, in order of handle, after `after`. */
+  /**
+   * The job's ready and running ones, in order of handle, after `after`. Rejects when one cannot be read: what is not
+   * known of must not be taken for closed.
+   */
   openOf(jobId: string, after: Handle, limit: number): Promise<readonly Stored[]>
-  /** The job's executions with an epoch in doubt that was lost at `since` or later. */
+  /** The job's executions with an epoch in doubt that was lost at `since` or later. Rejects as `openOf` does. */
   doubtfulOf(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
   republish(stored: readonly Stored[]): Promise<void>

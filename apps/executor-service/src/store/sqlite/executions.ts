@@ -256,10 +256,10 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       return { rows: allStored(rows), hasMore: isCut || rows.length === page.rows }
     },
     async openOf(jobId, after, limit) {
-      return allStored(await db.read(statements.openOf, [jobNumber(jobId), jobId, after, limit]))
+      return (await db.read(statements.openOf, [jobNumber(jobId), jobId, after, limit])).map(storedOf)
     },
     async doubtfulOf(jobId, since) {
-      return allStored(await db.read(statements.doubtfulOf, [jobNumber(jobId), jobId, since]))
+      return (await db.read(statements.doubtfulOf, [jobNumber(jobId), jobId, since])).map(storedOf)
     },
     async republish(stored) {
       await db.writeEach(
