@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { burst } from './burst.ts'
 import { crons } from './crons.ts'
 import { idle } from './idle.ts'
 import { lateness } from './lateness.ts'
@@ -6,7 +7,7 @@ import { ready } from './ready.ts'
 import { type Benchmark, printFigures } from './report.ts'
 import { triggers } from './triggers.ts'
 
-const benchmarks: Record<string, Benchmark> = { lateness, crons, triggers, idle, ready }
+const benchmarks: Record<string, Benchmark> = { lateness, crons, triggers, burst, idle, ready }
 
 function printList(): void {
   console.log('npm run bench -- NAME [--option number]\n')
@@ -21,7 +22,7 @@ function readOptions(defaults: Readonly<Record<string, number>>, args: string[])
   const { values } = parseArgs({ args, options })
   const given = Object.entries(values).map(([key, text]) => {
     const value = Number(text)
-    if (!Number.isFinite(value) || value <= 0) throw new Error(`--${key} takes a positive number, not "${text}"`)
+    if (!Number.isFinite(value) || value < 0) throw new Error(`--${key} takes a number from 0 on, not "${text}"`)
     return [key, value] as const
   })
   return { ...defaults, ...Object.fromEntries(given) }

@@ -3,6 +3,7 @@ import { retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 
 const count = (byDefault: number, least = 1) => z.coerce.number().int().min(least).default(byDefault)
+const mib = 1024 * 1024
 
 /** What the executor reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const executorConfig = z.object({
@@ -26,8 +27,8 @@ export const executorConfig = z.object({
   executorClaimAhead: count(1000, 0),
   /** Executions that wait for their time in memory; what is beyond is found when it is due. */
   executorArmed: count(10_000),
-  /** What claimed and waiting executions may take up in memory, characters of their commands. */
-  executorHeldSize: count(64 * 1024 * 1024),
+  /** What claimed executions, and those that wait for their time, may take up in memory together, bytes. */
+  executorHeldBytes: count(64 * mib),
   /** From one look at what is due to the next, milliseconds. */
   executorPollMs: count(250, 10),
   /** Executions that a poll reads at once. */
@@ -37,6 +38,14 @@ export const executorConfig = z.object({
    * of owners that hold much. The next poll goes on where this one ended. 10,000 entries take the store 2 to 5 ms.
    */
   executorPollScanRows: count(10_000),
+  /** What is read at once, bytes, by a poll, by a take-over, and of params; one execution is read whatever its size. */
+  executorPageBytes: count(4 * mib),
+  /** Runs of an executor that is gone that are given back at once. */
+  executorRescueRows: count(200),
+  /** How long an execution that cannot be read is left alone, milliseconds. */
+  executorAsideMs: count(3_600_000),
+  /** What one answer to job-service's comparison holds, bytes; one execution is sent whatever its size. */
+  executorFetchBytes: count(mib),
   /** How long the share of another executor is left to it once it is due, milliseconds. */
   executorOverdueMs: count(500),
   /**

@@ -2,7 +2,7 @@ import { type Bus, createConsumer } from '@belfry/bus'
 import { createDoor, type Discovery } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
-import { createPoisonStore, type Database } from '@belfry/storage'
+import { createPoisonStore, createUnreadableReport, type Database } from '@belfry/storage'
 import type { ExecutorConfig } from './config.ts'
 import type { Stored } from './domain/ports.ts'
 import { oldestPlannedAt } from './domain/retention.ts'
@@ -49,7 +49,7 @@ export interface ExecutorService {
 /** Everything between the adapters and the doors. */
 function createRooms(deps: ExecutorServiceDeps) {
   const { clock, log, ids, config } = deps
-  const stores = createSqliteStores(deps.db)
+  const stores = createSqliteStores(deps.db, createUnreadableReport(log, deps.metrics))
   const handlers =
     deps.handlers ??
     createHandlers({
@@ -99,6 +99,8 @@ function createRooms(deps: ExecutorServiceDeps) {
     everyMs: config.executorPollMs,
     rows: config.executorPollRows,
     scanRows: config.executorPollScanRows,
+    bytes: config.executorPageBytes,
+    asideMs: config.executorAsideMs,
     isAlone: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
   })
@@ -162,6 +164,7 @@ function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, settleLo
   mountInternal(app, {
     stores,
     clock,
+    fetchBytes: deps.config.executorFetchBytes,
     onFenced(asked) {
       for (const { handle } of asked) runs.cancel(handle)
       onChanged(asked)

@@ -131,7 +131,7 @@ describe('triggers of one owner whose runs take an hour', () => {
   })
 
   it('do not stop the others by the memory that their params take', async () => {
-    const world = await openWorld({ config: { ...config, executorHeldSize: 100_000 }, run: hourOr(10) })
+    const world = await openWorld({ config: { ...config, executorHeldBytes: 130_000 }, run: hourOr(10) })
     const large = patient(triggers(greedy, 5, { params: { text: 'x'.repeat(30_000) } }))
     for (const one of large) await world.command(one)
     await world.command(...triggers(other, 3))

@@ -282,6 +282,7 @@ describe('the rescue', () => {
       metrics,
       instance: () => 'me',
       leaseMs: 900,
+      page: { rows: 200, bytes: 1e6 },
       onChanged: (stored) => void given.push(...stored),
     })
     for (const instance of ['me', 'other']) await stores.executors.enlist(instance, null)

@@ -49,7 +49,7 @@ describe('an execution', () => {
       timeline: { plannedAt: start, sentAt: start, admittedAt: start, startedAt: start + 1000, endedAt: start + 1000 },
       attempts: [{ epoch: 1, startedAt: start + 1000, endedAt: start + 1000, outcome: 'succeeded', error: null }],
     })
-    expect(await world.stores.executions.unpublished(10)).toEqual([])
+    expect((await world.stores.executions.unpublished({ rows: 10, bytes: 1e6 })).rows).toEqual([])
   })
 
   it('gets its params, its key and its fire time', async () => {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openAdmission } from '../src/domain/admission.ts'
 import { claim, close, handBack } from '../src/domain/claim.ts'
 import { admit } from '../src/domain/command.ts'
-import type { Execution } from '../src/domain/execution.ts'
+import { type Execution, unreadParams } from '../src/domain/execution.ts'
 import { finish, lose, requestCancel, takeBack } from '../src/domain/finish.ts'
 import { failed, readResult } from '../src/domain/outcome.ts'
 import type { DueCursor, DueQuery, PassedQuery, Stored, Stores } from '../src/domain/ports.ts'
@@ -15,6 +15,7 @@ function taken(answer: Execution | Refusal): Execution {
   if (isRefusal(answer)) throw new Error(answer.detail)
   return answer
 }
+const page = (rows: number, bytes = 1e6) => ({ rows, bytes })
 const claimed = (from: Execution, owner = 'one') => taken(claim(from, { owner }))
 const finished = (from: Execution, outcome = readResult('done')) =>
   taken(finish(from, { epoch: from.epoch, at, startedAt: at - 5, outcome, artifacts: [], random: 0 }))
@@ -146,10 +147,13 @@ export function describeStores(
         await swap(a!, taken(requestCancel(a!.execution, at)))
         expect(await stores.executions.heldBy('one')).toEqual([{ handle: a!.handle, epoch: 1, cancelRequested: true }])
         await stores.executors.enlist('one', null)
-        expect((await stores.executions.abandoned(10)).map((one) => one.handle)).toEqual([b!.handle])
+        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.handle)).toEqual([b!.handle])
         await stores.executors.markGone({ instance: 'one', beat: 0, gone: false })
-        expect((await stores.executions.abandoned(10)).map((one) => one.handle)).toEqual([a!.handle, b!.handle])
-        expect(await stores.executions.abandoned(1)).toHaveLength(1)
+        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.handle)).toEqual([
+          a!.handle,
+          b!.handle,
+        ])
+        expect((await stores.executions.abandoned(page(1))).rows).toHaveLength(1)
         expect((await reread(c!)).state).toBe('ready')
       })
 
@@ -181,11 +185,59 @@ export function describeStores(
         expect(await numbers(null, stored[2]!.handle, 3)).toEqual([4, 5])
       })
 
-      it('are listed without their params, which may be large', async () => {
-        const [stored] = await put(execution({ params: { text: 'x'.repeat(1000) } }))
-        const [listed] = await stores.executions.openOf(jobId(), 'ready', 0, 10)
-        expect(listed?.execution).toEqual({ ...stored?.execution, params: {} })
-        expect((await stores.executions.unpublished(10))[0]?.execution).toEqual(listed?.execution)
+      it('come without large params, which are read apart, and with small ones', async () => {
+        const large = { text: 'x'.repeat(10_000) }
+        const small = { text: 'y' }
+        const stored = await put(execution({ params: large }))
+        stored.push(
+          ...(await put(
+            execution({ id: executionId(2), params: small }),
+            execution({ id: executionId(3), params: large }),
+          )),
+        )
+        const handles = stored.map(({ handle }) => handle)
+        const listed = await stores.executions.openOf(jobId(), 'ready', 0, 10)
+        expect(listed.map(({ execution: { params } }) => params)).toEqual([unreadParams, small, unreadParams])
+        expect(listed.map(({ size }) => size > 10_000)).toEqual([true, false, true])
+        expect((await stores.executions.unpublished(page(10))).rows).toEqual(listed)
+        expect(await stores.executions.find([stored[0]!.execution.id])).toEqual([listed[0]])
+        expect(await stores.executions.params(handles, 1e6)).toEqual([large, small, large])
+        expect(await stores.executions.params(handles, 10_000)).toEqual([large])
+      })
+
+      it('have the params of the version that replaced another one, large or small', async () => {
+        const [stored] = await put(execution({ params: { text: 'x'.repeat(10_000) } }))
+        const newer = async (before: Stored, version: number, params: Record<string, unknown>) => {
+          const to = admit(before.execution, command({ version, params }), delivery())
+          await stores.executions.swap('replace', [{ handle: before.handle, from: before.execution, to }], at)
+          return { ...before, execution: to }
+        }
+        const second = await newer(stored!, 2, { text: 'small' })
+        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([{ text: 'small' }])
+        const large = { text: 'z'.repeat(10_000) }
+        await newer(second, 3, large)
+        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([large])
+        // A lost race leaves the params of the version that won.
+        await newer(second, 4, { text: 'w'.repeat(10_000) })
+        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([large])
+      })
+
+      it('are read within bytes, a row at least', async () => {
+        const result = 'r'.repeat(4000)
+        const stored = await put(...[1, 2, 3].map((n) => execution({ id: executionId(n) })))
+        const handles = stored.map(({ handle }) => handle)
+        for (const one of stored) {
+          const running = await swap(one, claimed(one.execution))
+          await swap(running, finished(running.execution, readResult(result)), 'finish')
+        }
+        expect(await stores.executions.read(handles, 1)).toHaveLength(1)
+        expect(await stores.executions.read(handles, 8000)).toHaveLength(2)
+        const ids = stored.map(({ execution: { id } }) => id)
+        expect(await stores.executions.find(ids, 8000)).toHaveLength(2)
+        const cut = await stores.executions.unpublished(page(10, 8000))
+        expect([cut.rows.length, cut.hasMore]).toEqual([2, true])
+        const whole = await stores.executions.unpublished(page(10))
+        expect([whole.rows.length, whole.hasMore]).toEqual([3, false])
       })
 
       it('are told apart when two jobs share a number', async () => {
@@ -341,7 +393,7 @@ export function describeStores(
 
     describe('what is not yet published', () => {
       const unpublished = async () =>
-        (await stores.executions.unpublished(100)).map((one) => [one.handle, one.execution.seq])
+        (await stores.executions.unpublished(page(100))).rows.map((one) => [one.handle, one.execution.seq])
 
       it('is every new state, until that very state was sent', async () => {
         const [a, b] = await put(execution(), execution({ id: executionId(2) }))
@@ -364,7 +416,7 @@ export function describeStores(
         await stores.executions.markPublished([{ n: stored!.handle, seq: 1 }])
         await stores.executions.republish([stored!, stored!])
         expect(await unpublished()).toEqual([[stored!.handle, 1]])
-        expect(await stores.executions.unpublished(0)).toEqual([])
+        expect((await stores.executions.unpublished(page(0))).rows).toEqual([])
       })
 
       it('is not what an insert or a change left as it was', async () => {

@@ -55,7 +55,9 @@ function countCalls(db: Database) {
     write: counted(db.write, true),
     writeEach: counted(db.writeEach, true),
     read: counted(db.read, false),
+    readPage: counted(db.readPage, false),
     readEach: counted(db.readEach, false),
+    readEachPage: counted(db.readEachPage, false),
   }
   const die = () => {
     isDead = true

@@ -4,6 +4,7 @@ import { isTimeZone } from '@belfry/time'
 import { z } from 'zod'
 
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
+const mib = 1024 * 1024
 
 /** What job-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const jobConfig = z.object({
@@ -14,6 +15,8 @@ export const jobConfig = z.object({
   jobPort: z.coerce.number().int().min(0).max(65_535).default(0),
   /** Jobs that one user may have; cancelled ones do not count. Beyond it a new job is refused with 429. */
   jobMostPerUser: count(100_000),
+  /** What the bodies of all requests at work may take up together, bytes; bodies up to 16 KiB count for nothing. */
+  jobBodiesBytes: count(16 * mib),
   /** Rows that one page of a filtered list looks at, in all and at a time. */
   jobScanRows: count(5_000, 201),
   jobScanChunkRows: count(1_000),
@@ -31,17 +34,20 @@ export const jobConfig = z.object({
   jobSlotWaitMs: count(1_000, 0),
   /** Compiled schedules that are kept, for the next run that answers show. */
   jobCompiledSchedules: count(2_000),
-  /** Jobs that are remembered from their last trigger. */
+  /** Jobs that are remembered from their last trigger, and bytes of them. */
   jobRememberedJobs: count(500),
-  /** Triggers that may wait for the bus; beyond it they are refused. */
+  jobRememberedBytes: count(16 * mib),
+  /** Triggers that may wait for the bus, and bytes of them; beyond it they are refused. */
   jobTriggerBacklog: count(10_000),
+  jobTriggerBacklogBytes: count(8 * mib),
   /** When a command that nobody has answered is sent again, doubling up to the longest wait, milliseconds. */
   jobResendMs: count(5_000),
   jobResendMaxMs: count(60_000),
   /** How often commands and changes are looked for that must be sent again, milliseconds. */
   jobResendPollMs: count(1_000),
-  /** Commands that are sent again at a time. */
+  /** Commands that are sent again at a time, and bytes of them; one is sent whatever its size. */
   jobResendRows: count(500),
+  jobResendBytes: count(4 * mib),
   /** Changes that the executors are told again at a time. */
   jobFenceRows: count(20),
   /**
@@ -49,11 +55,18 @@ export const jobConfig = z.object({
    * BELFRY_BREAKER_TIMEOUT_MS, or the gateway answers 504 first.
    */
   jobFenceTimeoutMs: count(2_000),
-  /** How often executions are compared with the executors', and how far back beyond the last time, milliseconds. */
+  /** How often executions are compared with the executors', milliseconds. */
   jobReconcileMs: count(30_000),
-  jobReconcileOverlapMs: count(60_000, 0),
+  /** How long a change may have been stored before a comparison sees it, milliseconds. */
+  jobReconcileSettleMs: count(60_000, 0),
   /** Executions that are compared at a time. */
   jobReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
+  /** Executions that reconcile could not take over and asks for again in each round; beyond it the next round begins with them. */
+  jobReconcileSkipped: count(1_000),
+  /** How long the executors may take to answer a comparison, milliseconds. */
+  jobReconcileTimeoutMs: count(5_000),
+  /** What one answer to the scheduler's comparison holds, bytes; one job is sent whatever its size. */
+  jobFetchBytes: count(mib),
   /** How often the list of job types is fetched, and how soon again for a type that is not on it, milliseconds. */
   jobTypesMs: count(30_000),
   jobTypesAgainMs: count(10_000),

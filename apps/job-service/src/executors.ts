@@ -1,4 +1,4 @@
-import { executionChangesPage, executionsReply, fenceReply, jobType } from '@belfry/contracts'
+import { fenceReply, jobType } from '@belfry/contracts'
 import type { RestClient } from '@belfry/discovery'
 import { z } from 'zod'
 import type { Executors } from './domain/ports.ts'
@@ -28,14 +28,6 @@ export function createExecutors(rest: RestClient, { fenceTimeoutMs }: { fenceTim
     },
     async jobTypes() {
       return (await ask({ method: 'GET', path: '/internal/job-types', reply: jobTypesReply })).data
-    },
-    async changes({ since, after, limit }) {
-      const path = `/internal/executions/changes?since=${since}&after=${after}&limit=${limit}`
-      return (await ask({ method: 'GET', path, reply: executionChangesPage })).data
-    },
-    async fetch(ids) {
-      const path = '/internal/executions/fetch'
-      return (await ask({ method: 'POST', path, body: { ids }, reply: executionsReply })).data
     },
   }
 }

@@ -1,5 +1,5 @@
 import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
-import { isRefusal, putJobBody, type Refusal } from '@belfry/contracts'
+import { isRefusal, messageSize, putJobBody, type Refusal } from '@belfry/contracts'
 import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import {
@@ -10,7 +10,7 @@ import {
   type Part,
   type ServiceDeps,
 } from '@belfry/service'
-import type { Database } from '@belfry/storage'
+import { createUnreadableReport, type Database } from '@belfry/storage'
 import type { z } from 'zod'
 import type { JobConfig } from './config.ts'
 import { createFireTimes } from './domain/fire-times.ts'
@@ -73,7 +73,7 @@ export interface JobService {
 /** Everything between the adapters and the doors. */
 function createRooms(deps: JobServiceDeps) {
   const { clock, log, metrics, db, bus, rest, config } = deps
-  const stores = createSqliteStores(db, clock)
+  const stores = createSqliteStores(db, clock, createUnreadableReport(log, metrics))
   const { jobs: store, executions } = stores
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const executors = createExecutors(rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
@@ -81,12 +81,14 @@ function createRooms(deps: JobServiceDeps) {
   const sender = createSender({
     bus,
     backlog: config.jobTriggerBacklog,
+    backlogBytes: config.jobTriggerBacklogBytes,
     againMs: config.jobResendMs,
     clock,
     log,
     metrics,
   })
-  const source = { readUnpublished: store.untold, markPublished: store.markTold }
+  const readUnpublished = (rows: number, bytes: number) => store.untold({ rows, bytes })
+  const source = { readUnpublished, markPublished: store.markTold }
   const relay: Relay<'job-changes'> = createRelay({
     name: 'jobs',
     topic: 'job-changes',
@@ -104,7 +106,10 @@ function createRooms(deps: JobServiceDeps) {
     timezone: config.timezone,
     mostPerUser: config.jobMostPerUser,
     fenceRetryMs: config.jobResendMs,
-    onChanged: (job) => relay.offer([{ n: job.handle, seq: job.version, key: job.id, value: toJobChanges(job) }]),
+    onChanged(job) {
+      const value = toJobChanges(job)
+      relay.offer([{ n: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value }])
+    },
     onUnconfirmed: (jobId, err) => log.warn({ err, jobId }, 'the executors did not confirm a change; it is repeated'),
   })
   const lists = createLists({
@@ -116,15 +121,14 @@ function createRooms(deps: JobServiceDeps) {
     statusRows: config.jobStatusRows,
     pageBytes: config.jobPageBytes,
   })
-  const { jobResendMs: resendMs, jobRememberedJobs: rememberedJobs } = config
   const trigger = createTrigger({
     jobs,
     executions,
     types,
     sender,
     clock,
-    resendMs,
-    rememberedJobs,
+    resendMs: config.jobResendMs,
+    remembered: { jobs: config.jobRememberedJobs, bytes: config.jobRememberedBytes },
     onCreated: (command) => debugEach(log, 'execution created', [command], idsOf),
   })
   return { stores, retentionClock, executors, types, sender, relay, jobs, lists, trigger }
@@ -133,7 +137,7 @@ type Rooms = ReturnType<typeof createRooms>
 
 function createApp(deps: JobServiceDeps, { stores, retentionClock, jobs, lists, trigger }: Rooms): HttpApp {
   const { clock, ids, health, tokens, serviceTokens, config } = deps
-  const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens })
+  const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
   const keeping = { keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
   const ages = { clock, agedBy: retentionClock.now, ...keeping }
   const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), ...ages })
@@ -144,7 +148,10 @@ function createApp(deps: JobServiceDeps, { stores, retentionClock, jobs, lists, 
   mountJobs(app, { jobs, lists, views, pages, ids, once })
   const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
   mountExecutions(app, { lists, executions: stores.executions, views: executionViews, pages, trigger, once })
-  mountInternal(app, stores.jobs, () => unlistedBefore(retentionClock.now(), config.retentionExecutions))
+  mountInternal(app, stores.jobs, {
+    fetchBytes: config.jobFetchBytes,
+    unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
+  })
   health.add('jobs.db', async () => void (await stores.cursors.read('health')))
   return app
 }

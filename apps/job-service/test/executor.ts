@@ -67,6 +67,8 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, discovery: Disco
   const fetch = { body: fetchBody, response: { 200: executionsReply } }
   app.post('/internal/executions/fetch', { schema: fetch, config: service }, async (request) => ({
     data: request.body.ids.flatMap((id) => kept.get(id)?.message ?? []),
+    left: [],
+    unreadable: [],
   }))
 
   await app.listen({ host: '127.0.0.1', port: 0 })

@@ -13,8 +13,8 @@ describe('the list of jobs', () => {
       return jobOf({ n: n + 1, name: `Rêport ${n}`, jobType, key: n % 5 ? null : `key-${n}` })
     })
     for (const job of rows) await world.stores.jobs.create(job)
-    const untold = await world.stores.jobs.untold(100)
-    await world.stores.jobs.markTold(untold.slice(0, 25))
+    const untold = await world.stores.jobs.untold({ rows: 100, bytes: 1e6 })
+    await world.stores.jobs.markTold(untold.rows.slice(0, 25))
     await world.stores.executions.keep(rows.slice(0, 10).map((job) => statusMessage({ job, state: 'failed' })))
     made.push(
       ...rows.map((job, n) => {

@@ -74,9 +74,10 @@ describe('sending triggers again', () => {
   }
   const createTurn = (rows = 500) => {
     const { bus, log, metrics, stores, clock } = parts
-    const sender = createSender({ bus, backlog: 100, againMs: 5000, clock, log, metrics })
+    const sender = createSender({ bus, backlog: 100, backlogBytes: 1e6, againMs: 5000, clock, log, metrics })
     const waits = { firstMs: 5000, mostMs: 60_000 }
-    return { sender, resend: createResend({ executions: stores.executions, sender, clock, rows, ...waits }) }
+    const page = { rows, bytes: 1e6 }
+    return { sender, resend: createResend({ executions: stores.executions, sender, clock, page, ...waits }) }
   }
 
   it('comes after 5 s, 10 s, 20 s, 40 s and then every 60 s', async () => {
@@ -156,7 +157,7 @@ describe('sending triggers again', () => {
 
   it('makes room again for new triggers', async () => {
     const { bus, clock, log, metrics } = parts
-    const sender = createSender({ bus, backlog: 2, againMs: 5000, clock, log, metrics })
+    const sender = createSender({ bus, backlog: 2, backlogBytes: 1e6, againMs: 5000, clock, log, metrics })
     const { command } = await insert(1)
     parts.taker.takes = false
     sender.send(command)

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { createMemoryBus } from '@belfry/bus'
+import { type Bus, createMemoryBus } from '@belfry/bus'
 import type { JobChangesMessage, Page, Problem, Role } from '@belfry/contracts'
 import { createHop, createRestClient, createStaticDiscovery } from '@belfry/discovery'
 import { createServiceTokens, createTokenVerifier } from '@belfry/http'
@@ -38,6 +38,11 @@ function createTokens(clock: ServiceDeps['clock']) {
   return { verifier, bearer }
 }
 
+/** Says of itself that it may lose messages, as a broker may. */
+function lossy(bus: Bus): Bus {
+  return { ...bus, capabilities: { ...bus.capabilities, storesBeforePublishResolves: false } }
+}
+
 /** An answer whose body a test looks into; what it expects there it says by the type it asks for. */
 export interface Reply<T> {
   readonly status: number
@@ -47,7 +52,7 @@ export interface Reply<T> {
 
 export async function openWorld(
   settings: Partial<Record<keyof typeof jobConfig.shape, number>> = {},
-  { hasExecutor = true }: { hasExecutor?: boolean } = {},
+  { hasExecutor = true, mayLose = false }: { hasExecutor?: boolean; mayLose?: boolean } = {},
 ) {
   const clock = createManualClock(monday)
   const lines: string[] = []
@@ -61,7 +66,8 @@ export async function openWorld(
     health: createHealth({ clock, log }),
     metrics: registry.forService(name),
   })
-  const bus = createMemoryBus({ clock, ids, sender: 'test', freeze: true })
+  const memory = createMemoryBus({ clock, ids, sender: 'test', freeze: true })
+  const bus = mayLose ? lossy(memory) : memory
   const discovery = createStaticDiscovery()
   const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
   const deps = depsOf('job-service')
@@ -158,9 +164,9 @@ interface CallOptions {
 }
 
 /** A world for the tests of one file. */
-export function useWorld(settings: Parameters<typeof openWorld>[0] = {}): World {
+export function useWorld(...options: Parameters<typeof openWorld>): World {
   const world = {} as World
-  beforeAll(async () => void Object.assign(world, await openWorld(settings)))
+  beforeAll(async () => void Object.assign(world, await openWorld(...options)))
   afterAll(() => world.close())
   return world
 }

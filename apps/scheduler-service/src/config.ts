@@ -3,6 +3,7 @@ import { retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
+const mib = 1024 * 1024
 
 /** What scheduler-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const schedulerConfig = z.object({
@@ -14,8 +15,9 @@ export const schedulerConfig = z.object({
   schedulerLookaheadMs: count(4_600),
   /** How often the store is asked what is due, milliseconds. */
   schedulerPollMs: count(250, 10),
-  /** Schedules that are read and stored at once. */
+  /** Schedules that are read and stored at once, and bytes of them; one is taken whatever its size. */
   schedulerPageRows: count(100),
+  schedulerPageBytes: count(4 * mib),
   /** How long one piece of work may hold the main loop, milliseconds. */
   schedulerSliceMs: count(4),
   /** From which age on a fire time that was not handed over is late, milliseconds. */
@@ -34,10 +36,12 @@ export const schedulerConfig = z.object({
   schedulerAsideMs: count(3_600_000),
   /** Compiled cron expressions that are kept. */
   schedulerCompiledLimit: count(10_000),
-  /** Commands that may wait for the bus. */
+  /** Commands that may wait for the bus, and bytes of them. */
   schedulerSendBacklog: count(10_000),
-  /** Commands in one publish. */
+  schedulerSendBacklogBytes: count(16 * mib),
+  /** Commands in one publish, and bytes of them; one is sent whatever its size. */
   schedulerSendRows: count(1_000),
+  schedulerSendBytes: count(4 * mib),
   /** How often a schedule is read again when somebody else changed it meanwhile. */
   schedulerTries: count(10),
   /** How often schedules are compared with the jobs, milliseconds. */
@@ -51,6 +55,8 @@ export const schedulerConfig = z.object({
   /** How long job-service may take to say whose job a fire log is asked for, milliseconds; below the gateway's breaker. */
   schedulerJobTimeoutMs: count(2_000),
   ...retentionClockConfig,
+  /** Jobs that reconcile could not take over and asks for again in each round; beyond it the next round begins with them. */
+  schedulerReconcileSkipped: count(1_000),
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How often schedules and the fire log are cleared of what is older, milliseconds, and rows at a time. */

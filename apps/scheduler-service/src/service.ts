@@ -22,7 +22,7 @@ import { createChangesHandler } from './events/job-changes.ts'
 import { createStatusHandler } from './events/job-status.ts'
 import { createJobFinder } from './job-finder.ts'
 import { type AdvanceLoop, createAdvanceLoop } from './loops/advance.ts'
-import { createReconcile } from './loops/reconcile.ts'
+import { createJobReconcile } from './loops/reconcile.ts'
 import { createRetention } from './loops/retention.ts'
 import { createSender } from './loops/sender.ts'
 import { mountFireLog } from './routes/fire-log.ts'
@@ -117,7 +117,9 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const sender = createSender({
     bus,
     backlog: config.schedulerSendBacklog,
+    backlogBytes: config.schedulerSendBacklogBytes,
     batchRows: config.schedulerSendRows,
+    batchBytes: config.schedulerSendBytes,
     log,
     metrics,
   })
@@ -128,26 +130,16 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     wakeAt: (at) => advance.wakeAt(at),
     onDecided,
   })
-  const pages = { schedules, keeping, compile, rules, clock, pageRows: config.schedulerPageRows, giveWay }
+  const page = { rows: config.schedulerPageRows, bytes: config.schedulerPageBytes }
+  const pages = { schedules, keeping, compile, rules, clock, page, giveWay }
   const due = createDueSchedules({ ...pages, fireLog, onAside })
   const advance: AdvanceLoop = createAdvanceLoop({ due, clock, log, pollMs: config.schedulerPollMs, onTick })
   const retentionMs = config.retentionExecutions
   const retentionClock = createRetentionClock({ deps, marks: cursors, config })
   const horizon = () => horizonOf(retentionClock.now(), retentionMs)
   const hearing = createHearing({ ...pages, horizon, mostTries: config.schedulerTries, onRefused })
-  const repaired = metrics.counter('belfry_reconcile_repaired_total', 'Records that reconciling brought up to date')
-  const reconcile = createReconcile({
-    rest,
-    schedules,
-    cursors,
-    hearing,
-    repaired,
-    clock,
-    rows: config.schedulerReconcileRows,
-    settleMs: config.schedulerReconcileSettleMs,
-    mayLose: !bus.capabilities.storesBeforePublishResolves,
-    deadlineMs: config.schedulerReconcileTimeoutMs,
-  })
+  const mayLose = !bus.capabilities.storesBeforePublishResolves
+  const reconcile = createJobReconcile({ deps, schedules, cursors, hearing, mayLose })
   const { schedulerPurgeRows: rows } = config
   const runOnce = createRetention({ schedules, fireLog, retentionClock, retentionMs, rows })
   const clearing = { runOnce, clock, log }

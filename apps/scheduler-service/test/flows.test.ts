@@ -22,7 +22,7 @@ afterEach(() => world.close())
 const created = (schedule: Step[2], at = noon): Step[] => [schedule ? ['create', at, schedule] : ['create', at]]
 const fireTimes = () => world.executors.commands.map(({ fireAt }) => fireAt - noon)
 const recordOf = async (id = jobId) => {
-  const [stored] = await world.stores.schedules.read([id])
+  const [stored] = await world.stores.schedules.read([id], 1e6)
   if (!stored || 'unreadable' in stored) throw new Error(`${id} is not there`)
   return stored.record
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { StoredSchedule } from '../src/domain/ports.ts'
+import type { DuePage, PageBounds, StoredSchedule } from '../src/domain/ports.ts'
 import type { FireRange, PendingCommand, ScheduleRecord } from '../src/domain/schedule-record.ts'
 import type { Stores } from '../src/store/sqlite/index.ts'
 import { everyMinute, jobIdOf, minute, noon, specOf } from './fixtures.ts'
@@ -45,7 +45,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
     afterAll(() => opened.close())
 
     const read = async (jobId: string): Promise<StoredSchedule> => {
-      const [stored] = await stores.schedules.read([jobId])
+      const [stored] = await stores.schedules.read([jobId], 1e6)
       if (!stored || 'unreadable' in stored) throw new Error(`${jobId} is not there`)
       return stored
     }
@@ -103,11 +103,40 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         expect(await stores.schedules.versions([a.record.jobId, 'job-none', b.record.jobId])).toEqual([2, undefined, 1])
       })
 
+      it('comes back whole with specs that are large, and with small ones after them', async () => {
+        const text = 'x'.repeat(10_000)
+        const spec = { ...specOf(everyMinute), params: { text } }
+        const stored = await put({ spec }, noon)
+        expect(stored.record.spec).toEqual(spec)
+        const versions = [specOf(everyMinute), { ...spec, params: { text: `${text}y` } }]
+        let before = stored
+        for (const [index, next] of versions.entries()) {
+          const record = { ...before.record, version: index + 2, spec: next }
+          expect(await stores.schedules.save([{ before, record, dueAt: noon }])).toEqual([true])
+          before = await read(record.jobId)
+          expect(before.record).toEqual(record)
+        }
+        const lost = { ...stored.record, version: 9, spec: { ...spec, params: { text: `${text}z` } } }
+        expect(await stores.schedules.save([{ before: stored, record: lost, dueAt: noon }])).toEqual([false])
+        expect((await read(stored.record.jobId)).record).toEqual(before.record)
+        expect(await stores.schedules.insert([{ record: lost, dueAt: noon }])).toEqual([false])
+        expect((await read(stored.record.jobId)).record).toEqual(before.record)
+      })
+
+      it('is read within bytes, one record at least', async () => {
+        const spec = { ...specOf(everyMinute), params: { text: 'x'.repeat(10_000) } }
+        const ids: string[] = []
+        for (let n = 0; n < 3; n++) ids.push((await put({ spec, pending: [command] })).record.jobId)
+        expect(await stores.schedules.read(ids, 1)).toHaveLength(1)
+        expect(await stores.schedules.read(ids, 15_000)).toHaveLength(2)
+        expect(await stores.schedules.readWaiting(ids, 15_000)).toHaveLength(2)
+      })
+
       it('is found among others, in the order that was asked for', async () => {
         const [a, b] = [await put(), await put({ pending: [command] })]
         const ids = [b.record.jobId, 'job-none', a.record.jobId]
-        expect(await stores.schedules.read(ids)).toEqual([b, undefined, a])
-        expect(await stores.schedules.readWaiting(ids)).toEqual([b, undefined, undefined])
+        expect(await stores.schedules.read(ids, 1e6)).toEqual([b, undefined, a])
+        expect(await stores.schedules.readWaiting(ids, 1e6)).toEqual([b, undefined, undefined])
       })
     })
 
@@ -154,8 +183,8 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const ids: string[] = []
         for (const dueAt of dues) ids.push((await put({}, dueAt)).record.jobId)
         expect(await stores.schedules.nextDueAt()).toBe(early + 1)
-        const first = await stores.schedules.readDue(early + 2, null, 2)
-        const second = await stores.schedules.readDue(early + 2, first.next, 2)
+        const first = await stores.schedules.readDue(early + 2, null, { rows: 2, bytes: 1e6 })
+        const second = await stores.schedules.readDue(early + 2, first.next, { rows: 2, bytes: 1e6 })
         const jobIds = [...first.rows, ...second.rows].map((row) => ('record' in row ? row.record.jobId : row.jobId))
         expect(jobIds).toEqual([ids[1], ids[0], ids[2]])
         expect(second.next).toBeNull()
@@ -166,24 +195,45 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const waits = [true, false, true, false, false, true]
         const all: StoredSchedule[] = []
         for (const one of waits) all.push(await put(one ? { pending: [command] } : {}, Number.MAX_SAFE_INTEGER))
-        const found: string[] = []
-        let after: number | null = (all[0]?.handle.n ?? 0) - 1
-        for (let pages = 0; after !== null; pages++) {
-          const page = await stores.schedules.waitingAfter(after, 4)
-          found.push(...page.rows.map((row) => ('record' in row ? row.record.jobId : row.jobId)))
-          after = page.next
-          expect(pages).toBeLessThan(2)
+        const first = (all[0]?.handle.n ?? 0) - 1
+        const found = async (page: PageBounds) => {
+          const ids: string[] = []
+          let pages = 0
+          for (let after: number | null = first; after !== null; pages++) {
+            const { rows, next } = await stores.schedules.waitingAfter(after, page)
+            ids.push(...rows.map((row) => ('record' in row ? row.record.jobId : row.jobId)))
+            after = next
+          }
+          return { ids, pages }
         }
-        expect(found).toEqual([all[0], all[2], all[5]].map((one) => one?.record.jobId))
+        const ids = [all[0], all[2], all[5]].map((one) => one?.record.jobId)
+        expect(await found({ rows: 4, bytes: 1e6 })).toEqual({ ids, pages: 2 })
+        expect(await found({ rows: 100, bytes: 1 })).toEqual({ ids, pages: 3 })
+      })
+
+      it('comes in pages within bytes, one record at least', async () => {
+        const spec = { ...specOf(everyMinute), params: { text: 'x'.repeat(10_000) } }
+        const ids: string[] = []
+        for (let n = 0; n < 3; n++) ids.push((await put({ spec }, early - 100)).record.jobId)
+        const seen: string[] = []
+        for (let next: DuePage['next'] = null; ; ) {
+          const page = await stores.schedules.readDue(early - 100, next, { rows: 10, bytes: 1 })
+          expect(page.rows.length).toBeLessThanOrEqual(1)
+          seen.push(...page.rows.map((row) => ('record' in row ? row.record.jobId : row.jobId)))
+          next = page.next
+          if (!next) break
+        }
+        expect(seen).toEqual(ids)
+        for (const jobId of ids) await stores.schedules.postpone((await read(jobId)).handle.n, noon)
       })
 
       it('still comes when one of the records cannot be read', async () => {
         const [spoilt, whole] = [await put({}, early - 10), await put({}, early - 9)]
         await opened.spoil(spoilt.record.jobId)
-        const { rows } = await stores.schedules.readDue(early - 9, null, 10)
+        const { rows } = await stores.schedules.readDue(early - 9, null, { rows: 10, bytes: 1e6 })
         expect(rows).toMatchObject([{ jobId: spoilt.record.jobId, n: spoilt.handle.n }, { record: whole.record }])
         await stores.schedules.postpone(spoilt.handle.n, noon)
-        const later = await stores.schedules.readDue(early - 9, null, 10)
+        const later = await stores.schedules.readDue(early - 9, null, { rows: 10, bytes: 1e6 })
         expect(later.rows).toHaveLength(1)
       })
     })

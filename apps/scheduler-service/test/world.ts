@@ -50,19 +50,21 @@ function createJobs(deps: ServiceDeps, serviceTokens: ReturnType<typeof createSe
   const app = createHttpApp({ service: 'job-service', deps, tokens: null, serviceTokens })
   const kept = new Map<string, { message: JobChangesMessage; n: number }>()
   const asks: string[] = []
+  /** The version that the list names, whatever the record says. */
+  const versionOf = ({ changes }: JobChangesMessage) => changes.at(-1)?.version ?? 0
   const changedAt = ({ changes }: JobChangesMessage) => changes.at(-1)?.changedAt ?? 0
   const changes = { querystring: reconcileQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: { access: 'service' } }, async ({ query, url }) => {
     asks.push(url)
     const rows = [...kept.values()]
-      .map(({ message, n }) => ({ id: message.jobId, version: message.version, changedAt: changedAt(message), n }))
+      .map(({ message, n }) => ({ id: message.jobId, version: versionOf(message), changedAt: changedAt(message), n }))
       .filter((row) => row.changedAt > query.since || (row.changedAt === query.since && row.n > query.after))
     return { data: rows.sort((a, b) => a.changedAt - b.changedAt || a.n - b.n).slice(0, query.limit) }
   })
   const fetch = { body: fetchBody, response: { 200: jobsReply } }
   app.post('/internal/jobs/fetch', { schema: fetch, config: { access: 'service' } }, async ({ body }) => {
     asks.push(`fetch ${body.ids.length}`)
-    return { data: body.ids.flatMap((id) => kept.get(id)?.message ?? []) }
+    return { data: body.ids.flatMap((id) => kept.get(id)?.message ?? []), left: [], unreadable: [] }
   })
   /** Jobs by what their owner calls them, and the token that came with each question. */
   const owned = new Map<string, string>()

@@ -1,3 +1,4 @@
+import { messageSize, type Topic } from '@belfry/contracts'
 import { BusError, type IncomingMessage } from './port.ts'
 
 /** Waits until every group has stored the messages of one `publish`. */
@@ -11,6 +12,8 @@ type Handler = (messages: readonly IncomingMessage[]) => Promise<void>
 /** The messages of one `publish` in one group. */
 interface Parcel {
   readonly messages: readonly IncomingMessage[]
+  /** What they take up together, bytes. */
+  readonly bytes: number
   readonly receipt: Receipt
   /** How many have gone into a batch, and how many of them have come back. */
   taken: number
@@ -27,7 +30,10 @@ interface Batch {
 export interface Group {
   /** Messages that wait for a batch. */
   waiting(): number
-  add(messages: readonly IncomingMessage[], receipt: Receipt): void
+  /** What they take up, bytes. A publish counts until its last message is in a batch. */
+  waitingBytes(): number
+  /** `bytes`: what the messages take up together. */
+  add(messages: readonly IncomingMessage[], bytes: number, receipt: Receipt): void
   /** The answer takes the member out again; the last one takes what waits with it, and tells its senders. */
   join(member: Handler): () => Promise<void>
   /** `expected`: nobody has joined yet; `left`: nobody is there any more. */
@@ -36,27 +42,49 @@ export interface Group {
   dropAll(): void
 }
 
-/** One batch at a time, so that the messages of a key keep their order whoever takes them. */
-export function createGroup(name: string, batchLimit: number): Group {
+/** Bounds of a batch. One message is taken whatever its size. */
+interface BatchLimits {
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** One batch at a time, so that the messages of a key keep their order, whichever member takes them. */
+export function createGroup(name: string, topic: Topic, limits: BatchLimits): Group {
   const members: Handler[] = []
   let parcels: Parcel[] = []
   let waiting = 0
+  let waitingBytes = 0
   let turn = 0
   let isScheduled = false
   let hasBegun = false
   let atWork: Promise<void> | null = null
 
+  /** How many of the parcel's next messages fit; what the batch holds counts in full, because its receiver copies it. */
+  function takeFrom({ messages, taken }: Parcel, room: { messages: number; bytes: number }): number {
+    let count = 0
+    for (; room.messages > 0 && taken + count < messages.length; count++) {
+      const { value } = messages[taken + count] as IncomingMessage
+      const bytes = messageSize(topic, value)
+      if (bytes > room.bytes && room.messages < limits.messages) break
+      room.bytes -= bytes
+      room.messages -= 1
+    }
+    return count
+  }
+
   function nextBatch(): Batch {
     const shares: [Parcel, number][] = []
-    let room = batchLimit
+    const room = { messages: limits.messages, bytes: limits.bytes }
     for (const parcel of parcels) {
-      if (room === 0) break
-      const count = Math.min(room, parcel.messages.length - parcel.taken)
-      shares.push([parcel, count])
-      room -= count
+      const count = takeFrom(parcel, room)
+      if (count > 0) shares.push([parcel, count])
+      if (count < parcel.messages.length - parcel.taken) break
     }
     const messages = gather(shares)
-    for (const [parcel, count] of shares) parcel.taken += count
+    for (const [parcel, count] of shares) {
+      parcel.taken += count
+      if (parcel.taken === parcel.messages.length) waitingBytes -= parcel.bytes
+    }
     const left = parcels.findIndex((parcel) => parcel.taken < parcel.messages.length)
     parcels = left === -1 ? [] : parcels.slice(left)
     waiting -= messages.length
@@ -99,6 +127,7 @@ export function createGroup(name: string, batchLimit: number): Group {
     const left = parcels
     parcels = []
     waiting = 0
+    waitingBytes = 0
     for (const parcel of left) {
       parcel.handled += parcel.messages.length - parcel.taken
       parcel.taken = parcel.messages.length
@@ -109,11 +138,13 @@ export function createGroup(name: string, batchLimit: number): Group {
 
   return {
     waiting: () => waiting,
+    waitingBytes: () => waitingBytes,
     presence: () => (members.length > 0 ? 'there' : hasBegun ? 'left' : 'expected'),
     dropAll,
-    add(messages, receipt) {
-      parcels.push({ messages, receipt, taken: 0, handled: 0, failure: null })
+    add(messages, bytes, receipt) {
+      parcels.push({ messages, bytes, receipt, taken: 0, handled: 0, failure: null })
       waiting += messages.length
+      waitingBytes += bytes
       schedule()
     },
     join(member) {

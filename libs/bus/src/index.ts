@@ -14,4 +14,5 @@ export {
   type Relay,
   type RelayOptions,
   type RelaySource,
+  type UnpublishedPage,
 } from './relay.ts'

@@ -1,4 +1,4 @@
-import type { Envelope, Topic } from '@belfry/contracts'
+import { type Envelope, heldSize, type Topic } from '@belfry/contracts'
 import type { Clock, Ids, Metrics } from '@belfry/service'
 import { createGroup, type Group, type Receipt } from './group.ts'
 import { type Bus, type BusCapabilities, BusError, type IncomingMessage, type OutgoingMessage } from './port.ts'
@@ -16,11 +16,20 @@ export interface MemoryBusOptions {
   readonly groups?: Partial<Record<Topic, readonly string[]>>
   /** Messages that may wait in one group; a publish that does not fit is refused whole with `bus-full`. Default 100,000. */
   readonly waitingLimit?: number
+  /**
+   * What may wait in one group, bytes (`messageSize`). Default 16 MiB: four batches. A group in which nothing waits takes
+   * any publish, since its sender holds the messages anyway.
+   */
+  readonly waitingBytes?: number
   /** Messages that a handler gets at most at once. Default 1,000. */
   readonly batchLimit?: number
+  /** What a handler gets at most at once, bytes; one message is handed over whatever its size. Default 4 MiB. */
+  readonly batchBytes?: number
   /** Freezes every value, so that a test shows who writes to what is shared. Default false. */
   readonly freeze?: boolean
 }
+
+const mib = 1024 * 1024
 
 const capabilities: BusCapabilities = {
   survivesRestart: false,
@@ -58,7 +67,8 @@ function createReceipt(groups: number, resolve: () => void, reject: (error: BusE
  * groups takes everything.
  */
 export function createMemoryBus(options: MemoryBusOptions): Bus {
-  const { clock, ids, sender, metrics, waitingLimit = 100_000, batchLimit = 1000, freeze = false } = options
+  const { clock, ids, sender, metrics, freeze = false } = options
+  const { waitingLimit = 100_000, waitingBytes = 16 * mib, batchLimit = 1000, batchBytes = 4 * mib } = options
   const expected = options.groups ?? {}
   const topics = new Map<Topic, Map<string, Group>>()
   const leaves = new Set<() => Promise<void>>()
@@ -70,9 +80,21 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
     }
   })
 
+  metrics?.gauge(
+    'belfry_bus_waiting_bytes',
+    'What the messages that wait for a group take up',
+    ['topic', 'group'],
+    (gauge) => {
+      for (const [topic, groups] of topics) {
+        for (const [group, one] of groups) gauge.set({ topic, group }, one.waitingBytes())
+      }
+    },
+  )
+
   function group(topic: Topic, name: string): Group {
     const groups = topics.get(topic) ?? new Map<string, Group>()
-    const found = groups.get(name) ?? createGroup(`${topic} of ${name}`, batchLimit)
+    const found =
+      groups.get(name) ?? createGroup(`${topic} of ${name}`, topic, { messages: batchLimit, bytes: batchBytes })
     topics.set(topic, groups.set(name, found))
     return found
   }
@@ -85,6 +107,15 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
     }
     const others = [...(topics.get(topic)?.values() ?? [])].filter((one) => one.presence() === 'there')
     return [...new Set([...belonging, ...others])]
+  }
+
+  function refuseOverflow(topic: Topic, one: Group, messages: number, bytes: number): void {
+    if (one.waiting() + messages > waitingLimit) {
+      throw new BusError('bus-full', `${one.waiting()} messages wait in ${topic}, ${waitingLimit} may`)
+    }
+    if (one.waiting() > 0 && one.waitingBytes() + bytes > waitingBytes) {
+      throw new BusError('bus-full', `${one.waitingBytes()} bytes wait in ${topic}, ${waitingBytes} may`)
+    }
   }
 
   /** All messages of one publish share an envelope: it says who sent them, and when. */
@@ -103,12 +134,12 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
       if (isClosed) throw new BusError('bus-closed', 'the bus is closed')
       const groups = listeners(topic)
       if (messages.length === 0 || groups.length === 0) return
-      const full = groups.find((one) => one.waiting() + messages.length > waitingLimit)
-      if (full) throw new BusError('bus-full', `${full.waiting()} messages wait in ${topic}, ${waitingLimit} may`)
+      const bytes = heldSize(topic, messages)
+      for (const one of groups) refuseOverflow(topic, one, messages.length, bytes)
       const parcel = incoming(topic, messages)
       await new Promise<void>((resolve, reject) => {
         const receipt = createReceipt(groups.length, resolve, reject)
-        for (const one of groups) one.add(parcel, receipt)
+        for (const one of groups) one.add(parcel, bytes, receipt)
       })
     },
     async subscribe(topic, name, onBatch) {

@@ -9,10 +9,16 @@ export interface PublishedMark {
   readonly seq: number
 }
 
+/** The first records that are not yet published; `hasMore`: the page was cut by one of its bounds. */
+export interface UnpublishedPage<T extends Topic> {
+  readonly rows: readonly Unpublished<T>[]
+  readonly hasMore: boolean
+}
+
 /** The records of one store, as the relay sees them. */
 export interface RelaySource<T extends Topic> {
-  /** At most `limit` records whose newest state is not marked as published. */
-  readUnpublished(limit: number): Promise<readonly Unpublished<T>[]>
+  /** At most `limit` records, of at most `bytes` unless it is one, whose newest state is not marked as published. */
+  readUnpublished(limit: number, bytes: number): Promise<UnpublishedPage<T>>
   /** Raises each record's mark to `seq`, and never lowers it: a newer state of the record stays unpublished. */
   markPublished(marks: readonly PublishedMark[]): Promise<void>
 }
@@ -39,6 +45,10 @@ export interface RelayOptions<T extends Topic> {
   readonly pageRows?: number
   /** Records that may wait here; what is offered beyond is left to the sweep. Default 20,000. */
   readonly waitingRows?: number
+  /** What may wait here, bytes. Default 16 MiB. */
+  readonly waitingBytes?: number
+  /** What one publish holds and what a sweep reads at once, bytes. Default 4 MiB. */
+  readonly batchBytes?: number
 }
 
 /** Publishes what its source has not yet published (protocol.md, step 4). */
@@ -52,6 +62,8 @@ export interface Relay<T extends Topic> {
   offer(rows: readonly Unpublished<T>[]): void
 }
 
+const mib = 1024 * 1024
+
 /**
  * The relay publishes whole states, the newest of each record only, one publish at a time. Offers are a shortcut past the
  * store; the sweep finds whatever they miss: states from before a crash, and what did not fit. A state may be published
@@ -61,8 +73,9 @@ export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T>
   const { name, topic, bus, clock, source } = options
   const { gatherMs = 20, gatherRows = 200, batchRows = 1000 } = options
   const { sweepMs = 1000, pageRows = 1000, waitingRows = 20_000 } = options
+  const { waitingBytes = 16 * mib, batchBytes = 4 * mib } = options
   const log = options.log.child({ relay: name })
-  const backlog = createBacklog<T>(waitingRows)
+  const backlog = createBacklog<T>({ rows: waitingRows, bytes: waitingBytes })
   let phase: 'new' | 'running' | 'stopped' = 'new'
   let sweepAt = 0
   let isFailing = false
@@ -95,28 +108,29 @@ export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T>
     }
   }
 
-  /** Marks are written while the next batch is under way, but at most one batch's. */
-  async function publishBatch(): Promise<boolean> {
-    const rows = backlog.take(batchRows)
+  /** Answers how many were published. Marks are written while the next batch is under way, but at most one batch's. */
+  async function publishBatch(): Promise<number> {
+    const rows = backlog.take({ rows: batchRows, bytes: batchBytes })
     try {
       await bus.publish(topic, rows)
     } catch (err) {
       backlog.putBack()
       onFailure(err)
-      return false
+      return 0
     }
     backlog.done()
     await marking
     marking = mark(rows)
-    return true
+    return rows.length
   }
 
   /** Publishes what waits now, and goes on while a whole gathering has come meanwhile. */
   async function publishWaiting(): Promise<void> {
     let left = backlog.size()
     while (left > 0 || backlog.size() >= gatherRows) {
-      left -= batchRows
-      if (!(await publishBatch())) return
+      const published = await publishBatch()
+      if (published === 0) return
+      left -= published
     }
     if (backlog.size() > 0) loop.nudge()
   }
@@ -128,13 +142,13 @@ export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T>
     return publishing
   }
 
-  /** Answers whether there is more to read: a full page of which something was news. */
+  /** Answers whether there is more to read: a page that was cut, of which something was news. */
   async function sweepPage(): Promise<boolean> {
     await marking
-    const rows = await source.readUnpublished(pageRows)
+    const { rows, hasMore } = await source.readUnpublished(pageRows, batchBytes)
     const news = backlog.add(rows, clock.monotonic())
     await publish()
-    return rows.length >= pageRows && news > 0
+    return hasMore && news > 0
   }
 
   async function sweep(): Promise<void> {

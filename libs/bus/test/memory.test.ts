@@ -1,8 +1,9 @@
+import type { JobStatusMessage } from '@belfry/contracts'
 import { createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
 import { createMemoryBus, type IncomingMessage, type MemoryBusOptions } from '../src/index.ts'
 import { testBus } from './bus.contract.ts'
-import { status } from './messages.ts'
+import { status, statusOf } from './messages.ts'
 
 function openBus(options: Partial<MemoryBusOptions> = {}) {
   return createMemoryBus({ clock: createManualClock(), ids: createSeededIds(1), sender: 'test', ...options })
@@ -32,6 +33,8 @@ function createGate() {
 }
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
+/** A message with a result of so many characters. */
+const sized = (length: number) => ({ key: 'a', value: { ...statusOf('a', 1), result: 'x'.repeat(length) } })
 const many = (count: number) => Array.from({ length: count }, (_, i) => status(`job-${i}`))
 
 describe('the memory bus', () => {
@@ -86,6 +89,48 @@ describe('the memory bus', () => {
     expect(gate.sizes()).toEqual([10, 10, 10, 2])
     const keys = gate.batches.flat().map(({ key }) => key)
     expect(keys).toEqual([...many(7), ...many(25)].map(({ key }) => key))
+  })
+
+  it('hands out no more bytes than a batch may hold, and a larger message alone', async () => {
+    const bus = openBus({ batchBytes: 10_000 })
+    const gate = createGate()
+    await bus.subscribe('job-status', 'job-service', gate.take)
+    const sizes = [4000, 3000, 3000, 50_000, 10, 3000]
+    const sent = bus.publish('job-status', sizes.map(sized))
+    await nextTurn()
+    for (let i = 0; i < 4; i += 1) await gate.open()
+    await sent
+    expect(gate.sizes()).toEqual([2, 1, 1, 2])
+    expect(gate.batches.flat().map(({ value }) => String((value as JobStatusMessage).result).length)).toEqual(sizes)
+  })
+
+  it('refuses whole what does not fit into the bytes of a group, and takes it again once there is room', async () => {
+    const bus = openBus({ waitingBytes: 20_000 })
+    const gate = createGate()
+    await bus.subscribe('job-status', 'job-service', gate.take)
+    const first = bus.publish('job-status', [status('a')])
+    await nextTurn()
+    const second = bus.publish('job-status', [sized(15_000)])
+    await expect(bus.publish('job-status', [sized(4000), sized(4000)])).rejects.toMatchObject({ code: 'bus-full' })
+    await gate.open()
+    await Promise.all([first])
+    const third = bus.publish('job-status', [sized(4000), sized(4000)])
+    await gate.open()
+    await gate.open()
+    await Promise.all([second, third])
+    expect(gate.sizes()).toEqual([1, 1, 2])
+  })
+
+  it('takes a message that is larger than all that may wait, when nothing waits', async () => {
+    const bus = openBus({ waitingBytes: 1000, batchBytes: 1000 })
+    const gate = createGate()
+    await bus.subscribe('job-status', 'job-service', gate.take)
+    const sent = bus.publish('job-status', [sized(100_000)])
+    await expect(bus.publish('job-status', [status('b')])).rejects.toMatchObject({ code: 'bus-full' })
+    await nextTurn()
+    await gate.open()
+    await sent
+    expect(gate.sizes()).toEqual([1])
   })
 
   it('tells the senders of a batch, and no others, that it was not stored', async () => {

@@ -3,6 +3,9 @@ import { statusOf } from './messages.ts'
 
 type Row = Unpublished<'job-status'>
 
+/** What each record takes up. */
+export const rowBytes = 1000
+
 /** Records of a store, each with its newest `seq` and its mark, as a relay's source. */
 export function createRecords() {
   const newest = new Map<number, number>()
@@ -17,16 +20,17 @@ export function createRecords() {
   }
   const rowOf = (n: number): Row => {
     const seq = newest.get(n) ?? 0
-    return { n, seq, key: `job-${n}`, value: statusOf(`job-${n}`, seq) }
+    return { n, seq, key: `job-${n}`, size: rowBytes, value: statusOf(`job-${n}`, seq) }
   }
   const unpublished = () => [...newest].filter(([n, seq]) => seq > (published.get(n) ?? 0)).map(([n]) => n)
 
   const source: RelaySource<'job-status'> = {
-    async readUnpublished(limit) {
+    async readUnpublished(limit, bytes) {
       failing()
-      const page = unpublished().slice(0, limit).map(rowOf)
+      const fitting = Math.max(1, Math.floor(bytes / rowBytes))
+      const page = unpublished().slice(0, Math.min(limit, fitting)).map(rowOf)
       reads.push(page.length)
-      return page
+      return { rows: page, hasMore: page.length < unpublished().length }
     },
     async markPublished(rows) {
       failing()

@@ -15,7 +15,7 @@ import {
   type Relay,
   type RelayOptions,
 } from '../src/index.ts'
-import { createRecords } from './records.ts'
+import { createRecords, rowBytes } from './records.ts'
 
 type Status = IncomingMessage<'job-status'>
 
@@ -93,6 +93,25 @@ describe('a relay', () => {
     relay.offer([older])
     await clock.advance(20)
     expect(batches).toEqual([['job-1:2']])
+  })
+
+  it('keeps no more bytes than it may, and leaves the rest to the sweep', async () => {
+    let release: () => void = () => undefined
+    await start({ waitingBytes: 5 * rowBytes, batchBytes: 3 * rowBytes })
+    answer = () =>
+      new Promise((resolve) => {
+        release = resolve
+      })
+    relay.offer([records.change(0)])
+    await clock.advance(20)
+    relay.offer(Array.from({ length: 12 }, (_, n) => records.change(n + 1)))
+    expect(await metric('belfry_relay_pending')).toBe('5')
+    answer = async () => undefined
+    release()
+    await clock.advance(2000)
+    expect(records.unpublished()).toEqual([])
+    expect(Math.max(...batches.map((batch) => batch.length))).toBe(3)
+    expect(Math.max(...records.reads)).toBe(3)
   })
 
   it('has one publish under way, and sends afterwards what came meanwhile', async () => {

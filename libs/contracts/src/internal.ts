@@ -50,11 +50,20 @@ export const jobVersionsPage = z.strictObject({
 })
 export type JobVersionsPage = z.infer<typeof jobVersionsPage>
 
-/** `POST /internal/executions/fetch` and `POST /internal/jobs/fetch`: whole states of the ids that differ. */
+/**
+ * `POST /internal/executions/fetch` and `POST /internal/jobs/fetch`: whole states of the ids that differ. The answer holds
+ * as many as fit into its bytes, one at least, and names those that it left out (ask for them again) and those whose
+ * record cannot be read. An id that is not named at all has no record any more.
+ */
 export const fetchBody = z.strictObject({ ids: z.array(z.string()).min(1).max(200) })
 export type FetchBody = z.infer<typeof fetchBody>
-export const executionsReply = z.strictObject({ data: z.array(jobStatusMessage) })
-export const jobsReply = z.strictObject({ data: z.array(jobChangesMessage) })
+const fetchReplyOf = <T extends z.ZodType>(record: T) =>
+  z.strictObject({ data: z.array(record), left: z.array(z.string()), unreadable: z.array(z.string()) })
+export const executionsReply = fetchReplyOf(jobStatusMessage)
+export const jobsReply = fetchReplyOf(jobChangesMessage)
+/** The same before its records have been looked at, so that one that does not fit its schema stops no other. */
+export const fetchReply = fetchReplyOf(z.unknown())
+export type FetchReply = z.infer<typeof fetchReply>
 
 /**
  * Params that are taken, but with which no run of this executor would succeed: a text param of the top level that matches

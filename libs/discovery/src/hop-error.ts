@@ -3,9 +3,19 @@
  * `no-instance`: discovery knows none · `breaker-open`: every instance has failed too often just now · `busy`: too many
  * calls are already on their way · `refused`: no connection, or it broke, or what came was no HTTP · `timeout`: the first
  * byte, or the whole answer, took too long · `malformed`: the request cannot be sent as it is · `aborted`: the caller's
- * own client went away while its body was passed on.
+ * own client went away while its body was passed on · `too-large`: the answer is longer than the caller takes ·
+ * `unreadable`: the answer is not the JSON that it says it is.
  */
-export type HopErrorCode = 'no-instance' | 'breaker-open' | 'busy' | 'refused' | 'timeout' | 'malformed' | 'aborted'
+export type HopErrorCode =
+  | 'no-instance'
+  | 'breaker-open'
+  | 'busy'
+  | 'refused'
+  | 'timeout'
+  | 'malformed'
+  | 'aborted'
+  | 'too-large'
+  | 'unreadable'
 
 export class HopError extends Error {
   readonly code: HopErrorCode

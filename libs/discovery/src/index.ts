@@ -3,6 +3,7 @@ export { createDoor, type Door, type DoorOptions, type Listener } from './door.t
 export { type BreakerView, createHop, type Hop, type HopOptions, originOf } from './hop.ts'
 export { HopError, type HopErrorCode } from './hop-error.ts'
 export type { Discovery, Instance } from './port.ts'
+export { type ChangedRow, createReconcile, type NotTaken, type ReconcileOptions } from './reconcile.ts'
 export {
   createRestClient,
   type RestClient,

@@ -52,7 +52,7 @@ async function readBody(response: HopResponse, maxBytes: number): Promise<unknow
   for await (const chunk of response.body) {
     chunks.push(chunk)
     bytes += chunk.length
-    if (bytes > maxBytes) throw new HopError('refused', `the answer is longer than ${maxBytes} bytes`)
+    if (bytes > maxBytes) throw new HopError('too-large', `the answer is longer than ${maxBytes} bytes`)
   }
   if (bytes === 0) return null
   const text = Buffer.concat(chunks, bytes).toString('utf8')
@@ -60,7 +60,7 @@ async function readBody(response: HopResponse, maxBytes: number): Promise<unknow
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new HopError('refused', 'the answer is not the JSON that it says it is', { cause })
+    throw new HopError('unreadable', 'the answer is not the JSON that it says it is', { cause })
   }
 }
 

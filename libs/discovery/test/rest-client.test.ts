@@ -81,9 +81,10 @@ describe('the REST client', () => {
       },
       { maxResponseBytes: 100 },
     )
-    for (const path of ['/long', '/html']) {
+    const codeOf = { '/long': 'too-large', '/html': 'unreadable' }
+    for (const [path, code] of Object.entries(codeOf)) {
       const answer = rest.request({ service: 'job-service', method: 'GET', path })
-      await expect(answer).rejects.toMatchObject({ code: 'refused' })
+      await expect(answer).rejects.toMatchObject({ code })
     }
   })
 })

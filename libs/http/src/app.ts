@@ -9,6 +9,7 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify'
 import { createAuthentication } from './authenticate.ts'
+import { boundBodies } from './body-budget.ts'
 import { answerClientError } from './client-error.ts'
 import { checkCompiler, createErrorHandler } from './errors.ts'
 import { guardHosts } from './hosts.ts'
@@ -36,6 +37,8 @@ export interface HttpAppOptions {
   publicUrl?: string | undefined
   /** Largest body, bytes. */
   bodyLimitBytes?: number
+  /** What the bodies of all requests at work may take up together, bytes; without it they are not bounded. */
+  bodiesBytes?: number
   /** Until the whole request must have come in, milliseconds. */
   requestTimeoutMs?: number
   /** Until its headers must have come in, milliseconds. */
@@ -65,6 +68,9 @@ function answerUnrouted(answer: ReturnType<typeof createErrorHandler>): typeof a
   }
 }
 
+/** api.md, caps. */
+const usualBodyLimitBytes = 256 * 1024
+
 function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDefault> {
   const { deps } = options
   return {
@@ -72,7 +78,7 @@ function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDef
     // One line for each failure says all there is; a child logger and two lines a request would cost 10 µs.
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (logger) => logger,
-    bodyLimit: options.bodyLimitBytes ?? 256 * 1024,
+    bodyLimit: options.bodyLimitBytes ?? usualBodyLimitBytes,
     requestTimeout: options.requestTimeoutMs ?? 15_000,
     connectionTimeout: options.connectionTimeoutMs ?? 30_000,
     http: {
@@ -131,6 +137,9 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   guardHosts(app, options.publicUrl ?? null)
   app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
   guardRoutes(app, { hasTokens: tokens !== null })
+  if (options.bodiesBytes !== undefined) {
+    boundBodies(app, { bodies: options.bodiesBytes, body: options.bodyLimitBytes ?? usualBodyLimitBytes })
+  }
   measureRequests(app, deps.metrics)
   if (options.openapi ?? true) describeApp(app, options.service)
   mountProbes(app, deps.health)

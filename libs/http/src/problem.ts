@@ -62,6 +62,8 @@ const adapterErrors: Record<string, Record<string, Refusal>> = {
     'breaker-open': refusal('unavailable', 'The service that answers this fails too often just now.'),
     refused: refusal('bad-gateway', 'The service that answers this could not be reached.'),
     timeout: refusal('gateway-timeout', 'The service that answers this took too long.'),
+    'too-large': refusal('bad-gateway', 'The service that answers this said more than can be taken.'),
+    unreadable: refusal('bad-gateway', 'The service that answers this said something that cannot be read.'),
   },
 }
 

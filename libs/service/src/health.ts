@@ -14,7 +14,7 @@ export interface CheckReport {
 }
 
 export interface HealthReport {
-  /** Whether the service takes work: it was said to be ready, and every check passed. */
+  /** Whether the service takes work: it was said to be ready, and every check passed that is not advisory. */
   readonly ready: boolean
   /** Empty unless asked for. */
   readonly checks: readonly CheckReport[]
@@ -24,9 +24,10 @@ export interface HealthReport {
 export interface Health {
   /**
    * A check passes by returning or resolving; it fails by throwing, rejecting, or taking longer than the time limit. A
-   * text that it answers is its note, which is public.
+   * text that it answers is its note, which is public. An advisory one is reported and logged like the others, but the
+   * service stays ready: it takes work all the same.
    */
-  add(name: string, check: () => unknown): void
+  add(name: string, check: () => unknown, options?: { readonly isAdvisory?: boolean }): void
   setReady(ready: boolean): void
   /** Runs all checks side by side. What a failing one said goes to the log, never into the report, which is public. */
   report(verbose: boolean): Promise<HealthReport>
@@ -42,6 +43,7 @@ export interface HealthOptions {
 interface Check {
   readonly name: string
   readonly run: () => unknown
+  readonly isAdvisory: boolean
   ok: boolean | null
   since: number
 }
@@ -87,15 +89,16 @@ export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptio
   }
 
   return {
-    add(name, check) {
-      checks.push({ name, run: check, ok: null, since: clock.now() })
+    add(name, check, { isAdvisory = false } = {}) {
+      checks.push({ name, run: check, isAdvisory, ok: null, since: clock.now() })
     },
     setReady(ready) {
       isReady = ready
     },
     async report(verbose) {
       const reports = await Promise.all(checks.map(run))
-      return { ready: isReady && reports.every((one) => one.ok), checks: verbose ? reports : [] }
+      const isFit = reports.every(({ ok }, place) => ok || checks[place]?.isAdvisory)
+      return { ready: isReady && isFit, checks: verbose ? reports : [] }
     },
   }
 }

@@ -194,6 +194,20 @@ describe('health', () => {
     expect(lines[0]).toContain('secret detail')
   })
 
+  it('stays ready when an advisory check fails, and says so', async () => {
+    const { log, lines } = capturedLog()
+    const health = createHealth({ clock: createManualClock(1_000), log })
+    health.setReady(true)
+    const fail = () => {
+      throw new Error('behind')
+    }
+    health.add('copies', fail, { isAdvisory: true })
+    expect(await health.report(true)).toMatchObject({ ready: true, checks: [{ name: 'copies', ok: false }] })
+    expect(lines[0]).toContain('behind')
+    health.add('store', fail)
+    expect((await health.report(false)).ready).toBe(false)
+  })
+
   it('does not wait for a dependency for ever', async () => {
     const clock = createManualClock()
     const health = createHealth({ clock, log: silent, checkTimeoutMs: 300 })

@@ -24,12 +24,13 @@ function createStatements(file: number, exchange: Exchange) {
     return made
   }
 
-  /** The statement's number, once all parameters for it have been looked at. */
-  function checked(of: Statement, rows: readonly SqlRow[]): number {
+  /** The statement's number, and what its parameters take up, bytes, once all of them have been looked at. */
+  function checked(of: Statement, rows: readonly SqlRow[]): readonly [id: number, bytes: number] {
     const id = ids.get(of)
     if (id === undefined) throw new StorageError('failed', `this statement is of another database: ${of.sql}`)
-    for (const row of rows) checkParams(of.sql, row)
-    return id
+    let bytes = 0
+    for (const row of rows) bytes += checkParams(of.sql, row)
+    return [id, bytes]
   }
 
   return { statement, checked }
@@ -50,9 +51,9 @@ export function createDatabase(file: number, exchange: Exchange, onClose: (self:
   let last: Promise<unknown> = Promise.resolve()
   let closed: Promise<void> | null = null
 
-  function ask<T>(call: WireCall, rows: number): Promise<T> {
+  function ask<T>(call: WireCall, rows: number, bytes: number): Promise<T> {
     if (closed) return Promise.reject(new StorageError('closed', 'the database is closed'))
-    const answer = exchange.ask<T>(call, rows)
+    const answer = exchange.ask<T>(call, rows, bytes)
     last = answer
     return answer
   }
@@ -60,7 +61,7 @@ export function createDatabase(file: number, exchange: Exchange, onClose: (self:
   /** Answers come in order: when the last call has its own, nothing of this file is under way. */
   async function close(): Promise<void> {
     await last.catch(() => undefined)
-    await exchange.ask(['close', file], 0)
+    await exchange.ask(['close', file], 0, 0)
     onClose(self)
   }
 
@@ -68,20 +69,38 @@ export function createDatabase(file: number, exchange: Exchange, onClose: (self:
     statement,
     async write(verb, calls: readonly Call[]) {
       if (calls.length === 0) return []
-      const list = calls.flatMap((call) => [checked(call.statement, [call.params]), call.params])
-      return asResults(await ask(['write', file, verb, list], calls.length))
+      let size = 0
+      const list = calls.flatMap((call) => {
+        const [id, bytes] = checked(call.statement, [call.params])
+        size += bytes
+        return [id, call.params]
+      })
+      return asResults(await ask(['write', file, verb, list], calls.length, size))
     },
     async writeEach(verb, of, rows) {
       if (rows.length === 0) return []
-      const first = await ask<FirstRow[] | null>(['each', file, verb, checked(of, rows), rows], rows.length)
+      const [id, bytes] = checked(of, rows)
+      const first = await ask<FirstRow[] | null>(['each', file, verb, id, rows], rows.length, bytes)
       return first ?? new Array<undefined>(rows.length).fill(undefined)
     },
     async read(of, params) {
-      return ask<SqlRow[]>(['read', file, checked(of, [params]), params], 1)
+      const [id, size] = checked(of, [params])
+      return ask<SqlRow[]>(['read', file, id, params], 1, size)
+    },
+    async readPage(of, params, bytes) {
+      const [id, size] = checked(of, [params])
+      const [rows, isCut] = await ask<[SqlRow[], boolean]>(['page', file, id, params, bytes], 1, size)
+      return { rows, isCut }
     },
     async readEach(of, rows) {
       if (rows.length === 0) return []
-      return ask<FirstRow[]>(['get', file, checked(of, rows), rows], rows.length)
+      const [id, size] = checked(of, rows)
+      return ask<FirstRow[]>(['get', file, id, rows, null], rows.length, size)
+    },
+    async readEachPage(of, rows, bytes) {
+      if (rows.length === 0) return []
+      const [id, size] = checked(of, rows)
+      return ask<FirstRow[]>(['get', file, id, rows, bytes], rows.length, size)
     },
     close() {
       closed ??= close()

@@ -17,11 +17,18 @@ function nameOf(value: unknown): string {
   return typeof value === 'function' || typeof value === 'symbol' ? `a ${typeof value}` : String(value)
 }
 
-/** Throws a `StorageError` when a parameter is not what SQLite stores, naming it by its place. */
-export function checkParams(sql: string, params: SqlRow): void {
+/**
+ * What the texts and bytes of the parameters take up: a text counts a byte a character. Throws a `StorageError` when one is
+ * not what SQLite stores, naming it by its place.
+ */
+export function checkParams(sql: string, params: SqlRow): number {
+  let bytes = 0
   for (let index = 0; index < params.length; index += 1) {
-    if (isSqlValue(params[index])) continue
+    const value = params[index]
+    if (typeof value === 'string' || value instanceof Uint8Array) bytes += value.length
+    if (isSqlValue(value)) continue
     const what = `parameter ${index + 1} of "${sql}" is ${nameOf(params[index])}`
     throw new StorageError('failed', `${what}: SQLite stores text, finite numbers, bytes and null`)
   }
+  return bytes
 }

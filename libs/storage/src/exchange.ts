@@ -14,15 +14,16 @@ export interface StoreCounters {
   commitMs: number
   /** Calls that were answered with an error. */
   failures: number
-  /** Rows that wait for an answer now. */
+  /** Rows that wait for an answer now, and bytes of their parameters. */
   waitingRows: number
+  waitingBytes: number
 }
 
 /** The main loop's end of the conversation with the store thread. */
 export interface Exchange {
   readonly counters: StoreCounters
-  /** The payload of the answer; rejects with a `StorageError`. `rows` is what the call counts against the limit. */
-  ask<T>(call: WireCall, rows: number): Promise<T>
+  /** The payload of the answer; rejects with a `StorageError`. `rows` and `bytes` are what the call counts for. */
+  ask<T>(call: WireCall, rows: number, bytes: number): Promise<T>
   /** Tells the thread about a statement, at the latest with the next call. */
   introduce(statement: WireStatement): void
   /** Takes what the thread answered. */
@@ -33,6 +34,7 @@ export interface Exchange {
 
 interface Waiting {
   readonly rows: number
+  readonly bytes: number
   resolve(payload: unknown): void
   reject(error: StorageError): void
 }
@@ -47,9 +49,16 @@ interface Turn {
 
 const emptyTurn = (): Turn => ({ rows: 0, statements: [], calls: [], waiting: [] })
 
+/** What may wait for the thread. A call is taken whatever its size when nothing waits. */
+interface ExchangeLimits {
+  readonly rows: number
+  readonly bytes: number
+}
+
 /** Gathers the calls of each turn into one `post`, and gives each its answer; the thread answers in order. */
-export function createExchange(post: (turn: WireTurn) => void, waitingRowsLimit: number): Exchange {
-  const counters = { drains: 0, turns: 0, rows: 0, commits: 0, commitMs: 0, failures: 0, waitingRows: 0 }
+export function createExchange(post: (turn: WireTurn) => void, limits: ExchangeLimits): Exchange {
+  const waits = { waitingRows: 0, waitingBytes: 0 }
+  const counters = { drains: 0, turns: 0, rows: 0, commits: 0, commitMs: 0, failures: 0, ...waits }
   const sent: Waiting[][] = []
   let turn = emptyTurn()
   let ended: StorageError | null = null
@@ -63,10 +72,17 @@ export function createExchange(post: (turn: WireTurn) => void, waitingRowsLimit:
     post([rows, statements, calls])
   }
 
-  function refusal(rows: number): StorageError | null {
-    if (ended || counters.waitingRows + rows <= waitingRowsLimit) return ended
-    const message = `${counters.waitingRows} rows wait for the store thread, at most ${waitingRowsLimit} may`
-    return new StorageError('overloaded', message)
+  function refusal(rows: number, bytes: number): StorageError | null {
+    if (ended) return ended
+    const { waitingRows, waitingBytes } = counters
+    if (waitingRows + rows > limits.rows) {
+      return new StorageError('overloaded', `${waitingRows} rows wait for the store thread, at most ${limits.rows} may`)
+    }
+    if (waitingBytes === 0 || waitingBytes + bytes <= limits.bytes) return null
+    return new StorageError(
+      'overloaded',
+      `${waitingBytes} bytes wait for the store thread, at most ${limits.bytes} may`,
+    )
   }
 
   function answer({ resolve, reject }: Waiting, [code, payload]: WireAnswer): void {
@@ -80,16 +96,17 @@ export function createExchange(post: (turn: WireTurn) => void, waitingRowsLimit:
 
   return {
     counters,
-    ask<T>(call: WireCall, rows: number) {
-      const refused = refusal(rows)
+    ask<T>(call: WireCall, rows: number, bytes: number) {
+      const refused = refusal(rows, bytes)
       if (refused) return Promise.reject(refused)
       // Sent when all callbacks of this turn of the loop have had their say.
       if (turn.calls.length === 0) setImmediate(send)
       counters.waitingRows += rows
+      counters.waitingBytes += bytes
       turn.rows += rows
       turn.calls.push(call)
       return new Promise<T>((resolve, reject) => {
-        turn.waiting.push({ rows, resolve: resolve as Waiting['resolve'], reject })
+        turn.waiting.push({ rows, bytes, resolve: resolve as Waiting['resolve'], reject })
       })
     },
     introduce: (statement) => void turn.statements.push(statement),
@@ -99,6 +116,7 @@ export function createExchange(post: (turn: WireTurn) => void, waitingRowsLimit:
       counters.commitMs += commitMs
       for (const [index, waiting] of sent.splice(0, turns).flat().entries()) {
         counters.waitingRows -= waiting.rows
+        counters.waitingBytes -= waiting.bytes
         counters.rows += waiting.rows
         answer(waiting, answers[index] as WireAnswer)
       }
@@ -108,6 +126,7 @@ export function createExchange(post: (turn: WireTurn) => void, waitingRowsLimit:
       for (const { reject } of [...sent.splice(0).flat(), ...turn.waiting]) reject(error)
       turn = emptyTurn()
       counters.waitingRows = 0
+      counters.waitingBytes = 0
     },
   }
 }

@@ -51,6 +51,37 @@ const isWrite = (call: WireCall): call is Extract<WireCall, readonly ['write' | 
 const allRows = (statement: StatementSync, params: SqlRow) => statement.all(...params) as unknown as SqlRow[]
 const firstRow = (statement: StatementSync, params: SqlRow) => statement.get(...params) as unknown as SqlRow | undefined
 
+/** What the texts and bytes of a row take up: a text counts a byte a character. */
+function sizeOf(row: SqlRow): number {
+  let size = 0
+  for (const value of row) if (typeof value === 'string' || value instanceof Uint8Array) size += value.length
+  return size
+}
+
+/** Rows up to the one with which they come to `bytes`, and whether there are more. */
+function rowsWithin(statement: StatementSync, params: SqlRow, bytes: number): readonly [SqlRow[], boolean] {
+  const rows: SqlRow[] = []
+  let left = bytes
+  for (const row of statement.iterate(...params) as Iterable<unknown> as Iterable<SqlRow>) {
+    if (rows.length > 0 && left <= 0) return [rows, true]
+    rows.push(row)
+    left -= sizeOf(row)
+  }
+  return [rows, false]
+}
+
+function firstRowsWithin(statement: StatementSync, params: readonly SqlRow[], bytes: number): (SqlRow | undefined)[] {
+  const rows: (SqlRow | undefined)[] = []
+  let left = bytes
+  for (const one of params) {
+    if (rows.length > 0 && left <= 0) return rows
+    const row = firstRow(statement, one)
+    rows.push(row)
+    if (row) left -= sizeOf(row)
+  }
+  return rows
+}
+
 /** What to do about a file that is locked; SQLite's own text is "database is locked". */
 const lockedText = 'another process has this file open; stop that process, or set BELFRY_DATA_DIR to another folder'
 
@@ -120,8 +151,11 @@ export function openFile(
         return runEach(call[3], call[4])
       case 'read':
         return allRows(selecting(call[2]), call[3])
+      case 'page':
+        return rowsWithin(selecting(call[2]), call[3], call[4])
       case 'get': {
         const run = selecting(call[2])
+        if (call[4] !== null) return firstRowsWithin(run, call[3], call[4])
         return call[3].map((row) => firstRow(run, row))
       }
       default:

@@ -27,6 +27,12 @@ export interface CallResult {
   readonly changes: number
 }
 
+/** The first rows of a SELECT; `isCut`: there are more, which did not fit. */
+export interface RowPage {
+  readonly rows: readonly SqlRow[]
+  readonly isCut: boolean
+}
+
 /**
  * One SQLite file of the store thread. Every method is one message in the turn's array; the thread takes all that wait,
  * works them off in order in one transaction per file, commits once, and only then answers (house.md, threads).
@@ -47,8 +53,18 @@ export interface Database {
   writeEach(verb: string, statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
   /** Rows of one SELECT. */
   read(statement: Statement, params: readonly SqlValue[]): Promise<readonly SqlRow[]>
+  /**
+   * The same up to the row with which its texts and bytes come to `bytes`: at least one row, and at most one row more
+   * than fits. The thread reads row by row, so that what is left out costs nothing.
+   */
+  readPage(statement: Statement, params: readonly SqlValue[], bytes: number): Promise<RowPage>
   /** The first row (or undefined) of one SELECT for each row of parameters: a multi-get. */
   readEach(statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
+  /**
+   * The same within `bytes`, by the rule of `readPage`: the answer is as long as the rows of parameters that were worked
+   * off, which is one at least where there is one. Ask again for the rest.
+   */
+  readEachPage(statement: Statement, rows: readonly SqlRow[], bytes: number): Promise<readonly (SqlRow | undefined)[]>
   close(): Promise<void>
 }
 

@@ -15,6 +15,8 @@ export interface StoreThreadOptions {
   readonly onFatal?: (error: StorageError) => void
   /** Rows that may wait for the thread before calls are refused with `overloaded`. Default 100,000. */
   readonly waitingRowsLimit?: number
+  /** What the parameters of those rows may take up, bytes. Default 64 MiB. */
+  readonly waitingBytesLimit?: number
   /** Rows after which a drain takes no further turn, so that one commit cannot hold up all others. Default 20,000. */
   readonly drainRowsLimit?: number
   /**
@@ -67,7 +69,10 @@ export function openStoreThread(options: StoreThreadOptions = {}): StoreThread {
     workerData: threadSettings(options),
     ...(options.heapMib && { resourceLimits: { maxOldGenerationSizeMb: options.heapMib } }),
   })
-  const exchange = createExchange((turn) => worker.postMessage(turn), options.waitingRowsLimit ?? 100_000)
+  const exchange = createExchange((turn) => worker.postMessage(turn), {
+    rows: options.waitingRowsLimit ?? 100_000,
+    bytes: options.waitingBytesLimit ?? 64 * 1024 * 1024,
+  })
   const databases = new Set<Database>()
   let files = 0
   let closing: Promise<void> | null = null
@@ -97,7 +102,7 @@ export function openStoreThread(options: StoreThreadOptions = {}): StoreThread {
     async open(path, migrations) {
       if (closing) throw new StorageError('closed', 'the store thread is closed')
       const file = files++
-      await exchange.ask(['open', file, path, migrations.map(({ name, sql }) => [name, sql] as const)], 0)
+      await exchange.ask(['open', file, path, migrations.map(({ name, sql }) => [name, sql] as const)], 0, 0)
       const database = createDatabase(file, exchange, (closed) => databases.delete(closed))
       databases.add(database)
       return database

@@ -14,7 +14,8 @@ export type WireCall =
   | readonly [kind: 'write', file: number, verb: string, list: WireList]
   | readonly [kind: 'each', file: number, verb: string, statement: number, rows: readonly SqlRow[]]
   | readonly [kind: 'read', file: number, statement: number, params: SqlRow]
-  | readonly [kind: 'get', file: number, statement: number, rows: readonly SqlRow[]]
+  | readonly [kind: 'page', file: number, statement: number, params: SqlRow, bytes: number]
+  | readonly [kind: 'get', file: number, statement: number, rows: readonly SqlRow[], bytes: number | null]
 
 /** A statement that the thread has not seen yet; it comes before the first call that uses it. */
 export type WireStatement = readonly [file: number, statement: number, sql: string]
@@ -24,7 +25,7 @@ export type WireTurn = readonly [rows: number, statements: readonly WireStatemen
 
 /**
  * `write`: `[changes, rows or null, …]` per statement · `each`: first rows, or null when the statement returns none ·
- * `read`: rows · `get`: first rows. Otherwise the code of a `StorageError` and its message.
+ * `read`: rows · `page`: `[rows, whether there are more]` · `get`: first rows. Otherwise the code of a `StorageError` and its message.
  */
 export type WireAnswer = readonly ['ok', payload: unknown] | readonly [StorageErrorCode, message: string]
 

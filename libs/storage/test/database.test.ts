@@ -53,6 +53,39 @@ describe('a database', () => {
     ])
   })
 
+  it('reads a page within bytes, and says whether it was cut', async () => {
+    await db.writeEach('cast', db.statement(insertSql), [
+      ['x'.repeat(600), 1],
+      ['y'.repeat(600), 2],
+      ['z'.repeat(600), 3],
+    ])
+    const pageOf = async (bytes: number) => {
+      const { rows, isCut } = await db.readPage(db.statement(namesSql), [], bytes)
+      return [rows.map(([name]) => String(name)[0]).join(''), isCut]
+    }
+    expect(await pageOf(1)).toEqual(['x', true])
+    expect(await pageOf(1000)).toEqual(['xy', true])
+    expect(await pageOf(1800)).toEqual(['xyz', false])
+    expect(await pageOf(10_000)).toEqual(['xyz', false])
+    // A statement that was left half-way holds nothing up.
+    await db.write('melt', [{ statement: db.statement('DELETE FROM bells'), params: [] }])
+    expect(await db.readPage(db.statement(namesSql), [], 10)).toEqual({ rows: [], isCut: false })
+  })
+
+  it('answers the first of a multi-get within bytes', async () => {
+    await db.writeEach('cast', db.statement(insertSql), [
+      ['x'.repeat(600), 1],
+      ['y'.repeat(600), 2],
+    ])
+    const byWeight = db.statement('SELECT name FROM bells WHERE weight = ?')
+    const lengths = async (bytes: number) =>
+      (await db.readEachPage(byWeight, [[1], [9], [2], [1]], bytes)).map((row) => row && String(row[0]).length)
+    expect(await lengths(1)).toEqual([600])
+    expect(await lengths(601)).toEqual([600, undefined, 600])
+    expect(await lengths(10_000)).toEqual([600, undefined, 600, 600])
+    expect(await db.readEachPage(byWeight, [], 1)).toEqual([])
+  })
+
   it('stores all of a list or nothing of it', async () => {
     const insert = db.statement(insertSql)
     const twice = db.write('cast', [
@@ -278,6 +311,17 @@ describe('the store thread', () => {
         ['Maria', 2],
       ]),
     ).toEqual([[3], [4]])
+  })
+
+  it('refuses more bytes than may wait, but never a call that is alone', async () => {
+    store = openStoreThread({ waitingBytesLimit: 1000 })
+    const db = await store.open(':memory:', schema)
+    const insert = db.statement(insertSql)
+    const cast = (letter: string, length: number) => db.writeEach('cast', insert, [[letter.repeat(length), 1]])
+    const first = cast('a', 5000)
+    await expect(cast('b', 10)).rejects.toMatchObject({ code: 'overloaded' })
+    expect(await first).toEqual([[1]])
+    expect(await Promise.all([cast('b', 600), cast('c', 300)])).toEqual([[[2]], [[3]]])
   })
 
   it('rejects everything and says so once when the thread dies', async () => {

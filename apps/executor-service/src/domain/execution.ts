@@ -8,6 +8,7 @@ import {
   executionStatusOf,
   isEnded,
   type JobStatusMessage,
+  paramsSize,
   type Refusal,
   refusal,
 } from '@belfry/contracts'
@@ -75,6 +76,32 @@ export interface Execution {
   readonly error: ExecutionError | null
   readonly artifacts: readonly StoredArtifact[]
   readonly endedAt: number | null
+}
+
+/**
+ * Stands for params that the store has and the record in memory does not: they are large, and nothing but the run itself
+ * looks at them. They are read after the claim.
+ */
+export const unreadParams: Record<string, unknown> = Object.freeze({})
+
+/** Params above this size are stored apart from the record and read apart, bytes (`paramsSize`). */
+const largeParamsBytes = 4096
+
+export function hasLargeParams({ params }: Execution): boolean {
+  return paramsSize(params) > largeParamsBytes
+}
+
+/** The record without params that are large. */
+export function withoutLargeParams(execution: Execution): Execution {
+  return hasLargeParams(execution) ? { ...execution, params: unreadParams } : execution
+}
+
+/** What a record takes up besides its params, bytes (measured: 0.8 to 1.5 KB). */
+const bareBytes = 1024
+
+/** About how much memory a record takes up with the params that it has, bytes. */
+export function executionSize({ params }: Execution): number {
+  return bareBytes + paramsSize(params)
 }
 
 /** Attempts that a record keeps, and epochs in doubt. */

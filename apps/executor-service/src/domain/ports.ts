@@ -8,8 +8,20 @@ export type Handle = number
 export interface Stored {
   readonly handle: Handle
   readonly execution: Execution
-  /** What it takes up in memory, characters; mostly its params. */
+  /** What it takes up in memory once its params are there, bytes. */
   readonly size: number
+}
+
+/** Bounds of a page: rows, and bytes of them as stored. One row is read whatever its size. */
+export interface PageBounds {
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** The first rows within the bounds; `hasMore`: there may be others. */
+interface StoredPage {
+  readonly rows: readonly Stored[]
+  readonly hasMore: boolean
 }
 
 /** One change of a record: it counts only if the record is still at `from.seq`. */
@@ -109,7 +121,8 @@ export interface EndedExecution {
 }
 
 /**
- * The executions. Every change but an insert is a compare-and-set on `seq`; whoever loses it reads again and decides again.
+ * The executions. Records come without params that are large (`unreadParams`), and without those that cannot be read, which
+ * are reported and never stop the others. Every change but an insert is a compare-and-set on `seq`; whoever loses it reads again and decides again.
  * Whatever changes a record also marks it as not yet published. All verbs reject with a `StorageError`.
  */
 export interface ExecutionStore {
@@ -117,9 +130,15 @@ export interface ExecutionStore {
   insert(executions: readonly Execution[], at: number): Promise<readonly (Stored | undefined)[]>
   /** Whether each change counts. */
   swap(step: Step, swaps: readonly Swap[], at: number): Promise<readonly boolean[]>
-  find(ids: readonly string[]): Promise<readonly (Stored | undefined)[]>
+  /** One entry for each of the first ids, in their order, within `bytes` as stored: at least one where there is an id. */
+  find(ids: readonly string[], bytes?: number): Promise<readonly (Stored | undefined)[]>
   statesOf(ids: readonly string[]): Promise<readonly (ExecutionState | undefined)[]>
-  read(handles: readonly Handle[]): Promise<readonly (Stored | undefined)[]>
+  /** The same by handle. */
+  read(handles: readonly Handle[], bytes?: number): Promise<readonly (Stored | undefined)[]>
+  /** The params of the first of these, by the same rule; undefined where they cannot be read. */
+  params(handles: readonly Handle[], bytes: number): Promise<readonly (Record<string, unknown> | undefined)[]>
+  /** Ready ones that cannot be read: they count as due again at `until`. */
+  putAside(handles: readonly Handle[], until: number): Promise<void>
   /** Whether any is ready at all, due or not: far cheaper than to ask for them. */
   hasReady(): Promise<boolean>
   /** Ready ones, by priority and age within each pool. */
@@ -129,20 +148,21 @@ export interface ExecutionStore {
   /** What `owner` runs, by what is stored. */
   heldBy(owner: string): Promise<readonly HeldExecution[]>
   /** Running ones whose owner is gone or was never heard of. */
-  abandoned(limit: number): Promise<readonly Stored[]>
+  abandoned(page: PageBounds): Promise<StoredPage>
   /**
    * The job's executions of this state (null: both, each once though it changes from one to the other between pages), in
-   * order of handle, after `after`; without their params. The cost does not depend on those of the other state.
+   * order of handle, after `after`. The cost does not depend on those of the other state. Rejects when one cannot be read:
+   * what is not known of must not be taken for closed.
    */
   openOf(jobId: string, state: OpenState | null, after: Handle, limit: number): Promise<readonly Stored[]>
-  /** The job's executions with an epoch in doubt that was lost at `since` or later; without their params. */
+  /** The job's executions with an epoch in doubt that was lost at `since` or later. Rejects as `openOf` does. */
   doubtfulOf(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
   republish(stored: readonly Stored[]): Promise<void>
   /** In order of change, from `since` on and after `after` within the same moment (protocol.md step 14). */
   changes(since: number, after: Handle, limit: number): Promise<readonly ChangedExecution[]>
-  /** The newest state of records that are not yet published; without their params. */
-  unpublished(limit: number): Promise<readonly Stored[]>
+  /** The newest state of records that are not yet published. */
+  unpublished(page: PageBounds): Promise<StoredPage>
   /** Takes back the mark of those that have not changed since the state of `seq`. */
   markPublished(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
   /**

@@ -1,14 +1,19 @@
 import { type Bus, createRelay, type OutgoingMessage, type Relay, type Unpublished } from '@belfry/bus'
-import type { JobStatusMessage } from '@belfry/contracts'
+import { type JobStatusMessage, outcomeSize } from '@belfry/contracts'
 import type { ServiceDeps } from '@belfry/service'
-import { toStatusMessage } from '../domain/execution.ts'
+import { hasLargeParams, toStatusMessage } from '../domain/execution.ts'
 import type { ExecutionStore, Stored } from '../domain/ports.ts'
 
-/** The message is made when it is sent: most states are overtaken by the next one before that. */
+/**
+ * The message is made when it is sent: most states are overtaken by the next one before that. That of a record with large
+ * params is made at once, because the params would wait with it.
+ */
 export function asUnpublished({ handle, execution }: Stored): Unpublished<'job-status'> {
+  if (hasLargeParams(execution)) return whole(handle, toStatusMessage(execution))
   let message: JobStatusMessage | undefined
   return {
     n: handle,
+    size: outcomeSize(execution),
     seq: execution.seq,
     key: execution.jobId,
     get value() {
@@ -16,6 +21,10 @@ export function asUnpublished({ handle, execution }: Stored): Unpublished<'job-s
       return message
     },
   }
+}
+
+function whole(n: number, value: JobStatusMessage): Unpublished<'job-status'> {
+  return { n, seq: value.seq, key: value.jobId, size: outcomeSize(value), value }
 }
 
 function asDeadLetter({ key, value }: OutgoingMessage<'job-status'>): OutgoingMessage<'job-dead-letter'> {
@@ -52,7 +61,10 @@ export function createStatusRelay(
     log,
     metrics,
     source: {
-      readUnpublished: async (limit) => (await executions.unpublished(limit)).map(asUnpublished),
+      async readUnpublished(rows, bytes) {
+        const page = await executions.unpublished({ rows, bytes })
+        return { rows: page.rows.map(asUnpublished), hasMore: page.hasMore }
+      },
       markPublished: executions.markPublished,
     },
   })

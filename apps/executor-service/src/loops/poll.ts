@@ -1,6 +1,6 @@
 import type { Clock } from '@belfry/service'
 import type { Pool } from '../domain/execution.ts'
-import type { DueCursor, DueExecution, ExecutionStore, Stored } from '../domain/ports.ts'
+import type { DueCursor, DueExecution, ExecutionStore, Handle, Stored } from '../domain/ports.ts'
 import type { Claims } from '../runs/claims.ts'
 import type { Slots } from '../runs/slots.ts'
 
@@ -13,10 +13,13 @@ export interface PollOptions {
   readonly share: () => { readonly place: number; readonly executors: number }
   /** From one poll to the next, milliseconds. */
   readonly everyMs: number
-  /** Executions that are read at once. */
+  /** Executions that are read at once, and bytes of them. */
   readonly rows: number
   /** Index entries that are looked through at once for executions of some owners behind those of others. */
   readonly scanRows: number
+  readonly bytes: number
+  /** How long an execution that cannot be read is left alone, milliseconds. */
+  readonly asideMs: number
   /** Nobody else can have the store open. */
   readonly isAlone: boolean
   /** How long another executor's share is left to it once it is due, milliseconds. */
@@ -38,7 +41,7 @@ const pools: readonly Pool[] = ['io', 'cpu']
 const quietTurns = 4
 
 export function createPoll(options: PollOptions): Poll {
-  const { executions, clock, claims, slots, share, everyMs, rows, scanRows, isAlone, overdueMs } = options
+  const { executions, clock, claims, slots, share, everyMs, rows, bytes, scanRows, isAlone, overdueMs } = options
   let isQuiet = false
   let turns = 0
   let wakes = 0
@@ -46,12 +49,21 @@ export function createPoll(options: PollOptions): Poll {
   const places: Record<Pool, DueCursor | null> = { io: null, cpu: null }
   const lookedAt: Record<Pool, number> = { io: Number.NEGATIVE_INFINITY, cpu: Number.NEGATIVE_INFINITY }
 
+  /** What is due and cannot be read would be found again at each turn, and take the place of others. */
+  async function putAside(handles: readonly Handle[]): Promise<void> {
+    await executions.putAside(handles, clock.now() + options.asideMs)
+  }
+
   /** Reads the records page by page, because a whole second's crons at once would hold up the loop. */
   async function take(found: readonly DueExecution[], onPage: (stored: readonly Stored[]) => void): Promise<void> {
     const news = found.filter((one) => !claims.isKnown(one.handle))
-    for (let from = 0; from < news.length; from += rows) {
-      const page = await executions.read(news.slice(from, from + rows).map((one) => one.handle))
-      onPage(page.filter((one) => one?.execution.state === 'ready').filter((one) => one !== undefined))
+    for (let from = 0; from < news.length; ) {
+      const handles = news.slice(from, from + rows).map((one) => one.handle)
+      const page = await executions.read(handles, bytes)
+      from += page.length
+      const read = page.filter((one) => one !== undefined)
+      if (read.length < page.length) await putAside(handles.filter((_, index) => index < page.length && !page[index]))
+      onPage(read.filter((one) => one.execution.state === 'ready'))
     }
   }
 

@@ -46,7 +46,8 @@ export function createPresence({ identity, runs, config, ...common }: PresenceOp
   const { stores, clock, log } = common
   const isAlone = config.mode === 'standalone'
   const enlist = () => stores.executors.enlist(identity.name(), null)
-  const losses = { ...common, instance: identity.name }
+  const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
+  const losses = { ...common, instance: identity.name, page }
   const heartbeat = createLoop({
     name: 'heartbeat',
     everyMs: config.executorBeatMs,

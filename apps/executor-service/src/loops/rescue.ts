@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@belfry/service'
-import type { ExecutorRow, Stored, Stores } from '../domain/ports.ts'
+import type { ExecutorRow, PageBounds, Stored, Stores } from '../domain/ports.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import { loseAll } from './loss.ts'
 
@@ -11,24 +11,24 @@ export interface RescueOptions {
   readonly instance: () => string
   /** How long an executor may give no sign of life, milliseconds on this machine's monotonic clock. */
   readonly leaseMs: number
+  /** Runs that are given back at once. */
+  readonly page: PageBounds
   readonly onChanged: (stored: readonly Stored[]) => void
 }
 
-/** Runs that are given back at once. */
-const batchRows = 200
-
 /** Gives back everything that runs under a name that is gone or was never there. */
 async function giveBackAbandoned(options: Omit<RescueOptions, 'leaseMs'>, inDoubt: boolean): Promise<void> {
-  const { stores, clock, log, metrics, onChanged } = options
+  const { stores, clock, log, metrics, page, onChanged } = options
   for (;;) {
-    const lost = await stores.executions.abandoned(batchRows)
-    if (lost.length > 0) {
-      const given = await loseAll(stores.executions, lost, clock.now(), inDoubt)
+    const { rows, hasMore } = await stores.executions.abandoned(page)
+    if (rows.length > 0) {
+      const given = await loseAll(stores.executions, rows, clock.now(), inDoubt)
       log.warn({ executions: given.length }, 'runs of an executor that is gone are given back')
       metrics.leasesExpired(given.length)
       onChanged(given)
     }
-    if (lost.length < batchRows) return
+    // A page of rows that all cannot be read would come again for ever.
+    if (!hasMore || rows.length === 0) return
   }
 }
 

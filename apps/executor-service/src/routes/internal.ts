@@ -18,6 +18,8 @@ import type { Stored, Stores } from '../domain/ports.ts'
 export interface InternalRoutes {
   readonly stores: Stores
   readonly clock: Clock
+  /** What one answer to a comparison holds, bytes; one record is sent whatever its size. */
+  readonly fetchBytes: number
   /** An admission was fenced; a cancel wants these runs to end: to be published, and told. */
   readonly onFenced: (asked: readonly Stored[]) => void
 }
@@ -30,7 +32,7 @@ const admission = {
 }
 
 /** What job-service asks: the fence (protocol.md step 2) and the reconcile (step 14). */
-export function mountInternal(app: HttpApp, { stores, clock, onFenced }: InternalRoutes): void {
+export function mountInternal(app: HttpApp, { stores, clock, fetchBytes, onFenced }: InternalRoutes): void {
   app.put('/internal/admissions/:jobId', { schema: admission, config: service }, async (request, reply) => {
     const fenced = await fence(stores, request.params.jobId, request.body.changes, clock.now())
     if (isRefusal(fenced)) return reply.refuse(fenced)
@@ -45,7 +47,11 @@ export function mountInternal(app: HttpApp, { stores, clock, onFenced }: Interna
 
   const fetch = { body: fetchBody, response: { 200: executionsReply } }
   app.post('/internal/executions/fetch', { schema: fetch, config: service }, async ({ body }) => {
-    const found = await stores.executions.find(body.ids)
-    return { data: found.flatMap((one) => (one ? [toStatusMessage(one.execution)] : [])) }
+    const found = await stores.executions.find(body.ids, fetchBytes)
+    const data = found.flatMap((one) => (one ? [toStatusMessage(one.execution)] : []))
+    const missing = body.ids.filter((_, index) => index < found.length && found[index] === undefined)
+    const states = missing.length > 0 ? await stores.executions.statesOf(missing) : []
+    const unreadable = missing.filter((_, index) => states[index] !== undefined)
+    return { data, left: body.ids.slice(found.length), unreadable }
   })
 }

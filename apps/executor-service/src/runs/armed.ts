@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@belfry/service'
+import { executionSize, unreadParams } from '../domain/execution.ts'
 import type { Handle, Stored } from '../domain/ports.ts'
 import { createShare } from '../domain/share.ts'
 
@@ -25,7 +26,7 @@ export interface ArmedRoom {
 
 export interface ArmedBounds {
   readonly count: number
-  /** Characters of commands. */
+  /** Bytes. */
   readonly size: number
   /** What one owner may have of each while others wait, above 0 and at most 1. */
   readonly ownerShare: number
@@ -37,6 +38,11 @@ interface Use {
   size: number
 }
 
+/** Params that are not in memory take up none of it. */
+function sizeOf({ execution, size }: Stored): number {
+  return execution.params === unreadParams ? executionSize(execution) : size
+}
+
 /** `bounds` holds for what waits. `onDue` gets each one once. */
 export function createArmed(clock: Clock, bounds: ArmedBounds, onDue: (stored: Stored) => void): Armed {
   const waiting = new Map<Handle, { readonly stored: Stored; readonly timer: Timer }>()
@@ -44,10 +50,11 @@ export function createArmed(clock: Clock, bounds: ArmedBounds, onDue: (stored: S
   const sizes = createShare(bounds.size, bounds.ownerShare)
   const owners = new Map<string, Use>()
 
-  function take({ execution, size }: Stored, places: 1 | -1): void {
+  function take(stored: Stored, places: 1 | -1): void {
+    const { execution } = stored
     const use = owners.get(execution.ownerId) ?? { count: 0, size: 0 }
     use.count = counts.take(use.count, places)
-    use.size = sizes.take(use.size, places * size)
+    use.size = sizes.take(use.size, places * sizeOf(stored))
     if (use.count === 0) owners.delete(execution.ownerId)
     else owners.set(execution.ownerId, use)
   }

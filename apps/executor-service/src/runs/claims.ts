@@ -2,7 +2,7 @@ import { isRefusal } from '@belfry/contracts'
 import type { Clock, Logger } from '@belfry/service'
 import { change, changedOnes } from '../domain/change.ts'
 import { claim, expire, handBack, isTooLate } from '../domain/claim.ts'
-import type { Execution } from '../domain/execution.ts'
+import { type Execution, unreadParams, withoutLargeParams } from '../domain/execution.ts'
 import type { Handle, Stored, Stores, Swap } from '../domain/ports.ts'
 import { settleClaims } from '../domain/start.ts'
 import type { Handler } from '../handlers/handler.ts'
@@ -25,6 +25,8 @@ export interface ClaimsOptions {
   readonly lead: ClaimLead
   /** What may wait in memory for its time. */
   readonly armed: ArmedBounds
+  /** Params that are read at once, bytes. */
+  readonly paramsBytes: number
   /** How long to wait before asking a store again that failed, milliseconds. */
   readonly storeRetryMs: number
   /** Records were changed, and the changes are stored. */
@@ -174,9 +176,35 @@ export function createClaims(options: ClaimsOptions): Claims {
       if (run) drop(run)
     }
     if (settled.ended.length > 0) onChanged(settled.ended)
+    const unread: Run[] = []
     for (const { handle } of settled.starts) {
       const run = held.get(handle)
-      if (run) awaitStart(run)
+      if (run?.execution.params === unreadParams) unread.push(run)
+      else if (run) awaitStart(run)
+    }
+    if (unread.length > 0) track(readParams(unread))
+  }
+
+  /** Large params were left in the store while the execution waited. Each part starts as soon as it is there. */
+  async function readParams(runs: readonly Run[]): Promise<void> {
+    let left = runs
+    try {
+      while (left.length > 0) {
+        const found = await stores.executions.params(
+          left.map(({ handle }) => handle),
+          options.paramsBytes,
+        )
+        for (const [index, params] of found.entries()) {
+          const run = left[index] as Run
+          if (params) run.execution = { ...run.execution, params }
+          if (held.get(run.handle) === run) awaitStart(run)
+        }
+        left = left.slice(found.length)
+      }
+    } catch (err) {
+      log.warn({ err, executions: left.length }, 'params could not be read; the claims are given back')
+      if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
+      await giveBackAll(left)
     }
   }
 
@@ -229,7 +257,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     arm(stored) {
       if (isStopping) return
       for (const one of stored) {
-        if (!held.has(one.handle)) armed.add(one, lead.ms())
+        if (!held.has(one.handle)) armed.add({ ...one, execution: withoutLargeParams(one.execution) }, lead.ms())
       }
     },
     disarm: (handle) => armed.remove(handle),

@@ -1,4 +1,5 @@
 import type { Clock } from '@belfry/service'
+import { unreadParams } from '../domain/execution.ts'
 import type { RunOutcome } from '../domain/finish.ts'
 import { failed, readResult, readThrown, timedOut } from '../domain/outcome.ts'
 import { fatal } from '../handlers/handler.ts'
@@ -61,6 +62,7 @@ export function createRunner(options: RunnerOptions): Runner {
   function call(run: Run): Promise<unknown> {
     const { handler, execution } = run
     if (handler === undefined) throw fatal('unknown-job-type', `No handler runs ${execution.jobType}.`)
+    if (execution.params === unreadParams) throw fatal('params-unreadable', 'The stored params cannot be read.')
     const params = handler.params.safeParse(execution.params)
     if (!params.success) throw fatal('params-invalid', describeIssues(params.error.issues))
     return handler.run(params.data, createRunContext(run, limits, clock, onLine))

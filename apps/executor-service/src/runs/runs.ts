@@ -53,6 +53,8 @@ function limitsOf(config: ExecutorConfig) {
 export function createRuns(options: RunsOptions): Runs {
   const { stores, clock, log, metrics, config, onChanged, publish, onRoom } = options
   const storeRetryMs = config.executorStoreRetryMs
+  // What waits for its time holds no large params, so a quarter is enough for it.
+  const armedBytes = config.executorHeldBytes / 4
   let onIdle: (() => void) | null = null
 
   const keepsakes = createKeepsakes({ stores, clock, log, flushMs: config.executorLogFlushMs })
@@ -85,7 +87,7 @@ export function createRuns(options: RunsOptions): Runs {
     clock,
     limits: { io: config.executorIoConcurrency, cpu: config.executorConcurrency },
     ahead: config.executorClaimAhead,
-    heldSize: config.executorHeldSize,
+    heldSize: config.executorHeldBytes - armedBytes,
     ownerShare: config.executorOwnerShare,
     begin: (run) => starts.begin(run),
     onRoom,
@@ -99,11 +101,8 @@ export function createRuns(options: RunsOptions): Runs {
     handlerOf: options.handlerOf,
     slots,
     lead: createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs }),
-    armed: {
-      count: config.executorArmed,
-      size: config.executorHeldSize,
-      ownerShare: config.executorOwnerShare,
-    },
+    armed: { count: config.executorArmed, size: armedBytes, ownerShare: config.executorOwnerShare },
+    paramsBytes: config.executorPageBytes,
     storeRetryMs,
     onChanged,
   })

@@ -1,5 +1,5 @@
 import type { Clock } from '@belfry/service'
-import type { Execution, Pool } from '../domain/execution.ts'
+import { type Execution, executionSize, type Pool } from '../domain/execution.ts'
 import { createShare, pickNext, type Share } from '../domain/share.ts'
 import type { Run } from './run.ts'
 import { createRunQueue, type RunQueue } from './run-queue.ts'
@@ -11,7 +11,7 @@ export interface SlotsOptions {
   readonly limits: Readonly<Record<Pool, number>>
   /** Claims beyond them, of each pool. */
   readonly ahead: number
-  /** What all held runs may take up in memory, characters of their commands. */
+  /** What all held runs may take up in memory, bytes. */
   readonly heldSize: number
   /** What one owner may have of each of these while others wait, above 0 and at most 1. */
   readonly ownerShare: number
@@ -109,6 +109,8 @@ export function createSlots(options: SlotsOptions): Slots {
   })
   const states: Record<Pool, PoolState> = { io: stateOf('io'), cpu: stateOf('cpu') }
   const sizes = createShare(heldSize, ownerShare)
+  /** Free bytes from which asking the store is worth it, as `worthRoom` for runs. */
+  const worthBytes = heldSize / 4
   const owners = new Map<string, Owner>()
   const waiters = new Set<Waiter>()
   let begunThisTurn = 0
@@ -190,6 +192,7 @@ export function createSlots(options: SlotsOptions): Slots {
   /** First to what is in the store, then to what waits outside of it. */
   function offerRoom(pool: Pool): void {
     const worth = worthRoom(pool)
+    if (sizes.limit - sizes.used < worthBytes) return
     if (!states[pool].turnedAway.isEmpty() && room(pool) >= worth) onRoom()
     if (waiters.size === 0) return
     for (const { places, wake } of [...waiters]) {
@@ -225,7 +228,8 @@ export function createSlots(options: SlotsOptions): Slots {
     },
     hasRoom: ({ pool, ownerId }) => roomOf(owners.get(ownerId), pool) > 0,
     hold: ({ execution, size }) => changeHeld(ownerOf(execution.ownerId), execution.pool, 1, size),
-    reserve: ({ pool, ownerId }, places) => changeHeld(ownerOf(ownerId), pool, places, 0),
+    reserve: (execution, places) =>
+      changeHeld(ownerOf(execution.ownerId), execution.pool, places, places * executionSize(execution)),
     release(run) {
       const { pool, ownerId } = run.execution
       const owner = ownerOf(ownerId)

@@ -8,6 +8,8 @@ const answers: Record<HopErrorCode, readonly [ErrorCode, string]> = {
   refused: ['bad-gateway', 'The service that answers this could not be reached.'],
   timeout: ['gateway-timeout', 'The service that answers this took too long.'],
   malformed: ['malformed-request', 'The request cannot be passed on as it is.'],
+  'too-large': ['bad-gateway', 'The service that answers this said more than can be taken.'],
+  unreadable: ['bad-gateway', 'The service that answers this said something that cannot be read.'],
   aborted: ['malformed-request', 'The request ended before its body did.'],
 }
 

@@ -6,7 +6,9 @@ import type {
   JobExecuteMessage,
   JobStatusMessage,
   JobType,
+  jobsReply,
 } from '@belfry/contracts'
+import type { z } from 'zod'
 import type { Repeated } from './due.ts'
 import type { Execution, WholeExecution } from './execution.ts'
 import type { Job, ListedSpec } from './job.ts'
@@ -79,6 +81,8 @@ export interface UntoldJob {
   readonly n: Handle
   readonly seq: number
   readonly key: string
+  /** Bytes (contracts, `messageSize`). */
+  readonly size: number
   readonly value: JobChangesMessage
 }
 
@@ -87,6 +91,18 @@ interface ChangesQuery {
   readonly since: number
   readonly after: number
   readonly limit: number
+}
+
+/** Bounds of a page: rows, and bytes of them as stored. One row is read whatever its size. */
+export interface PageBounds {
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** The first rows within the bounds; `hasMore`: there may be others. */
+export interface Bounded<T> {
+  readonly rows: readonly T[]
+  readonly hasMore: boolean
 }
 
 export interface JobStore {
@@ -103,11 +119,11 @@ export interface JobStore {
   read(handles: readonly Handle[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
   /** The owner's jobs, newest first. */
   glance(ownerId: string, query: ListQuery): Promise<JobGlance[]>
-  untold(limit: number): Promise<UntoldJob[]>
+  untold(page: PageBounds): Promise<Bounded<UntoldJob>>
   /** Versions up to `seq` are on the bus. */
   markTold(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
   /** Fences that are due by `until`, after `after`, longest waiting first. */
-  dueFences(until: number, limit: number, after?: Repeated | null): Promise<DueFence[]>
+  dueFences(until: number, limit: number, after?: Repeated | null): Promise<Bounded<DueFence>>
   /** The executors have confirmed all versions up to this one. */
   markFenced(handle: Handle, version: number): Promise<void>
   /** The executors could not be told; again at `nextAt`, unless the job has changed or was confirmed since `fence` was read. */
@@ -116,8 +132,8 @@ export interface JobStore {
   changes(
     query: ChangesQuery & { readonly unlistedBefore: number },
   ): Promise<{ id: string; version: number; changedAt: number; n: Handle }[]>
-  /** Jobs of any owner, for the scheduler. */
-  fetch(ids: readonly string[]): Promise<JobChangesMessage[]>
+  /** Jobs of any owner within `bytes`, for the scheduler; names those that were left out and those that cannot be read. */
+  fetch(ids: readonly string[], bytes: number): Promise<z.infer<typeof jobsReply>>
   /** The next `limit` jobs after handle `after`, in an order that stays. */
   page(after: Handle, limit: number): Promise<JobAge[]>
   /**
@@ -174,7 +190,7 @@ export interface ExecutionStore {
   /** The executions of a scope, newest fire time first. */
   glance(scope: ExecutionScope, query: ListQuery): Promise<ExecutionGlance[]>
   /** Triggers whose command is due to be sent again by `until`, after `after`, longest waiting first. */
-  dueSends(until: number, limit: number, after?: Repeated | null): Promise<DueSend[]>
+  dueSends(until: number, page: PageBounds, after?: Repeated | null): Promise<Bounded<DueSend>>
   /** Sets the next time; answers those that nobody else has claimed or answered meanwhile. */
   claimSends(claims: readonly { readonly send: DueSend; readonly nextSendAt: number }[]): Promise<DueSend[]>
   /** The seq of each stored execution, undefined where there is none. */
@@ -198,8 +214,6 @@ export interface Executors {
   /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
   fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>
   jobTypes(): Promise<JobType[]>
-  changes(query: ChangesQuery): Promise<{ id: string; seq: number; changedAt: number; n: number }[]>
-  fetch(ids: readonly string[]): Promise<JobStatusMessage[]>
 }
 
 /** Takes commands on their way to the executors. */

@@ -1,4 +1,4 @@
-import { isRefusal, type JobExecuteMessage, type Refusal, refusal } from '@belfry/contracts'
+import { isRefusal, type JobExecuteMessage, paramsSize, type Refusal, refusal } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import { triggerCommand, triggeredExecution, triggerId, type WholeExecution } from './execution.ts'
 import { checkTrigger } from './job.ts'
@@ -14,8 +14,8 @@ export interface TriggersContext {
   readonly clock: Clock
   /** When a command that nobody answered is sent again for the first time, milliseconds. */
   readonly resendMs: number
-  /** How many jobs are remembered from their last trigger. */
-  readonly rememberedJobs: number
+  /** How many jobs are remembered from their last trigger, and bytes of them. */
+  readonly remembered: { readonly jobs: number; readonly bytes: number }
   /** The execution of a command is stored for the first time. */
   readonly onCreated: (command: JobExecuteMessage) => void
 }
@@ -44,7 +44,7 @@ export type TriggerUseCase = (request: TriggerJob) => Promise<WholeExecution | R
  */
 export function createTrigger(context: TriggersContext): TriggerUseCase {
   const { executions, sender, clock } = context
-  const remembered = createMemory<StoredJob>(context.rememberedJobs)
+  const remembered = createMemory(context.remembered)
 
   return async ({ ownerId, ref, minted, params, reason }) => {
     if (sender.isFull()) return backlogFull
@@ -94,16 +94,26 @@ async function checkParams(
   return errors.length > 0 ? refusal('impossible', 'the params do not fit the job type', { errors }) : undefined
 }
 
-/** The `capacity` values that were used last. */
-function createMemory<T>(capacity: number) {
-  const values = new Map<string, T>()
+/** What a job takes up besides its params, bytes. */
+const bareJobBytes = 2048
+
+/** The jobs that were used last, within the limits. */
+function createMemory(limits: { readonly jobs: number; readonly bytes: number }) {
+  const jobs = new Map<string, StoredJob>()
+  let bytes = 0
+  const sizeOf = ({ spec }: StoredJob) => bareJobBytes + paramsSize(spec.params)
+  const forget = (name: string) => {
+    const known = jobs.get(name)
+    if (known && jobs.delete(name)) bytes -= sizeOf(known)
+  }
   return {
-    get: (name: string): T | undefined => values.get(name),
-    delete: (name: string) => void values.delete(name),
-    set(name: string, value: T) {
-      values.delete(name)
-      values.set(name, value)
-      if (values.size > capacity) values.delete(values.keys().next().value as string)
+    get: (name: string): StoredJob | undefined => jobs.get(name),
+    delete: forget,
+    set(name: string, job: StoredJob) {
+      forget(name)
+      jobs.set(name, job)
+      bytes += sizeOf(job)
+      while (jobs.size > limits.jobs || bytes > limits.bytes) forget(jobs.keys().next().value as string)
     },
   }
 }

@@ -19,7 +19,8 @@ export interface FenceOptions {
  */
 export function createFenceRepeat(options: FenceOptions): () => Promise<boolean> {
   const { jobs, executors, clock, log, rows, firstMs, mostMs } = options
-  const next = createRepeated({ read: jobs.dueFences, clock, rows, waits: { firstMs, mostMs } })
+  const read = (until: number, after: DueFence | null) => jobs.dueFences(until, rows, after)
+  const next = createRepeated({ read, clock, waits: { firstMs, mostMs } })
 
   const tell = async (due: DueFence): Promise<boolean> => {
     const { handle, jobId, changes, tries } = due

@@ -1,17 +1,19 @@
+import type { Bus } from '@belfry/bus'
+import type { RestClient } from '@belfry/discovery'
 import { createLoop, type Loop, type RetentionClock, type ServiceDeps } from '@belfry/service'
 import type { JobConfig } from '../config.ts'
 import type { Executors } from '../domain/ports.ts'
 import { copiesBefore } from '../domain/retention.ts'
 import type { Stores } from '../store/sqlite/index.ts'
 import { createFenceRepeat } from './fence.ts'
-import { createReconcile } from './reconcile.ts'
+import { createExecutionReconcile } from './reconcile.ts'
 import { createResend } from './resend.ts'
 import { createRetention } from './retention.ts'
 import type { Sender } from './sender.ts'
 import type { RenewedTypes } from './types.ts'
 
 export interface LoopsContext {
-  readonly deps: ServiceDeps & { readonly config: JobConfig }
+  readonly deps: ServiceDeps & { readonly config: JobConfig; readonly bus: Bus; readonly rest: RestClient }
   readonly stores: Stores
   readonly retentionClock: RetentionClock
   readonly executors: Executors
@@ -21,15 +23,20 @@ export interface LoopsContext {
 
 /** The loops that make good what was lost or could not be told, and those that renew and clear away. */
 export function createLoops({ deps, stores, retentionClock, executors, types, sender }: LoopsContext): Loop[] {
-  const { clock, log, metrics, config } = deps
+  const { clock, log, config } = deps
   const { jobs, executions, requests, cursors } = stores
   const waits = { firstMs: config.jobResendMs, mostMs: config.jobResendMaxMs }
-  const resend = createResend({ executions, sender, clock, rows: config.jobResendRows, ...waits })
+  const resend = createResend({
+    executions,
+    sender,
+    clock,
+    page: { rows: config.jobResendRows, bytes: config.jobResendBytes },
+    ...waits,
+  })
   const fence = createFenceRepeat({ jobs, executors, clock, log, rows: config.jobFenceRows, ...waits })
-  const repaired = metrics.counter('belfry_reconcile_repaired_total', 'Records that reconciling brought up to date')
-  const spans = { rows: config.jobReconcileRows, overlapMs: config.jobReconcileOverlapMs }
+  const mayLose = !deps.bus.capabilities.storesBeforePublishResolves
   const clearedBefore = () => copiesBefore(retentionClock.now(), config.retentionExecutions)
-  const reconcile = createReconcile({ executors, executions, cursors, repaired, clearedBefore, ...spans })
+  const reconcile = createExecutionReconcile({ deps, executions, cursors, clearedBefore, mayLose })
   const keep = { executionsMs: config.retentionExecutions, requestsMs: config.jobRequestKeepMs }
   const retention = createRetention({ jobs, executions, requests, retentionClock, keep, rows: config.jobPurgeRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>

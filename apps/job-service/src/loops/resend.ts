@@ -1,5 +1,5 @@
 import { type Clock, doubledMs } from '@belfry/service'
-import type { ExecutionStore } from '../domain/ports.ts'
+import type { DueSend, ExecutionStore, PageBounds } from '../domain/ports.ts'
 import { createRepeated } from './repeated.ts'
 import type { Sender } from './sender.ts'
 
@@ -7,7 +7,7 @@ export interface ResendOptions {
   readonly executions: ExecutionStore
   readonly sender: Sender
   readonly clock: Clock
-  readonly rows: number
+  readonly page: PageBounds
   /** Wait before the first repetition, and the longest one, milliseconds. */
   readonly firstMs: number
   readonly mostMs: number
@@ -19,8 +19,9 @@ export interface ResendOptions {
  * sends. Answers true when there may be more.
  */
 export function createResend(options: ResendOptions): () => Promise<boolean> {
-  const { executions, sender, clock, rows, firstMs, mostMs } = options
-  const next = createRepeated({ read: executions.dueSends, clock, rows, waits: { firstMs, mostMs } })
+  const { executions, sender, clock, page, firstMs, mostMs } = options
+  const read = (until: number, after: DueSend | null) => executions.dueSends(until, page, after)
+  const next = createRepeated({ read, clock, waits: { firstMs, mostMs } })
   return async () => {
     const { due, isMore } = await next()
     if (due.length === 0) return isMore

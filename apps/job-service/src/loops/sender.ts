@@ -1,12 +1,13 @@
 import type { Bus } from '@belfry/bus'
-import type { JobExecuteMessage } from '@belfry/contracts'
+import { addedSize, type JobExecuteMessage } from '@belfry/contracts'
 import { type Clock, debugEach, type Logger, type Metrics } from '@belfry/service'
 import type { CommandSender } from '../domain/ports.ts'
 
 export interface SenderOptions {
   readonly bus: Bus
-  /** Commands that may wait for the bus. */
+  /** Commands that may wait for the bus, and bytes of them. */
   readonly backlog: number
+  readonly backlogBytes: number
   /** How long after a refusal the bus is trusted with new commands again, milliseconds. */
   readonly againMs: number
   readonly clock: Clock
@@ -30,9 +31,12 @@ export interface Sender extends CommandSender {
  * what the bus refused since it last took something, counts against `backlog`. Once the last refusal is `againMs` old the
  * next command shows how the bus is: what it refused may have been answered since, so that nothing is left to be repeated.
  */
-export function createSender({ bus, backlog, againMs, clock, log, metrics }: SenderOptions): Sender {
+export function createSender(options: SenderOptions): Sender {
+  const { bus, backlog, backlogBytes, againMs, clock, log, metrics } = options
   let gathered: JobExecuteMessage[] = []
+  let gatheredBytes = 0
   let waiting = 0
+  let waitingBytes = 0
   let refused = 0
   let refusedAt = 0
   const underWay = new Set<Promise<unknown>>()
@@ -67,9 +71,12 @@ export function createSender({ bus, backlog, againMs, clock, log, metrics }: Sen
 
   const flush = () => {
     const commands = gathered
+    const bytes = gatheredBytes
     gathered = []
+    gatheredBytes = 0
     void publish(commands).finally(() => {
       waiting -= commands.length
+      waitingBytes -= bytes
     })
   }
 
@@ -77,12 +84,15 @@ export function createSender({ bus, backlog, againMs, clock, log, metrics }: Sen
     publish,
     isFull() {
       const isRefusing = refused > 0 && clock.monotonic() - refusedAt < againMs
-      return waiting + (isRefusing ? refused : 0) >= backlog
+      return waiting + (isRefusing ? refused : 0) >= backlog || waitingBytes >= backlogBytes
     },
     send(command) {
-      // Sent when all callbacks of this turn of the loop have had their say.
+      const bytes = addedSize('job-execute', command, gathered.at(-1))
+      // Sent after all callbacks of this turn of the loop.
       if (gathered.push(command) === 1) setImmediate(flush)
+      gatheredBytes += bytes
       waiting += 1
+      waitingBytes += bytes
     },
     async drain() {
       if (gathered.length > 0) flush()

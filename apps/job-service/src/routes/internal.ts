@@ -4,15 +4,22 @@ import type { JobStore } from '../domain/ports.ts'
 
 const service = { access: 'service' } as const
 
-/** What the scheduler reconciles with (protocol.md, step 14). `unlistedBefore`: see domain/retention.ts. */
-export function mountInternal(app: HttpApp, jobs: JobStore, unlistedBefore: () => number): void {
+interface InternalRules {
+  /** What one answer holds, bytes; one job is sent whatever its size. */
+  readonly fetchBytes: number
+  /** One-shots that were over by this moment are not listed, epoch milliseconds (domain/retention.ts). */
+  readonly unlistedBefore: () => number
+}
+
+/** What the scheduler reconciles with (protocol.md, step 14). */
+export function mountInternal(app: HttpApp, jobs: JobStore, { fetchBytes, unlistedBefore }: InternalRules): void {
   const changes = { querystring: reconcileQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: service }, async (request) => ({
     data: await jobs.changes({ ...request.query, unlistedBefore: unlistedBefore() }),
   }))
 
   const fetch = { body: fetchBody, response: { 200: jobsReply } }
-  app.post('/internal/jobs/fetch', { schema: fetch, config: service }, async (request) => ({
-    data: await jobs.fetch(request.body.ids),
-  }))
+  app.post('/internal/jobs/fetch', { schema: fetch, config: service }, (request) =>
+    jobs.fetch(request.body.ids, fetchBytes),
+  )
 }

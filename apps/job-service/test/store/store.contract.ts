@@ -110,7 +110,8 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
 
       it('is untold until the very version that was sent is marked told', async () => {
         const job = await put()
-        const rowsOf = async () => (await stores.jobs.untold(100_000)).filter((row) => row.key === job.id)
+        const rowsOf = async () =>
+          (await stores.jobs.untold({ rows: 100_000, bytes: 1e9 })).rows.filter((row) => row.key === job.id)
         expect(await rowsOf()).toMatchObject([{ n: job.handle, seq: 1, value: { jobId: job.id, version: 1 } }])
         await stores.jobs.change(job.handle, 1, cancelled(job), monday)
         await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
@@ -124,7 +125,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('waits for the executors from its change until they confirmed that version', async () => {
         const job = await put()
         const due = async (at: number) =>
-          (await stores.jobs.dueFences(at, 1000)).filter((fence) => fence.jobId === job.id)
+          (await stores.jobs.dueFences(at, 1000)).rows.filter((fence) => fence.jobId === job.id)
         expect(await due(Number.MAX_SAFE_INTEGER)).toEqual([])
         await stores.jobs.change(job.handle, 1, cancelled(job), monday + 5000)
         expect(await due(monday + 4999)).toEqual([])
@@ -201,7 +202,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         expect(without).toEqual({ ...job, spec })
         expect(await bytesWith([])).toBeLessThan(1000)
         expect((await bytesWith(['params'])) - (await bytesWith([]))).toBe(Buffer.byteLength(JSON.stringify(params)))
-        expect((await stores.jobs.fetch([job.id]))[0]?.spec.params).toEqual(params)
+        expect((await stores.jobs.fetch([job.id], 1e6)).data[0]?.spec.params).toEqual(params)
         await stores.jobs.change(job.handle, 1, cancelled(job), monday)
         expect((await again(job)).spec.params).toEqual(params)
       })
@@ -222,8 +223,8 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
           unlistedBefore: 0,
         })
         expect(rest.map((row) => row.id)).toEqual([jobs[2]?.id])
-        const [fetched] = await stores.jobs.fetch([jobs[0]?.id ?? '', jobIdOf(0xffff)])
-        expect(fetched).toMatchObject({ jobId: jobs[0]?.id, ownerId, version: 1 })
+        const fetched = await stores.jobs.fetch([jobs[0]?.id ?? '', jobIdOf(0xffff)], 1e6)
+        expect(fetched).toMatchObject({ data: [{ jobId: jobs[0]?.id, ownerId, version: 1 }], left: [], unreadable: [] })
       })
     })
 
@@ -265,7 +266,9 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const { executionId } = wish.command
         await stores.executions.insertTrigger(wish)
         const due = async () =>
-          (await stores.executions.dueSends(monday + 5000, 1000)).filter((one) => one.command.jobId === job.id)
+          (await stores.executions.dueSends(monday + 5000, { rows: 1000, bytes: 1e9 })).rows.filter(
+            (one) => one.command.jobId === job.id,
+          )
         expect(await due()).toMatchObject([{ tries: 0, command: wish.command }])
         await stores.executions.keep([statusMessage({ job, executionId, state: 'running', fireAt: monday })])
         expect(await due()).toEqual([])
@@ -298,7 +301,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
           [[], true],
           [[], true],
         ])
-        const resend = (await stores.executions.dueSends(monday + 5000, 1000)).filter(
+        const resend = (await stores.executions.dueSends(monday + 5000, { rows: 1000, bytes: 1e9 })).rows.filter(
           (one) => one.command.jobId === job.id,
         )
         expect(resend.map((one) => one.command)).toEqual([own.command, plain.command])
@@ -326,16 +329,15 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('is sent again by one of those who want to, later each time', async () => {
         const job = await put()
         await stores.executions.insertTrigger(trigger(job, 1005, { nextSendAt: monday - 10 }))
-        const due = (at: number) => stores.executions.dueSends(at, 1)
+        const due = async (at: number) => (await stores.executions.dueSends(at, { rows: 1, bytes: 1e6 })).rows
         expect(await due(monday - 11)).toEqual([])
         const [send] = await due(monday - 10)
         if (!send) throw new Error('nothing is due')
         const claims = [{ send, nextSendAt: monday + 7000 }]
         expect(await stores.executions.claimSends(claims)).toEqual([send])
         expect(await stores.executions.claimSends(claims)).toEqual([])
-        expect(
-          (await stores.executions.dueSends(monday + 7000, 1000)).find((one) => one.handle === send.handle),
-        ).toMatchObject({ tries: 1 })
+        const { rows } = await stores.executions.dueSends(monday + 7000, { rows: 1000, bytes: 1e9 })
+        expect(rows.find((one) => one.handle === send.handle)).toMatchObject({ tries: 1 })
       })
 
       it('keeps the newest word, in whatever order and however often the words come', async () => {

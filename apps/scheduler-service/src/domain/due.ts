@@ -1,7 +1,7 @@
 import type { Clock } from '@belfry/service'
 import { advance, type Compile } from './firing.ts'
 import type { Draft, Keeping } from './keeping.ts'
-import type { DuePage, FireLogStore, ScheduleStore, StoredSchedule, UnreadableSchedule } from './ports.ts'
+import type { DuePage, FireLogStore, PageBounds, ScheduleStore, StoredSchedule, UnreadableSchedule } from './ports.ts'
 import { dueAt, type Rules } from './schedule-record.ts'
 import { delivered, takeDueCommands } from './sending.ts'
 
@@ -13,7 +13,7 @@ export interface DueOptions {
   readonly rules: Rules
   readonly clock: Clock
   /** Records that are read and stored at once. */
-  readonly pageRows: number
+  readonly page: PageBounds
   /** Lets others have the main loop when this has had it for long enough; undefined when it has not. */
   readonly giveWay: () => Promise<void> | undefined
   /** A record that nothing can be done with, and why; it is left alone for `asideMs`. */
@@ -39,7 +39,7 @@ export interface DueSchedules {
 }
 
 export function createDueSchedules(options: DueOptions): DueSchedules {
-  const { schedules, fireLog, keeping, compile, rules, clock, pageRows, giveWay, onAside } = options
+  const { schedules, fireLog, keeping, compile, rules, clock, giveWay, onAside } = options
 
   async function leaveAlone(n: number, jobId: string, reason: unknown): Promise<void> {
     onAside(jobId, reason)
@@ -95,17 +95,17 @@ export function createDueSchedules(options: DueOptions): DueSchedules {
     async workOff() {
       const readBefore = clock.now()
       let [advanced, sent] = [0, 0]
-      let page = await schedules.readDue(readBefore, null, pageRows)
+      let page = await schedules.readDue(readBefore, null, options.page)
       for (;;) {
         const worked = await workOffPage(page, null)
         advanced += worked.advanced
         sent += worked.sent
         if (!page.next) return { advanced, sent }
-        page = await schedules.readDue(readBefore, page.next, pageRows)
+        page = await schedules.readDue(readBefore, page.next, options.page)
       }
     },
     async resume(since, after) {
-      const page = await schedules.waitingAfter(after, pageRows)
+      const page = await schedules.waitingAfter(after, options.page)
       return { ...(await workOffPage(page, since)), next: page.next }
     },
   }

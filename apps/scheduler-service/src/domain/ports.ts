@@ -26,6 +26,12 @@ export interface DuePage {
   readonly next: DueCursor | null
 }
 
+/** Bounds of a page: records, and what they take up as stored, bytes. One record is read whatever its size. */
+export interface PageBounds {
+  readonly rows: number
+  readonly bytes: number
+}
+
 interface DueCursor {
   readonly dueAt: number
   readonly n: number
@@ -47,17 +53,26 @@ export interface ScheduleGlance extends Handle {
 export interface ScheduleStore {
   /** The earliest moment at which any record asks to be looked at; null when none does. The poll of an idle scheduler. */
   nextDueAt(): Promise<number | null>
-  /** Records that asked to be looked at by `dueBefore`, earliest first, after `cursor`; at most `limit`. */
-  readDue(dueBefore: number, cursor: DueCursor | null, limit: number): Promise<DuePage>
+  /** Records that asked to be looked at by `dueBefore`, earliest first, after `cursor`. */
+  readDue(dueBefore: number, cursor: DueCursor | null, page: PageBounds): Promise<DuePage>
   /**
-   * Among the next `span` handles after `after` the records with commands that wait for their executions. `next`: after which
-   * to go on; null when that was the last.
+   * Among the next `page.rows` handles after `after` the records with commands that wait for their executions, up to
+   * `page.bytes` of them. `next`: after which to go on; null when that was the last.
    */
-  waitingAfter(after: number, span: number): Promise<{ readonly rows: DuePage['rows']; readonly next: number | null }>
-  /** One entry per id, in their order: the record, or undefined where there is none. */
-  read(jobIds: readonly string[]): Promise<readonly (StoredSchedule | UnreadableSchedule | undefined)[]>
+  waitingAfter(
+    after: number,
+    page: PageBounds,
+  ): Promise<{ readonly rows: DuePage['rows']; readonly next: number | null }>
+  /**
+   * The records of the first ids, in their order, within `bytes` as stored: at least one entry where there is an id,
+   * undefined where there is no record.
+   */
+  read(jobIds: readonly string[], bytes: number): Promise<readonly (StoredSchedule | UnreadableSchedule | undefined)[]>
   /** The same, but undefined as well where no command waits for its execution: that costs no reading. */
-  readWaiting(jobIds: readonly string[]): Promise<readonly (StoredSchedule | UnreadableSchedule | undefined)[]>
+  readWaiting(
+    jobIds: readonly string[],
+    bytes: number,
+  ): Promise<readonly (StoredSchedule | UnreadableSchedule | undefined)[]>
   /** One entry per id: the version that the record stands at, or undefined where there is none. */
   versions(jobIds: readonly string[]): Promise<readonly (number | undefined)[]>
   /** Inserts each record unless its job has one. One entry per record: whether it was inserted. */

@@ -1,6 +1,6 @@
 import { type AttemptRecord, type ExecutionPolicy, type ExecutionState, executionStates } from '@belfry/contracts'
 import type { SqlRow, SqlValue } from '@belfry/storage'
-import type { Execution, Pool } from '../../domain/execution.ts'
+import { type Execution, executionSize, hasLargeParams, type Pool, unreadParams } from '../../domain/execution.ts'
 import type { Stored } from '../../domain/ports.ts'
 
 /** Numbers of states in the file: their places in the contract's list, in which ready and running come first. */
@@ -24,6 +24,9 @@ type Command = Pick<
   'jobId' | 'ownerId' | 'jobType' | 'version' | 'cause' | 'params' | 'expiresAt' | 'fireAt' | 'arrival' | 'retryOf'
 >
 
+/** The same as it is stored: without params when they are large. */
+type StoredCommand = Omit<Command, 'params'> & { readonly params: Command['params'] | undefined }
+
 const policyTexts = new WeakMap<ExecutionPolicy, string>()
 
 /** A version's policy is one object for all its commands of a batch, and half of what there is to write. */
@@ -35,9 +38,26 @@ function policyText(policy: ExecutionPolicy): string {
   return text
 }
 
+/** The text of large params, which stand apart from the command; null for others. */
+export function largeParamsText(execution: Execution): string | null {
+  return hasLargeParams(execution) ? JSON.stringify(execution.params) : null
+}
+
 export function commandText(execution: Execution): string {
-  const { jobId, ownerId, jobType, version, cause, params, expiresAt, fireAt, arrival, retryOf } = execution
-  const command: Command = { jobId, ownerId, jobType, version, cause, params, expiresAt, fireAt, arrival, retryOf }
+  const params = hasLargeParams(execution) ? undefined : execution.params
+  const { jobId, ownerId, jobType, version, cause, expiresAt, fireAt, arrival, retryOf } = execution
+  const command: StoredCommand = {
+    jobId,
+    ownerId,
+    jobType,
+    version,
+    cause,
+    params,
+    expiresAt,
+    fireAt,
+    arrival,
+    retryOf,
+  }
   const text = JSON.stringify(command)
   return `{"policy":${policyText(execution.policy)},${text.slice(1)}`
 }
@@ -95,13 +115,9 @@ export function changesOutcome(from: Execution, to: Execution): boolean {
 /** When the newest epoch in doubt was lost: what the fence's list asks for. */
 export const doubtAt = (execution: Execution): number | null => execution.inDoubt.at(-1)?.lostAt ?? null
 
-const columnsWith = (command: string) =>
-  `e.n, e.id, e.state, e.pool, e.priority, e.runAt, e.seq, e.epoch, e.owner, e.startedAt, e.cancelRequested, ${command}, o.body`
-
-/** The columns that `storedOf` reads, in its order. */
-export const storedColumns = columnsWith('e.command')
-/** The same with empty params, for whoever reads many records and runs none: params may have 256 KiB each. */
-export const columnsWithoutParams = columnsWith("json_set(e.command, '$.params', json('{}'))")
+/** The columns that `storedOf` reads, in its order, with the tables under the names e, o (outcomes) and p (largeParams). */
+export const storedColumns = `e.n, e.id, e.state, e.pool, e.priority, e.runAt, e.seq, e.epoch, e.owner, e.startedAt,
+  e.cancelRequested, e.command, o.body, p.size`
 
 type Columns = [
   n: number,
@@ -117,18 +133,35 @@ type Columns = [
   cancelRequested: number,
   command: string,
   body: string | null,
+  paramsSize: number | null,
 ]
 
 /** The record of one row of `storedColumns`. */
 export function storedOf(row: SqlRow): Stored {
-  const [n, id, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, command, body] =
-    row as unknown as Columns
+  const [
+    n,
+    id,
+    state,
+    pool,
+    priority,
+    runAt,
+    seq,
+    epoch,
+    owner,
+    startedAt,
+    cancelRequested,
+    command,
+    body,
+    paramsSize,
+  ] = row as unknown as Columns
+  const stored = JSON.parse(command) as StoredCommand & { policy: ExecutionPolicy }
   const outcome = body === null ? noOutcome : (JSON.parse(body) as Outcome)
   const executor = owner ?? ''
   const open: AttemptRecord = { epoch, executor, startedAt, endedAt: null, outcome: null, error: null }
   const isRunning = executionStates[state] === 'running'
   const execution: Execution = {
-    ...(JSON.parse(command) as Command & { policy: ExecutionPolicy }),
+    ...stored,
+    params: stored.params ?? unreadParams,
     ...outcome,
     attempts: isRunning ? [...outcome.attempts, open] : outcome.attempts,
     id,
@@ -141,5 +174,5 @@ export function storedOf(row: SqlRow): Stored {
     owner,
     cancelRequested: cancelRequested === 1,
   }
-  return { handle: n, execution, size: command.length }
+  return { handle: n, execution, size: executionSize(execution) + (paramsSize ?? 0) }
 }

@@ -1,14 +1,14 @@
-import { type ExecutionState, executionStates } from '@belfry/contracts'
-import type { Call, Database, SqlRow } from '@belfry/storage'
-import { type Execution, recordedStart } from '../../domain/execution.ts'
-import type { ExecutionStore, OpenState, Swap } from '../../domain/ports.ts'
+import { type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
+import { type Call, type Database, type OnUnreadable, readRow, readRows, type SqlRow } from '@belfry/storage'
+import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../domain/execution.ts'
+import type { ExecutionStore, OpenState, Stored, Swap } from '../../domain/ports.ts'
 import { createDueQueries } from './due.ts'
 import {
   changesOutcome,
-  columnsWithoutParams,
   commandText,
   doubtAt,
   idNumber,
+  largeParamsText,
   outcomeText,
   poolNumber,
   stateNumber,
@@ -16,13 +16,15 @@ import {
   storedOf,
 } from './execution-row.ts'
 
-const from = 'FROM executions e LEFT JOIN outcomes o ON o.n = e.n'
+/** What belongs to a row and stands apart from it. */
+const beside = 'LEFT JOIN outcomes o ON o.n = e.n LEFT JOIN largeParams p ON p.n = e.n'
+const from = `FROM executions e ${beside}`
 /** Jobs may share a number, so the id has the last word. */
 const isOfJob = "e.command ->> '$.jobId' = ?"
 
 /** A job's executions of one state in order of `n`, for the parameters job number, job, after and limit. */
 function openOf(state: OpenState, columns = 'e.n'): string {
-  return `SELECT ${columns} FROM executions e INDEXED BY ofJob LEFT JOIN outcomes o ON o.n = e.n
+  return `SELECT ${columns} FROM executions e INDEXED BY ofJob ${beside}
     WHERE e.jobNo = ?1 AND e.state < 2 AND e.state = ${stateNumber(state)} AND e.n > ?3 AND e.command ->> '$.jobId' = ?2
     ORDER BY e.n LIMIT ?4`
 }
@@ -32,6 +34,15 @@ function prepare(db: Database) {
     insert: db.statement(`INSERT INTO executions
       (id, jobNo, ownerNo, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+    // After a statement that changed the row, and only then.
+    insertParams: db.statement(`INSERT INTO largeParams (n, size, body)
+      SELECT n, ?, ? FROM executions WHERE id = ? AND changes() = 1`),
+    setParams: db.statement(`INSERT INTO largeParams (n, size, body) SELECT ?, ?, ? WHERE changes() = 1
+      ON CONFLICT (n) DO UPDATE SET size = excluded.size, body = excluded.body`),
+    dropParams: db.statement('DELETE FROM largeParams WHERE n = ? AND changes() = 1'),
+    params: db.statement(`SELECT coalesce(p.body, e.command ->> '$.params') FROM executions e
+      LEFT JOIN largeParams p ON p.n = e.n WHERE e.n = ?`),
+    putAside: db.statement('UPDATE executions SET runAt = ? WHERE n = ? AND state = 0'),
     swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
       cancelRequested = ?, changedAt = ?, doubtAt = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
@@ -48,13 +59,13 @@ function prepare(db: Database) {
     ),
     abandoned: db.statement(`SELECT ${storedColumns} ${from} WHERE e.state < 2 AND e.state = 1
       AND e.owner NOT IN (SELECT instance FROM executors WHERE gone = 0) LIMIT ?`),
-    openOf: db.statement(`SELECT ${columnsWithoutParams} FROM (SELECT * FROM (${openOf('ready')})
-        UNION ALL SELECT * FROM (${openOf('running')}) ORDER BY n LIMIT ?4) p
-      JOIN executions e ON e.n = p.n LEFT JOIN outcomes o ON o.n = p.n ORDER BY p.n`),
-    readyOf: db.statement(openOf('ready', columnsWithoutParams)),
-    runningOf: db.statement(openOf('running', columnsWithoutParams)),
+    openOf: db.statement(`SELECT ${storedColumns} FROM (SELECT * FROM (${openOf('ready')})
+        UNION ALL SELECT * FROM (${openOf('running')}) ORDER BY n LIMIT ?4) page
+      JOIN executions e ON e.n = page.n ${beside} ORDER BY page.n`),
+    readyOf: db.statement(openOf('ready', storedColumns)),
+    runningOf: db.statement(openOf('running', storedColumns)),
     doubtfulOf: db.statement(
-      `SELECT ${columnsWithoutParams} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL
+      `SELECT ${storedColumns} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL
         AND e.doubtAt >= ?`,
     ),
     mark: db.statement(`INSERT INTO outbox (n, seq) SELECT n, seq FROM executions WHERE n = ?
@@ -65,8 +76,8 @@ function prepare(db: Database) {
       UNION ALL SELECT * FROM (
         SELECT n, id, seq, changedAt FROM executions INDEXED BY live WHERE state < 2 AND (changedAt, n) > (?, ?)
         ORDER BY changedAt, n LIMIT ?)) ORDER BY changedAt, n LIMIT ?`),
-    unpublished: db.statement(`SELECT ${columnsWithoutParams} FROM outbox x JOIN executions e ON e.n = x.n
-      LEFT JOIN outcomes o ON o.n = x.n ORDER BY x.n LIMIT ?`),
+    unpublished: db.statement(`SELECT ${storedColumns} FROM outbox x JOIN executions e ON e.n = x.n
+      LEFT JOIN outcomes o ON o.n = x.n LEFT JOIN largeParams p ON p.n = x.n ORDER BY x.n LIMIT ?`),
     markPublished: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
     // The newest row stays: SQLite would give its number to the next execution, and a run that was given up may still use it.
     ended: db.statement(`SELECT e.n, e.seq, e.state, e.changedAt, x.n IS NULL
@@ -77,6 +88,7 @@ function prepare(db: Database) {
       AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = executions.n)`),
     purgeRest: [
       'DELETE FROM outcomes WHERE n = ?1',
+      'DELETE FROM largeParams WHERE n = ?1',
       'DELETE FROM logs WHERE execution = ?1',
       'DELETE FROM artifacts WHERE execution = ?1',
     ].map((sql) => db.statement(`${sql} AND NOT EXISTS (SELECT 1 FROM executions e WHERE e.n = ?1)`)),
@@ -124,24 +136,52 @@ function swapCalls(statements: Statements, { handle, from: before, to }: Swap, a
         params: [...columns, poolNumber(to.pool), to.priority, commandText(to), ...where],
       }
     : { statement: statements.swap, params: [...columns, ...where] }
-  if (!changesOutcome(before, to)) return [row]
-  return [row, { statement: statements.outcome, params: [handle, outcomeText(to)] }]
+  const calls = [row]
+  if (changesOutcome(before, to)) calls.push({ statement: statements.outcome, params: [handle, outcomeText(to)] })
+  if (isReplaced) calls.push(replaceParams(statements, handle, to))
+  return calls
 }
 
-const storedOrNot = (row: SqlRow | undefined) => row && storedOf(row)
+/** Comes last: it may change nothing, and what follows it would take that for a lost race. */
+function replaceParams(statements: Statements, handle: number, to: Execution): Call {
+  const text = largeParamsText(to)
+  if (text === null) return { statement: statements.dropParams, params: [handle] }
+  return { statement: statements.setParams, params: [handle, paramsSize(to.params), text] }
+}
+
+/** No bound: for records that are in memory already. */
+const unbounded = Number.MAX_SAFE_INTEGER
 
 /** The executions in SQLite. `INDEXED BY` keeps a query from falling back to a walk through the whole table unnoticed. */
-export function createExecutionStore(db: Database): ExecutionStore {
+export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const statements = prepare(db)
+  const table = 'executions'
+  const storedOrNot = (row: SqlRow | undefined) => readRow(table, row, storedOf, onUnreadable)
+  const allStored = (rows: readonly SqlRow[]) => readRows(table, rows, storedOf, onUnreadable)
+
+  async function insertSmall(executions: readonly Execution[], at: number): Promise<(SqlRow | undefined)[]> {
+    const rows = executions.map((one) => insertRow(one, commandText(one), at))
+    return [...(await db.writeEach('executions.insert', statements.insert, rows))]
+  }
+
+  async function insertLarge(executions: readonly Execution[], at: number): Promise<(SqlRow | undefined)[]> {
+    const calls = executions.flatMap((one): Call[] => [
+      { statement: statements.insert, params: insertRow(one, commandText(one), at) },
+      { statement: statements.insertParams, params: [paramsSize(one.params), largeParamsText(one) ?? '', one.id] },
+    ])
+    const results = await db.write('executions.insert', calls)
+    return executions.map((_, index) => results[2 * index]?.rows[0])
+  }
+
   return {
     ...createDueQueries(db),
     async insert(executions, at) {
-      const commands = executions.map(commandText)
-      const rows = executions.map((one, index) => insertRow(one, commands[index] as string, at))
-      const inserted = await db.writeEach('executions.insert', statements.insert, rows)
-      return executions.map((execution, index) => {
-        const row = inserted[index]
-        return row && { handle: row[0] as number, execution, size: (commands[index] as string).length }
+      const large = executions.filter(hasLargeParams)
+      const small = large.length === 0 ? executions : executions.filter((one) => !hasLargeParams(one))
+      const [smallRows, largeRows] = await Promise.all([insertSmall(small, at), insertLarge(large, at)])
+      return executions.map((execution): Stored | undefined => {
+        const row = (hasLargeParams(execution) ? largeRows : smallRows).shift()
+        return row && { handle: row[0] as number, execution, size: executionSize(execution) }
       })
     },
     async swap(step, swaps, at) {
@@ -154,12 +194,9 @@ export function createExecutionStore(db: Database): ExecutionStore {
         return isChanged
       })
     },
-    async find(ids) {
-      const rows = await db.readEach(
-        statements.find,
-        ids.map((id) => [id]),
-      )
-      return rows.map(storedOrNot)
+    async find(ids, bytes = unbounded) {
+      const params = ids.map((id) => [id])
+      return (await db.readEachPage(statements.find, params, bytes)).map(storedOrNot)
     },
     async statesOf(ids) {
       const rows = await db.readEach(
@@ -168,12 +205,23 @@ export function createExecutionStore(db: Database): ExecutionStore {
       )
       return rows.map((row) => row && executionStates[row[0] as number])
     },
-    async read(handles) {
-      const rows = await db.readEach(
-        statements.read,
-        handles.map((handle) => [handle]),
-      )
-      return rows.map(storedOrNot)
+    async read(handles, bytes = unbounded) {
+      const params = handles.map((handle) => [handle])
+      return (await db.readEachPage(statements.read, params, bytes)).map(storedOrNot)
+    },
+    async params(handles, bytes) {
+      const keys = handles.map((handle) => [handle])
+      const rows = await db.readEachPage(statements.params, keys, bytes)
+      const read = (row: SqlRow) => JSON.parse(row[0] as string) as Record<string, unknown>
+      const onBad =
+        (handle: number | undefined): OnUnreadable =>
+        (_table, _row, error) =>
+          onUnreadable('largeParams', handle, error)
+      return rows.map((row, index) => readRow('largeParams', row, read, onBad(handles[index])))
+    },
+    async putAside(handles, until) {
+      const rows = handles.map((handle): SqlRow => [until, handle])
+      await db.writeEach('executions.put-aside', statements.putAside, rows)
     },
     async hasReady() {
       return (await db.read(statements.hasReady, [])).length > 0
@@ -186,8 +234,9 @@ export function createExecutionStore(db: Database): ExecutionStore {
         cancelRequested: cancelRequested === 1,
       }))
     },
-    async abandoned(limit) {
-      return (await db.read(statements.abandoned, [limit])).map(storedOf)
+    async abandoned(page) {
+      const { rows, isCut } = await db.readPage(statements.abandoned, [page.rows], page.bytes)
+      return { rows: allStored(rows), hasMore: isCut || rows.length === page.rows }
     },
     async openOf(jobId, state, after, limit) {
       const statement = state === null ? statements.openOf : statements[`${state}Of`]
@@ -213,8 +262,9 @@ export function createExecutionStore(db: Database): ExecutionStore {
         changedAt: changedAt as number,
       }))
     },
-    async unpublished(limit) {
-      return (await db.read(statements.unpublished, [limit])).map(storedOf)
+    async unpublished(page) {
+      const { rows, isCut } = await db.readPage(statements.unpublished, [page.rows], page.bytes)
+      return { rows: allStored(rows), hasMore: isCut || rows.length === page.rows }
     },
     async markPublished(rows) {
       await db.writeEach(

@@ -1,4 +1,4 @@
-import { createCursorStore, type Database } from '@belfry/storage'
+import { createCursorStore, type Database, type OnUnreadable } from '@belfry/storage'
 import type { Stores } from '../../domain/ports.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
@@ -9,9 +9,9 @@ import { createLogStore } from './logs.ts'
 export { migrations } from './schema.ts'
 
 /** All stores of the executor over one SQLite file, which `migrations` have prepared. */
-export function createSqliteStores(db: Database): Stores {
+export function createSqliteStores(db: Database, onUnreadable: OnUnreadable = () => undefined): Stores {
   return {
-    executions: createExecutionStore(db),
+    executions: createExecutionStore(db, onUnreadable),
     admissions: createAdmissionStore(db),
     executors: createExecutorStore(db),
     logs: createLogStore(db),

@@ -1,4 +1,4 @@
-import type { Database, SqlRow, SqlValue, Statement } from '@belfry/storage'
+import { type Database, type OnUnreadable, readRows, type SqlRow, type SqlValue, type Statement } from '@belfry/storage'
 import { newestPerExecution, summaryUpdates, type WholeExecution } from '../../domain/execution.ts'
 import type { ExecutionScope, ExecutionStore, LongField, Place } from '../../domain/ports.ts'
 import {
@@ -64,7 +64,7 @@ function prepare(db: Database) {
 }
 
 /** `ExecutionStore` on the tables `executions` and `summaries`. */
-export function createExecutionStore(db: Database): ExecutionStore {
+export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const sql = prepare(db)
   const flags = (fields: readonly LongField[]) => [fields.includes('params') ? 1 : 0, fields.includes('result') ? 1 : 0]
   const from = (place: Place | null): SqlValue[] => [place?.[0] ?? Number.MAX_SAFE_INTEGER, place?.[1] ?? 0]
@@ -101,8 +101,10 @@ export function createExecutionStore(db: Database): ExecutionStore {
       const [statement, whose] = scoped(scope)
       return (await db.read(statement, [...flags(fields), whose, ...from(place), limit])).map(readGlance)
     },
-    async dueSends(until, limit, after) {
-      return (await db.read(sql.dueSends, [until, ...afterParams(after), limit])).map(readSend)
+    async dueSends(until, page, after) {
+      const { rows, isCut } = await db.readPage(sql.dueSends, [until, ...afterParams(after), page.rows], page.bytes)
+      const sends = readRows('executions', rows, readSend, onUnreadable)
+      return { rows: sends, hasMore: isCut || rows.length === page.rows }
     },
     async claimSends(claims) {
       const params: SqlRow[] = claims.map(({ send, nextSendAt }) => [nextSendAt, send.handle, send.nextAt])

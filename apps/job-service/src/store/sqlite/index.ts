@@ -1,6 +1,6 @@
 import type { PoisonStore } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
-import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, type Database, type OnUnreadable } from '@belfry/storage'
 import type { CursorStore, ExecutionStore, JobStore } from '../../domain/ports.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
@@ -18,10 +18,10 @@ export interface Stores {
 }
 
 /** The stores over jobs.db, whose schema is at `migrations`. */
-export function createSqliteStores(db: Database, clock: Clock): Stores {
+export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
   return {
-    jobs: createJobStore(db),
-    executions: createExecutionStore(db),
+    jobs: createJobStore(db, onUnreadable),
+    executions: createExecutionStore(db, onUnreadable),
     requests: createRequestStore(db),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),

@@ -5,6 +5,7 @@ import {
   type JobSpec,
   type JobState,
   jobStates,
+  messageSize,
   type Warning,
 } from '@belfry/contracts'
 import type { SqlRow } from '@belfry/storage'
@@ -191,7 +192,8 @@ export function readAge(columns: SqlRow): JobAge {
 
 export function readUntold(columns: SqlRow): UntoldJob {
   const job = readJob(columns)
-  return { n: job.handle, seq: job.version, key: job.id, value: toJobChanges(job) }
+  const value = toJobChanges(job)
+  return { n: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
 }
 
 export const fenceColumns = 'n, id, version, fenceAt, fenceTries, body'

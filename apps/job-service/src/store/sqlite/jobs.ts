@@ -1,5 +1,5 @@
 import { jobIdPattern } from '@belfry/contracts'
-import type { Call, Database, SqlRow } from '@belfry/storage'
+import { type Call, type Database, type OnUnreadable, readRows, type SqlRow } from '@belfry/storage'
 import { toJobChanges } from '../../domain/job.ts'
 import type { JobStore } from '../../domain/ports.ts'
 import {
@@ -77,7 +77,7 @@ function prepare(db: Database) {
 const knownOwnersLimit = 10_000
 
 /** `JobStore` on the tables `jobs`, `owners`, `outbox` and `summaries`. */
-export function createJobStore(db: Database): JobStore {
+export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobStore {
   const sql = prepare(db)
   const knownOwners = new Set<string>()
   const present = (rows: readonly (SqlRow | undefined)[]) => rows.filter((row) => row !== undefined)
@@ -126,15 +126,17 @@ export function createJobStore(db: Database): JobStore {
       const withParams = fields.includes('params') ? 1 : 0
       return (await db.read(sql.glance, [withParams, ownerId, below, limit])).map(readGlance)
     },
-    async untold(limit) {
-      return (await db.read(sql.untold, [limit])).map(readUntold)
+    async untold(page) {
+      const { rows, isCut } = await db.readPage(sql.untold, [page.rows], page.bytes)
+      return { rows: readRows('jobs', rows, readUntold, onUnreadable), hasMore: isCut || rows.length === page.rows }
     },
     async markTold(rows) {
       const params = rows.map(({ n, seq }) => [n, seq])
       await db.writeEach('jobs.told', sql.told, params)
     },
     async dueFences(until, limit, after) {
-      return (await db.read(sql.dueFences, [until, ...afterParams(after), limit])).map(readFence)
+      const rows = await db.read(sql.dueFences, [until, ...afterParams(after), limit])
+      return { rows: readRows('jobs', rows, readFence, onUnreadable), hasMore: rows.length === limit }
     },
     async markFenced(handle, version) {
       await db.write('jobs.fenced', [{ statement: sql.fenced, params: [version, handle] }])
@@ -151,12 +153,19 @@ export function createJobStore(db: Database): JobStore {
       ][]
       return rows.map(([id, version, changedAt, n]) => ({ id, version, changedAt, n }))
     },
-    async fetch(ids) {
-      const rows = await db.readEach(
+    async fetch(ids, bytes) {
+      const rows = await db.readEachPage(
         sql.byAnyId,
         ids.map((id) => [id]),
+        bytes,
       )
-      return present(rows).map((row) => toJobChanges(readJob(row)))
+      const unreadable: string[] = []
+      const onBad: OnUnreadable = (table, row, error) => {
+        unreadable.push(String(rows.find((one) => one?.[0] === row)?.[1]))
+        onUnreadable(table, row, error)
+      }
+      const data = readRows('jobs', present(rows), readJob, onBad).map(toJobChanges)
+      return { data, left: ids.slice(rows.length), unreadable }
     },
     async page(after, limit) {
       return (await db.read(sql.page, [after, limit])).map(readAge)

@@ -3,7 +3,8 @@ import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
 /**
  * `schedules`: one row per job. `body` is what changes with every fire time, `spec` what changes with a version only, so
  * that an advance neither writes the params as text again nor sends them through the threads. `waiting` counts the
- * commands in `pending`. Only `dueAt` is polled. `fireLog`: an id of `jobId:fromAt:decision` is its three columns.
+ * commands in `pending`. A spec above 4 KiB stands in `largeSpecs`, and '' in its column: SQLite writes a row anew with all
+ * its pages when an advance changes a column (250 KB of params: 61 pages). Only `dueAt` is polled. `fireLog`: an id of `jobId:fromAt:decision` is its three columns.
  */
 export const migrations: readonly Migration[] = [
   {
@@ -21,6 +22,7 @@ export const migrations: readonly Migration[] = [
         spec TEXT NOT NULL
       ) STRICT;
       CREATE INDEX schedulesDue ON schedules (dueAt) WHERE dueAt IS NOT NULL;
+      CREATE TABLE largeSpecs (n INTEGER PRIMARY KEY, spec TEXT NOT NULL) STRICT;
       CREATE TABLE fireLog (
         n INTEGER PRIMARY KEY,
         jobId TEXT NOT NULL,

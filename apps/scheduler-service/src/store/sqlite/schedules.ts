@@ -1,4 +1,4 @@
-import type { Database, SqlRow } from '@belfry/storage'
+import type { Call, Database, SqlRow } from '@belfry/storage'
 import type { DuePage, ScheduleStore, ScheduleWrite, StoredSchedule, UnreadableSchedule } from '../../domain/ports.ts'
 import type { ScheduleRecord } from '../../domain/schedule-record.ts'
 
@@ -7,7 +7,8 @@ type Spec = Pick<ScheduleRecord, 'ownerId' | 'spec' | 'olderSpecs'>
 /** What changes with every fire time. */
 type Body = Omit<ScheduleRecord, keyof Spec | 'jobId' | 'version' | 'endedAt'>
 
-const columns = 'n, id, version, rev, body, spec, dueAt, endedAt'
+const columns = 's.n, s.id, s.version, s.rev, s.body, coalesce(l.spec, s.spec), s.dueAt, s.endedAt'
+const from = 'FROM schedules s LEFT JOIN largeSpecs l ON l.n = s.n'
 type Row = readonly [
   n: number,
   id: string,
@@ -22,7 +23,7 @@ type Row = readonly [
 /** What an idle and a busy scheduler ask again and again: both must read the one index of what is due. */
 export const polls = {
   nextDue: 'SELECT min(dueAt) FROM schedules WHERE dueAt IS NOT NULL',
-  due: `SELECT ${columns} FROM schedules WHERE (dueAt, n) > (?, ?) AND dueAt <= ? ORDER BY dueAt, n LIMIT ?`,
+  due: `SELECT ${columns} ${from} WHERE (s.dueAt, s.n) > (?, ?) AND s.dueAt <= ? ORDER BY s.dueAt, s.n LIMIT ?`,
 }
 
 function bodyText({ state, nextFireAt, lastFireAt, fired, pending, undelivered, aside }: ScheduleRecord): string {
@@ -52,16 +53,19 @@ function toStored(row: SqlRow): StoredSchedule | UnreadableSchedule {
 
 const isWritten = (row: SqlRow | undefined) => row !== undefined
 
+/** Characters of a spec above which it stands apart from its row. */
+const largeSpec = 4096
+
 /** The schedules in SQLite. */
 export function createScheduleStore(db: Database): ScheduleStore {
   const selectNextDue = db.statement(polls.nextDue)
   const selectDue = db.statement(polls.due)
   const selectWaitingOf = db.statement(
-    `SELECT ${columns} FROM schedules WHERE n > ?1 AND n <= ?1 + ?2 AND waiting > 0 ORDER BY n`,
+    `SELECT ${columns} ${from} WHERE s.n > ?1 AND s.n <= ?1 + ?2 AND s.waiting > 0 ORDER BY s.n`,
   )
   const selectLast = db.statement('SELECT max(n) FROM schedules')
-  const selectOne = db.statement(`SELECT ${columns} FROM schedules WHERE id = ?`)
-  const selectWaiting = db.statement(`SELECT ${columns} FROM schedules WHERE id = ? AND waiting > 0`)
+  const selectOne = db.statement(`SELECT ${columns} ${from} WHERE s.id = ?`)
+  const selectWaiting = db.statement(`SELECT ${columns} ${from} WHERE s.id = ? AND s.waiting > 0`)
   const selectVersion = db.statement('SELECT version FROM schedules WHERE id = ?')
   const insertOne = db.statement(
     `INSERT INTO schedules (id, version, dueAt, endedAt, waiting, rev, body, spec) VALUES (?, ?, ?, ?, ?, 1, ?, ?)
@@ -77,13 +81,18 @@ export function createScheduleStore(db: Database): ScheduleStore {
   )
   const setDueAt = db.statement('UPDATE schedules SET dueAt = ? WHERE n = ?')
   const selectPage = db.statement('SELECT n, rev, dueAt, endedAt FROM schedules WHERE n > ? ORDER BY n LIMIT ?')
-  const purgeOne = db.statement('DELETE FROM schedules WHERE n = ? AND rev = ? RETURNING n')
+  const purgeOne = db.statement('DELETE FROM schedules WHERE n = ? AND rev = ?')
+  // Each after a statement that changed the row, and only then.
+  const insertSpec = db.statement(
+    'INSERT INTO largeSpecs (n, spec) SELECT n, ? FROM schedules WHERE id = ? AND changes() = 1',
+  )
+  const setSpec = db.statement(`INSERT INTO largeSpecs (n, spec) SELECT ?, ? WHERE changes() = 1
+    ON CONFLICT (n) DO UPDATE SET spec = excluded.spec`)
+  const dropSpec = db.statement('DELETE FROM largeSpecs WHERE n = ? AND changes() = 1')
 
-  const readEach = async (statement: typeof selectOne, jobIds: readonly string[]) => {
-    const rows = await db.readEach(
-      statement,
-      jobIds.map((id) => [id]),
-    )
+  const readEach = async (statement: typeof selectOne, jobIds: readonly string[], bytes: number) => {
+    const params = jobIds.map((id): SqlRow => [id])
+    const rows = await db.readEachPage(statement, params, bytes)
     return rows.map((row) => row && toStored(row))
   }
 
@@ -92,10 +101,44 @@ export function createScheduleStore(db: Database): ScheduleStore {
     const { n, rev } = before.handle
     return [dueAt, record.pending.length, record.endedAt, bodyText(record), n, rev]
   }
-  const wholeRow = ({ before, record, dueAt }: Save): SqlRow => {
-    const { n, rev } = before.handle
-    const { version, endedAt, pending } = record
-    return [dueAt, pending.length, bodyText(record), version, endedAt, specText(record), n, rev]
+  /** Whether each is written; a version changes seldom, so that they need no batch of their own. */
+  async function saveWholes(saves: readonly Save[]): Promise<boolean[]> {
+    const calls = saves.flatMap(({ before, record, dueAt }): Call[] => {
+      const { n, rev } = before.handle
+      const { version, endedAt, pending } = record
+      const spec = specText(record)
+      const isLarge = spec.length > largeSpec
+      const row = [dueAt, pending.length, bodyText(record), version, endedAt, isLarge ? '' : spec, n, rev]
+      return [
+        { statement: saveAll, params: row },
+        isLarge ? { statement: setSpec, params: [n, spec] } : { statement: dropSpec, params: [n] },
+      ]
+    })
+    const results = await db.write('schedules.change', calls)
+    return saves.map((_, index) => isWritten(results[2 * index]?.rows[0]))
+  }
+
+  interface Insert {
+    readonly row: SqlRow
+    readonly jobId: string
+    /** Null for a spec that stands in its row. */
+    readonly largeSpec: string | null
+  }
+  function insertOf({ record, dueAt }: ScheduleWrite): Insert {
+    const { jobId, version, endedAt, pending } = record
+    const spec = specText(record)
+    const isLarge = spec.length > largeSpec
+    const row = [jobId, version, dueAt, endedAt, pending.length, bodyText(record), isLarge ? '' : spec]
+    return { row, jobId, largeSpec: isLarge ? spec : null }
+  }
+
+  async function insertLarge(inserts: readonly Insert[]): Promise<boolean[]> {
+    const calls = inserts.flatMap((one): Call[] => [
+      { statement: insertOne, params: one.row },
+      { statement: insertSpec, params: [one.largeSpec, one.jobId] },
+    ])
+    const results = await db.write('schedules.insert', calls)
+    return inserts.map((_, index) => isWritten(results[2 * index]?.rows[0]))
   }
 
   return {
@@ -103,19 +146,24 @@ export function createScheduleStore(db: Database): ScheduleStore {
       const [row] = await db.read(selectNextDue, [])
       return (row?.[0] as number | null | undefined) ?? null
     },
-    async readDue(dueBefore, cursor, limit): Promise<DuePage> {
+    async readDue(dueBefore, cursor, page): Promise<DuePage> {
       const from = cursor ?? { dueAt: Number.MIN_SAFE_INTEGER, n: 0 }
-      const rows = await db.read(selectDue, [from.dueAt, from.n, dueBefore, limit])
-      const last = rows.length === limit ? (rows.at(-1) as unknown as Row) : null
+      const params = [from.dueAt, from.n, dueBefore, page.rows]
+      const { rows, isCut } = await db.readPage(selectDue, params, page.bytes)
+      const last = isCut || rows.length === page.rows ? (rows.at(-1) as unknown as Row) : null
       return { rows: rows.map(toStored), next: last && { dueAt: last[6] ?? 0, n: last[0] } }
     },
-    async waitingAfter(after, span) {
-      const [rows, [last]] = await Promise.all([db.read(selectWaitingOf, [after, span]), db.read(selectLast, [])])
-      const isMore = ((last?.[0] as number | null | undefined) ?? 0) > after + span
-      return { rows: rows.map(toStored), next: isMore ? after + span : null }
+    async waitingAfter(after, page) {
+      const [{ rows, isCut }, [last]] = await Promise.all([
+        db.readPage(selectWaitingOf, [after, page.rows], page.bytes),
+        db.read(selectLast, []),
+      ])
+      const reached = isCut ? (rows.at(-1) as unknown as Row)[0] : after + page.rows
+      const isMore = ((last?.[0] as number | null | undefined) ?? 0) > reached
+      return { rows: rows.map(toStored), next: isMore ? reached : null }
     },
-    read: (jobIds) => readEach(selectOne, jobIds),
-    readWaiting: (jobIds) => readEach(selectWaiting, jobIds),
+    read: (jobIds, bytes) => readEach(selectOne, jobIds, bytes),
+    readWaiting: (jobIds, bytes) => readEach(selectWaiting, jobIds, bytes),
     async versions(jobIds) {
       const rows = await db.readEach(
         selectVersion,
@@ -124,22 +172,29 @@ export function createScheduleStore(db: Database): ScheduleStore {
       return rows.map((row) => row?.[0] as number | undefined)
     },
     async insert(writes) {
-      const rows = writes.map(({ record, dueAt }): SqlRow => {
-        const { jobId, version, endedAt, pending } = record
-        return [jobId, version, dueAt, endedAt, pending.length, bodyText(record), specText(record)]
-      })
-      return (await db.writeEach('schedules.insert', insertOne, rows)).map(isWritten)
+      const inserts = writes.map(insertOf)
+      const small = inserts.filter((one) => one.largeSpec === null)
+      const [rows, large] = await Promise.all([
+        db.writeEach(
+          'schedules.insert',
+          insertOne,
+          small.map(({ row }) => row),
+        ),
+        insertLarge(inserts.filter((one) => one.largeSpec !== null)),
+      ])
+      const [fromSmall, fromLarge] = [rows.map(isWritten).values(), large.values()]
+      return inserts.map((one) => (one.largeSpec === null ? fromSmall : fromLarge).next().value === true)
     },
     async save(writes) {
       const [bodies, wholes] = [[] as Save[], [] as Save[]]
       for (const write of writes) (hasSameSpec(write.before.record, write.record) ? bodies : wholes).push(write)
-      const [bodyRows, wholeRows] = await Promise.all([
+      const [bodyRows, wholesWritten] = await Promise.all([
         db.writeEach('schedules.save', saveBody, bodies.map(bodyRow)),
-        db.writeEach('schedules.change', saveAll, wholes.map(wholeRow)),
+        saveWholes(wholes),
       ])
       const written = new Map<Save, boolean>()
       for (const [index, write] of bodies.entries()) written.set(write, isWritten(bodyRows[index]))
-      for (const [index, write] of wholes.entries()) written.set(write, isWritten(wholeRows[index]))
+      for (const [index, write] of wholes.entries()) written.set(write, wholesWritten[index] === true)
       return writes.map((write) => written.get(write) === true)
     },
     async postpone(n, dueAt) {
@@ -153,8 +208,12 @@ export function createScheduleStore(db: Database): ScheduleStore {
       })
     },
     async purge(rows) {
-      const params = rows.map(({ n, rev }): SqlRow => [n, rev])
-      return (await db.writeEach('schedules.purge', purgeOne, params)).filter(isWritten).length
+      const calls = rows.flatMap(({ n, rev }): Call[] => [
+        { statement: purgeOne, params: [n, rev] },
+        { statement: dropSpec, params: [n] },
+      ])
+      const results = await db.write('schedules.purge', calls)
+      return results.filter(({ changes }, index) => index % 2 === 0 && changes === 1).length
     },
   }
 }

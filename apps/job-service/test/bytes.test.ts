@@ -1,0 +1,148 @@
+import { createMemoryBus } from '@belfry/bus'
+import type { JobView } from '@belfry/contracts'
+import { createIds, createLog, createManualClock, createMetrics } from '@belfry/service'
+import { openMemoryDatabase } from '@belfry/storage'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { triggerCommand } from '../src/domain/execution.ts'
+import type { StoredJob } from '../src/domain/ports.ts'
+import { createSender } from '../src/loops/sender.ts'
+import { createSqliteStores, migrations, type Stores } from '../src/store/sqlite/index.ts'
+import { jobOf, minted, monday, statusMessage } from './fixtures.ts'
+import { until, useWorld } from './world.ts'
+
+const large = (length = 20_000) => ({ payload: 'x'.repeat(length) })
+
+describe('pages of large jobs', () => {
+  let stores: Stores
+  let close: () => Promise<void>
+  const jobs: StoredJob[] = []
+  const unreadable: unknown[] = []
+
+  beforeAll(async () => {
+    const db = await openMemoryDatabase(migrations)
+    stores = createSqliteStores(db, createManualClock(monday), (table, row) => void unreadable.push([table, row]))
+    close = db.close
+    for (const n of [1, 2, 3, 4]) {
+      const job = jobOf({ n })
+      await stores.jobs.create({ ...job, spec: { ...job.spec, params: large() } })
+      const stored = (await stores.jobs.find(job.ownerId, job.id)) as StoredJob
+      jobs.push(stored)
+      const command = triggerCommand(stored, {
+        executionId: `exe-${monday.toString(36)}-${minted(n)}`,
+        plannedAt: monday,
+      })
+      await stores.executions.insertTrigger({
+        job: stored.handle,
+        command,
+        hasOwnParams: false,
+        reason: null,
+        nextSendAt: monday,
+      })
+    }
+    const spoil = db.statement(`UPDATE jobs SET body = '{' WHERE id = ?`)
+    await db.writeEach('test.spoil', spoil, [[jobs[1]?.id ?? '']])
+  })
+  afterAll(() => close())
+
+  it('are cut by bytes on their way to the bus, without one that cannot be read', async () => {
+    const cut = await stores.jobs.untold({ rows: 10, bytes: 1 })
+    expect([cut.rows.map(({ key }) => key), cut.hasMore]).toEqual([[jobs[0]?.id], true])
+    const whole = await stores.jobs.untold({ rows: 10, bytes: 1e6 })
+    expect([whole.rows.map(({ key }) => key), whole.hasMore]).toEqual([[0, 2, 3].map((n) => jobs[n]?.id), false])
+    expect(whole.rows.every(({ size }) => size > 20_000)).toBe(true)
+    expect(unreadable).toContainEqual(['jobs', jobs[1]?.handle])
+  })
+
+  it('are cut by bytes when commands are sent again', async () => {
+    const cut = await stores.executions.dueSends(monday, { rows: 10, bytes: 30_000 })
+    expect([cut.rows.length, cut.hasMore]).toEqual([2, true])
+    const whole = await stores.executions.dueSends(monday, { rows: 10, bytes: 1e6 })
+    expect([whole.rows.length, whole.hasMore]).toEqual([4, false])
+  })
+
+  it('are cut by bytes for the scheduler, and name what was left out and what cannot be read', async () => {
+    const ids = jobs.map(({ id }) => id)
+    const cut = await stores.jobs.fetch(ids, 30_000)
+    expect([cut.data.map(({ jobId }) => jobId), cut.unreadable, cut.left]).toEqual([
+      [ids[0], ids[2]],
+      [ids[1]],
+      [ids[3]],
+    ])
+    expect((await stores.jobs.fetch(cut.left, 1)).data).toHaveLength(1)
+  })
+})
+
+describe('triggers that wait for the bus', () => {
+  it('are bounded by bytes, and count the params of their job once in a turn', async () => {
+    const clock = createManualClock(monday)
+    const bus = createMemoryBus({ clock, ids: createIds(), sender: 'test' })
+    let letGo: () => void = () => undefined
+    await bus.subscribe('job-execute', 'executor-service', () => new Promise<void>((resolve) => (letGo = resolve)))
+    const log = createLog({ level: 'silent' })
+    const metrics = createMetrics().forService('job-service')
+    const limits = { backlog: 1000, backlogBytes: 30_000, againMs: 5000 }
+    const sender = createSender({ bus, ...limits, clock, log, metrics })
+    const jobWith = (n: number, params: Record<string, unknown>) => {
+      const job = jobOf({ n })
+      return { ...job, spec: { ...job.spec, params } }
+    }
+    const send = (job: ReturnType<typeof jobWith>, n: number) =>
+      sender.send(triggerCommand(job, { executionId: `exe-${monday.toString(36)}-${minted(n)}`, plannedAt: monday }))
+    const shared = jobWith(1, large())
+    for (let n = 1; n <= 5; n++) send(shared, n)
+    expect(sender.isFull()).toBe(false)
+    send(jobWith(2, large()), 6)
+    expect(sender.isFull()).toBe(true)
+    await new Promise((resolve) => setImmediate(resolve))
+    letGo()
+    await sender.drain()
+    expect(sender.isFull()).toBe(false)
+  })
+})
+
+describe('large bodies', () => {
+  const world = useWorld({ jobBodiesBytes: 30_000, jobRememberedBytes: 1 })
+
+  it('that come together are told to come again when they do not fit', async () => {
+    const create = (params: object) => world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', params })
+    const answers = await Promise.all([1, 2, 3, 4].map(() => create(large())))
+    const statuses = answers.map(({ status }) => status)
+    expect(statuses).toContain(201)
+    expect(statuses).toContain(503)
+    expect(answers.find(({ status }) => status === 503)?.headers['retry-after']).toBe('1')
+    expect((await create(large())).status).toBe(201)
+  })
+
+  it('make jobs that can be triggered though none is remembered', async () => {
+    const { body } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', params: large(1000) })
+    for (let n = 0; n < 3; n++) expect((await world.call('POST', `/jobs/${body.id}/trigger`)).status).toBe(202)
+  })
+})
+
+describe('an execution that cannot be taken over', () => {
+  const world = useWorld({ jobReconcileRows: 2 })
+
+  it('stops no other, is shown, and is taken over once it can be', async () => {
+    const { body } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY' })
+    const job = (await world.stores.jobs.find('usr-a', body.id)) as StoredJob
+    const said = [0, 1, 2, 3, 4].map((n) => statusMessage({ job, fireAt: monday + n, state: 'succeeded' }))
+    for (const message of said) world.executor.keep(message, monday - 40_000)
+    const [, bad] = said
+    world.executor.keep({ ...bad!, attempts: 'none' as never }, monday - 40_000)
+    const ids = said.map(({ executionId }) => executionId)
+    const known = async () => (await world.stores.executions.seqs(ids)).filter((seq) => seq !== undefined).length
+    const check = async () => {
+      const answer = await world.service.app.inject({ method: 'GET', url: '/readyz?verbose' })
+      const { checks } = answer.json() as { checks: { name: string; ok: boolean }[] }
+      return checks.find(({ name }) => name === 'reconcile executions')?.ok
+    }
+    await world.clock.advance(30_000)
+    await until(async () => (await known()) === 4)
+    expect(await check()).toBe(false)
+    expect(await world.registry.render()).toContain('belfry_reconcile_skipped{service="job-service"} 1')
+    world.executor.keep(bad!, monday - 40_000)
+    await world.clock.advance(30_000)
+    await until(async () => (await known()) === 5)
+    await until(check)
+  })
+})

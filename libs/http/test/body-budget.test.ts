@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { makeWorld } from './world.ts'
+
+const body = z.object({ name: z.string(), text: z.string() })
+
+function openApp() {
+  const world = makeWorld({ bodiesBytes: 100_000 })
+  const held = new Map<string, () => void>()
+  world.app.post('/things', { schema: { body }, config: { access: 'user' } }, async (request) => {
+    await new Promise<void>((resolve) => held.set(request.body.name, resolve))
+    return {}
+  })
+  const post = (name: string, length: number, headers: Record<string, string> = world.bearer('user')) =>
+    world.app.inject({ method: 'POST', url: '/things', headers, payload: { name, text: 'x'.repeat(length) } })
+  const arrives = async (name: string) => {
+    while (!held.has(name)) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { post, arrives, finish: (name: string) => held.get(name)?.() }
+}
+
+describe('the bodies of all requests at work', () => {
+  it('are bounded together; what does not fit is told to come again, and then fits', async () => {
+    const { post, arrives, finish } = openApp()
+    const first = post('first', 70_000)
+    await arrives('first')
+    const refused = await post('second', 40_000)
+    expect([refused.statusCode, refused.headers['retry-after'], refused.json().code]).toEqual([503, '1', 'unavailable'])
+    const fitting = post('fitting', 20_000)
+    await arrives('fitting')
+    finish('first')
+    finish('fitting')
+    expect([(await first).statusCode, (await fitting).statusCode]).toEqual([200, 200])
+    const again = post('second', 90_000)
+    await arrives('second')
+    finish('second')
+    expect((await again).statusCode).toBe(200)
+  })
+
+  it('never cost a small one its place, nor do those of strangers count', async () => {
+    const { post, arrives, finish } = openApp()
+    expect((await post('stranger', 90_000, {})).statusCode).toBe(401)
+    const large = post('large', 99_000)
+    await arrives('large')
+    const small = post('small', 1000)
+    await arrives('small')
+    finish('small')
+    finish('large')
+    expect([(await small).statusCode, (await large).statusCode]).toEqual([200, 200])
+  })
+
+  it('leave a body that is larger than all of them its turn, alone', async () => {
+    const { post, arrives, finish } = openApp()
+    const huge = post('huge', 200_000)
+    await arrives('huge')
+    expect((await post('other', 20_000)).statusCode).toBe(503)
+    finish('huge')
+    expect((await huge).statusCode).toBe(200)
+  })
+})
