@@ -36,6 +36,8 @@ function countRows(db: Database) {
     writeEach: (verb, statement, rows) => counted(rows.length, db.writeEach(verb, statement, rows)),
     read: (statement, params) => counted(0, db.read(statement, params)),
     readEach: (statement, rows: readonly SqlRow[]) => counted(rows.length, db.readEach(statement, rows)),
+    readEachPage: (statement, rows: readonly SqlRow[], bytes) =>
+      counted(rows.length, db.readEachPage(statement, rows, bytes)),
   }
   return { db: counting, count }
 }
@@ -64,6 +66,11 @@ async function openStore() {
     settle: (jobs = 8, rows = 200) =>
       createSettle({ stores, clock, jobs, rows, onClosed: (some) => void closed.push(...some) }),
     closed,
+    /** Makes the executions of the job unreadable. */
+    async spoil(job: string) {
+      const spoil = db.statement(`UPDATE executions SET command = '{' WHERE jobNo = ?`)
+      await db.writeEach('test.spoil', spoil, [[Number.parseInt(job.slice(-12), 16)]])
+    },
     /** How many executions there are of each state of the job. */
     async states(job = jobId()) {
       const rows = await db.read(states, [Number.parseInt(job.slice(-12), 16)])
@@ -115,6 +122,17 @@ describe('settling', () => {
     for (let turn = 0; turn < 6; turn++) await settle.runOnce()
     expect(await store.states(jobId(6))).toEqual({ cancelled: 10 })
     expect((await store.states(jobId(1))).ready).toBe(20)
+  })
+
+  it('holds up no job behind one with an execution that cannot be read, which stays marked', async () => {
+    const store = await openStore()
+    await store.put(...executions(4, (n) => ({ jobId: jobId(n) })))
+    for (let job = 1; job <= 3; job++) await store.fence(cancel, jobId(job))
+    await store.spoil(jobId(2))
+    await expect(store.settle(3, 10).runOnce()).rejects.toThrow()
+    expect(await store.states(jobId(1))).toEqual({ cancelled: 1 })
+    expect(await store.states(jobId(3))).toEqual({ cancelled: 1 })
+    expect(await store.stores.admissions.unsettled(0, 9)).toMatchObject([{ admission: { jobId: jobId(2) } }])
   })
 
   it('leaves alone what the fence does not close', async () => {

@@ -39,7 +39,7 @@ describe('pages of large jobs', () => {
         nextSendAt: monday,
       })
     }
-    const spoil = db.statement(`UPDATE jobs SET body = '{' WHERE id = ?`)
+    const spoil = db.statement(`UPDATE jobs SET body = '{', params = '{}' WHERE id = ?`)
     await db.writeEach('test.spoil', spoil, [[jobs[1]?.id ?? '']])
   })
   afterAll(() => close())

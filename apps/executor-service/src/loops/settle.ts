@@ -16,7 +16,8 @@ export interface SettleOptions {
 export interface Settle {
   /**
    * One turn: ends the next ready executions that fences have closed, a page of each of some jobs, so that a job with very
-   * many holds up no other. Answers true while there are marked admissions.
+   * many holds up no other. Answers true while there are marked admissions. Rejects after the turn when a job could not be
+   * worked on; it stays marked.
    */
   runOnce(): Promise<boolean>
 }
@@ -48,9 +49,11 @@ export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOpti
     async runOnce() {
       const begunAt = lastJob
       const page = await stores.admissions.unsettled(begunAt, jobs)
-      for (const one of page) await settle(one)
+      const failures: unknown[] = []
+      for (const one of page) await settle(one).catch((err: unknown) => failures.push(err))
       lastJob = page.length < jobs ? 0 : (page.at(-1)?.n ?? 0)
       if (page.length === 0 && begunAt === 0) progress.clear()
+      if (failures.length > 0) throw failures[0]
       return page.length > 0 || begunAt !== 0
     },
   }
