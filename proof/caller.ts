@@ -7,7 +7,7 @@ interface Answer<T = unknown> {
   readonly body: T
 }
 
-/** Somebody who calls the public API through the gateway. */
+/** A caller of the public API through the gateway. */
 export interface Caller {
   readonly url: string
   readonly token: string | null

@@ -5,12 +5,12 @@ import { preciseNow } from '../target.ts'
 /** What is to become of a request that was answered 2xx. */
 type Purpose = 'once' | 'hold' | 'fails' | 'report' | 'every-second' | 'cancelled' | 'trigger'
 
-/** A request that somebody made, with what was answered; null when no answer came. */
+/** A request that was made, with what was answered; null when no answer came. */
 export interface Entry {
   readonly purpose: Purpose
   readonly path: string
   readonly body: Record<string, unknown>
-  /** Its Idempotency-Key: whoever gets no answer asks again with the same one. */
+  /** Its Idempotency-Key: a caller without an answer asks again with the same one. */
   readonly key: string
   /** Where its calls go, when they go to the target. */
   readonly targetPath: string | null

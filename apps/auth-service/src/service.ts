@@ -13,7 +13,7 @@ import { mountKeys } from './routes/keys.ts'
 import { createSqliteKeys, createSqliteUsers } from './store/sqlite/index.ts'
 
 export interface AuthServiceDeps extends ServiceDeps {
-  /** Opened with this service's `migrations`; closed by whoever opened it. */
+  /** Opened with this service's `migrations`; closed by its opener. */
   db: Database
   discovery: Discovery
   config: AuthConfig

@@ -23,7 +23,7 @@ import { createRuns } from './runs/runs.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
 
 export interface ExecutorServiceDeps extends ServiceDeps {
-  /** executor.db, opened with `migrations`. Closed by whoever opened it. */
+  /** executor.db, opened with `migrations`. Closed by its opener. */
   db: Database
   bus: Bus
   discovery: Discovery

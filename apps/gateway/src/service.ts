@@ -12,7 +12,7 @@ import { mountSystem } from './routes/system.ts'
 
 export interface GatewayDeps extends ServiceDeps {
   discovery: Discovery
-  /** The guarded way to the services, with the gateway as its caller. Closed by whoever made it. */
+  /** The guarded way to the services, with the gateway as its caller. Closed by its maker. */
   hop: Hop
   /** Calls of the gateway's own, over the same hop. */
   rest: RestClient

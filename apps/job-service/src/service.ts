@@ -35,7 +35,7 @@ import { createPages } from './routes/pages.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
 
 export interface JobServiceDeps extends ServiceDeps {
-  /** jobs.db, opened with `migrations`. Closed by whoever opened it. */
+  /** jobs.db, opened with `migrations`. Closed by its opener. */
   db: Database
   bus: Bus
   discovery: Discovery

@@ -42,7 +42,7 @@ export const schedulerConfig = z.object({
   /** Commands in one publish, and bytes of them; one is sent whatever its size. */
   schedulerSendRows: count(1_000),
   schedulerSendBytes: count(4 * mib),
-  /** How often a schedule is read again when somebody else changed it meanwhile. */
+  /** How often a schedule is read again when another writer changed it meanwhile. */
   schedulerTries: count(10),
   /** How often schedules are compared with the jobs, milliseconds. */
   schedulerReconcileMs: count(30_000),

@@ -31,7 +31,7 @@ import { createSlices } from './slices.ts'
 import { createSqliteStores } from './store/sqlite/index.ts'
 
 export interface SchedulerServiceDeps extends ServiceDeps {
-  /** scheduler.db, opened with `migrations`. Closed by whoever opened it. */
+  /** scheduler.db, opened with `migrations`. Closed by its opener. */
   db: Database
   bus: Bus
   discovery: Discovery

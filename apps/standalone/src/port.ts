@@ -20,7 +20,7 @@ async function isFree(host: string, port: number): Promise<boolean> {
 }
 
 /**
- * The wanted port, or the next free one after it: somebody who tries Belfry out should not have to learn about ports
+ * The wanted port, or the next free one after it: a newcomer should not have to learn about ports
  * first. 0 stays 0. Rejects with a `NoFreePort` when none of `tries` is free, or with Node's error when the address cannot
  * be listened on.
  */

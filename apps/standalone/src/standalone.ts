@@ -79,7 +79,7 @@ function createShared(config: StandaloneConfig, log: Logger, onFatal: (error: St
   const registry = createMetrics({ defaults: true, version: manifest.version })
   const discovery = createStaticDiscovery()
   const bus = createMemoryBus({ clock, ids, sender: 'standalone', metrics: registry.forService('standalone'), groups })
-  // A key per start is enough: whoever holds it is in this process.
+  // A key per start is enough: its holder is in this process.
   const serviceTokens = createServiceTokens({ key: randomBytes(32), clock })
   const thread = openStoreThread({
     crashAt: process.env.BELFRY_CRASH_AT,

@@ -49,7 +49,7 @@ function readValue<T extends Topic>(topic: T, raw: Uint8Array): { value: TopicVa
   }
 }
 
-/** The same fact for everybody, on `job-dead-letter`; the row that was kept is the truth. */
+/** The same fact for all services, on `job-dead-letter`; the row that was kept is the truth. */
 function asDeadLetter({
   topic,
   key,

@@ -99,7 +99,7 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
     return found
   }
 
-  /** Who gets a message of the topic: the groups that belong to it, and whoever else is there. */
+  /** Who gets a message of the topic: the groups that belong to it, and any other that is there. */
   function listeners(topic: Topic): Group[] {
     const belonging = (expected[topic] ?? []).map((name) => group(topic, name))
     if (belonging.some((one) => one.presence() === 'left')) {

@@ -29,7 +29,7 @@ export class HopError extends Error {
   }
 }
 
-/** undici's codes for a request that it refuses to send: the fault of whoever made it, not of the service. */
+/** undici's codes for a request that it refuses to send: the fault of its sender, not of the service. */
 const unsendable = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'])
 const tooSlow = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
 

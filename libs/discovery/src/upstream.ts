@@ -67,7 +67,7 @@ async function* lend(upload: Readable): AsyncGenerator<unknown> {
 /**
  * Makes one call; `onSettled` is called once, before the promise settles. The time to the first byte runs from the end of
  * the request's body, so that a slow uploader is not held against the service. Every answer's body gets an error listener
- * at once: whoever destroys it later (reply-from does, when its client has gone) would end the process otherwise.
+ * at once: destroying it later (reply-from does it, when its client has gone) would end the process otherwise.
  */
 function send(pool: Pool, request: HopRequest, firstByteMs: number, clock: Clock, onSettled: () => void) {
   return new Promise<HopResponse>((resolve, reject) => {

@@ -1,7 +1,7 @@
 import { type Role, roles } from '@belfry/contracts'
 
 /**
- * Who may call a route. `public`: anybody. A role: whoever holds it or a higher one (viewer < user < operator < admin),
+ * Who may call a route. `public`: any caller. A role: callers that hold it or a higher one (viewer < user < operator < admin),
  * so `viewer` is open to everyone with a token. `service`: another service of ours, with a service token.
  */
 export type Access = 'public' | 'service' | Role

@@ -33,7 +33,7 @@ export interface HttpAppOptions {
   serviceTokens?: ServiceTokens
   /** Serve `/openapi.json` out of the app's own routes; the gateway serves one over all services instead. */
   openapi?: boolean
-  /** Where browsers reach the app when it is not by an address of its own, checked by whoever made it. */
+  /** Where browsers reach the app when it is not by an address of its own, checked by the configuration. */
   publicUrl?: string | undefined
   /** Largest body, bytes. */
   bodyLimitBytes?: number

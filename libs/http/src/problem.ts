@@ -29,7 +29,7 @@ export function problemOf(refused: Refusal, requestId: string): Problem {
   }
 }
 
-/** Seconds that a client is asked to wait when whoever refuses does not know better. */
+/** Seconds that a client is asked to wait when the refusing service does not know better. */
 const usualRetryAfterS = 1
 
 /** Answers a refusal: status, `Retry-After` where another try may help, and the problem. */

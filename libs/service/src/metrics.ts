@@ -44,7 +44,7 @@ export interface MetricsRegistry {
 
 /**
  * Node's default metrics but for `eventLoopLag`: its sampler wakes the process every 10 ms, which an idle scheduler must
- * not do. `nodejs_eventloop_utilization` takes its place, read only when somebody asks.
+ * not do. `nodejs_eventloop_utilization` takes its place, read only on demand.
  */
 const defaultMetrics = [
   'processCpuTotal',

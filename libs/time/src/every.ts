@@ -8,7 +8,7 @@ const longestEveryMs = 366 * 86_400_000
 
 /**
  * The milliseconds of `@every 90s` (also `@every 1h30m`; units ms s m h d). Null when the text is no `@every` at all. A
- * cron has no anchor, so whoever saves such a job turns it into an interval anchored at the job's creation.
+ * cron has no anchor, so saving such a job turns it into an interval anchored at the job's creation.
  */
 export function parseEvery(cron: string): { everyMs: number } | Faulty | null {
   const text = /^\s{0,128}@every(?:[ \t]+(\S{0,128}))?\s{0,128}$/i.exec(cron)?.[1]

@@ -5,7 +5,7 @@ import type { ExecutionStore, Step, Stored } from './ports.ts'
 /** What became of one record: its newest state, and whether this changed it; or why it must not be. */
 export type Change = { readonly stored: Stored; readonly isChanged: boolean } | Refusal
 
-/** Each lost race means that somebody else got on; this many in a row is a fault of ours, not a race. */
+/** Each lost race means that another writer got on; this many in a row is a fault of ours, not a race. */
 const mostRounds = 50
 
 interface Wish {
@@ -14,7 +14,7 @@ interface Wish {
 }
 
 /**
- * Changes records by a transition: decides, compares and sets, and where somebody else was faster reads again and decides
+ * Changes records by a transition: decides, compares and sets, and where another writer was faster reads again and decides
  * again by the same function. `decide` answers the record it was given when there is nothing to change. Answers in the
  * order of `stored`; a record that is gone comes back as it was, unchanged.
  */

@@ -122,7 +122,8 @@ export interface EndedExecution {
 
 /**
  * The executions. Records come without params that are large (`unreadParams`), and without those that cannot be read, which
- * are reported and never stop the others. Every change but an insert is a compare-and-set on `seq`; whoever loses it reads again and decides again.
+ * are reported and never stop the others. Every change but an insert is a compare-and-set on `seq`; a caller that loses it
+ * reads again and decides again.
  * Whatever changes a record also marks it as not yet published. All verbs reject with a `StorageError`.
  */
 export interface ExecutionStore {
@@ -222,7 +223,7 @@ export interface ExecutorRow {
 /** The executors that there are. A row is made once, at the start; a beat never brings back one that is gone. */
 export interface ExecutorStore {
   enlist(instance: string, address: string | null): Promise<void>
-  /** False when there is no row, or it is marked as gone: somebody else has taken over. */
+  /** False when there is no row, or it is marked as gone: another executor has taken over. */
   beat(instance: string): Promise<boolean>
   all(): Promise<readonly ExecutorRow[]>
   /** False when it has beaten since. */

@@ -29,7 +29,7 @@ export function horizonOf(now: number, { executionsMs, logsMs }: Keep): Horizon 
 }
 
 /**
- * Whether an execution may go, with all that belongs to it (protocol.md step 15): it has ended, everybody has been told, and
+ * Whether an execution may go, with all that belongs to it (protocol.md step 15): it has ended, every receiver has been told, and
  * nothing changed since the horizon. Its command was planned before it ended, so a repetition of it is older than the
  * retention too, and is stored as expired (step 8).
  */

@@ -14,7 +14,7 @@ export interface Settled {
 /** Why one of them must not start. */
 type Stop = { readonly by: 'cancelled' | 'superseded' } | { readonly blockedBy: string }
 
-/** Places are taken by one job at a time; whoever loses the race for its admission looks at it anew. */
+/** Places are taken by one job at a time; the one that loses the race for its admission looks at it anew. */
 const mostRounds = 50
 
 interface JobClaims {
@@ -67,7 +67,7 @@ function settleJob(
   return next
 }
 
-/** One try for these jobs; answers those whose admission somebody else changed meanwhile. */
+/** One try for these jobs; answers those whose admission another writer changed meanwhile. */
 async function settleOnce(
   executions: ExecutionStore,
   admissions: AdmissionStore,

@@ -54,7 +54,7 @@ interface Sighting {
 
 /**
  * One turn of the rescue (protocol.md step 13), never of itself. An executor is gone when its beat has not changed for a
- * lease, over reads that succeeded and were at most a third of a lease apart: whoever was asleep for longer knows nothing.
+ * lease, over reads that succeeded and were at most a third of a lease apart: an executor that was asleep for longer knows nothing.
  */
 export function createRescue(options: RescueOptions): Rescue {
   const { stores, clock, log, instance, leaseMs } = options

@@ -29,7 +29,7 @@ function servedType(contentType: string): string {
 
 /** What handlers leave behind: logs and artifacts, for the owner of the execution only. */
 export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: Stores): void {
-  /** Somebody else's execution is not there at all. */
+  /** Another user's execution is not there at all. */
   async function findOwn(id: string, ownerId: string): Promise<Stored | Refusal> {
     const [found] = await executions.find([id])
     return found?.execution.ownerId === ownerId ? found : noExecution

@@ -26,7 +26,7 @@ export interface SlotsOptions {
  * end is stored, and takes a slot while its handler is at work. Runs whose time has come and that find no slot wait here.
  */
 export interface Slots {
-  /** How many more may be claimed whoever owns them. */
+  /** How many more may be claimed, of any owner. */
   room(pool: Pool): number
   /** How many more may be claimed for owners that are below their part. */
   roomBelowPart(pool: Pool): number

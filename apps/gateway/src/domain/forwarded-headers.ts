@@ -21,7 +21,7 @@ const ofThisConnection = new Set([
   'upgrade',
 ])
 
-/** Who asks is what the token says: whoever claims it by a header is not believed (security.md, header spoofing). */
+/** Who asks is what the token says: a header that claims it is not believed (security.md, header spoofing). */
 const claimsIdentity = /^(?:x[-_](?:user|internal|forwarded|original|real)(?:[-_]|$)|forwarded$)/
 
 function passes(name: string): boolean {

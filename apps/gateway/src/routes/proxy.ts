@@ -54,7 +54,7 @@ export function mountProxy(app: HttpApp, hop: Hop): void {
         httpProxy as never,
         { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,
       )
-      // Only the service knows which methods each of its addresses takes; it says so to everybody.
+      // Only the service knows which methods each of its addresses takes; it says so to every caller.
       scope.register(httpProxy as never, { ...common, httpMethods: ['OPTIONS'], config: { access: 'public' } } as never)
       done()
     })

@@ -134,7 +134,7 @@ export function createJobs(context: JobsContext): Jobs {
     return (isRef && (await store.find(ownerId, ref))) || noSuchJob
   }
 
-  /** One compare-and-set on the version; whoever comes second decides again on what the first has left. */
+  /** One compare-and-set on the version; the second one decides again on what the first has left. */
   const change = async (ownerId: string, ref: string, decide: (job: StoredJob) => Job | Refusal) => {
     for (let tries = 0; tries < changeTries; tries++) {
       const found = await find(ownerId, ref)

@@ -21,7 +21,7 @@ import type { HandedOver, KnownExecutions, Standing } from './status.ts'
  * overloaded, failed); a refusal that the domain expects is an answer, never an error. Times are epoch milliseconds.
  */
 
-/** Names a row to the store that gave it; opaque to everybody else. */
+/** Names a row to the store that gave it; opaque to all others. */
 export type Handle = number
 
 /** A row's place in a list, newest first; opaque, and part of a page's cursor. */
@@ -209,7 +209,7 @@ export interface CursorStore {
   write(name: string, at: number): Promise<void>
 }
 
-/** What job-service asks of the executors. Rejects when nobody answers in time or the answer is no answer. */
+/** What job-service asks of the executors. Rejects when no answer comes in time or the answer is no answer. */
 export interface Executors {
   /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
   fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>

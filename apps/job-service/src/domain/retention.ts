@@ -30,7 +30,7 @@ export interface JobAge {
 }
 
 /**
- * Whether a job may go, unless a copy of an execution is left, or its newest version has not reached everybody: it ended for
+ * Whether a job may go, unless a copy of an execution is left, or its newest version has not reached all receivers: it ended for
  * good before `before` (cancelled, deleted, or a one-shot that has run), and so did its newest execution. Recurring jobs and
  * jobs that are only triggered stay.
  */

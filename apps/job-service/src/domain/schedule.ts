@@ -8,7 +8,7 @@ const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
 export type ScheduleField = (typeof scheduleFields)[number]
 type ScheduleInput = Pick<CreateJobBody, ScheduleField>
 
-/** What a body's schedule fields mean. `pointer` names the field for whoever finds a fault in the schedule later. */
+/** What a body's schedule fields mean. `pointer` names the field for a fault that is found in the schedule later. */
 export interface ReadSchedule {
   readonly schedule: ScheduleSpec
   readonly pointer: string

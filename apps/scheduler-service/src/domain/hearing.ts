@@ -17,7 +17,7 @@ export interface HearingOptions {
   readonly page: PageBounds
   /** What was over before this moment has been cleared away, epoch milliseconds. */
   readonly horizon: () => number
-  /** How often a record is read again when somebody else was first. */
+  /** How often a record is read again when another writer was first. */
   readonly mostTries: number
   /** Lets others have the main loop when this has had it for long enough; undefined when it has not. */
   readonly giveWay: () => Promise<void> | undefined

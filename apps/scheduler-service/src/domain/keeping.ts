@@ -32,7 +32,7 @@ export interface KeepingOptions {
 export interface Keeping {
   /**
    * Stores each draft by a compare-and-set of its own, then sends the commands of those that were stored. Answers for
-   * each whether it was: false when somebody else was first.
+   * each whether it was: false when another writer was first.
    */
   keep(drafts: readonly Draft[], now: number): Promise<readonly boolean[]>
 }

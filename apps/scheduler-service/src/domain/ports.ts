@@ -13,7 +13,7 @@ export interface StoredSchedule {
   readonly dueAt: number | null
 }
 
-/** A row that cannot be read: whoever wrote it was not this program. It must not stop the others. */
+/** A row that cannot be read: its writer was not this program. It must not stop the others. */
 export interface UnreadableSchedule {
   readonly n: number
   readonly jobId: string
@@ -79,7 +79,7 @@ export interface ScheduleStore {
   insert(writes: readonly ScheduleWrite[]): Promise<readonly boolean[]>
   /**
    * Compare-and-set of each record on the `rev` it was read with, each on its own. One entry per record: whether it was
-   * written; false when somebody else was first.
+   * written; false when another writer was first.
    */
   save(writes: readonly (ScheduleWrite & { readonly before: StoredSchedule })[]): Promise<readonly boolean[]>
   /** Looks at an unreadable row again at `dueAt` only; nothing else of it changes. */

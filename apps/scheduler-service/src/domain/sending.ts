@@ -32,7 +32,7 @@ function isLeftBehind({ tries, nextSendAt }: PendingCommand, since: number, now:
  * Step 7 of protocol.md: the commands that are due to be sent now, and the record in which they count as sent.
  * The record is stored first. When the process dies before the send, the command is late by one wait but not lost. A
  * restart does not wait for that, nor does a clock that was set back: given since when the times of this process count
- * (`since`), it takes what was left behind as well, and so nothing twice, however often it comes past the record.
+ * (`since`), it takes what was left behind as well, and so nothing twice, however often it reads the record.
  */
 export function takeDueCommands(
   record: ScheduleRecord,
