@@ -8,7 +8,7 @@ interface Problem {
 describe('bodies that are too large', () => {
   const belfry = useBelfry()
 
-  it('are 413 every time, and keep the way open for everybody else', async () => {
+  it('are 413 every time, and keep the way open for all others', async () => {
     const params = { payload: 'x'.repeat(400_000) }
     const bodies: [string, object][] = [
       ['/auth/login', { username: 'nobody', password: 'x'.repeat(400_000) }],

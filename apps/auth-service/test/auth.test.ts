@@ -210,7 +210,7 @@ describe('login', () => {
     expect((await login('ada')).statusCode).toBe(200)
   })
 
-  it('is taken ten times a minute for one account, whether anybody has it or not', async () => {
+  it('is taken ten times a minute for one account, whether it exists or not', async () => {
     const { signup, login, clock } = await open({ authFreeGuesses: 100 })
     await signup('ada')
     for (const name of ['ada', 'nobody']) {

@@ -69,7 +69,7 @@ export function describeStores(name: string, open: () => Promise<StoreBody>): vo
       expect(await body.users.byId('usr-grace')).toBeUndefined()
     })
 
-    it('take a name once, whoever comes first', async () => {
+    it('take a name once, for the first that asks', async () => {
       const name = `twin${count}`
       const twins = Array.from({ length: 10 }, (_, i) => user(`${name}-${i}`, name))
       const inserted = await Promise.all(twins.map((twin) => body.users.insert(twin, name)))

@@ -4,8 +4,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { unreadParams } from '../src/domain/execution.ts'
 import { createArmed } from '../src/runs/armed.ts'
 import { migrations } from '../src/store/sqlite/index.ts'
-import { command, execution, executionId, jobId, start } from './samples.ts'
-import { openWorld, type World, type WorldOptions } from './world.ts'
+import { command, execution, executionId, jobId, policy, start } from './samples.ts'
+import { type Call, openWorld, type World, type WorldOptions } from './world.ts'
 
 const large = (number: number, bytes = 10_000) => ({ number, text: 'x'.repeat(bytes) })
 const due = (number: number, inMs: number, params: Record<string, unknown> = large(number)) =>
@@ -57,6 +57,20 @@ describe('large params', () => {
     await second.pass(6000, 50)
     const tries = [...first.calls, ...second.calls]
     expect(tries.map(({ params }) => params)).toEqual([1, 2, 3, 1, 2, 3].map((number) => large(number)))
+  })
+
+  it('stay with a run whose record changes before its start is recorded', async () => {
+    const config = { executorIoConcurrency: 1 }
+    const run = ({ context }: Call) => new Promise((resolve) => context.clock.callAfter(100, () => resolve('done')))
+    const world = await openWorld({ config, run })
+    const atMostOnce = { policy: policy({ onLostLease: 'fail' as const }) }
+    await world.command(...[1, 2].map((number) => ({ ...due(number, 0), ...atMostOnce })))
+    await world.pass(50, 10)
+    const change = world.db.statement('UPDATE executions SET seq = seq + 1 WHERE id = ? AND state = 1')
+    await world.db.writeEach('test.change', change, [[executionId(2)]])
+    await world.pass(300, 10)
+    expect(world.calls.map(({ params }) => params)).toEqual([large(1), large(2)])
+    expect(await world.read(executionId(2))).toMatchObject({ state: 'succeeded' })
   })
 
   it('that cannot be read end their execution alone, and say so', async () => {

@@ -85,7 +85,7 @@ describe('a store that fails for two seconds', () => {
       const config = { executorIoConcurrency: 4, executorClaimAhead: 4, executorLogFlushMs: 50 }
       const world = await openWorld({ db, config, run })
       const all = [...some(1, 200), ...some(11, 600), ...some(21, 2300)]
-      // Whoever sends commands sends them again when they are refused.
+      // The senders of commands send them again when they are refused.
       const send = (commands: JobExecuteMessage[]) => world.command(...commands).catch(() => undefined)
 
       await send(all.slice(0, 6))

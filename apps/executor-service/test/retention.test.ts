@@ -147,7 +147,7 @@ describe('retention', () => {
     expect(left.map((one) => one.id)).toEqual([executionId(40)])
   })
 
-  it('keeps a cancel firm as long as commands come of somebody who has not heard of it', async () => {
+  it('keeps a cancel firm as long as commands come from a scheduler that has not heard of it', async () => {
     const world = await openWorld()
     const changes = [{ version: 2, kind: 'cancel', changedAt: start, schedule: { kind: 'manual' } }]
     await world.internal('PUT', `/internal/admissions/${jobId()}`, { changes })

@@ -411,7 +411,7 @@ export function describeStores(
         expect(await unpublished()).toEqual([])
       })
 
-      it('is also what somebody asks for again', async () => {
+      it('is also what is asked for again', async () => {
         const [stored] = await put(execution())
         await stores.executions.markPublished([{ n: stored!.handle, seq: 1 }])
         await stores.executions.republish([stored!, stored!])

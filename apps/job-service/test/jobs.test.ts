@@ -189,7 +189,7 @@ describe('a job over the API', () => {
     expect(body.nextRunAt).toBe('2024-01-01T10:00:00.000Z')
   })
 
-  it('may not be made by somebody who only reads', async () => {
+  it('may not be made by a user who only reads', async () => {
     const answer = await world.call<Problem>('POST', '/jobs', { jobType: 'DUMMY' }, { roles: ['viewer'] })
     expect([answer.status, answer.body.code]).toEqual([403, 'forbidden'])
     expect((await world.call('GET', '/jobs', undefined, { roles: ['viewer'] })).status).toBe(200)

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { jobIdOf, statusMessage } from './fixtures.ts'
 import { useWorld } from './world.ts'
 
-describe('what belongs to somebody else', () => {
+describe('what belongs to another user', () => {
   const world = useWorld()
   const stranger = { user: 'usr-b' }
   let jobId: string

@@ -165,7 +165,7 @@ function stateAt(changes: readonly JobChange[], index: number): string {
   return kind === 'create' || kind === 'resume' ? 'active' : (kind ?? '')
 }
 
-/** Everybody hears and does everything, until the scheduler has nothing left to do that is due. */
+/** All services hear and do everything, until the scheduler has nothing left to do that is due. */
 function quieten(world: World): void {
   for (let rounds = 0; rounds < 400; rounds++) {
     for (const act of [hear(0), turn(false), answer(1)]) act(world)

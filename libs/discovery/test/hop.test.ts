@@ -81,7 +81,7 @@ describe('a hop', () => {
     expect(await answer).toBe('timeout')
   })
 
-  it('survives that somebody destroys an answer half way', async () => {
+  it('survives an answer that is destroyed half way', async () => {
     const { port } = await listen((_request, reply) => {
       reply.writeHead(200, { 'content-length': '1000000' })
       reply.write('half')

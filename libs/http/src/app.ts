@@ -29,7 +29,7 @@ export interface HttpAppOptions {
   deps: ServiceDeps
   /** Checks access tokens. Null: the app has public and service routes only. */
   tokens: TokenVerifier | null
-  /** Checks tokens of services; without it no `service` route lets anybody in. */
+  /** Checks tokens of services; without it no `service` route lets a caller in. */
   serviceTokens?: ServiceTokens
   /** Serve `/openapi.json` out of the app's own routes; the gateway serves one over all services instead. */
   openapi?: boolean

@@ -61,7 +61,7 @@ export function createErrorHandler(log: Logger) {
         'a request failed',
       )
     }
-    // Fastify closes the connection of a body that it did not read to its end. Whoever still sends that body then loses the
+    // Fastify closes the connection of a body that it did not read to its end. A client that still sends that body then loses the
     // answer to a reset, and a gateway between would take the service for broken: the rest is read and thrown away instead.
     reply.removeHeader('connection')
     return sendRefusal(reply, refused ?? surprise)

@@ -200,7 +200,7 @@ describe('a body', () => {
     expect([status, problem.code]).toEqual([413, 'too-large'])
   })
 
-  it('that is not taken leaves the connection open, so that whoever still sends it gets the answer', async () => {
+  it('that is not taken leaves the connection open, so that a client that still sends it gets the answer', async () => {
     const { send, sendJson } = open()
     const refused = [await sendJson({ params: 'x'.repeat(300_000) }), await send('a=b', 'text/plain'), await send('{')]
     expect(refused.map(({ status, headers }) => [status, headers.connection])).toEqual([

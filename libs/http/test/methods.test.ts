@@ -27,7 +27,7 @@ describe('OPTIONS', () => {
     ['/jobs/batch', 'OPTIONS, POST, PUT'],
     ['/internal/rows', 'DELETE, OPTIONS'],
     ['/livez', 'GET, HEAD, OPTIONS'],
-  ])('on %s says what it takes, to everybody, and lets no other origin in', async (url, allow) => {
+  ])('on %s says what it takes, to every caller, and lets no other origin in', async (url, allow) => {
     const { app } = open()
     const headers = { origin: 'https://evil.example', 'access-control-request-method': 'POST' }
     const answer = await app.inject({ method: 'OPTIONS', url, headers })

@@ -126,7 +126,7 @@ describe('the lock on the data folder', () => {
     expect(refusal().message).toContain('a part of its path is a file')
   })
 
-  // The kernel refuses this even to root, so the test holds for whoever runs it.
+  // The kernel refuses this even to root, so the test holds for every user.
   it.runIf(existsSync('/sys/kernel'))('says so when the folder may not be written', () => {
     folder = '/sys/kernel/belfry'
     expect(refusal().message).toBe(

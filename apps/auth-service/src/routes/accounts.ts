@@ -16,7 +16,7 @@ export interface AccountRoutesDeps {
   tokenLifetimeMs: number
   /** By `outcome`: `ok`, or the code of the refusal. */
   logins: Counter
-  /** By account, whether anybody has it or not. */
+  /** By account, whether it exists or not. */
   loginLimit: RateLimiter
 }
 

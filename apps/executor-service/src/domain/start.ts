@@ -114,7 +114,7 @@ export async function settleClaims(
   }
   if (stops.size === 0) return { starts: claims, ended: [] }
   const starts = claims.filter((one) => !stops.has(one))
-  // Whoever sends commands of an older version still has not heard of the change: its admission must not be cleared away.
+  // A scheduler that has not applied the change may still send commands of the older version: its admission must stay.
   const closing = [...stops].filter(([, stop]) => 'by' in stop).map(([{ execution }]) => execution.jobId)
   if (closing.length > 0) await admissions.touch([...new Set(closing)], at)
   return { starts, ended: await endStopped(executions, stops, at) }

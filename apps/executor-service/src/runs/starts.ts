@@ -2,7 +2,7 @@ import { isRefusal } from '@belfry/contracts'
 import type { Clock, Logger, Timer } from '@belfry/service'
 import { type Change, change } from '../domain/change.ts'
 import { start } from '../domain/claim.ts'
-import { recordedStart, recordsStartFirst } from '../domain/execution.ts'
+import { type Execution, recordedStart, recordsStartFirst, unreadParams } from '../domain/execution.ts'
 import type { ExecutionStore, Stored } from '../domain/ports.ts'
 import { createGather } from './gather.ts'
 import { type Run, storedOf } from './run.ts'
@@ -34,6 +34,12 @@ export interface Starts {
   forget(run: Run): void
   /** Records nothing more; resolves when no write is under way. */
   stop(): Promise<void>
+}
+
+/** A record that was read again after a lost race comes without its large params, which the run has. */
+function keep(run: Run, execution: Execution): void {
+  const isUnread = execution.params === unreadParams
+  run.execution = isUnread ? { ...execution, params: run.execution.params } : execution
 }
 
 export function createStarts(options: StartsOptions): Starts {
@@ -69,7 +75,7 @@ export function createStarts(options: StartsOptions): Starts {
       )
       isFailing = false
       for (const [place, one] of changes.entries()) {
-        if (!isRefusal(one)) (runs[place] as Run).execution = one.stored.execution
+        if (!isRefusal(one)) keep(runs[place] as Run, one.stored.execution)
       }
       return changes
     } catch (err) {

@@ -485,7 +485,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({ seq: 0, status: 'SCHEDULED' })
       })
 
-      it('removes a job that has reached everybody and has no copy left, but never the newest job', async () => {
+      it('removes a job that has reached all receivers and has no copy left, but never the newest job', async () => {
         const told = async () => {
           const job = await put()
           await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
