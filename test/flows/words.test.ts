@@ -121,6 +121,15 @@ describe('what an error says', () => {
       'schedule.timezone',
     ],
     [
+      'a zone of an interval',
+      { jobType: 'DUMMY', schedule: { every: '15s', timezone: 'Europe/Berlin' } },
+      400,
+      '/schedule/timezone',
+      'unknown-field',
+      /an interval has no time zone/,
+      'schedule.cron',
+    ],
+    [
       'an interval as text',
       { jobType: 'DUMMY', schedule: 'every 15s' },
       400,

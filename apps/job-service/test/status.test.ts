@@ -112,6 +112,18 @@ describe('an execution that waits for a slot', () => {
     expect(await shownOf(job)).toEqual([['SUCCESS', null]])
   })
 
+  it('has no attempt while it is claimed and has not started', async () => {
+    const { job } = await openJob(world, { schedule: '* * * * *' })
+    const message = statusMessage({ job, fireAt: world.clock.now() + 100, state: 'running' })
+    const attemptsOf = async () =>
+      (await world.call<ExecutionView>('GET', `/executions/${message.executionId}`)).body.attempts.length
+    const claimed = message.attempts.map((one) => ({ ...one, startedAt: null }))
+    await world.executor.tell({ ...message, attempts: claimed })
+    expect(await attemptsOf()).toBe(0)
+    await world.executor.tell({ ...message, seq: 2 })
+    expect(await attemptsOf()).toBe(1)
+  })
+
   it('does not while no executor has shown it', async () => {
     const { job } = await openJob(world, {})
     world.executor.state.takesCommands = false

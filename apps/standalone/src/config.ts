@@ -11,6 +11,7 @@ import { z } from 'zod'
 const processConfig = z.object({
   /** Where everything is kept; one process at a time. */
   dataDir: z.string().min(1).default('./data'),
+  /** The least level that is logged: trace, debug, info, warn, error, fatal, or silent for nothing at all. */
   logLevel: z.enum(logLevelNames).default('info'),
   ...clockWatchConfig,
   /**

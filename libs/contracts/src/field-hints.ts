@@ -38,6 +38,11 @@ export const scheduleHints: FieldHints = hint(
   ['timeZone', 'tz', 'zone'],
 )
 
+/** In an interval, `schedule.every`. */
+export const intervalHints: FieldHints = hint('schedule.cron', 'an interval has no time zone; a cron has one', [
+  'timezone',
+])
+
 /** In the body of a trigger. */
 export const triggerHints: FieldHints = hint('params', 'what the run works with is "params", an object', [
   'payload',

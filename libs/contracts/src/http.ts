@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { fieldHints, jobHints, retryHints, scheduleHints, triggerHints } from './field-hints.ts'
+import { fieldHints, intervalHints, jobHints, retryHints, scheduleHints, triggerHints } from './field-hints.ts'
 import { jobKey } from './ids.ts'
 import { inFlight } from './internal.ts'
 import { artifactInfo, executionError } from './messages.ts'
@@ -70,7 +70,7 @@ export const scheduleBody = z.union([
   z
     .strictObject({ cron: z.string().min(1).max(128), timezone: z.string().min(1).max(64).optional() })
     .register(fieldHints, { fields: scheduleHints }),
-  z.strictObject({ every: duration({ min: 1000 }) }),
+  z.strictObject({ every: duration({ min: 1000 }) }).register(fieldHints, { fields: intervalHints }),
 ])
 export type ScheduleBody = z.infer<typeof scheduleBody>
 

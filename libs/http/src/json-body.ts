@@ -106,7 +106,8 @@ function parse(text: string): unknown {
 export function readJsonBody(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined
   if (!isUtf8(bytes)) throw new MalformedBody([{ pointer: '', code: 'not-utf-8', detail: 'is not UTF-8 text' }])
-  const text = bytes.toString('utf8')
+  // Some editors begin a file with a byte order mark; RFC 8259 section 8.1 lets a reader ignore it.
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '')
   const value = parse(text)
   const faults = faultsOf(text, value)
   if (faults.length > 0) throw new MalformedBody(faults)

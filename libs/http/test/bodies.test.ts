@@ -102,6 +102,11 @@ describe('a body', () => {
     ])
   })
 
+  it('may begin with a byte order mark', async () => {
+    const { status } = await open().send('\uFEFF{"jobType":"A"}')
+    expect(status).toBeLessThan(300)
+  })
+
   it('is told the faults of path, body and query together', async () => {
     const { app } = open()
     const answer = await app.inject({ method: 'PUT', url: '/all/too-long-id?x=1', payload: { n: 'one' } })

@@ -39,6 +39,15 @@ function unknownKeys(env: NodeJS.ProcessEnv, keys: readonly string[], known: rea
     })
 }
 
+/** What is wrong with a value, in words; zod's own texts name its types. */
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && issue.expected === 'int') return 'must be a whole number'
+  if (issue.code === 'invalid_type' && issue.expected === 'number') return 'must be a number'
+  if (issue.code === 'too_big' && issue.origin !== 'string') return `must be at most ${issue.maximum}`
+  if (issue.code === 'too_small' && issue.origin !== 'string') return `must be at least ${issue.minimum}`
+  return issue.message
+}
+
 /**
  * The typed configuration out of the environment. Each field of `schema` is one variable (`configKey`); as variables are
  * text, the schema coerces (`z.coerce.number()`, `z.stringbool()`). An empty variable counts as not set. `known`: more
@@ -61,7 +70,7 @@ export function readConfig<T extends z.ZodObject>(
       const name = String(issue.path[0] ?? '')
       // A rule over several fields is broken by their values, the default ones too: none of them is missing.
       const missing = issue.code !== 'custom' && name !== '' && !given.some(([one]) => one === name)
-      faults.push({ key: name ? configKey(name) : 'BELFRY_*', detail: missing ? 'is required' : issue.message })
+      faults.push({ key: name ? configKey(name) : 'BELFRY_*', detail: missing ? 'is required' : describe(issue) })
     }
   }
   if (faults.length > 0 || !parsed.success) throw new ConfigError(faults)

@@ -42,6 +42,14 @@ describe('the configuration', () => {
     expect(error.message).not.toContain('undefined')
   })
 
+  it('says in words which numbers are taken', () => {
+    const said = (value: string) => faultsOf({ BELFRY_PORT: value, BELFRY_SERVICE_KEY: key }).message
+    expect(said('eighty')).toContain('BELFRY_PORT must be a number')
+    expect(said('80.5')).toContain('BELFRY_PORT must be a whole number')
+    expect(said('99999')).toContain('BELFRY_PORT must be at most 65535')
+    expect(said('-1')).toContain('BELFRY_PORT must be at least 0')
+  })
+
   it('knows the keys of tests and proofs, and those it is told of', () => {
     const env = { BELFRY_SERVICE_KEY: key, BELFRY_TEST_X: '1', BELFRY_PEERS_KAFKA: 'x', BELFRY_REQUIRE_PEERS: '1' }
     expect(readConfig(schema, env).port).toBe(8080)

@@ -78,7 +78,7 @@ function fixedOffset(timezone: string): ScheduleWarning[] {
   const west = /^Etc\/GMT\+[1-9]/.test(name) ? ` ${name} lies west of Greenwich, so it is behind UTC.` : ''
   const east = /^Etc\/GMT-[1-9]/.test(name) ? ` ${name} lies east of Greenwich, so it is ahead of UTC.` : ''
   if (!place && !west && !east) return []
-  const detail = `"${name}" keeps one offset all year: it does not follow summer time.${west}${east}${suggestion}`
+  const detail = `"${name}" keeps one offset all year: it does not follow summer time.${suggestion}${west}${east}`
   return [{ code: 'fixed-offset-zone', detail }]
 }
 

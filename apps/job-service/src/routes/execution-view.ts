@@ -66,8 +66,10 @@ function explain({ status, detail: { blockedBy } }: Execution): string | null {
   return `The execution did not run because ${other} had not ended yet, and the job's overlap policy is "skip".`
 }
 
+/** Without a claim that has not started: it is no attempt. */
 function viewAttempts({ detail }: Execution): ExecutionView['attempts'] {
-  return detail.attempts.map(({ startedAt, endedAt, ...rest }) => ({
+  const attempts = detail.attempts.filter(({ startedAt, outcome }) => startedAt !== null || outcome !== null)
+  return attempts.map(({ startedAt, endedAt, ...rest }) => ({
     ...rest,
     startedAt: toWireTime(startedAt),
     endedAt: toWireTime(endedAt),
