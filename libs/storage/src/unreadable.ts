@@ -1,5 +1,5 @@
 import type { Logger, Metrics } from '@belfry/service'
-import type { SqlRow, SqlValue } from './port.ts'
+import type { Database, SqlRow, SqlValue, Statement } from './port.ts'
 
 /** Told about a row that cannot be read: of which table, which one, and what is wrong with it. */
 export type OnUnreadable = (table: string, row: SqlValue | undefined, error: unknown) => void
@@ -35,6 +35,21 @@ export function readRows<T>(
     if (value !== undefined) values.push(value)
   }
   return values
+}
+
+/**
+ * The first rows of one SELECT within `page.rows` (its LIMIT, the last parameter) and `page.bytes`, as `read` makes them out;
+ * it may leave rows out. `hasMore`: there may be others.
+ */
+export async function readBounded<T>(
+  db: Database,
+  statement: Statement,
+  params: readonly SqlValue[],
+  page: { readonly rows: number; readonly bytes: number },
+  read: (rows: readonly SqlRow[]) => readonly T[],
+): Promise<{ readonly rows: readonly T[]; readonly hasMore: boolean }> {
+  const { rows, isCut } = await db.readPage(statement, [...params, page.rows], page.bytes)
+  return { rows: read(rows), hasMore: isCut || rows.length === page.rows }
 }
 
 /** What one row holds; undefined when there is none, or when it cannot be read. */

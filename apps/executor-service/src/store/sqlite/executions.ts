@@ -1,5 +1,13 @@
 import { type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
-import { type Call, type Database, type OnUnreadable, readRow, readRows, type SqlRow } from '@belfry/storage'
+import {
+  type Call,
+  type Database,
+  type OnUnreadable,
+  readBounded,
+  readRow,
+  readRows,
+  type SqlRow,
+} from '@belfry/storage'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../domain/execution.ts'
 import type { ExecutionStore, OpenState, Stored, Swap } from '../../domain/ports.ts'
 import { createDueQueries } from './due.ts'
@@ -234,10 +242,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
         cancelRequested: cancelRequested === 1,
       }))
     },
-    async abandoned(page) {
-      const { rows, isCut } = await db.readPage(statements.abandoned, [page.rows], page.bytes)
-      return { rows: allStored(rows), hasMore: isCut || rows.length === page.rows }
-    },
+    abandoned: (page) => readBounded(db, statements.abandoned, [], page, allStored),
     async openOf(jobId, state, after, limit) {
       const statement = state === null ? statements.openOf : statements[`${state}Of`]
       return (await db.read(statement, [idNumber(jobId), jobId, after, limit])).map(storedOf)
@@ -262,10 +267,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
         changedAt: changedAt as number,
       }))
     },
-    async unpublished(page) {
-      const { rows, isCut } = await db.readPage(statements.unpublished, [page.rows], page.bytes)
-      return { rows: allStored(rows), hasMore: isCut || rows.length === page.rows }
-    },
+    unpublished: (page) => readBounded(db, statements.unpublished, [], page, allStored),
     async markPublished(rows) {
       await db.writeEach(
         'outbox.mark',

@@ -1,4 +1,12 @@
-import { type Database, type OnUnreadable, readRows, type SqlRow, type SqlValue, type Statement } from '@belfry/storage'
+import {
+  type Database,
+  type OnUnreadable,
+  readBounded,
+  readRows,
+  type SqlRow,
+  type SqlValue,
+  type Statement,
+} from '@belfry/storage'
 import { newestPerExecution, summaryUpdates, type WholeExecution } from '../../domain/execution.ts'
 import type { ExecutionScope, ExecutionStore, LongField, Place } from '../../domain/ports.ts'
 import {
@@ -101,11 +109,10 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const [statement, whose] = scoped(scope)
       return (await db.read(statement, [...flags(fields), whose, ...from(place), limit])).map(readGlance)
     },
-    async dueSends(until, page, after) {
-      const { rows, isCut } = await db.readPage(sql.dueSends, [until, ...afterParams(after), page.rows], page.bytes)
-      const sends = readRows('executions', rows, readSend, onUnreadable)
-      return { rows: sends, hasMore: isCut || rows.length === page.rows }
-    },
+    dueSends: (until, page, after) =>
+      readBounded(db, sql.dueSends, [until, ...afterParams(after)], page, (rows) =>
+        readRows('executions', rows, readSend, onUnreadable),
+      ),
     async claimSends(claims) {
       const params: SqlRow[] = claims.map(({ send, nextSendAt }) => [nextSendAt, send.handle, send.nextAt])
       const claimed = await db.writeEach('executions.resend', sql.claimSend, params)

@@ -1,5 +1,5 @@
 import { jobIdPattern } from '@belfry/contracts'
-import { type Call, type Database, type OnUnreadable, readRows, type SqlRow } from '@belfry/storage'
+import { type Call, type Database, type OnUnreadable, readBounded, readRows, type SqlRow } from '@belfry/storage'
 import { toJobChanges } from '../../domain/job.ts'
 import type { JobStore } from '../../domain/ports.ts'
 import {
@@ -126,10 +126,7 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       const withParams = fields.includes('params') ? 1 : 0
       return (await db.read(sql.glance, [withParams, ownerId, below, limit])).map(readGlance)
     },
-    async untold(page) {
-      const { rows, isCut } = await db.readPage(sql.untold, [page.rows], page.bytes)
-      return { rows: readRows('jobs', rows, readUntold, onUnreadable), hasMore: isCut || rows.length === page.rows }
-    },
+    untold: (page) => readBounded(db, sql.untold, [], page, (rows) => readRows('jobs', rows, readUntold, onUnreadable)),
     async markTold(rows) {
       const params = rows.map(({ n, seq }) => [n, seq])
       await db.writeEach('jobs.told', sql.told, params)
