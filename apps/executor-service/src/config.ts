@@ -78,13 +78,13 @@ export const executorConfig = z.object({
   executorAbortGraceMs: count(5000, 0),
   /** Lines that one attempt may log, and bytes of all of them and of each. */
   executorLogLines: count(10_000),
-  executorLogBytes: count(1024 * 1024),
+  executorLogBytes: count(mib),
   executorLogLineBytes: count(8192, 64),
   /** How long a line waits for others before it can be read, milliseconds. */
   executorLogFlushMs: count(500, 10),
   /** Artifacts that one attempt may store, and bytes of each. */
   executorArtifacts: count(20, 0),
-  executorArtifactBytes: count(10 * 1024 * 1024),
+  executorArtifactBytes: count(10 * mib),
   /**
    * Warnings about executions that ended FAILED, LOST or EXPIRED: how many are written in a second, and how many more may
    * wait. The rest is counted in one line.

@@ -21,7 +21,7 @@ export const jobConfig = z.object({
   jobScanRows: count(5_000, 201),
   jobScanChunkRows: count(1_000),
   /** Longest body of a page, bytes, and most that its stored rows may have together; one row is always shown. */
-  jobPageBytes: count(1024 * 1024, 1024),
+  jobPageBytes: count(mib, 1024),
   /** Lists of one user that are read at a time, and that wait for those; more are refused. */
   jobListsAtWork: count(4),
   jobListsWaiting: count(100, 0),
