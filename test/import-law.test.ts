@@ -21,7 +21,7 @@ const laws: Record<string, Law> = {
   service: { values: ['contracts'] },
   http: lawOfAdapter,
   bus: lawOfAdapter,
-  discovery: lawOfAdapter,
+  registry: lawOfAdapter,
   storage: lawOfAdapter,
   worker: { values: ['contracts'] },
   client: { types: ['contracts'] },

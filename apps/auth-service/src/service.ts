@@ -1,4 +1,4 @@
-import { createDoor, type Discovery } from '@belfry/discovery'
+import { createListener, type Registry } from '@belfry/discovery'
 import { createHttpApp, createRateLimiter, createTokenVerifier, type HttpApp, isLoopbackHost } from '@belfry/http'
 import { type Clock, createLifecycle, createLoop, type ServiceDeps } from '@belfry/service'
 import type { Database } from '@belfry/storage'
@@ -15,7 +15,7 @@ import { createSqliteKeys, createSqliteUsers } from './store/sqlite/index.ts'
 export interface AuthServiceDeps extends ServiceDeps {
   /** Opened with this service's `migrations`; closed by its opener. */
   db: Database
-  discovery: Discovery
+  registry: Registry
   config: AuthConfig
 }
 
@@ -77,7 +77,7 @@ function createFirstUser(users: UserStore, log: ServiceDeps['log']) {
 }
 
 export function createAuthService(deps: AuthServiceDeps): AuthService {
-  const { clock, log, ids, metrics, health, discovery, config } = deps
+  const { clock, log, ids, metrics, health, registry, config } = deps
   const tokenLifetimeMs = config.authTokenLifetimeMs
   const users = createSqliteUsers(deps.db)
   const takesShort = takesShortPasswords(config)
@@ -104,7 +104,7 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   mountAccounts(app, { accounts, users, keys, clock, tokenLifetimeMs, logins, loginLimit })
   mountKeys(app, keys)
   const { authHost: host, authPort: port } = config
-  const door = createDoor({ service: 'auth-service', app, host, port, discovery, health })
+  const door = createListener({ service: 'auth-service', app, host, port, registry, health })
   const warnOfShort = async () => {
     const affected = takesShort ? 0 : await users.countShortPasswords()
     if (affected > 0)

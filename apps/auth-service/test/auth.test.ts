@@ -277,13 +277,13 @@ describe('login', () => {
   })
 
   it('counts its outcomes, and writes neither passwords nor tokens to the log', async () => {
-    const { signup, login, me, registry, lines } = await open()
+    const { signup, login, me, metricsRegistry, lines } = await open()
     await signup('ada', 'a very secret word')
     const { token } = (await login('ada', 'a very secret word')).json()
     await login('ada', 'another secret word')
     await me(token)
     await me(`${token}x`)
-    const text = await registry.render()
+    const text = await metricsRegistry.render()
     expect(text).toMatch(/auth_logins_total\{service="auth-service",outcome="ok"\} 1/)
     expect(text).toMatch(/auth_logins_total\{service="auth-service",outcome="wrong-credentials"\} 1/)
     expect(lines.join()).not.toMatch(/secret word|eyJ/)
@@ -377,13 +377,13 @@ describe('the keys', () => {
 
 describe('the service', () => {
   it('listens, registers and is ready after its start; leaves and closes at its stop, twice if asked', async () => {
-    const { app, discovery, stop } = await open()
+    const { app, registry, stop } = await open()
     const address = app.server.address() as { port: number }
-    expect(discovery.pick('auth-service')).toMatchObject({ host: '127.0.0.1', port: address.port })
+    expect(registry.pick('auth-service')).toMatchObject({ host: '127.0.0.1', port: address.port })
     expect((await app.inject('/readyz')).statusCode).toBe(200)
     await stop()
     await stop()
-    expect(discovery.pick('auth-service')).toBeUndefined()
+    expect(registry.pick('auth-service')).toBeUndefined()
     expect(app.server.listening).toBe(false)
   })
 

@@ -1,3 +1,4 @@
+import { isRefusal } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { countWrong, delayAfter, noGuesses, waitFor } from '../src/domain/guesses.ts'
@@ -62,7 +63,7 @@ describe('a new password', () => {
     ['🔔🔔🔔🔔🔔🔔🔔🔔🔔🔔🔔🔔', 'the network', 'taken'],
   ] as const)('%s on %s is %s', (password, where, expected) => {
     const judged = judgePassword(password, where === 'loopback')
-    const outcome = 'refused' in judged ? 'refused' : judged.length > 0 ? 'warned' : 'taken'
+    const outcome = isRefusal(judged) ? 'refused' : judged.length > 0 ? 'warned' : 'taken'
     expect(outcome).toBe(expected)
   })
 })

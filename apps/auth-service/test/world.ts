@@ -1,4 +1,4 @@
-import { createStaticDiscovery } from '@belfry/discovery'
+import { createStaticRegistry } from '@belfry/discovery'
 import {
   createHealth,
   createLog,
@@ -19,17 +19,17 @@ export async function openWorld(config: Partial<AuthConfig> = {}, given: { db?: 
   const lines: string[] = []
   const log = createLog({ level: 'debug', destination: { write: (line: string) => void lines.push(line) } })
   const health = createHealth({ clock, log })
-  const registry = createMetrics()
+  const metricsRegistry = createMetrics()
   const db = given.db ?? (await openMemoryDatabase(migrations))
-  const discovery = createStaticDiscovery()
+  const registry = createStaticRegistry()
   const service = createAuthService({
     clock,
     log,
     health,
-    metrics: registry.forService('auth-service'),
+    metrics: metricsRegistry.forService('auth-service'),
     ids: createSeededIds(given.db ? 2 : 1),
     db,
-    discovery,
+    registry,
     config: authConfig.parse({ ...cheap, ...config }),
   })
   await service.start()
@@ -40,8 +40,8 @@ export async function openWorld(config: Partial<AuthConfig> = {}, given: { db?: 
     db,
     clock,
     lines,
+    metricsRegistry,
     registry,
-    discovery,
     /** `address`: whom the gateway names as the sender. */
     signup: (username: string, password = 'correct horse', address = '10.0.0.1') =>
       app.inject({

@@ -4,7 +4,7 @@ import type { Execution } from './domain/execution.ts'
 import { cutText } from './domain/outcome.ts'
 import type { Stored } from './domain/ports.ts'
 
-/** The server log's lines about single executions (operations.md, logs): one for each hop, all but bad ends at debug. */
+/** The server log's lines about single executions (operations.md, logs): one for each balancer, all but bad ends at debug. */
 export interface RunLog {
   /** Commands were stored as new executions. */
   admitted(stored: readonly Stored[]): void

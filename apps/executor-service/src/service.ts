@@ -1,5 +1,5 @@
 import { type Bus, createConsumer } from '@belfry/bus'
-import { createDoor, type Discovery } from '@belfry/discovery'
+import { createListener, type Registry } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
 import { createPoisonStore, createUnreadableReport, type Database } from '@belfry/storage'
@@ -26,7 +26,7 @@ export interface ExecutorServiceDeps extends ServiceDeps {
   /** executor.db, opened with `migrations`. Closed by its opener. */
   db: Database
   bus: Bus
-  discovery: Discovery
+  registry: Registry
   tokens: TokenVerifier
   serviceTokens: ServiceTokens
   config: ExecutorConfig
@@ -192,8 +192,8 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
   const { relay, runLog, runs, pollLoop, presence, settleLoop, retentionClock, retentionLoop, handlers, intake } = rooms
   const app = createApp(deps, rooms)
   const { executorHost: host, executorPort: port } = deps.config
-  const { discovery, health } = deps
-  const door = createDoor({ service: 'executor-service', app, host, port, discovery, health })
+  const { registry, health } = deps
+  const door = createListener({ service: 'executor-service', app, host, port, registry, health })
   showSlots(deps, rooms)
   const poison = createPoisonStore(db, clock)
   const consumer = createConsumer({

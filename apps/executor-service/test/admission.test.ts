@@ -135,7 +135,7 @@ describe('the admission of a job', () => {
   it('refuses a change when its floors are full and something is open between any two', () => {
     const openOnes = Array.from({ length: maxFloors + 1 }, (_, i) => applicant(i + 2, (i + 2) * 100 + 50))
     const answer = applyChanges({ ...open, floors: full() }, [change(maxFloors + 2, 'update')], openOnes)
-    expect(answer).toMatchObject({ refused: 'too-many-requests', retryAfterS: 60 })
+    expect(answer).toMatchObject({ code: 'too-many-requests', retryAfterS: 60 })
   })
 })
 

@@ -1,4 +1,4 @@
-import { type ExecutionState, executionStates, isRefusal } from '@belfry/contracts'
+import { type ExecutionState, executionStates, isRefusal, type Refusal } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { claim, close, expire, handBack, isTooLate, skip, start } from '../src/domain/claim.ts'
@@ -31,7 +31,7 @@ const ending = (change: Partial<Parameters<typeof finish>[1]> = {}) => ({
 })
 
 /** The record, when the transition was allowed. */
-function taken(answer: Execution | { refused: string }): Execution {
+function taken(answer: Execution | Refusal): Execution {
   if (isRefusal(answer)) throw new Error(`refused: ${answer.detail}`)
   return answer as Execution
 }
@@ -352,7 +352,7 @@ describe('a cancel', () => {
 
   it('is refused once it has ended, with the state', () => {
     const answer = requestCancel(execution({ state: 'succeeded' }), at)
-    expect(answer).toMatchObject({ refused: 'illegal-transition', detail: expect.stringContaining('SUCCESS') })
+    expect(answer).toMatchObject({ code: 'illegal-transition', detail: expect.stringContaining('SUCCESS') })
   })
 })
 
@@ -374,7 +374,7 @@ const anyStep = fc.oneof(
 )
 type Step = typeof anyStep extends fc.Arbitrary<infer S> ? S : never
 
-function apply(record: Execution, step: Step): Execution | { refused: string } {
+function apply(record: Execution, step: Step): Execution | Refusal {
   switch (step.kind) {
     case 'admit':
       return admit(record, command({ version: step.version }), delivery())

@@ -1,4 +1,4 @@
-import type { FenceReply, JobChange } from '@belfry/contracts'
+import { type FenceReply, isRefusal, type JobChange } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { lose } from '../src/domain/finish.ts'
 import { command, executionId, jobId, policy, start } from './samples.ts'
@@ -121,7 +121,7 @@ describe('the fence', () => {
     await world.command(command({ ...inMs(0), policy: policy({ onLostLease: 'fail' }) }))
     const [stored] = await world.stores.executions.find([executionId()])
     const lost = lose(stored!.execution, { epoch: 1, at: start, inDoubt: true })
-    if ('refused' in lost) throw new Error(lost.detail)
+    if (isRefusal(lost)) throw new Error(lost.detail)
     await world.stores.executions.swap('lose', [{ handle: stored!.handle, from: stored!.execution, to: lost }], start)
     expect((await fence(world, cancel)).inFlight).toEqual([{ executionId: executionId(), epoch: 1, status: 'LOST' }])
     world.clock.step(3_600_001)

@@ -1,3 +1,4 @@
+import { isRefusal } from '@belfry/contracts'
 import { createLog, createManualClock, createMetrics } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -15,7 +16,7 @@ import { type Call, openWorld } from './world.ts'
 const inMs = (ms: number) => ({ fireAt: start + ms })
 const claimed = (from: Execution, owner: string) => {
   const to = claim(from, { owner })
-  if ('refused' in to) throw new Error(to.detail)
+  if (isRefusal(to)) throw new Error(to.detail)
   return to
 }
 async function openStores() {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { createMemoryBus } from '@belfry/bus'
 import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage, Role } from '@belfry/contracts'
-import { createStaticDiscovery } from '@belfry/discovery'
+import { createStaticRegistry } from '@belfry/discovery'
 import { createServiceTokens, createTokenVerifier } from '@belfry/http'
 import {
   type Clock,
@@ -119,8 +119,8 @@ export async function openWorld(options: WorldOptions = {}) {
     level: options.logLevel ?? 'silent',
     destination: { write: (line: string) => void lines.push(line) },
   })
-  const registry = createMetrics()
-  const metrics = registry.forService('executor-service')
+  const metricsRegistry = createMetrics()
+  const metrics = metricsRegistry.forService('executor-service')
   const opened = options.db ?? (await openMemoryDatabase(migrations))
   const { db, failing, writes, isIdle, die } = countCalls(opened)
   const groups = { 'job-execute': ['executor-service'], 'job-status': ['test'], 'job-dead-letter': ['test'] }
@@ -150,7 +150,7 @@ export async function openWorld(options: WorldOptions = {}) {
     health: createHealth({ clock, log }),
     db,
     bus,
-    discovery: createStaticDiscovery(),
+    registry: createStaticRegistry(),
     tokens: tokens.verifier,
     serviceTokens,
     // A batch must not wait for the clock while the test waits for the batch.
@@ -216,7 +216,8 @@ export async function openWorld(options: WorldOptions = {}) {
     async get(url: string, userId = 'usr-1') {
       return service.app.inject({ method: 'GET', url, headers: { authorization: tokens.bearer(userId, 'user') } })
     },
-    metric: async (name: string) => (await registry.render()).split('\n').filter((line) => line.startsWith(name)),
+    metric: async (name: string) =>
+      (await metricsRegistry.render()).split('\n').filter((line) => line.startsWith(name)),
     /** As kill -9 does: what is in the store stays, and nothing else happens any more. */
     async kill() {
       isKilled = true

@@ -1,4 +1,4 @@
-import { createDoor, type Discovery, type Hop, type RestClient } from '@belfry/discovery'
+import { type Balancer, createListener, type Registry, type RestClient } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, type MetricsRegistry, type ServiceDeps } from '@belfry/service'
 import type { GatewayConfig } from './config.ts'
@@ -11,14 +11,14 @@ import { mountProxy } from './routes/proxy.ts'
 import { mountSystem } from './routes/system.ts'
 
 export interface GatewayDeps extends ServiceDeps {
-  discovery: Discovery
+  registry: Registry
   /** The guarded way to the services, with the gateway as its caller. Closed by its maker. */
-  hop: Hop
-  /** Calls of the gateway's own, over the same hop. */
+  balancer: Balancer
+  /** Calls of the gateway's own, over the same balancer. */
   rest: RestClient
   tokens: TokenVerifier
   /** Of the whole process: what `/metrics` shows. */
-  registry: MetricsRegistry
+  metricsRegistry: MetricsRegistry
   config: GatewayConfig
 }
 
@@ -41,17 +41,17 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
 }
 
 export function createGateway(deps: GatewayDeps): Gateway {
-  const { clock, log, health, discovery, hop, rest, tokens, registry, config } = deps
+  const { clock, log, health, registry, balancer, rest, tokens, metricsRegistry, config } = deps
   const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
   limitRates(app, config, clock)
   mountFront(app)
   mountProblems(app)
   mountDocs(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
-  mountSystem(app, { discovery, hop, rest, registry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
-  mountProxy(app, hop)
+  mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
+  mountProxy(app, balancer)
   addReadiness(deps)
-  const door = createDoor({ service: 'gateway', app, host: config.host, port: config.port, discovery, health })
+  const door = createListener({ service: 'gateway', app, host: config.host, port: config.port, registry, health })
   const life = createLifecycle([door])
 
   return {

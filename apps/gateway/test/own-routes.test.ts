@@ -201,11 +201,11 @@ describe('the state of the system', () => {
 
 describe('starting and stopping', () => {
   it('registers itself while it runs, and stops twice', async () => {
-    const { gateway, discovery } = await makeWorld()
+    const { gateway, registry } = await makeWorld()
     const address = await gateway.start()
-    expect(discovery.pick('gateway')?.port).toBe(Number(new URL(address).port))
+    expect(registry.pick('gateway')?.port).toBe(Number(new URL(address).port))
     await gateway.stop()
     await gateway.stop()
-    expect(discovery.instances('gateway')).toEqual([])
+    expect(registry.instances('gateway')).toEqual([])
   })
 })

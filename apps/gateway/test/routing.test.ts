@@ -206,7 +206,7 @@ describe('the way through the gateway', () => {
   })
 
   it('survives clients that leave before the answer', async () => {
-    const { gateway, bearer, hop } = await makeWorld({
+    const { gateway, bearer, balancer } = await makeWorld({
       services: { 'job-service': (_request, reply) => void setImmediate(() => reply.end('late'.repeat(100_000))) },
     })
     const address = new URL(await gateway.start())
@@ -219,7 +219,7 @@ describe('the way through the gateway', () => {
       )
       await new Promise((done) => socket.once('close', done))
     }
-    await expect.poll(() => hop.breakers().every((one) => one.inFlight === 0)).toBe(true)
+    await expect.poll(() => balancer.breakers().every((one) => one.inFlight === 0)).toBe(true)
     expect((await fetch(new URL('/livez', address))).status).toBe(200)
   })
 })
@@ -234,12 +234,12 @@ describe('a service in trouble', () => {
   })
 
   it('is 502 when it refuses, for reads and for writes', async () => {
-    const { app, bearer, discovery } = await makeWorld({ services: { 'job-service': null } })
+    const { app, bearer, registry } = await makeWorld({ services: { 'job-service': null } })
     const server = createServer()
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     const { port } = server.address() as AddressInfo
     await new Promise((closed) => server.close(closed))
-    await discovery.register({ service: 'job-service', id: 'gone', host: '127.0.0.1', port })
+    await registry.register({ service: 'job-service', id: 'gone', host: '127.0.0.1', port })
     for (const method of ['GET', 'POST'] as const) {
       const payload = method === 'POST' ? { payload: { jobType: 'DUMMY' } } : {}
       const answer = await app.inject({ method, url: '/jobs', headers: bearer, ...payload })

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import type { Jwk, Role, ServiceName } from '@belfry/contracts'
-import { createHop, createRestClient, createStaticDiscovery } from '@belfry/discovery'
+import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
 import { createTokenVerifier } from '@belfry/http'
 import { createHealth, createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import { onTestFinished } from 'vitest'
@@ -66,9 +66,9 @@ export async function makeWorld({ services = {}, config: given = {} }: WorldOpti
   const clock = createManualClock()
   const lines: string[] = []
   const log = createLog({ service: 'gateway', destination: { write: (line: string) => void lines.push(line) } })
-  const registry = createMetrics()
-  const metrics = registry.forService('gateway')
-  const discovery = createStaticDiscovery()
+  const metricsRegistry = createMetrics()
+  const metrics = metricsRegistry.forService('gateway')
+  const registry = createStaticRegistry()
   const seen: Seen[] = []
   const ports = {} as Record<Behind, number>
   for (const service of behind) {
@@ -76,21 +76,33 @@ export async function makeWorld({ services = {}, config: given = {} }: WorldOpti
     if (handler === null) continue
     const port = await listen(handler ?? echo(service, seen))
     ports[service] = port
-    await discovery.register({ service, id: `${service}-127.0.0.1-${port}`, host: '127.0.0.1', port })
+    await registry.register({ service, id: `${service}-127.0.0.1-${port}`, host: '127.0.0.1', port })
   }
 
   const config = { ...gatewayConfig.parse({}), port: 0, ...given }
   const breaker = { timeoutMs: config.breakerTimeoutMs, errorPercent: 50, resetMs: config.breakerResetMs }
-  const hop = createHop({ discovery, clock, metrics, breaker, caller: 'gateway' })
+  const balancer = createBalancer({ registry, clock, metrics, breaker, caller: 'gateway' })
   const key = makeKey('k1')
   const tokens = createTokenVerifier({ clock, jwks: async () => [key.jwk] })
   const health = createHealth({ clock, log })
-  const rest = createRestClient({ hop, clock })
+  const rest = createRestClient({ balancer, clock })
   const ids = createSeededIds(1)
-  const gateway = createGateway({ clock, log, metrics, health, ids, discovery, hop, rest, tokens, registry, config })
+  const gateway = createGateway({
+    clock,
+    log,
+    metrics,
+    health,
+    ids,
+    registry,
+    balancer,
+    rest,
+    tokens,
+    metricsRegistry,
+    config,
+  })
   onTestFinished(async () => {
     await gateway.stop()
-    hop.close()
+    balancer.close()
   })
 
   const claims = (held: readonly Role[] = ['user'], more: object = {}) => {
@@ -108,9 +120,9 @@ export async function makeWorld({ services = {}, config: given = {} }: WorldOpti
     app: gateway.app,
     clock,
     lines,
+    metricsRegistry,
     registry,
-    discovery,
-    hop,
+    balancer,
     seen,
     ports,
     key,

@@ -13,7 +13,7 @@ interface Question<T> {
   readonly deadlineMs?: number
 }
 
-/** The executors over REST: their internal routes, through the guarded hop. Rejects on every answer but a good one. */
+/** The executors over REST: their internal routes, through the guarded balancer. Rejects on every answer but a good one. */
 export function createExecutors(rest: RestClient, { fenceTimeoutMs }: { fenceTimeoutMs: number }): Executors {
   const ask = async <T>({ reply, ...request }: Question<T>): Promise<T> => {
     const { status, body } = await rest.request({ service: 'executor-service', ...request })

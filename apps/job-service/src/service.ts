@@ -1,6 +1,6 @@
 import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
 import { isRefusal, messageSize, putJobBody, type Refusal } from '@belfry/contracts'
-import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
+import { createListener, type Registry, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import {
   createLifecycle,
@@ -38,7 +38,7 @@ export interface JobServiceDeps extends ServiceDeps {
   /** jobs.db, opened with `migrations`. Closed by its opener. */
   db: Database
   bus: Bus
-  discovery: Discovery
+  registry: Registry
   /** Calls of job-service's own to the other services. */
   rest: RestClient
   tokens: TokenVerifier
@@ -157,13 +157,13 @@ function createApp(deps: JobServiceDeps, { stores, retentionClock, jobs, lists, 
 }
 
 /** Runs the loops, and gives each a turn as soon as executors come: what waited for them need not wait longer. */
-function createLoopPart({ discovery }: JobServiceDeps, loops: readonly Loop[]): Part {
+function createLoopPart({ registry }: JobServiceDeps, loops: readonly Loop[]): Part {
   let unwatch: (() => void) | null = null
   return {
     name: 'loops',
     start() {
       for (const loop of loops) loop.start()
-      unwatch = discovery.watch('executor-service', (executors) => {
+      unwatch = registry.watch('executor-service', (executors) => {
         if (executors.length > 0) for (const loop of loops) loop.nudge()
       })
     },
@@ -180,7 +180,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const { stores, relay, sender, jobs } = rooms
   const app = createApp(deps, rooms)
   const { jobHost: host, jobPort: port } = deps.config
-  const door = createDoor({ service: 'job-service', app, host, port, discovery: deps.discovery, health: deps.health })
+  const door = createListener({ service: 'job-service', app, host, port, registry: deps.registry, health: deps.health })
   const consumer = createConsumer({
     bus,
     topic: 'job-status',
@@ -212,7 +212,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
         const name = `made ${key}`
         if ((await stores.cursors.read(name)) > 0) return null
         const made = await jobs.create({ ownerId, minted, body: { ...putJobBody.parse(body), key } })
-        if (!isRefusal(made) || made.refused === 'conflict') await stores.cursors.write(name, deps.clock.now())
+        if (!isRefusal(made) || made.code === 'conflict') await stores.cursors.write(name, deps.clock.now())
         return made
       },
     },

@@ -139,7 +139,7 @@ describe('an execution that cannot be taken over', () => {
     await world.clock.advance(30_000)
     await until(async () => (await known()) === 4)
     expect(await check()).toBe(false)
-    expect(await world.registry.render()).toContain('belfry_reconcile_skipped{service="job-service"} 1')
+    expect(await world.metricsRegistry.render()).toContain('belfry_reconcile_skipped{service="job-service"} 1')
     world.executor.keep(bad!, monday - 40_000)
     await world.clock.advance(30_000)
     await until(async () => (await known()) === 5)

@@ -12,7 +12,7 @@ import {
   type JobType,
   reconcileQuery,
 } from '@belfry/contracts'
-import type { Discovery, Instance } from '@belfry/discovery'
+import type { Instance, Registry } from '@belfry/discovery'
 import { createHttpApp, type ServiceTokens } from '@belfry/http'
 import type { ServiceDeps } from '@belfry/service'
 import { z } from 'zod'
@@ -28,7 +28,7 @@ interface Kept {
  * The executors as job-service meets them: commands come over the bus, questions over HTTP, and what they say goes out
  * on the bus. It runs nothing: a test says what has happened to an execution.
  */
-export async function openExecutor(deps: ServiceDeps, bus: Bus, discovery: Discovery, serviceTokens: ServiceTokens) {
+export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Registry, serviceTokens: ServiceTokens) {
   const app = createHttpApp({ service: 'executor-service', deps, tokens: null, serviceTokens })
   const service = { access: 'service' } as const
   const kept = new Map<string, Kept>()
@@ -82,8 +82,8 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, discovery: Disco
   return {
     state,
     /** Others can reach it, or not any more. */
-    join: () => discovery.register(instance),
-    leave: () => discovery.deregister(instance),
+    join: () => registry.register(instance),
+    leave: () => registry.deregister(instance),
     /** Something happened to an execution; `tell` publishes it. */
     keep(message: JobStatusMessage, changedAt = deps.clock.now()) {
       const n = kept.get(message.executionId)?.n ?? kept.size + 1

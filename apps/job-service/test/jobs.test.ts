@@ -213,7 +213,7 @@ describe('a job over the API', () => {
   it('that comes with the system gives way to a job of its owner with its key', async () => {
     await world.call('PUT', '/jobs/welcome', { jobType: 'DUMMY' }, { user: 'usr-first' })
     const welcome = { ownerId: 'usr-first', minted: minted(0xf01), key: 'welcome', body: { jobType: 'DUMMY' } }
-    expect(await world.service.jobs.createOnce(welcome)).toMatchObject({ refused: 'conflict' })
+    expect(await world.service.jobs.createOnce(welcome)).toMatchObject({ code: 'conflict' })
     expect(await world.service.jobs.createOnce(welcome)).toBeNull()
   })
 })

@@ -67,7 +67,7 @@ describe('after the retention', () => {
       return (await statusOf(old.executionId)) === 404
     })
     // The executors may list their newest execution for longer: reconcile does not bring its copy back.
-    const repaired = async () => /^belfry_reconcile_repaired_total.*$/m.exec(await world.registry.render())?.[0]
+    const repaired = async () => /^belfry_reconcile_repaired_total.*$/m.exec(await world.metricsRegistry.render())?.[0]
     const before = await repaired()
     await world.pass(61)
     expect([await statusOf(old.executionId), await repaired()]).toEqual([404, before])

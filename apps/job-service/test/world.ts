@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { type Bus, createMemoryBus } from '@belfry/bus'
 import type { JobChangesMessage, Page, Problem, Role } from '@belfry/contracts'
-import { createHop, createRestClient, createStaticDiscovery } from '@belfry/discovery'
+import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
 import { createServiceTokens, createTokenVerifier } from '@belfry/http'
 import {
   createHealth,
@@ -57,26 +57,26 @@ export async function openWorld(
   const clock = createManualClock(monday)
   const lines: string[] = []
   const log = createLog({ level: 'warn', destination: { write: (line: string) => void lines.push(line) } })
-  const registry = createMetrics()
+  const metricsRegistry = createMetrics()
   const ids = createSeededIds(7)
   const depsOf = (name: string): ServiceDeps => ({
     clock,
     log,
     ids,
     health: createHealth({ clock, log }),
-    metrics: registry.forService(name),
+    metrics: metricsRegistry.forService(name),
   })
   const memory = createMemoryBus({ clock, ids, sender: 'test', freeze: true })
   const bus = mayLose ? lossy(memory) : memory
-  const discovery = createStaticDiscovery()
+  const registry = createStaticRegistry()
   const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
   const deps = depsOf('job-service')
   const breaker = { timeoutMs: 3000, errorPercent: 50, resetMs: 10_000 }
-  const hop = createHop({ discovery, clock, metrics: deps.metrics, breaker, caller: 'job-service' })
-  const rest = createRestClient({ hop, clock, signToken: () => serviceTokens.sign('job-service') })
+  const balancer = createBalancer({ registry, clock, metrics: deps.metrics, breaker, caller: 'job-service' })
+  const rest = createRestClient({ balancer, clock, signToken: () => serviceTokens.sign('job-service') })
   const tokens = createTokens(clock)
   const db = await openMemoryDatabase(migrations)
-  const executor = await openExecutor(depsOf('executor-service'), bus, discovery, serviceTokens)
+  const executor = await openExecutor(depsOf('executor-service'), bus, registry, serviceTokens)
   if (hasExecutor) await executor.join()
   const told: JobChangesMessage[] = []
   await bus.subscribe('job-changes', 'scheduler-service', async (messages) => {
@@ -88,7 +88,7 @@ export async function openWorld(
       health: createHealth({ clock, log }),
       db,
       bus,
-      discovery,
+      registry,
       rest,
       tokens: tokens.verifier,
       serviceTokens,
@@ -119,7 +119,7 @@ export async function openWorld(
   return {
     clock,
     lines,
-    registry,
+    metricsRegistry,
     bus,
     get service() {
       return service
@@ -149,7 +149,7 @@ export async function openWorld(
     async close() {
       await service.stop()
       await executor.close()
-      hop.close()
+      balancer.close()
       await bus.close()
       await db.close()
     },

@@ -9,7 +9,7 @@ const statusShape = jobStatusView.pick({ jobId: true }).loose()
 
 /**
  * Asks job-service with the caller's own token, because it alone knows whose jobs there are and which keys they have. The
- * short status carries the id. Rejects with a `HopError` when job-service does not answer within `deadlineMs`.
+ * short status carries the id. Rejects with a `ServiceCallError` when job-service does not answer within `deadlineMs`.
  */
 export function createJobFinder(rest: RestClient, deadlineMs: number): JobFinder {
   return async (ref, token) => {

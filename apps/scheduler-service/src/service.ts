@@ -1,6 +1,6 @@
 import { type Bus, createConsumer } from '@belfry/bus'
 import type { JobExecuteMessage } from '@belfry/contracts'
-import { createDoor, type Discovery, type RestClient } from '@belfry/discovery'
+import { createListener, type Registry, type RestClient } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import {
   createLifecycle,
@@ -34,7 +34,7 @@ export interface SchedulerServiceDeps extends ServiceDeps {
   /** scheduler.db, opened with `migrations`. Closed by its opener. */
   db: Database
   bus: Bus
-  discovery: Discovery
+  registry: Registry
   /** Calls of the scheduler's own to job-service. */
   rest: RestClient
   tokens: TokenVerifier
@@ -90,14 +90,14 @@ function createFacts({ metrics, log }: SchedulerServiceDeps) {
 
 /** Compares with job-service, as soon as there is one and then again and again. */
 function createReconciling(deps: SchedulerServiceDeps, reconcile: () => Promise<void>): Part {
-  const { clock, log, discovery, config } = deps
-  const runOnce = () => (discovery.instances('job-service').length > 0 ? reconcile() : undefined)
+  const { clock, log, registry, config } = deps
+  const runOnce = () => (registry.instances('job-service').length > 0 ? reconcile() : undefined)
   const loop = createLoop({ name: 'reconcile jobs', everyMs: config.schedulerReconcileMs, runOnce, clock, log })
   let unwatch: (() => void) | undefined
   return {
     name: 'reconcile',
     start() {
-      unwatch = discovery.watch('job-service', loop.nudge)
+      unwatch = registry.watch('job-service', loop.nudge)
       loop.start()
     },
     async stop() {
@@ -153,7 +153,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const changes = createConsumer({ ...group, topic: 'job-changes', handle: createChangesHandler(hearing) })
   const statuses = createConsumer({ ...group, topic: 'job-status', handle: createStatusHandler(hearing) })
   const { schedulerHost: host, schedulerPort: port } = config
-  const door = createDoor({ service: 'scheduler-service', app, host, port, discovery: deps.discovery, health })
+  const door = createListener({ service: 'scheduler-service', app, host, port, registry: deps.registry, health })
   const parts: Part[] = [
     { name: 'retention clock', start: retentionClock.open },
     { name: 'sender', stop: sender.drain },

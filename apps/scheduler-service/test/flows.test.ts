@@ -65,7 +65,7 @@ describe('handing over', () => {
     await world.clock.advance(minute - 4600)
     await world.until(() => fireTimes().length === 500)
     expect(new Set(world.executors.commands.map(({ executionId }) => executionId)).size).toBe(500)
-    const metrics = await world.registry.render()
+    const metrics = await world.metricsRegistry.render()
     expect(metrics).toContain(
       'belfry_schedule_fires_total{service="scheduler-service",outcome="issued",reason="on-time"} 500',
     )

@@ -11,7 +11,7 @@ import {
   reconcileQuery,
   refusal,
 } from '@belfry/contracts'
-import { createHop, createRestClient, createStaticDiscovery } from '@belfry/discovery'
+import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
 import { createHttpApp, createServiceTokens, createTokenVerifier } from '@belfry/http'
 import {
   type Clock,
@@ -99,21 +99,21 @@ export async function openWorld(
   const clock = createManualClock(noon)
   const lines: Record<string, unknown>[] = []
   const log = createLog({ level: 'warn', destination: { write: (line: string) => void lines.push(JSON.parse(line)) } })
-  const registry = createMetrics()
+  const metricsRegistry = createMetrics()
   const ids = createSeededIds(7)
   const depsOf = (name: string): ServiceDeps => {
     const health = createHealth({ clock, log })
-    return { clock, log, ids, health, metrics: registry.forService(name) }
+    return { clock, log, ids, health, metrics: metricsRegistry.forService(name) }
   }
   const memory = createMemoryBus({ clock, ids, sender: 'test', freeze: true })
   const bus = mayLose ? lossy(memory) : memory
-  const discovery = createStaticDiscovery()
+  const registry = createStaticRegistry()
   const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
   const tokens = createTokens(clock)
   const breaker = { timeoutMs: 3000, errorPercent: 50, resetMs: 10_000 }
-  const metrics = registry.forService('scheduler-service')
-  const hop = createHop({ discovery, clock, metrics, breaker, caller: 'scheduler-service' })
-  const rest = createRestClient({ hop, clock, signToken: () => serviceTokens.sign('scheduler-service') })
+  const metrics = metricsRegistry.forService('scheduler-service')
+  const balancer = createBalancer({ registry, clock, metrics, breaker, caller: 'scheduler-service' })
+  const rest = createRestClient({ balancer, clock, signToken: () => serviceTokens.sign('scheduler-service') })
   const db: Database = await openMemoryDatabase(migrations)
   const stores = createSqliteStores(db, clock)
   const jobs = createJobs(depsOf('job-service'), serviceTokens)
@@ -135,13 +135,13 @@ export async function openWorld(
 
   const create = (changed: object = {}) => {
     const config = schedulerConfig.parse({ ...settings, ...changed })
-    const deps = { ...depsOf('scheduler-service'), db, bus, discovery, rest, serviceTokens, config }
+    const deps = { ...depsOf('scheduler-service'), db, bus, registry, rest, serviceTokens, config }
     return createSchedulerService({ ...deps, tokens: tokens.verifier })
   }
   const world = {
     clock,
     lines,
-    registry,
+    metricsRegistry,
     stores,
     jobs,
     executors,
@@ -192,7 +192,7 @@ export async function openWorld(
     async joinJobs() {
       const address = new URL(await jobs.app.listen({ host: '127.0.0.1', port: 0 }))
       const instance = { service: 'job-service', id: 'job-1', host: '127.0.0.1', port: Number(address.port) } as const
-      await discovery.register(instance)
+      await registry.register(instance)
     },
     /** The process dies and another one begins on the same store, with other settings if need be. */
     async restart(changed?: object) {
@@ -204,7 +204,7 @@ export async function openWorld(
     async close() {
       await world.service.stop()
       await jobs.app.close()
-      hop.close()
+      balancer.close()
       await bus.close()
       await db.close()
     },

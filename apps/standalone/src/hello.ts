@@ -24,7 +24,7 @@ export async function sayHello(ownerId: string, jobs: JobService['jobs'], bus: B
   })
   if (made === null) return
   if (isRefusal(made)) {
-    if (made.refused !== 'conflict') log.warn({ reason: made.detail }, 'the job hello could not be made')
+    if (made.code !== 'conflict') log.warn({ reason: made.detail }, 'the job hello could not be made')
     return
   }
   log.info({ jobId: made.id }, 'made the job hello for the first user; it runs in half a second')

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { migrations as authMigrations, createAuthService } from '@belfry/auth-service'
 import { createMemoryBus } from '@belfry/bus'
 import type { ServiceName } from '@belfry/contracts'
-import { createHop, createRestClient, createStaticDiscovery, type RestClient } from '@belfry/discovery'
+import { createBalancer, createRestClient, createStaticRegistry, type RestClient } from '@belfry/discovery'
 import { createExecutorService, migrations as executorMigrations } from '@belfry/executor-service'
 import { createGateway } from '@belfry/gateway'
 import { createServiceTokens, createTokenVerifier, readJwks } from '@belfry/http'
@@ -76,14 +76,20 @@ const groups = {
 function createShared(config: StandaloneConfig, log: Logger, onFatal: (error: StorageError) => void) {
   const clock = createSystemClock()
   const ids = createIds()
-  const registry = createMetrics({ defaults: true, version: manifest.version })
-  const discovery = createStaticDiscovery()
-  const bus = createMemoryBus({ clock, ids, sender: 'standalone', metrics: registry.forService('standalone'), groups })
+  const metricsRegistry = createMetrics({ defaults: true, version: manifest.version })
+  const registry = createStaticRegistry()
+  const bus = createMemoryBus({
+    clock,
+    ids,
+    sender: 'standalone',
+    metrics: metricsRegistry.forService('standalone'),
+    groups,
+  })
   // A key per start is enough: its holder is in this process.
   const serviceTokens = createServiceTokens({ key: randomBytes(32), clock })
   const thread = openStoreThread({
     crashAt: process.env.BELFRY_CRASH_AT,
-    metrics: registry.forService('standalone'),
+    metrics: metricsRegistry.forService('standalone'),
     onFatal,
   })
   const breaker = {
@@ -95,12 +101,12 @@ function createShared(config: StandaloneConfig, log: Logger, onFatal: (error: St
   const depsOf = (service: ServiceName): ServiceDeps => {
     const bound = log.child({ service })
     const health = createHealth({ clock, log: bound })
-    return { clock, ids, log: bound, metrics: registry.forService(service), health }
+    return { clock, ids, log: bound, metrics: metricsRegistry.forService(service), health }
   }
 
   const callsOf = (caller: ServiceName) => {
-    const hop = createHop({ discovery, clock, metrics: registry.forService(caller), breaker, caller })
-    return { hop, rest: createRestClient({ hop, clock, signToken: () => serviceTokens.sign(caller) }) }
+    const balancer = createBalancer({ registry, clock, metrics: metricsRegistry.forService(caller), breaker, caller })
+    return { balancer, rest: createRestClient({ balancer, clock, signToken: () => serviceTokens.sign(caller) }) }
   }
 
   const tokensOf = (rest: RestClient) => {
@@ -109,12 +115,12 @@ function createShared(config: StandaloneConfig, log: Logger, onFatal: (error: St
     return createTokenVerifier({ clock, jwks })
   }
 
-  return { clock, ids, registry, discovery, bus, serviceTokens, thread, depsOf, callsOf, tokensOf }
+  return { clock, ids, metricsRegistry, registry, bus, serviceTokens, thread, depsOf, callsOf, tokensOf }
 }
 type Shared = ReturnType<typeof createShared>
 
 async function openServices(config: StandaloneConfig, dataDir: string, shared: Shared) {
-  const { thread, registry, discovery, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
+  const { thread, metricsRegistry, registry, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
   // One after the other, so that a file which another process has open is the last one that is touched.
   const authDb = await thread.open(join(dataDir, 'auth.db'), authMigrations)
   const jobDb = await thread.open(join(dataDir, 'jobs.db'), jobMigrations)
@@ -123,7 +129,7 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
   // One for all five: a token that the gateway has verified is known to the services behind it.
   const tokens = tokensOf(calls.gateway.rest)
-  const common = { config, discovery, bus, tokens, serviceTokens }
+  const common = { config, registry, bus, tokens, serviceTokens }
   const auth = createAuthService({ ...depsOf('auth-service'), ...common, db: authDb })
   const executor = createExecutorService({ ...depsOf('executor-service'), ...common, db: executorDb })
   const scheduler = createSchedulerService({
@@ -133,9 +139,9 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
     rest: calls.scheduler.rest,
   })
   const job = createJobService({ ...depsOf('job-service'), ...common, db: jobDb, rest: calls.job.rest })
-  const gateway = createGateway({ ...depsOf('gateway'), ...common, ...calls.gateway, registry })
+  const gateway = createGateway({ ...depsOf('gateway'), ...common, ...calls.gateway, metricsRegistry })
   const closeHops = () => {
-    for (const { hop } of Object.values(calls)) hop.close()
+    for (const { balancer } of Object.values(calls)) balancer.close()
   }
   return { auth, executor, scheduler, job, gateway, closeHops }
 }
@@ -164,7 +170,7 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
     log.fatal({ err: error }, 'nothing can be stored any more')
     options.onFatal?.(error)
   })
-  const watched = { clock: shared.clock, log, metrics: shared.registry.forService('standalone') }
+  const watched = { clock: shared.clock, log, metrics: shared.metricsRegistry.forService('standalone') }
   const services = await openServices(settled, dataDir, shared).catch(async (error: unknown) => {
     await shared.thread.close()
     throw error

@@ -8,7 +8,7 @@ function faultsOf(env: Record<string, string>): string[] {
     return []
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    return error.faults.map(({ key, detail }) => `${key} ${detail}`)
+    return error.issues.map(({ key, detail }) => `${key} ${detail}`)
   }
 }
 

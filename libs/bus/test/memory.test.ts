@@ -216,19 +216,19 @@ describe('the memory bus', () => {
   })
 
   it('shows how far each group is behind', async () => {
-    const registry = createMetrics()
-    const bus = openBus({ metrics: registry.forService('standalone') })
+    const metricsRegistry = createMetrics()
+    const bus = openBus({ metrics: metricsRegistry.forService('standalone') })
     const gate = createGate()
     await bus.subscribe('job-status', 'job-service', gate.take)
     const sent = [bus.publish('job-status', many(1))]
     await nextTurn()
     sent.push(bus.publish('job-status', many(5)))
     const line = 'belfry_bus_lag_messages{service="standalone",topic="job-status",group="job-service"}'
-    expect(await registry.render()).toContain(`${line} 5\n`)
+    expect(await metricsRegistry.render()).toContain(`${line} 5\n`)
     await gate.open()
     await gate.open()
     await Promise.all(sent)
-    expect(await registry.render()).toContain(`${line} 0\n`)
+    expect(await metricsRegistry.render()).toContain(`${line} 0\n`)
   })
 
   it('keeps what is published before a group that belongs to the topic has joined', async () => {

@@ -22,7 +22,7 @@ type Status = IncomingMessage<'job-status'>
 describe('a relay', () => {
   let clock: ManualClock
   let bus: Bus
-  let registry: MetricsRegistry
+  let metricsRegistry: MetricsRegistry
   let records: ReturnType<typeof createRecords>
   let relay: Relay<'job-status'>
   let batches: string[][]
@@ -30,7 +30,7 @@ describe('a relay', () => {
 
   beforeEach(async () => {
     clock = createManualClock()
-    registry = createMetrics()
+    metricsRegistry = createMetrics()
     records = createRecords()
     batches = []
     answer = async () => undefined
@@ -44,7 +44,7 @@ describe('a relay', () => {
 
   async function start(options: Partial<RelayOptions<'job-status'>> = {}) {
     const log = createLog({ level: 'silent' })
-    const metrics = registry.forService('executor-service')
+    const metrics = metricsRegistry.forService('executor-service')
     const topic = 'job-status'
     relay = createRelay({ name: 'status', topic, bus, clock, log, metrics, source: records.source, ...options })
     relay.start()
@@ -52,7 +52,7 @@ describe('a relay', () => {
   }
 
   const metric = async (name: string) =>
-    (await registry.render()).match(
+    (await metricsRegistry.render()).match(
       new RegExp(`^${name}\\{service="executor-service",relay="status"\\} (.*)$`, 'm'),
     )?.[1]
 
@@ -284,7 +284,7 @@ describe('a relay', () => {
       bus,
       clock,
       log: createLog({ level: 'silent' }),
-      metrics: registry.forService('executor-service'),
+      metrics: metricsRegistry.forService('executor-service'),
       source: records.source,
     })
     await relay.runOnce()

@@ -32,13 +32,13 @@ export const problems = {
 export type ErrorCode = keyof typeof problems
 
 /** One fault of a request. `pointer` is a JSON pointer into the body, or `?name` for a query, `:name` for the path. */
-export const fault = z.object({
+export const validationIssue = z.object({
   pointer: z.string(),
   code: z.string(),
   detail: z.string(),
   suggestion: z.string().optional(),
 })
-export type Fault = z.infer<typeof fault>
+export type ValidationIssue = z.infer<typeof validationIssue>
 
 /** RFC 9457 body. `type` resolves on the gateway; `allowed` names the legal choices of an illegal transition. */
 export const problem = z.object({
@@ -49,25 +49,31 @@ export const problem = z.object({
   code: z.string(),
   requestId: z.string(),
   retryable: z.boolean(),
-  errors: z.array(fault).optional(),
+  errors: z.array(validationIssue).optional(),
   allowed: z.array(z.string()).optional(),
 })
 export type Problem = z.infer<typeof problem>
 
-/** An expected "no": a value that the domain returns and a route turns into a problem. */
+/** An expected "no": a value that a use case returns and a route turns into a problem. */
 export interface Refusal {
-  readonly refused: ErrorCode
+  /** Tells a refusal apart from every other value of a union. */
+  readonly kind: 'refusal'
+  readonly code: ErrorCode
   readonly detail: string
-  readonly errors?: readonly Fault[]
+  readonly errors?: readonly ValidationIssue[]
   readonly allowed?: readonly string[]
   /** Seconds, for `Retry-After`. */
   readonly retryAfterS?: number
 }
 
-export function refusal(refused: ErrorCode, detail: string, more: Omit<Refusal, 'refused' | 'detail'> = {}): Refusal {
-  return { refused, detail, ...more }
+export function refusal(
+  code: ErrorCode,
+  detail: string,
+  more: Omit<Refusal, 'kind' | 'code' | 'detail'> = {},
+): Refusal {
+  return { kind: 'refusal', code, detail, ...more }
 }
 
 export function isRefusal(value: unknown): value is Refusal {
-  return typeof value === 'object' && value !== null && 'refused' in value
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'refusal'
 }

@@ -1,5 +1,5 @@
 import { type FetchReply, fetchReply, type ServiceName } from '@belfry/contracts'
-import { HopError } from './hop-error.ts'
+import { ServiceCallError } from './hop-error.ts'
 import type { RestClient } from './rest-client.ts'
 
 /** A schema of the contracts, by the one method of it that is needed here. */
@@ -30,8 +30,8 @@ export interface Fetched<T> {
 const requestIds = 200
 
 /** 413 speaks of the request, the other two of the answer: fewer ids at a time may fit, and one bad record is found so. */
-function isDivisible(error: unknown): error is HopError {
-  return error instanceof HopError && (error.code === 'too-large' || error.code === 'unreadable')
+function isDivisible(error: unknown): error is ServiceCallError {
+  return error instanceof ServiceCallError && (error.code === 'too-large' || error.code === 'unreadable')
 }
 
 /**

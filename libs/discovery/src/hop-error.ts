@@ -1,12 +1,12 @@
 /**
  * Why a call to another service gave no answer.
- * `no-instance`: discovery knows none · `breaker-open`: every instance has failed too often just now · `busy`: too many
+ * `no-instance`: registry knows none · `breaker-open`: every instance has failed too often just now · `busy`: too many
  * calls are already on their way · `refused`: no connection, or it broke, or what came was no HTTP · `timeout`: the first
  * byte, or the whole answer, took too long · `malformed`: the request cannot be sent as it is · `aborted`: the caller's
  * own client went away while its body was passed on · `too-large`: the answer is longer than the caller takes ·
  * `unreadable`: the answer is not the JSON that it says it is.
  */
-export type HopErrorCode =
+export type ServiceCallErrorCode =
   | 'no-instance'
   | 'breaker-open'
   | 'busy'
@@ -17,13 +17,13 @@ export type HopErrorCode =
   | 'too-large'
   | 'unreadable'
 
-export class HopError extends Error {
-  readonly code: HopErrorCode
+export class ServiceCallError extends Error {
+  readonly code: ServiceCallErrorCode
   /** When to try again, whole seconds; null when nobody can say. */
   readonly retryAfterS: number | null
-  constructor(code: HopErrorCode, message: string, options: ErrorOptions & { retryAfterS?: number } = {}) {
+  constructor(code: ServiceCallErrorCode, message: string, options: ErrorOptions & { retryAfterS?: number } = {}) {
     super(message, options)
-    this.name = 'HopError'
+    this.name = 'ServiceCallError'
     this.code = code
     this.retryAfterS = options.retryAfterS ?? null
   }
@@ -34,15 +34,15 @@ const unsendable = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND
 const tooSlow = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
 
 /** What undici reports, in our words. */
-export function toHopError(cause: unknown): HopError {
-  if (cause instanceof HopError) return cause
+export function toServiceCallError(cause: unknown): ServiceCallError {
+  if (cause instanceof ServiceCallError) return cause
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  if (unsendable.has(code)) return new HopError('malformed', 'the request cannot be passed on', { cause })
-  if (tooSlow.has(code)) return new HopError('timeout', 'the service took too long', { cause })
-  return new HopError('refused', 'the service refused or broke the connection', { cause })
+  if (unsendable.has(code)) return new ServiceCallError('malformed', 'the request cannot be passed on', { cause })
+  if (tooSlow.has(code)) return new ServiceCallError('timeout', 'the service took too long', { cause })
+  return new ServiceCallError('refused', 'the service refused or broke the connection', { cause })
 }
 
 /** Whether it speaks against the instance: then its breaker counts it. */
-export function isInstanceFault(error: HopError): boolean {
+export function isInstanceFault(error: ServiceCallError): boolean {
   return error.code === 'refused' || error.code === 'timeout'
 }

@@ -1,13 +1,13 @@
 import { type ServiceName, serviceNames } from '@belfry/contracts'
 import type { Clock, Metrics } from '@belfry/service'
 import { type BreakerConfig, type BreakerState, breakerStates } from './breaker.ts'
-import { HopError, toHopError } from './hop-error.ts'
-import type { Discovery, Instance } from './port.ts'
+import { ServiceCallError, toServiceCallError } from './hop-error.ts'
+import type { Instance, Registry } from './port.ts'
 import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
-import { answerOf, type HopRequest, type HopResponse, openUpstream, type Upstream } from './upstream.ts'
+import { answerOf, openUpstream, type Upstream, type UpstreamRequest, type UpstreamResponse } from './upstream.ts'
 
-export interface HopOptions {
-  discovery: Discovery
+export interface BalancerOptions {
+  registry: Registry
   clock: Clock
   metrics: Metrics
   breaker: BreakerConfig
@@ -28,12 +28,12 @@ export interface BreakerView {
 
 /**
  * The guarded way to another service. `request` has the shape that @fastify/reply-from wants of its `undici` option, so
- * that the gateway's proxy and the calls between services take the same way: an instance from discovery, its breaker, its
+ * that the gateway's proxy and the calls between services take the same way: an instance from registry, its breaker, its
  * connections, and one retry where that is safe.
  */
-export interface Hop {
-  /** Calls back once, with a `HopError` or with an answer of any status. */
-  request(request: HopRequest, callback: (error: Error | null, response?: HopResponse) => void): void
+export interface Balancer {
+  /** Calls back once, with a `ServiceCallError` or with an answer of any status. */
+  request(request: UpstreamRequest, callback: (error: Error | null, response?: UpstreamResponse) => void): void
   breakers(): BreakerView[]
   close(): void
 }
@@ -47,12 +47,19 @@ const servicesByOrigin = new Map(serviceNames.map((service) => [originOf(service
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 /** A retry must change nothing that the first try may have changed, and must still have its body. */
-function isRepeatable(request: HopRequest, error: HopError): boolean {
+function isRepeatable(request: UpstreamRequest, error: ServiceCallError): boolean {
   const hasStream = typeof request.body === 'object' && request.body !== null
   return error.code === 'refused' && idempotent.has(request.method) && !hasStream
 }
 
-export function createHop({ discovery, clock, metrics, breaker, caller, maxInFlight = 2_000 }: HopOptions): Hop {
+export function createBalancer({
+  registry,
+  clock,
+  metrics,
+  breaker,
+  caller,
+  maxInFlight = 2_000,
+}: BalancerOptions): Balancer {
   const upstreams = new Map<string, Upstream>()
   const budgets = new Map<ServiceName, RetryBudget>(serviceNames.map((service) => [service, createRetryBudget()]))
 
@@ -66,30 +73,30 @@ export function createHop({ discovery, clock, metrics, breaker, caller, maxInFli
   }
 
   /** The next instance, in turn, whose breaker lets a call through; else why there is none. */
-  const choose = (service: ServiceName): Upstream | HopError => {
-    const count = discovery.instances(service).length
+  const choose = (service: ServiceName): Upstream | ServiceCallError => {
+    const count = registry.instances(service).length
     let soonestMs = Number.POSITIVE_INFINITY
     let isBusy = false
     for (let turn = 0; turn < count; turn++) {
-      const instance = discovery.pick(service)
+      const instance = registry.pick(service)
       if (!instance) break
       const upstream = upstreamOf(instance)
       if (!upstream.breaker.allows()) soonestMs = Math.min(soonestMs, upstream.breaker.openForMs())
       else if (upstream.inFlight() >= maxInFlight) isBusy = true
       else return upstream
     }
-    if (isBusy) return new HopError('busy', `too many calls to ${service} are on their way`, { retryAfterS: 1 })
+    if (isBusy) return new ServiceCallError('busy', `too many calls to ${service} are on their way`, { retryAfterS: 1 })
     if (soonestMs === Number.POSITIVE_INFINITY) {
-      return new HopError('no-instance', `no instance of ${service} is known`, { retryAfterS: 1 })
+      return new ServiceCallError('no-instance', `no instance of ${service} is known`, { retryAfterS: 1 })
     }
     const retryAfterS = Math.max(1, Math.ceil(soonestMs / 1000))
-    return new HopError('breaker-open', `${service} fails too often just now`, { retryAfterS })
+    return new ServiceCallError('breaker-open', `${service} fails too often just now`, { retryAfterS })
   }
 
-  const request: Hop['request'] = (options, callback) => {
+  const request: Balancer['request'] = (options, callback) => {
     const service = servicesByOrigin.get(options.origin)
     if (!service) {
-      callback(new HopError('no-instance', `${options.origin} is not a service`))
+      callback(new ServiceCallError('no-instance', `${options.origin} is not a service`))
       return
     }
     const budget = budgets.get(service) as RetryBudget
@@ -98,14 +105,14 @@ export function createHop({ discovery, clock, metrics, breaker, caller, maxInFli
   }
 
   const attempt = (
-    options: HopRequest,
+    options: UpstreamRequest,
     service: ServiceName,
     budget: RetryBudget,
     isFirst: boolean,
-    callback: Parameters<Hop['request']>[1],
+    callback: Parameters<Balancer['request']>[1],
   ): void => {
     const upstream = choose(service)
-    if (upstream instanceof HopError) {
+    if (upstream instanceof ServiceCallError) {
       callback(upstream)
       return
     }
@@ -114,11 +121,11 @@ export function createHop({ discovery, clock, metrics, breaker, caller, maxInFli
       (error: unknown) => {
         const answer = answerOf(error)
         if (answer) return callback(null, answer)
-        const hopError = toHopError(error)
-        if (isFirst && isRepeatable(options, hopError) && budget.spend()) {
+        const callError = toServiceCallError(error)
+        if (isFirst && isRepeatable(options, callError) && budget.spend()) {
           return attempt(options, service, budget, false, callback)
         }
-        callback(hopError)
+        callback(callError)
       },
     )
   }
@@ -150,7 +157,7 @@ export function createHop({ discovery, clock, metrics, breaker, caller, maxInFli
   }
 
   const unwatch = serviceNames.map((service) =>
-    discovery.watch(service, (instances) => {
+    registry.watch(service, (instances) => {
       for (const upstream of upstreams.values()) {
         const { service: of, id } = upstream.instance
         if (of === service && !instances.some((one) => one.id === id)) forget(upstream)

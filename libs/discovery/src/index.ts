@@ -1,8 +1,8 @@
 export { type BreakerConfig, type BreakerState, breakerStates } from './breaker.ts'
-export { createDoor, type Door, type DoorOptions, type Listener } from './door.ts'
-export { type BreakerView, createHop, type Hop, type HopOptions, originOf } from './hop.ts'
-export { HopError, type HopErrorCode } from './hop-error.ts'
-export type { Discovery, Instance } from './port.ts'
+export { createListener, type Listener, type ListenerOptions, type ListeningApp } from './door.ts'
+export { type Balancer, type BalancerOptions, type BreakerView, createBalancer, originOf } from './hop.ts'
+export { ServiceCallError, type ServiceCallErrorCode } from './hop-error.ts'
+export type { Instance, Registry } from './port.ts'
 export { type ChangedRow, createReconcile, type NotTaken, type ReconcileOptions } from './reconcile.ts'
 export {
   createRestClient,
@@ -11,5 +11,5 @@ export {
   type RestRequest,
   type RestResponse,
 } from './rest-client.ts'
-export { createStaticDiscovery } from './static.ts'
-export type { HopRequest, HopResponse } from './upstream.ts'
+export { createStaticRegistry } from './static.ts'
+export type { UpstreamRequest, UpstreamResponse } from './upstream.ts'

@@ -13,7 +13,7 @@ export interface Instance {
  * Who is there. `pick` is synchronous over a cached view, because the proxy asks for its upstream synchronously; it
  * takes the instances in turn and answers undefined when there is none.
  */
-export interface Discovery {
+export interface Registry {
   register(instance: Instance): Promise<void>
   deregister(instance: Instance): Promise<void>
   pick(service: ServiceName): Instance | undefined

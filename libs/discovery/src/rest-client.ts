@@ -1,8 +1,8 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Clock, Timer } from '@belfry/service'
-import { type Hop, originOf } from './hop.ts'
-import { HopError, toHopError } from './hop-error.ts'
-import type { HopResponse } from './upstream.ts'
+import { type Balancer, originOf } from './hop.ts'
+import { ServiceCallError, toServiceCallError } from './hop-error.ts'
+import type { UpstreamResponse } from './upstream.ts'
 
 /** A call from service to service. */
 export interface RestRequest {
@@ -27,12 +27,12 @@ export interface RestResponse {
 }
 
 export interface RestClient {
-  /** Resolves with an answer of any status; rejects with a `HopError` when there is none. */
+  /** Resolves with an answer of any status; rejects with a `ServiceCallError` when there is none. */
   request(request: RestRequest): Promise<RestResponse>
 }
 
 export interface RestClientOptions {
-  hop: Hop
+  balancer: Balancer
   clock: Clock
   /** Makes the token of this service for calls of its own (security.md, identity). */
   signToken?: () => string
@@ -42,17 +42,17 @@ export interface RestClientOptions {
   maxResponseBytes?: number
 }
 
-function isJson(response: HopResponse): boolean {
+function isJson(response: UpstreamResponse): boolean {
   return /^application\/(?:[\w.+-]+\+)?json\b/.test(String(response.headers['content-type'] ?? ''))
 }
 
-async function readBody(response: HopResponse, maxBytes: number): Promise<unknown> {
+async function readBody(response: UpstreamResponse, maxBytes: number): Promise<unknown> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of response.body) {
     chunks.push(chunk)
     bytes += chunk.length
-    if (bytes > maxBytes) throw new HopError('too-large', `the answer is longer than ${maxBytes} bytes`)
+    if (bytes > maxBytes) throw new ServiceCallError('too-large', `the answer is longer than ${maxBytes} bytes`)
   }
   if (bytes === 0) return null
   const text = Buffer.concat(chunks, bytes).toString('utf8')
@@ -60,13 +60,19 @@ async function readBody(response: HopResponse, maxBytes: number): Promise<unknow
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new HopError('unreadable', 'the answer is not the JSON that it says it is', { cause })
+    throw new ServiceCallError('unreadable', 'the answer is not the JSON that it says it is', { cause })
   }
 }
 
-/** Calls between services over a `Hop`, with a deadline for the whole. */
+/** Calls between services over a `Balancer`, with a deadline for the whole. */
 export function createRestClient(options: RestClientOptions): RestClient {
-  const { hop, clock, signToken, deadlineMs: defaultDeadlineMs = 5_000, maxResponseBytes = 32 * 1024 * 1024 } = options
+  const {
+    balancer,
+    clock,
+    signToken,
+    deadlineMs: defaultDeadlineMs = 5_000,
+    maxResponseBytes = 32 * 1024 * 1024,
+  } = options
 
   const headersOf = ({ body, token = signToken?.(), headers }: RestRequest) => ({
     accept: 'application/json',
@@ -79,15 +85,15 @@ export function createRestClient(options: RestClientOptions): RestClient {
     request(request) {
       const { service, method, path, body, deadlineMs = defaultDeadlineMs } = request
       return new Promise((resolve, reject) => {
-        let response: HopResponse | undefined
+        let response: UpstreamResponse | undefined
         const onLate = () => {
-          reject(new HopError('timeout', `${service} did not answer within ${deadlineMs} ms`))
+          reject(new ServiceCallError('timeout', `${service} did not answer within ${deadlineMs} ms`))
           response?.body.destroy()
         }
         const deadline: Timer = clock.callAfter(deadlineMs, onLate)
         const fail = (error: unknown) => {
           deadline.cancel()
-          reject(toHopError(error))
+          reject(toServiceCallError(error))
         }
         const call = {
           origin: originOf(service),
@@ -96,7 +102,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
           headers: headersOf(request),
           headersTimeout: deadlineMs,
         }
-        hop.request({ ...call, body: body === undefined ? null : JSON.stringify(body) }, (error, answer) => {
+        balancer.request({ ...call, body: body === undefined ? null : JSON.stringify(body) }, (error, answer) => {
           if (error || !answer) return fail(error)
           response = answer
           readBody(answer, maxResponseBytes).then((parsed) => {

@@ -1,8 +1,8 @@
 import type { ServiceName } from '@belfry/contracts'
-import type { Discovery, Instance } from './port.ts'
+import type { Instance, Registry } from './port.ts'
 
 /** A table in memory: for one process that holds all services, and for tests. Who registers is there until it leaves. */
-export function createStaticDiscovery(): Discovery {
+export function createStaticRegistry(): Registry {
   const table = new Map<ServiceName, readonly Instance[]>()
   const turns = new Map<ServiceName, number>()
   const watchers = new Map<ServiceName, Set<(instances: readonly Instance[]) => void>>()

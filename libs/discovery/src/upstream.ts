@@ -3,15 +3,15 @@ import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '@belfry/service'
 import { type Dispatcher, Pool } from 'undici'
 import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs } from './breaker.ts'
-import { HopError, isInstanceFault, toHopError } from './hop-error.ts'
+import { isInstanceFault, ServiceCallError, toServiceCallError } from './hop-error.ts'
 import type { Instance } from './port.ts'
 import { createUserTimeouts, userOf } from './user-timeouts.ts'
 
 /** An answer whose body is still to come. An unused body is dumped, never destroyed. */
-export type HopResponse = Dispatcher.ResponseData
+export type UpstreamResponse = Dispatcher.ResponseData
 
 /** One call as undici and @fastify/reply-from describe it. */
-export interface HopRequest {
+export interface UpstreamRequest {
   /** `originOf(service)`: names the service, not an instance. */
   readonly origin: string
   readonly path: string
@@ -25,7 +25,7 @@ export interface HopRequest {
 /** One instance: its connections and its breaker. */
 export interface Upstream {
   readonly instance: Instance
-  readonly breaker: Breaker<HopRequest, HopResponse>
+  readonly breaker: Breaker<UpstreamRequest, UpstreamResponse>
   inFlight(): number
   /** Closes idle connections; calls on their way may end. */
   close(): void
@@ -36,16 +36,16 @@ const bodyIdleMs = 60_000
 
 /** What the action rejects with for a 5xx: the breaker counts it, and the caller still gets the answer. */
 interface FailedAnswer {
-  readonly answer: HopResponse
+  readonly answer: UpstreamResponse
 }
 
 /** The answer inside what a breaker rejected with; undefined when there was none. */
-export function answerOf(error: unknown): HopResponse | undefined {
+export function answerOf(error: unknown): UpstreamResponse | undefined {
   return (error as Partial<FailedAnswer> | null)?.answer
 }
 
 /** A service that works and says "not now": a full disk, a queue that is full. Its other answers must stay within reach. */
-function isOrderlyRefusal({ statusCode, headers }: HopResponse): boolean {
+function isOrderlyRefusal({ statusCode, headers }: UpstreamResponse): boolean {
   return statusCode === 503 && headers['retry-after'] !== undefined
 }
 
@@ -69,8 +69,8 @@ async function* lend(upload: Readable): AsyncGenerator<unknown> {
  * the request's body, so that a slow uploader is not held against the service. Every answer's body gets an error listener
  * at once: destroying it later (reply-from does it, when its client has gone) would end the process otherwise.
  */
-function send(pool: Pool, request: HopRequest, firstByteMs: number, clock: Clock, onSettled: () => void) {
-  return new Promise<HopResponse>((resolve, reject) => {
+function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: Clock, onSettled: () => void) {
+  return new Promise<UpstreamResponse>((resolve, reject) => {
     const abort = new EventEmitter()
     const upload = typeof request.body === 'object' ? request.body : null
     const body = upload ? lend(upload) : (request.body as string | undefined)
@@ -85,7 +85,7 @@ function send(pool: Pool, request: HopRequest, firstByteMs: number, clock: Clock
     }
     const onLate = () => {
       settle()
-      reject(new HopError('timeout', `no answer within ${firstByteMs} ms`))
+      reject(new ServiceCallError('timeout', `no answer within ${firstByteMs} ms`))
       abort.emit('abort')
     }
     const startTimer = () => {
@@ -101,7 +101,9 @@ function send(pool: Pool, request: HopRequest, firstByteMs: number, clock: Clock
       settle()
       if (error)
         reject(
-          uploader?.destroyed ? new HopError('aborted', 'the client went away', { cause: error }) : toHopError(error),
+          uploader?.destroyed
+            ? new ServiceCallError('aborted', 'the client went away', { cause: error })
+            : toServiceCallError(error),
         )
       else if (response.statusCode >= 500 && !isOrderlyRefusal(response))
         reject({ answer: response } satisfies FailedAnswer)
@@ -121,17 +123,17 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
   const settled = () => {
     inFlight -= 1
   }
-  const call = (request: HopRequest) => {
+  const call = (request: UpstreamRequest) => {
     inFlight += 1
     return send(pool, request, Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs), clock, settled)
   }
 
   const timeouts = createUserTimeouts(windowMs)
-  const judge = (error: unknown, { headers }: HopRequest): Verdict => {
+  const judge = (error: unknown, { headers }: UpstreamRequest): Verdict => {
     if (answerOf(error)) return 'failed'
-    const hopError = toHopError(error)
-    if (!isInstanceFault(hopError)) return 'working'
-    const user = hopError.code === 'timeout' ? userOf(headers) : null
+    const callError = toServiceCallError(error)
+    if (!isInstanceFault(callError)) return 'working'
+    const user = callError.code === 'timeout' ? userOf(headers) : null
     return user === null || timeouts.counts(user, clock.monotonic()) ? 'failed' : 'uncounted'
   }
   const breaker = createBreaker(call, { clock, config, judge })

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { HopError } from '../src/index.ts'
-import { breaker, deadPort, hopTo, listen } from './loopback.ts'
+import { ServiceCallError } from '../src/index.ts'
+import { balancerTo, breaker, deadPort, listen } from './loopback.ts'
 
 describe('a hop', () => {
   it('brings any answer back, with its body', async () => {
@@ -11,7 +11,7 @@ describe('a hop', () => {
       reply.writeHead(request.url === '/missing' ? 404 : 200)
       reply.end(`${request.method} ${request.url} ${request.headers['x-request-id']}`)
     })
-    const { call } = await hopTo([port])
+    const { call } = await balancerTo([port])
     expect(await call({ path: '/jobs?limit=1', headers: { 'x-request-id': 'r1' } })).toEqual({
       status: 200,
       body: 'GET /jobs?limit=1 r1',
@@ -19,8 +19,8 @@ describe('a hop', () => {
     expect(await call({ path: '/missing' })).toMatchObject({ status: 404 })
   })
 
-  it('says no-instance when discovery knows none, and when the name is no service', async () => {
-    const { codeOf } = await hopTo([])
+  it('says no-instance when registry knows none, and when the name is no service', async () => {
+    const { codeOf } = await balancerTo([])
     expect(await codeOf()).toBe('no-instance')
     expect(await codeOf({ origin: 'http://169.254.169.254' })).toBe('no-instance')
   })
@@ -33,7 +33,7 @@ describe('a hop', () => {
       })
       request.on('end', () => reply.end(String(bytes)))
     })
-    const { call } = await hopTo([port])
+    const { call } = await balancerTo([port])
     const chunk = Buffer.alloc(64 * 1024, 'x')
     const body = Readable.from(Array.from({ length: 160 }, () => chunk))
     expect(await call({ method: 'POST', body })).toEqual({ status: 200, body: String(160 * chunk.length) })
@@ -46,20 +46,20 @@ describe('a hop', () => {
         closed += 1
       })
     })
-    const { clock, codeOf, hop } = await hopTo([port])
+    const { clock, codeOf, balancer } = await balancerTo([port])
     const answer = codeOf()
     await clock.advance(2_999)
-    expect(hop.breakers()[0]?.inFlight).toBe(1)
+    expect(balancer.breakers()[0]?.inFlight).toBe(1)
     await clock.advance(1)
     expect(await answer).toBe('timeout')
     await expect.poll(() => closed).toBe(1)
-    expect(hop.breakers()[0]?.inFlight).toBe(0)
+    expect(balancer.breakers()[0]?.inFlight).toBe(0)
     expect(clock.pending()).toBe(0)
   })
 
   it('lets streams and waits take their time', async () => {
     const { server, port } = await listen(() => undefined)
-    const { clock, codeOf } = await hopTo([port])
+    const { clock, codeOf } = await balancerTo([port])
     const [answer, [, reply]] = await Promise.all([{ settled: codeOf({ headersTimeout: 0 }) }, once(server, 'request')])
     await clock.advance(60_000)
     reply.end('at last')
@@ -68,13 +68,13 @@ describe('a hop', () => {
 
   it('counts the time from the end of the upload, so that a slow client is not held against the service', async () => {
     const { server, port } = await listen((request) => request.resume())
-    const { clock, codeOf, hop } = await hopTo([port])
+    const { clock, codeOf, balancer } = await balancerTo([port])
     const body = new PassThrough()
     const answer = codeOf({ method: 'POST', body })
     body.write('slow')
     await once(server, 'request')
     await clock.advance(14_000)
-    expect(hop.breakers()[0]?.inFlight).toBe(1)
+    expect(balancer.breakers()[0]?.inFlight).toBe(1)
     body.end()
     await once(body, 'end')
     await clock.advance(3_000)
@@ -86,9 +86,9 @@ describe('a hop', () => {
       reply.writeHead(200, { 'content-length': '1000000' })
       reply.write('half')
     })
-    const { hop, codeOf } = await hopTo([port])
+    const { balancer, codeOf } = await balancerTo([port])
     const destroyed = new Promise<void>((resolve) => {
-      hop.request({ origin: 'http://job-service', path: '/', method: 'GET' }, (_error, response) => {
+      balancer.request({ origin: 'http://job-service', path: '/', method: 'GET' }, (_error, response) => {
         response?.body.once('close', resolve)
         response?.body.destroy()
       })
@@ -99,22 +99,22 @@ describe('a hop', () => {
 
   it('tells a request that cannot be sent from a service that is away', async () => {
     const { port } = await listen((_request, reply) => reply.end())
-    const { codeOf, hop } = await hopTo([port])
+    const { codeOf, balancer } = await balancerTo([port])
     expect(await codeOf({ headers: { upgrade: 'websocket' } })).toBe('malformed')
     expect(await codeOf({ method: 'POST', body: 'long', headers: { 'content-length': '3' } })).toBe('malformed')
-    expect(hop.breakers()[0]?.state).toBe('closed')
+    expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
   it('takes an answer that is no HTTP for a broken service', async () => {
     const { server, port } = await listen(() => undefined)
     server.on('connection', (socket) => socket.end('SSH-2.0-OpenSSH\r\n'))
-    const { codeOf } = await hopTo([port])
+    const { codeOf } = await balancerTo([port])
     expect(await codeOf({ method: 'POST' })).toBe('refused')
   })
 
   it('refuses more calls than may be on their way', async () => {
     const { server, port } = await listen(() => undefined)
-    const { codeOf } = await hopTo([port], { maxInFlight: 1 })
+    const { codeOf } = await balancerTo([port], { maxInFlight: 1 })
     const first = codeOf({ headersTimeout: 0 })
     const [, reply] = await once(server, 'request')
     expect(await codeOf()).toBe('busy')
@@ -124,12 +124,12 @@ describe('a hop', () => {
 
   it('lets go of an instance that leaves', async () => {
     const { port } = await listen((_request, reply) => reply.end())
-    const { codeOf, discovery, hop, registry } = await hopTo([port])
+    const { codeOf, registry, balancer, metricsRegistry } = await balancerTo([port])
     expect(await codeOf()).toBe(200)
-    expect(await registry.render()).toContain(`target="job-service-127.0.0.1-${port}"`)
-    await discovery.deregister(discovery.instances('job-service')[0]!)
-    expect(hop.breakers()).toEqual([])
-    expect(await registry.render()).not.toContain('target=')
+    expect(await metricsRegistry.render()).toContain(`target="job-service-127.0.0.1-${port}"`)
+    await registry.deregister(registry.instances('job-service')[0]!)
+    expect(balancer.breakers()).toEqual([])
+    expect(await metricsRegistry.render()).not.toContain('target=')
     expect(await codeOf()).toBe('no-instance')
   })
 })
@@ -137,7 +137,7 @@ describe('a hop', () => {
 describe('a retry', () => {
   it('takes another instance when one refuses, without the caller noticing', async () => {
     const { port } = await listen((_request, reply) => reply.end('here'))
-    const { call } = await hopTo([await deadPort(), port])
+    const { call } = await balancerTo([await deadPort(), port])
     expect(await call()).toEqual({ status: 200, body: 'here' })
   })
 
@@ -148,7 +148,7 @@ describe('a retry', () => {
       calls += 1
       socket.destroy()
     })
-    const { codeOf } = await hopTo([port], { breaker: { ...breaker, errorPercent: 100 } })
+    const { codeOf } = await balancerTo([port], { breaker: { ...breaker, errorPercent: 100 } })
     for (let i = 0; i < 40; i++) expect(await codeOf()).toBe('refused')
     expect(calls).toBe(40 + 1 + 4)
   })
@@ -160,7 +160,7 @@ describe('a retry', () => {
       calls += 1
       socket.once('data', () => socket.destroy())
     })
-    const { codeOf } = await hopTo([port])
+    const { codeOf } = await balancerTo([port])
     expect(await codeOf({ method: 'POST', body: '{}' })).toBe('refused')
     expect(await codeOf({ method: 'PUT', body: Readable.from(['{}']) })).toBe('refused')
     expect(calls).toBe(2)
@@ -174,26 +174,26 @@ describe('a breaker', () => {
       service.calls += 1
       reply.writeHead(service.status).end('answer')
     })
-    return { service, port, ...(await hopTo([port])) }
+    return { service, port, ...(await balancerTo([port])) }
   }
 
   it('opens after failures, lets one call try after the reset, and closes when that works', async () => {
-    const { service, hop, clock, codeOf } = await failingService()
+    const { service, balancer, clock, codeOf } = await failingService()
     for (let i = 0; i < 5; i++) expect(await codeOf()).toBe(500)
-    expect(hop.breakers()[0]?.state).toBe('open')
+    expect(balancer.breakers()[0]?.state).toBe('open')
     expect(await codeOf()).toBe('breaker-open')
     await clock.advance(9_999)
     expect(await codeOf()).toBe('breaker-open')
     expect(service.calls).toBe(5)
     await clock.advance(1)
-    expect(hop.breakers()[0]?.state).toBe('half-open')
+    expect(balancer.breakers()[0]?.state).toBe('half-open')
     expect(await codeOf()).toBe(500)
-    expect(hop.breakers()[0]?.state).toBe('open')
+    expect(balancer.breakers()[0]?.state).toBe('open')
     await clock.advance(10_000)
     service.status = 200
     const both = await Promise.all([codeOf(), codeOf()])
     expect(both).toEqual([200, 'breaker-open'])
-    expect(hop.breakers()[0]?.state).toBe('closed')
+    expect(balancer.breakers()[0]?.state).toBe('closed')
     expect(await codeOf()).toBe(200)
     expect(service.calls).toBe(8)
   })
@@ -203,42 +203,42 @@ describe('a breaker', () => {
     for (let i = 0; i < 5; i++) await codeOf()
     await clock.advance(2_500)
     const refused = await call()
-    expect(refused).toBeInstanceOf(HopError)
-    expect((refused as HopError).retryAfterS).toBe(8)
+    expect(refused).toBeInstanceOf(ServiceCallError)
+    expect((refused as ServiceCallError).retryAfterS).toBe(8)
   })
 
   it('does not mind answers that are the client’s fault', async () => {
-    const { service, hop, codeOf } = await failingService()
+    const { service, balancer, codeOf } = await failingService()
     service.status = 404
     for (let i = 0; i < 50; i++) expect(await codeOf()).toBe(404)
-    expect(hop.breakers()[0]?.state).toBe('closed')
+    expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
   it('does not mind a service that says when to come back: it works, and has other answers', async () => {
     const { port } = await listen((_request, reply) => reply.writeHead(503, { 'retry-after': '1' }).end())
-    const { codeOf, hop } = await hopTo([port])
+    const { codeOf, balancer } = await balancerTo([port])
     for (let i = 0; i < 20; i++) expect(await codeOf()).toBe(503)
-    expect(hop.breakers()[0]?.state).toBe('closed')
+    expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
   it('forgets failures of long ago', async () => {
-    const { service, hop, clock, codeOf } = await failingService()
+    const { service, balancer, clock, codeOf } = await failingService()
     for (let i = 0; i < 4; i++) await codeOf()
     await clock.advance(21_000)
     service.status = 200
     for (let i = 0; i < 4; i++) await codeOf()
     service.status = 500
     for (let i = 0; i < 4; i++) await codeOf()
-    expect(hop.breakers()[0]?.state).toBe('closed')
+    expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
   it('counts refused connections and timeouts', async () => {
-    const refused = await hopTo([await deadPort()])
+    const refused = await balancerTo([await deadPort()])
     for (let i = 0; i < 5; i++) await refused.codeOf({ method: 'POST' })
     expect(await refused.codeOf()).toBe('breaker-open')
 
     const { server, port } = await listen(() => undefined)
-    const silent = await hopTo([port])
+    const silent = await balancerTo([port])
     for (let i = 0; i < 5; i++) {
       const answer = silent.codeOf()
       await once(server, 'request')
@@ -253,7 +253,7 @@ describe('a breaker', () => {
     const { server, port } = await listen((request, reply) => {
       if (request.url !== '/jobs') reply.end('soon')
     })
-    const hopped = await hopTo([port])
+    const hopped = await balancerTo([port])
     /** One call of a user for each path, at the same time; answers their codes, those of lists after the time-out. */
     const callsOf = async (subject: string | null, paths: readonly string[]) => {
       const claims = Buffer.from(JSON.stringify({ sub: subject })).toString('base64url')
@@ -263,7 +263,7 @@ describe('a breaker', () => {
       if (paths.includes('/jobs')) await hopped.clock.advance(3_000)
       return answers
     }
-    const state = () => hopped.hop.breakers()[0]?.state
+    const state = () => hopped.balancer.breakers()[0]?.state
     return { ...hopped, callsOf, state }
   }
   const lists = (count: number) => Array.from({ length: count }, () => '/jobs')
@@ -312,7 +312,7 @@ describe('a breaker', () => {
 
   it('does not count clients that go away while they upload', async () => {
     const upstream = await listen((request) => request.resume())
-    const { hop, call } = await hopTo([upstream.port])
+    const { balancer, call } = await balancerTo([upstream.port])
     for (let i = 0; i < 6; i++) {
       const door = await listen(() => undefined)
       const requested = once(door.server, 'request')
@@ -324,12 +324,12 @@ describe('a breaker', () => {
       client.destroy()
       expect(await answer).toMatchObject({ code: 'aborted' })
     }
-    expect(hop.breakers()[0]?.state).toBe('closed')
+    expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
   it('does not count bodies of which a service has seen enough, and lets their senders come to the answer', async () => {
     const { port } = await listen((_request, reply) => reply.writeHead(413).end('enough'))
-    const { hop, call } = await hopTo([port])
+    const { balancer, call } = await balancerTo([port])
     const chunk = Buffer.alloc(64 * 1024, 'x')
     for (let i = 0; i < 6; i++) {
       const body = Readable.from(Array.from({ length: 160 }, () => chunk))
@@ -337,24 +337,24 @@ describe('a breaker', () => {
       expect(await call({ method: 'POST', body })).toEqual({ status: 413, body: 'enough' })
       await sent
     }
-    expect(hop.breakers()[0]?.state).toBe('closed')
+    expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
   it('guards each instance alone', async () => {
     const good = await listen((_request, reply) => reply.end('good'))
     const bad = await listen((_request, reply) => reply.writeHead(500).end())
-    const { hop, codeOf } = await hopTo([good.port, bad.port])
+    const { balancer, codeOf } = await balancerTo([good.port, bad.port])
     for (let i = 0; i < 10; i++) await codeOf()
-    expect(hop.breakers().map((one) => one.state)).toEqual(['closed', 'open'])
+    expect(balancer.breakers().map((one) => one.state)).toEqual(['closed', 'open'])
     for (let i = 0; i < 10; i++) expect(await codeOf()).toBe(200)
   })
 
   it('shows in the metrics', async () => {
-    const { registry, port, codeOf } = await failingService()
+    const { metricsRegistry, port, codeOf } = await failingService()
     for (let i = 0; i < 5; i++) await codeOf()
     const series = (state: string) =>
       `belfry_circuit_breaker_state{service="gateway",caller="gateway",target="job-service-127.0.0.1-${port}",state="${state}"}`
-    const text = await registry.render()
+    const text = await metricsRegistry.render()
     expect(text).toContain(`${series('open')} 1`)
     expect(text).toContain(`${series('closed')} 0`)
   })

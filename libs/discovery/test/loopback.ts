@@ -3,7 +3,13 @@ import type { AddressInfo } from 'node:net'
 import type { ServiceName } from '@belfry/contracts'
 import { createManualClock, createMetrics } from '@belfry/service'
 import { onTestFinished } from 'vitest'
-import { createHop, createStaticDiscovery, type HopError, type HopOptions, type HopRequest } from '../src/index.ts'
+import {
+  type BalancerOptions,
+  createBalancer,
+  createStaticRegistry,
+  type ServiceCallError,
+  type UpstreamRequest,
+} from '../src/index.ts'
 
 /** A server on loopback that is closed, with its connections, when the test ends. */
 export async function listen(handler: RequestListener): Promise<{ server: Server; port: number }> {
@@ -26,29 +32,32 @@ export async function deadPort(): Promise<number> {
 export const breaker = { timeoutMs: 3_000, errorPercent: 50, resetMs: 10_000 }
 
 /** A hop with a manual clock to instances of job-service on these ports. */
-export async function hopTo(ports: readonly number[], options: Partial<HopOptions> = {}) {
+export async function balancerTo(ports: readonly number[], options: Partial<BalancerOptions> = {}) {
   const clock = createManualClock()
-  const registry = createMetrics()
-  const discovery = createStaticDiscovery()
+  const metricsRegistry = createMetrics()
+  const registry = createStaticRegistry()
   const service: ServiceName = 'job-service'
   for (const port of ports) {
-    await discovery.register({ service, id: `${service}-127.0.0.1-${port}`, host: '127.0.0.1', port })
+    await registry.register({ service, id: `${service}-127.0.0.1-${port}`, host: '127.0.0.1', port })
   }
-  const metrics = registry.forService('gateway')
-  const hop = createHop({ discovery, clock, metrics, breaker, caller: 'gateway', ...options })
-  onTestFinished(() => hop.close())
+  const metrics = metricsRegistry.forService('gateway')
+  const balancer = createBalancer({ registry, clock, metrics, breaker, caller: 'gateway', ...options })
+  onTestFinished(() => balancer.close())
 
   /** The status and body of an answer, or the code of what went wrong. */
-  const call = (request: Partial<HopRequest> = {}) =>
-    new Promise<{ status: number; body: string } | HopError>((resolve) => {
-      hop.request({ origin: 'http://job-service', path: '/jobs', method: 'GET', ...request }, (error, response) => {
-        if (error) resolve(error as HopError)
-        else if (response) void response.body.text().then((body) => resolve({ status: response.statusCode, body }))
-      })
+  const call = (request: Partial<UpstreamRequest> = {}) =>
+    new Promise<{ status: number; body: string } | ServiceCallError>((resolve) => {
+      balancer.request(
+        { origin: 'http://job-service', path: '/jobs', method: 'GET', ...request },
+        (error, response) => {
+          if (error) resolve(error as ServiceCallError)
+          else if (response) void response.body.text().then((body) => resolve({ status: response.statusCode, body }))
+        },
+      )
     })
-  const codeOf = async (request: Partial<HopRequest> = {}) => {
+  const codeOf = async (request: Partial<UpstreamRequest> = {}) => {
     const outcome = await call(request)
     return 'code' in outcome ? outcome.code : outcome.status
   }
-  return { clock, registry, discovery, hop, call, codeOf }
+  return { clock, metricsRegistry, registry, balancer, call, codeOf }
 }

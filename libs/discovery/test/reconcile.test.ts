@@ -3,7 +3,7 @@ import { type JobVersionsPage, jobVersionsPage } from '@belfry/contracts'
 import { createHealth, createLog } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
 import { createReconcile, createRestClient, type NotTaken, type ReconcileOptions } from '../src/index.ts'
-import { hopTo, listen } from './loopback.ts'
+import { balancerTo, listen } from './loopback.ts'
 
 type Row = JobVersionsPage['data'][number]
 interface Kept {
@@ -68,7 +68,7 @@ function createOther() {
 async function openRounds(options: Partial<ReconcileOptions<Row, Kept>> = {}, maxResponseBytes = 10_000) {
   const other = createOther()
   const { port } = await listen(other.onRequest)
-  const { hop, clock, registry } = await hopTo([port])
+  const { balancer, clock, metricsRegistry } = await balancerTo([port])
   await clock.advance(1_000_000)
   const lines: string[] = []
   const log = createLog({ level: 'error', destination: { write: (line: string) => void lines.push(line) } })
@@ -78,7 +78,7 @@ async function openRounds(options: Partial<ReconcileOptions<Row, Kept>> = {}, ma
   const create = () =>
     createReconcile<Row, Kept>({
       name: 'jobs',
-      rest: createRestClient({ hop, clock, maxResponseBytes }),
+      rest: createRestClient({ balancer, clock, maxResponseBytes }),
       service: 'job-service',
       path: '/internal/jobs',
       page: jobVersionsPage,
@@ -97,7 +97,7 @@ async function openRounds(options: Partial<ReconcileOptions<Row, Kept>> = {}, ma
       },
       clock,
       log,
-      metrics: registry.forService('scheduler-service'),
+      metrics: metricsRegistry.forService('scheduler-service'),
       health,
       rows: 100,
       skippedLimit: 10,
@@ -108,7 +108,7 @@ async function openRounds(options: Partial<ReconcileOptions<Row, Kept>> = {}, ma
       ...options,
     })
   const checks = async () => (await health.report(true)).checks.map(({ ok }) => ok)
-  return { other, clock, registry, lines, taken, create, checks, cursor: () => storedCursor }
+  return { other, clock, metricsRegistry, lines, taken, create, checks, cursor: () => storedCursor }
 }
 
 const names = (count: number) => Array.from({ length: count }, (_, n) => `job-${n + 1}`)
@@ -127,14 +127,14 @@ describe('reconciling', () => {
   })
 
   it('goes on past records that do not fit, that cannot be read, and that make an answer no JSON', async () => {
-    const { other, taken, create, registry } = await openRounds()
+    const { other, taken, create, metricsRegistry } = await openRounds()
     for (const [n, id] of names(8).entries()) other.put(id, n)
     other.records.set('job-2', { jobId: 'job-2', version: 'one', text: '' })
     other.records.set('job-4', 'no JSON')
     other.unreadable.add('job-6')
     await create()()
     expect([...taken.keys()].sort()).toEqual(['job-1', 'job-3', 'job-5', 'job-7', 'job-8'])
-    expect(await registry.render()).toContain('belfry_reconcile_skipped{service="scheduler-service"} 3')
+    expect(await metricsRegistry.render()).toContain('belfry_reconcile_skipped{service="scheduler-service"} 3')
   })
 
   it('takes records one by one when they cannot be taken together', async () => {
@@ -211,7 +211,7 @@ describe('reconciling', () => {
   })
 
   it('shows that no round has been complete for a while', async () => {
-    const { other, clock, create, checks, registry } = await openRounds()
+    const { other, clock, create, checks, metricsRegistry } = await openRounds()
     const round = create()
     other.state.answers = false
     await expect(round()).rejects.toThrow('503')
@@ -219,7 +219,7 @@ describe('reconciling', () => {
     await clock.advance(121_000)
     await expect(round()).rejects.toThrow('503')
     expect(await checks()).toEqual([false])
-    expect(await registry.render()).toContain('belfry_reconcile_age_seconds{service="scheduler-service"} 121')
+    expect(await metricsRegistry.render()).toContain('belfry_reconcile_age_seconds{service="scheduler-service"} 121')
     other.state.answers = true
     await round()
     expect(await checks()).toEqual([true])

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { createRestClient, type RestClientOptions } from '../src/index.ts'
-import { hopTo, listen } from './loopback.ts'
+import { balancerTo, listen } from './loopback.ts'
 
 async function clientTo(handler: Parameters<typeof listen>[0], options: Partial<RestClientOptions> = {}) {
   const { server, port } = await listen(handler)
-  const { hop, clock } = await hopTo([port])
-  return { server, clock, rest: createRestClient({ hop, clock, signToken: () => 'of-the-service', ...options }) }
+  const { balancer, clock } = await balancerTo([port])
+  return { server, clock, rest: createRestClient({ balancer, clock, signToken: () => 'of-the-service', ...options }) }
 }
 
 describe('the REST client', () => {
@@ -57,7 +57,7 @@ describe('the REST client', () => {
       body: 'later',
     })
     const away = rest.request({ service: 'auth-service', method: 'GET', path: '/' })
-    await expect(away).rejects.toMatchObject({ name: 'HopError', code: 'no-instance' })
+    await expect(away).rejects.toMatchObject({ name: 'ServiceCallError', code: 'no-instance' })
   })
 
   it('keeps its deadline although the answer has begun', async () => {

@@ -1,4 +1,4 @@
-import { createStaticDiscovery } from '../src/index.ts'
+import { createStaticRegistry } from '../src/index.ts'
 import { discoveryContract } from './discovery.contract.ts'
 
-discoveryContract('a static table', async () => createStaticDiscovery())
+discoveryContract('a static table', async () => createStaticRegistry())

@@ -1,4 +1,4 @@
-import { type Fault, type Refusal, refusal } from '@belfry/contracts'
+import { type Refusal, refusal, type ValidationIssue } from '@belfry/contracts'
 import type { Logger } from '@belfry/service'
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
@@ -8,9 +8,9 @@ import { refusalOfError, sendRefusal } from './problem.ts'
 
 /** One part of a request does not fit its schema. `validationContext` is set by Fastify: which part it was. */
 class MisfitPart extends Error {
-  readonly faults: readonly Fault[]
+  readonly faults: readonly ValidationIssue[]
   validationContext?: string
-  constructor(faults: readonly Fault[]) {
+  constructor(faults: readonly ValidationIssue[]) {
     super('the request does not fit its schema')
     this.name = 'MisfitPart'
     this.faults = faults
@@ -28,7 +28,7 @@ export const checkCompiler: FastifySchemaCompiler<z.core.$ZodType> = ({ schema, 
 }
 
 /** Fastify stops at the first part with a fault; the answer names the faults of all. */
-function allFaults(error: MisfitPart, request: FastifyRequest): Fault[] {
+function allFaults(error: MisfitPart, request: FastifyRequest): ValidationIssue[] {
   const at = requestParts.indexOf(error.validationContext as RequestPart)
   const schemas = (request.routeOptions.schema ?? {}) as Partial<Record<RequestPart, z.core.$ZodType>>
   const given = { params: request.params, body: request.body, querystring: request.query }
@@ -53,7 +53,7 @@ const surprise = refusal('internal', 'Something went wrong on our side. Name the
 export function createErrorHandler(log: Logger) {
   return (err: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const refused = refusalOf(err, request)
-    const isOurs = refused === undefined || refused.refused === 'storage-full'
+    const isOurs = refused === undefined || refused.code === 'storage-full'
     if (isOurs) {
       const { method, url } = request.routeOptions
       log.error(

@@ -1,4 +1,4 @@
-import { type Fault, type FieldHint, fieldHints } from '@belfry/contracts'
+import { type FieldHint, fieldHints, type ValidationIssue } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { z } from 'zod'
 import { codeOf, describe, isMissing } from './fault-words.ts'
@@ -115,13 +115,13 @@ function pointerIn(part: RequestPart, path: Path): string {
   return `${part === 'querystring' ? '?' : ':'}${shownName(String(path[0] ?? ''))}`
 }
 
-function faultOf(part: RequestPart, { path, code, detail, suggestion }: Found): Fault {
+function faultOf(part: RequestPart, { path, code, detail, suggestion }: Found): ValidationIssue {
   const pointer = pointerIn(part, path)
   return suggestion === undefined ? { pointer, code, detail } : { pointer, code, detail, suggestion }
 }
 
 /** Texts of an address may hold U+0000 (`%00`), which no schema is asked about. */
-function addressFaults(part: RequestPart, data: unknown): Fault[] {
+function addressFaults(part: RequestPart, data: unknown): ValidationIssue[] {
   if (part === 'body' || typeof data !== 'object' || data === null) return []
   return Object.entries(data).flatMap(([name, value]) => {
     const wrong = textFault(name) ?? textFault(String(value))
@@ -135,7 +135,7 @@ function knownOf(schema: z.core.$ZodType | undefined): Known {
 }
 
 /** What the check of one part gives: the value as the schema makes it, or every fault. */
-export type Checked = { readonly value: unknown } | { readonly faults: readonly Fault[] }
+export type Checked = { readonly value: unknown } | { readonly faults: readonly ValidationIssue[] }
 
 /** Checks one part of a request against its schema. An empty body counts as undefined. */
 export function checkPart(part: RequestPart, schema: z.core.$ZodType, data: unknown): Checked {

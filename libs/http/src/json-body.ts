@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Fault } from '@belfry/contracts'
+import type { ValidationIssue } from '@belfry/contracts'
 import { describeJsonFault } from './json-fault.ts'
 import { pointerOf } from './pointer.ts'
 
@@ -10,8 +10,8 @@ const mostFaults = 50
 
 /** A body that is no JSON, or JSON that we do not take. Leaves as 400 with its faults. */
 export class MalformedBody extends Error {
-  readonly faults: readonly Fault[]
-  constructor(faults: readonly Fault[]) {
+  readonly faults: readonly ValidationIssue[]
+  constructor(faults: readonly ValidationIssue[]) {
     super('the body is malformed')
     this.name = 'MalformedBody'
     this.faults = faults
@@ -26,7 +26,7 @@ export function textFault(text: string): string | undefined {
   return text.isWellFormed() ? undefined : 'must not contain half of a surrogate pair'
 }
 
-function keyFault(key: string, value: unknown): Omit<Fault, 'pointer'> | undefined {
+function keyFault(key: string, value: unknown): Omit<ValidationIssue, 'pointer'> | undefined {
   const poisons =
     key === '__proto__' ||
     (key === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype'))
@@ -35,7 +35,7 @@ function keyFault(key: string, value: unknown): Omit<Fault, 'pointer'> | undefin
   return wrong === undefined ? undefined : { code: 'bad-character', detail: `the name ${wrong}` }
 }
 
-function inspectValue(value: unknown, path: Path, faults: Fault[]): void {
+function inspectValue(value: unknown, path: Path, faults: ValidationIssue[]): void {
   if (faults.length >= mostFaults) return
   if (typeof value === 'string') {
     const wrong = textFault(value)
@@ -49,7 +49,7 @@ function inspectValue(value: unknown, path: Path, faults: Fault[]): void {
   }
 }
 
-function inspectMembers(value: object, path: Path, faults: Fault[]): void {
+function inspectMembers(value: object, path: Path, faults: ValidationIssue[]): void {
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
       path.push(i)
@@ -68,8 +68,8 @@ function inspectMembers(value: object, path: Path, faults: Fault[]): void {
 }
 
 /** What must not come in, whatever the schema says: U+0000, half characters, prototypes, infinite numbers, deep nests. */
-function inspectJson(value: unknown): Fault[] {
-  const faults: Fault[] = []
+function inspectJson(value: unknown): ValidationIssue[] {
+  const faults: ValidationIssue[] = []
   inspectValue(value, [], faults)
   return faults
 }
@@ -90,7 +90,7 @@ function isTame(value: unknown, levels: number): boolean {
   return true
 }
 
-function faultsOf(text: string, value: unknown): Fault[] {
+function faultsOf(text: string, value: unknown): ValidationIssue[] {
   return !mayHoldFaults(text) && isTame(value, deepest) ? [] : inspectJson(value)
 }
 

@@ -15,13 +15,13 @@ declare module 'fastify' {
 
 /** The body of RFC 9457 for a refusal. `type` resolves on the gateway. */
 export function problemOf(refused: Refusal, requestId: string): Problem {
-  const { status, title, retryable } = problems[refused.refused]
+  const { status, title, retryable } = problems[refused.code]
   return {
-    type: `/problems/${refused.refused}`,
+    type: `/problems/${refused.code}`,
     title,
     status,
     detail: refused.detail,
-    code: refused.refused,
+    code: refused.code,
     requestId,
     retryable,
     ...(refused.errors ? { errors: [...refused.errors] } : {}),
@@ -34,7 +34,7 @@ const usualRetryAfterS = 1
 
 /** Answers a refusal: status, `Retry-After` where another try may help, and the problem. */
 export function sendRefusal(reply: FastifyReply, refused: Refusal): FastifyReply {
-  const { status } = problems[refused.refused]
+  const { status } = problems[refused.code]
   const waits = status === 429 || status === 503
   const retryAfterS = refused.retryAfterS ?? (waits ? usualRetryAfterS : undefined)
   if (retryAfterS !== undefined) reply.header('retry-after', Math.max(1, Math.ceil(retryAfterS)))
@@ -56,7 +56,7 @@ const adapterErrors: Record<string, Record<string, Refusal>> = {
     'bus-closed': refusal('unavailable', 'The service is stopping.'),
     'bus-unavailable': refusal('unavailable', 'The message bus cannot be reached.'),
   },
-  HopError: {
+  ServiceCallError: {
     'no-instance': refusal('unavailable', 'No instance of the service that answers this is there.'),
     busy: refusal('unavailable', 'Too many calls wait for the service that answers this.'),
     'breaker-open': refusal('unavailable', 'The service that answers this fails too often just now.'),

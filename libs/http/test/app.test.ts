@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { createJobBody, jobView, type Problem, pageOf, pageQuery, refusal } from '@belfry/contracts'
+import { createJobBody, isRefusal, jobView, type Problem, pageOf, pageQuery, refusal } from '@belfry/contracts'
 import type { LightMyRequestResponse } from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -161,13 +161,13 @@ describe('an app', () => {
   })
 
   it('measures requests by route, not by address', async () => {
-    const { app, registry } = open()
+    const { app, metricsRegistry } = open()
     app.get('/jobs/:id', anybody, () => ({}))
     await app.inject('/jobs/job-1')
     await app.inject('/jobs/job-2')
     await app.inject('/nothing-1')
     await app.inject({ method: 'PURGE' as 'GET', url: '/nothing-2' })
-    const text = await registry.render()
+    const text = await metricsRegistry.render()
     expect(text).toMatch(
       /request_duration_seconds_count\{service="test",route="\/jobs\/:id",method="GET",status_class="2xx"\} 2/,
     )
@@ -222,7 +222,7 @@ describe('a list', () => {
     app.get('/rows', { schema, config: { access: 'public' } }, async (request, reply) => {
       const { limit, cursor } = request.query
       const after = cursor === undefined ? ([-1, ''] as const) : decodeCursor(cursor, cursorParts)
-      if ('refused' in after) return reply.refuse(after)
+      if (isRefusal(after)) return reply.refuse(after)
       const found = rows.filter((row) => row.at > after[0]).slice(0, limit + 1)
       return sendPage(
         reply,

@@ -19,7 +19,7 @@ describe('a rate limit', () => {
     ])
     const refused = limiter.take('a')
     expect(refused).toEqual({ waitMs: 20_000, left: '"user";r=0;t=60' })
-    expect(limiter.refusalOf(refused)).toMatchObject({ refused: 'too-many-requests', retryAfterS: 20 })
+    expect(limiter.refusalOf(refused)).toMatchObject({ code: 'too-many-requests', retryAfterS: 20 })
     await clock.advance(19_999)
     expect(limiter.take('a').waitMs).toBe(1)
     await clock.advance(1)

@@ -39,20 +39,20 @@ function makeDeps() {
   const lines: string[] = []
   const log = createLog({ service: 'test', destination: { write: (line: string) => void lines.push(line) } })
   const health = createHealth({ clock, log })
-  const registry = createMetrics()
+  const metricsRegistry = createMetrics()
   const deps: ServiceDeps & { clock: ManualClock } = {
     clock,
     log,
     health,
-    metrics: registry.forService('test'),
+    metrics: metricsRegistry.forService('test'),
     ids: createSeededIds(1),
   }
-  return { deps, clock, lines, registry }
+  return { deps, clock, lines, metricsRegistry }
 }
 
 /** An app with the keys, clock and log that a test turns by hand. */
 export function makeWorld(options: Partial<HttpAppOptions> = {}) {
-  const { deps, clock, lines, registry } = makeDeps()
+  const { deps, clock, lines, metricsRegistry } = makeDeps()
   const key = makeKey('k1')
   const published = { keys: [key.jwk] as readonly Jwk[], fails: false, fetches: 0 }
   const tokens = createTokenVerifier({
@@ -68,5 +68,5 @@ export function makeWorld(options: Partial<HttpAppOptions> = {}) {
   const tokenFor = (...held: Role[]) =>
     signToken({ alg: 'EdDSA', typ: 'JWT', kid: key.kid }, claimsOf(clock, held), key.privateKey)
   const bearer = (...held: Role[]) => ({ authorization: `Bearer ${tokenFor(...held)}` })
-  return { app, deps, clock, lines, registry, key, published, tokens, serviceTokens, tokenFor, bearer, roles }
+  return { app, deps, clock, lines, metricsRegistry, key, published, tokens, serviceTokens, tokenFor, bearer, roles }
 }

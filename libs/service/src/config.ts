@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { nearestName } from './nearest-name.ts'
 
 /** One thing that is wrong with the environment. */
-export interface ConfigFault {
+export interface ConfigIssue {
   /** The variable: `BELFRY_PORT`. */
   readonly key: string
   readonly detail: string
@@ -10,11 +10,11 @@ export interface ConfigFault {
 
 /** The environment cannot be used. Its message lists every fault, one a line, and is fit to be printed as it is. */
 export class ConfigError extends Error {
-  readonly faults: readonly ConfigFault[]
-  constructor(faults: readonly ConfigFault[]) {
+  readonly issues: readonly ConfigIssue[]
+  constructor(faults: readonly ConfigIssue[]) {
     super(['The configuration cannot be used:', ...faults.map((one) => `  ${one.key} ${one.detail}`)].join('\n'))
     this.name = 'ConfigError'
-    this.faults = faults
+    this.issues = faults
   }
 }
 
@@ -30,7 +30,7 @@ function matches(key: string, known: string): boolean {
   return known.endsWith('*') ? key.startsWith(known.slice(0, -1)) : key === known
 }
 
-function unknownKeys(env: NodeJS.ProcessEnv, keys: readonly string[], known: readonly string[]): ConfigFault[] {
+function unknownKeys(env: NodeJS.ProcessEnv, keys: readonly string[], known: readonly string[]): ConfigIssue[] {
   return Object.keys(env)
     .filter((key) => key.startsWith('BELFRY_') && !keys.includes(key) && !known.some((one) => matches(key, one)))
     .map((key) => {

@@ -29,7 +29,7 @@ const secretPaths = [
 ]
 
 /** What our adapters throw when the world is in the way: a full disk, a bus that is closed, a service that is gone. */
-const adapterErrors = new Set(['StorageError', 'BusError', 'HopError'])
+const adapterErrors = new Set(['StorageError', 'BusError', 'ServiceCallError'])
 
 /** An error of the world is told by its code and message: a stack of ours says nothing about a full disk. */
 function showError(error: Error) {

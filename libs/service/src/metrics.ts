@@ -34,7 +34,7 @@ export interface Metrics {
   histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): Histogram
 }
 
-/** All metrics of the process: one registry, one `/metrics`. */
+/** All metrics of the process: one metricsRegistry, one `/metrics`. */
 export interface MetricsRegistry {
   forService(service: string): Metrics
   /** The text that Prometheus reads. */
@@ -59,17 +59,20 @@ const defaultMetrics = [
   'gc',
 ]
 
-function addDefaultMetrics(registry: prom.Registry): void {
+function addDefaultMetrics(metricsRegistry: prom.Registry): void {
   const require = createRequire(import.meta.url)
   for (const name of defaultMetrics) {
-    const collect = require(`prom-client/lib/metrics/${name}.js`) as (registry: prom.Registry, config: object) => void
-    collect(registry, {})
+    const collect = require(`prom-client/lib/metrics/${name}.js`) as (
+      metricsRegistry: prom.Registry,
+      config: object,
+    ) => void
+    collect(metricsRegistry, {})
   }
   let last = performance.eventLoopUtilization()
   new prom.Gauge({
     name: 'nodejs_eventloop_utilization',
     help: 'Share of the time since the last scrape in which the event loop was busy',
-    registers: [registry],
+    registers: [metricsRegistry],
     collect() {
       const now = performance.eventLoopUtilization()
       this.set(performance.eventLoopUtilization(now, last).utilization)
@@ -82,11 +85,11 @@ type PromMetric = prom.Counter | prom.Gauge | prom.Histogram
 
 /** `defaults`: with Node's own metrics. `version`: shown as `belfry_build_info`. */
 export function createMetrics(options: { defaults?: boolean; version?: string } = {}): MetricsRegistry {
-  const registry = new prom.Registry()
+  const metricsRegistry = new prom.Registry()
   const known = new Map<string, { metric: PromMetric; shape: string; collects: (() => void)[] }>()
-  if (options.defaults) addDefaultMetrics(registry)
+  if (options.defaults) addDefaultMetrics(metricsRegistry)
   if (options.version !== undefined) {
-    const info = { name: 'belfry_build_info', help: 'Always 1; the version is a label', registers: [registry] }
+    const info = { name: 'belfry_build_info', help: 'Always 1; the version is a label', registers: [metricsRegistry] }
     new prom.Gauge({ ...info, labelNames: ['version'] }).set({ version: options.version }, 1)
   }
 
@@ -104,7 +107,7 @@ export function createMetrics(options: { defaults?: boolean; version?: string } 
     const collect = () => {
       for (const one of collects) one()
     }
-    const metric = make({ name, labelNames: ['service', ...labels], registers: [registry], collect })
+    const metric = make({ name, labelNames: ['service', ...labels], registers: [metricsRegistry], collect })
     const added = { metric, shape, collects }
     known.set(name, added)
     return added
@@ -142,7 +145,7 @@ export function createMetrics(options: { defaults?: boolean; version?: string } 
     },
   })
 
-  return { forService, render: () => registry.metrics(), contentType: registry.contentType }
+  return { forService, render: () => metricsRegistry.metrics(), contentType: metricsRegistry.contentType }
 }
 
 /** Seconds, from half a millisecond: what a request or a start takes. */

@@ -31,7 +31,7 @@ describe('the configuration', () => {
 
   it('names every fault at once, unknown keys with the nearest known one', () => {
     const error = faultsOf({ BELFRY_PORT: 'eighty', BELFRY_EXECUTER_LEASE_MS: '1', BELFRY_ALLOW_PRIVATE: 'perhaps' })
-    expect(error.faults.map((fault) => fault.key).toSorted()).toEqual([
+    expect(error.issues.map((fault) => fault.key).toSorted()).toEqual([
       'BELFRY_ALLOW_PRIVATE',
       'BELFRY_EXECUTER_LEASE_MS',
       'BELFRY_PORT',
@@ -54,7 +54,7 @@ describe('the configuration', () => {
     const env = { BELFRY_SERVICE_KEY: key, BELFRY_TEST_X: '1', BELFRY_PEERS_KAFKA: 'x', BELFRY_REQUIRE_PEERS: '1' }
     expect(readConfig(schema, env).port).toBe(8080)
     expect(readConfig(schema, { ...env, BELFRY_MODE: 'standalone' }, { known: ['BELFRY_MODE'] }).port).toBe(8080)
-    expect(faultsOf({ ...env, BELFRY_MODE: 'standalone' }).faults).toHaveLength(1)
+    expect(faultsOf({ ...env, BELFRY_MODE: 'standalone' }).issues).toHaveLength(1)
   })
 
   it('says what is wrong between two keys, also when one of them has its default', () => {

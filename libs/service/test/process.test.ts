@@ -222,21 +222,21 @@ describe('health', () => {
 
 describe('metrics', () => {
   it('show one series per service under one name', async () => {
-    const registry = createMetrics({ version: '1.2.3' })
-    registry
+    const metricsRegistry = createMetrics({ version: '1.2.3' })
+    metricsRegistry
       .forService('job-service')
       .counter('belfry_retries_total', 'Retries', ['job_type'])
       .inc({ job_type: 'DUMMY' }, 2)
-    registry
+    metricsRegistry
       .forService('executor-service')
       .counter('belfry_retries_total', 'Retries', ['job_type'])
       .labels({ job_type: 'X' })
       .inc()
-    registry
+    metricsRegistry
       .forService('executor-service')
       .gauge('belfry_executor_slots', 'Slots', ['state'], (gauge) => gauge.set({ state: 'free' }, 7))
-    registry.forService('gateway').histogram('belfry_start_lateness_seconds', 'Lateness').observe({}, 0.003)
-    const text = await registry.render()
+    metricsRegistry.forService('gateway').histogram('belfry_start_lateness_seconds', 'Lateness').observe({}, 0.003)
+    const text = await metricsRegistry.render()
     expect(text).toContain('belfry_retries_total{service="job-service",job_type="DUMMY"} 2')
     expect(text).toContain('belfry_retries_total{service="executor-service",job_type="X"} 1')
     expect(text).toContain('belfry_executor_slots{service="executor-service",state="free"} 7')
@@ -245,13 +245,13 @@ describe('metrics', () => {
   })
 
   it('forget a series whose subject is gone', async () => {
-    const registry = createMetrics()
-    const gauge = registry.forService('gateway').gauge('belfry_up', 'Up', ['target'])
+    const metricsRegistry = createMetrics()
+    const gauge = metricsRegistry.forService('gateway').gauge('belfry_up', 'Up', ['target'])
     gauge.set({ target: 'a' }, 1)
     gauge.set({ target: 'b' }, 1)
     gauge.remove({ target: 'a' })
-    expect(await registry.render()).not.toContain('target="a"')
-    expect(await registry.render()).toContain('target="b"')
+    expect(await metricsRegistry.render()).not.toContain('target="a"')
+    expect(await metricsRegistry.render()).toContain('target="b"')
   })
 
   it('refuse one name for two things', () => {

@@ -32,11 +32,11 @@ describe('the time that retention trusts', () => {
 async function run(clock: ManualClock, stored: { at: number; writes?: number }, trustClock = false) {
   const lines: Record<string, unknown>[] = []
   const log = createLog({ destination: { write: (line) => void lines.push(JSON.parse(line)) } })
-  const registry = createMetrics()
+  const metricsRegistry = createMetrics()
   const health = createHealth({ clock, log })
   health.setReady(true)
   const retention = createRetentionClock({
-    deps: { clock, log, health, metrics: registry.forService('job-service') },
+    deps: { clock, log, health, metrics: metricsRegistry.forService('job-service') },
     config: { retentionTrustClock: trustClock, retentionClockToleranceMs: toleranceMs },
     marks: {
       read: async () => stored.at,
@@ -48,7 +48,7 @@ async function run(clock: ManualClock, stored: { at: number; writes?: number }, 
   })
   await retention.open()
   const said = () => lines.map(({ level, msg }) => `${level}: ${String(msg).split(':')[0]}`)
-  return { retention, lines, said, health, registry }
+  return { retention, lines, said, health, metricsRegistry }
 }
 
 const isAhead = 'warn: the clock is ahead of the trusted time'
@@ -58,7 +58,7 @@ const agrees = 'info: the clock agrees with the trusted time again'
 describe('a clock that jumps ahead', () => {
   it('while the process runs stops the deleting until it is back, and is told once', async () => {
     const clock = createManualClock(start)
-    const { retention, lines, said, health, registry } = await run(clock, { at: 0 })
+    const { retention, lines, said, health, metricsRegistry } = await run(clock, { at: 0 })
     clock.step(40 * day)
     await clock.advance(hour)
     expect([await retention.turn(), await retention.turn()]).toEqual([null, null])
@@ -70,7 +70,9 @@ describe('a clock that jumps ahead', () => {
       ready: true,
       checks: [{ name: 'retention clock', ok: true, note }],
     })
-    expect(await registry.render()).toContain('belfry_retention_clock_ahead_seconds{service="job-service"} 3456000')
+    expect(await metricsRegistry.render()).toContain(
+      'belfry_retention_clock_ahead_seconds{service="job-service"} 3456000',
+    )
     clock.step(-40 * day)
     expect(await retention.turn()).toBe(start + hour)
     expect(said()).toEqual([isAhead, agrees])

@@ -250,14 +250,14 @@ describe('the store thread', () => {
   })
 
   it('shows in the metrics what it did', async () => {
-    const registry = createMetrics()
-    store = openStoreThread({ metrics: registry.forService('standalone') })
+    const metricsRegistry = createMetrics()
+    store = openStoreThread({ metrics: metricsRegistry.forService('standalone') })
     const db = await store.open(':memory:', schema)
     await db.writeEach('cast', db.statement(insertSql), [
       ['Emma', 1],
       ['Gabriel', 2],
     ])
-    const text = await registry.render()
+    const text = await metricsRegistry.render()
     expect(text).toContain('belfry_store_rows_total{service="standalone"} 2\n')
     expect(text).toContain('belfry_store_commit_seconds_count{service="standalone"} 1\n')
     expect(text).toContain('belfry_store_waiting_rows{service="standalone"} 0\n')

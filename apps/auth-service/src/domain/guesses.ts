@@ -1,4 +1,4 @@
-import { doubledMs } from '@belfry/service'
+import { backoffMs } from '@belfry/service'
 import type { Guesses } from './user.ts'
 
 /** How guessing is slowed down; milliseconds. */
@@ -14,7 +14,7 @@ export const noGuesses: Guesses = { wrong: 0, lastAt: 0 }
 /** The wait after so many wrong passwords in a row: none, then `delayMs`, doubling up to `maxDelayMs`. */
 export function delayAfter(wrong: number, rule: GuessRule): number {
   if (wrong < rule.free) return 0
-  return doubledMs(wrong - rule.free, rule.delayMs, rule.maxDelayMs)
+  return backoffMs(wrong - rule.free, rule.delayMs, rule.maxDelayMs)
 }
 
 /**

@@ -50,7 +50,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
   app.post('/auth/login', { schema: login, config: { access: 'public' } }, async (request, reply) => {
     const tooMany = countRequest(reply, [[loginLimit, foldUsername(request.body.username)]])
     const user = tooMany ?? (await accounts.logIn(request.body))
-    logins.inc({ outcome: isRefusal(user) ? user.refused : 'ok' })
+    logins.inc({ outcome: isRefusal(user) ? user.code : 'ok' })
     if (isRefusal(user)) return reply.refuse(user)
     reply.header('cache-control', 'no-store')
     return replyFor(user)

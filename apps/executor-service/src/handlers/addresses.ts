@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 
 type Range = readonly [network: string, prefix: number]
 
-/** IPv4 ranges that are not on the public internet, from IANA's special-purpose registry, and one that should not be. */
+/** IPv4 ranges that are not on the public internet, from IANA's special-purpose metricsRegistry, and one that should not be. */
 const closedV4: readonly Range[] = [
   ['0.0.0.0', 8], // this host
   ['10.0.0.0', 8], // private

@@ -1,7 +1,7 @@
 import { type ErrorCode, type Refusal, refusal } from '@belfry/contracts'
-import { HopError, type HopErrorCode } from '@belfry/discovery'
+import { ServiceCallError, type ServiceCallErrorCode } from '@belfry/discovery'
 
-const answers: Record<HopErrorCode, readonly [ErrorCode, string]> = {
+const answers: Record<ServiceCallErrorCode, readonly [ErrorCode, string]> = {
   'no-instance': ['unavailable', 'No instance of the service that answers this is there.'],
   'breaker-open': ['unavailable', 'The service that answers this fails too often just now.'],
   busy: ['unavailable', 'Too many requests to the service that answers this are under way.'],
@@ -18,8 +18,8 @@ const answers: Record<HopErrorCode, readonly [ErrorCode, string]> = {
  * @fastify/reply-from wraps what it does not know, and keeps the original as its cause. Nothing of a message goes out.
  */
 export function refusalOfHop(error: Error): Refusal | undefined {
-  const hopError = error instanceof HopError ? error : error.cause
-  if (!(hopError instanceof HopError)) return undefined
-  const [code, detail] = answers[hopError.code]
-  return refusal(code, detail, hopError.retryAfterS === null ? {} : { retryAfterS: hopError.retryAfterS })
+  const callError = error instanceof ServiceCallError ? error : error.cause
+  if (!(callError instanceof ServiceCallError)) return undefined
+  const [code, detail] = answers[callError.code]
+  return refusal(code, detail, callError.retryAfterS === null ? {} : { retryAfterS: callError.retryAfterS })
 }

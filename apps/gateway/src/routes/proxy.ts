@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { refusal } from '@belfry/contracts'
-import { type Hop, originOf } from '@belfry/discovery'
+import { type Balancer, originOf } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -26,11 +26,11 @@ function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): 
 }
 
 /** Bodies and answers are streamed, never looked at; one retry, where it is safe, is the hop's business alone. */
-function proxyOptions({ service, routes }: ProxiedRoutes, hop: Hop) {
+function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
   return {
     upstream: originOf(service),
     routes: [...routes],
-    undici: hop,
+    undici: balancer,
     disableRequestLogging: true,
     internalRewriteLocationHeader: false,
     replyOptions: {
@@ -42,14 +42,14 @@ function proxyOptions({ service, routes }: ProxiedRoutes, hop: Hop) {
   }
 }
 
-/** Everything that belongs to a service, through one hop: the same instances, breakers and connections for all. */
-export function mountProxy(app: HttpApp, hop: Hop): void {
+/** Everything that belongs to a service, through one balancer: the same instances, breakers and connections for all. */
+export function mountProxy(app: HttpApp, balancer: Balancer): void {
   for (const proxied of routeTable) {
     app.register((scope, _options, done) => {
       // The parser of JSON stays outside: http-proxy adds those that hand the stream on.
       scope.removeAllContentTypeParsers()
       const { access, rateRule } = proxied
-      const common = proxyOptions(proxied, hop)
+      const common = proxyOptions(proxied, balancer)
       scope.register(
         httpProxy as never,
         { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,

@@ -1,5 +1,5 @@
 import { refusal, type ServiceName, serviceNames } from '@belfry/contracts'
-import { breakerStates, type Discovery, type Hop, type RestClient } from '@belfry/discovery'
+import { type Balancer, breakerStates, type Registry, type RestClient } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
 import type { Clock, MetricsRegistry } from '@belfry/service'
 import { z } from 'zod'
@@ -52,10 +52,10 @@ export const systemDocument: ApiDocument = {
 }
 
 export interface SystemOptions {
-  discovery: Discovery
-  hop: Hop
+  registry: Registry
+  balancer: Balancer
   rest: RestClient
-  registry: MetricsRegistry
+  metricsRegistry: MetricsRegistry
   clock: Clock
   readyTimeoutMs: number
 }
@@ -80,8 +80,8 @@ async function readinessOf(service: ServiceName, { rest, readyTimeoutMs }: Syste
 
 async function viewOf(service: ServiceName, options: SystemOptions): Promise<ServiceView> {
   const readiness = await readinessOf(service, options)
-  const breakers = new Map(options.hop.breakers().map((one) => [one.target, one]))
-  const instances = options.discovery.instances(service).map(({ id }) => {
+  const breakers = new Map(options.balancer.breakers().map((one) => [one.target, one]))
+  const instances = options.registry.instances(service).map(({ id }) => {
     const known = breakers.get(id)
     return { id, breaker: known?.state ?? 'closed', inFlight: known?.inFlight ?? 0 } as const
   })
@@ -99,6 +99,6 @@ export function mountSystem(app: HttpApp, options: SystemOptions): void {
 
   app.get('/metrics', { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) => {
     if (!loopback.test(request.socket.remoteAddress ?? '')) return reply.refuse(elsewhere)
-    return reply.type(options.registry.contentType).send(await options.registry.render())
+    return reply.type(options.metricsRegistry.contentType).send(await options.metricsRegistry.render())
   })
 }

@@ -1,4 +1,4 @@
-import { doubledMs } from '@belfry/service'
+import { backoffMs } from '@belfry/service'
 
 /** Wait before the first repetition, and the longest one, milliseconds. */
 export interface Waits {
@@ -18,6 +18,6 @@ export interface Repeated {
  * tell when, and what this process has sent lies between `since` and now. It is sent at once, whatever its next time says.
  */
 export function isLeftBehind({ nextAt, tries }: Repeated, since: number, now: number, waits: Waits): boolean {
-  const sentAt = nextAt - doubledMs(tries, waits.firstMs, waits.mostMs)
+  const sentAt = nextAt - backoffMs(tries, waits.firstMs, waits.mostMs)
   return sentAt < since || sentAt > now
 }

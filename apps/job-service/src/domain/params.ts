@@ -1,4 +1,4 @@
-import type { Fault, ParamWarning, Warning } from '@belfry/contracts'
+import type { ParamWarning, ValidationIssue, Warning } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 
@@ -10,7 +10,7 @@ const faultLimit = 50
 const shownNameLength = 100
 
 /** Finds what is wrong with a job's params; nothing wrong: an empty list. Pointers begin with `/params`. */
-export type ParamsCheck = (params: Record<string, unknown>) => Fault[]
+export type ParamsCheck = (params: Record<string, unknown>) => ValidationIssue[]
 
 /**
  * The formats that job types may ask for. Ajv takes a format that it does not know for satisfied, and its own package of
@@ -48,7 +48,7 @@ export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck
 }
 
 /** Several rules of one param may say the same (a pattern and a format): the first one is enough. */
-function withoutRepeats(faults: readonly Fault[]): Fault[] {
+function withoutRepeats(faults: readonly ValidationIssue[]): ValidationIssue[] {
   const places = new Set<string>()
   return faults.filter(({ pointer, code }) => {
     const place = `${code} ${pointer}`
@@ -88,7 +88,7 @@ const codes: Record<string, string> = {
   maxProperties: 'too-large',
 }
 
-function toFault(error: ErrorObject): Fault {
+function toFault(error: ErrorObject): ValidationIssue {
   const { keyword, params, instancePath } = error
   const pointer = `/params${instancePath}`
   if (keyword === 'required') return missing(pointer, params.missingProperty)
@@ -111,18 +111,18 @@ function wholeUrl(given: unknown): string | undefined {
   return `${isLocal ? 'http' : 'https'}://${rest}`
 }
 
-function missing(at: string, name: string): Fault {
+function missing(at: string, name: string): ValidationIssue {
   return { pointer: `${at}/${escapePointer(name)}`, code: 'required', detail: 'is missing' }
 }
 
-function unknownParam(at: string, name: string, { parentSchema }: ErrorObject): Fault {
+function unknownParam(at: string, name: string, { parentSchema }: ErrorObject): ValidationIssue {
   const suggestion = nearestName(name, Object.keys(parentSchema?.properties ?? {}))
   const shown = name.slice(0, shownNameLength)
   const detail = `there is no param "${shown}" here`
   return { pointer: `${at}/${escapePointer(shown)}`, code: 'unknown-field', detail, ...(suggestion && { suggestion }) }
 }
 
-function notAllowed(pointer: string, allowed: readonly unknown[], given: unknown): Fault {
+function notAllowed(pointer: string, allowed: readonly unknown[], given: unknown): ValidationIssue {
   const suggestion = typeof given === 'string' ? nearestName(given, allowed.map(String)) : undefined
   const detail = `must be one of ${allowed.map(String).join(', ')}`
   return { pointer, code: 'not-allowed', detail, ...(suggestion && { suggestion }) }

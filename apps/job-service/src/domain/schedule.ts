@@ -1,4 +1,4 @@
-import type { CreateJobBody, Fault, ScheduleSpec, Warning } from '@belfry/contracts'
+import type { CreateJobBody, ScheduleSpec, ValidationIssue, Warning } from '@belfry/contracts'
 import { earliestAt, latestAt } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { compileSchedule, isTimeZone, parseEvery, readZoneless, type ScheduleFault } from '@belfry/time'
@@ -22,7 +22,7 @@ export interface ReadingContext {
   readonly timezone: string
 }
 
-type Reading = ReadSchedule | { readonly faults: readonly Fault[] }
+type Reading = ReadSchedule | { readonly faults: readonly ValidationIssue[] }
 
 /** Which of them a body gives. */
 export function givenFields(input: ScheduleInput): ScheduleField[] {
@@ -65,12 +65,12 @@ const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingCont
 }
 
 /** A fault of the schedule, at its place in the body. */
-export function faultAt(pointer: string, { code, detail, suggestion }: ScheduleFault): Fault {
+export function faultAt(pointer: string, { code, detail, suggestion }: ScheduleFault): ValidationIssue {
   return { pointer, code, detail, ...(suggestion !== undefined && { suggestion }) }
 }
 
 /** What is wrong with a cron whatever its zone. */
-function cronFaults(cron: string): Fault[] {
+function cronFaults(cron: string): ValidationIssue[] {
   if (parseEvery(cron) !== null) return []
   const times = compileSchedule({ kind: 'cron', cron, timezone: 'UTC' }, '')
   if (!('fault' in times) || times.fault.code === 'never-fires') return []
@@ -100,12 +100,12 @@ function once(runAt: number, pointer: string, context: ReadingContext, warnings:
   return { schedule: { kind: 'once', runAt }, pointer, warnings: [...warnings, ...past] }
 }
 
-function conflict(field: ScheduleField, first: ScheduleField): Fault {
+function conflict(field: ScheduleField, first: ScheduleField): ValidationIssue {
   const detail = `says when the job runs, and so does ${first}: give one of ${scheduleFields.join(', ')}`
   return { pointer: `/${field}`, code: 'conflicting-field', detail }
 }
 
-function unknownZone(timezone: string): Fault {
+function unknownZone(timezone: string): ValidationIssue {
   const suggestion = nearestName(timezone, Intl.supportedValuesOf('timeZone'))
   const detail = `"${timezone}" is not the name of a time zone such as "Europe/Berlin"`
   return { pointer: '/schedule/timezone', code: 'unknown-zone', detail, ...(suggestion && { suggestion }) }

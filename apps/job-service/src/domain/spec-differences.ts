@@ -1,4 +1,4 @@
-import type { Fault, JobSpec } from '@belfry/contracts'
+import type { JobSpec, ValidationIssue } from '@belfry/contracts'
 
 /** The parts of a spec by the field of a job's body that says them. */
 const parts: Record<string, (spec: JobSpec) => unknown> = {
@@ -22,7 +22,7 @@ function canonical(value: unknown): string {
 }
 
 /** One fault for each part in which the specs differ; `schedule` stands for `runAt` and the like too. */
-export function specDifferences(asked: JobSpec, stored: JobSpec): Fault[] {
+export function specDifferences(asked: JobSpec, stored: JobSpec): ValidationIssue[] {
   return Object.entries(parts)
     .filter(([, partOf]) => canonical(partOf(asked)) !== canonical(partOf(stored)))
     .map(([field]) => ({ pointer: `/${field}`, code: 'differs', detail: 'differs from the job that exists' }))

@@ -1,6 +1,5 @@
 import {
   type CreateJobBody,
-  type Fault,
   isRecurring,
   isRefusal,
   type JobSpec,
@@ -9,6 +8,7 @@ import {
   type RetryBody,
   type RetryPolicy,
   refusal,
+  type ValidationIssue,
   type Warning,
 } from '@belfry/contracts'
 import { compileSchedule, scheduleWarnings } from '@belfry/time'
@@ -89,9 +89,9 @@ export function readSpec(body: CreateJobBody, context: SpecContext): ReadSpec | 
  * once, a cron or zone that cannot be read, a longest wait below the first one. When and where the job is made does not
  * matter to any of them.
  */
-export function formFaults(body: Pick<CreateJobBody, ScheduleField | 'retry'>): Fault[] {
+export function formFaults(body: Pick<CreateJobBody, ScheduleField | 'retry'>): ValidationIssue[] {
   const context = { createdAt: 0, timezone: 'UTC' }
-  const faultsOf = (input: Pick<CreateJobBody, ScheduleField>): readonly Fault[] => {
+  const faultsOf = (input: Pick<CreateJobBody, ScheduleField>): readonly ValidationIssue[] => {
     const read = readSchedule(input, context)
     return 'faults' in read ? read.faults : checkSchedule(read, { ...context, jobId: '' }).malformed
   }
@@ -111,7 +111,7 @@ export function refuseSize(params: Record<string, unknown>): Refusal | null {
 function checkSchedule(
   read: ReadSchedule,
   context: Pick<SpecContext, 'createdAt' | 'jobId'>,
-): { malformed: Fault[]; impossible: Fault[] } {
+): { malformed: ValidationIssue[]; impossible: ValidationIssue[] } {
   const { schedule, pointer } = read
   if (schedule.kind === 'manual' || schedule.kind === 'once') return { malformed: [], impossible: [] }
   const times = compileSchedule(schedule, context.jobId)
@@ -138,7 +138,7 @@ function readRetry(body: RetryBody = {}): RetryPolicy {
   }
 }
 
-function retryFaults(body: RetryBody = {}): Fault[] {
+function retryFaults(body: RetryBody = {}): ValidationIssue[] {
   const { delayMs, maxDelayMs } = readRetry(body)
   if (maxDelayMs >= delayMs) return []
   return [{ pointer: '/retry/maxDelay', code: 'out-of-range', detail: 'must not be shorter than retry.delay' }]

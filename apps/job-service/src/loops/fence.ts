@@ -1,4 +1,4 @@
-import { type Clock, doubledMs, type Logger } from '@belfry/service'
+import { backoffMs, type Clock, type Logger } from '@belfry/service'
 import type { DueFence, Executors, JobStore } from '../domain/ports.ts'
 import { createRepeated } from './repeated.ts'
 
@@ -30,7 +30,7 @@ export function createFenceRepeat(options: FenceOptions): () => Promise<boolean>
       return true
     } catch (err) {
       log.warn({ err, jobId, tries }, 'a change is still unknown to the executors')
-      await jobs.postponeFence(due, clock.now() + doubledMs(tries + 1, firstMs, mostMs))
+      await jobs.postponeFence(due, clock.now() + backoffMs(tries + 1, firstMs, mostMs))
       return false
     }
   }

@@ -1,4 +1,4 @@
-import { type Clock, doubledMs } from '@belfry/service'
+import { backoffMs, type Clock } from '@belfry/service'
 import type { DueSend, ExecutionStore, PageBounds } from '../domain/ports.ts'
 import { createRepeated } from './repeated.ts'
 import type { Sender } from './sender.ts'
@@ -26,7 +26,7 @@ export function createResend(options: ResendOptions): () => Promise<boolean> {
     const { due, isMore } = await next()
     if (due.length === 0) return isMore
     const now = clock.now()
-    const claims = due.map((send) => ({ send, nextSendAt: now + doubledMs(send.tries + 1, firstMs, mostMs) }))
+    const claims = due.map((send) => ({ send, nextSendAt: now + backoffMs(send.tries + 1, firstMs, mostMs) }))
     const claimed = await executions.claimSends(claims)
     const isSent = await sender.publish(claimed.map((send) => send.command))
     return isSent && isMore

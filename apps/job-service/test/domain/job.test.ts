@@ -37,7 +37,7 @@ describe('a job', () => {
     expect(checkTrigger(jobOf())).toBeNull()
     expect(checkTrigger({ ...jobOf(), state: 'paused' })).toBeNull()
     expect(checkTrigger(cancelled(jobOf(), monday))).toMatchObject({
-      refused: 'illegal-transition',
+      code: 'illegal-transition',
       allowed: ['cancel'],
     })
   })
@@ -48,7 +48,7 @@ describe('a job', () => {
       ...jobOf(),
       changes: Array.from({ length: changesLimit }, () => created as NonNullable<typeof created>),
     }
-    expect(cancelJob(full, monday)).toMatchObject({ refused: 'too-many-requests', retryAfterS: 5 })
+    expect(cancelJob(full, monday)).toMatchObject({ code: 'too-many-requests', retryAfterS: 5 })
   })
 
   it('is told to the scheduler in the shape of its topic, whatever happened to it', () => {

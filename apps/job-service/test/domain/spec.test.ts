@@ -122,7 +122,7 @@ describe('a body that cannot be taken', () => {
     [{ schedule: 'never', retry: { delay: '10s', maxDelay: '5s' } }, ['/schedule', '/retry/maxDelay']],
   ])('names every malformed field: %j', (body, pointers) => {
     const refused = refusalOf(body)
-    expect(refused.refused).toBe('malformed-request')
+    expect(refused.code).toBe('malformed-request')
     expect(refused.errors?.map((fault) => fault.pointer)).toEqual(pointers)
   })
 
@@ -135,7 +135,7 @@ describe('a body that cannot be taken', () => {
     [{ jobType: 'DUMY', schedule: '0 0 31 2 *' }, ['/schedule', '/jobType']],
   ])('names every impossible field: %j', (body, pointers) => {
     const refused = refusalOf(body)
-    expect(refused.refused).toBe('impossible')
+    expect(refused.code).toBe('impossible')
     expect(refused.errors?.map((fault) => fault.pointer)).toEqual(pointers)
   })
 
@@ -148,12 +148,12 @@ describe('a body that cannot be taken', () => {
 
   it('is too large when its params are, however they were written', () => {
     const refused = refusalOf({ params: { payload: 'x'.repeat(256 * 1024) } })
-    expect(refused).toMatchObject({ refused: 'too-large', errors: [{ pointer: '/params' }] })
+    expect(refused).toMatchObject({ code: 'too-large', errors: [{ pointer: '/params' }] })
   })
 
   it('is refused when the zone moves its time out of the years that there are', () => {
     const answer = read({ scheduledTime: '9999-12-31T23:59:59' }, { timezone: 'America/New_York' })
-    expect(answer).toMatchObject({ refused: 'malformed-request', errors: [{ pointer: '/scheduledTime' }] })
+    expect(answer).toMatchObject({ code: 'malformed-request', errors: [{ pointer: '/scheduledTime' }] })
   })
 })
 
@@ -181,7 +181,7 @@ describe('whatever the body says', () => {
       fc.property(bodies, (body) => {
         const answer = read(body)
         if (!isRefusal(answer)) return jobSpec.parse(answer.spec) !== undefined
-        expect(['malformed-request', 'impossible']).toContain(answer.refused)
+        expect(['malformed-request', 'impossible']).toContain(answer.code)
         expect(answer.errors?.length).toBeGreaterThan(0)
         for (const fault of answer.errors ?? []) {
           expect(Object.keys({ ...body, params: 1 })).toContain(fault.pointer.split('/')[1])

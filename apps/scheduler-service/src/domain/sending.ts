@@ -1,5 +1,5 @@
 import { isFinal, type JobExecuteMessage, type JobStatusMessage, scheduledExecutionId } from '@belfry/contracts'
-import { doubledMs } from '@belfry/service'
+import { backoffMs } from '@belfry/service'
 import {
   commandOf,
   type FireRange,
@@ -11,7 +11,7 @@ import {
 
 /** The wait after the `tries`-th send, milliseconds. */
 function waitMs(tries: number, { resendFirstMs, resendMaxMs }: Rules): number {
-  return doubledMs(tries - 1, resendFirstMs, resendMaxMs)
+  return backoffMs(tries - 1, resendFirstMs, resendMaxMs)
 }
 
 function sent(command: PendingCommand, now: number, rules: Rules): PendingCommand {
