@@ -23,7 +23,7 @@ const laws: Record<string, Law> = {
   bus: lawOfAdapter,
   registry: lawOfAdapter,
   storage: lawOfAdapter,
-  worker: { values: ['contracts'] },
+  worker: { values: ['contracts'], types: ['service'] },
   client: { types: ['contracts'] },
   ...Object.fromEntries(services.map((service) => [service, lawOfService])),
   standalone: { values: [...libs, ...services] },
@@ -44,7 +44,7 @@ const domainMayImport = [
 /** What it does not even name in its types, because a record's rules would then depend on where it is kept or shown. */
 const domainMayNotName = ['@belfry/bus', '@belfry/storage', 'fastify', 'node:sqlite']
 /** What a handler is and how it says that it failed: a contract with those who write handlers, and as pure as the domain. */
-const contractOfHandlers = join(root, 'apps/executor-service/src/handlers/handler.ts')
+const contractOfHandlers = join(root, 'libs/worker/src/handler.ts')
 /** Time, ids, randomness and settings come in as arguments. */
 const ambient =
   /\b(?:Date\.now|Math\.random|randomUUID|setTimeout|setInterval|performance\.now)\(|\bnew Date\(\)|\bprocess\./

@@ -1,8 +1,8 @@
 import { executionStatusOf } from '@belfry/contracts'
 import type { Metrics } from '@belfry/service'
-import type { Execution } from './domain/execution.ts'
-import type { Stored } from './domain/ports.ts'
-import type { RunLog } from './run-log.ts'
+import type { Execution } from './executions/execution.ts'
+import type { RunLog } from './executions/execution-log.ts'
+import type { Stored } from './store/ports.ts'
 
 /** What the executor counts (operations.md, metrics), and says in the log about single executions. */
 export interface ExecutorMetrics {

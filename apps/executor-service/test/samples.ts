@@ -1,7 +1,7 @@
 import type { ExecutionPolicy, JobExecuteMessage } from '@belfry/contracts'
-import type { Delivery } from '../src/domain/command.ts'
-import { newExecution } from '../src/domain/command.ts'
-import type { Execution } from '../src/domain/execution.ts'
+import type { Execution } from '../src/executions/execution.ts'
+import type { Delivery } from '../src/intake/command.ts'
+import { newExecution } from '../src/intake/command.ts'
 
 /** 2026-01-01T00:00:00Z: where manual clocks begin. */
 export const start = Date.UTC(2026, 0, 1)

@@ -14,13 +14,13 @@ import {
   type ManualClock,
 } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage'
+import type { Handler, RunContext } from '@belfry/worker'
 import { onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { type ExecutorConfig, executorConfig } from '../src/config.ts'
-import type { Execution } from '../src/domain/execution.ts'
-import type { Stores } from '../src/domain/ports.ts'
-import type { Handler, RunContext } from '../src/handlers/handler.ts'
+import type { Execution } from '../src/executions/execution.ts'
 import { createExecutorService } from '../src/service.ts'
+import type { Stores } from '../src/store/ports.ts'
 import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
 import { start as startAt } from './samples.ts'
 

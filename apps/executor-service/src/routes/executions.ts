@@ -10,7 +10,7 @@ import {
 } from '@belfry/contracts'
 import { decodeCursor, encodeCursor, type HttpApp, sendPage } from '@belfry/http'
 import { z } from 'zod'
-import type { LogEntry, Stored, Stores } from '../domain/ports.ts'
+import type { LogEntry, Stored, Stores } from '../store/ports.ts'
 
 const tags = ['executions']
 const reads = { access: 'viewer' } as const

@@ -11,9 +11,9 @@ import {
 import type { HttpApp } from '@belfry/http'
 import type { Clock } from '@belfry/service'
 import { z } from 'zod'
-import { toStatusMessage } from '../domain/execution.ts'
-import { fence } from '../domain/fence.ts'
-import type { Stored, Stores } from '../domain/ports.ts'
+import { fence } from '../admission/fence.ts'
+import { toStatusMessage } from '../executions/execution.ts'
+import type { Stored, Stores } from '../store/ports.ts'
 
 export interface InternalRoutes {
   readonly stores: Stores

@@ -1,6 +1,6 @@
 import type { Database, SqlRow } from '@belfry/storage'
-import type { Admission } from '../../domain/admission.ts'
-import type { AdmissionStore } from '../../domain/ports.ts'
+import type { Admission } from '../../admission/admission.ts'
+import type { AdmissionStore } from '../ports.ts'
 import { idNumber } from './execution-row.ts'
 
 type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'>

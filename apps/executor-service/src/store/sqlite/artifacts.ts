@@ -1,5 +1,5 @@
 import type { Database } from '@belfry/storage'
-import type { ArtifactStore } from '../../domain/ports.ts'
+import type { ArtifactStore } from '../ports.ts'
 
 /** The artifacts in SQLite, as blobs: the executor caps their size. */
 export function createArtifactStore(db: Database): ArtifactStore {

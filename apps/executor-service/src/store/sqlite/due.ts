@@ -1,6 +1,6 @@
 import type { Database, SqlRow } from '@belfry/storage'
-import type { Pool } from '../../domain/execution.ts'
-import type { DueCursor, DueExecution, ExecutionStore } from '../../domain/ports.ts'
+import type { Pool } from '../../executions/execution.ts'
+import type { DueCursor, DueExecution, ExecutionStore } from '../ports.ts'
 import { idNumber, poolNumber, poolOfNumber } from './execution-row.ts'
 
 /** `INDEXED BY` keeps a query from falling back to a walk through the table unnoticed. Every query reads the index alone. */

@@ -1,7 +1,7 @@
 import { type AttemptRecord, type ExecutionPolicy, type ExecutionState, executionStates } from '@belfry/contracts'
 import type { SqlRow, SqlValue } from '@belfry/storage'
-import { type Execution, executionSize, hasLargeParams, type Pool, unreadParams } from '../../domain/execution.ts'
-import type { Stored } from '../../domain/ports.ts'
+import { type Execution, executionSize, hasLargeParams, type Pool, unreadParams } from '../../executions/execution.ts'
+import type { Stored } from '../ports.ts'
 
 /** Numbers of states in the file: their places in the contract's list, in which ready and running come first. */
 export const stateNumber = (state: ExecutionState): number => executionStates.indexOf(state)

@@ -8,8 +8,8 @@ import {
   readRows,
   type SqlRow,
 } from '@belfry/storage'
-import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../domain/execution.ts'
-import type { ExecutionStore, OpenState, Stored, Swap } from '../../domain/ports.ts'
+import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
+import type { ExecutionStore, OpenState, Stored, Swap } from '../ports.ts'
 import { createDueQueries } from './due.ts'
 import {
   changesOutcome,

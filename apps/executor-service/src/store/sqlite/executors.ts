@@ -1,5 +1,5 @@
 import type { Database } from '@belfry/storage'
-import type { ExecutorStore } from '../../domain/ports.ts'
+import type { ExecutorStore } from '../ports.ts'
 
 /** The executors in SQLite: a handful of rows. */
 export function createExecutorStore(db: Database): ExecutorStore {

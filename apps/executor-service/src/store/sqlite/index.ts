@@ -1,5 +1,5 @@
 import { createCursorStore, type Database, type OnUnreadable } from '@belfry/storage'
-import type { Stores } from '../../domain/ports.ts'
+import type { Stores } from '../ports.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
 import { createExecutionStore } from './executions.ts'

@@ -1,6 +1,6 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { Database } from '@belfry/storage'
-import type { LogEntry, LogStore } from '../../domain/ports.ts'
+import type { LogEntry, LogStore } from '../ports.ts'
 
 /** The logs in SQLite: a row holds the lines that an attempt wrote between two flushes, mostly all of them. */
 export function createLogStore(db: Database): LogStore {

@@ -1,0 +1,101 @@
+import type { Clock, Logger, Timer } from '@belfry/service'
+import type { StoredArtifact } from '../executions/execution.ts'
+import type { ArtifactFile, LogChunk, Stores } from '../store/ports.ts'
+import type { Run } from './attempt.ts'
+
+/** What runs leave behind besides their result: log lines and artifacts. */
+export interface Keepsakes {
+  /** The run has logged something: it can be read soon, also while the run goes on. */
+  onLine(run: Run): void
+  /** Whether something of the run is not stored yet. */
+  isPending(run: Run): boolean
+  /** Stores all that these runs have left. Rejects when the store does not take it; then it may be tried again. */
+  store(runs: readonly Run[]): Promise<void>
+  stop(): Promise<void>
+}
+
+interface Taken {
+  readonly run: Run
+  readonly chunk: LogChunk
+}
+
+export function createKeepsakes(options: {
+  readonly stores: Stores
+  readonly clock: Clock
+  readonly log: Logger
+  /** How long a line waits for others, milliseconds. */
+  readonly flushMs: number
+}): Keepsakes {
+  const { stores, clock, log, flushMs } = options
+  const unflushed = new Set<Run>()
+  let timer: Timer | null = null
+  let flushing: Promise<void> = Promise.resolve()
+
+  function take(runs: Iterable<Run>): Taken[] {
+    const taken: Taken[] = []
+    for (const run of runs) {
+      unflushed.delete(run)
+      const lines = run.log?.take() ?? []
+      if (lines.length > 0) taken.push({ run, chunk: { handle: run.handle, epoch: run.execution.epoch, lines } })
+    }
+    return taken
+  }
+
+  async function append(taken: readonly Taken[]): Promise<void> {
+    if (taken.length === 0) return
+    try {
+      await stores.logs.append(taken.map((one) => one.chunk))
+    } catch (error) {
+      for (const { run, chunk } of taken) {
+        run.log?.putBack(chunk.lines)
+        unflushed.add(run)
+      }
+      throw error
+    }
+  }
+
+  async function flush(): Promise<void> {
+    try {
+      await append(take([...unflushed]))
+    } catch (err) {
+      log.warn({ err }, 'log lines could not be stored yet')
+      arm()
+    }
+  }
+
+  function arm(): void {
+    timer ??= clock.callAfter(flushMs, () => {
+      timer = null
+      flushing = flush()
+    })
+  }
+
+  const filesOf = (run: Run): ArtifactFile[] =>
+    Array.from(run.files ?? [], ([name, { body }]) => ({ handle: run.handle, epoch: run.execution.epoch, name, body }))
+
+  return {
+    onLine(run) {
+      unflushed.add(run)
+      arm()
+    },
+    isPending: (run) => run.log !== null || run.files !== null,
+    async store(runs) {
+      // Lines that were taken before must be there too, or have been put back.
+      await flushing
+      const files = runs.flatMap(filesOf)
+      await Promise.all([append(take(runs)), files.length > 0 ? stores.artifacts.put(files) : undefined])
+    },
+    async stop() {
+      timer?.cancel()
+      timer = null
+      await flushing
+    },
+  }
+}
+
+/** The run's artifacts as its record names them. */
+export function artifactsOf(run: Run): readonly StoredArtifact[] {
+  if (run.files === null) return []
+  const { epoch } = run.execution
+  return Array.from(run.files, ([name, { contentType, body }]) => ({ name, contentType, bytes: body.length, epoch }))
+}

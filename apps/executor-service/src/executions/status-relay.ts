@@ -1,0 +1,71 @@
+import { type Bus, createRelay, type OutgoingMessage, type Relay, type Unpublished } from '@belfry/bus'
+import { type JobStatusMessage, outcomeSize } from '@belfry/contracts'
+import type { ServiceDeps } from '@belfry/service'
+import type { ExecutionStore, Stored } from '../store/ports.ts'
+import { hasLargeParams, toStatusMessage } from './execution.ts'
+
+/**
+ * The message is made when it is sent: most states are overtaken by the next one before that. That of a record with large
+ * params is made at once, because the params would wait with it.
+ */
+export function asUnpublished({ handle, execution }: Stored): Unpublished<'job-status'> {
+  if (hasLargeParams(execution)) return whole(handle, toStatusMessage(execution))
+  let message: JobStatusMessage | undefined
+  return {
+    n: handle,
+    size: outcomeSize(execution),
+    seq: execution.seq,
+    key: execution.jobId,
+    get value() {
+      message ??= toStatusMessage(execution)
+      return message
+    },
+  }
+}
+
+function whole(n: number, value: JobStatusMessage): Unpublished<'job-status'> {
+  return { n, seq: value.seq, key: value.jobId, size: outcomeSize(value), value }
+}
+
+function asDeadLetter({ key, value }: OutgoingMessage<'job-status'>): OutgoingMessage<'job-dead-letter'> {
+  return { key, value: { kind: 'execution', jobId: value.jobId, execution: value } }
+}
+
+/**
+ * The bus as this relay sees it: an execution that has failed for good goes out on job-dead-letter too, before its status
+ * counts as published. So none is lost; one may come twice, like everything on the bus.
+ */
+function withDeadLetters(bus: Bus): Bus {
+  return {
+    ...bus,
+    async publish(topic, messages) {
+      const statuses = topic === 'job-status' ? (messages as readonly OutgoingMessage<'job-status'>[]) : []
+      const failed = statuses.filter((one) => one.value.state === 'failed')
+      if (failed.length > 0) await bus.publish('job-dead-letter', failed.map(asDeadLetter))
+      await bus.publish(topic, messages)
+    },
+  }
+}
+
+/** Tells the others what becomes of executions (protocol.md step 4). */
+export function createStatusRelay(
+  { clock, log, metrics }: Pick<ServiceDeps, 'clock' | 'log' | 'metrics'>,
+  bus: Bus,
+  executions: ExecutionStore,
+): Relay<'job-status'> {
+  return createRelay({
+    name: 'executions',
+    topic: 'job-status',
+    bus: withDeadLetters(bus),
+    clock,
+    log,
+    metrics,
+    source: {
+      async readUnpublished(rows, bytes) {
+        const page = await executions.unpublished({ rows, bytes })
+        return { rows: page.rows.map(asUnpublished), hasMore: page.hasMore }
+      },
+      markPublished: executions.markPublished,
+    },
+  })
+}

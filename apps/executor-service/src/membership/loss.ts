@@ -1,0 +1,25 @@
+import { isRefusal } from '@belfry/contracts'
+import { change, changedOnes } from '../executions/compare-and-set.ts'
+import { lose } from '../executions/finish.ts'
+import type { ExecutionStore, Stored } from '../store/ports.ts'
+
+/** Gives runs back whose attempt is lost (protocol.md step 13); those that have moved on meanwhile stay as they are. */
+export async function loseAll(
+  executions: ExecutionStore,
+  lost: readonly Stored[],
+  at: number,
+  inDoubt: boolean,
+): Promise<Stored[]> {
+  const changes = await change(
+    executions,
+    'lose',
+    lost,
+    (execution, place) => {
+      const epoch = lost[place]?.execution.epoch ?? 0
+      const next = lose(execution, { epoch, at, inDoubt })
+      return isRefusal(next) ? execution : next
+    },
+    at,
+  )
+  return changedOnes(changes)
+}

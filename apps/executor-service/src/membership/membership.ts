@@ -1,0 +1,85 @@
+import { type Clock, createLoop, type Ids, type Logger } from '@belfry/service'
+import type { Runs } from '../attempts/engine.ts'
+import type { ExecutorConfig } from '../config.ts'
+import type { ExecutorMetrics } from '../metrics.ts'
+import type { Stored, Stores } from '../store/ports.ts'
+import { createHeartbeat } from './heartbeat.ts'
+import { createRescue, takeOver } from './rescue.ts'
+
+/** The name under which this executor owns its runs: a new one for each start, and after it was taken for dead. */
+export interface Identity {
+  name(): string
+  renew(): void
+}
+
+export function createIdentity(ids: Ids): Identity {
+  const mint = () => `executor-${ids.uuid()}`
+  let name = mint()
+  return {
+    name: () => name,
+    renew() {
+      name = mint()
+    },
+  }
+}
+
+export interface PresenceOptions {
+  readonly stores: Stores
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: ExecutorMetrics
+  readonly config: ExecutorConfig
+  readonly identity: Identity
+  readonly runs: Runs
+  readonly onChanged: (stored: readonly Stored[]) => void
+}
+
+/** This executor among the others: takes over from those before it, gives signs of life, and looks for those of others. */
+export interface Presence {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Its place among the executors that are alive. */
+  share(): { readonly place: number; readonly executors: number }
+}
+
+export function createPresence({ identity, runs, config, ...common }: PresenceOptions): Presence {
+  const { stores, clock, log } = common
+  const isAlone = config.mode === 'standalone'
+  const enlist = () => stores.executors.enlist(identity.name(), null)
+  const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
+  const losses = { ...common, instance: identity.name, page }
+  const heartbeat = createLoop({
+    name: 'heartbeat',
+    everyMs: config.executorBeatMs,
+    clock,
+    log,
+    runOnce: createHeartbeat({
+      ...losses,
+      runs,
+      isAlone,
+      onGone() {
+        identity.renew()
+        return enlist()
+      },
+    }),
+  })
+  const rescue = createRescue({ ...losses, leaseMs: config.executorLeaseMs })
+  // A quarter of a lease, since reads further apart than a third prove nothing.
+  const everyMs = Math.floor(config.executorLeaseMs / 4)
+  const rescueLoop = createLoop({ name: 'rescue', everyMs, clock, log, runOnce: rescue.runOnce })
+
+  return {
+    share: rescue.share,
+    async start() {
+      await enlist()
+      if (isAlone) await takeOver(losses)
+      else rescueLoop.start()
+      heartbeat.start()
+    },
+    async stop() {
+      await rescueLoop.stop()
+      await heartbeat.stop()
+      await stores.executors.remove(identity.name())
+    },
+  }
+}

@@ -1,0 +1,95 @@
+import type { Clock, Logger } from '@belfry/service'
+import type { ExecutorMetrics } from '../metrics.ts'
+import type { ExecutorRow, PageBounds, Stored, Stores } from '../store/ports.ts'
+import { loseAll } from './loss.ts'
+
+export interface RescueOptions {
+  readonly stores: Stores
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: ExecutorMetrics
+  readonly instance: () => string
+  /** How long an executor may give no sign of life, milliseconds on this machine's monotonic clock. */
+  readonly leaseMs: number
+  /** Runs that are given back at once. */
+  readonly page: PageBounds
+  readonly onChanged: (stored: readonly Stored[]) => void
+}
+
+/** Gives back everything that runs under a name that is gone or was never there. */
+async function giveBackAbandoned(options: Omit<RescueOptions, 'leaseMs'>, inDoubt: boolean): Promise<void> {
+  const { stores, clock, log, metrics, page, onChanged } = options
+  for (;;) {
+    const { rows, hasMore } = await stores.executions.abandoned(page)
+    if (rows.length > 0) {
+      const given = await loseAll(stores.executions, rows, clock.now(), inDoubt)
+      log.warn({ executions: given.length }, 'runs of an executor that is gone are given back')
+      metrics.leasesExpired(given.length)
+      onChanged(given)
+    }
+    // A page of rows that all cannot be read would come again for ever.
+    if (!hasMore || rows.length === 0) return
+  }
+}
+
+/**
+ * Standalone, at the start: the lock on the data folder proves that nobody else is at work, so every other executor is gone
+ * at once, and nothing of theirs is in doubt (protocol.md step 11).
+ */
+export async function takeOver(options: Omit<RescueOptions, 'leaseMs'>): Promise<void> {
+  await options.stores.executors.removeOthers(options.instance())
+  await giveBackAbandoned(options, false)
+}
+
+export interface Rescue {
+  runOnce(): Promise<void>
+  /** This executor's place among those that are alive, by the last turn. */
+  share(): { readonly place: number; readonly executors: number }
+}
+
+interface Sighting {
+  readonly beat: number
+  readonly since: number
+}
+
+/**
+ * One turn of the rescue (protocol.md step 13), never of itself. An executor is gone when its beat has not changed for a
+ * lease, over reads that succeeded and were at most a third of a lease apart: an executor that was asleep for longer knows nothing.
+ */
+export function createRescue(options: RescueOptions): Rescue {
+  const { stores, clock, log, instance, leaseMs } = options
+  let sightings = new Map<string, Sighting>()
+  let lastReadAt = Number.NEGATIVE_INFINITY
+  let share = { place: 0, executors: 1 }
+
+  /** Notes what was read, and answers who has been silent for too long. */
+  function look(rows: readonly ExecutorRow[], now: number): ExecutorRow[] {
+    const isGap = now - lastReadAt > leaseMs / 3
+    lastReadAt = now
+    const before = isGap ? new Map<string, Sighting>() : sightings
+    sightings = new Map()
+    const silent: ExecutorRow[] = []
+    for (const row of rows) {
+      if (row.gone || row.instance === instance()) continue
+      const known = before.get(row.instance)
+      const sighting = known?.beat === row.beat ? known : { beat: row.beat, since: now }
+      sightings.set(row.instance, sighting)
+      if (now - sighting.since >= leaseMs) silent.push(row)
+    }
+    return silent
+  }
+
+  return {
+    share: () => share,
+    async runOnce() {
+      const rows = await stores.executors.all()
+      const alive = rows.filter((one) => !one.gone).map((one) => one.instance)
+      share = { place: Math.max(0, alive.sort().indexOf(instance())), executors: Math.max(1, alive.length) }
+      for (const row of look(rows, clock.monotonic())) {
+        const isGone = await stores.executors.markGone(row)
+        if (isGone) log.warn({ executor: row.instance }, 'an executor is gone')
+      }
+      await giveBackAbandoned(options, true)
+    },
+  }
+}

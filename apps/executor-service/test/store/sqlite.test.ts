@@ -1,0 +1,66 @@
+import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { describe, expect, it } from 'vitest'
+import { createSqliteStores } from '../../src/store/sqlite/index.ts'
+import { migrations } from '../../src/store/sqlite/schema.ts'
+import { start } from '../samples.ts'
+import { describeStores } from './store.contract.ts'
+
+describeStores('SQLite', async () => {
+  const db = await openMemoryDatabase(migrations)
+  return { stores: createSqliteStores(db), close: () => db.close() }
+})
+
+/** The plans of the statements that `ask` sends. */
+async function plansOf(ask: (stores: ReturnType<typeof createSqliteStores>) => Promise<unknown>): Promise<string[]> {
+  const db = await openMemoryDatabase(migrations)
+  const plans: string[] = []
+  const explaining: Database = {
+    ...db,
+    async read(statement, params) {
+      const rows = await db.read(db.statement(`EXPLAIN QUERY PLAN ${statement.sql}`), params)
+      plans.push(...rows.map((row) => String(row[3])))
+      return db.read(statement, params)
+    },
+  }
+  await ask(createSqliteStores(explaining))
+  await db.close()
+  return plans
+}
+
+describe('the plan of', () => {
+  const share = { place: 0, executors: 1, overdueAt: start }
+
+  it('what is due: the index alone, without a sort', async () => {
+    const plans = await plansOf(async ({ executions }) => {
+      await executions.due({
+        now: start,
+        until: start,
+        due: { io: 9, cpu: 9 },
+        coming: 9,
+        full: ['usr-1'],
+        scan: 9,
+        share,
+      })
+      const query = { pool: 'io', now: start, passOver: ['usr-1'], scan: 9, limit: 9, share } as const
+      await executions.dueBeside({ ...query, after: [5, start, 1, 1] })
+    })
+    const searches = plans.filter((plan) => plan.includes('executions'))
+    expect(searches).toHaveLength(6)
+    expect(searches.filter((plan) => !plan.startsWith('SEARCH executions USING COVERING INDEX live (state=?'))).toEqual(
+      [],
+    )
+    expect(searches.filter((plan) => plan.includes('(priority,runAt'))).toHaveLength(2)
+    expect(plans.filter((plan) => plan.includes('TEMP B-TREE') && plan.includes('ORDER BY'))).toEqual([])
+  })
+
+  it('what a fence reads: the executions of the job and the state alone', async () => {
+    const plans = await plansOf(({ executions }) => executions.openOf('job-1', 'running', 0, 9))
+    expect(plans[0]).toContain('SEARCH e USING INDEX ofJob (jobNo=? AND state=? AND rowid>?)')
+    expect(plans.filter((plan) => plan.includes('TEMP B-TREE'))).toEqual([])
+  })
+
+  it('admissions that are unsettled: those alone', async () => {
+    const plans = await plansOf(({ admissions }) => admissions.unsettled(0, 9))
+    expect(plans).toEqual(['SEARCH admissions USING INDEX unsettledAdmissions (n>?)'])
+  })
+})

@@ -1,0 +1,652 @@
+import { isRefusal, type Refusal } from '@belfry/contracts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openAdmission } from '../../src/admission/admission.ts'
+import { claim, close, handBack } from '../../src/executions/claim.ts'
+import { type Execution, unreadParams } from '../../src/executions/execution.ts'
+import { finish, lose, requestCancel, takeBack } from '../../src/executions/finish.ts'
+import { failed, readResult } from '../../src/executions/outcome.ts'
+import { admit } from '../../src/intake/command.ts'
+import type { DueCursor, DueQuery, PassedQuery, Stored, Stores } from '../../src/store/ports.ts'
+import { command, delivery, execution, executionId, jobId, ownerId, start } from '../samples.ts'
+
+const at = start + 2000
+
+function taken(answer: Execution | Refusal): Execution {
+  if (isRefusal(answer)) throw new Error(answer.detail)
+  return answer
+}
+const page = (rows: number, bytes = 1e6) => ({ rows, bytes })
+const claimed = (from: Execution, owner = 'one') => taken(claim(from, { owner }))
+const finished = (from: Execution, outcome = readResult('done')) =>
+  taken(finish(from, { epoch: from.epoch, at, startedAt: at - 5, outcome, artifacts: [], random: 0 }))
+
+/** What every body of the executor's stores must do. `open` gives fresh stores, and how to close them. */
+export function describeStores(
+  name: string,
+  open: () => Promise<{ stores: Stores; close: () => Promise<void> }>,
+): void {
+  describe(`the executor's stores on ${name}`, () => {
+    let stores: Stores
+    let closeStores: () => Promise<void>
+
+    beforeEach(async () => {
+      const opened = await open()
+      stores = opened.stores
+      closeStores = opened.close
+    })
+    afterEach(() => closeStores())
+
+    async function put(...executions: Execution[]): Promise<Stored[]> {
+      const stored = await stores.executions.insert(executions, start)
+      return stored.map((one) => {
+        if (one === undefined) throw new Error('it was there already')
+        return one
+      })
+    }
+    async function swap(stored: Stored, to: Execution, step: 'claim' | 'finish' = 'claim', when = at): Promise<Stored> {
+      const [isChanged] = await stores.executions.swap(
+        step,
+        [{ handle: stored.handle, from: stored.execution, to }],
+        when,
+      )
+      expect(isChanged).toBe(true)
+      return { ...stored, execution: to }
+    }
+    async function reread(stored: Stored): Promise<Execution> {
+      const [found] = await stores.executions.read([stored.handle])
+      if (found === undefined) throw new Error('it is gone')
+      return found.execution
+    }
+
+    describe('executions', () => {
+      it('come back as they were put in', async () => {
+        const [stored] = await put(
+          execution({ params: { deep: [{ text: '€ "quoted"' }] }, expiresAt: at, priority: 1 }),
+        )
+        expect(await reread(stored!)).toEqual(stored?.execution)
+        expect(await stores.executions.find([executionId(9), stored!.execution.id])).toEqual([undefined, stored])
+      })
+
+      it('may be put in as running', async () => {
+        const [stored] = await put(claimed(execution()))
+        expect(await reread(stored!)).toEqual(stored?.execution)
+      })
+
+      it('are put in once', async () => {
+        const [first] = await put(execution())
+        const [again, other] = await stores.executions.insert(
+          [execution({ ownerId: 'usr-2' }), execution({ id: executionId(2) })],
+          start,
+        )
+        expect(again).toBe(undefined)
+        expect(other?.execution.id).toBe(executionId(2))
+        expect(await reread(first!)).toEqual(execution())
+      })
+
+      it('come back from every transition as it left them', async () => {
+        const steps: ((from: Execution) => Execution)[] = [
+          (from) => claimed(from),
+          (from) => taken(handBack(from, from.epoch, at)),
+          (from) => claimed(from, 'two'),
+          (from) => finished(from, failed('broken', 'It broke.')),
+          (from) => claimed(from),
+          (from) => taken(lose(from, { epoch: from.epoch, at, inDoubt: true })),
+          (from) => claimed(from),
+          (from) => takeBack(from, 3),
+          (from) => taken(requestCancel(from, at)),
+          (from) => finished(from),
+        ]
+        let [stored] = await put(execution())
+        for (const step of steps) {
+          stored = await swap(stored!, step(stored!.execution))
+          expect(await reread(stored)).toEqual(stored.execution)
+        }
+        expect(stored!.execution).toMatchObject({ state: 'succeeded', seq: 11, losses: 1, failures: 1, epoch: 4 })
+      })
+
+      it('take the params, policy and priority of a newer version', async () => {
+        const [stored] = await put(execution())
+        const newer = admit(
+          stored!.execution,
+          command({ version: 2, params: { newer: 1 }, priority: 1 }),
+          delivery({ pool: 'cpu' }),
+        )
+        await swap(stored!, newer)
+        expect(await reread(stored!)).toEqual(newer)
+      })
+
+      it('change for the first who asks, and for nobody who saw an older state', async () => {
+        const [stored] = await put(execution())
+        const { handle, execution: from } = stored!
+        const [first, second] = await stores.executions.swap(
+          'claim',
+          [
+            { handle, from, to: claimed(from, 'one') },
+            { handle, from, to: claimed(from, 'two') },
+          ],
+          at,
+        )
+        expect([first, second]).toEqual([true, false])
+        expect(await reread(stored!)).toMatchObject({ owner: 'one', seq: 2 })
+      })
+
+      it('keep no outcome of a change that did not count', async () => {
+        const [stored] = await put(claimed(execution()))
+        const cancelled = await swap(stored!, taken(requestCancel(stored!.execution, at)))
+        const { handle, execution: from } = stored!
+        expect(await stores.executions.swap('finish', [{ handle, from, to: finished(from) }], at)).toEqual([false])
+        expect(await reread(stored!)).toEqual(cancelled.execution)
+      })
+
+      it('are found by their executor while they run, and when it is gone', async () => {
+        const [a, b, c] = await put(
+          claimed(execution(), 'one'),
+          claimed(execution({ id: executionId(2) }), 'two'),
+          execution({ id: executionId(3) }),
+        )
+        await swap(a!, taken(requestCancel(a!.execution, at)))
+        expect(await stores.executions.heldBy('one')).toEqual([{ handle: a!.handle, epoch: 1, cancelRequested: true }])
+        await stores.executors.enlist('one', null)
+        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.handle)).toEqual([b!.handle])
+        await stores.executors.markGone({ instance: 'one', beat: 0, gone: false })
+        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.handle)).toEqual([
+          a!.handle,
+          b!.handle,
+        ])
+        expect((await stores.executions.abandoned(page(1))).rows).toHaveLength(1)
+        expect((await reread(c!)).state).toBe('ready')
+      })
+
+      it('are listed by their job while they are open, in pages', async () => {
+        const mine = Array.from({ length: 5 }, (_, i) => execution({ id: executionId(i + 1) }))
+        const stored = await put(...mine, execution({ id: executionId(9), jobId: jobId(2) }))
+        await swap(stored[1]!, taken(close(stored[1]!.execution, 'superseded', at)))
+        const handles = stored.map((one) => one.handle)
+        const first = await stores.executions.openOf(jobId(), null, 0, 2)
+        expect(first.map((one) => one.handle)).toEqual([handles[0], handles[2]])
+        const rest = await stores.executions.openOf(jobId(), null, handles[2]!, 10)
+        expect(rest.map((one) => one.handle)).toEqual([handles[3], handles[4]])
+      })
+
+      it('are listed by their job and state, in pages', async () => {
+        const states = [0, 1, 0, 1, 1].map((isRunning, i) => {
+          const one = execution({ id: executionId(i + 1) })
+          return isRunning ? claimed(one) : one
+        })
+        const stored = await put(...states, claimed(execution({ id: executionId(9), jobId: jobId(2) })))
+        const numbers = async (state: 'ready' | 'running' | null, after: number, limit: number) => {
+          const page = await stores.executions.openOf(jobId(), state, after, limit)
+          return page.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+        }
+        expect(await numbers('ready', 0, 10)).toEqual([1, 3])
+        expect(await numbers('running', 0, 2)).toEqual([2, 4])
+        expect(await numbers('running', stored[3]!.handle, 2)).toEqual([5])
+        expect(await numbers(null, 0, 3)).toEqual([1, 2, 3])
+        expect(await numbers(null, stored[2]!.handle, 3)).toEqual([4, 5])
+      })
+
+      it('come without large params, which are read apart, and with small ones', async () => {
+        const large = { text: 'x'.repeat(10_000) }
+        const small = { text: 'y' }
+        const stored = await put(execution({ params: large }))
+        stored.push(
+          ...(await put(
+            execution({ id: executionId(2), params: small }),
+            execution({ id: executionId(3), params: large }),
+          )),
+        )
+        const handles = stored.map(({ handle }) => handle)
+        const listed = await stores.executions.openOf(jobId(), 'ready', 0, 10)
+        expect(listed.map(({ execution: { params } }) => params)).toEqual([unreadParams, small, unreadParams])
+        expect(listed.map(({ size }) => size > 10_000)).toEqual([true, false, true])
+        expect((await stores.executions.unpublished(page(10))).rows).toEqual(listed)
+        expect(await stores.executions.find([stored[0]!.execution.id])).toEqual([listed[0]])
+        expect(await stores.executions.params(handles, 1e6)).toEqual([large, small, large])
+        expect(await stores.executions.params(handles, 10_000)).toEqual([large])
+      })
+
+      it('have the params of the version that replaced another one, large or small', async () => {
+        const [stored] = await put(execution({ params: { text: 'x'.repeat(10_000) } }))
+        const newer = async (before: Stored, version: number, params: Record<string, unknown>) => {
+          const to = admit(before.execution, command({ version, params }), delivery())
+          await stores.executions.swap('replace', [{ handle: before.handle, from: before.execution, to }], at)
+          return { ...before, execution: to }
+        }
+        const second = await newer(stored!, 2, { text: 'small' })
+        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([{ text: 'small' }])
+        const large = { text: 'z'.repeat(10_000) }
+        await newer(second, 3, large)
+        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([large])
+        // A lost race leaves the params of the version that won.
+        await newer(second, 4, { text: 'w'.repeat(10_000) })
+        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([large])
+      })
+
+      it('are read within bytes, a row at least', async () => {
+        const result = 'r'.repeat(4000)
+        const stored = await put(...[1, 2, 3].map((n) => execution({ id: executionId(n) })))
+        const handles = stored.map(({ handle }) => handle)
+        for (const one of stored) {
+          const running = await swap(one, claimed(one.execution))
+          await swap(running, finished(running.execution, readResult(result)), 'finish')
+        }
+        expect(await stores.executions.read(handles, 1)).toHaveLength(1)
+        expect(await stores.executions.read(handles, 8000)).toHaveLength(2)
+        const ids = stored.map(({ execution: { id } }) => id)
+        expect(await stores.executions.find(ids, 8000)).toHaveLength(2)
+        const cut = await stores.executions.unpublished(page(10, 8000))
+        expect([cut.rows.length, cut.hasMore]).toEqual([2, true])
+        const whole = await stores.executions.unpublished(page(10))
+        expect([whole.rows.length, whole.hasMore]).toEqual([3, false])
+      })
+
+      it('are told apart when two jobs share a number', async () => {
+        const twin = `job-11111111${jobId().slice(12)}`
+        await put(execution(), execution({ id: executionId(2), jobId: twin }))
+        expect((await stores.executions.openOf(twin, 'ready', 0, 10)).map((one) => one.execution.id)).toEqual([
+          executionId(2),
+        ])
+      })
+
+      it('are listed by their job when an epoch of theirs is in doubt, also once they have ended', async () => {
+        const [stored] = await put(claimed(execution()))
+        const lost = await swap(stored!, taken(lose(stored!.execution, { epoch: 1, at, inDoubt: true })))
+        const ended = await swap(lost, taken(requestCancel(lost.execution, at)))
+        const found = await stores.executions.doubtfulOf(jobId(), at)
+        expect(found.map((one) => one.execution)).toEqual([ended.execution])
+        expect(await stores.executions.doubtfulOf(jobId(), at + 1)).toEqual([])
+        expect(await stores.executions.doubtfulOf(jobId(2), at)).toEqual([])
+      })
+    })
+
+    describe('what is due', () => {
+      const query = (change: Partial<DueQuery> = {}): DueQuery => ({
+        now: at,
+        until: at + 500,
+        due: { io: 10, cpu: 10 },
+        coming: 10,
+        full: [],
+        scan: 100,
+        share: { place: 0, executors: 1, overdueAt: at - 500 },
+        ...change,
+      })
+      const ready = (number: number, runAt: number, change: Partial<Execution> = {}) =>
+        execution({ id: executionId(number), runAt, ...change })
+      const dueIds = async (stored: readonly Stored[], asked = query()) => {
+        const due = await stores.executions.due(asked)
+        return due.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+      }
+
+      it('comes by priority and then by age, and is ready', async () => {
+        const stored = await put(
+          ready(1, at - 10),
+          ready(2, at - 20),
+          ready(3, at, { priority: 1 }),
+          ready(4, at + 1),
+          ready(5, at + 501),
+          claimed(ready(6, at - 30)),
+        )
+        expect(await dueIds(stored)).toEqual([3, 2, 1, 4])
+      })
+
+      it('may be nothing, as long as nothing is ready', async () => {
+        const [stored] = await put(claimed(ready(1, at)))
+        expect(await stores.executions.hasReady()).toBe(false)
+        await swap(stored!, taken(handBack(stored!.execution, 1, at)))
+        expect(await stores.executions.hasReady()).toBe(true)
+      })
+
+      it('is counted for each kind of slots', async () => {
+        const stored = await put(
+          ready(1, at - 3),
+          ready(2, at - 2),
+          ready(3, at - 1, { pool: 'cpu' }),
+          ready(4, at + 5),
+        )
+        expect(await dueIds(stored, query({ due: { io: 1, cpu: 5 } }))).toEqual([1, 3, 4])
+        expect(await dueIds(stored, query({ due: { io: 0, cpu: 0 }, coming: 0 }))).toEqual([])
+        const [one] = await stores.executions.due(query({ due: { io: 0, cpu: 1 }, coming: 0 }))
+        expect(one).toEqual({ handle: stored[2]?.handle, runAt: at - 1, pool: 'cpu' })
+      })
+
+      it('is taken of other owners when some have all that they may have in memory', async () => {
+        const of = (number: number, owner: number) => ready(number, at + number, { ownerId: ownerId(owner) })
+        const stored = await put(of(1, 1), of(2, 1), of(3, 2), of(4, 1), of(5, 2))
+        expect(await dueIds(stored, query({ full: [ownerId(1)] }))).toEqual([3, 5])
+        expect(await dueIds(stored, query({ full: [ownerId(1)], scan: 3, coming: 1 }))).toEqual([3])
+        expect(await dueIds(stored, query({ full: [ownerId(1)], scan: 1, coming: 1 }))).toEqual([])
+      })
+
+      it('is shared among executors, until it is overdue', async () => {
+        const stored = await put(...Array.from({ length: 10 }, (_, i) => ready(i + 1, at - 10)), ready(11, at - 600))
+        const share = (place: number) =>
+          query({ due: { io: 100, cpu: 0 }, share: { place, executors: 2, overdueAt: at - 500 } })
+        const [even, odd] = [await dueIds(stored, share(0)), await dueIds(stored, share(1))]
+        expect(even.filter((number) => odd.includes(number))).toEqual([11])
+        expect(new Set([...even, ...odd]).size).toBe(11)
+      })
+    })
+
+    describe('what is due beside the executions of some owners', () => {
+      const [a, b, c] = [ownerId(1), ownerId(2), ownerId(3)] as const
+      const ask = (change: Partial<PassedQuery> = {}): PassedQuery => ({
+        pool: 'io',
+        now: at,
+        passOver: [a],
+        after: null,
+        scan: 100,
+        limit: 10,
+        share: { place: 0, executors: 1, overdueAt: at - 500 },
+        ...change,
+      })
+      const ready = (number: number, owner: string, change: Partial<Execution> = {}) =>
+        execution({ id: executionId(number), ownerId: owner, runAt: at - 100 + number, ...change })
+      const numbersOf = (stored: readonly Stored[], found: readonly { handle: number }[]) =>
+        found.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+
+      it('comes by priority and age, is ready and due, and belongs to others', async () => {
+        const stored = await put(
+          ready(1, a),
+          ready(2, b),
+          ready(3, c, { priority: 1 }),
+          ready(4, b, { pool: 'cpu' }),
+          ready(5, b, { runAt: at + 1 }),
+          claimed(ready(6, b)),
+          ready(7, b),
+        )
+        const { found, next } = await stores.executions.dueBeside(ask())
+        expect([numbersOf(stored, found), next]).toEqual([[3, 2, 7], null])
+        expect(found[0]).toEqual({ handle: stored[2]?.handle, runAt: at - 97, pool: 'io' })
+        const both = await stores.executions.dueBeside(ask({ passOver: [a, b] }))
+        expect(numbersOf(stored, both.found)).toEqual([3])
+      })
+
+      it('is looked for in so many entries at a time, and found behind any number of them', async () => {
+        const many = Array.from({ length: 250 }, (_, n) => ready(n + 1, a, { runAt: at - 1000 + n }))
+        const stored = await put(
+          ...many,
+          ready(251, b, { priority: 9, runAt: at - 1 }),
+          ready(252, b, { priority: 9, runAt: at }),
+        )
+        const pages: number[][] = []
+        let after: DueCursor | null = null
+        do {
+          const page = await stores.executions.dueBeside(ask({ after, limit: 1 }))
+          pages.push(numbersOf(stored, page.found))
+          after = page.next
+        } while (after !== null)
+        expect(pages).toEqual([[], [], [251], [252], []])
+      })
+
+      it('is shared among executors, until it is overdue', async () => {
+        const recent = Array.from({ length: 10 }, (_, n) => ready(n + 1, b, { runAt: at - 10 }))
+        const stored = await put(...recent, ready(11, b, { runAt: at - 600 }))
+        const mine = async (place: number) => {
+          const share = { place, executors: 2, overdueAt: at - 500 }
+          return numbersOf(stored, (await stores.executions.dueBeside(ask({ share, limit: 100 }))).found)
+        }
+        const [even, odd] = [await mine(0), await mine(1)]
+        expect(even.filter((number) => odd.includes(number))).toEqual([11])
+        expect(new Set([...even, ...odd]).size).toBe(11)
+      })
+    })
+
+    describe('what is not yet published', () => {
+      const unpublished = async () =>
+        (await stores.executions.unpublished(page(100))).rows.map((one) => [one.handle, one.execution.seq])
+
+      it('is every new state, until that very state was sent', async () => {
+        const [a, b] = await put(execution(), execution({ id: executionId(2) }))
+        expect(await unpublished()).toEqual([
+          [a!.handle, 1],
+          [b!.handle, 1],
+        ])
+        await swap(a!, claimed(a!.execution))
+        await stores.executions.markPublished([
+          { n: a!.handle, seq: 1 },
+          { n: b!.handle, seq: 1 },
+        ])
+        expect(await unpublished()).toEqual([[a!.handle, 2]])
+        await stores.executions.markPublished([{ n: a!.handle, seq: 2 }])
+        expect(await unpublished()).toEqual([])
+      })
+
+      it('is also what is asked for again', async () => {
+        const [stored] = await put(execution())
+        await stores.executions.markPublished([{ n: stored!.handle, seq: 1 }])
+        await stores.executions.republish([stored!, stored!])
+        expect(await unpublished()).toEqual([[stored!.handle, 1]])
+        expect((await stores.executions.unpublished(page(0))).rows).toEqual([])
+      })
+
+      it('is not what an insert or a change left as it was', async () => {
+        const [stored] = await put(execution())
+        await stores.executions.markPublished([{ n: stored!.handle, seq: 1 }])
+        await stores.executions.insert([execution()], at)
+        const old = { ...stored!.execution, seq: 7 }
+        await stores.executions.swap('claim', [{ handle: stored!.handle, from: old, to: claimed(old) }], at)
+        expect(await unpublished()).toEqual([])
+      })
+    })
+
+    describe('what has changed', () => {
+      it('comes in order of change, open or ended, in pages', async () => {
+        const [a, b, c] = await put(execution(), execution({ id: executionId(2) }), execution({ id: executionId(3) }))
+        await swap(a!, claimed(a!.execution), 'claim', start + 30)
+        await swap(b!, taken(close(b!.execution, 'cancelled', at)), 'claim', start + 20)
+        const all = await stores.executions.changes(0, 0, 10)
+        expect(all.map((one) => [one.id, one.seq, one.changedAt])).toEqual([
+          [executionId(3), 1, start],
+          [executionId(2), 2, start + 20],
+          [executionId(1), 2, start + 30],
+        ])
+        expect(all[0]?.n).toBe(c!.handle)
+        const [, second] = all
+        expect(await stores.executions.changes(start + 20, 0, 1)).toEqual([second])
+        expect(await stores.executions.changes(second!.changedAt, second!.n, 10)).toEqual([all[2]])
+      })
+    })
+
+    describe('admissions', () => {
+      const open = openAdmission(jobId())
+      const fenced = {
+        ...open,
+        minVersion: 3,
+        floors: [{ version: 4, fromAt: at }],
+        places: ['exe-1'],
+        unsettled: 1,
+        rev: 1,
+      }
+
+      it('come back as they were put in; others are open', async () => {
+        expect(await stores.admissions.put('fence', [{ from: open, to: fenced }], start)).toEqual([true])
+        expect(await stores.admissions.read([jobId(2), jobId()])).toEqual([undefined, fenced])
+      })
+
+      it('are found while they are unsettled, in pages', async () => {
+        const marked = [1, 2, 3].map((number) => {
+          const from = openAdmission(jobId(number))
+          return { from, to: { ...from, minVersion: 2, unsettled: number === 2 ? 0 : 1, rev: 1 } }
+        })
+        await stores.admissions.put('fence', marked, start)
+        const [first, ...none] = await stores.admissions.unsettled(0, 1)
+        expect([first?.admission, none]).toEqual([marked[0]?.to, []])
+        const [second] = await stores.admissions.unsettled(first!.n, 9)
+        expect(second?.admission).toEqual(marked[2]?.to)
+        const from = second!.admission
+        await stores.admissions.put('settle', [{ from, to: { ...from, unsettled: 0, rev: 2 } }], start)
+        expect(await stores.admissions.unsettled(first!.n, 9)).toEqual([])
+      })
+
+      it('change for the first who asks', async () => {
+        const other = { ...open, minVersion: 9, rev: 1 }
+        const changes = [
+          { from: open, to: fenced },
+          { from: open, to: other },
+          { from: fenced, to: { ...fenced, places: [], rev: 2 } },
+        ]
+        expect(await stores.admissions.put('place', changes, start)).toEqual([true, false, true])
+        expect(await stores.admissions.read([jobId()])).toEqual([{ ...fenced, places: [], rev: 2 }])
+      })
+    })
+
+    describe('retention', () => {
+      const first = { changedAt: 0, handle: 0 }
+      const settled = async (...numbers: number[]) => {
+        const stored = await put(...numbers.map((number) => execution({ id: executionId(number) })))
+        return Promise.all(stored.map((one) => swap(one, taken(close(one.execution, 'cancelled', at)), 'claim', at)))
+      }
+      const publish = (...stored: Stored[]) =>
+        stores.executions.markPublished(stored.map((one) => ({ n: one.handle, seq: one.execution.seq })))
+
+      it('finds what has ended, in order and in pages, and says what is not published', async () => {
+        const [a, b, c] = await settled(1, 2, 3)
+        await put(execution({ id: executionId(4) }))
+        await publish(a!, c!)
+        const found = await stores.executions.ended(at + 1, first, 2)
+        expect(found.map((one) => [one.handle, one.isPublished])).toEqual([
+          [a!.handle, true],
+          [b!.handle, false],
+        ])
+        expect(found[0]).toMatchObject({ seq: 2, state: 'cancelled', changedAt: at })
+        expect((await stores.executions.ended(at + 1, found[1]!, 9)).map((one) => one.handle)).toEqual([c!.handle])
+        expect(await stores.executions.ended(at, first, 9)).toEqual([])
+      })
+
+      it('removes an execution with all that belongs to it, unless it has changed or must be published', async () => {
+        const [a, b, c] = await settled(1, 2, 3)
+        const [d] = await put(execution({ id: executionId(4) }))
+        await publish(a!, c!, d!)
+        for (const { handle } of [a!, c!]) {
+          const line = { seq: 1, at, level: 'info' as const, text: 'a line' }
+          await stores.logs.append([{ handle, epoch: 1, lines: [line] }])
+          await stores.artifacts.put([{ handle, epoch: 1, name: 'a', body: Buffer.from('text') }])
+        }
+        const asSeen = [a!, b!, d!].map(({ handle, execution: { seq } }) => ({ handle, seq }))
+        expect(await stores.executions.purge([...asSeen, { handle: c!.handle, seq: 1 }])).toBe(1)
+        const left = await stores.executions.read([a!, b!, c!, d!].map((one) => one.handle))
+        expect(left.map((one) => one !== undefined)).toEqual([false, true, true, true])
+        const query = { after: { epoch: 0, seq: 0 }, epoch: null, limit: 9 }
+        const logsOf = (stored: Stored) => stores.logs.page(stored.handle, query)
+        expect([(await logsOf(a!)).length, (await logsOf(c!)).length]).toEqual([0, 1])
+        const artifactOf = (stored: Stored) => stores.artifacts.read(stored.handle, 1, 'a')
+        expect([await artifactOf(a!), await artifactOf(c!)]).toEqual([undefined, expect.anything()])
+      })
+
+      it('gives no number of an execution that went to another one', async () => {
+        const [a] = await settled(1)
+        await publish(a!)
+        const found = await stores.executions.ended(at + 1, first, 9)
+        await stores.executions.purge(found)
+        const [b] = await put(execution({ id: executionId(2) }))
+        expect(b!.handle).not.toBe(a!.handle)
+      })
+
+      it('finds logs from the oldest on, with what became of their run', async () => {
+        const [ended] = await settled(1)
+        const [open] = await put(execution({ id: executionId(2) }))
+        const line = (when: number) => ({ seq: 1, at: when, level: 'info' as const, text: 'a line' })
+        await stores.logs.append([{ handle: open!.handle, epoch: 1, lines: [line(start)] }])
+        await stores.logs.append([{ handle: ended!.handle, epoch: 1, lines: [line(at)] }])
+        const [one, two] = await stores.logs.oldest(0, 9)
+        expect([one, two]).toMatchObject([
+          { at: start, state: 'ready' },
+          { at, state: 'cancelled', changedAt: at },
+        ])
+        expect(await stores.logs.oldest(one!.n, 9)).toEqual([two])
+        expect(await stores.logs.purge([two!.n, 999])).toBe(1)
+        expect(await stores.logs.oldest(0, 9)).toEqual([one])
+      })
+
+      it('removes admissions as they were seen, and none of a job that has something open', async () => {
+        const { admissions } = stores
+        const changes = [1, 2, 3].map((number) => {
+          const from = openAdmission(jobId(number))
+          return { from, to: { ...from, minVersion: 2, rev: 1 } }
+        })
+        await admissions.put('fence', changes, start)
+        const seen = await admissions.page(0, 2)
+        expect(seen).toMatchObject([
+          { jobId: jobId(1), rev: 1, neededAt: start },
+          { jobId: jobId(2), rev: 1, neededAt: start },
+        ])
+        const all = [...seen, ...(await admissions.page(seen[1]!.n, 2))]
+        await put(execution({ jobId: jobId(2) }))
+        await admissions.touch([jobId(3), jobId(9)], at)
+        await admissions.touch([jobId(3)], start)
+        expect(await admissions.purge(all)).toBe(1)
+        expect(await admissions.page(0, 9)).toMatchObject([{ jobId: jobId(2) }, { jobId: jobId(3), neededAt: at }])
+      })
+    })
+
+    describe('executors', () => {
+      it('beat until they are gone, and never again', async () => {
+        const { executors } = stores
+        await executors.enlist('one', '127.0.0.1:1')
+        expect([await executors.beat('one'), await executors.beat('two')]).toEqual([true, false])
+        expect(await executors.all()).toEqual([{ instance: 'one', beat: 1, gone: false }])
+        expect(await executors.markGone({ instance: 'one', beat: 0, gone: false })).toBe(false)
+        expect(await executors.markGone({ instance: 'one', beat: 1, gone: false })).toBe(true)
+        expect(await executors.beat('one')).toBe(false)
+        expect(await executors.all()).toEqual([{ instance: 'one', beat: 1, gone: true }])
+      })
+
+      it('leave, or are removed by the one that holds the store', async () => {
+        const { executors } = stores
+        for (const instance of ['one', 'two', 'three']) await executors.enlist(instance, null)
+        await executors.remove('two')
+        expect((await executors.all()).map((one) => one.instance).sort()).toEqual(['one', 'three'])
+        await executors.removeOthers('three')
+        expect((await executors.all()).map((one) => one.instance)).toEqual(['three'])
+      })
+    })
+
+    describe('logs', () => {
+      const line = (seq: number) => ({ seq, at: start + seq, level: 'info' as const, text: `line ${seq}` })
+      const read = async (epoch: number | null, after: [number, number], limit = 10) => {
+        const lines = await stores.logs.page(1, { after: { epoch: after[0], seq: after[1] }, epoch, limit })
+        return lines.map((one) => `${one.epoch}.${one.seq}`)
+      }
+
+      it('come back line by line, in order of attempt and line, in pages and by attempt', async () => {
+        await stores.logs.append([
+          { handle: 1, epoch: 1, lines: [line(1), line(2)] },
+          { handle: 1, epoch: 2, lines: [line(1), line(2), line(3)] },
+          { handle: 2, epoch: 1, lines: [line(1)] },
+        ])
+        await stores.logs.append([{ handle: 1, epoch: 1, lines: [line(3)] }])
+        expect(await read(null, [0, 0])).toEqual(['1.1', '1.2', '1.3', '2.1', '2.2', '2.3'])
+        expect(await read(null, [1, 1], 3)).toEqual(['1.2', '1.3', '2.1'])
+        expect(await read(null, [2, 2])).toEqual(['2.3'])
+        expect(await read(2, [0, 0], 2)).toEqual(['2.1', '2.2'])
+        expect(await read(1, [1, 2])).toEqual(['1.3'])
+        expect(await read(3, [0, 0])).toEqual([])
+        const [first] = await stores.logs.page(1, { after: { epoch: 0, seq: 0 }, epoch: null, limit: 1 })
+        expect(first).toEqual({ ...line(1), epoch: 1 })
+      })
+    })
+
+    describe('artifacts', () => {
+      it('come back by attempt and name; the last one of a name stays', async () => {
+        const file = (epoch: number, name: string, text: string) => ({
+          handle: 1,
+          epoch,
+          name,
+          body: Buffer.from(text),
+        })
+        await stores.artifacts.put([file(1, 'a', 'old'), file(1, 'b', ''), file(2, 'a', 'other')])
+        await stores.artifacts.put([file(1, 'a', 'new')])
+        const read = async (epoch: number, name: string) => {
+          const body = await stores.artifacts.read(1, epoch, name)
+          return body && Buffer.from(body).toString()
+        }
+        expect([await read(1, 'a'), await read(1, 'b'), await read(2, 'a'), await read(2, 'b')]).toEqual([
+          'new',
+          '',
+          'other',
+          undefined,
+        ])
+      })
+    })
+  })
+}
