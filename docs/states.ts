@@ -2,11 +2,11 @@ import { type ExecutionState, executionStates, isRefusal, type Refusal } from '@
 import { claim, close, expire, handBack, skip, start } from '../apps/executor-service/src/executions/claim.ts'
 import { changed, type Execution } from '../apps/executor-service/src/executions/execution.ts'
 import {
+  type AttemptOutcome,
   finish,
   interrupt,
   lose,
   maxLosses,
-  type RunOutcome,
   requestCancel,
 } from '../apps/executor-service/src/executions/finish.ts'
 import { admit, newExecution } from '../apps/executor-service/src/intake/command.ts'
@@ -38,8 +38,8 @@ const delivery = {
   oldestPlannedAt: 0,
 } as const
 const at = 1
-const failure: RunOutcome = { kind: 'failed', error: { code: 'x', message: 'x' }, retry: 'policy', timedOut: false }
-const success: RunOutcome = { kind: 'succeeded', result: null }
+const failure: AttemptOutcome = { kind: 'failed', error: { code: 'x', message: 'x' }, retry: 'policy', timedOut: false }
+const success: AttemptOutcome = { kind: 'succeeded', result: null }
 
 function must(outcome: Execution | Refusal): Execution {
   if (isRefusal(outcome)) throw new Error(outcome.detail)
@@ -49,7 +49,7 @@ function must(outcome: Execution | Refusal): Execution {
 const ready = newExecution(command, delivery)
 const claimed = must(claim(ready, { owner: 'me' }))
 const running = must(start(claimed, { epoch: claimed.epoch, startedAt: 0, hasHappened: true }))
-const ending = (outcome: RunOutcome) => (record: Execution) =>
+const ending = (outcome: AttemptOutcome) => (record: Execution) =>
   finish(record, { epoch: record.epoch, at, startedAt: 0, outcome, artifacts: [], random: 0 })
 
 /** Records of each state; of some there are several kinds that go different ways. */

@@ -1,7 +1,7 @@
 import { executionStatusOf } from '@belfry/contracts'
 import type { Metrics } from '@belfry/service'
 import type { Execution } from './executions/execution.ts'
-import type { RunLog } from './executions/execution-log.ts'
+import type { ExecutionLog } from './executions/execution-log.ts'
 import type { Stored } from './store/ports.ts'
 
 /** What the executor counts (operations.md, metrics), and says in the log about single executions. */
@@ -46,7 +46,7 @@ function byLabel<T>(make: (value: string) => T): (value: string) => T {
 export function createExecutorMetrics(
   metrics: Metrics,
   isKnownType: (jobType: string) => boolean,
-  runLog: RunLog,
+  runLog: ExecutionLog,
 ): ExecutorMetrics {
   const counter = (name: string, help: string, labels: string[] = []) => metrics.counter(name, help, labels)
   const lateness = metrics

@@ -5,14 +5,14 @@ import { createLifecycle, createLoop, createRetentionClock, type Part, type Serv
 import { createPoisonStore, createUnreadableReport, type Database } from '@belfry/storage'
 import type { Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
-import { createRuns } from './attempts/engine.ts'
+import { createEngine } from './attempts/engine.ts'
 import type { ExecutorConfig } from './config.ts'
-import { createPoll } from './dispatch/poller.ts'
-import { createRunLog } from './executions/execution-log.ts'
+import { createPoller } from './dispatch/poller.ts'
+import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
 import { createIntake } from './intake/job-execute.ts'
 import { createHandlers, describeHandlers, handlersDefaults } from './job-types/job-types.ts'
-import { createIdentity, createPresence } from './membership/membership.ts'
+import { createIdentity, createMembership } from './membership/membership.ts'
 import { createExecutorMetrics } from './metrics.ts'
 import { createRetention } from './retention/retention.ts'
 import { oldestPlannedAt } from './retention/rules.ts'
@@ -61,7 +61,7 @@ function createRooms(deps: ExecutorServiceDeps) {
       ownerLookups: config.executorOwnerLookups,
     })
   const handlerOf = (jobType: string) => handlers.types.get(jobType)
-  const runLog = createRunLog({
+  const runLog = createExecutionLog({
     log,
     clock,
     warningsPerSecond: config.executorWarningsPerSecond,
@@ -81,16 +81,16 @@ function createRooms(deps: ExecutorServiceDeps) {
       if (one.execution.endedAt !== null) metrics.ended(one.execution)
       if (one.execution.state === 'ready') poll.wake()
       if (one.execution.state === 'ready' && one.execution.runAt <= soon) ready.push(one)
-      else runs.claims.disarm(one.handle)
+      else runs.claims.disarm(one.rowId)
     }
     if (ready.length > 0) runs.claims.arm(ready)
   }
   const common = { stores, clock, log, metrics, config, onChanged }
   const random = deps.random ?? Math.random
   const instance = identity.name
-  const runs = createRuns({ ...common, instance, handlerOf, random, publish, onRoom: () => pollLoop.nudge() })
-  const presence = createPresence({ ...common, identity, runs })
-  const poll = createPoll({
+  const runs = createEngine({ ...common, instance, handlerOf, random, publish, onRoom: () => pollLoop.nudge() })
+  const presence = createMembership({ ...common, identity, runs })
+  const poll = createPoller({
     executions: stores.executions,
     clock,
     claims: runs.claims,
@@ -101,7 +101,7 @@ function createRooms(deps: ExecutorServiceDeps) {
     scanRows: config.executorPollScanRows,
     bytes: config.executorPageBytes,
     asideMs: config.executorAsideMs,
-    isAlone: config.mode === 'standalone',
+    isSoleOwner: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
   })
   const pollLoop = createLoop({ name: 'poll', everyMs: config.executorPollMs, clock, log, runOnce: poll.runOnce })
@@ -166,7 +166,7 @@ function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, settleLo
     clock,
     fetchBytes: deps.config.executorFetchBytes,
     onFenced(asked) {
-      for (const { handle } of asked) runs.cancel(handle)
+      for (const { rowId } of asked) runs.cancel(rowId)
       onChanged(asked)
       settleLoop.nudge()
     },

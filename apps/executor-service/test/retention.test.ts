@@ -14,7 +14,7 @@ const now = start + 100 * day
 const horizon = horizonOf(now, keep)
 
 describe('what may be cleared away', () => {
-  const ended = { handle: 1, seq: 3, state: 'succeeded', changedAt: now - 30 * day - 1, isPublished: true } as const
+  const ended = { rowId: 1, seq: 3, state: 'succeeded', changedAt: now - 30 * day - 1, isPublished: true } as const
 
   it.each(executionStates)('of executions that are %s: nothing that is ready or running', (state) => {
     expect(mayGo({ ...ended, state }, horizon)).toBe(state !== 'ready' && state !== 'running')

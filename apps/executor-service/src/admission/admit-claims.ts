@@ -1,12 +1,12 @@
 import { type ExecutionState, isRefusal, type Refusal } from '@belfry/contracts'
 import { close, skip } from '../executions/claim.ts'
-import { change, changedOnes } from '../executions/compare-and-set.ts'
+import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import type { AdmissionStore, ExecutionStore, Stored } from '../store/ports.ts'
 import { type Admission, closedAs, openAdmission, takePlace } from './admission.ts'
 
 /** What a batch of claims comes to: those that may start, and those that have ended instead. */
-export interface Settled {
+export interface AdmittedClaims {
   readonly starts: readonly Stored[]
   readonly ended: readonly Stored[]
 }
@@ -100,12 +100,12 @@ function stopped(execution: Execution, stop: Stop | undefined, at: number): Exec
  * the claims; what a floor closes ends without a try being charged; where the job limits overlap, a place is taken in
  * the admission's own compare-and-set, or the execution is skipped and names the one in its way.
  */
-export async function settleClaims(
+export async function admitClaims(
   executions: ExecutionStore,
   admissions: AdmissionStore,
   claims: readonly Stored[],
   at: number,
-): Promise<Settled> {
+): Promise<AdmittedClaims> {
   const stops = new Map<Stored, Stop>()
   let jobs = byJob(claims)
   for (let round = 0; jobs.length > 0; round++) {
@@ -125,7 +125,7 @@ async function endStopped(executions: ExecutionStore, stops: Map<Stored, Stop>, 
   for (const step of ['close', 'skip'] as const) {
     const some = [...stops].filter(([, stop]) => ('by' in stop ? 'close' : 'skip') === step)
     if (some.length === 0) continue
-    const changes = await change(
+    const changes = await compareAndSet(
       executions,
       step,
       some.map(([claim]) => claim),

@@ -7,10 +7,10 @@ import {
   type Refusal,
 } from '@belfry/contracts'
 import { close } from '../executions/claim.ts'
-import { change, changedOnes } from '../executions/compare-and-set.ts'
+import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import { requestCancel } from '../executions/finish.ts'
-import type { Handle, OpenState, Stored, Stores } from '../store/ports.ts'
+import type { OpenState, RowId, Stored, Stores } from '../store/ports.ts'
 import {
   type Admission,
   type Applicant,
@@ -44,7 +44,7 @@ async function* openPages(
     const page = await executions.openOf(jobId, state, after, pageRows)
     yield page
     if (page.length < pageRows) return
-    after = page.at(-1)?.handle ?? 0
+    after = page.at(-1)?.rowId ?? 0
   }
 }
 
@@ -107,7 +107,7 @@ export async function fence(
   const asked: Stored[] = []
   for await (const page of openPages(stores, jobId, 'running')) {
     listed.push(...page.map(({ execution }) => inFlight(execution, execution.epoch)))
-    const changed = await change(stores.executions, 'close', page, (one) => ask(one, cancelled, at), at)
+    const changed = await compareAndSet(stores.executions, 'close', page, (one) => ask(one, cancelled, at), at)
     asked.push(...changedOnes(changed))
   }
   const since = at - doubtMs
@@ -129,20 +129,22 @@ export interface SettledPage {
   /** Executions that have ended. */
   readonly closed: readonly Stored[]
   /** Where the next page begins; null after the last one. */
-  readonly after: Handle | null
+  readonly after: RowId | null
 }
 
 /** Ends what the admission closes among the job's next ready executions after `after`. What runs is left alone. */
 export async function settlePage(
   { executions }: Stores,
   admission: Admission,
-  after: Handle,
+  after: RowId,
   rows: number,
   at: number,
 ): Promise<SettledPage> {
   const page = await executions.openOf(admission.jobId, 'ready', after, rows)
-  const closed = changedOnes(await change(executions, 'close', page, (one) => closeReady(one, admission, at), at))
-  return { closed, after: page.length < rows ? null : (page.at(-1)?.handle ?? null) }
+  const closed = changedOnes(
+    await compareAndSet(executions, 'close', page, (one) => closeReady(one, admission, at), at),
+  )
+  return { closed, after: page.length < rows ? null : (page.at(-1)?.rowId ?? null) }
 }
 
 /** Takes the mark of the fence `mark` off the admission, unless a newer fence has put its own there. */

@@ -1,5 +1,5 @@
 import type { Clock } from '@belfry/service'
-import type { Handle, Stored, Stores, UnsettledAdmission } from '../store/ports.ts'
+import type { RowId, Stored, Stores, UnsettledAdmission } from '../store/ports.ts'
 import { settlePage, unmark } from './fence.ts'
 
 export interface SettleOptions {
@@ -28,9 +28,9 @@ export interface Settle {
  * change is a compare-and-set.
  */
 export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOptions): Settle {
-  let lastJob: Handle = 0
+  let lastJob: RowId = 0
   /** How far the work of each mark has come. A newer mark of the same job begins anew. */
-  const progress = new Map<string, { readonly mark: number; readonly after: Handle }>()
+  const progress = new Map<string, { readonly mark: number; readonly after: RowId }>()
 
   async function settle({ admission }: UnsettledAdmission): Promise<void> {
     const { jobId, unsettled: mark } = admission

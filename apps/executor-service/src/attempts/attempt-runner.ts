@@ -1,40 +1,40 @@
 import type { Clock } from '@belfry/service'
 import { fatal } from '@belfry/worker'
 import { unreadParams } from '../executions/execution.ts'
-import type { RunOutcome } from '../executions/finish.ts'
+import type { AttemptOutcome } from '../executions/finish.ts'
 import { failed, readResult, readThrown, timedOut } from '../executions/outcome.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import { type AbortReason, abortError, type ContextLimits, createRunContext, type Run } from './attempt.ts'
+import { type AbortReason, type Attempt, abortError, type ContextLimits, createRunContext } from './attempt.ts'
 
 /** All that is wrong with the params, each with its place. */
 function describeIssues(issues: readonly { path: PropertyKey[]; message: string }[]): string {
   return issues.map(({ path, message }) => `${path.map(String).join('.') || 'params'}: ${message}`).join('; ')
 }
 
-export interface RunnerOptions {
+export interface AttemptRunnerOptions {
   readonly clock: Clock
   readonly metrics: ExecutorMetrics
   readonly limits: ContextLimits
   /** How long a run may go on after it was told to stop, milliseconds. */
   readonly abortGraceMs: number
   /** The run has logged something. */
-  readonly onLine: (run: Run) => void
+  readonly onLine: (run: Attempt) => void
   /** The attempt is over; what its handler still does is nobody's concern. */
-  readonly onSettled: (run: Run, outcome: RunOutcome) => void
+  readonly onSettled: (run: Attempt, outcome: AttemptOutcome) => void
 }
 
 /** Calls handlers, and watches over them until their attempt is over (protocol.md step 10). */
-export interface Runner {
+export interface AttemptRunner {
   /** Calls the handler, unless the run was told to stop while its start was recorded. */
-  start(run: Run): void
+  start(run: Attempt): void
   /** Tells a started run to stop; when it does not within the grace time, its attempt is over all the same. */
-  abort(run: Run, reason: AbortReason): void
+  abort(run: Attempt, reason: AbortReason): void
 }
 
-export function createRunner(options: RunnerOptions): Runner {
+export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunner {
   const { clock, metrics, limits, abortGraceMs, onLine, onSettled } = options
 
-  function settle(run: Run, outcome: RunOutcome): void {
+  function settle(run: Attempt, outcome: AttemptOutcome): void {
     if (run.phase === 'settled') {
       metrics.staleCompletions(1)
       return
@@ -46,20 +46,20 @@ export function createRunner(options: RunnerOptions): Runner {
     onSettled(run, isOverdue ? timedOut(run.execution.policy.timeoutMs) : outcome)
   }
 
-  function abort(run: Run, reason: AbortReason): void {
+  function abort(run: Attempt, reason: AbortReason): void {
     if (run.phase !== 'started' || run.abortedFor !== null) return
     run.abortedFor = reason
     run.timer?.cancel()
     const { message } = abortError(reason)
     run.timer = clock.callAfter(abortGraceMs, () => {
-      run.isDeaf = true
+      run.ignoredAbort = true
       settle(run, failed(reason, `${message} It did not stop within ${abortGraceMs} ms.`))
     })
     run.controller?.abort(abortError(reason))
   }
 
   /** Parses the params, which fills in defaults, and calls the handler; throws whatever either throws. */
-  function call(run: Run): Promise<unknown> {
+  function call(run: Attempt): Promise<unknown> {
     const { handler, execution } = run
     if (handler === undefined) throw fatal('unknown-job-type', `No handler runs ${execution.jobType}.`)
     if (execution.params === unreadParams) throw fatal('params-unreadable', 'The stored params cannot be read.')

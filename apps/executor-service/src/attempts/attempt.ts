@@ -1,21 +1,21 @@
 import type { Clock, Timer } from '@belfry/service'
 import { fatal, type Handler, JobFailure, type RunContext } from '@belfry/worker'
 import type { Execution } from '../executions/execution.ts'
-import type { Handle, Stored } from '../store/ports.ts'
-import { type AttemptLog, createAttemptLog, type LogLimits } from './log-lines.ts'
+import type { RowId, Stored } from '../store/ports.ts'
+import { createLogLines, type LogLimits, type LogLines } from './log-lines.ts'
 
 /** Why a run is told to stop. `gone`: others have taken this executor's runs over. */
 export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone'
 
 /** A file that a run has made, until it is stored. */
-interface RunFile {
+interface AttemptFile {
   readonly contentType: string
   readonly body: Uint8Array
 }
 
 /** One claimed execution in this process, from its claim to its recorded end. */
-export interface Run {
-  readonly handle: Handle
+export interface Attempt {
+  readonly rowId: RowId
   readonly size: number
   readonly handler: Handler | undefined
   /** The record as this executor last saw it: running, and owned by this attempt. */
@@ -32,15 +32,15 @@ export interface Run {
   startWrite: Promise<void> | null
   abortedFor: AbortReason | null
   /** It did not stop when it was told to: its attempt is over, but its handler may still be at work. */
-  isDeaf: boolean
+  ignoredAbort: boolean
   controller: AbortController | null
-  log: AttemptLog | null
-  files: Map<string, RunFile> | null
+  log: LogLines | null
+  files: Map<string, AttemptFile> | null
 }
 
-export function createRun({ handle, size, execution }: Stored, handler: Handler | undefined): Run {
+export function createAttempt({ rowId, size, execution }: Stored, handler: Handler | undefined): Attempt {
   return {
-    handle,
+    rowId,
     size,
     handler,
     execution,
@@ -49,7 +49,7 @@ export function createRun({ handle, size, execution }: Stored, handler: Handler 
     startedAt: 0,
     startWrite: null,
     abortedFor: null,
-    isDeaf: false,
+    ignoredAbort: false,
     controller: null,
     log: null,
     files: null,
@@ -57,7 +57,7 @@ export function createRun({ handle, size, execution }: Stored, handler: Handler 
 }
 
 /** The record as this executor last saw it, as the stores take it. */
-export const storedOf = ({ handle, execution, size }: Run): Stored => ({ handle, execution, size })
+export const storedOf = ({ rowId, execution, size }: Attempt): Stored => ({ rowId, execution, size })
 
 export interface ContextLimits {
   readonly log: LogLimits
@@ -83,7 +83,13 @@ export function abortError(reason: AbortReason): JobFailure {
 const artifactName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 const contentTypeText = /^[\w.+-]{1,60}\/[\w.+-]{1,60}(; ?[\w-]{1,30}=[\w.-]{1,60})?$/
 
-function readFile(name: unknown, contentType: unknown, body: unknown, limits: ContextLimits, run: Run): RunFile {
+function readFile(
+  name: unknown,
+  contentType: unknown,
+  body: unknown,
+  limits: ContextLimits,
+  run: Attempt,
+): AttemptFile {
   if (typeof name !== 'string' || !artifactName.test(name)) {
     throw fatal('artifact-invalid', 'The name of an artifact is made of letters, digits, ".", "_" and "-".')
   }
@@ -106,10 +112,10 @@ function readFile(name: unknown, contentType: unknown, body: unknown, limits: Co
 
 /** What the handler is given. Once the attempt is over, whatever a handler still says into it is dropped. */
 export function createRunContext(
-  run: Run,
+  run: Attempt,
   limits: ContextLimits,
   clock: Clock,
-  onLine: (run: Run) => void,
+  onLine: (run: Attempt) => void,
 ): RunContext {
   const { id, jobId, ownerId, epoch, fireAt } = run.execution
   return {
@@ -127,7 +133,7 @@ export function createRunContext(
     },
     log(level, text) {
       if (run.phase === 'settled') return
-      run.log ??= createAttemptLog(limits.log, clock)
+      run.log ??= createLogLines(limits.log, clock)
       run.log.add(level, text)
       onLine(run)
     },

@@ -1,20 +1,20 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
 import type { Clock, Logger } from '@belfry/service'
-import { createGather } from '../dispatch/batcher.ts'
-import { change, changedOnes } from '../executions/compare-and-set.ts'
+import { createBatcher } from '../dispatch/batcher.ts'
+import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
-import { finish, interrupt, type RunOutcome, takeBack } from '../executions/finish.ts'
+import { type AttemptOutcome, finish, interrupt, takeBack } from '../executions/finish.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { Stored, Stores } from '../store/ports.ts'
-import { type Run, storedOf } from './attempt.ts'
-import { artifactsOf, type Keepsakes } from './output.ts'
+import { type Attempt, storedOf } from './attempt.ts'
+import { type AttemptOutput, artifactsOf } from './output.ts'
 
-export interface FinishesOptions {
+export interface CompleterOptions {
   readonly stores: Stores
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ExecutorMetrics
-  readonly keepsakes: Keepsakes
+  readonly keepsakes: AttemptOutput
   /** From 0 up to 1. */
   readonly random: () => number
   /** How long to wait before asking a store again that failed, milliseconds. */
@@ -23,28 +23,28 @@ export interface FinishesOptions {
   /** Records have a new state that is nothing but to be published. */
   readonly publish: (stored: readonly Stored[]) => void
   /** The run's end is stored, or was not this executor's to tell. */
-  readonly onDone: (run: Run) => void
+  readonly onDone: (run: Attempt) => void
 }
 
 /** Records how attempts ended (protocol.md step 12): logs and artifacts first, then the end, in batches of a turn. */
-export interface Finishes {
-  add(run: Run, outcome: RunOutcome): void
+export interface Completer {
+  add(run: Attempt, outcome: AttemptOutcome): void
   /** Records what there is; gives up on what the store does not take now: those runs will be taken for lost. */
   stop(): Promise<void>
 }
 
 interface Ending {
-  readonly run: Run
-  readonly outcome: RunOutcome
+  readonly run: Attempt
+  readonly outcome: AttemptOutcome
   readonly at: number
 }
 
-export function createFinishes(options: FinishesOptions): Finishes {
+export function createCompleter(options: CompleterOptions): Completer {
   const { stores, clock, log, metrics, keepsakes, onChanged, onDone } = options
   const underWay = new Set<Promise<void>>()
   let isStopping = false
   let isFailing = false
-  const gather = createGather<Ending>((endings) => {
+  const gather = createBatcher<Ending>((endings) => {
     const plain = endings.filter((one) => !mustWait(one))
     if (plain.length > 0) track(record(plain))
     if (plain.length < endings.length) track(record(endings.filter(mustWait)))
@@ -66,7 +66,7 @@ export function createFinishes(options: FinishesOptions): Finishes {
     const isOursToStop = run.abortedFor === 'shutdown' || run.abortedFor === 'gone'
     // The executor stopped it, so it is no failure of the job. Nothing is in doubt when its handler is done.
     if (isOursToStop && outcome.kind === 'failed')
-      return interrupt(execution, { epoch, at, startedAt, inDoubt: run.isDeaf })
+      return interrupt(execution, { epoch, at, startedAt, inDoubt: run.ignoredAbort })
     return finish(execution, { epoch, at, startedAt, outcome, artifacts: artifactsOf(run), random: options.random() })
   }
 
@@ -76,9 +76,9 @@ export function createFinishes(options: FinishesOptions): Finishes {
     const stored = endings.map(({ run }) => storedOf(run))
     const decideOne = (execution: Execution, place: number) =>
       takeBack(execution, endings[place]?.run.execution.epoch ?? 0)
-    const found = await stores.executions.read(stored.map((one) => one.handle))
+    const found = await stores.executions.read(stored.map((one) => one.rowId))
     const newest = stored.map((one, place) => found[place] ?? one)
-    options.publish(changedOnes(await change(stores.executions, 'take-back', newest, decideOne, clock.now())))
+    options.publish(changedOnes(await compareAndSet(stores.executions, 'take-back', newest, decideOne, clock.now())))
   }
 
   async function recordOnce(endings: readonly Ending[]): Promise<void> {
@@ -86,7 +86,7 @@ export function createFinishes(options: FinishesOptions): Finishes {
     const startWrites = runs.flatMap((run) => run.startWrite ?? [])
     if (startWrites.length > 0) await Promise.all(startWrites)
     if (runs.some(keepsakes.isPending)) await keepsakes.store(runs)
-    const changes = await change(
+    const changes = await compareAndSet(
       stores.executions,
       'finish',
       runs.map(storedOf),

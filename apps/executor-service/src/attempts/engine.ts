@@ -2,17 +2,17 @@ import type { Clock, Logger } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
 import type { ExecutorConfig } from '../config.ts'
 import { createClaimLead } from '../dispatch/claim-lead.ts'
-import { type Claims, createClaims } from '../dispatch/claimer.ts'
+import { type Claimer, createClaimer } from '../dispatch/claimer.ts'
 import { createSlots, type Slots } from '../dispatch/slots.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { Handle, Stored, Stores } from '../store/ports.ts'
-import type { AbortReason, Run } from './attempt.ts'
-import { createRunner } from './attempt-runner.ts'
-import { createFinishes } from './completer.ts'
-import { createKeepsakes } from './output.ts'
+import type { RowId, Stored, Stores } from '../store/ports.ts'
+import type { AbortReason, Attempt } from './attempt.ts'
+import { createAttemptRunner } from './attempt-runner.ts'
+import { createCompleter } from './completer.ts'
+import { createAttemptOutput } from './output.ts'
 import { createStarts } from './starts.ts'
 
-export interface RunsOptions {
+export interface EngineOptions {
   readonly stores: Stores
   readonly clock: Clock
   readonly log: Logger
@@ -31,11 +31,11 @@ export interface RunsOptions {
 }
 
 /** What this executor runs, from the claim to the recorded end. */
-export interface Runs {
-  readonly claims: Claims
+export interface Engine {
+  readonly claims: Claimer
   readonly slots: Slots
   /** The execution is to end: its run is told so, or given back when it has not started. */
-  cancel(handle: Handle): void
+  cancel(rowId: RowId): void
   /** Nothing is this executor's any more: every run is told to stop. */
   abandon(): void
   /** Gives back what has not started, lets the rest finish, and after the grace time tells it to stop. */
@@ -50,15 +50,15 @@ function limitsOf(config: ExecutorConfig) {
   }
 }
 
-export function createRuns(options: RunsOptions): Runs {
+export function createEngine(options: EngineOptions): Engine {
   const { stores, clock, log, metrics, config, onChanged, publish, onRoom } = options
   const storeRetryMs = config.executorStoreRetryMs
   // What waits for its time holds no large params, so a quarter is enough for it.
   const armedBytes = config.executorHeldBytes / 4
   let onIdle: (() => void) | null = null
 
-  const keepsakes = createKeepsakes({ stores, clock, log, flushMs: config.executorLogFlushMs })
-  const finishes = createFinishes({
+  const keepsakes = createAttemptOutput({ stores, clock, log, flushMs: config.executorLogFlushMs })
+  const finishes = createCompleter({
     stores,
     clock,
     log,
@@ -70,7 +70,7 @@ export function createRuns(options: RunsOptions): Runs {
     publish,
     onDone: (run) => claims.drop(run),
   })
-  const runner = createRunner({
+  const runner = createAttemptRunner({
     clock,
     metrics,
     limits: limitsOf(config),
@@ -92,7 +92,7 @@ export function createRuns(options: RunsOptions): Runs {
     begin: (run) => starts.begin(run),
     onRoom,
   })
-  const claims: Claims = createClaims({
+  const claims: Claimer = createClaimer({
     stores,
     clock,
     log,
@@ -123,7 +123,7 @@ export function createRuns(options: RunsOptions): Runs {
 
   const started = () => [...claims.held.values()].filter(({ phase }) => phase === 'started' || phase === 'starting')
 
-  function stopRun(run: Run, reason: AbortReason): void {
+  function stopRun(run: Attempt, reason: AbortReason): void {
     if (run.phase === 'started') runner.abort(run, reason)
     else if (run.phase === 'waiting') claims.giveBack(run)
     else if (run.phase !== 'settled') run.abortedFor = reason
@@ -149,8 +149,8 @@ export function createRuns(options: RunsOptions): Runs {
   return {
     claims,
     slots,
-    cancel(handle) {
-      const run = claims.held.get(handle)
+    cancel(rowId) {
+      const run = claims.held.get(rowId)
       if (run) stopRun(run, 'cancel')
     },
     abandon() {

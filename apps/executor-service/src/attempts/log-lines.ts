@@ -11,7 +11,7 @@ export interface LogLimits {
 }
 
 /** The log of one attempt, until it is stored. */
-export interface AttemptLog {
+export interface LogLines {
   /** Never throws, whatever it is given. */
   add(level: LogLevel, text: string): void
   /** The lines since the last time. */
@@ -32,7 +32,7 @@ function asText(value: unknown): string {
 }
 
 /** A log that says where it was cut off: what is beyond the limits is dropped, with one line that tells so. */
-export function createAttemptLog(limits: LogLimits, clock: Clock): AttemptLog {
+export function createLogLines(limits: LogLimits, clock: Clock): LogLines {
   let waiting: LogEntry[] = []
   let seq = 0
   let bytes = 0

@@ -1,42 +1,42 @@
 import type { Clock, Logger, Timer } from '@belfry/service'
 import type { StoredArtifact } from '../executions/execution.ts'
 import type { ArtifactFile, LogChunk, Stores } from '../store/ports.ts'
-import type { Run } from './attempt.ts'
+import type { Attempt } from './attempt.ts'
 
 /** What runs leave behind besides their result: log lines and artifacts. */
-export interface Keepsakes {
+export interface AttemptOutput {
   /** The run has logged something: it can be read soon, also while the run goes on. */
-  onLine(run: Run): void
+  onLine(run: Attempt): void
   /** Whether something of the run is not stored yet. */
-  isPending(run: Run): boolean
+  isPending(run: Attempt): boolean
   /** Stores all that these runs have left. Rejects when the store does not take it; then it may be tried again. */
-  store(runs: readonly Run[]): Promise<void>
+  store(runs: readonly Attempt[]): Promise<void>
   stop(): Promise<void>
 }
 
 interface Taken {
-  readonly run: Run
+  readonly run: Attempt
   readonly chunk: LogChunk
 }
 
-export function createKeepsakes(options: {
+export function createAttemptOutput(options: {
   readonly stores: Stores
   readonly clock: Clock
   readonly log: Logger
   /** How long a line waits for others, milliseconds. */
   readonly flushMs: number
-}): Keepsakes {
+}): AttemptOutput {
   const { stores, clock, log, flushMs } = options
-  const unflushed = new Set<Run>()
+  const unflushed = new Set<Attempt>()
   let timer: Timer | null = null
   let flushing: Promise<void> = Promise.resolve()
 
-  function take(runs: Iterable<Run>): Taken[] {
+  function take(runs: Iterable<Attempt>): Taken[] {
     const taken: Taken[] = []
     for (const run of runs) {
       unflushed.delete(run)
       const lines = run.log?.take() ?? []
-      if (lines.length > 0) taken.push({ run, chunk: { handle: run.handle, epoch: run.execution.epoch, lines } })
+      if (lines.length > 0) taken.push({ run, chunk: { rowId: run.rowId, epoch: run.execution.epoch, lines } })
     }
     return taken
   }
@@ -70,8 +70,8 @@ export function createKeepsakes(options: {
     })
   }
 
-  const filesOf = (run: Run): ArtifactFile[] =>
-    Array.from(run.files ?? [], ([name, { body }]) => ({ handle: run.handle, epoch: run.execution.epoch, name, body }))
+  const filesOf = (run: Attempt): ArtifactFile[] =>
+    Array.from(run.files ?? [], ([name, { body }]) => ({ rowId: run.rowId, epoch: run.execution.epoch, name, body }))
 
   return {
     onLine(run) {
@@ -94,7 +94,7 @@ export function createKeepsakes(options: {
 }
 
 /** The run's artifacts as its record names them. */
-export function artifactsOf(run: Run): readonly StoredArtifact[] {
+export function artifactsOf(run: Attempt): readonly StoredArtifact[] {
   if (run.files === null) return []
   const { epoch } = run.execution
   return Array.from(run.files, ([name, { contentType, body }]) => ({ name, contentType, bytes: body.length, epoch }))

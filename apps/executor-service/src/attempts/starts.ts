@@ -1,11 +1,11 @@
 import { isRefusal } from '@belfry/contracts'
 import type { Clock, Logger, Timer } from '@belfry/service'
-import { createGather } from '../dispatch/batcher.ts'
+import { createBatcher } from '../dispatch/batcher.ts'
 import { start } from '../executions/claim.ts'
-import { type Change, change } from '../executions/compare-and-set.ts'
+import { type Change, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, recordedStart, recordsStartFirst, unreadParams } from '../executions/execution.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
-import { type Run, storedOf } from './attempt.ts'
+import { type Attempt, storedOf } from './attempt.ts'
 
 export interface StartsOptions {
   readonly executions: ExecutionStore
@@ -16,9 +16,9 @@ export interface StartsOptions {
   /** How long to wait before asking a store again that failed, milliseconds. */
   readonly storeRetryMs: number
   /** Calls the handler. */
-  readonly call: (run: Run) => void
+  readonly call: (run: Attempt) => void
   /** The run is not this executor's any more, or was cancelled: its handler is not called. */
-  readonly onRefused: (run: Run) => void
+  readonly onRefused: (run: Attempt) => void
   readonly publish: (stored: readonly Stored[]) => void
 }
 
@@ -29,15 +29,15 @@ export interface StartsOptions {
  */
 export interface Starts {
   /** The run has a slot: calls its handler, once its start is recorded where that comes first. */
-  begin(run: Run): void
+  begin(run: Attempt): void
   /** The attempt is over. */
-  forget(run: Run): void
+  forget(run: Attempt): void
   /** Records nothing more; resolves when no write is under way. */
   stop(): Promise<void>
 }
 
 /** A record that was read again after a lost race comes without its large params, which the run has. */
-function keep(run: Run, execution: Execution): void {
+function keep(run: Attempt, execution: Execution): void {
   const isUnread = execution.params === unreadParams
   run.execution = isUnread ? { ...execution, params: run.execution.params } : execution
 }
@@ -46,14 +46,14 @@ export function createStarts(options: StartsOptions): Starts {
   const { executions, clock, log, shownMs, storeRetryMs, call, onRefused, publish } = options
   const underWay = new Set<Promise<void>>()
   /** Runs whose handler is at work and that are not shown yet, with the monotonic time at which they are due. */
-  const unshown = new Map<Run, number>()
+  const unshown = new Map<Attempt, number>()
   let timer: Timer | null = null
   let isStopping = false
   let isFailing = false
-  const gather = createGather<Run>((runs) => write(runs, recordFirst(runs)))
+  const gather = createBatcher<Attempt>((runs) => write(runs, recordFirst(runs)))
 
   /** `work` never rejects. */
-  function write(runs: readonly Run[], work: Promise<void>): void {
+  function write(runs: readonly Attempt[], work: Promise<void>): void {
     const writing = work.finally(() => {
       underWay.delete(writing)
       for (const run of runs) run.startWrite = null
@@ -63,19 +63,19 @@ export function createStarts(options: StartsOptions): Starts {
   }
 
   /** Undefined when the store did not take it; then it may be tried again. */
-  async function record(runs: readonly Run[], hasHappened: boolean): Promise<readonly Change[] | undefined> {
-    const input = ({ execution, startedAt }: Run) => ({ epoch: execution.epoch, startedAt, hasHappened })
+  async function record(runs: readonly Attempt[], hasHappened: boolean): Promise<readonly Change[] | undefined> {
+    const input = ({ execution, startedAt }: Attempt) => ({ epoch: execution.epoch, startedAt, hasHappened })
     try {
-      const changes = await change(
+      const changes = await compareAndSet(
         executions,
         'start',
         runs.map(storedOf),
-        (execution, place) => start(execution, input(runs[place] as Run)),
+        (execution, place) => start(execution, input(runs[place] as Attempt)),
         clock.now(),
       )
       isFailing = false
       for (const [place, one] of changes.entries()) {
-        if (!isRefusal(one)) keep(runs[place] as Run, one.stored.execution)
+        if (!isRefusal(one)) keep(runs[place] as Attempt, one.stored.execution)
       }
       return changes
     } catch (err) {
@@ -85,14 +85,14 @@ export function createStarts(options: StartsOptions): Starts {
     }
   }
 
-  async function recordFirst(runs: readonly Run[]): Promise<void> {
+  async function recordFirst(runs: readonly Attempt[]): Promise<void> {
     let changes = await record(runs, false)
     while (changes === undefined && !isStopping) {
       await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
       changes = await record(runs, false)
     }
     for (const [place, one] of changes?.entries() ?? []) {
-      const run = runs[place] as Run
+      const run = runs[place] as Attempt
       if (!isRefusal(one) && recordedStart(one.stored.execution) !== null) callNow(run)
       else {
         run.phase = 'waiting'
@@ -101,12 +101,12 @@ export function createStarts(options: StartsOptions): Starts {
     }
   }
 
-  function callNow(run: Run): void {
+  function callNow(run: Attempt): void {
     call(run)
     if (run.phase === 'started') showAfter([run], shownMs)
   }
 
-  function showAfter(runs: readonly Run[], waitMs: number): void {
+  function showAfter(runs: readonly Attempt[], waitMs: number): void {
     const dueAt = clock.monotonic() + waitMs
     for (const run of runs) unshown.set(run, dueAt)
     timer ??= clock.callAfter(waitMs, show)
@@ -116,7 +116,7 @@ export function createStarts(options: StartsOptions): Starts {
   function show(): void {
     timer = null
     const now = clock.monotonic()
-    const due: Run[] = []
+    const due: Attempt[] = []
     for (const [run, dueAt] of unshown) {
       if (dueAt > now) {
         timer = clock.callAfter(dueAt - now, show)
@@ -128,7 +128,7 @@ export function createStarts(options: StartsOptions): Starts {
     if (due.length > 0) write(due, recordAndPublish(due))
   }
 
-  async function recordAndPublish(runs: readonly Run[]): Promise<void> {
+  async function recordAndPublish(runs: readonly Attempt[]): Promise<void> {
     const changes = await record(runs, true)
     if (changes !== undefined) publish(changes.flatMap((one) => (isRefusal(one) ? [] : one.stored)))
     else if (!isStopping)

@@ -1,28 +1,28 @@
-import type { Run } from '../attempts/attempt.ts'
+import type { Attempt } from '../attempts/attempt.ts'
 
 /** Runs of one pool whose time has come and that wait for a slot. */
-export interface RunQueue {
+export interface AttemptQueue {
   size(): number
-  add(run: Run): void
+  add(run: Attempt): void
   /** It waits no longer; nothing happens when it does not wait. */
-  remove(run: Run): void
+  remove(run: Attempt): void
   /** Those whose runs wait; the one that was served last comes last. */
   owners(): Iterable<string>
   /** Takes out the owner's first run by priority and then by age, and puts the owner behind the others. */
-  takeFrom(owner: string): Run | undefined
+  takeFrom(owner: string): Attempt | undefined
 }
 
 /** Priorities are 1 to 9; an index beyond them is never used. */
 const priorities = 10
 
 /** Round robin between owners (a user's priorities order that user's runs only), by priority and age within each. */
-export function createRunQueue(): RunQueue {
-  const waiting = new Map<string, Set<Run>[]>()
+export function createAttemptQueue(): AttemptQueue {
+  const waiting = new Map<string, Set<Attempt>[]>()
   let size = 0
 
-  const priorityOf = ({ execution }: Run) => Math.min(execution.priority, priorities - 1)
+  const priorityOf = ({ execution }: Attempt) => Math.min(execution.priority, priorities - 1)
 
-  function remove(run: Run): void {
+  function remove(run: Attempt): void {
     const { ownerId } = run.execution
     const levels = waiting.get(ownerId)
     if (!levels?.[priorityOf(run)]?.delete(run)) return

@@ -1,12 +1,12 @@
 /** Gathers what comes in one turn of the loop. */
-export interface Gather<T> {
+export interface Batcher<T> {
   add(item: T): void
   /** What has not been flushed yet, at once. */
   flush(): void
 }
 
 /** `onBatch` gets everything of a turn together: one message to the store instead of one for each. */
-export function createGather<T>(onBatch: (items: readonly T[]) => void): Gather<T> {
+export function createBatcher<T>(onBatch: (items: readonly T[]) => void): Batcher<T> {
   let items: T[] = []
   let turn: NodeJS.Immediate | null = null
 

@@ -1,19 +1,19 @@
 import { isRefusal } from '@belfry/contracts'
 import type { Clock, Logger } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
-import { settleClaims } from '../admission/admit-claims.ts'
-import { createRun, type Run, storedOf } from '../attempts/attempt.ts'
+import { admitClaims } from '../admission/admit-claims.ts'
+import { type Attempt, createAttempt, storedOf } from '../attempts/attempt.ts'
 import { claim, expire, handBack, isTooLate } from '../executions/claim.ts'
-import { change, changedOnes } from '../executions/compare-and-set.ts'
+import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, unreadParams, withoutLargeParams } from '../executions/execution.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { Handle, Stored, Stores, Swap } from '../store/ports.ts'
-import { createGather } from './batcher.ts'
+import type { RowId, Stored, Stores, Swap } from '../store/ports.ts'
+import { createBatcher } from './batcher.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import type { Slots } from './slots.ts'
-import { type ArmedBounds, type ArmedRoom, createArmed } from './start-timers.ts'
+import { createStartTimers, type StartTimersBounds, type StartTimersRoom } from './start-timers.ts'
 
-export interface ClaimsOptions {
+export interface ClaimerOptions {
   readonly stores: Stores
   readonly clock: Clock
   readonly log: Logger
@@ -24,7 +24,7 @@ export interface ClaimsOptions {
   readonly slots: Slots
   readonly lead: ClaimLead
   /** What may wait in memory for its time. */
-  readonly armed: ArmedBounds
+  readonly armed: StartTimersBounds
   /** Params that are read at once, bytes. */
   readonly paramsBytes: number
   /** How long to wait before asking a store again that failed, milliseconds. */
@@ -37,15 +37,15 @@ export interface ClaimsOptions {
  * From ready to the moment of the start (protocol.md step 9): timers, claims in batches, the job's admission, and the wait
  * for the exact time. Everything that this executor holds is listed here.
  */
-export interface Claims {
-  readonly held: ReadonlyMap<Handle, Run>
-  isKnown(handle: Handle): boolean
+export interface Claimer {
+  readonly held: ReadonlyMap<RowId, Attempt>
+  isKnown(rowId: RowId): boolean
   /** How many more may wait for their time, and owners who may have no more of them. */
-  armedRoom(): ArmedRoom
+  armedRoom(): StartTimersRoom
   /** Ready ones: each is claimed shortly before its time, or now. What finds no room is left to the poll. */
   arm(stored: readonly Stored[]): void
   /** It is not ready any more, or not soon. */
-  disarm(handle: Handle): void
+  disarm(rowId: RowId): void
   /** Ready ones that are due, in the order in which they shall have the slots: what the poll found. */
   claimDue(stored: readonly Stored[]): void
   /** The record as it is when it is claimed right now; null when its time has not come. */
@@ -53,22 +53,22 @@ export interface Claims {
   /** Records that were stored as running: this executor's from now on. */
   adopt(stored: readonly Stored[]): void
   /** A run that has not started is given back. */
-  giveBack(run: Run): void
+  giveBack(run: Attempt): void
   /** The run's end is stored. */
-  drop(run: Run): void
+  drop(run: Attempt): void
   /** Claims nothing more and gives back what has not started; resolves when that is stored. */
   stop(): Promise<void>
 }
 
-export function createClaims(options: ClaimsOptions): Claims {
+export function createClaimer(options: ClaimerOptions): Claimer {
   const { stores, clock, log, metrics, slots, lead, storeRetryMs, onChanged } = options
-  const held = new Map<Handle, Run>()
+  const held = new Map<RowId, Attempt>()
   const underWay = new Set<Promise<unknown>>()
   let isStopping = false
   let isFailing = false
   let isRefusing = false
-  const due = createGather<Stored>((batch) => claimBatch(byPriority(batch), slots.mustQueue))
-  const armed = createArmed(clock, options.armed, due.add)
+  const due = createBatcher<Stored>((batch) => claimBatch(byPriority(batch), slots.mustQueue))
+  const armed = createStartTimers(clock, options.armed, due.add)
 
   /** Lets `stop` wait for it. `work` never rejects. */
   function track(work: Promise<unknown>): void {
@@ -76,16 +76,16 @@ export function createClaims(options: ClaimsOptions): Claims {
     void work.finally(() => underWay.delete(work))
   }
 
-  function hold(stored: Stored): Run {
-    const run = createRun(stored, options.handlerOf(stored.execution.jobType))
-    held.set(run.handle, run)
+  function hold(stored: Stored): Attempt {
+    const run = createAttempt(stored, options.handlerOf(stored.execution.jobType))
+    held.set(run.rowId, run)
     slots.hold(run)
     return run
   }
 
-  function drop(run: Run): void {
-    if (held.get(run.handle) !== run) return
-    held.delete(run.handle)
+  function drop(run: Attempt): void {
+    if (held.get(run.rowId) !== run) return
+    held.delete(run.rowId)
     slots.release(run)
   }
 
@@ -95,13 +95,13 @@ export function createClaims(options: ClaimsOptions): Claims {
 
   function claimBatch(batch: readonly Stored[], mustQueue: (execution: Execution) => boolean): void {
     const now = clock.now()
-    const runs: Run[] = []
+    const runs: Attempt[] = []
     const late: Stored[] = []
     for (const stored of batch) {
       const { execution } = stored
-      if (isStopping || held.has(stored.handle)) continue
+      if (isStopping || held.has(stored.rowId)) continue
       if (isTooLate(execution, now)) late.push(stored)
-      else if (mustQueue(execution) || !slots.hasRoom(execution)) slots.turnAway(execution)
+      else if (mustQueue(execution) || !slots.hasRoom(execution)) slots.markSaturated(execution)
       else runs.push(hold(stored))
     }
     if (late.length > 0) track(expireAll(late))
@@ -111,27 +111,27 @@ export function createClaims(options: ClaimsOptions): Claims {
   async function expireAll(late: readonly Stored[]): Promise<void> {
     try {
       const now = clock.now()
-      onChanged(changedOnes(await change(stores.executions, 'expire', late, (one) => expireLate(one, now), now)))
+      onChanged(changedOnes(await compareAndSet(stores.executions, 'expire', late, (one) => expireLate(one, now), now)))
     } catch (err) {
       log.warn({ err }, 'executions that are too late could not be ended yet')
     }
   }
 
-  async function claimRuns(runs: readonly Run[]): Promise<void> {
+  async function claimRuns(runs: readonly Attempt[]): Promise<void> {
     const begunAt = clock.monotonic()
     const swaps: Swap[] = []
     for (const run of runs) {
       const from = run.execution
       const to = claimed(from)
       if (isRefusal(to)) continue
-      swaps.push({ handle: run.handle, from, to })
+      swaps.push({ rowId: run.rowId, from, to })
       run.execution = to
     }
-    const won: Run[] = []
+    const won: Attempt[] = []
     try {
       const counted = await stores.executions.swap('claim', swaps, clock.now())
-      for (const [index, { handle }] of swaps.entries()) {
-        const run = held.get(handle)
+      for (const [index, { rowId }] of swaps.entries()) {
+        const run = held.get(rowId)
         if (!run) continue
         if (counted[index]) won.push(run)
         else drop(run)
@@ -151,7 +151,7 @@ export function createClaims(options: ClaimsOptions): Claims {
    * one bad record holds up no other; what cannot be asked alone is given back after a wait, since it is due, and would
    * otherwise be claimed and given back as fast as the store can.
    */
-  async function admit(runs: readonly Run[]): Promise<boolean> {
+  async function admit(runs: readonly Attempt[]): Promise<boolean> {
     try {
       await settle(runs)
       isRefusing = false
@@ -169,16 +169,16 @@ export function createClaims(options: ClaimsOptions): Claims {
   }
 
   /** Lets those start that may. */
-  async function settle(runs: readonly Run[]): Promise<void> {
-    const settled = await settleClaims(stores.executions, stores.admissions, runs.map(storedOf), clock.now())
-    for (const { handle } of settled.ended) {
-      const run = held.get(handle)
+  async function settle(runs: readonly Attempt[]): Promise<void> {
+    const settled = await admitClaims(stores.executions, stores.admissions, runs.map(storedOf), clock.now())
+    for (const { rowId } of settled.ended) {
+      const run = held.get(rowId)
       if (run) drop(run)
     }
     if (settled.ended.length > 0) onChanged(settled.ended)
-    const unread: Run[] = []
-    for (const { handle } of settled.starts) {
-      const run = held.get(handle)
+    const unread: Attempt[] = []
+    for (const { rowId } of settled.starts) {
+      const run = held.get(rowId)
       if (run?.execution.params === unreadParams) unread.push(run)
       else if (run) awaitStart(run)
     }
@@ -186,18 +186,18 @@ export function createClaims(options: ClaimsOptions): Claims {
   }
 
   /** Large params were left in the store while the execution waited. Each part starts as soon as it is there. */
-  async function readParams(runs: readonly Run[]): Promise<void> {
+  async function readParams(runs: readonly Attempt[]): Promise<void> {
     let left = runs
     try {
       while (left.length > 0) {
         const found = await stores.executions.params(
-          left.map(({ handle }) => handle),
+          left.map(({ rowId }) => rowId),
           options.paramsBytes,
         )
         for (const [index, params] of found.entries()) {
-          const run = left[index] as Run
+          const run = left[index] as Attempt
           if (params) run.execution = { ...run.execution, params }
-          if (held.get(run.handle) === run) awaitStart(run)
+          if (held.get(run.rowId) === run) awaitStart(run)
         }
         left = left.slice(found.length)
       }
@@ -208,20 +208,20 @@ export function createClaims(options: ClaimsOptions): Claims {
     }
   }
 
-  function awaitStart(run: Run): void {
+  function awaitStart(run: Attempt): void {
     run.phase = 'waiting'
     if (isStopping || run.abortedFor !== null) giveBack(run)
     else if (run.execution.runAt <= clock.now()) slots.start(run)
     else run.timer = clock.callAt(run.execution.runAt, () => slots.start(run))
   }
 
-  function giveBack(run: Run): void {
+  function giveBack(run: Attempt): void {
     track(giveBackAll([run]))
   }
 
   /** Gives back claims that have not started, until the store has it; what was not claimed after all is let go. */
-  async function giveBackAll(runs: readonly Run[]): Promise<void> {
-    const mine = runs.filter((run) => held.get(run.handle) === run && hasNotStarted(run))
+  async function giveBackAll(runs: readonly Attempt[]): Promise<void> {
+    const mine = runs.filter((run) => held.get(run.rowId) === run && hasNotStarted(run))
     for (const run of mine) {
       run.phase = 'settled'
       run.timer?.cancel()
@@ -229,7 +229,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     for (;;) {
       try {
         const now = clock.now()
-        const changes = await change(
+        const changes = await compareAndSet(
           stores.executions,
           'hand-back',
           mine.map(storedOf),
@@ -252,15 +252,15 @@ export function createClaims(options: ClaimsOptions): Claims {
     held,
     drop,
     giveBack,
-    isKnown: (handle) => held.has(handle) || armed.has(handle),
+    isKnown: (rowId) => held.has(rowId) || armed.has(rowId),
     armedRoom: armed.room,
     arm(stored) {
       if (isStopping) return
       for (const one of stored) {
-        if (!held.has(one.handle)) armed.add({ ...one, execution: withoutLargeParams(one.execution) }, lead.ms())
+        if (!held.has(one.rowId)) armed.add({ ...one, execution: withoutLargeParams(one.execution) }, lead.ms())
       }
     },
-    disarm: (handle) => armed.remove(handle),
+    disarm: (rowId) => armed.remove(rowId),
     claimDue: (stored) => claimBatch(stored, () => false),
     claimAtOnce(execution) {
       const now = clock.now()
@@ -285,7 +285,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   }
 }
 
-const hasNotStarted = ({ phase }: Run) => phase === 'admitting' || phase === 'waiting'
+const hasNotStarted = ({ phase }: Attempt) => phase === 'admitting' || phase === 'waiting'
 
 function expireLate(execution: Execution, now: number) {
   return isTooLate(execution, now) ? expire(execution, now) : execution

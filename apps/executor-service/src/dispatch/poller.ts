@@ -1,13 +1,13 @@
 import type { Clock } from '@belfry/service'
 import type { Pool } from '../executions/execution.ts'
-import type { DueCursor, DueExecution, ExecutionStore, Handle, Stored } from '../store/ports.ts'
-import type { Claims } from './claimer.ts'
+import type { DueCursor, DueExecution, ExecutionStore, RowId, Stored } from '../store/ports.ts'
+import type { Claimer } from './claimer.ts'
 import type { Slots } from './slots.ts'
 
-export interface PollOptions {
+export interface PollerOptions {
   readonly executions: ExecutionStore
   readonly clock: Clock
-  readonly claims: Claims
+  readonly claims: Claimer
   readonly slots: Slots
   /** This executor's place among so many. */
   readonly share: () => { readonly place: number; readonly executors: number }
@@ -21,12 +21,12 @@ export interface PollOptions {
   /** How long an execution that cannot be read is left alone, milliseconds. */
   readonly asideMs: number
   /** Nobody else can have the store open. */
-  readonly isAlone: boolean
+  readonly isSoleOwner: boolean
   /** How long another executor's share is left to it once it is due, milliseconds. */
   readonly overdueMs: number
 }
 
-export interface Poll {
+export interface Poller {
   /**
    * One turn (protocol.md step 9): arms a timer for what is due before the next two polls, after a restart as for retries,
    * and claims what no timer took. Answers true when more is due than one turn takes.
@@ -40,8 +40,8 @@ const pools: readonly Pool[] = ['io', 'cpu']
 /** Turns of which one looks while an executor that is alone has nothing ready and hears of nothing that becomes so. */
 const quietTurns = 4
 
-export function createPoll(options: PollOptions): Poll {
-  const { executions, clock, claims, slots, share, everyMs, rows, bytes, scanRows, isAlone, overdueMs } = options
+export function createPoller(options: PollerOptions): Poller {
+  const { executions, clock, claims, slots, share, everyMs, rows, bytes, scanRows, isSoleOwner, overdueMs } = options
   let isQuiet = false
   let turns = 0
   let wakes = 0
@@ -50,19 +50,19 @@ export function createPoll(options: PollOptions): Poll {
   const lookedAt: Record<Pool, number> = { io: Number.NEGATIVE_INFINITY, cpu: Number.NEGATIVE_INFINITY }
 
   /** What is due and cannot be read would be found again at each turn, and take the place of others. */
-  async function putAside(handles: readonly Handle[]): Promise<void> {
-    await executions.putAside(handles, clock.now() + options.asideMs)
+  async function putAside(rowIds: readonly RowId[]): Promise<void> {
+    await executions.putAside(rowIds, clock.now() + options.asideMs)
   }
 
   /** Reads the records page by page, because a whole second's crons at once would hold up the loop. */
   async function take(found: readonly DueExecution[], onPage: (stored: readonly Stored[]) => void): Promise<void> {
-    const news = found.filter((one) => !claims.isKnown(one.handle))
+    const news = found.filter((one) => !claims.isKnown(one.rowId))
     for (let from = 0; from < news.length; ) {
-      const handles = news.slice(from, from + rows).map((one) => one.handle)
-      const page = await executions.read(handles, bytes)
+      const rowIds = news.slice(from, from + rows).map((one) => one.rowId)
+      const page = await executions.read(rowIds, bytes)
       from += page.length
       const read = page.filter((one) => one !== undefined)
-      if (read.length < page.length) await putAside(handles.filter((_, index) => index < page.length && !page[index]))
+      if (read.length < page.length) await putAside(rowIds.filter((_, index) => index < page.length && !page[index]))
       onPage(read.filter((one) => one.execution.state === 'ready'))
     }
   }
@@ -71,7 +71,7 @@ export function createPoll(options: PollOptions): Poll {
   function isFull(overdue: readonly DueExecution[], pool: Pool, limit: number): boolean {
     if (limit === 0) return false
     const isFull = overdue.filter((one) => one.pool === pool).length >= limit
-    if (!isFull) slots.caughtUp(pool)
+    if (!isFull) slots.clearSaturated(pool)
     return isFull
   }
 
@@ -80,7 +80,7 @@ export function createPoll(options: PollOptions): Poll {
     if (isQuiet && ++turns % quietTurns !== 0) return false
     const before = wakes
     const found = await executions.hasReady()
-    isQuiet = isAlone && !found && wakes === before
+    isQuiet = isSoleOwner && !found && wakes === before
     return found
   }
 
@@ -92,7 +92,7 @@ export function createPoll(options: PollOptions): Poll {
    */
   async function lookBeside(pool: Pool, now: number): Promise<void> {
     const isTime = clock.monotonic() - lookedAt[pool] >= everyMs
-    if (!slots.isBehind(pool) || !isTime) return
+    if (!slots.isSaturated(pool) || !isTime) return
     const passOver = slots.greedy(pool)
     const limit = Math.min(rows, slots.roomBelowPart(pool))
     if (passOver.length === 0 || limit === 0) return
@@ -113,11 +113,11 @@ export function createPoll(options: PollOptions): Poll {
     const found = await executions.due(query)
     const overdue = found.filter((one) => one.runAt <= now)
     const fullPools = pools.filter((pool) => isFull(overdue, pool, due[pool]))
-    const late = overdue.filter((one) => !claims.isKnown(one.handle))
+    const late = overdue.filter((one) => !claims.isKnown(one.rowId))
     await take(late, (page) => {
       claims.claimDue(page)
       // More of the same owners' may be due than the page holds.
-      for (const { execution } of page) if (fullPools.includes(execution.pool)) slots.turnAway(execution)
+      for (const { execution } of page) if (fullPools.includes(execution.pool)) slots.markSaturated(execution)
     })
     const soon = found.filter((one) => one.runAt > now)
     await take(soon, claims.arm)
@@ -127,7 +127,7 @@ export function createPoll(options: PollOptions): Poll {
   return {
     async runOnce() {
       if (await hasReady()) return look()
-      for (const pool of pools) slots.caughtUp(pool)
+      for (const pool of pools) slots.clearSaturated(pool)
       return false
     },
     wake() {

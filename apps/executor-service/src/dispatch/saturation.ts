@@ -2,7 +2,7 @@
 const mostOwners = 10_000
 
 /** Which owners of a pool may have executions in the store that are due and found no room. */
-export interface TurnedAway {
+export interface SaturatedOwners {
   /** There is no such execution. */
   isEmpty(): boolean
   has(owner: string): boolean
@@ -13,7 +13,7 @@ export interface TurnedAway {
 }
 
 /** An owner is remembered for one whole round after it was last turned away, because only that round has seen all of the store. */
-export function createTurnedAway(): TurnedAway {
+export function createSaturatedOwners(): SaturatedOwners {
   let isEmpty = true
   let thisRound = new Set<string>()
   let lastRound = new Set<string>()

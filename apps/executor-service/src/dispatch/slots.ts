@@ -1,8 +1,8 @@
 import type { Clock } from '@belfry/service'
-import type { Run } from '../attempts/attempt.ts'
+import type { Attempt } from '../attempts/attempt.ts'
 import { type Execution, executionSize, type Pool } from '../executions/execution.ts'
-import { createRunQueue, type RunQueue } from './attempt-queue.ts'
-import { createTurnedAway, type TurnedAway } from './saturation.ts'
+import { type AttemptQueue, createAttemptQueue } from './attempt-queue.ts'
+import { createSaturatedOwners, type SaturatedOwners } from './saturation.ts'
 import { createShare, pickNext, type Share } from './share.ts'
 
 export interface SlotsOptions {
@@ -16,7 +16,7 @@ export interface SlotsOptions {
   /** What one owner may have of each of these while others wait, above 0 and at most 1. */
   readonly ownerShare: number
   /** Starts the run, which has a slot now. */
-  readonly begin: (run: Run) => void
+  readonly begin: (run: Attempt) => void
   /** There is room again after some were turned away. */
   readonly onRoom: () => void
 }
@@ -33,28 +33,28 @@ export interface Slots {
   /** This one may be claimed. */
   hasRoom(execution: Execution): boolean
   /** The run is claimed, or about to be. */
-  hold(run: Run): void
+  hold(run: Attempt): void
   /** Room for an execution that is not held yet; taken back with -1. */
   reserve(execution: Execution, places: 1 | -1): void
   /** The run's end is stored, or it was never claimed. */
-  release(run: Run): void
+  release(run: Attempt): void
   /** Its time has come: begins it, or lets it wait for a slot. */
-  start(run: Run): void
+  start(run: Attempt): void
   /** Its handler is done. */
-  vacate(run: Run): void
+  vacate(run: Attempt): void
   /**
    * Waits until there is room for one of their owners, at most so many milliseconds; false when there is none by then. It
    * does not wait for owners for whom the last wait was in vain and of whose runs hardly any has ended since.
    */
   hasRoomAgain(executions: readonly Execution[], waitMs: number): Promise<boolean>
   /** It was due and had to be left in the store. */
-  turnAway(execution: Execution): void
+  markSaturated(execution: Execution): void
   /** Executions of this pool were turned away, and may still be in the store. */
-  isBehind(pool: Pool): boolean
+  isSaturated(pool: Pool): boolean
   /** So may some of its owner's: it must not overtake them. */
   mustQueue(execution: Execution): boolean
   /** The store has no more that are due. */
-  caughtUp(pool: Pool): void
+  clearSaturated(pool: Pool): void
   /** All that is due in the store was looked through for owners that are not `greedy`, and they have their room. */
   lookedThrough(pool: Pool): void
   /** Owners that hold so much that a further owner would get less: others come before them in what is claimed next. */
@@ -70,7 +70,7 @@ interface SlotsView {
   /** Runs whose time has come, that wait for a slot. */
   readonly waiting: number
   /** Batches that wait for room with what is not claimed yet. */
-  readonly outside: number
+  readonly waiters: number
 }
 
 const pools: readonly Pool[] = ['io', 'cpu']
@@ -80,8 +80,8 @@ const beginsPerTurn = 50
 interface PoolState {
   readonly slots: Share
   readonly claims: Share
-  readonly queue: RunQueue
-  readonly turnedAway: TurnedAway
+  readonly queue: AttemptQueue
+  readonly turnedAway: SaturatedOwners
 }
 
 /** What an owner has in a pool. */
@@ -104,8 +104,8 @@ export function createSlots(options: SlotsOptions): Slots {
   const stateOf = (pool: Pool): PoolState => ({
     slots: createShare(limits[pool], ownerShare),
     claims: createShare(limits[pool] + ahead, ownerShare),
-    queue: createRunQueue(),
-    turnedAway: createTurnedAway(),
+    queue: createAttemptQueue(),
+    turnedAway: createSaturatedOwners(),
   })
   const states: Record<Pool, PoolState> = { io: stateOf('io'), cpu: stateOf('cpu') }
   const sizes = createShare(heldSize, ownerShare)
@@ -148,7 +148,7 @@ export function createSlots(options: SlotsOptions): Slots {
     setImmediate(nextTurn)
   }
 
-  function beginNow(run: Run): void {
+  function beginNow(run: Attempt): void {
     const { pool, ownerId } = run.execution
     const use = ownerOf(ownerId)[pool]
     begunThisTurn += 1
@@ -274,10 +274,10 @@ export function createSlots(options: SlotsOptions): Slots {
         waiters.add(waiter)
       })
     },
-    turnAway: ({ pool, ownerId }) => states[pool].turnedAway.add(ownerId),
-    isBehind: (pool) => !states[pool].turnedAway.isEmpty(),
+    markSaturated: ({ pool, ownerId }) => states[pool].turnedAway.add(ownerId),
+    isSaturated: (pool) => !states[pool].turnedAway.isEmpty(),
     mustQueue: ({ pool, ownerId }) => mustQueue(pool, ownerId),
-    caughtUp(pool) {
+    clearSaturated(pool) {
       states[pool].turnedAway.clear()
       offerRoom(pool)
     },
@@ -285,7 +285,7 @@ export function createSlots(options: SlotsOptions): Slots {
     view(pool) {
       const { slots, claims, queue } = states[pool]
       const outside = [...waiters].filter(({ places }) => places.some((one) => one.pool === pool)).length
-      return { busy: slots.used, claimed: claims.used, limit: slots.limit, waiting: queue.size(), outside }
+      return { busy: slots.used, claimed: claims.used, limit: slots.limit, waiting: queue.size(), waiters: outside }
     },
   }
 }

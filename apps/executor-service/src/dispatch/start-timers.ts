@@ -1,30 +1,30 @@
 import type { Clock, Timer } from '@belfry/service'
 import { executionSize, unreadParams } from '../executions/execution.ts'
-import type { Handle, Stored } from '../store/ports.ts'
+import type { RowId, Stored } from '../store/ports.ts'
 import { createShare } from './share.ts'
 
 /** Ready executions that wait in memory for the moment at which they are claimed. */
-export interface Armed {
-  has(handle: Handle): boolean
+export interface StartTimers {
+  has(rowId: RowId): boolean
   /**
    * Calls back `leadMs` before its time, in place of an older state of the same record. What finds no room is left to the
    * poll, once it is due.
    */
   add(stored: Stored, leadMs: number): void
   /** It is not ready any more. */
-  remove(handle: Handle): void
+  remove(rowId: RowId): void
   clear(): void
-  room(): ArmedRoom
+  room(): StartTimersRoom
 }
 
-export interface ArmedRoom {
+export interface StartTimersRoom {
   /** How many more may wait. */
   readonly count: number
   /** Owners who may have no more of them. */
   readonly full: readonly string[]
 }
 
-export interface ArmedBounds {
+export interface StartTimersBounds {
   readonly count: number
   /** Bytes. */
   readonly size: number
@@ -44,8 +44,12 @@ function sizeOf({ execution, size }: Stored): number {
 }
 
 /** `bounds` holds for what waits. `onDue` gets each one once. */
-export function createArmed(clock: Clock, bounds: ArmedBounds, onDue: (stored: Stored) => void): Armed {
-  const waiting = new Map<Handle, { readonly stored: Stored; readonly timer: Timer }>()
+export function createStartTimers(
+  clock: Clock,
+  bounds: StartTimersBounds,
+  onDue: (stored: Stored) => void,
+): StartTimers {
+  const waiting = new Map<RowId, { readonly stored: Stored; readonly timer: Timer }>()
   const counts = createShare(bounds.count, bounds.ownerShare)
   const sizes = createShare(bounds.size, bounds.ownerShare)
   const owners = new Map<string, Use>()
@@ -61,34 +65,34 @@ export function createArmed(clock: Clock, bounds: ArmedBounds, onDue: (stored: S
 
   const isFull = ({ count, size }: Use) => counts.room(count) === 0 || sizes.room(size) === 0
 
-  function remove(handle: Handle): void {
-    const known = waiting.get(handle)
+  function remove(rowId: RowId): void {
+    const known = waiting.get(rowId)
     if (known === undefined) return
     known.timer.cancel()
-    waiting.delete(handle)
+    waiting.delete(rowId)
     take(known.stored, -1)
   }
 
   return {
     remove,
-    has: (handle) => waiting.has(handle),
+    has: (rowId) => waiting.has(rowId),
     add(stored, leadMs) {
-      const { handle, execution } = stored
-      const known = waiting.get(handle)
+      const { rowId, execution } = stored
+      const known = waiting.get(rowId)
       if (known && known.stored.execution.seq >= execution.seq) return
-      remove(handle)
+      remove(rowId)
       if (isFull(owners.get(execution.ownerId) ?? { count: 0, size: 0 })) return
       // By the monotonic clock: the claim may be a little early or late, the start itself follows the wall clock.
       const delayMs = Math.max(0, execution.runAt - leadMs - clock.now())
       const timer = clock.callAfter(delayMs, () => {
-        remove(handle)
+        remove(rowId)
         onDue(stored)
       })
-      waiting.set(handle, { stored, timer })
+      waiting.set(rowId, { stored, timer })
       take(stored, 1)
     },
     clear() {
-      for (const handle of [...waiting.keys()]) remove(handle)
+      for (const rowId of [...waiting.keys()]) remove(rowId)
     },
     room: () => ({
       count: Math.max(0, counts.limit - (counts.used < counts.limit ? counts.used : counts.counted)),

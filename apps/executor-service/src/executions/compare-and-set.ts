@@ -18,7 +18,7 @@ interface Wish {
  * again by the same function. `decide` answers the record it was given when there is nothing to change. Answers in the
  * order of `stored`; a record that is gone comes back as it was, unchanged.
  */
-export async function change(
+export async function compareAndSet(
   store: ExecutionStore,
   step: Step,
   stored: readonly Stored[],
@@ -52,7 +52,7 @@ async function changeOnce(
     else tries.push({ wish, to })
   }
   if (tries.length === 0) return []
-  const swaps = tries.map(({ wish: { stored }, to }) => ({ handle: stored.handle, from: stored.execution, to }))
+  const swaps = tries.map(({ wish: { stored }, to }) => ({ rowId: stored.rowId, from: stored.execution, to }))
   const counted = await store.swap(step, swaps, at)
   const lost: Wish[] = []
   for (const [index, { wish, to }] of tries.entries()) {
@@ -64,7 +64,7 @@ async function changeOnce(
 
 async function readAgain(store: ExecutionStore, lost: readonly Wish[], changes: Change[]): Promise<Wish[]> {
   if (lost.length === 0) return []
-  const found = await store.read(lost.map(({ stored }) => stored.handle))
+  const found = await store.read(lost.map(({ stored }) => stored.rowId))
   const wishes: Wish[] = []
   for (const [index, { place, stored }] of lost.entries()) {
     const newest = found[index]

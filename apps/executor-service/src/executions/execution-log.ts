@@ -5,7 +5,7 @@ import type { Execution } from './execution.ts'
 import { cutText } from './outcome.ts'
 
 /** The server log's lines about single executions (operations.md, logs): one for each balancer, all but bad ends at debug. */
-export interface RunLog {
+export interface ExecutionLog {
   /** Commands were stored as new executions. */
   admitted(stored: readonly Stored[]): void
   claimed(stored: readonly Stored[]): void
@@ -42,7 +42,7 @@ function warningOf(execution: Execution, error: ExecutionError) {
   }
 }
 
-export interface RunLogOptions {
+export interface ExecutionLogOptions {
   readonly log: Logger
   readonly clock: Clock
   /** Warnings in a second: a line costs about 25 µs, so 2,000 of them take a twentieth of the main loop. */
@@ -54,7 +54,12 @@ export interface RunLogOptions {
 /** How long one slice of warnings lasts, milliseconds. */
 const sliceMs = 50
 
-export function createRunLog({ log, clock, warningsPerSecond, warningBacklog }: RunLogOptions): RunLog {
+export function createExecutionLog({
+  log,
+  clock,
+  warningsPerSecond,
+  warningBacklog,
+}: ExecutionLogOptions): ExecutionLog {
   const sliceLines = Math.max(1, Math.floor((warningsPerSecond * sliceMs) / 1000))
   const waiting: (() => void)[] = []
   let timer: Timer | null = null

@@ -16,7 +16,7 @@ import {
 import { type RetryWish, retryDelayMs } from './retry.ts'
 
 /** How an attempt ended, as the runner saw it. */
-export type RunOutcome =
+export type AttemptOutcome =
   | { readonly kind: 'succeeded'; readonly result: unknown }
   | {
       readonly kind: 'failed'
@@ -30,7 +30,7 @@ export interface FinishInput {
   readonly at: number
   /** When the handler was called, epoch milliseconds; it stands where no start was recorded before. */
   readonly startedAt: number
-  readonly outcome: RunOutcome
+  readonly outcome: AttemptOutcome
   readonly artifacts: readonly StoredArtifact[]
   /** From 0 up to 1: spreads the retries. */
   readonly random: number

@@ -1,6 +1,6 @@
 import type { ExecutionError } from '@belfry/contracts'
 import { JobFailure, type RetryWish } from '@belfry/worker'
-import type { RunOutcome } from './finish.ts'
+import type { AttemptOutcome } from './finish.ts'
 
 /** Largest result of a run as JSON, bytes (protocol.md, records). */
 export const maxResultBytes = 65_536
@@ -8,7 +8,7 @@ export const maxResultBytes = 65_536
 export const maxErrorBytes = 8_192
 const maxCodeLength = 100
 
-type Failed = Extract<RunOutcome, { kind: 'failed' }>
+type Failed = Extract<AttemptOutcome, { kind: 'failed' }>
 
 /** A failure of the run; by the job's policy unless `retry` says otherwise. */
 export function failed(code: string, message: string, retry: RetryWish = 'policy'): Failed {
@@ -32,7 +32,7 @@ export function cutText(text: string, maxBytes: number): string {
  * What a handler resolved to, as JSON and nothing else. A result that is no JSON or too large fails the execution for good:
  * its effect is there, and another run would only repeat it.
  */
-export function readResult(value: unknown): RunOutcome {
+export function readResult(value: unknown): AttemptOutcome {
   if (value === undefined || value === null) return { kind: 'succeeded', result: null }
   let text: string | undefined
   try {

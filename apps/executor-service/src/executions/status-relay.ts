@@ -8,11 +8,11 @@ import { hasLargeParams, toStatusMessage } from './execution.ts'
  * The message is made when it is sent: most states are overtaken by the next one before that. That of a record with large
  * params is made at once, because the params would wait with it.
  */
-export function asUnpublished({ handle, execution }: Stored): Unpublished<'job-status'> {
-  if (hasLargeParams(execution)) return whole(handle, toStatusMessage(execution))
+export function asUnpublished({ rowId, execution }: Stored): Unpublished<'job-status'> {
+  if (hasLargeParams(execution)) return whole(rowId, toStatusMessage(execution))
   let message: JobStatusMessage | undefined
   return {
-    n: handle,
+    n: rowId,
     size: outcomeSize(execution),
     seq: execution.seq,
     key: execution.jobId,

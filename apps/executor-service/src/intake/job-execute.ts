@@ -1,6 +1,6 @@
 import type { BatchHandler, IncomingMessage } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
-import type { Runs } from '../attempts/engine.ts'
+import type { Engine } from '../attempts/engine.ts'
 import type { Pool } from '../executions/execution.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
@@ -11,7 +11,7 @@ export interface IntakeOptions {
   readonly executions: ExecutionStore
   readonly clock: Clock
   readonly metrics: ExecutorMetrics
-  readonly runs: Runs
+  readonly runs: Engine
   readonly poolOf: (jobType: string) => Pool
   /** Commands that were planned earlier are stored as expired, epoch milliseconds. */
   readonly oldestPlannedAt: () => number
@@ -88,7 +88,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
       left = await storeWhatHasRoom(left)
     }
     if (left.length === 0) return
-    for (const one of fresh()) slots.turnAway(one)
+    for (const one of fresh()) slots.markSaturated(one)
     await store(left)
   }
 }

@@ -1,5 +1,5 @@
 import { isRefusal, type JobExecuteMessage } from '@belfry/contracts'
-import { change } from '../executions/compare-and-set.ts'
+import { compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 import { admit, type Delivery } from './command.ts'
@@ -33,7 +33,7 @@ export async function answerKnown(store: ExecutionStore, known: readonly Intake[
     return stored ? [{ ...one, stored }] : []
   })
   if (pairs.length < known.length) throw new Error('a record went while a command for it was taken; it comes again')
-  const changes = await change(
+  const changes = await compareAndSet(
     store,
     'replace',
     pairs.map((one) => one.stored),

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@belfry/service'
-import type { Runs } from '../attempts/engine.ts'
+import type { Engine } from '../attempts/engine.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { Handle, HeldExecution, Stored, Stores } from '../store/ports.ts'
+import type { HeldExecution, RowId, Stored, Stores } from '../store/ports.ts'
 import { loseAll } from './loss.ts'
 
 export interface HeartbeatOptions {
@@ -9,10 +9,10 @@ export interface HeartbeatOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ExecutorMetrics
-  readonly runs: Runs
+  readonly runs: Engine
   readonly instance: () => string
   /** Nobody else can have the store open, so nobody waits for a sign of life. */
-  readonly isAlone: boolean
+  readonly isSoleOwner: boolean
   /** This executor was taken for dead: it goes on under another name. */
   readonly onGone: () => Promise<void>
   readonly onChanged: (stored: readonly Stored[]) => void
@@ -26,15 +26,15 @@ const idleBeats = 10
  * cancelled is told to stop; what it does not hold in two beats running (the answer to a claim was lost) is given back.
  */
 export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> {
-  const { stores, clock, log, metrics, runs, instance, isAlone, onGone, onChanged } = options
-  let missedBefore = new Map<Handle, number>()
+  const { stores, clock, log, metrics, runs, instance, isSoleOwner, onGone, onChanged } = options
+  let missedBefore = new Map<RowId, number>()
   let beats = 0
 
   async function giveBack(missed: readonly HeldExecution[]): Promise<void> {
-    const twice = missed.filter((one) => missedBefore.get(one.handle) === one.epoch)
-    missedBefore = new Map(missed.map((one) => [one.handle, one.epoch]))
+    const twice = missed.filter((one) => missedBefore.get(one.rowId) === one.epoch)
+    missedBefore = new Map(missed.map((one) => [one.rowId, one.epoch]))
     if (twice.length === 0) return
-    const found = await stores.executions.read(twice.map((one) => one.handle))
+    const found = await stores.executions.read(twice.map((one) => one.rowId))
     const lost = found.filter((one, index) => one?.execution.epoch === twice[index]?.epoch)
     log.warn({ executions: lost.length }, 'claims that nobody holds are given back')
     metrics.leasesExpired(lost.length)
@@ -50,9 +50,9 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
 
   return async () => {
     const me = instance()
-    const isIdle = isAlone && runs.claims.held.size === 0 && missedBefore.size === 0
+    const isIdle = isSoleOwner && runs.claims.held.size === 0 && missedBefore.size === 0
     if (isIdle && beats++ % idleBeats !== 0) return
-    const beat = isAlone ? true : stores.executors.beat(me)
+    const beat = isSoleOwner ? true : stores.executors.beat(me)
     const [isAlive, stored] = await Promise.all([beat, stores.executions.heldBy(me)])
     if (!isAlive) {
       log.error({ instance: me }, 'this executor was taken for dead; its runs are told to stop')
@@ -62,9 +62,9 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
     }
     const missed: HeldExecution[] = []
     for (const one of stored) {
-      const run = runs.claims.held.get(one.handle)
+      const run = runs.claims.held.get(one.rowId)
       if (run === undefined || run.execution.epoch !== one.epoch) missed.push(one)
-      else if (one.cancelRequested) runs.cancel(one.handle)
+      else if (one.cancelRequested) runs.cancel(one.rowId)
     }
     await giveBack(missed)
   }

@@ -1,5 +1,5 @@
 import { isRefusal } from '@belfry/contracts'
-import { change, changedOnes } from '../executions/compare-and-set.ts'
+import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { lose } from '../executions/finish.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 
@@ -10,7 +10,7 @@ export async function loseAll(
   at: number,
   inDoubt: boolean,
 ): Promise<Stored[]> {
-  const changes = await change(
+  const changes = await compareAndSet(
     executions,
     'lose',
     lost,

@@ -1,5 +1,5 @@
 import { type Clock, createLoop, type Ids, type Logger } from '@belfry/service'
-import type { Runs } from '../attempts/engine.ts'
+import type { Engine } from '../attempts/engine.ts'
 import type { ExecutorConfig } from '../config.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { Stored, Stores } from '../store/ports.ts'
@@ -23,28 +23,28 @@ export function createIdentity(ids: Ids): Identity {
   }
 }
 
-export interface PresenceOptions {
+export interface MembershipOptions {
   readonly stores: Stores
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ExecutorMetrics
   readonly config: ExecutorConfig
   readonly identity: Identity
-  readonly runs: Runs
+  readonly runs: Engine
   readonly onChanged: (stored: readonly Stored[]) => void
 }
 
 /** This executor among the others: takes over from those before it, gives signs of life, and looks for those of others. */
-export interface Presence {
+export interface Membership {
   start(): Promise<void>
   stop(): Promise<void>
   /** Its place among the executors that are alive. */
   share(): { readonly place: number; readonly executors: number }
 }
 
-export function createPresence({ identity, runs, config, ...common }: PresenceOptions): Presence {
+export function createMembership({ identity, runs, config, ...common }: MembershipOptions): Membership {
   const { stores, clock, log } = common
-  const isAlone = config.mode === 'standalone'
+  const isSoleOwner = config.mode === 'standalone'
   const enlist = () => stores.executors.enlist(identity.name(), null)
   const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
   const losses = { ...common, instance: identity.name, page }
@@ -56,7 +56,7 @@ export function createPresence({ identity, runs, config, ...common }: PresenceOp
     runOnce: createHeartbeat({
       ...losses,
       runs,
-      isAlone,
+      isSoleOwner,
       onGone() {
         identity.renew()
         return enlist()
@@ -72,7 +72,7 @@ export function createPresence({ identity, runs, config, ...common }: PresenceOp
     share: rescue.share,
     async start() {
       await enlist()
-      if (isAlone) await takeOver(losses)
+      if (isSoleOwner) await takeOver(losses)
       else rescueLoop.start()
       heartbeat.start()
     },

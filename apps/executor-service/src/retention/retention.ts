@@ -16,7 +16,7 @@ export interface Retention {
   runOnce(): Promise<boolean>
 }
 
-const first = { changedAt: Number.MIN_SAFE_INTEGER, handle: 0 }
+const first = { changedAt: Number.MIN_SAFE_INTEGER, rowId: 0 }
 
 /** What is old is found from the oldest on, so a turn that finds nothing reads one page of each and writes nothing. */
 export function createRetention({ stores, retentionClock, log, keep, rows }: RetentionOptions): Retention {

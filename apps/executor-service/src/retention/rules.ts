@@ -1,5 +1,5 @@
 import { isEnded } from '@belfry/contracts'
-import type { AdmissionGlance, EndedExecution, LogGlance } from '../store/ports.ts'
+import type { AdmissionSummary, EndedExecution, LogChunkSummary } from '../store/ports.ts'
 
 /** How long what has ended is kept, milliseconds. */
 export interface Keep {
@@ -38,7 +38,7 @@ export function mayGo({ state, changedAt, isPublished }: EndedExecution, horizon
 }
 
 /** Whether a part of a log may go: its execution ended so long ago, however old the line is. */
-export function mayLoseLog({ state, changedAt }: LogGlance, horizon: Horizon): boolean {
+export function mayLoseLog({ state, changedAt }: LogChunkSummary, horizon: Horizon): boolean {
   return isEnded(state) && changedAt < horizon.logs
 }
 
@@ -47,6 +47,6 @@ export function mayLoseLog({ state, changedAt }: LogGlance, horizon: Horizon): b
  * outlive every command that it closes. Commands planned before its last change are stored as expired by now; a scheduler
  * that has not heard of the change plans newer ones, but each of them was closed, and that counts as needed.
  */
-export function mayForget({ neededAt }: AdmissionGlance, horizon: Horizon): boolean {
+export function mayForget({ neededAt }: AdmissionSummary, horizon: Horizon): boolean {
   return neededAt < horizon.executions
 }

@@ -49,7 +49,7 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
     const found = await findOwn(request.params.id, request.caller.userId)
     if (isRefusal(found)) return reply.refuse(found)
     const after = { epoch: place[0], seq: place[1] }
-    const lines = await logs.page(found.handle, { after, epoch: attempt ?? null, limit: limit + 1 })
+    const lines = await logs.page(found.rowId, { after, epoch: attempt ?? null, limit: limit + 1 })
     return sendPage(reply, lines, limit, ({ epoch, seq }) => [epoch, seq], viewLine)
   })
 
@@ -64,7 +64,7 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
     const found = await findOwn(id, request.caller.userId)
     if (isRefusal(found)) return reply.refuse(found)
     const artifact = found.execution.artifacts.find((one) => one.name === name)
-    const body = artifact && (await artifacts.read(found.handle, artifact.epoch, name))
+    const body = artifact && (await artifacts.read(found.rowId, artifact.epoch, name))
     if (!artifact || !body) return reply.refuse(noArtifact)
     return reply
       .header('content-type', servedType(artifact.contentType))

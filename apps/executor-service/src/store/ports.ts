@@ -3,10 +3,10 @@ import type { Admission } from '../admission/admission.ts'
 import type { Execution, Pool } from '../executions/execution.ts'
 
 /** Where the store keeps a record: given by the store, handed back to it, never calculated with. */
-export type Handle = number
+export type RowId = number
 
 export interface Stored {
-  readonly handle: Handle
+  readonly rowId: RowId
   readonly execution: Execution
   /** What it takes up in memory once its params are there, bytes. */
   readonly size: number
@@ -26,7 +26,7 @@ interface StoredPage {
 
 /** One change of a record: it counts only if the record is still at `from.seq`. */
 export interface Swap {
-  readonly handle: Handle
+  readonly rowId: RowId
   readonly from: Execution
   readonly to: Execution
 }
@@ -50,7 +50,7 @@ export type OpenState = 'ready' | 'running'
 
 /** A ready record that is due, or soon will be; enough to decide whether to look at it. */
 export interface DueExecution {
-  readonly handle: Handle
+  readonly rowId: RowId
   readonly runAt: number
   readonly pool: Pool
 }
@@ -77,7 +77,7 @@ export interface DueQuery {
 }
 
 /** A place among what is ready in a pool: by priority, then by `runAt`. Given by the store, handed back to it. */
-export type DueCursor = readonly [priority: number, runAt: number, owner: number, handle: Handle]
+export type DueCursor = readonly [priority: number, runAt: number, owner: number, rowId: RowId]
 
 /** Asks for a page of what is due by `now` in a pool and belongs to no owner of `passOver`, after `after` (null: from the first). */
 export interface PassedQuery {
@@ -98,7 +98,7 @@ interface PassedPage {
 }
 
 export interface HeldExecution {
-  readonly handle: Handle
+  readonly rowId: RowId
   readonly epoch: number
   readonly cancelRequested: boolean
 }
@@ -107,12 +107,12 @@ interface ChangedExecution {
   readonly id: string
   readonly seq: number
   readonly changedAt: number
-  readonly n: Handle
+  readonly n: RowId
 }
 
 /** As much of an execution that has ended as the retention asks about. */
 export interface EndedExecution {
-  readonly handle: Handle
+  readonly rowId: RowId
   readonly seq: number
   readonly state: ExecutionState
   readonly changedAt: number
@@ -134,12 +134,12 @@ export interface ExecutionStore {
   /** One entry for each of the first ids, in their order, within `bytes` as stored: at least one where there is an id. */
   find(ids: readonly string[], bytes?: number): Promise<readonly (Stored | undefined)[]>
   statesOf(ids: readonly string[]): Promise<readonly (ExecutionState | undefined)[]>
-  /** The same by handle. */
-  read(handles: readonly Handle[], bytes?: number): Promise<readonly (Stored | undefined)[]>
+  /** The same by row id. */
+  read(rowIds: readonly RowId[], bytes?: number): Promise<readonly (Stored | undefined)[]>
   /** The params of the first of these, by the same rule; undefined where they cannot be read. */
-  params(handles: readonly Handle[], bytes: number): Promise<readonly (Record<string, unknown> | undefined)[]>
+  params(rowIds: readonly RowId[], bytes: number): Promise<readonly (Record<string, unknown> | undefined)[]>
   /** Ready ones that cannot be read: they count as due again at `until`. */
-  putAside(handles: readonly Handle[], until: number): Promise<void>
+  putAside(rowIds: readonly RowId[], until: number): Promise<void>
   /** Whether any is ready at all, due or not: far cheaper than to ask for them. */
   hasReady(): Promise<boolean>
   /** Ready ones, by priority and age within each pool. */
@@ -152,39 +152,39 @@ export interface ExecutionStore {
   abandoned(page: PageBounds): Promise<StoredPage>
   /**
    * The job's executions of this state (null: both, each once though it changes from one to the other between pages), in
-   * order of handle, after `after`. The cost does not depend on those of the other state. Rejects when one cannot be read:
+   * order of row id, after `after`. The cost does not depend on those of the other state. Rejects when one cannot be read:
    * what is not known of must not be taken for closed.
    */
-  openOf(jobId: string, state: OpenState | null, after: Handle, limit: number): Promise<readonly Stored[]>
+  openOf(jobId: string, state: OpenState | null, after: RowId, limit: number): Promise<readonly Stored[]>
   /** The job's executions with an epoch in doubt that was lost at `since` or later. Rejects as `openOf` does. */
   doubtfulOf(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
   republish(stored: readonly Stored[]): Promise<void>
   /** In order of change, from `since` on and after `after` within the same moment (protocol.md step 14). */
-  changes(since: number, after: Handle, limit: number): Promise<readonly ChangedExecution[]>
+  changes(since: number, after: RowId, limit: number): Promise<readonly ChangedExecution[]>
   /** The newest state of records that are not yet published. */
   unpublished(page: PageBounds): Promise<StoredPage>
   /** Takes back the mark of those that have not changed since the state of `seq`. */
-  markPublished(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
+  markPublished(rows: readonly { readonly n: RowId; readonly seq: number }[]): Promise<void>
   /**
-   * Ended ones whose last change was before `before`, in order of change, after `after`. A body that gives handles again
-   * leaves out the execution whose handle would be the next to be given.
+   * Ended ones whose last change was before `before`, in order of change, after `after`. A body that gives row ids again
+   * leaves out the execution whose row id would be the next to be given.
    */
   ended(
     before: number,
-    after: Pick<EndedExecution, 'changedAt' | 'handle'>,
+    after: Pick<EndedExecution, 'changedAt' | 'rowId'>,
     limit: number,
   ): Promise<readonly EndedExecution[]>
   /**
    * Removes those that are ended, published and still at `seq`, each with its outcome, logs and artifacts. Answers how
    * many went.
    */
-  purge(rows: readonly Pick<EndedExecution, 'handle' | 'seq'>[]): Promise<number>
+  purge(rows: readonly Pick<EndedExecution, 'rowId' | 'seq'>[]): Promise<number>
 }
 
 /** As much of an admission as the retention asks about. */
-export interface AdmissionGlance {
-  readonly n: Handle
+export interface AdmissionSummary {
+  readonly n: RowId
   readonly jobId: string
   readonly rev: number
   /** When it last changed, or closed an execution. */
@@ -192,7 +192,7 @@ export interface AdmissionGlance {
 }
 
 export interface UnsettledAdmission {
-  readonly n: Handle
+  readonly n: RowId
   readonly admission: Admission
 }
 
@@ -205,13 +205,13 @@ export interface AdmissionStore {
     at: number,
   ): Promise<readonly boolean[]>
   /** Those whose closed executions may still be ready (`Admission.unsettled`), in an order that stays, after `after`. */
-  unsettled(after: Handle, limit: number): Promise<readonly UnsettledAdmission[]>
+  unsettled(after: RowId, limit: number): Promise<readonly UnsettledAdmission[]>
   /** They were needed at `at`: they have closed an execution. */
   touch(jobIds: readonly string[], at: number): Promise<void>
   /** The next ones after `after`, in an order that stays. */
-  page(after: Handle, limit: number): Promise<readonly AdmissionGlance[]>
+  page(after: RowId, limit: number): Promise<readonly AdmissionSummary[]>
   /** Removes those that are as they were seen, unless something of the job is ready or running. Answers how many went. */
-  purge(rows: readonly AdmissionGlance[]): Promise<number>
+  purge(rows: readonly AdmissionSummary[]): Promise<number>
 }
 
 export interface ExecutorRow {
@@ -245,7 +245,7 @@ export interface LogEntry {
 
 /** Lines of one attempt that follow each other. */
 export interface LogChunk {
-  readonly handle: Handle
+  readonly rowId: RowId
   readonly epoch: number
   readonly lines: readonly LogEntry[]
 }
@@ -258,8 +258,8 @@ interface LogQuery {
 }
 
 /** As much of a log's chunk as the retention asks about, with the execution that it belongs to. */
-export interface LogGlance {
-  readonly n: Handle
+export interface LogChunkSummary {
+  readonly n: RowId
   /** When its last line was written. */
   readonly at: number
   readonly state: ExecutionState
@@ -270,15 +270,15 @@ export interface LogGlance {
 export interface LogStore {
   append(chunks: readonly LogChunk[]): Promise<void>
   /** In order of attempt and line. */
-  page(handle: Handle, query: LogQuery): Promise<readonly (LogEntry & { readonly epoch: number })[]>
+  page(rowId: RowId, query: LogQuery): Promise<readonly (LogEntry & { readonly epoch: number })[]>
   /** Chunks in the order in which they were stored, after `after`. */
-  oldest(after: Handle, limit: number): Promise<readonly LogGlance[]>
+  oldest(after: RowId, limit: number): Promise<readonly LogChunkSummary[]>
   /** Answers how many went. */
-  purge(rows: readonly Handle[]): Promise<number>
+  purge(rows: readonly RowId[]): Promise<number>
 }
 
 export interface ArtifactFile {
-  readonly handle: Handle
+  readonly rowId: RowId
   readonly epoch: number
   readonly name: string
   readonly body: Uint8Array
@@ -287,7 +287,7 @@ export interface ArtifactFile {
 export interface ArtifactStore {
   /** Stores them; one of the same attempt and name is replaced. */
   put(files: readonly ArtifactFile[]): Promise<void>
-  read(handle: Handle, epoch: number, name: string): Promise<Uint8Array | undefined>
+  read(rowId: RowId, epoch: number, name: string): Promise<Uint8Array | undefined>
 }
 
 /** Named moments that are kept over restarts, epoch milliseconds. */

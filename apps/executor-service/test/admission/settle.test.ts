@@ -184,7 +184,7 @@ describe('settling', () => {
     const [stored] = await store.stores.executions.find([executionId()])
     const to = claim(stored!.execution, { owner: 'one' })
     if (isRefusal(to)) throw new Error(to.detail)
-    await store.stores.executions.swap('claim', [{ handle: stored!.handle, from: stored!.execution, to }], start)
+    await store.stores.executions.swap('claim', [{ rowId: stored!.rowId, from: stored!.execution, to }], start)
     const settle = store.settle()
     while (await settle.runOnce());
     expect(await store.states()).toEqual({ running: 1 })

@@ -1,7 +1,7 @@
 import { createManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createArmed } from '../../src/dispatch/start-timers.ts'
+import { createStartTimers } from '../../src/dispatch/start-timers.ts'
 import { unreadParams } from '../../src/executions/execution.ts'
 import { migrations } from '../../src/store/sqlite/index.ts'
 import { command, execution, executionId, jobId, policy, start } from '../samples.ts'
@@ -84,10 +84,10 @@ describe('large params', () => {
 
   it('take up no memory while their executions wait for their time', () => {
     const clock = createManualClock(start)
-    const armed = createArmed(clock, { count: 100, size: 20_000, ownerShare: 1 }, () => undefined)
-    for (let handle = 1; handle <= 9; handle++) {
-      const waiting = execution({ id: executionId(handle), runAt: start + 100, params: unreadParams })
-      armed.add({ handle, execution: waiting, size: 250_000 }, 10)
+    const armed = createStartTimers(clock, { count: 100, size: 20_000, ownerShare: 1 }, () => undefined)
+    for (let rowId = 1; rowId <= 9; rowId++) {
+      const waiting = execution({ id: executionId(rowId), runAt: start + 100, params: unreadParams })
+      armed.add({ rowId, execution: waiting, size: 250_000 }, 10)
     }
     expect(armed.room()).toEqual({ count: 91, full: [] })
   })

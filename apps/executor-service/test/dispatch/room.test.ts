@@ -1,9 +1,9 @@
 import { createManualClock } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
-import { createRun, type Run } from '../../src/attempts/attempt.ts'
+import { type Attempt, createAttempt } from '../../src/attempts/attempt.ts'
 import { createClaimLead } from '../../src/dispatch/claim-lead.ts'
 import { createSlots } from '../../src/dispatch/slots.ts'
-import { createArmed } from '../../src/dispatch/start-timers.ts'
+import { createStartTimers } from '../../src/dispatch/start-timers.ts'
 import { command, execution, executionId, start } from '../samples.ts'
 import { openWorld } from '../world.ts'
 
@@ -30,17 +30,17 @@ describe('the lead of a claim', () => {
 })
 
 describe('executions that wait for their time', () => {
-  const ready = (handle: number, runAt: number, seq = 1) => ({
-    handle,
-    execution: execution({ id: executionId(handle), runAt, seq }),
+  const ready = (rowId: number, runAt: number, seq = 1) => ({
+    rowId,
+    execution: execution({ id: executionId(rowId), runAt, seq }),
     size: 10,
   })
 
   it('are called shortly before it, in their newest state, and within bounds', async () => {
     const clock = createManualClock(start)
     const due: [number, number, number][] = []
-    const armed = createArmed(clock, { count: 3, size: 1000, ownerShare: 1 }, ({ handle, execution: { seq } }) =>
-      due.push([handle, seq, clock.now() - start]),
+    const armed = createStartTimers(clock, { count: 3, size: 1000, ownerShare: 1 }, ({ rowId, execution: { seq } }) =>
+      due.push([rowId, seq, clock.now() - start]),
     )
     for (const one of [ready(1, start + 100), ready(2, start + 50), ready(1, start + 80, 2), ready(1, start + 1, 1)]) {
       armed.add(one, 10)
@@ -60,8 +60,8 @@ describe('executions that wait for their time', () => {
   })
 
   it('take up no more memory than they may', () => {
-    const armed = createArmed(createManualClock(start), { count: 100, size: 25, ownerShare: 1 }, () => undefined)
-    for (let handle = 1; handle <= 9; handle++) armed.add(ready(handle, start + 100), 10)
+    const armed = createStartTimers(createManualClock(start), { count: 100, size: 25, ownerShare: 1 }, () => undefined)
+    for (let rowId = 1; rowId <= 9; rowId++) armed.add(ready(rowId, start + 100), 10)
     expect(armed.room()).toEqual({ count: 97, full: ['usr-1'] })
   })
 })
@@ -77,14 +77,14 @@ describe('the room of an executor', () => {
       ahead: 4,
       heldSize: 100,
       ownerShare: 0.5,
-      begin: (run) => void begun.push(run.handle),
+      begin: (run) => void begun.push(run.rowId),
       onRoom: () => {
         asked += 1
       },
       ...change,
     })
-    const run = (handle: number, priority = 5): Run =>
-      createRun({ handle, execution: execution({ priority }), size: 10 }, undefined)
+    const run = (rowId: number, priority = 5): Attempt =>
+      createAttempt({ rowId, execution: execution({ priority }), size: 10 }, undefined)
     return { clock, slots, run, begun, asked: () => asked }
   }
   const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -106,7 +106,7 @@ describe('the room of an executor', () => {
     for (const one of runs.slice(0, 2)) slots.vacate(one)
     await turn()
     expect(begun).toEqual([1, 2, 5, 4])
-    slots.vacate(runs[3] as Run)
+    slots.vacate(runs[3] as Attempt)
     await turn()
     expect(begun).toEqual([1, 2, 5, 4, 3])
   })
@@ -116,10 +116,10 @@ describe('the room of an executor', () => {
     const runs = Array.from({ length: 6 }, (_, i) => run(i))
     for (const one of runs) slots.hold(one)
     const outside = slots.hasRoomAgain([execution()], 1000)
-    slots.turnAway(execution())
-    slots.release(runs[0] as Run)
+    slots.markSaturated(execution())
+    slots.release(runs[0] as Attempt)
     expect(asked()).toBe(1)
-    slots.caughtUp('io')
+    slots.clearSaturated('io')
     expect(await outside).toBe(true)
     const inVain = slots.hasRoomAgain([execution()], 5)
     await clock.advance(5)
@@ -138,7 +138,7 @@ describe('the room of an executor', () => {
     for (const one of runs) slots.hold(one)
     for (const one of runs) slots.start(one)
     expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 3, waiting: 2, outside: 0 })
-    slots.release(runs[1] as Run)
+    slots.release(runs[1] as Attempt)
     expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 2, waiting: 1, outside: 0 })
   })
 

@@ -1,7 +1,7 @@
 import { createLog, createManualClock } from '@belfry/service'
 import { fatal } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
-import { createRunLog } from '../../src/executions/execution-log.ts'
+import { createExecutionLog } from '../../src/executions/execution-log.ts'
 import { command, execution, executionId, jobId, policy, start } from '../samples.ts'
 import { openWorld } from '../world.ts'
 
@@ -60,7 +60,12 @@ describe("the server's log", () => {
   it('warns of executions that expire, and of those that are lost', async () => {
     const lines: Record<string, unknown>[] = []
     const log = createLog({ destination: { write: (line: string) => void lines.push(JSON.parse(line)) } })
-    const runLog = createRunLog({ log, clock: createManualClock(start), warningsPerSecond: 1000, warningBacklog: 0 })
+    const runLog = createExecutionLog({
+      log,
+      clock: createManualClock(start),
+      warningsPerSecond: 1000,
+      warningBacklog: 0,
+    })
     for (const state of ['lost', 'expired', 'succeeded', 'skipped', 'cancelled', 'superseded'] as const) {
       runLog.ended(execution({ state, endedAt: start }))
     }

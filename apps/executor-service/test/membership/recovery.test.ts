@@ -4,7 +4,7 @@ import { openMemoryDatabase } from '@belfry/storage'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { claim } from '../../src/executions/claim.ts'
 import type { Execution } from '../../src/executions/execution.ts'
-import { createRunLog } from '../../src/executions/execution-log.ts'
+import { createExecutionLog } from '../../src/executions/execution-log.ts'
 import { maxLosses } from '../../src/executions/finish.ts'
 import { createRescue } from '../../src/membership/rescue.ts'
 import { createExecutorMetrics } from '../../src/metrics.ts'
@@ -174,9 +174,9 @@ describe('a stop', () => {
     const world = await openWorld({ config, run: () => new Promise(() => undefined) })
     await world.command(command(inMs(0)))
     const [stored] = await world.stores.executions.find([executionId()])
-    const { handle, execution: from } = stored!
+    const { rowId, execution: from } = stored!
     const to = { ...from, cancelRequested: true, seq: from.seq + 1 }
-    await world.stores.executions.swap('close', [{ handle, from, to }], start)
+    await world.stores.executions.swap('close', [{ rowId, from, to }], start)
     await world.stop()
     const record = await world.read(executionId())
     expect(record).toMatchObject({ state: 'cancelled', losses: 0, attempts: [{ outcome: 'cancelled' }] })
@@ -230,9 +230,9 @@ describe('the heartbeat', () => {
     })
     await world.command(command(inMs(0)))
     const [stored] = await world.stores.executions.find([executionId()])
-    const { handle, execution: from } = stored!
+    const { rowId, execution: from } = stored!
     const to = { ...from, cancelRequested: true, seq: from.seq + 1 }
-    await world.stores.executions.swap('close', [{ handle, from, to }], start)
+    await world.stores.executions.swap('close', [{ rowId, from, to }], start)
     await world.pass(600, 10)
     expect(await world.read(executionId())).toMatchObject({ state: 'cancelled' })
   })
@@ -273,7 +273,7 @@ describe('the rescue', () => {
     const { stores } = await openStores()
     const clock = createManualClock(start)
     const log = createLog({ level: 'silent' })
-    const runLog = createRunLog({ log, clock, warningsPerSecond: 1000, warningBacklog: 0 })
+    const runLog = createExecutionLog({ log, clock, warningsPerSecond: 1000, warningBacklog: 0 })
     const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), () => true, runLog)
     const given: Stored[] = []
     const rescue = createRescue({

@@ -46,14 +46,14 @@ export function describeStores(
     async function swap(stored: Stored, to: Execution, step: 'claim' | 'finish' = 'claim', when = at): Promise<Stored> {
       const [isChanged] = await stores.executions.swap(
         step,
-        [{ handle: stored.handle, from: stored.execution, to }],
+        [{ rowId: stored.rowId, from: stored.execution, to }],
         when,
       )
       expect(isChanged).toBe(true)
       return { ...stored, execution: to }
     }
     async function reread(stored: Stored): Promise<Execution> {
-      const [found] = await stores.executions.read([stored.handle])
+      const [found] = await stores.executions.read([stored.rowId])
       if (found === undefined) throw new Error('it is gone')
       return found.execution
     }
@@ -117,12 +117,12 @@ export function describeStores(
 
       it('change for the first who asks, and for nobody who saw an older state', async () => {
         const [stored] = await put(execution())
-        const { handle, execution: from } = stored!
+        const { rowId, execution: from } = stored!
         const [first, second] = await stores.executions.swap(
           'claim',
           [
-            { handle, from, to: claimed(from, 'one') },
-            { handle, from, to: claimed(from, 'two') },
+            { rowId, from, to: claimed(from, 'one') },
+            { rowId, from, to: claimed(from, 'two') },
           ],
           at,
         )
@@ -133,8 +133,8 @@ export function describeStores(
       it('keep no outcome of a change that did not count', async () => {
         const [stored] = await put(claimed(execution()))
         const cancelled = await swap(stored!, taken(requestCancel(stored!.execution, at)))
-        const { handle, execution: from } = stored!
-        expect(await stores.executions.swap('finish', [{ handle, from, to: finished(from) }], at)).toEqual([false])
+        const { rowId, execution: from } = stored!
+        expect(await stores.executions.swap('finish', [{ rowId, from, to: finished(from) }], at)).toEqual([false])
         expect(await reread(stored!)).toEqual(cancelled.execution)
       })
 
@@ -145,14 +145,11 @@ export function describeStores(
           execution({ id: executionId(3) }),
         )
         await swap(a!, taken(requestCancel(a!.execution, at)))
-        expect(await stores.executions.heldBy('one')).toEqual([{ handle: a!.handle, epoch: 1, cancelRequested: true }])
+        expect(await stores.executions.heldBy('one')).toEqual([{ rowId: a!.rowId, epoch: 1, cancelRequested: true }])
         await stores.executors.enlist('one', null)
-        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.handle)).toEqual([b!.handle])
+        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.rowId)).toEqual([b!.rowId])
         await stores.executors.markGone({ instance: 'one', beat: 0, gone: false })
-        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.handle)).toEqual([
-          a!.handle,
-          b!.handle,
-        ])
+        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.rowId)).toEqual([a!.rowId, b!.rowId])
         expect((await stores.executions.abandoned(page(1))).rows).toHaveLength(1)
         expect((await reread(c!)).state).toBe('ready')
       })
@@ -161,11 +158,11 @@ export function describeStores(
         const mine = Array.from({ length: 5 }, (_, i) => execution({ id: executionId(i + 1) }))
         const stored = await put(...mine, execution({ id: executionId(9), jobId: jobId(2) }))
         await swap(stored[1]!, taken(close(stored[1]!.execution, 'superseded', at)))
-        const handles = stored.map((one) => one.handle)
+        const rowIds = stored.map((one) => one.rowId)
         const first = await stores.executions.openOf(jobId(), null, 0, 2)
-        expect(first.map((one) => one.handle)).toEqual([handles[0], handles[2]])
-        const rest = await stores.executions.openOf(jobId(), null, handles[2]!, 10)
-        expect(rest.map((one) => one.handle)).toEqual([handles[3], handles[4]])
+        expect(first.map((one) => one.rowId)).toEqual([rowIds[0], rowIds[2]])
+        const rest = await stores.executions.openOf(jobId(), null, rowIds[2]!, 10)
+        expect(rest.map((one) => one.rowId)).toEqual([rowIds[3], rowIds[4]])
       })
 
       it('are listed by their job and state, in pages', async () => {
@@ -176,13 +173,13 @@ export function describeStores(
         const stored = await put(...states, claimed(execution({ id: executionId(9), jobId: jobId(2) })))
         const numbers = async (state: 'ready' | 'running' | null, after: number, limit: number) => {
           const page = await stores.executions.openOf(jobId(), state, after, limit)
-          return page.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+          return page.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
         }
         expect(await numbers('ready', 0, 10)).toEqual([1, 3])
         expect(await numbers('running', 0, 2)).toEqual([2, 4])
-        expect(await numbers('running', stored[3]!.handle, 2)).toEqual([5])
+        expect(await numbers('running', stored[3]!.rowId, 2)).toEqual([5])
         expect(await numbers(null, 0, 3)).toEqual([1, 2, 3])
-        expect(await numbers(null, stored[2]!.handle, 3)).toEqual([4, 5])
+        expect(await numbers(null, stored[2]!.rowId, 3)).toEqual([4, 5])
       })
 
       it('come without large params, which are read apart, and with small ones', async () => {
@@ -195,43 +192,43 @@ export function describeStores(
             execution({ id: executionId(3), params: large }),
           )),
         )
-        const handles = stored.map(({ handle }) => handle)
+        const rowIds = stored.map(({ rowId }) => rowId)
         const listed = await stores.executions.openOf(jobId(), 'ready', 0, 10)
         expect(listed.map(({ execution: { params } }) => params)).toEqual([unreadParams, small, unreadParams])
         expect(listed.map(({ size }) => size > 10_000)).toEqual([true, false, true])
         expect((await stores.executions.unpublished(page(10))).rows).toEqual(listed)
         expect(await stores.executions.find([stored[0]!.execution.id])).toEqual([listed[0]])
-        expect(await stores.executions.params(handles, 1e6)).toEqual([large, small, large])
-        expect(await stores.executions.params(handles, 10_000)).toEqual([large])
+        expect(await stores.executions.params(rowIds, 1e6)).toEqual([large, small, large])
+        expect(await stores.executions.params(rowIds, 10_000)).toEqual([large])
       })
 
       it('have the params of the version that replaced another one, large or small', async () => {
         const [stored] = await put(execution({ params: { text: 'x'.repeat(10_000) } }))
         const newer = async (before: Stored, version: number, params: Record<string, unknown>) => {
           const to = admit(before.execution, command({ version, params }), delivery())
-          await stores.executions.swap('replace', [{ handle: before.handle, from: before.execution, to }], at)
+          await stores.executions.swap('replace', [{ rowId: before.rowId, from: before.execution, to }], at)
           return { ...before, execution: to }
         }
         const second = await newer(stored!, 2, { text: 'small' })
-        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([{ text: 'small' }])
+        expect(await stores.executions.params([stored!.rowId], 1e6)).toEqual([{ text: 'small' }])
         const large = { text: 'z'.repeat(10_000) }
         await newer(second, 3, large)
-        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([large])
+        expect(await stores.executions.params([stored!.rowId], 1e6)).toEqual([large])
         // A lost race leaves the params of the version that won.
         await newer(second, 4, { text: 'w'.repeat(10_000) })
-        expect(await stores.executions.params([stored!.handle], 1e6)).toEqual([large])
+        expect(await stores.executions.params([stored!.rowId], 1e6)).toEqual([large])
       })
 
       it('are read within bytes, a row at least', async () => {
         const result = 'r'.repeat(4000)
         const stored = await put(...[1, 2, 3].map((n) => execution({ id: executionId(n) })))
-        const handles = stored.map(({ handle }) => handle)
+        const rowIds = stored.map(({ rowId }) => rowId)
         for (const one of stored) {
           const running = await swap(one, claimed(one.execution))
           await swap(running, finished(running.execution, readResult(result)), 'finish')
         }
-        expect(await stores.executions.read(handles, 1)).toHaveLength(1)
-        expect(await stores.executions.read(handles, 8000)).toHaveLength(2)
+        expect(await stores.executions.read(rowIds, 1)).toHaveLength(1)
+        expect(await stores.executions.read(rowIds, 8000)).toHaveLength(2)
         const ids = stored.map(({ execution: { id } }) => id)
         expect(await stores.executions.find(ids, 8000)).toHaveLength(2)
         const cut = await stores.executions.unpublished(page(10, 8000))
@@ -274,7 +271,7 @@ export function describeStores(
         execution({ id: executionId(number), runAt, ...change })
       const dueIds = async (stored: readonly Stored[], asked = query()) => {
         const due = await stores.executions.due(asked)
-        return due.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+        return due.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
       }
 
       it('comes by priority and then by age, and is ready', async () => {
@@ -306,7 +303,7 @@ export function describeStores(
         expect(await dueIds(stored, query({ due: { io: 1, cpu: 5 } }))).toEqual([1, 3, 4])
         expect(await dueIds(stored, query({ due: { io: 0, cpu: 0 }, coming: 0 }))).toEqual([])
         const [one] = await stores.executions.due(query({ due: { io: 0, cpu: 1 }, coming: 0 }))
-        expect(one).toEqual({ handle: stored[2]?.handle, runAt: at - 1, pool: 'cpu' })
+        expect(one).toEqual({ rowId: stored[2]?.rowId, runAt: at - 1, pool: 'cpu' })
       })
 
       it('is taken of other owners when some have all that they may have in memory', async () => {
@@ -341,8 +338,8 @@ export function describeStores(
       })
       const ready = (number: number, owner: string, change: Partial<Execution> = {}) =>
         execution({ id: executionId(number), ownerId: owner, runAt: at - 100 + number, ...change })
-      const numbersOf = (stored: readonly Stored[], found: readonly { handle: number }[]) =>
-        found.map((one) => stored.findIndex((other) => other.handle === one.handle) + 1)
+      const numbersOf = (stored: readonly Stored[], found: readonly { rowId: number }[]) =>
+        found.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
 
       it('comes by priority and age, is ready and due, and belongs to others', async () => {
         const stored = await put(
@@ -356,7 +353,7 @@ export function describeStores(
         )
         const { found, next } = await stores.executions.dueBeside(ask())
         expect([numbersOf(stored, found), next]).toEqual([[3, 2, 7], null])
-        expect(found[0]).toEqual({ handle: stored[2]?.handle, runAt: at - 97, pool: 'io' })
+        expect(found[0]).toEqual({ rowId: stored[2]?.rowId, runAt: at - 97, pool: 'io' })
         const both = await stores.executions.dueBeside(ask({ passOver: [a, b] }))
         expect(numbersOf(stored, both.found)).toEqual([3])
       })
@@ -393,38 +390,38 @@ export function describeStores(
 
     describe('what is not yet published', () => {
       const unpublished = async () =>
-        (await stores.executions.unpublished(page(100))).rows.map((one) => [one.handle, one.execution.seq])
+        (await stores.executions.unpublished(page(100))).rows.map((one) => [one.rowId, one.execution.seq])
 
       it('is every new state, until that very state was sent', async () => {
         const [a, b] = await put(execution(), execution({ id: executionId(2) }))
         expect(await unpublished()).toEqual([
-          [a!.handle, 1],
-          [b!.handle, 1],
+          [a!.rowId, 1],
+          [b!.rowId, 1],
         ])
         await swap(a!, claimed(a!.execution))
         await stores.executions.markPublished([
-          { n: a!.handle, seq: 1 },
-          { n: b!.handle, seq: 1 },
+          { n: a!.rowId, seq: 1 },
+          { n: b!.rowId, seq: 1 },
         ])
-        expect(await unpublished()).toEqual([[a!.handle, 2]])
-        await stores.executions.markPublished([{ n: a!.handle, seq: 2 }])
+        expect(await unpublished()).toEqual([[a!.rowId, 2]])
+        await stores.executions.markPublished([{ n: a!.rowId, seq: 2 }])
         expect(await unpublished()).toEqual([])
       })
 
       it('is also what is asked for again', async () => {
         const [stored] = await put(execution())
-        await stores.executions.markPublished([{ n: stored!.handle, seq: 1 }])
+        await stores.executions.markPublished([{ n: stored!.rowId, seq: 1 }])
         await stores.executions.republish([stored!, stored!])
-        expect(await unpublished()).toEqual([[stored!.handle, 1]])
+        expect(await unpublished()).toEqual([[stored!.rowId, 1]])
         expect((await stores.executions.unpublished(page(0))).rows).toEqual([])
       })
 
       it('is not what an insert or a change left as it was', async () => {
         const [stored] = await put(execution())
-        await stores.executions.markPublished([{ n: stored!.handle, seq: 1 }])
+        await stores.executions.markPublished([{ n: stored!.rowId, seq: 1 }])
         await stores.executions.insert([execution()], at)
         const old = { ...stored!.execution, seq: 7 }
-        await stores.executions.swap('claim', [{ handle: stored!.handle, from: old, to: claimed(old) }], at)
+        await stores.executions.swap('claim', [{ rowId: stored!.rowId, from: old, to: claimed(old) }], at)
         expect(await unpublished()).toEqual([])
       })
     })
@@ -440,7 +437,7 @@ export function describeStores(
           [executionId(2), 2, start + 20],
           [executionId(1), 2, start + 30],
         ])
-        expect(all[0]?.n).toBe(c!.handle)
+        expect(all[0]?.n).toBe(c!.rowId)
         const [, second] = all
         expect(await stores.executions.changes(start + 20, 0, 1)).toEqual([second])
         expect(await stores.executions.changes(second!.changedAt, second!.n, 10)).toEqual([all[2]])
@@ -491,25 +488,25 @@ export function describeStores(
     })
 
     describe('retention', () => {
-      const first = { changedAt: 0, handle: 0 }
+      const first = { changedAt: 0, rowId: 0 }
       const settled = async (...numbers: number[]) => {
         const stored = await put(...numbers.map((number) => execution({ id: executionId(number) })))
         return Promise.all(stored.map((one) => swap(one, taken(close(one.execution, 'cancelled', at)), 'claim', at)))
       }
       const publish = (...stored: Stored[]) =>
-        stores.executions.markPublished(stored.map((one) => ({ n: one.handle, seq: one.execution.seq })))
+        stores.executions.markPublished(stored.map((one) => ({ n: one.rowId, seq: one.execution.seq })))
 
       it('finds what has ended, in order and in pages, and says what is not published', async () => {
         const [a, b, c] = await settled(1, 2, 3)
         await put(execution({ id: executionId(4) }))
         await publish(a!, c!)
         const found = await stores.executions.ended(at + 1, first, 2)
-        expect(found.map((one) => [one.handle, one.isPublished])).toEqual([
-          [a!.handle, true],
-          [b!.handle, false],
+        expect(found.map((one) => [one.rowId, one.isPublished])).toEqual([
+          [a!.rowId, true],
+          [b!.rowId, false],
         ])
         expect(found[0]).toMatchObject({ seq: 2, state: 'cancelled', changedAt: at })
-        expect((await stores.executions.ended(at + 1, found[1]!, 9)).map((one) => one.handle)).toEqual([c!.handle])
+        expect((await stores.executions.ended(at + 1, found[1]!, 9)).map((one) => one.rowId)).toEqual([c!.rowId])
         expect(await stores.executions.ended(at, first, 9)).toEqual([])
       })
 
@@ -517,19 +514,19 @@ export function describeStores(
         const [a, b, c] = await settled(1, 2, 3)
         const [d] = await put(execution({ id: executionId(4) }))
         await publish(a!, c!, d!)
-        for (const { handle } of [a!, c!]) {
+        for (const { rowId } of [a!, c!]) {
           const line = { seq: 1, at, level: 'info' as const, text: 'a line' }
-          await stores.logs.append([{ handle, epoch: 1, lines: [line] }])
-          await stores.artifacts.put([{ handle, epoch: 1, name: 'a', body: Buffer.from('text') }])
+          await stores.logs.append([{ rowId, epoch: 1, lines: [line] }])
+          await stores.artifacts.put([{ rowId, epoch: 1, name: 'a', body: Buffer.from('text') }])
         }
-        const asSeen = [a!, b!, d!].map(({ handle, execution: { seq } }) => ({ handle, seq }))
-        expect(await stores.executions.purge([...asSeen, { handle: c!.handle, seq: 1 }])).toBe(1)
-        const left = await stores.executions.read([a!, b!, c!, d!].map((one) => one.handle))
+        const asSeen = [a!, b!, d!].map(({ rowId, execution: { seq } }) => ({ rowId, seq }))
+        expect(await stores.executions.purge([...asSeen, { rowId: c!.rowId, seq: 1 }])).toBe(1)
+        const left = await stores.executions.read([a!, b!, c!, d!].map((one) => one.rowId))
         expect(left.map((one) => one !== undefined)).toEqual([false, true, true, true])
         const query = { after: { epoch: 0, seq: 0 }, epoch: null, limit: 9 }
-        const logsOf = (stored: Stored) => stores.logs.page(stored.handle, query)
+        const logsOf = (stored: Stored) => stores.logs.page(stored.rowId, query)
         expect([(await logsOf(a!)).length, (await logsOf(c!)).length]).toEqual([0, 1])
-        const artifactOf = (stored: Stored) => stores.artifacts.read(stored.handle, 1, 'a')
+        const artifactOf = (stored: Stored) => stores.artifacts.read(stored.rowId, 1, 'a')
         expect([await artifactOf(a!), await artifactOf(c!)]).toEqual([undefined, expect.anything()])
       })
 
@@ -539,15 +536,15 @@ export function describeStores(
         const found = await stores.executions.ended(at + 1, first, 9)
         await stores.executions.purge(found)
         const [b] = await put(execution({ id: executionId(2) }))
-        expect(b!.handle).not.toBe(a!.handle)
+        expect(b!.rowId).not.toBe(a!.rowId)
       })
 
       it('finds logs from the oldest on, with what became of their run', async () => {
         const [ended] = await settled(1)
         const [open] = await put(execution({ id: executionId(2) }))
         const line = (when: number) => ({ seq: 1, at: when, level: 'info' as const, text: 'a line' })
-        await stores.logs.append([{ handle: open!.handle, epoch: 1, lines: [line(start)] }])
-        await stores.logs.append([{ handle: ended!.handle, epoch: 1, lines: [line(at)] }])
+        await stores.logs.append([{ rowId: open!.rowId, epoch: 1, lines: [line(start)] }])
+        await stores.logs.append([{ rowId: ended!.rowId, epoch: 1, lines: [line(at)] }])
         const [one, two] = await stores.logs.oldest(0, 9)
         expect([one, two]).toMatchObject([
           { at: start, state: 'ready' },
@@ -610,11 +607,11 @@ export function describeStores(
 
       it('come back line by line, in order of attempt and line, in pages and by attempt', async () => {
         await stores.logs.append([
-          { handle: 1, epoch: 1, lines: [line(1), line(2)] },
-          { handle: 1, epoch: 2, lines: [line(1), line(2), line(3)] },
-          { handle: 2, epoch: 1, lines: [line(1)] },
+          { rowId: 1, epoch: 1, lines: [line(1), line(2)] },
+          { rowId: 1, epoch: 2, lines: [line(1), line(2), line(3)] },
+          { rowId: 2, epoch: 1, lines: [line(1)] },
         ])
-        await stores.logs.append([{ handle: 1, epoch: 1, lines: [line(3)] }])
+        await stores.logs.append([{ rowId: 1, epoch: 1, lines: [line(3)] }])
         expect(await read(null, [0, 0])).toEqual(['1.1', '1.2', '1.3', '2.1', '2.2', '2.3'])
         expect(await read(null, [1, 1], 3)).toEqual(['1.2', '1.3', '2.1'])
         expect(await read(null, [2, 2])).toEqual(['2.3'])
@@ -629,7 +626,7 @@ export function describeStores(
     describe('artifacts', () => {
       it('come back by attempt and name; the last one of a name stays', async () => {
         const file = (epoch: number, name: string, text: string) => ({
-          handle: 1,
+          rowId: 1,
           epoch,
           name,
           body: Buffer.from(text),

@@ -9,11 +9,11 @@ export function createArtifactStore(db: Database): ArtifactStore {
 
   return {
     async put(files) {
-      const rows = files.map(({ handle, epoch, name, body }) => [handle, epoch, name, body])
+      const rows = files.map(({ rowId, epoch, name, body }) => [rowId, epoch, name, body])
       await db.writeEach('artifacts.put', put, rows)
     },
-    async read(handle, epoch, name) {
-      const [row] = await db.read(read, [handle, epoch, name])
+    async read(rowId, epoch, name) {
+      const [row] = await db.read(read, [rowId, epoch, name])
       return row?.[0] as Uint8Array | undefined
     },
   }

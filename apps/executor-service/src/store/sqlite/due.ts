@@ -45,7 +45,7 @@ export function createDueQueries(db: Database): Pick<ExecutionStore, 'due' | 'du
       const later = [now, until, entries, ...mine, numbersOf(full), coming]
       const rows = await db.read(soon, [now, ...mine, due.io, now, ...mine, due.cpu, ...later, ...later])
       return rows.map(([n, runAt, pool]) => ({
-        handle: n as number,
+        rowId: n as number,
         runAt: runAt as number,
         pool: poolOfNumber(pool as number),
       }))
@@ -57,7 +57,7 @@ export function createDueQueries(db: Database): Pick<ExecutionStore, 'due' | 'du
         db.read(beside, [...from, scan, now, ...mine, numbersOf(passOver), limit]),
         db.read(scanEnd, [...from, scan - 1]),
       ])
-      const found = rows.map(([, runAt, , n]): DueExecution => ({ handle: n as number, runAt: runAt as number, pool }))
+      const found = rows.map(([, runAt, , n]): DueExecution => ({ rowId: n as number, runAt: runAt as number, pool }))
       const last = rows.length === limit ? rows.at(-1) : end
       return { found, next: last ? cursorOf(last) : null }
     },

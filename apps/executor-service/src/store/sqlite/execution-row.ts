@@ -174,5 +174,5 @@ export function storedOf(row: SqlRow): Stored {
     owner,
     cancelRequested: cancelRequested === 1,
   }
-  return { handle: n, execution, size: executionSize(execution) + (paramsSize ?? 0) }
+  return { rowId: n, execution, size: executionSize(execution) + (paramsSize ?? 0) }
 }

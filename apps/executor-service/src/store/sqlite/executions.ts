@@ -124,7 +124,7 @@ function insertRow(execution: Execution, command: string, at: number): SqlRow {
 }
 
 /** The statements of one compare-and-set: the row, and its outcome if the row was changed. */
-function swapCalls(statements: Statements, { handle, from: before, to }: Swap, at: number): Call[] {
+function swapCalls(statements: Statements, { rowId, from: before, to }: Swap, at: number): Call[] {
   const columns = [
     stateNumber(to.state),
     to.runAt,
@@ -136,7 +136,7 @@ function swapCalls(statements: Statements, { handle, from: before, to }: Swap, a
     at,
     doubtAt(to),
   ]
-  const where = [handle, before.seq, before.epoch, stateNumber(before.state)]
+  const where = [rowId, before.seq, before.epoch, stateNumber(before.state)]
   const isReplaced = before.version !== to.version
   const row: Call = isReplaced
     ? {
@@ -145,16 +145,16 @@ function swapCalls(statements: Statements, { handle, from: before, to }: Swap, a
       }
     : { statement: statements.swap, params: [...columns, ...where] }
   const calls = [row]
-  if (changesOutcome(before, to)) calls.push({ statement: statements.outcome, params: [handle, outcomeText(to)] })
-  if (isReplaced) calls.push(replaceParams(statements, handle, to))
+  if (changesOutcome(before, to)) calls.push({ statement: statements.outcome, params: [rowId, outcomeText(to)] })
+  if (isReplaced) calls.push(replaceParams(statements, rowId, to))
   return calls
 }
 
 /** Comes last: it may change nothing, and what follows it would take that for a lost race. */
-function replaceParams(statements: Statements, handle: number, to: Execution): Call {
+function replaceParams(statements: Statements, rowId: number, to: Execution): Call {
   const text = largeParamsText(to)
-  if (text === null) return { statement: statements.dropParams, params: [handle] }
-  return { statement: statements.setParams, params: [handle, paramsSize(to.params), text] }
+  if (text === null) return { statement: statements.dropParams, params: [rowId] }
+  return { statement: statements.setParams, params: [rowId, paramsSize(to.params), text] }
 }
 
 /** No bound: for records that are in memory already. */
@@ -189,7 +189,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const [smallRows, largeRows] = await Promise.all([insertSmall(small, at), insertLarge(large, at)])
       return executions.map((execution): Stored | undefined => {
         const row = (hasLargeParams(execution) ? largeRows : smallRows).shift()
-        return row && { handle: row[0] as number, execution, size: executionSize(execution) }
+        return row && { rowId: row[0] as number, execution, size: executionSize(execution) }
       })
     },
     async swap(step, swaps, at) {
@@ -213,22 +213,22 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       )
       return rows.map((row) => row && executionStates[row[0] as number])
     },
-    async read(handles, bytes = unbounded) {
-      const params = handles.map((handle) => [handle])
+    async read(rowIds, bytes = unbounded) {
+      const params = rowIds.map((rowId) => [rowId])
       return (await db.readEachPage(statements.read, params, bytes)).map(storedOrNot)
     },
-    async params(handles, bytes) {
-      const keys = handles.map((handle) => [handle])
+    async params(rowIds, bytes) {
+      const keys = rowIds.map((rowId) => [rowId])
       const rows = await db.readEachPage(statements.params, keys, bytes)
       const read = (row: SqlRow) => JSON.parse(row[0] as string) as Record<string, unknown>
       const onBad =
-        (handle: number | undefined): OnUnreadable =>
+        (rowId: number | undefined): OnUnreadable =>
         (_table, _row, error) =>
-          onUnreadable('largeParams', handle, error)
-      return rows.map((row, index) => readRow('largeParams', row, read, onBad(handles[index])))
+          onUnreadable('largeParams', rowId, error)
+      return rows.map((row, index) => readRow('largeParams', row, read, onBad(rowIds[index])))
     },
-    async putAside(handles, until) {
-      const rows = handles.map((handle): SqlRow => [until, handle])
+    async putAside(rowIds, until) {
+      const rows = rowIds.map((rowId): SqlRow => [until, rowId])
       await db.writeEach('executions.put-aside', statements.putAside, rows)
     },
     async hasReady() {
@@ -237,7 +237,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     async heldBy(owner) {
       const rows = await db.read(statements.heldBy, [owner])
       return rows.map(([n, epoch, cancelRequested]) => ({
-        handle: n as number,
+        rowId: n as number,
         epoch: epoch as number,
         cancelRequested: cancelRequested === 1,
       }))
@@ -254,7 +254,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       await db.writeEach(
         'executions.republish',
         statements.mark,
-        stored.map((one) => [one.handle]),
+        stored.map((one) => [one.rowId]),
       )
     },
     async changes(since, after, limit) {
@@ -276,9 +276,9 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       )
     },
     async ended(before, after, limit) {
-      const rows = await db.read(statements.ended, [before, after.changedAt, after.handle, limit])
+      const rows = await db.read(statements.ended, [before, after.changedAt, after.rowId, limit])
       return rows.map(([n, seq, state, changedAt, isPublished]) => ({
-        handle: n as number,
+        rowId: n as number,
         seq: seq as number,
         state: executionStates[state as number] as ExecutionState,
         changedAt: changedAt as number,
@@ -287,9 +287,9 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     },
     async purge(rows) {
       if (rows.length === 0) return 0
-      const calls = rows.map(({ handle, seq }): Call[] => [
-        { statement: statements.purge, params: [handle, seq] },
-        ...statements.purgeRest.map((statement) => ({ statement, params: [handle] })),
+      const calls = rows.map(({ rowId, seq }): Call[] => [
+        { statement: statements.purge, params: [rowId, seq] },
+        ...statements.purgeRest.map((statement) => ({ statement, params: [rowId] })),
       ])
       const results = await db.write('executions.purge', calls.flat())
       const perRow = 1 + statements.purgeRest.length

@@ -13,8 +13,8 @@ export function createLogStore(db: Database): LogStore {
 
   return {
     async append(chunks) {
-      const rows = chunks.map(({ handle, epoch, lines }) => [
-        handle,
+      const rows = chunks.map(({ rowId, epoch, lines }) => [
+        rowId,
         epoch,
         lines.at(-1)?.seq ?? 0,
         lines.at(-1)?.at ?? 0,
@@ -22,10 +22,10 @@ export function createLogStore(db: Database): LogStore {
       ])
       await db.writeEach('logs.append', append, rows)
     },
-    async page(handle, { after, epoch, limit }) {
+    async page(rowId, { after, epoch, limit }) {
       // A chunk holds at least one line, so that many chunks hold enough of them.
       const from = epoch !== null && after.epoch < epoch ? { epoch, seq: 0 } : after
-      const rows = await db.read(page, [handle, from.epoch, from.seq, epoch ?? Number.MAX_SAFE_INTEGER, limit])
+      const rows = await db.read(page, [rowId, from.epoch, from.seq, epoch ?? Number.MAX_SAFE_INTEGER, limit])
       return rows
         .flatMap((row) =>
           (JSON.parse(row[1] as string) as LogEntry[]).map((one) => ({ ...one, epoch: row[0] as number })),
