@@ -21,7 +21,7 @@ const laws: Record<string, Law> = {
   service: { values: ['contracts'] },
   http: lawOfAdapter,
   bus: lawOfAdapter,
-  registry: lawOfAdapter,
+  discovery: lawOfAdapter,
   storage: lawOfAdapter,
   worker: { values: ['contracts'], types: ['service'] },
   client: { types: ['contracts'] },

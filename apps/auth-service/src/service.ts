@@ -1,7 +1,7 @@
 import { createListener, type Registry } from '@belfry/discovery'
 import { createHttpApp, createRateLimiter, createTokenVerifier, type HttpApp, isLoopbackHost } from '@belfry/http'
 import { type Clock, createLifecycle, createLoop, type ServiceDeps } from '@belfry/service'
-import type { Database } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import { createArgon2Passwords } from './argon2.ts'
 import type { AuthConfig } from './config.ts'
 import { createAccounts } from './domain/accounts.ts'

@@ -1,4 +1,4 @@
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { createSqliteKeys, createSqliteUsers, migrations } from '../src/store/sqlite/index.ts'
 import { describeStores } from './store.contract.ts'
 

@@ -7,7 +7,7 @@ import {
   createSeededIds,
   type ManualClock,
 } from '@belfry/service'
-import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { type AuthConfig, authConfig, createAuthService, migrations } from '../src/index.ts'
 
 /** Hashing as cheap as argon2 allows: what these tests ask about is not its cost. */

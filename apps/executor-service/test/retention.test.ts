@@ -1,6 +1,6 @@
 import { executionStates } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import type { RunContext } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
 import { horizonOf, mayForget, mayGo, mayLoseLog } from '../src/retention/rules.ts'

@@ -13,7 +13,7 @@ import {
   type LogLevelName,
   type ManualClock,
 } from '@belfry/service'
-import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import type { Handler, RunContext } from '@belfry/worker'
 import { onTestFinished } from 'vitest'
 import { z } from 'zod'

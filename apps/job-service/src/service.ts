@@ -10,7 +10,8 @@ import {
   type Part,
   type ServiceDeps,
 } from '@belfry/service'
-import { createUnreadableReport, type Database } from '@belfry/storage'
+import { createUnreadableReport } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import type { z } from 'zod'
 import type { JobConfig } from './config.ts'
 import { createFireTimes } from './domain/fire-times.ts'

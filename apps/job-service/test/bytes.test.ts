@@ -1,7 +1,7 @@
 import { createMemoryBus } from '@belfry/bus'
 import type { JobView } from '@belfry/contracts'
 import { createIds, createLog, createManualClock, createMetrics } from '@belfry/service'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../src/domain/execution.ts'
 import type { StoredJob } from '../src/domain/ports.ts'

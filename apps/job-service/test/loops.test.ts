@@ -1,7 +1,7 @@
 import { createMemoryBus } from '@belfry/bus'
 import { isRefusal, type JobExecuteMessage } from '@belfry/contracts'
 import { createIds, createLog, createManualClock, createMetrics } from '@belfry/service'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../src/domain/execution.ts'
 import { cancelJob, type Job } from '../src/domain/job.ts'

@@ -1,6 +1,6 @@
 import type { JobView, Problem } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { jobConfig } from '../src/index.ts'
 import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'

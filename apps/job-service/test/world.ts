@@ -11,7 +11,7 @@ import {
   createSeededIds,
   type ServiceDeps,
 } from '@belfry/service'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import type { InjectOptions } from 'fastify'
 import { afterAll, beforeAll } from 'vitest'
 import { createJobService, jobConfig, migrations } from '../src/index.ts'

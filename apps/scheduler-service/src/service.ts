@@ -10,7 +10,7 @@ import {
   type Part,
   type ServiceDeps,
 } from '@belfry/service'
-import type { Database } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import type { SchedulerConfig } from './config.ts'
 import { createCompiled } from './domain/compiled.ts'
 import { createDueSchedules } from './domain/due.ts'

@@ -1,5 +1,5 @@
 import { createManualClock } from '@belfry/service'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
 import { migrations } from '../src/index.ts'
 import { createSqliteStores } from '../src/store/sqlite/index.ts'

@@ -22,7 +22,7 @@ import {
   createSeededIds,
   type ServiceDeps,
 } from '@belfry/service'
-import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { z } from 'zod'
 import { createSchedulerService, migrations, schedulerConfig } from '../src/index.ts'
 import { createSqliteStores } from '../src/store/sqlite/index.ts'

@@ -22,7 +22,8 @@ import {
   readConfig,
   type ServiceDeps,
 } from '@belfry/service'
-import { type HeldLock, lockDataFolder, openStoreThread, type StorageError } from '@belfry/storage'
+import type { StorageError } from '@belfry/storage'
+import { type HeldLock, lockDataFolder, openStoreThread } from '@belfry/storage/sqlite'
 import manifest from '../package.json' with { type: 'json' }
 import { type StandaloneConfig, standaloneConfig } from './config.ts'
 import { sayHello } from './hello.ts'

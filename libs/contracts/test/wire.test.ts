@@ -46,7 +46,8 @@ describe('the table of problems', () => {
   it('is told from other values by its refusals', () => {
     expect(isRefusal(refusal('not-found', 'There is no job "x"'))).toBe(true)
     expect(refusal('unavailable', 'x', { retryAfterS: 5 })).toEqual({
-      refused: 'unavailable',
+      kind: 'refusal',
+      code: 'unavailable',
       detail: 'x',
       retryAfterS: 5,
     })

@@ -1,99 +1,26 @@
-/**
- * What SQLite stores. `undefined`, dates, booleans and numbers that are not finite are refused at the door: node:sqlite
- * binds some of them silently as NULL. It binds every number as REAL: an INTEGER column turns that back, a TEXT column
- * would store `5.0`, so hand texts to TEXT columns.
- */
-export type SqlValue = string | number | bigint | null | Uint8Array
-export type SqlRow = readonly SqlValue[]
+declare const rowIdBrand: unique symbol
 
 /**
- * A statement that the thread keeps prepared. It belongs to the database that made it; make it once, where the store is
- * made, never per call (the same text gives the same statement, and a database keeps at most 1,000).
+ * Names a record to the store that gave it. Opaque to all others: it is handed back, compared and used as a key of a Map,
+ * never calculated with or ordered. SQLite's are numbers, a document database's are strings.
  */
-export interface Statement {
-  readonly sql: string
+export type RowId = (string | number) & { readonly [rowIdBrand]: true }
+
+/** Bounds of a page: rows, and bytes of them as stored. One row is read whatever its size. */
+export interface PageBounds {
+  readonly rows: number
+  readonly bytes: number
 }
 
-/** One statement with its parameters, by position. */
-export interface Call {
-  readonly statement: Statement
-  readonly params: readonly SqlValue[]
+/** The first rows within the bounds; `hasMore`: there may be others. */
+export interface Page<T> {
+  readonly rows: readonly T[]
+  readonly hasMore: boolean
 }
 
-export interface CallResult {
-  /** What SELECT or RETURNING gave; columns by position. */
-  readonly rows: readonly SqlRow[]
-  /** Rows that the statement changed. */
-  readonly changes: number
-}
-
-/** The first rows of a SELECT; `isCut`: there are more, which did not fit. */
-export interface RowPage {
-  readonly rows: readonly SqlRow[]
-  readonly isCut: boolean
-}
-
-/**
- * One SQLite file of the store thread. Every method is one message in the turn's array; the thread takes all that wait,
- * works them off in order in one transaction per file, commits once, and only then answers (house.md, threads).
- * Reads go the same way, so that they see all that was sent before them. What is handed over must not change any more.
- *
- * `verb` names the durable step (`executions.claim`): it is the name of the crash point (`BELFRY_CRASH_AT`) and of the
- * metric. All methods reject with a `StorageError`.
- */
-export interface Database {
-  statement(sql: string): Statement
-  /** All of `calls` or none: a failing one undoes those before it, and the promise rejects. */
-  write(verb: string, calls: readonly Call[]): Promise<readonly CallResult[]>
-  /**
-   * The same statement once per row of parameters, each row an atomic step of its own: the shape of a batch of
-   * compare-and-sets. Answers, per row, the first row of RETURNING, or undefined where nothing was changed. A row that
-   * violates a constraint rejects the whole batch (and undoes it), so say ON CONFLICT where that can happen.
-   */
-  writeEach(verb: string, statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
-  /** Rows of one SELECT. */
-  read(statement: Statement, params: readonly SqlValue[]): Promise<readonly SqlRow[]>
-  /**
-   * The same up to the row with which its texts and bytes come to `bytes`: at least one row, and at most one row more
-   * than fits. The thread reads row by row, so that what is left out costs nothing.
-   */
-  readPage(statement: Statement, params: readonly SqlValue[], bytes: number): Promise<RowPage>
-  /** The first row (or undefined) of one SELECT for each row of parameters: a multi-get. */
-  readEach(statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
-  /**
-   * The same within `bytes`, by the rule of `readPage`: the answer is as long as the rows of parameters that were worked
-   * off, which is one at least where there is one. Ask again for the rest.
-   */
-  readEachPage(statement: Statement, rows: readonly SqlRow[], bytes: number): Promise<readonly (SqlRow | undefined)[]>
-  close(): Promise<void>
-}
-
-/** A migration: its number is its place in the list, from 1; never edited once released. */
-export interface Migration {
-  readonly name: string
-  readonly sql: string
-}
-
-/**
- * `disk-full`, `locked`, `closed`, `overloaded` (too many rows wait: send again later), `schema-newer` (a newer Belfry
- * wrote this file), `constraint` (with SQLite's message), `corrupt`, `failed` (anything else).
- */
-export type StorageErrorCode =
-  | 'disk-full'
-  | 'locked'
-  | 'closed'
-  | 'overloaded'
-  | 'schema-newer'
-  | 'constraint'
-  | 'corrupt'
-  | 'failed'
-
-/** Why the store did not do what it was asked. */
-export class StorageError extends Error {
-  readonly code: StorageErrorCode
-  constructor(code: StorageErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'StorageError'
-    this.code = code
-  }
+/** Named moments that are kept over restarts, epoch milliseconds: how far a loop has come. */
+export interface CursorStore {
+  /** 0 when nothing was written under the name. */
+  read(name: string): Promise<number>
+  write(name: string, at: number): Promise<void>
 }

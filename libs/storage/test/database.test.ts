@@ -1,6 +1,6 @@
 import { createMetrics } from '@belfry/service'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Database, openMemoryDatabase, openStoreThread, type StoreThread } from '../src/index.ts'
+import { type Database, openMemoryDatabase, openStoreThread, type StoreThread } from '../src/sqlite/index.ts'
 
 const schema = [
   {

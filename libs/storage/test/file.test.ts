@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Database, openStoreThread, type StoreThread } from '../src/index.ts'
+import { type Database, openStoreThread, type StoreThread } from '../src/sqlite/index.ts'
 
 const bells = { name: 'bells', sql: 'CREATE TABLE bells (n INTEGER PRIMARY KEY, name TEXT UNIQUE) STRICT' }
 const ringer = fileURLToPath(new URL('./ringer.ts', import.meta.url))

@@ -1,4 +1,4 @@
-import { lockDataFolder } from '../src/index.ts'
+import { lockDataFolder } from '../src/sqlite/index.ts'
 
 /**
  * The other process of lock.test.ts: takes the lock, announces an address, and holds on until it is killed. On a line

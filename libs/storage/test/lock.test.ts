@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type HeldLock, lockDataFolder, StorageError } from '../src/index.ts'
+import { StorageError } from '../src/index.ts'
+import { type HeldLock, lockDataFolder } from '../src/sqlite/index.ts'
 
 const holder = fileURLToPath(new URL('./holder.ts', import.meta.url))
 

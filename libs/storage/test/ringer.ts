@@ -1,4 +1,4 @@
-import { openStoreThread } from '../src/index.ts'
+import { openStoreThread } from '../src/sqlite/index.ts'
 
 /**
  * The process that crash.test.ts kills: adds bells one after the other and prints the name of each once it is stored.

@@ -1,6 +1,7 @@
 import { createLog, createMetrics } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
-import { createUnreadableReport, readRows } from '../src/index.ts'
+import { createUnreadableReport } from '../src/index.ts'
+import { readRows } from '../src/sqlite/index.ts'
 
 describe('rows that cannot be read', () => {
   const rows = [

@@ -1,6 +1,6 @@
 import { isRefusal, type JobChange } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
-import { type Database, openMemoryDatabase, type SqlRow } from '@belfry/storage'
+import { type Database, openMemoryDatabase, type SqlRow } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fence } from '../../src/admission/fence.ts'
 import { createSettle } from '../../src/admission/settle.ts'

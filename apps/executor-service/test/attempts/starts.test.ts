@@ -1,6 +1,6 @@
 import { executionStatusOf } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
-import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { migrations } from '../../src/store/sqlite/index.ts'
 import { command, executionId, jobId, policy, start } from '../samples.ts'

@@ -1,5 +1,5 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
-import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { fatal } from '@belfry/worker'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { migrations } from '../../src/store/sqlite/index.ts'

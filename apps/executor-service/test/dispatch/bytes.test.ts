@@ -1,5 +1,5 @@
 import { createManualClock } from '@belfry/service'
-import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createStartTimers } from '../../src/dispatch/start-timers.ts'
 import { unreadParams } from '../../src/executions/execution.ts'

@@ -1,5 +1,5 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Execution } from '../../src/executions/execution.ts'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'

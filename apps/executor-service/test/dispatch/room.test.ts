@@ -137,9 +137,9 @@ describe('the room of an executor', () => {
     const runs = [run(1), run(2), run(3)]
     for (const one of runs) slots.hold(one)
     for (const one of runs) slots.start(one)
-    expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 3, waiting: 2, outside: 0 })
+    expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 3, waiting: 2, waiters: 0 })
     slots.release(runs[1] as Attempt)
-    expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 2, waiting: 1, outside: 0 })
+    expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 2, waiting: 1, waiters: 0 })
   })
 
   it('makes a flood of commands wait for a moment, and stores what still finds none', async () => {

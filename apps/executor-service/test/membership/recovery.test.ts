@@ -1,6 +1,6 @@
 import { isRefusal } from '@belfry/contracts'
 import { createLog, createManualClock, createMetrics } from '@belfry/service'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { claim } from '../../src/executions/claim.ts'
 import type { Execution } from '../../src/executions/execution.ts'

@@ -1,4 +1,4 @@
-import { type Database, openMemoryDatabase } from '@belfry/storage'
+import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
 import { createSqliteStores } from '../../src/store/sqlite/index.ts'
 import { migrations } from '../../src/store/sqlite/schema.ts'

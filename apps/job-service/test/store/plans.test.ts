@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { createManualClock } from '@belfry/service'
-import type { Database } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 

@@ -1,5 +1,5 @@
 import { createManualClock } from '@belfry/service'
-import { openMemoryDatabase } from '@belfry/storage'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 import { monday } from '../fixtures.ts'
 import { describeStores } from './store.contract.ts'

@@ -1,4 +1,4 @@
-import type { Database, SqlRow } from '@belfry/storage'
+import type { Database, SqlRow } from '@belfry/storage/sqlite'
 import type { KeyStore } from '../../domain/ports.ts'
 import type { SigningKey } from '../../domain/signing-keys.ts'
 

@@ -1,4 +1,4 @@
-import type { Migration } from '@belfry/storage'
+import type { Migration } from '@belfry/storage/sqlite'
 
 /** The schema of `auth.db`. Users are few and rarely written: the names are indexed as text. */
 export const migrations: readonly Migration[] = [

@@ -1,5 +1,5 @@
 import type { Role } from '@belfry/contracts'
-import type { Database, SqlRow } from '@belfry/storage'
+import type { Database, SqlRow } from '@belfry/storage/sqlite'
 import type { UserStore } from '../../domain/ports.ts'
 import type { User } from '../../domain/user.ts'
 

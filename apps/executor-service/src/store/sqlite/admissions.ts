@@ -1,4 +1,4 @@
-import type { Database, SqlRow } from '@belfry/storage'
+import type { Database, SqlRow } from '@belfry/storage/sqlite'
 import type { Admission } from '../../admission/admission.ts'
 import type { AdmissionStore } from '../ports.ts'
 import { idNumber } from './execution-row.ts'

@@ -1,4 +1,4 @@
-import type { Database } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import type { ArtifactStore } from '../ports.ts'
 
 /** The artifacts in SQLite, as blobs: the executor caps their size. */

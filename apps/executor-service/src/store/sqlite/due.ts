@@ -1,4 +1,4 @@
-import type { Database, SqlRow } from '@belfry/storage'
+import type { Database, SqlRow } from '@belfry/storage/sqlite'
 import type { Pool } from '../../executions/execution.ts'
 import type { DueCursor, DueExecution, ExecutionStore } from '../ports.ts'
 import { idNumber, poolNumber, poolOfNumber } from './execution-row.ts'

@@ -1,5 +1,5 @@
 import { type AttemptRecord, type ExecutionPolicy, type ExecutionState, executionStates } from '@belfry/contracts'
-import type { SqlRow, SqlValue } from '@belfry/storage'
+import type { SqlRow, SqlValue } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, type Pool, unreadParams } from '../../executions/execution.ts'
 import type { Stored } from '../ports.ts'
 

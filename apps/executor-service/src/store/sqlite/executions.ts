@@ -1,13 +1,6 @@
 import { type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
-import {
-  type Call,
-  type Database,
-  type OnUnreadable,
-  readBounded,
-  readRow,
-  readRows,
-  type SqlRow,
-} from '@belfry/storage'
+import type { OnUnreadable } from '@belfry/storage'
+import { type Call, type Database, readBounded, readRow, readRows, type SqlRow } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
 import type { ExecutionStore, OpenState, Stored, Swap } from '../ports.ts'
 import { createDueQueries } from './due.ts'

@@ -1,4 +1,4 @@
-import type { Database } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import type { ExecutorStore } from '../ports.ts'
 
 /** The executors in SQLite: a handful of rows. */

@@ -1,4 +1,5 @@
-import { createCursorStore, type Database, type OnUnreadable } from '@belfry/storage'
+import type { OnUnreadable } from '@belfry/storage'
+import { createCursorStore, type Database } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'

@@ -1,5 +1,5 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
-import type { Database } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import type { LogEntry, LogStore } from '../ports.ts'
 
 /** The logs in SQLite: a row holds the lines that an attempt wrote between two flushes, mostly all of them. */

@@ -1,4 +1,4 @@
-import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
+import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlite'
 
 /**
  * `executions`: what is queried stands in columns, the command in `command`, which is rewritten only by a newer version;

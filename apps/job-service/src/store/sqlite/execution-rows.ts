@@ -5,7 +5,7 @@ import {
   type JobExecuteMessage,
   type JobStatusMessage,
 } from '@belfry/contracts'
-import type { SqlRow } from '@belfry/storage'
+import type { SqlRow } from '@belfry/storage/sqlite'
 import {
   type Execution,
   type ExecutionDetail,

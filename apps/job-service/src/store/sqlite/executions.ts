@@ -1,12 +1,12 @@
+import type { OnUnreadable } from '@belfry/storage'
 import {
   type Database,
-  type OnUnreadable,
   readBounded,
   readRows,
   type SqlRow,
   type SqlValue,
   type Statement,
-} from '@belfry/storage'
+} from '@belfry/storage/sqlite'
 import { newestPerExecution, summaryUpdates, type WholeExecution } from '../../domain/execution.ts'
 import type { ExecutionScope, ExecutionStore, LongField, Place } from '../../domain/ports.ts'
 import {

@@ -1,6 +1,7 @@
 import type { PoisonStore } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
-import { createCursorStore, createPoisonStore, type Database, type OnUnreadable } from '@belfry/storage'
+import type { OnUnreadable } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
 import type { CursorStore, ExecutionStore, JobStore } from '../../domain/ports.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'

@@ -8,7 +8,7 @@ import {
   messageSize,
   type Warning,
 } from '@belfry/contracts'
-import type { SqlRow } from '@belfry/storage'
+import type { SqlRow } from '@belfry/storage/sqlite'
 import { fencedChanges, type Job, type ListedSpec, toJobChanges } from '../../domain/job.ts'
 import type { DueFence, JobGlance, ListedJob, StoredJob, UntoldJob } from '../../domain/ports.ts'
 import type { JobAge } from '../../domain/retention.ts'

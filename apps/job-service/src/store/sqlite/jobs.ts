@@ -1,5 +1,6 @@
 import { jobIdPattern } from '@belfry/contracts'
-import { type Call, type Database, type OnUnreadable, readBounded, readRows, type SqlRow } from '@belfry/storage'
+import type { OnUnreadable } from '@belfry/storage'
+import { type Call, type Database, readBounded, readRows, type SqlRow } from '@belfry/storage/sqlite'
 import { toJobChanges } from '../../domain/job.ts'
 import type { JobStore } from '../../domain/ports.ts'
 import {

@@ -1,5 +1,5 @@
 import { jobStates } from '@belfry/contracts'
-import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
+import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlite'
 
 /** The states of jobs that count against the quota, as rows hold them. */
 const counted = (['active', 'paused'] as const).map((state) => jobStates.indexOf(state)).join(', ')

@@ -1,4 +1,4 @@
-import type { SqlValue } from '@belfry/storage'
+import type { SqlValue } from '@belfry/storage/sqlite'
 import type { Repeated } from '../../domain/due.ts'
 
 /** What `(nextAt, n) > (?, ?)` takes; null: from the first row on. */

@@ -1,5 +1,5 @@
 import type { RequestRecord, RequestStore, StoredAnswer } from '@belfry/http'
-import type { Database, SqlRow } from '@belfry/storage'
+import type { Database, SqlRow } from '@belfry/storage/sqlite'
 
 /** The requests of the Idempotency-Key rule, and their end. */
 export interface KeptRequests extends RequestStore {

@@ -1,5 +1,5 @@
 import type { FireDecision } from '@belfry/contracts'
-import type { Database } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import type { FireLogStore } from '../../domain/ports.ts'
 
 /** The fire log in SQLite. */

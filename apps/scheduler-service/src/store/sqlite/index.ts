@@ -1,6 +1,6 @@
 import type { PoisonStore } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
-import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
 import type { CursorStore, FireLogStore, ScheduleStore } from '../../domain/ports.ts'
 import { createFireLogStore } from './fire-log.ts'
 import { createScheduleStore } from './schedules.ts'

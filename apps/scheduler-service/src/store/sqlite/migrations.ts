@@ -1,4 +1,4 @@
-import { cursorsTable, type Migration, poisonTable } from '@belfry/storage'
+import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlite'
 
 /**
  * `schedules`: one row per job. `body` is what changes with every fire time, `spec` what changes with a version only, so

@@ -1,4 +1,4 @@
-import type { Call, Database, SqlRow } from '@belfry/storage'
+import type { Call, Database, SqlRow } from '@belfry/storage/sqlite'
 import type { DuePage, ScheduleStore, ScheduleWrite, StoredSchedule, UnreadableSchedule } from '../../domain/ports.ts'
 import type { ScheduleRecord } from '../../domain/schedule-record.ts'
 

@@ -1,4 +1,5 @@
-import type { SqlRow, StorageErrorCode } from './port.ts'
+import type { StorageErrorCode } from '../errors.ts'
+import type { SqlRow } from './port.ts'
 
 /**
  * What the main loop and the store thread send each other: plain nested arrays of strings and numbers, one message a

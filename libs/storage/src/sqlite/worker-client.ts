@@ -1,5 +1,6 @@
-import { StorageError } from './port.ts'
-import type { WireAnswer, WireCall, WireDrain, WireStatement, WireTurn } from './wire.ts'
+import { StorageError } from '../errors.ts'
+
+import type { WireAnswer, WireCall, WireDrain, WireStatement, WireTurn } from './worker-protocol.ts'
 
 /** What the thread has done since it was started, for metrics and benchmarks. */
 export interface StoreCounters {

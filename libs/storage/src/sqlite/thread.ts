@@ -1,9 +1,10 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { CrashPoints } from '@belfry/service'
-import { asStorageError } from './faults.ts'
+import { StorageError } from '../errors.ts'
+import { asStorageError } from './errors.ts'
 import { openFile, type SqliteFile } from './file.ts'
-import { StorageError } from './port.ts'
-import type { ThreadSettings, WireAnswer, WireCall, WireDrain, WireTurn } from './wire.ts'
+
+import type { ThreadSettings, WireAnswer, WireCall, WireDrain, WireTurn } from './worker-protocol.ts'
 
 /**
  * The store thread. A message wakes it; it then takes everything that waits, works it off with one commit per file, and

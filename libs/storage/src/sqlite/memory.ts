@@ -1,5 +1,5 @@
 import type { Database, Migration } from './port.ts'
-import { openStoreThread, type StoreThread } from './store.ts'
+import { openStoreThread, type StoreThread } from './store-thread.ts'
 
 let shared: StoreThread | null = null
 let open = 0

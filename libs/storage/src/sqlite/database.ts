@@ -1,7 +1,8 @@
-import { checkParams } from './door.ts'
-import type { Exchange } from './exchange.ts'
-import { type Call, type CallResult, type Database, type SqlRow, type Statement, StorageError } from './port.ts'
-import type { WireCall } from './wire.ts'
+import { StorageError } from '../errors.ts'
+import { checkParams } from './check-params.ts'
+import type { Call, CallResult, Database, SqlRow, Statement } from './port.ts'
+import type { Exchange } from './worker-client.ts'
+import type { WireCall } from './worker-protocol.ts'
 
 /** Different statements one database keeps; more means that SQL is built per call. */
 const statementsLimit = 1000

@@ -1,10 +1,11 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { CrashPoints } from '@belfry/service'
-import { asStorageError, concernsFile } from './faults.ts'
+import { StorageError } from '../errors.ts'
+import { asStorageError, concernsFile } from './errors.ts'
 import { migrate } from './migrations.ts'
-import { type Migration, type SqlRow, StorageError } from './port.ts'
+import type { Migration, SqlRow } from './port.ts'
 import { createPrivateFile } from './private-file.ts'
-import type { FileSettings, WireAnswer, WireCall, WireList } from './wire.ts'
+import type { FileSettings, WireAnswer, WireCall, WireList } from './worker-protocol.ts'
 
 /** One SQLite file as the store thread holds it. */
 export interface SqliteFile {

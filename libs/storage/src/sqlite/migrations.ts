@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type Migration, StorageError } from './port.ts'
+import { StorageError } from '../errors.ts'
+import type { Migration } from './port.ts'
 
 const table = `CREATE TABLE IF NOT EXISTS belfry_schema (
   version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL

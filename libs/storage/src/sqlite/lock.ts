@@ -11,8 +11,9 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { asStorageError } from './faults.ts'
-import { StorageError } from './port.ts'
+import { StorageError } from '../errors.ts'
+import { asStorageError } from './errors.ts'
+
 import { createPrivateFile } from './private-file.ts'
 
 /** The data folder is ours until `release`, or until the process is gone, however it goes. */

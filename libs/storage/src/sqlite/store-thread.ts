@@ -1,10 +1,11 @@
 import { Worker } from 'node:worker_threads'
 import type { Metrics } from '@belfry/service'
+import { StorageError } from '../errors.ts'
 import { createDatabase } from './database.ts'
-import { createExchange, type StoreCounters } from './exchange.ts'
 import { createMeter } from './meter.ts'
-import { type Database, type Migration, StorageError } from './port.ts'
-import type { ThreadSettings, WireDrain } from './wire.ts'
+import type { Database, Migration } from './port.ts'
+import { createExchange, type StoreCounters } from './worker-client.ts'
+import type { ThreadSettings, WireDrain } from './worker-protocol.ts'
 
 /** Sizes and times of a store thread; every one has a default. */
 export interface StoreThreadOptions {

@@ -1,4 +1,5 @@
-import { type SqlRow, type SqlValue, StorageError } from './port.ts'
+import { StorageError } from '../errors.ts'
+import type { SqlRow, SqlValue } from './port.ts'
 
 function isSqlValue(value: unknown): value is SqlValue {
   switch (typeof value) {

@@ -1,4 +1,4 @@
-import { StorageError, type StorageErrorCode } from './port.ts'
+import { StorageError, type StorageErrorCode } from '../errors.ts'
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) that mean more than "this statement was wrong". */
 const codes: Record<number, StorageErrorCode> = {

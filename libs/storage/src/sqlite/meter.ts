@@ -1,6 +1,6 @@
 import type { Metrics } from '@belfry/service'
-import type { StoreCounters } from './exchange.ts'
-import type { WireDrain } from './wire.ts'
+import type { StoreCounters } from './worker-client.ts'
+import type { WireDrain } from './worker-protocol.ts'
 
 /** Writes down each drain of the store thread; called after `counters` has it. */
 export function createMeter(metrics: Metrics, counters: Readonly<StoreCounters>): (drain: WireDrain) => void {

@@ -1,0 +1,8 @@
+export { createCursorStore, cursorsTable } from './cursors.ts'
+export { type HeldLock, type LockElsewhere, lockDataFolder } from './lock.ts'
+export { openMemoryDatabase } from './memory.ts'
+export { createPoisonStore, type PoisonRow, poisonTable } from './poison.ts'
+export * from './port.ts'
+export { readBounded, readRow, readRows } from './rows.ts'
+export { openStoreThread, type StoreThread, type StoreThreadOptions } from './store-thread.ts'
+export type { StoreCounters } from './worker-client.ts'
