@@ -63,7 +63,7 @@ export async function describeConfiguration(): Promise<string> {
     '# Configuration',
     '',
     'Generated from the schemas: `npm run docs`. By environment only; an unknown `BELFRY_` key is an error that names the',
-    'nearest known one, and all faults are told at once.',
+    'nearest known one, and every invalid value is reported at once.',
     '',
   ]
   return [...head, ...lines].join('\n')

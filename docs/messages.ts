@@ -46,7 +46,7 @@ const about: Record<keyof typeof topics, string> = {
   'job-changes': "job-service to the scheduler: a job's whole state at its newest version.",
   'job-execute': 'scheduler and job-service to the executors: the one command there is, repeated until it is answered.',
   'job-status': "executors to job-service and the scheduler: an execution's whole state; the newest `seq` wins.",
-  'job-dead-letter': 'an execution that failed for good, or a message that nobody can read.',
+  'job-dead-letter': 'an execution that failed for good, or a message that cannot be read.',
 }
 
 /** The four topics as Markdown. */
