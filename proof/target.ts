@@ -20,7 +20,7 @@ export interface Target {
   close(): Promise<void>
 }
 
-/** What the target answers to a call; 200 with `{}` unless told otherwise. */
+/** What the target answers to a call; 200 with `{}` unless the test says otherwise. */
 export type Reply = (call: TargetCall, response: ServerResponse) => void
 
 /** The wall clock with fractions of a millisecond, tied to `Date.now()` so that the two do not drift apart. */

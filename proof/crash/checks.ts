@@ -3,8 +3,8 @@ import { expect } from 'vitest'
 import { eventually } from '../belfry-process.ts'
 import type { Caller } from '../caller.ts'
 import type { TargetCall } from '../target.ts'
+import type { CrashState } from './crash-state.ts'
 import { askAgain, type Entry, type Ledger } from './ledger.ts'
-import type { Remains } from './remains.ts'
 
 interface Execution {
   readonly id: string
@@ -20,12 +20,12 @@ interface List {
 
 const openStatuses = ['SCHEDULED', 'RUNNING', 'RETRYING']
 
-/** Everything that a restart is held to: what users were told, what the stores held, and what the target was called. */
+/** Everything that a restart is checked against: what users were answered, what the stores held, and which calls the target got. */
 export interface Evidence {
   readonly user: Caller
   readonly ledger: Ledger
   /** What each process that died left behind, the oldest first. */
-  readonly deaths: readonly Remains[]
+  readonly deaths: readonly CrashState[]
   readonly calls: readonly TargetCall[]
 }
 
@@ -178,7 +178,7 @@ export async function checkAll(evidence: Evidence): Promise<void> {
 export function checkEverySecondOnce(
   { id, createdAt }: { id: string; createdAt: string },
   calls: readonly TargetCall[],
-  { executions, fireLog }: Remains,
+  { executions, fireLog }: CrashState,
 ): void {
   const ranges = fireLog.filter(({ jobId }) => jobId === id)
   expect(ranges.length).toBeGreaterThan(0)

@@ -1,8 +1,8 @@
 import { type BelfryProcess, eventually, makeDataDir, startBelfry } from '../belfry-process.ts'
 import { type Caller, createCaller, signUp } from '../caller.ts'
 import { checkAll, checkEverySecondOnce } from './checks.ts'
+import { type CrashState, readCrashState } from './crash-state.ts'
 import type { Ledger } from './ledger.ts'
-import { type Remains, readRemains } from './remains.ts'
 import { type HoldingTarget, openHoldingTarget, work } from './work.ts'
 
 /** So long that whatever runs again before it cannot have waited for it. */
@@ -46,14 +46,14 @@ async function onStage(play: (stage: Stage) => Promise<void>, settings: Record<s
 }
 
 /** Waits until the process has killed itself, and reads what it left. */
-async function deathOf(belfry: BelfryProcess, crashAt: string): Promise<Remains> {
+async function deathOf(belfry: BelfryProcess, crashAt: string): Promise<CrashState> {
   const end = await within(20_000, `the process to die at ${crashAt}`, belfry.exited)
   if (end !== 'SIGKILL') throw new Error(`the process ended with ${end} at ${crashAt}:\n${belfry.output()}`)
-  return readRemains(belfry.dataDir)
+  return readCrashState(belfry.dataDir)
 }
 
 /** The last start: nothing kills it, nothing is held any more, and everything must come right. */
-async function comeRight(stage: Stage, before: Caller, ledger: Ledger, deaths: readonly Remains[]): Promise<void> {
+async function comeRight(stage: Stage, before: Caller, ledger: Ledger, deaths: readonly CrashState[]): Promise<void> {
   stage.target.release()
   const belfry = await stage.start()
   const user = createCaller(belfry.url, before.token)
@@ -80,13 +80,13 @@ export function dieTakingOver(crashAt: string): Promise<void> {
     const user = await signUp(first.url)
     const ledger = await work(first, user, stage.target)
     await first.kill()
-    const deaths = [await readRemains(stage.dataDir)]
+    const deaths = [await readCrashState(stage.dataDir)]
     deaths.push(await deathOf(await stage.start(crashAt), crashAt))
     await comeRight(stage, user, ledger, deaths)
   })
 }
 
-/** Fire times that nobody could hand over: any lateness counts as missed, so that a short time away is enough. */
+/** Fire times that no process could issue: any lateness counts as missed, so that a short time away is enough. */
 const missedAtOnce = {
   BELFRY_SCHEDULER_LOOKAHEAD_MS: '100',
   BELFRY_SCHEDULER_MISFIRE_AFTER_MS: '1',
@@ -110,6 +110,6 @@ export function dieWritingTheFireLog(crashAt: string): Promise<void> {
     const calls = stage.target.calls.length
     await stage.target.reached(calls + 2)
     await last.kill()
-    checkEverySecondOnce(made.body, stage.target.calls, await readRemains(stage.dataDir))
+    checkEverySecondOnce(made.body, stage.target.calls, await readCrashState(stage.dataDir))
   }, missedAtOnce)
 }

@@ -3,7 +3,7 @@ import type { Caller } from '../caller.ts'
 import { openTarget, type Target } from '../target.ts'
 import { ask, cancel, type Ledger, type Wish } from './ledger.ts'
 
-/** A target that keeps the calls to `/hold…` waiting until it is told to answer, and fails those to `/fail`. */
+/** A target that keeps the calls to `/hold…` waiting until the proof lets it answer, and fails those to `/fail`. */
 export interface HoldingTarget extends Target {
   /** From now on nothing is kept waiting. */
   release(): void

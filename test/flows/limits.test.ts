@@ -11,7 +11,7 @@ describe('bodies that are too large', () => {
   it('are 413 every time, and keep the way open for all others', async () => {
     const params = { payload: 'x'.repeat(400_000) }
     const bodies: [string, object][] = [
-      ['/auth/login', { username: 'nobody', password: 'x'.repeat(400_000) }],
+      ['/auth/login', { username: 'no-such-user', password: 'x'.repeat(400_000) }],
       ['/jobs', { jobType: 'DUMMY', params }],
       ['/jobs/any/trigger', { params }],
     ]

@@ -47,13 +47,13 @@ describe('the log of the server', () => {
     return { user, ended, linesOf }
   }
 
-  it('follows a run from hop to hop at debug', async () => {
+  it('follows an execution from service to service at debug', async () => {
     const { user, ended, linesOf } = await open('debug')
     const execution = await ended({ jobType: 'DUMMY', params: { durationMs: 0 }, delay: '1s' })
     const lines = await linesOf(execution, 'status taken over')
     for (const line of lines) expect(line).toMatchObject({ level: 'debug', jobId: execution.jobId })
-    const hops = [...new Set(lines.map(({ service, msg }) => `${service}: ${msg}`))]
-    expect(hops.filter((hop) => !hop.endsWith('status taken over'))).toEqual([
+    const steps = [...new Set(lines.map(({ service, msg }) => `${service}: ${msg}`))]
+    expect(steps.filter((step) => !step.endsWith('status taken over'))).toEqual([
       'scheduler-service: execution created',
       'scheduler-service: command sent',
       'executor-service: execution admitted',
@@ -61,7 +61,7 @@ describe('the log of the server', () => {
       'executor-service: execution started',
       'executor-service: execution ended',
     ])
-    expect(hops).toContain('job-service: status taken over')
+    expect(steps).toContain('job-service: status taken over')
     const made = await user.call<{ id: string }>('POST', '/jobs', { jobType: 'DUMMY', schedule: null })
     const triggered = await user.call<Execution>('POST', `/jobs/${made.body.id}/trigger`)
     const beginning = (await linesOf(triggered.body, 'execution ended')).slice(0, 3)
@@ -72,7 +72,7 @@ describe('the log of the server', () => {
     ])
   })
 
-  it('warns of a call that nobody took, and the run says what was called', async () => {
+  it('warns of a call that no server took, and the execution says what was called', async () => {
     const { user, ended, linesOf } = await open('info')
     const params = { url: 'http://127.0.0.1:9/hook?token=secret', method: 'POST' }
     const execution = await ended({ jobType: 'HTTP_CALL', params, delay: '0s', retry: { maxRetries: 0 } })

@@ -41,7 +41,7 @@ describe('the public surface', () => {
     }
   })
 
-  it('shows the fire log of a job by id and by key, and to nobody else', async () => {
+  it('shows the fire log of a job by id and by key, and to its owner only', async () => {
     const made = await belfry.user.call<{ id: string }>('PUT', '/jobs/logged', { jobType: 'DUMMY', schedule: '@daily' })
     const stranger = await signUp(belfry.url)
     for (const ref of [made.body.id, 'logged']) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { eventually } from '../../proof/belfry-process.ts'
 import { useBelfry } from './belfry.ts'
 
-interface Fault {
+interface ValidationIssue {
   pointer: string
   code: string
   detail: string
@@ -10,7 +10,7 @@ interface Fault {
 }
 interface Problem {
   code: string
-  errors: Fault[]
+  errors: ValidationIssue[]
 }
 interface Job {
   id: string
@@ -30,7 +30,7 @@ describe('what an error says', () => {
   const refused = async (body: object, method = 'POST', path = '/jobs') => {
     const answer = await belfry.user.call<Problem>(method, path, body)
     expect(answer.headers.get('content-type')).toContain('application/problem+json')
-    return { status: answer.status, faults: answer.body.errors }
+    return { status: answer.status, issues: answer.body.errors }
   }
   const made = async (body: object) => {
     const { status, body: job } = await belfry.user.call<Job>('POST', '/jobs', body)
@@ -203,25 +203,25 @@ describe('what an error says', () => {
     ],
   ])('to %s', async (_situation, body, status, pointer, code, detail, suggestion) => {
     const answer = await refused(body)
-    expect([answer.status, answer.faults.map((fault) => fault.pointer)]).toEqual([status, [pointer]])
-    expect(answer.faults[0]).toMatchObject({ code, detail: expect.stringMatching(detail) })
-    expect(answer.faults[0]?.suggestion).toBe(suggestion)
+    expect([answer.status, answer.issues.map((issue) => issue.pointer)]).toEqual([status, [pointer]])
+    expect(answer.issues[0]).toMatchObject({ code, detail: expect.stringMatching(detail) })
+    expect(answer.issues[0]?.suggestion).toBe(suggestion)
     // The same words by the other way to make a job.
     expect(await refused(body, 'PUT', '/jobs/words')).toEqual(answer)
   })
 
   it('names all of them in one answer', async () => {
     const body = { jobType: 'DUMMY', schedule: 'every 15s', timezone: 'UTC', attempts: 3, payload: {}, timeout: 30 }
-    const { status, faults } = await refused(body)
+    const { status, issues } = await refused(body)
     expect(status).toBe(400)
-    expect(faults.map((fault) => fault.pointer).toSorted()).toEqual([
+    expect(issues.map((issue) => issue.pointer).toSorted()).toEqual([
       '/attempts',
       '/payload',
       '/schedule',
       '/timeout',
       '/timezone',
     ])
-    expect(faults.every((fault) => fault.suggestion !== undefined)).toBe(true)
+    expect(issues.every((issue) => issue.suggestion !== undefined)).toBe(true)
   })
 
   it('stays short, however long the body is', async () => {
@@ -233,7 +233,7 @@ describe('what an error says', () => {
       { jobType: 'DUMMY', schedule: { cron: `every ${'9'.repeat(100)}s`, timezone: long.slice(0, 64) } },
     ]
     for (const body of bodies) {
-      for (const { pointer, detail, suggestion = '' } of (await refused(body)).faults) {
+      for (const { pointer, detail, suggestion = '' } of (await refused(body)).issues) {
         expect(pointer.length + detail.length + suggestion.length, detail.slice(0, 80)).toBeLessThan(700)
       }
     }

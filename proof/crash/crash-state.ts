@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type ExecutionState, executionStates } from '@belfry/contracts'
 
 /** What a dead process left in its stores. */
-export interface Remains {
+export interface CrashState {
   /** By execution id. */
   readonly executions: ReadonlyMap<string, { readonly state: ExecutionState; readonly epoch: number }>
   /** Fire times without an execution, as ranges by job id. */
@@ -19,7 +19,7 @@ export interface Remains {
 
 /** Opens copies, so that the next process finds the files exactly as the last one left them. */
 async function readCopy<T>(dataDir: string, file: string, read: (db: DatabaseSync) => T): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'belfry-remains-'))
+  const folder = await mkdtemp(join(tmpdir(), 'belfry-crash-state-'))
   for (const name of [file, `${file}-wal`])
     await copyFile(join(dataDir, name), join(folder, name)).catch(() => undefined)
   const db = new DatabaseSync(join(folder, file))
@@ -31,7 +31,7 @@ async function readCopy<T>(dataDir: string, file: string, read: (db: DatabaseSyn
   }
 }
 
-export async function readRemains(dataDir: string): Promise<Remains> {
+export async function readCrashState(dataDir: string): Promise<CrashState> {
   const executions = await readCopy(dataDir, 'executor.db', (db) =>
     db
       .prepare('SELECT id, state, epoch FROM executions')
