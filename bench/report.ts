@@ -13,6 +13,8 @@ export interface Figure {
 export interface Benchmark {
   readonly title: string
   readonly defaults: Readonly<Record<string, number>>
+  /** Those of the options that are given without a number: 1 when given. */
+  readonly flags?: readonly string[]
   run(options: Readonly<Record<string, number>>): Promise<readonly Figure[]>
 }
 

@@ -3,22 +3,26 @@ import { burst } from './burst.ts'
 import { crons } from './crons.ts'
 import { idle } from './idle.ts'
 import { lateness } from './lateness.ts'
+import { path } from './path.ts'
 import { ready } from './ready.ts'
 import { type Benchmark, printFigures } from './report.ts'
 import { triggers } from './triggers.ts'
 
-const benchmarks: Record<string, Benchmark> = { lateness, crons, triggers, burst, idle, ready }
+const benchmarks: Record<string, Benchmark> = { lateness, crons, triggers, burst, idle, ready, path }
 
 function printList(): void {
   console.log('npm run bench -- NAME [--option number]\n')
-  for (const [name, { title, defaults }] of Object.entries(benchmarks)) {
-    const options = Object.entries(defaults).map(([key, value]) => `--${key} ${value}`)
+  for (const [name, { title, defaults, flags }] of Object.entries(benchmarks)) {
+    const options = Object.entries(defaults).map(([key, value]) =>
+      flags?.includes(key) ? `--${key}` : `--${key} ${value}`,
+    )
     console.log(`${name.padEnd(10)} ${title}${options.length > 0 ? `  [${options.join(' ')}]` : ''}`)
   }
 }
 
-function readOptions(defaults: Readonly<Record<string, number>>, args: string[]): Record<string, number> {
-  const options = Object.fromEntries(Object.keys(defaults).map((key) => [key, { type: 'string' as const }]))
+function readOptions({ defaults, flags }: Benchmark, args: string[]): Record<string, number> {
+  const typeOf = (key: string) => (flags?.includes(key) ? ('boolean' as const) : ('string' as const))
+  const options = Object.fromEntries(Object.keys(defaults).map((key) => [key, { type: typeOf(key) }]))
   const { values } = parseArgs({ args, options })
   const given = Object.entries(values).map(([key, text]) => {
     const value = Number(text)
@@ -35,6 +39,6 @@ else if (!benchmark) {
   console.error(`There is no benchmark "${name}". There are: ${Object.keys(benchmarks).join(', ')}.`)
   process.exitCode = 2
 } else {
-  const options = readOptions(benchmark.defaults, args)
+  const options = readOptions(benchmark, args)
   printFigures(name, options, await benchmark.run(options))
 }
