@@ -1,9 +1,10 @@
+export { backoffMs } from './backoff.ts'
+export { type Batcher, createBatcher } from './batcher.ts'
 export type { Clock, Timer } from './clock.ts'
 export { type ClockWatchOptions, clockWatchConfig, createClockWatch, createSteadySince } from './clock-watch.ts'
 export { ConfigError, type ConfigIssue, configKey, readConfig } from './config.ts'
 export { type CrashPoints, createCrashPoints } from './crash-point.ts'
 export type { ServiceDeps } from './deps.ts'
-export { backoffMs } from './doubling.ts'
 export { type CheckReport, createHealth, type Health, type HealthOptions, type HealthReport } from './health.ts'
 export { createIds, createSeededIds, type Ids } from './ids.ts'
 export { createLifecycle, type Lifecycle, type Part } from './lifecycle.ts'
@@ -26,4 +27,6 @@ export {
   retentionClockConfig,
   type TrustedMarks,
 } from './retention-clock.ts'
+export { retryOnConflict } from './retry-on-conflict.ts'
 export { createSystemClock } from './system-clock.ts'
+export { walkPages } from './walk-pages.ts'

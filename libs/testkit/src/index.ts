@@ -1,1 +1,20 @@
-export {}
+export { createTestCalls, createTestServiceTokens, type TestCallsOptions } from './calls.ts'
+export { createTestDeps, type TestDeps, type TestDepsOptions } from './deps.ts'
+export { createLossyBus } from './lossy-bus.ts'
+export {
+  sampleJobChanges,
+  sampleJobExecute,
+  sampleJobStatus,
+  samplePolicy,
+  sampleSpec,
+  sampleTime,
+} from './messages.ts'
+export {
+  createTestKey,
+  createTestTokens,
+  encodePart,
+  forgeToken,
+  type TestClaims,
+  type TestKey,
+  type TestTokens,
+} from './tokens.ts'

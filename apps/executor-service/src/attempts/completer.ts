@@ -1,6 +1,5 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
-import type { Clock, Logger } from '@belfry/service'
-import { createBatcher } from '../dispatch/batcher.ts'
+import { type Clock, createBatcher, type Logger } from '@belfry/service'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import { type AttemptOutcome, finish, interrupt, takeBack } from '../executions/finish.ts'

@@ -1,6 +1,5 @@
 import { isRefusal } from '@belfry/contracts'
-import type { Clock, Logger, Timer } from '@belfry/service'
-import { createBatcher } from '../dispatch/batcher.ts'
+import { type Clock, createBatcher, type Logger, type Timer } from '@belfry/service'
 import { start } from '../executions/claim.ts'
 import { type Change, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, recordedStart, recordsStartFirst, unreadParams } from '../executions/execution.ts'

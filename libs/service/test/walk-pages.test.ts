@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest'
+import { walkPages } from '../src/index.ts'
+
+const pages: Record<string, { rows: string[]; next: string | null }> = {
+  start: { rows: ['a', 'b'], next: 'after-b' },
+  'after-b': { rows: ['c'], next: null },
+}
+
+describe('a walk over pages', () => {
+  it('reads the next page at each call and begins again after the last one', async () => {
+    const walk = walkPages<string, string>(async (after) => pages[after ?? 'start'] ?? { rows: [], next: null })
+    expect(await walk()).toEqual({ rows: ['a', 'b'], isMore: true })
+    expect(await walk()).toEqual({ rows: ['c'], isMore: false })
+    expect(await walk()).toEqual({ rows: ['a', 'b'], isMore: true })
+  })
+
+  it('reads the same page again after a failure', async () => {
+    const asked: (string | null)[] = []
+    const walk = walkPages<string, string>(async (after) => {
+      asked.push(after)
+      if (asked.length === 2) throw new Error('the store is closed')
+      return pages[after ?? 'start'] ?? { rows: [], next: null }
+    })
+    await walk()
+    await expect(walk()).rejects.toThrow('the store is closed')
+    expect(await walk()).toEqual({ rows: ['c'], isMore: false })
+    expect(asked).toEqual([null, 'after-b', 'after-b'])
+  })
+})
