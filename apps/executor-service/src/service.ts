@@ -172,7 +172,7 @@ function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, settleLo
       settleLoop.nudge()
     },
   })
-  health.add('executor.db', async () => void (await stores.executors.all()))
+  health.add('executor.db', async () => void (await stores.executors.list()))
   return app
 }
 

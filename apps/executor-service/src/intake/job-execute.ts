@@ -45,7 +45,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
       for (const { fresh } of reserved) slots.reserve(fresh, -1)
     }
     const fresh = intakes.map((one) => one.fresh)
-    const inserted = await executions.insert(fresh, now).finally(unreserve)
+    const inserted = await executions.insertMany(fresh, now).finally(unreserve)
     const news = inserted.filter((one) => one !== undefined)
     metrics.admitted(news)
     claims.adopt(news.filter((one) => one.execution.state === 'running'))

@@ -48,6 +48,6 @@ export async function answerKnown(store: ExecutionStore, known: readonly Intake[
     if (one.isChanged) replaced.push(one.stored)
     else repeated.push(one.stored)
   }
-  if (repeated.length > 0) await store.republish(repeated)
+  if (repeated.length > 0) await store.markUnpublished(repeated)
   return { replaced, repeated: repeated.length }
 }

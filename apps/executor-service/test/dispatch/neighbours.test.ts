@@ -114,8 +114,8 @@ describe('triggers of one owner whose runs take an hour', () => {
     onTestFinished(() => db.close())
     const { executions: store } = createSqliteStores(db)
     const mine = execution({ id: executionId(5), ownerId: other, jobId: jobId(2), priority: 9, runAt: start - 1 })
-    await store.insert(stored(20_000), start)
-    await store.insert([mine], start)
+    await store.insertMany(stored(20_000), start)
+    await store.insertMany([mine], start)
     const world = await openWorld({ db, config: { ...config, executorPollScanRows: 5000 }, run: hourOr(10) })
     await world.pass(6 * 250, 10)
     expect(callsOf(world, other)).toHaveLength(1)
@@ -146,8 +146,8 @@ describe('triggers of one owner whose runs are short', () => {
     const db = await openMemoryDatabase(migrations)
     onTestFinished(() => db.close())
     const { executions: store } = createSqliteStores(db)
-    await store.insert(stored(2000), start)
-    await store.insert(
+    await store.insertMany(stored(2000), start)
+    await store.insertMany(
       [execution({ id: executionId(6), ownerId: other, jobId: jobId(2), priority: 9, runAt: start })],
       start,
     )
