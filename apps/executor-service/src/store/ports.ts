@@ -1,3 +1,4 @@
+import type { PoisonStore } from '@belfry/bus'
 import type { ExecutionState, logLevels } from '@belfry/contracts'
 import type { Admission } from '../admission/admission.ts'
 import type { Execution, Pool } from '../executions/execution.ts'
@@ -304,4 +305,5 @@ export interface Stores {
   readonly logs: LogStore
   readonly artifacts: ArtifactStore
   readonly cursors: CursorStore
+  readonly poison: PoisonStore
 }

@@ -46,7 +46,7 @@ async function openStore() {
   const opened = await openMemoryDatabase(migrations)
   onTestFinished(() => opened.close())
   const { db, count } = countRows(opened)
-  const stores = createSqliteStores(db)
+  const stores = createSqliteStores(db, createManualClock())
   const clock = createManualClock(start)
   const closed: Stored[] = []
   const states = db.statement('SELECT state, count(*) FROM executions WHERE jobNo = ? GROUP BY state')

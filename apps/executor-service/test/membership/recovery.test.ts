@@ -22,7 +22,7 @@ const claimed = (from: Execution, owner: string) => {
 async function openStores() {
   const db = await openMemoryDatabase(migrations)
   onTestFinished(() => db.close())
-  return { db, stores: createSqliteStores(db) }
+  return { db, stores: createSqliteStores(db, createManualClock()) }
 }
 
 const obedient = ({ context }: Call) =>

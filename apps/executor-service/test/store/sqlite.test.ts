@@ -1,3 +1,4 @@
+import { createManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
 import { createSqliteStores } from '../../src/store/sqlite/index.ts'
@@ -7,7 +8,7 @@ import { describeStores } from './store.contract.ts'
 
 describeStores('SQLite', async () => {
   const db = await openMemoryDatabase(migrations)
-  return { stores: createSqliteStores(db), close: () => db.close() }
+  return { stores: createSqliteStores(db, createManualClock()), close: () => db.close() }
 })
 
 /** The plans of the statements that `ask` sends. */
@@ -22,7 +23,7 @@ async function plansOf(ask: (stores: ReturnType<typeof createSqliteStores>) => P
       return db.read(statement, params)
     },
   }
-  await ask(createSqliteStores(explaining))
+  await ask(createSqliteStores(explaining, createManualClock()))
   await db.close()
   return plans
 }
