@@ -1,7 +1,7 @@
 import { type ExecutionState, isRefusal, type Refusal } from '@belfry/contracts'
-import { close, skip } from '../executions/claim.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
+import { close, skip } from '../executions/transitions.ts'
 import type { AdmissionStore, ExecutionStore, Stored } from '../store/ports.ts'
 import { type Admission, closedAs, openAdmission, takePlace } from './admission.ts'
 

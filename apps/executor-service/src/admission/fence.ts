@@ -6,10 +6,9 @@ import {
   type JobChange,
   type Refusal,
 } from '@belfry/contracts'
-import { close } from '../executions/claim.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
-import { requestCancel } from '../executions/finish.ts'
+import { close, requestCancel } from '../executions/transitions.ts'
 import type { OpenState, RowId, Stored, Stores } from '../store/ports.ts'
 import {
   type Admission,

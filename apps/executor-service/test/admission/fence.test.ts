@@ -1,6 +1,6 @@
 import { type FenceReply, isRefusal, type JobChange } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { lose } from '../../src/executions/finish.ts'
+import { lose } from '../../src/executions/transitions.ts'
 import { command, executionId, jobId, policy, start } from '../samples.ts'
 import { openWorld, type World } from '../world.ts'
 
