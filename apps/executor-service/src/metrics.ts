@@ -2,7 +2,7 @@ import { executionStatusOf } from '@belfry/contracts'
 import type { Metrics } from '@belfry/service'
 import type { Execution } from './executions/execution.ts'
 import type { ExecutionLog } from './executions/execution-log.ts'
-import type { Stored } from './store/ports.ts'
+import type { Step, Stored } from './store/ports.ts'
 
 /** What the executor counts (operations.md, metrics), and says in the log about single executions. */
 export interface ExecutorMetrics {
@@ -12,10 +12,8 @@ export interface ExecutorMetrics {
   claimed(stored: readonly Stored[]): void
   /** A handler was called; how late, milliseconds. */
   started(execution: Execution, lateMs: number): void
-  /** The execution has ended. */
-  ended(execution: Execution): void
-  /** A failed attempt is going to be followed by another one. */
-  retried(execution: Execution): void
+  /** These have changed: counts those that have ended, and those that are going to be retried. */
+  changed(stored: readonly Stored[], step: Step): void
   /** An attempt is over; how long it ran, milliseconds. */
   ran(execution: Execution, durationMs: number): void
   /** Runs whose executor was lost. */
@@ -42,11 +40,11 @@ function byLabel<T>(make: (value: string) => T): (value: string) => T {
   }
 }
 
-/** `isKnownType`: other types get one label together, or a user could make as many series as they can think of names. */
+/** Types that are not among `knownTypes` get one label together: else a user could make any number of series. */
 export function createExecutorMetrics(
   metrics: Metrics,
-  isKnownType: (jobType: string) => boolean,
-  runLog: ExecutionLog,
+  knownTypes: { has(jobType: string): boolean },
+  executionLog: ExecutionLog,
 ): ExecutorMetrics {
   const counter = (name: string, help: string, labels: string[] = []) => metrics.counter(name, help, labels)
   const lateness = metrics
@@ -69,29 +67,44 @@ export function createExecutorMetrics(
   const stale = counter('belfry_stale_completions_total', 'Results of attempts that owned nothing any more').labels({})
   const duplicates = counter('belfry_duplicate_deliveries_total', 'Commands that said nothing new').labels({})
 
-  const typeOf = ({ jobType }: Execution) => (isKnownType(jobType) ? jobType : 'unknown')
+  const typeOf = ({ jobType }: Execution) => (knownTypes.has(jobType) ? jobType : 'unknown')
   const ended = byLabel((job_type) => byLabel((status) => executions.labels({ job_type, status })))
   const duration = byLabel((job_type) => durations.labels({ job_type }))
   const retried = byLabel((job_type) => retries.labels({ job_type }))
 
+  function countEnd(execution: Execution): void {
+    ended(typeOf(execution))(executionStatusOf(execution)).inc()
+    executionLog.ended(execution)
+  }
+
+  function countRetry(execution: Execution): void {
+    retried(typeOf(execution)).inc()
+    executionLog.retried(execution)
+  }
+
   return {
-    admitted: runLog.admitted,
-    claimed: runLog.claimed,
+    admitted: executionLog.admitted,
+    claimed: executionLog.claimed,
     started(execution, lateMs) {
       lateness.observe(lateMs / 1000)
-      runLog.started(execution)
+      executionLog.started(execution)
     },
-    ended(execution) {
-      ended(typeOf(execution))(executionStatusOf(execution)).inc()
-      runLog.ended(execution)
-    },
-    retried(execution) {
-      retried(typeOf(execution)).inc()
-      runLog.retried(execution)
+    changed(stored, step) {
+      // A take-back changes executions that were counted when they ended.
+      if (step === 'take-back') return
+      for (const { execution } of stored) {
+        if (execution.endedAt !== null) countEnd(execution)
+        else if (step === 'finish' && isRetried(execution)) countRetry(execution)
+      }
     },
     ran: (execution, durationMs) => duration(typeOf(execution)).observe(durationMs / 1000),
     leasesExpired: (count) => leases.inc(count),
     staleCompletions: (count) => stale.inc(count),
     duplicates: (count) => duplicates.inc(count),
   }
+}
+
+/** After a failure, with a try left: an attempt that was interrupted is told apart by its outcome. */
+function isRetried({ state, attempts }: Execution): boolean {
+  return state === 'ready' && attempts.at(-1)?.outcome !== 'interrupted'
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '@belfry/service'
-import type { RowId, Stored, Stores, UnsettledAdmission } from '../store/ports.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
+import type { RowId, Stores, UnsettledAdmission } from '../store/ports.ts'
 import { settlePage, unmark } from './fence.ts'
 
 export interface SettleOptions {
@@ -9,8 +10,7 @@ export interface SettleOptions {
   readonly jobs: number
   /** Executions of each of them. */
   readonly rows: number
-  /** These have ended, and that is stored. */
-  readonly onClosed: (closed: readonly Stored[]) => void
+  readonly changes: ExecutionChanges
 }
 
 export interface Settle {
@@ -27,7 +27,7 @@ export interface Settle {
  * again after a crash, from the job's first execution; several executors that do it at once repeat nothing, because each
  * change is a compare-and-set.
  */
-export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOptions): Settle {
+export function createSettle({ stores, clock, jobs, rows, changes }: SettleOptions): Settle {
   let lastJob: RowId = 0
   /** How far the work of each mark has come. A newer mark of the same job begins anew. */
   const progress = new Map<string, { readonly mark: number; readonly after: RowId }>()
@@ -37,7 +37,7 @@ export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOpti
     const known = progress.get(jobId)
     const from = known?.mark === mark ? known.after : 0
     const { closed, after } = await settlePage(stores, admission, from, rows, clock.now())
-    if (closed.length > 0) onClosed(closed)
+    changes.publish(closed, 'close')
     if (after !== null) progress.set(jobId, { mark, after })
     else {
       await unmark(stores, jobId, mark, clock.now())

@@ -1,8 +1,9 @@
 import { type Clock, createLoop, type Ids, type Logger } from '@belfry/service'
-import type { Engine } from '../attempts/engine.ts'
 import type { ExecutorConfig } from '../config.ts'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { Stored, Stores } from '../store/ports.ts'
+import type { Stores } from '../store/ports.ts'
 import { createHeartbeat } from './heartbeat.ts'
 import { createRescue, takeOver } from './rescue.ts'
 
@@ -30,8 +31,8 @@ export interface MembershipOptions {
   readonly metrics: ExecutorMetrics
   readonly config: ExecutorConfig
   readonly identity: Identity
-  readonly runs: Engine
-  readonly onChanged: (stored: readonly Stored[]) => void
+  readonly dispatcher: Dispatcher
+  readonly changes: ExecutionChanges
 }
 
 /** This executor among the others: takes over from those before it, gives signs of life, and looks for those of others. */
@@ -42,7 +43,7 @@ export interface Membership {
   share(): { readonly index: number; readonly executors: number }
 }
 
-export function createMembership({ identity, runs, config, ...common }: MembershipOptions): Membership {
+export function createMembership({ identity, dispatcher, config, ...common }: MembershipOptions): Membership {
   const { stores, clock, log } = common
   const isSoleOwner = config.mode === 'standalone'
   const enlist = () => stores.executors.enlist(identity.name(), null)
@@ -55,7 +56,7 @@ export function createMembership({ identity, runs, config, ...common }: Membersh
     log,
     runOnce: createHeartbeat({
       ...losses,
-      runs,
+      dispatcher,
       isSoleOwner,
       onGone() {
         identity.renew()

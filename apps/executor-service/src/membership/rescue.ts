@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@belfry/service'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { ExecutorRow, PageBounds, Stored, Stores } from '../store/ports.ts'
+import type { ExecutorRow, PageBounds, Stores } from '../store/ports.ts'
 import { loseAll } from './loss.ts'
 
 export interface RescueOptions {
@@ -13,19 +14,19 @@ export interface RescueOptions {
   readonly leaseMs: number
   /** Runs that are given back at once. */
   readonly page: PageBounds
-  readonly onChanged: (stored: readonly Stored[]) => void
+  readonly changes: ExecutionChanges
 }
 
 /** Gives back everything that runs under a name that is gone or was never there. */
 async function giveBackAbandoned(options: Omit<RescueOptions, 'leaseMs'>, inDoubt: boolean): Promise<void> {
-  const { stores, clock, log, metrics, page, onChanged } = options
+  const { stores, clock, log, metrics, page, changes } = options
   for (;;) {
     const { rows, hasMore } = await stores.executions.abandoned(page)
     if (rows.length > 0) {
       const given = await loseAll(stores.executions, rows, clock.now(), inDoubt)
       log.warn({ executions: given.length }, 'runs of an executor that is gone are given back')
       metrics.leasesExpired(given.length)
-      onChanged(given)
+      changes.publish(given, 'lose')
     }
     // A page of rows that all cannot be read would come again for ever.
     if (!hasMore || rows.length === 0) return

@@ -2,6 +2,7 @@ import { isRefusal } from '@belfry/contracts'
 import { createLog, createManualClock, createMetrics } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { createExecutionChanges } from '../../src/executions/changes.ts'
 import type { Execution } from '../../src/executions/execution.ts'
 import { createExecutionLog } from '../../src/executions/execution-log.ts'
 import { claim, maxLosses } from '../../src/executions/transitions.ts'
@@ -273,8 +274,10 @@ describe('the rescue', () => {
     const clock = createManualClock(start)
     const log = createLog({ level: 'silent' })
     const runLog = createExecutionLog({ log, clock, warningsPerSecond: 1000, warningBacklog: 0 })
-    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), () => true, runLog)
+    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), new Set(['TEST']), runLog)
     const given: Stored[] = []
+    const changes = createExecutionChanges()
+    changes.subscribe((stored) => void given.push(...stored))
     const rescue = createRescue({
       stores,
       clock,
@@ -283,7 +286,7 @@ describe('the rescue', () => {
       instance: () => 'me',
       leaseMs: 900,
       page: { rows: 200, bytes: 1e6 },
-      onChanged: (stored) => void given.push(...stored),
+      changes,
     })
     for (const instance of ['me', 'other']) await stores.executors.enlist(instance, null)
     await stores.executions.insertMany(
