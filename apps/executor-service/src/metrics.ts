@@ -1,17 +1,13 @@
 import { executionStatusOf } from '@belfry/contracts'
 import type { Metrics } from '@belfry/service'
+import { hasEnded, isRetried } from './executions/changes.ts'
 import type { Execution } from './executions/execution.ts'
-import type { ExecutionLog } from './executions/execution-log.ts'
 import type { Step, Stored } from './store/ports.ts'
 
-/** What the executor counts (operations.md, metrics), and says in the log about single executions. */
+/** What the executor counts (operations.md, metrics). */
 export interface ExecutorMetrics {
-  /** Commands were stored as new executions. */
-  admitted(stored: readonly Stored[]): void
-  /** Executions were claimed. */
-  claimed(stored: readonly Stored[]): void
   /** A handler was called; how late, milliseconds. */
-  started(execution: Execution, lateMs: number): void
+  started(lateMs: number): void
   /** These have changed: counts those that have ended, and those that are going to be retried. */
   changed(stored: readonly Stored[], step: Step): void
   /** An attempt is over; how long it ran, milliseconds. */
@@ -44,7 +40,6 @@ function byLabel<T>(make: (value: string) => T): (value: string) => T {
 export function createExecutorMetrics(
   metrics: Metrics,
   knownTypes: { has(jobType: string): boolean },
-  executionLog: ExecutionLog,
 ): ExecutorMetrics {
   const counter = (name: string, help: string, labels: string[] = []) => metrics.counter(name, help, labels)
   const lateness = metrics
@@ -72,29 +67,12 @@ export function createExecutorMetrics(
   const duration = byLabel((job_type) => durations.labels({ job_type }))
   const retried = byLabel((job_type) => retries.labels({ job_type }))
 
-  function countEnd(execution: Execution): void {
-    ended(typeOf(execution))(executionStatusOf(execution)).inc()
-    executionLog.ended(execution)
-  }
-
-  function countRetry(execution: Execution): void {
-    retried(typeOf(execution)).inc()
-    executionLog.retried(execution)
-  }
-
   return {
-    admitted: executionLog.admitted,
-    claimed: executionLog.claimed,
-    started(execution, lateMs) {
-      lateness.observe(lateMs / 1000)
-      executionLog.started(execution)
-    },
+    started: (lateMs) => lateness.observe(lateMs / 1000),
     changed(stored, step) {
-      // A take-back changes executions that were counted when they ended.
-      if (step === 'take-back') return
       for (const { execution } of stored) {
-        if (execution.endedAt !== null) countEnd(execution)
-        else if (step === 'finish' && isRetried(execution)) countRetry(execution)
+        if (hasEnded(execution, step)) ended(typeOf(execution))(executionStatusOf(execution)).inc()
+        else if (isRetried(execution, step)) retried(typeOf(execution)).inc()
       }
     },
     ran: (execution, durationMs) => duration(typeOf(execution)).observe(durationMs / 1000),
@@ -102,9 +80,4 @@ export function createExecutorMetrics(
     staleCompletions: (count) => stale.inc(count),
     duplicates: (count) => duplicates.inc(count),
   }
-}
-
-/** After a failure, with a try left: an attempt that was interrupted is told apart by its outcome. */
-function isRetried({ state, attempts }: Execution): boolean {
-  return state === 'ready' && attempts.at(-1)?.outcome !== 'interrupted'
 }

@@ -76,7 +76,7 @@ function createParts(deps: ExecutorServiceDeps) {
     warningsPerSecond: config.executorWarningsPerSecond,
     warningBacklog: config.executorWarningBacklog,
   })
-  const metrics = createExecutorMetrics(deps.metrics, handlers.types, executionLog)
+  const metrics = createExecutorMetrics(deps.metrics, handlers.types)
   const identity = createIdentity(ids)
   const relay = createStatusRelay(deps, deps.bus, stores.executions)
   const changes = createExecutionChanges()
@@ -92,7 +92,7 @@ function createParts(deps: ExecutorServiceDeps) {
     },
     flushMs: config.executorLogFlushMs,
   })
-  const runner = createAttemptRunner({ clock, metrics, output, abortGraceMs: config.executorAbortGraceMs })
+  const runner = createAttemptRunner({ ...common, output, abortGraceMs: config.executorAbortGraceMs })
   const starts = createStarts({ ...common, executions: stores.executions, shownMs: config.executorRunningShownMs })
   const engine = createEngine({ ...common, starts, runner, output, random: deps.random ?? Math.random })
 
@@ -144,6 +144,7 @@ function createParts(deps: ExecutorServiceDeps) {
 
   changes.subscribe((stored) => relay.offer(stored.map(asUnpublished)))
   changes.subscribe(metrics.changed)
+  changes.subscribe(executionLog.changed)
   changes.subscribe(timers.update)
   changes.subscribe(poller.notice)
 

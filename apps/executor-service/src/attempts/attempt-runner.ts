@@ -1,6 +1,7 @@
-import type { Clock } from '@belfry/service'
+import { type Clock, debugEach, type Logger } from '@belfry/service'
 import { fatal, JobFailure, type RunContext } from '@belfry/worker'
 import { unreadParams } from '../executions/execution.ts'
+import { attemptFields } from '../executions/execution-log.ts'
 import { type AttemptOutcome, failed, readResult, readThrown, timedOut } from '../executions/outcome.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { AbortReason, Attempt } from './attempt.ts'
@@ -8,6 +9,7 @@ import type { AttemptOutput } from './output.ts'
 
 export interface AttemptRunnerOptions {
   readonly clock: Clock
+  readonly log: Logger
   readonly metrics: ExecutorMetrics
   readonly output: AttemptOutput
   /** How long a handler may go on after its attempt was aborted, milliseconds. */
@@ -25,7 +27,8 @@ export interface AttemptRunner {
   abort(attempt: Attempt, reason: AbortReason): void
 }
 
-export function createAttemptRunner({ clock, metrics, output, abortGraceMs }: AttemptRunnerOptions): AttemptRunner {
+export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunner {
+  const { clock, log, metrics, output, abortGraceMs } = options
   /** How the attempts at work are concluded: by their handlers, or at the end of the grace time. */
   const concludes = new Map<Attempt, (outcome: AttemptOutcome) => void>()
 
@@ -72,7 +75,8 @@ export function createAttemptRunner({ clock, metrics, output, abortGraceMs }: At
     run(attempt) {
       attempt.phase = 'started'
       if (attempt.abortedFor === null) {
-        metrics.started(attempt.execution, clock.now() - attempt.execution.runAt)
+        metrics.started(clock.now() - attempt.execution.runAt)
+        debugEach(log, 'execution started', [attempt], attemptFields)
         attempt.timer = clock.callAfter(attempt.execution.policy.timeoutMs, () => abort(attempt, 'timeout'))
       }
       return new Promise((resolve) => {

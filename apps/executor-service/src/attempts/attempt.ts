@@ -1,11 +1,26 @@
 import type { Timer } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
 import type { Execution } from '../executions/execution.ts'
-import type { RowId, Stored } from '../store/ports.ts'
-import type { AttemptFile, LogLines } from './output.ts'
+import type { LogEntry, LogLevel, RowId, Stored } from '../store/ports.ts'
 
 /** Why an attempt is aborted. `gone`: other executors have taken this executor's attempts over. */
 export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone'
+
+/** The log of an attempt, until it is stored. */
+export interface LogLines {
+  /** Never throws, whatever it is given. */
+  add(level: LogLevel, text: string): void
+  /** The lines since the last time. */
+  take(): readonly LogEntry[]
+  /** Lines that were taken and could not be stored. */
+  putBack(lines: readonly LogEntry[]): void
+}
+
+/** A file of an attempt, until it is stored. */
+interface AttemptFile {
+  readonly contentType: string
+  readonly body: Uint8Array
+}
 
 /** One claimed execution in this process, from its claim to its recorded end. */
 export interface Attempt {

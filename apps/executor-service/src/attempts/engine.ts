@@ -141,7 +141,7 @@ export function createEngine(options: EngineOptions): Engine {
     // The executor stopped it, so it is no failure of the job. Nothing is in doubt when its handler is done.
     if ((abortedFor === 'shutdown' || abortedFor === 'gone') && outcome.kind === 'failed')
       return interrupt(execution, { epoch, at, startedAt, inDoubt: ignoredAbort })
-    const artifacts = artifactsOf(attempt)
+    const artifacts = attempt.files === null ? [] : artifactsOf(attempt)
     return finish(execution, { epoch, at, startedAt, outcome, artifacts, random: options.random() })
   }
 

@@ -3,7 +3,7 @@ import { fatal } from '@belfry/worker'
 import type { StoredArtifact } from '../executions/execution.ts'
 import { cutText } from '../executions/outcome.ts'
 import type { ArtifactFile, LogChunk, LogEntry, LogLevel, Stores } from '../store/ports.ts'
-import type { Attempt } from './attempt.ts'
+import type { Attempt, LogLines } from './attempt.ts'
 
 /** What an attempt produces besides its result: log lines and artifacts. */
 export interface AttemptOutput {
@@ -32,12 +32,6 @@ export interface LogLimits {
   readonly bytes: number
   /** Of one line; a longer one is cut. */
   readonly lineBytes: number
-}
-
-/** A file that an attempt has made, until it is stored. */
-export interface AttemptFile {
-  readonly contentType: string
-  readonly body: Uint8Array
 }
 
 interface Taken {
@@ -159,16 +153,6 @@ function checkFile(name: unknown, contentType: unknown, body: unknown, mostBytes
   }
   // A copy, because the handler may go on writing into its bytes.
   return { name, contentType, body: Buffer.from(body as string) }
-}
-
-/** The log of one attempt, until it is stored. */
-export interface LogLines {
-  /** Never throws, whatever it is given. */
-  add(level: LogLevel, text: string): void
-  /** The lines since the last time. */
-  take(): readonly LogEntry[]
-  /** Lines that were taken and could not be stored. */
-  putBack(lines: readonly LogEntry[]): void
 }
 
 const levels: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies LogLevel[]

@@ -1,12 +1,12 @@
 import { isRefusal } from '@belfry/contracts'
-import { type Clock, createBatcher, type Logger } from '@belfry/service'
+import { type Clock, createBatcher, debugEach, type Logger } from '@belfry/service'
 import { admitClaims } from '../admission/admit-claims.ts'
 import type { Attempt } from '../attempts/attempt.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, executionSize, unreadParams } from '../executions/execution.ts'
+import { attemptFields } from '../executions/execution-log.ts'
 import { claim, expire, isTooLate } from '../executions/transitions.ts'
-import type { ExecutorMetrics } from '../metrics.ts'
 import type { ExecutionUpdate, Stored, Stores } from '../store/ports.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -17,7 +17,6 @@ export interface ClaimerOptions {
   readonly changes: ExecutionChanges
   readonly clock: Clock
   readonly log: Logger
-  readonly metrics: Pick<ExecutorMetrics, 'claimed'>
   /** This executor's name; another one after it was taken for dead. */
   readonly instance: () => string
   readonly room: Room
@@ -46,7 +45,7 @@ export interface Claimer {
 }
 
 export function createClaimer(options: ClaimerOptions): Claimer {
-  const { stores, changes, clock, log, metrics, room, dispatcher, lead, storeRetryMs } = options
+  const { stores, changes, clock, log, room, dispatcher, lead, storeRetryMs } = options
   const { held, hold, drop } = dispatcher
   const underWay = new Set<Promise<unknown>>()
   let isStopping = false
@@ -117,7 +116,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
       return dispatcher.giveBack(attempts)
     }
     if (won.length === 0) return
-    metrics.claimed(won)
+    debugEach(log, 'execution claimed', won, attemptFields)
     if (await admit(won)) lead.observe(clock.monotonic() - begunAt)
   }
 
@@ -199,7 +198,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     releaseUnstored: (execution) => room.release(execution, executionSize(execution)),
     adopt(stored) {
       if (stored.length === 0) return
-      metrics.claimed(stored)
+      debugEach(log, 'execution claimed', stored, attemptFields)
       track(admit(stored.map(hold)))
     },
     async stop() {

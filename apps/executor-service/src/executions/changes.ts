@@ -1,4 +1,5 @@
 import type { Step, Stored } from '../store/ports.ts'
+import type { Execution } from './execution.ts'
 
 /** Gets records in their new states, which are stored, and the durable step that made the change. */
 export type ChangeListener = (stored: readonly Stored[], step: Step) => void
@@ -24,4 +25,14 @@ export function createExecutionChanges(): ExecutionChanges {
       listeners.push(listener)
     },
   }
+}
+
+/** Whether the execution has ended by this change. A take-back changes one that may have ended before. */
+export function hasEnded({ endedAt }: Execution, step: Step): boolean {
+  return endedAt !== null && step !== 'take-back'
+}
+
+/** Whether a failed attempt is going to be followed by another one. One that was interrupted has not failed. */
+export function isRetried({ state, attempts }: Execution, step: Step): boolean {
+  return step === 'finish' && state === 'ready' && attempts.at(-1)?.outcome !== 'interrupted'
 }

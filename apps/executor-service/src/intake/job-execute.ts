@@ -1,12 +1,13 @@
 import type { BatchHandler, IncomingMessage } from '@belfry/bus'
 import { isRefusal, type JobExecuteMessage } from '@belfry/contracts'
-import type { Clock } from '@belfry/service'
+import { type Clock, debugEach, type Logger } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
 import type { Claimer } from '../dispatch/claimer.ts'
 import type { Room } from '../dispatch/room.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
+import { executionFields } from '../executions/execution-log.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 import { admit, type Delivery, newExecution } from './command.ts'
@@ -15,6 +16,7 @@ export interface IntakeOptions {
   readonly executions: ExecutionStore
   readonly changes: ExecutionChanges
   readonly clock: Clock
+  readonly log: Logger
   readonly metrics: ExecutorMetrics
   readonly claimer: Claimer
   readonly room: Room
@@ -49,7 +51,7 @@ interface Answered {
  * commands wait behind the batch, so it does not wait for owners whose attempts are long.
  */
 export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'> {
-  const { executions, changes, clock, metrics, claimer, room, handlers, oldestPlannedAt, roomWaitMs } = options
+  const { executions, changes, clock, log, metrics, claimer, room, handlers, oldestPlannedAt, roomWaitMs } = options
 
   type Message = IncomingMessage<'job-execute'>
   function readMessage({ value, envelope, partition, offset }: Message, now: number, oldest: number): Intake {
@@ -75,6 +77,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
   async function store(intakes: readonly Intake[]): Promise<void> {
     const now = clock.now()
     const known = await insert(intakes, now)
+    if (known.length === 0) return
     const { replaced, repeated } = await answerKnown(executions, known, now)
     changes.publish(replaced, 'replace')
     if (repeated > 0) metrics.duplicates(repeated)
@@ -87,21 +90,20 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
       for (const one of fresh) if (one.state === 'running') claimer.releaseUnstored(one)
       throw error
     })
-    const running: Stored[] = []
-    const waiting: Stored[] = []
+    const news: Stored[] = []
     const known: Intake[] = []
     for (const [index, intake] of intakes.entries()) {
       const stored = inserted[index]
-      if (stored) (stored.execution.state === 'running' ? running : waiting).push(stored)
+      if (stored) news.push(stored)
       else {
         known.push(intake)
         if (intake.fresh.state === 'running') claimer.releaseUnstored(intake.fresh)
       }
     }
-    metrics.admitted(running)
-    metrics.admitted(waiting)
-    claimer.adopt(running)
-    changes.publish(waiting, 'insert')
+    debugEach(log, 'execution admitted', news, executionFields)
+    claimer.adopt(news.filter(isRunning))
+    const waiting = news.filter((one) => !isRunning(one))
+    if (waiting.length > 0) changes.publish(waiting, 'insert')
     return known
   }
 
@@ -120,12 +122,13 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
   }
 }
 
+const isRunning = ({ execution }: Stored) => execution.state === 'running'
+
 /**
  * Answers commands whose executions are there already (protocol.md step 8); those that were not, the insert before it has
  * stored. When it resolves all of it is durable, and the offset may be committed.
  */
 async function answerKnown(store: ExecutionStore, known: readonly Intake[], at: number): Promise<Answered> {
-  if (known.length === 0) return { replaced: [], repeated: 0 }
   const found = await store.find(known.map((one) => one.command.executionId))
   const replaced: Stored[] = []
   const repeated: Stored[] = []

@@ -60,14 +60,14 @@ describe("the server's log", () => {
   it('warns of executions that expire, and of those that are lost', async () => {
     const lines: Record<string, unknown>[] = []
     const log = createLog({ destination: { write: (line: string) => void lines.push(JSON.parse(line)) } })
-    const runLog = createExecutionLog({
+    const executionLog = createExecutionLog({
       log,
       clock: createManualClock(start),
       warningsPerSecond: 1000,
       warningBacklog: 0,
     })
     for (const state of ['lost', 'expired', 'succeeded', 'skipped', 'cancelled', 'superseded'] as const) {
-      runLog.ended(execution({ state, endedAt: start }))
+      executionLog.changed([{ rowId: 1, execution: execution({ state, endedAt: start }), size: 1 }], 'finish')
     }
     expect(lines.map(({ msg, error }) => [msg, (error as { code: string }).code])).toEqual([
       ['execution ended LOST', 'lost'],

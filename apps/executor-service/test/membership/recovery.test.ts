@@ -4,7 +4,6 @@ import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createExecutionChanges } from '../../src/executions/changes.ts'
 import type { Execution } from '../../src/executions/execution.ts'
-import { createExecutionLog } from '../../src/executions/execution-log.ts'
 import { claim, maxLosses } from '../../src/executions/transitions.ts'
 import { createRescue } from '../../src/membership/rescue.ts'
 import { createExecutorMetrics } from '../../src/metrics.ts'
@@ -273,8 +272,7 @@ describe('the rescue', () => {
     const { stores } = await openStores()
     const clock = createManualClock(start)
     const log = createLog({ level: 'silent' })
-    const runLog = createExecutionLog({ log, clock, warningsPerSecond: 1000, warningBacklog: 0 })
-    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), new Set(['TEST']), runLog)
+    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), new Set(['TEST']))
     const given: Stored[] = []
     const changes = createExecutionChanges()
     changes.subscribe((stored) => void given.push(...stored))
