@@ -1,4 +1,4 @@
-import { createMemoryBus } from '@belfry/bus'
+import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import type { JobView } from '@belfry/contracts'
 import { createIds, createLog, createManualClock, createMetrics } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
@@ -77,7 +77,10 @@ describe('triggers that wait for the bus', () => {
     const clock = createManualClock(monday)
     const bus = createMemoryBus({ clock, ids: createIds(), sender: 'test' })
     let letGo: () => void = () => undefined
-    await bus.subscribe('job-execute', 'executor-service', () => new Promise<void>((resolve) => (letGo = resolve)))
+    await bus.subscribe('job-execute', 'executor-service', {
+      onBatch: () => new Promise<void>((resolve) => (letGo = resolve)),
+      onPoison: ignorePoison,
+    })
     const log = createLog({ level: 'silent' })
     const metrics = createMetrics().forService('job-service')
     const limits = { backlog: 1000, backlogBytes: 30_000, againMs: 5000 }

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import type { Bus } from '@belfry/bus'
+import { type Bus, ignorePoison } from '@belfry/bus'
 import {
   executionChangesPage,
   executionsReply,
@@ -74,9 +74,12 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
   const instance: Instance = { service: 'executor-service', id: `executor-${port}`, host: '127.0.0.1', port }
-  const subscription = await bus.subscribe('job-execute', 'executor-service', async (messages) => {
-    if (!state.takesCommands) throw new Error('the disk of the executor is full')
-    state.commands.push(...messages.map((message) => message.value))
+  const subscription = await bus.subscribe('job-execute', 'executor-service', {
+    onBatch: async (messages) => {
+      if (!state.takesCommands) throw new Error('the disk of the executor is full')
+      state.commands.push(...messages.map((message) => message.value))
+    },
+    onPoison: ignorePoison,
   })
 
   return {

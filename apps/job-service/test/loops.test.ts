@@ -1,4 +1,4 @@
-import { createMemoryBus } from '@belfry/bus'
+import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import { isRefusal, type JobExecuteMessage } from '@belfry/contracts'
 import { createIds, createLog, createManualClock, createMetrics } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
@@ -21,9 +21,12 @@ async function openParts() {
   const bus = createMemoryBus({ clock, ids: createIds(), sender: 'test' })
   const sent: JobExecuteMessage[] = []
   const taker = { takes: true }
-  await bus.subscribe('job-execute', 'executor-service', async (messages) => {
-    if (!taker.takes) throw new Error('full')
-    sent.push(...messages.map((message) => message.value))
+  await bus.subscribe('job-execute', 'executor-service', {
+    onBatch: async (messages) => {
+      if (!taker.takes) throw new Error('full')
+      sent.push(...messages.map((message) => message.value))
+    },
+    onPoison: ignorePoison,
   })
   const put = async (n: number): Promise<StoredJob> => {
     const job = jobOf({ n })

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { type Bus, createMemoryBus } from '@belfry/bus'
+import { type Bus, createMemoryBus, ignorePoison } from '@belfry/bus'
 import type { JobChangesMessage, Page, Problem, Role } from '@belfry/contracts'
 import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
 import { createServiceTokens, createTokenVerifier } from '@belfry/http'
@@ -79,8 +79,11 @@ export async function openWorld(
   const executor = await openExecutor(depsOf('executor-service'), bus, registry, serviceTokens)
   if (hasExecutor) await executor.join()
   const told: JobChangesMessage[] = []
-  await bus.subscribe('job-changes', 'scheduler-service', async (messages) => {
-    told.push(...messages.map((message) => message.value))
+  await bus.subscribe('job-changes', 'scheduler-service', {
+    onBatch: async (messages) => {
+      told.push(...messages.map((message) => message.value))
+    },
+    onPoison: ignorePoison,
   })
   const create = (changed: object = {}) =>
     createJobService({

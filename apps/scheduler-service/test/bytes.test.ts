@@ -1,4 +1,4 @@
-import { createMemoryBus } from '@belfry/bus'
+import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import type { JobChangesMessage, JobExecuteMessage } from '@belfry/contracts'
 import { createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -32,9 +32,12 @@ async function openSender(limits: { backlogBytes: number; batchBytes: number }) 
   const bus = createMemoryBus({ clock, ids: createSeededIds(1), sender: 'test' })
   const batches: number[] = []
   const open: (() => void)[] = []
-  await bus.subscribe('job-execute', 'executor-service', async (messages) => {
-    batches.push(messages.length)
-    await new Promise<void>((resolve) => open.push(resolve))
+  await bus.subscribe('job-execute', 'executor-service', {
+    onBatch: async (messages) => {
+      batches.push(messages.length)
+      await new Promise<void>((resolve) => open.push(resolve))
+    },
+    onPoison: ignorePoison,
   })
   const metrics = createMetrics().forService('scheduler-service')
   const sender = createSender({

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { type Bus, createMemoryBus } from '@belfry/bus'
+import { type Bus, createMemoryBus, ignorePoison } from '@belfry/bus'
 import {
   fetchBody,
   type JobChangesMessage,
@@ -125,12 +125,15 @@ export async function openWorld(
       statuses.map((value) => ({ key: value.jobId, value })),
     )
   }
-  await bus.subscribe('job-execute', 'executor-service', async (messages) => {
-    if (!executors.takesCommands) throw new Error('the disk of the executors is full')
-    const sentAt = clock.now()
-    executors.commands.push(...messages.map(({ value }) => ({ ...value, sentAt })))
-    // Not awaited: as with a relay, the answer comes apart from the taking.
-    if (executors.answers) void show(...messages.map(({ value }) => statusOf(value.fireAt, value, value.jobId)))
+  await bus.subscribe('job-execute', 'executor-service', {
+    onBatch: async (messages) => {
+      if (!executors.takesCommands) throw new Error('the disk of the executors is full')
+      const sentAt = clock.now()
+      executors.commands.push(...messages.map(({ value }) => ({ ...value, sentAt })))
+      // Not awaited: as with a relay, the answer comes apart from the taking.
+      if (executors.answers) void show(...messages.map(({ value }) => statusOf(value.fireAt, value, value.jobId)))
+    },
+    onPoison: ignorePoison,
   })
 
   const create = (changed: object = {}) => {

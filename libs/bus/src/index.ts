@@ -1,9 +1,10 @@
 export type { Unpublished } from './backlog.ts'
+export { type ArrivedMessage, type Codec, type CodecOptions, createCodec, type EncodedMessage } from './codec.ts'
 export {
   type Consumer,
   type ConsumerOptions,
   createConsumer,
-  type PoisonMessage,
+  ignorePoison,
   type PoisonStore,
 } from './consumer.ts'
 export { createMemoryBus, type MemoryBusOptions } from './memory.ts'

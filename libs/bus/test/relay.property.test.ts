@@ -1,7 +1,7 @@
 import { createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createMemoryBus, createRelay, type PublishedMark, type Unpublished } from '../src/index.ts'
+import { createMemoryBus, createRelay, ignorePoison, type PublishedMark, type Unpublished } from '../src/index.ts'
 import { createRecords } from './records.ts'
 
 type Row = Unpublished<'job-status'>
@@ -39,17 +39,20 @@ async function play(steps: readonly Step[]) {
   const unsent: PublishedMark[] = []
   let busFailures = 0
   let atWork = 0
-  await bus.subscribe('job-status', 'job-service', async (batch) => {
-    sizes.push(batch.length)
-    atWork += 1
-    await new Promise<void>((resolve) => clock.callAfter(15, resolve))
-    atWork -= 1
-    if (busFailures-- > 0) throw new Error('the disk is full')
-    busFailures = 0
-    for (const { key, value } of batch) {
-      const record = Number(key.slice('job-'.length))
-      received.set(record, Math.max(received.get(record) ?? 0, value.seq))
-    }
+  await bus.subscribe('job-status', 'job-service', {
+    onBatch: async (batch) => {
+      sizes.push(batch.length)
+      atWork += 1
+      await new Promise<void>((resolve) => clock.callAfter(15, resolve))
+      atWork -= 1
+      if (busFailures-- > 0) throw new Error('the disk is full')
+      busFailures = 0
+      for (const { key, value } of batch) {
+        const record = Number(key.slice('job-'.length))
+        received.set(record, Math.max(received.get(record) ?? 0, value.seq))
+      }
+    },
+    onPoison: ignorePoison,
   })
   const source = {
     ...records.source,

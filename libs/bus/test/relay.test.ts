@@ -12,6 +12,7 @@ import {
   createMemoryBus,
   createRelay,
   type IncomingMessage,
+  ignorePoison,
   type Relay,
   type RelayOptions,
 } from '../src/index.ts'
@@ -35,9 +36,12 @@ describe('a relay', () => {
     batches = []
     answer = async () => undefined
     bus = createMemoryBus({ clock, ids: createSeededIds(1), sender: 'test' })
-    await bus.subscribe('job-status', 'job-service', async (batch: readonly Status[]) => {
-      batches.push(batch.map(({ key, value }) => `${key}:${value.seq}`))
-      await answer()
+    await bus.subscribe('job-status', 'job-service', {
+      onBatch: async (batch: readonly Status[]) => {
+        batches.push(batch.map(({ key, value }) => `${key}:${value.seq}`))
+        await answer()
+      },
+      onPoison: ignorePoison,
     })
   })
   afterEach(() => relay.stop())
