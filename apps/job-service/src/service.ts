@@ -109,7 +109,9 @@ function createRooms(deps: JobServiceDeps) {
     fenceRetryMs: config.jobResendMs,
     onChanged(job) {
       const value = toJobChanges(job)
-      relay.offer([{ n: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value }])
+      relay.offer([
+        { rowId: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value },
+      ])
     },
     onUnconfirmed: (jobId, err) => log.warn({ err, jobId }, 'the executors did not confirm a change; it is repeated'),
   })

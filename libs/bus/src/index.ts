@@ -1,4 +1,4 @@
-export type { Unpublished } from './backlog.ts'
+export type { RowKey, Unpublished } from './backlog.ts'
 export { type ArrivedMessage, type Codec, type CodecOptions, createCodec, type EncodedMessage } from './codec.ts'
 export {
   type Consumer,

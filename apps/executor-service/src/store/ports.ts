@@ -165,7 +165,7 @@ export interface ExecutionStore {
   /** The newest state of records that are not yet published. */
   unpublished(page: PageBounds): Promise<StoredPage>
   /** Takes back the mark of those that have not changed since the state of `seq`. */
-  markPublished(rows: readonly { readonly n: RowId; readonly seq: number }[]): Promise<void>
+  markPublished(rows: readonly { readonly rowId: RowId; readonly seq: number }[]): Promise<void>
   /**
    * Ended ones whose last change was before `before`, in order of change, after `after`. A body that gives row ids again
    * leaves out the execution whose row id would be the next to be given.

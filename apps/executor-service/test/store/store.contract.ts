@@ -400,17 +400,17 @@ export function describeStores(
         ])
         await swap(a!, claimed(a!.execution))
         await stores.executions.markPublished([
-          { n: a!.rowId, seq: 1 },
-          { n: b!.rowId, seq: 1 },
+          { rowId: a!.rowId, seq: 1 },
+          { rowId: b!.rowId, seq: 1 },
         ])
         expect(await unpublished()).toEqual([[a!.rowId, 2]])
-        await stores.executions.markPublished([{ n: a!.rowId, seq: 2 }])
+        await stores.executions.markPublished([{ rowId: a!.rowId, seq: 2 }])
         expect(await unpublished()).toEqual([])
       })
 
       it('is also what is asked for again', async () => {
         const [stored] = await put(execution())
-        await stores.executions.markPublished([{ n: stored!.rowId, seq: 1 }])
+        await stores.executions.markPublished([{ rowId: stored!.rowId, seq: 1 }])
         await stores.executions.republish([stored!, stored!])
         expect(await unpublished()).toEqual([[stored!.rowId, 1]])
         expect((await stores.executions.unpublished(page(0))).rows).toEqual([])
@@ -418,7 +418,7 @@ export function describeStores(
 
       it('is not what an insert or a change left as it was', async () => {
         const [stored] = await put(execution())
-        await stores.executions.markPublished([{ n: stored!.rowId, seq: 1 }])
+        await stores.executions.markPublished([{ rowId: stored!.rowId, seq: 1 }])
         await stores.executions.insert([execution()], at)
         const old = { ...stored!.execution, seq: 7 }
         await stores.executions.swap('claim', [{ rowId: stored!.rowId, from: old, to: claimed(old) }], at)
@@ -494,7 +494,7 @@ export function describeStores(
         return Promise.all(stored.map((one) => swap(one, taken(close(one.execution, 'cancelled', at)), 'claim', at)))
       }
       const publish = (...stored: Stored[]) =>
-        stores.executions.markPublished(stored.map((one) => ({ n: one.rowId, seq: one.execution.seq })))
+        stores.executions.markPublished(stored.map((one) => ({ rowId: one.rowId, seq: one.execution.seq })))
 
       it('finds what has ended, in order and in pages, and says what is not published', async () => {
         const [a, b, c] = await settled(1, 2, 3)

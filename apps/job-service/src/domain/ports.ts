@@ -78,7 +78,7 @@ export interface DueFence extends Repeated {
 
 /** A row of the outbox: a job whose newest version is not yet on the bus. */
 export interface UntoldJob {
-  readonly n: Handle
+  readonly rowId: Handle
   readonly seq: number
   readonly key: string
   /** Bytes (contracts, `messageSize`). */
@@ -121,7 +121,7 @@ export interface JobStore {
   glance(ownerId: string, query: ListQuery): Promise<JobGlance[]>
   untold(page: PageBounds): Promise<Bounded<UntoldJob>>
   /** Versions up to `seq` are on the bus. */
-  markTold(rows: readonly { readonly n: Handle; readonly seq: number }[]): Promise<void>
+  markTold(rows: readonly { readonly rowId: Handle; readonly seq: number }[]): Promise<void>
   /** Fences that are due by `until`, after `after`, longest waiting first. */
   dueFences(until: number, limit: number, after?: Repeated | null): Promise<Bounded<DueFence>>
   /** The executors have confirmed all versions up to this one. */

@@ -112,12 +112,12 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const job = await put()
         const rowsOf = async () =>
           (await stores.jobs.untold({ rows: 100_000, bytes: 1e9 })).rows.filter((row) => row.key === job.id)
-        expect(await rowsOf()).toMatchObject([{ n: job.handle, seq: 1, value: { jobId: job.id, version: 1 } }])
+        expect(await rowsOf()).toMatchObject([{ rowId: job.handle, seq: 1, value: { jobId: job.id, version: 1 } }])
         await stores.jobs.change(job.handle, 1, cancelled(job), monday)
-        await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
+        await stores.jobs.markTold([{ rowId: job.handle, seq: 1 }])
         expect(await again(job)).toMatchObject({ told: false })
         expect(await rowsOf()).toMatchObject([{ seq: 2, value: { state: 'cancelled' } }])
-        await stores.jobs.markTold([{ n: job.handle, seq: 2 }])
+        await stores.jobs.markTold([{ rowId: job.handle, seq: 2 }])
         expect(await again(job)).toMatchObject({ told: true })
         expect(await rowsOf()).toEqual([])
       })
@@ -488,7 +488,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('removes a job that has reached all receivers and has no copy left, but never the newest job', async () => {
         const told = async () => {
           const job = await put()
-          await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
+          await stores.jobs.markTold([{ rowId: job.handle, seq: 1 }])
           return job
         }
         const [gone, untold, changed, unfenced, copied] = [
@@ -506,7 +506,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         await stores.jobs.change(changed.handle, 1, cancelled(changed), monday)
         await stores.jobs.markFenced(changed.handle, 2)
         await stores.jobs.change(unfenced.handle, 1, cancelled(unfenced), monday)
-        for (const { handle } of [changed, unfenced]) await stores.jobs.markTold([{ n: handle, seq: 2 }])
+        for (const { handle } of [changed, unfenced]) await stores.jobs.markTold([{ rowId: handle, seq: 2 }])
         const newest = await told()
         const jobs = [gone, untold, changed, unfenced, copied, newest]
         const ages = (await stores.jobs.page(gone.handle - 1, 3)).slice(0, 2)
@@ -539,7 +539,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
           manual: await put({ now: at.now }),
         }
         for (const job of Object.values(jobs)) {
-          if (job !== jobs.untold) await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
+          if (job !== jobs.untold) await stores.jobs.markTold([{ rowId: job.handle, seq: 1 }])
           const fireAt = job === jobs.earlier ? at.runAt - 1 : before
           if (job !== jobs.never) await stores.executions.keep([statusMessage({ job, fireAt, state: 'running' })])
         }

@@ -265,7 +265,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       await db.writeEach(
         'outbox.mark',
         statements.markPublished,
-        rows.map(({ n, seq }) => [n, seq]),
+        rows.map(({ rowId, seq }) => [rowId, seq]),
       )
     },
     async ended(before, after, limit) {

@@ -193,7 +193,7 @@ export function readAge(columns: SqlRow): JobAge {
 export function readUntold(columns: SqlRow): UntoldJob {
   const job = readJob(columns)
   const value = toJobChanges(job)
-  return { n: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
+  return { rowId: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
 }
 
 export const fenceColumns = 'n, id, version, fenceAt, fenceTries, body'

@@ -129,7 +129,7 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
     },
     untold: (page) => readBounded(db, sql.untold, [], page, (rows) => readRows('jobs', rows, readUntold, onUnreadable)),
     async markTold(rows) {
-      const params = rows.map(({ n, seq }) => [n, seq])
+      const params = rows.map(({ rowId, seq }) => [rowId, seq])
       await db.writeEach('jobs.told', sql.told, params)
     },
     async dueFences(until, limit, after) {
