@@ -1,6 +1,12 @@
 export type { RowKey, Unpublished } from './backlog.ts'
 export { type ArrivedMessage, type Codec, type CodecOptions, createCodec, type EncodedMessage } from './codec.ts'
 export {
+  type CommandPublisher,
+  type CommandPublisherOptions,
+  commandIds,
+  createCommandPublisher,
+} from './command-publisher.ts'
+export {
   type Consumer,
   type ConsumerOptions,
   createConsumer,
