@@ -1,14 +1,19 @@
 import { type ExecutionState, executionStates, isRefusal, type Refusal } from '@belfry/contracts'
-import { claim, close, expire, handBack, skip, start } from '../apps/executor-service/src/executions/claim.ts'
 import { changed, type Execution } from '../apps/executor-service/src/executions/execution.ts'
+import type { AttemptOutcome } from '../apps/executor-service/src/executions/outcome.ts'
 import {
-  type AttemptOutcome,
+  claim,
+  close,
+  expire,
   finish,
+  handBack,
   interrupt,
   lose,
   maxLosses,
   requestCancel,
-} from '../apps/executor-service/src/executions/finish.ts'
+  skip,
+  start,
+} from '../apps/executor-service/src/executions/transitions.ts'
 import { admit, newExecution } from '../apps/executor-service/src/intake/command.ts'
 
 /** A record in every state from which something may follow, made by the transitions themselves. */

@@ -2,8 +2,6 @@ import { type Bus, createConsumer } from '@belfry/bus'
 import { createListener, type Registry } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
-import { createUnreadableReport } from '@belfry/storage'
-import { createPoisonStore, type Database } from '@belfry/storage/sqlite'
 import type { Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
 import { createEngine } from './attempts/engine.ts'
@@ -20,12 +18,11 @@ import { oldestPlannedAt } from './retention/rules.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { mountJobTypes } from './routes/job-types.ts'
-import type { Stored } from './store/ports.ts'
-import { createSqliteStores } from './store/sqlite/index.ts'
+import type { Stored, Stores } from './store/ports.ts'
 
 export interface ExecutorServiceDeps extends ServiceDeps {
-  /** executor.db, opened with `migrations`. Closed by its opener. */
-  db: Database
+  /** Closed by whom they were opened. */
+  stores: Stores
   bus: Bus
   registry: Registry
   tokens: TokenVerifier
@@ -49,8 +46,7 @@ export interface ExecutorService {
 
 /** Everything between the adapters and the doors. */
 function createRooms(deps: ExecutorServiceDeps) {
-  const { clock, log, ids, config } = deps
-  const stores = createSqliteStores(deps.db, createUnreadableReport(log, deps.metrics))
+  const { clock, log, ids, config, stores } = deps
   const handlers =
     deps.handlers ??
     createHandlers({
@@ -172,7 +168,7 @@ function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, settleLo
       settleLoop.nudge()
     },
   })
-  health.add('executor.db', async () => void (await stores.executors.all()))
+  health.add('executor.db', async () => void (await stores.executors.list()))
   return app
 }
 
@@ -188,7 +184,7 @@ function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
 }
 
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
-  const { bus, db, clock, log, metrics } = deps
+  const { bus, stores, log, metrics } = deps
   const rooms = createRooms(deps)
   const { relay, runLog, runs, pollLoop, presence, settleLoop, retentionClock, retentionLoop, handlers, intake } = rooms
   const app = createApp(deps, rooms)
@@ -196,13 +192,12 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
   const { registry, health } = deps
   const door = createListener({ service: 'executor-service', app, host, port, registry, health })
   showSlots(deps, rooms)
-  const poison = createPoisonStore(db, clock)
   const consumer = createConsumer({
     bus,
     topic: 'job-execute',
     group: 'executor-service',
     handle: intake,
-    poison,
+    poison: stores.poison,
     log,
     metrics,
   })

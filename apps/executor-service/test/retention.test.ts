@@ -18,7 +18,7 @@ describe('what may be cleared away', () => {
 
   it.each(executionStates)('of executions that are %s: nothing that is ready or running', (state) => {
     expect(mayGo({ ...ended, state }, horizon)).toBe(state !== 'ready' && state !== 'running')
-    const chunk = { n: 1, at: 0, state, changedAt: now - 7 * day - 1 }
+    const chunk = { rowId: 1, at: 0, state, changedAt: now - 7 * day - 1 }
     expect(mayLoseLog(chunk, horizon)).toBe(state !== 'ready' && state !== 'running')
   })
 
@@ -28,18 +28,18 @@ describe('what may be cleared away', () => {
     ['an execution that was not published', mayGo({ ...ended, isPublished: false }, horizon), false],
     [
       'an old line of a run that ended a week ago',
-      mayLoseLog({ ...ended, n: 1, at: 0, changedAt: horizon.logs }, horizon),
+      mayLoseLog({ ...ended, rowId: 1, at: 0, changedAt: horizon.logs }, horizon),
       false,
     ],
-    ['a log after a week', mayLoseLog({ ...ended, n: 1, at: 0, changedAt: horizon.logs - 1 }, horizon), true],
+    ['a log after a week', mayLoseLog({ ...ended, rowId: 1, at: 0, changedAt: horizon.logs - 1 }, horizon), true],
     [
       'an admission, after 30 days',
-      mayForget({ n: 1, jobId: 'job-1', rev: 1, neededAt: ended.changedAt }, horizon),
+      mayForget({ rowId: 1, jobId: 'job-1', rev: 1, neededAt: ended.changedAt }, horizon),
       true,
     ],
     [
       'an admission, on the 30th day',
-      mayForget({ n: 1, jobId: 'job-1', rev: 1, neededAt: now - 30 * day }, horizon),
+      mayForget({ rowId: 1, jobId: 'job-1', rev: 1, neededAt: now - 30 * day }, horizon),
       false,
     ],
   ])('%s: %s', (_, answer, expected) => expect(answer).toBe(expected))

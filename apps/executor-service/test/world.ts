@@ -13,6 +13,7 @@ import {
   type LogLevelName,
   type ManualClock,
 } from '@belfry/service'
+import { createUnreadableReport } from '@belfry/storage'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import type { Handler, RunContext } from '@belfry/worker'
 import { onTestFinished } from 'vitest'
@@ -150,7 +151,7 @@ export async function openWorld(options: WorldOptions = {}) {
     metrics,
     ids,
     health: createHealth({ clock, log }),
-    db,
+    stores: createSqliteStores(db, clock, createUnreadableReport(log, metrics)),
     bus,
     registry: createStaticRegistry(),
     tokens: tokens.verifier,
@@ -160,7 +161,7 @@ export async function openWorld(options: WorldOptions = {}) {
     handlers: { types: new Map(types.map((one) => [one.type, one])), close: async () => undefined },
     random: () => 0,
   })
-  const stores: Stores = createSqliteStores(opened)
+  const stores: Stores = createSqliteStores(opened, clock)
 
   /** Lets everything happen that needs no time. */
   async function settle(): Promise<void> {

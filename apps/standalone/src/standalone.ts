@@ -4,7 +4,11 @@ import { migrations as authMigrations, createAuthService } from '@belfry/auth-se
 import { createMemoryBus } from '@belfry/bus'
 import type { ServiceName } from '@belfry/contracts'
 import { createBalancer, createRestClient, createStaticRegistry, type RestClient } from '@belfry/discovery'
-import { createExecutorService, migrations as executorMigrations } from '@belfry/executor-service'
+import {
+  createExecutorService,
+  createSqliteStores as createExecutorStores,
+  migrations as executorMigrations,
+} from '@belfry/executor-service'
 import { createGateway } from '@belfry/gateway'
 import { createServiceTokens, createTokenVerifier, readJwks } from '@belfry/http'
 import { createJobService, migrations as jobMigrations } from '@belfry/job-service'
@@ -22,7 +26,7 @@ import {
   readConfig,
   type ServiceDeps,
 } from '@belfry/service'
-import type { StorageError } from '@belfry/storage'
+import { createUnreadableReport, type StorageError } from '@belfry/storage'
 import { type HeldLock, lockDataFolder, openStoreThread } from '@belfry/storage/sqlite'
 import manifest from '../package.json' with { type: 'json' }
 import { type StandaloneConfig, standaloneConfig } from './config.ts'
@@ -132,7 +136,10 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
   const tokens = tokensOf(calls.gateway.rest)
   const common = { config, registry, bus, tokens, serviceTokens }
   const auth = createAuthService({ ...depsOf('auth-service'), ...common, db: authDb })
-  const executor = createExecutorService({ ...depsOf('executor-service'), ...common, db: executorDb })
+  const executorDeps = depsOf('executor-service')
+  const { clock, log, metrics } = executorDeps
+  const executorStores = createExecutorStores(executorDb, clock, createUnreadableReport(log, metrics))
+  const executor = createExecutorService({ ...executorDeps, ...common, stores: executorStores })
   const scheduler = createSchedulerService({
     ...depsOf('scheduler-service'),
     ...common,

@@ -1,7 +1,7 @@
 import { type ExecutionState, isRefusal, type Refusal } from '@belfry/contracts'
-import { close, skip } from '../executions/claim.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
+import { close, skip } from '../executions/transitions.ts'
 import type { AdmissionStore, ExecutionStore, Stored } from '../store/ports.ts'
 import { type Admission, closedAs, openAdmission, takePlace } from './admission.ts'
 
@@ -39,7 +39,7 @@ async function statesOf(
   admissions: readonly Admission[],
 ): Promise<(id: string) => ExecutionState | undefined> {
   const ids = [...new Set(admissions.flatMap((one) => one.places))]
-  const states = ids.length === 0 ? [] : await store.statesOf(ids)
+  const states = ids.length === 0 ? [] : await store.readStates(ids)
   const byId = new Map(ids.map((id, index) => [id, states[index]]))
   return (id) => (byId.has(id) ? byId.get(id) : 'running')
 }
@@ -86,7 +86,7 @@ async function settleOnce(
     if (to !== from) changes.push({ job, from, to })
   }
   if (changes.length === 0) return []
-  const counted = await admissions.put('place', changes, at)
+  const counted = await admissions.compareAndSetMany('place', changes, at)
   return changes.flatMap(({ job }, index) => (counted[index] ? [] : [job]))
 }
 

@@ -6,10 +6,9 @@ import {
   type JobChange,
   type Refusal,
 } from '@belfry/contracts'
-import { close } from '../executions/claim.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
-import { requestCancel } from '../executions/finish.ts'
+import { close, requestCancel } from '../executions/transitions.ts'
 import type { OpenState, RowId, Stored, Stores } from '../store/ports.ts'
 import {
   type Admission,
@@ -41,7 +40,7 @@ async function* openPages(
 ): AsyncGenerator<readonly Stored[]> {
   let after = 0
   for (;;) {
-    const page = await executions.openOf(jobId, state, after, pageRows)
+    const page = await executions.listOpen(jobId, state, after, pageRows)
     yield page
     if (page.length < pageRows) return
     after = page.at(-1)?.rowId ?? 0
@@ -66,7 +65,7 @@ async function writeAdmission(
     const from = stored ?? openAdmission(jobId)
     const to = applyChanges(from, changes, await readApplicants(stores, from, changes.length))
     if (isRefusal(to) || to === from) return to
-    const [isCounted] = await stores.admissions.put('fence', [{ from, to }], at)
+    const [isCounted] = await stores.admissions.compareAndSetMany('fence', [{ from, to }], at)
     if (isCounted) return to
   }
   throw new Error(`the admission of ${jobId} changed faster than the fence could`)
@@ -111,7 +110,7 @@ export async function fence(
     asked.push(...changedOnes(changed))
   }
   const since = at - doubtMs
-  for (const { execution } of await stores.executions.doubtfulOf(jobId, since)) {
+  for (const { execution } of await stores.executions.listInDoubt(jobId, since)) {
     const doubtful = execution.inDoubt.filter((one) => one.lostAt >= since)
     listed.push(...doubtful.map((one) => inFlight(execution, one.epoch)))
   }
@@ -140,7 +139,7 @@ export async function settlePage(
   rows: number,
   at: number,
 ): Promise<SettledPage> {
-  const page = await executions.openOf(admission.jobId, 'ready', after, rows)
+  const page = await executions.listOpen(admission.jobId, 'ready', after, rows)
   const closed = changedOnes(
     await compareAndSet(executions, 'close', page, (one) => closeReady(one, admission, at), at),
   )
@@ -153,7 +152,7 @@ export async function unmark({ admissions }: Stores, jobId: string, mark: number
     const [from] = await admissions.read([jobId])
     const to = from && settled(from, mark)
     if (!from || !to || to === from) return
-    const [isCounted] = await admissions.put('settle', [{ from, to }], at)
+    const [isCounted] = await admissions.compareAndSetMany('settle', [{ from, to }], at)
     if (isCounted) return
   }
   throw new Error(`the admission of ${jobId} changed faster than it could be marked as settled`)

@@ -48,10 +48,10 @@ export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOpti
   return {
     async runOnce() {
       const begunAt = lastJob
-      const page = await stores.admissions.unsettled(begunAt, jobs)
+      const page = await stores.admissions.listUnsettled(begunAt, jobs)
       const failures: unknown[] = []
       for (const one of page) await settle(one).catch((err: unknown) => failures.push(err))
-      lastJob = page.length < jobs ? 0 : (page.at(-1)?.n ?? 0)
+      lastJob = page.length < jobs ? 0 : (page.at(-1)?.rowId ?? 0)
       if (page.length === 0 && begunAt === 0) progress.clear()
       if (failures.length > 0) throw failures[0]
       return page.length > 0 || begunAt !== 0

@@ -1,7 +1,7 @@
 import type { Clock } from '@belfry/service'
 import { fatal } from '@belfry/worker'
 import { unreadParams } from '../executions/execution.ts'
-import type { AttemptOutcome } from '../executions/finish.ts'
+import type { AttemptOutcome } from '../executions/outcome.ts'
 import { failed, readResult, readThrown, timedOut } from '../executions/outcome.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import { type AbortReason, type Attempt, abortError, type ContextLimits, createRunContext } from './attempt.ts'

@@ -1,8 +1,8 @@
 import { isRefusal } from '@belfry/contracts'
 import { type Clock, createBatcher, type Logger, type Timer } from '@belfry/service'
-import { start } from '../executions/claim.ts'
 import { type Change, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, recordedStart, recordsStartFirst, unreadParams } from '../executions/execution.ts'
+import { start } from '../executions/transitions.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 import { type Attempt, storedOf } from './attempt.ts'
 

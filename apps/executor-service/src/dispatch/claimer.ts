@@ -3,11 +3,11 @@ import { type Clock, createBatcher, type Logger } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
 import { admitClaims } from '../admission/admit-claims.ts'
 import { type Attempt, createAttempt, storedOf } from '../attempts/attempt.ts'
-import { claim, expire, handBack, isTooLate } from '../executions/claim.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, unreadParams, withoutLargeParams } from '../executions/execution.ts'
+import { claim, expire, handBack, isTooLate } from '../executions/transitions.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { RowId, Stored, Stores, Swap } from '../store/ports.ts'
+import type { ExecutionUpdate, RowId, Stored, Stores } from '../store/ports.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import type { Slots } from './slots.ts'
 import { createStartTimers, type StartTimersBounds, type StartTimersRoom } from './start-timers.ts'
@@ -118,7 +118,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
 
   async function claimRuns(runs: readonly Attempt[]): Promise<void> {
     const begunAt = clock.monotonic()
-    const swaps: Swap[] = []
+    const swaps: ExecutionUpdate[] = []
     for (const run of runs) {
       const from = run.execution
       const to = claimed(from)
@@ -128,7 +128,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     }
     const won: Attempt[] = []
     try {
-      const counted = await stores.executions.swap('claim', swaps, clock.now())
+      const counted = await stores.executions.compareAndSetMany('claim', swaps, clock.now())
       for (const [index, { rowId }] of swaps.entries()) {
         const run = held.get(rowId)
         if (!run) continue
@@ -189,7 +189,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     let left = runs
     try {
       while (left.length > 0) {
-        const found = await stores.executions.params(
+        const found = await stores.executions.readParams(
           left.map(({ rowId }) => rowId),
           options.paramsBytes,
         )

@@ -9,8 +9,8 @@ export interface PollerOptions {
   readonly clock: Clock
   readonly claims: Claimer
   readonly slots: Slots
-  /** This executor's place among so many. */
-  readonly share: () => { readonly place: number; readonly executors: number }
+  /** This executor's index among so many. */
+  readonly share: () => { readonly index: number; readonly executors: number }
   /** From one poll to the next, milliseconds. */
   readonly everyMs: number
   /** Executions that are read at once, and bytes of them. */
@@ -51,7 +51,7 @@ export function createPoller(options: PollerOptions): Poller {
 
   /** What is due and cannot be read would be found again at each turn, and take the place of others. */
   async function putAside(rowIds: readonly RowId[]): Promise<void> {
-    await executions.putAside(rowIds, clock.now() + options.asideMs)
+    await executions.quarantineMany(rowIds, clock.now() + options.asideMs)
   }
 
   /** Reads the records page by page, because a whole second's crons at once would hold up the loop. */
@@ -98,7 +98,7 @@ export function createPoller(options: PollerOptions): Poller {
     if (passOver.length === 0 || limit === 0) return
     lookedAt[pool] = clock.monotonic()
     const query = { pool, now, passOver, after: places[pool], scan: scanRows, limit, share: shareAt(now) }
-    const { found, next } = await executions.dueBeside(query)
+    const { found, next } = await executions.listDueOfOthers(query)
     places[pool] = next
     await take(found, claims.claimDue)
     if (next === null) slots.lookedThrough(pool)
@@ -109,8 +109,8 @@ export function createPoller(options: PollerOptions): Poller {
     for (const pool of pools) await lookBeside(pool, now)
     const due = { io: Math.min(rows, slots.room('io')), cpu: Math.min(rows, slots.room('cpu')) }
     const { count: coming, full } = claims.armedRoom()
-    const query = { now, until: now + 2 * everyMs, due, coming, full, scan: scanRows, share: shareAt(now) }
-    const found = await executions.due(query)
+    const query = { now, until: now + 2 * everyMs, due, coming, saturated: full, scan: scanRows, share: shareAt(now) }
+    const found = await executions.listDue(query)
     const overdue = found.filter((one) => one.runAt <= now)
     const fullPools = pools.filter((pool) => isFull(overdue, pool, due[pool]))
     const late = overdue.filter((one) => !claims.isKnown(one.rowId))

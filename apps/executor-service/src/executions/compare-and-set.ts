@@ -53,7 +53,7 @@ async function changeOnce(
   }
   if (tries.length === 0) return []
   const swaps = tries.map(({ wish: { stored }, to }) => ({ rowId: stored.rowId, from: stored.execution, to }))
-  const counted = await store.swap(step, swaps, at)
+  const counted = await store.compareAndSetMany(step, swaps, at)
   const lost: Wish[] = []
   for (const [index, { wish, to }] of tries.entries()) {
     if (counted[index]) changes[wish.place] = { stored: { ...wish.stored, execution: to }, isChanged: true }

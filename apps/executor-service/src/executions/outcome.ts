@@ -1,6 +1,15 @@
 import type { ExecutionError } from '@belfry/contracts'
 import { JobFailure, type RetryWish } from '@belfry/worker'
-import type { AttemptOutcome } from './finish.ts'
+
+/** How an attempt ended, as the runner saw it. */
+export type AttemptOutcome =
+  | { readonly kind: 'succeeded'; readonly result: unknown }
+  | {
+      readonly kind: 'failed'
+      readonly error: ExecutionError
+      readonly retry: RetryWish
+      readonly timedOut: boolean
+    }
 
 /** Largest result of a run as JSON, bytes (protocol.md, records). */
 export const maxResultBytes = 65_536

@@ -62,7 +62,7 @@ export function createStatusRelay(
     metrics,
     source: {
       async readUnpublished(rows, bytes) {
-        const page = await executions.unpublished({ rows, bytes })
+        const page = await executions.listUnpublished({ rows, bytes })
         return { rows: page.rows.map(asUnpublished), hasMore: page.hasMore }
       },
       markPublished: executions.markPublished,

@@ -1,11 +1,12 @@
 import type { BatchHandler, IncomingMessage } from '@belfry/bus'
+import { isRefusal, type JobExecuteMessage } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import type { Engine } from '../attempts/engine.ts'
-import type { Pool } from '../executions/execution.ts'
+import { compareAndSet } from '../executions/compare-and-set.ts'
+import type { Execution, Pool } from '../executions/execution.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
-import { newExecution } from './command.ts'
-import { answerKnown, type Intake } from './known.ts'
+import { admit, type Delivery, newExecution } from './command.ts'
 
 export interface IntakeOptions {
   readonly executions: ExecutionStore
@@ -18,6 +19,21 @@ export interface IntakeOptions {
   /** How long commands that are due wait for room before they are stored as ready, milliseconds. */
   readonly roomWaitMs: number
   readonly onChanged: (stored: readonly Stored[]) => void
+}
+
+/** A command, and the record as it is stored if there is none yet: ready, or running when it is claimed at once. */
+interface Intake {
+  readonly command: JobExecuteMessage
+  readonly delivery: Delivery
+  readonly fresh: Execution
+}
+
+/** What became of commands whose executions were there before. */
+interface Answered {
+  /** Records that a newer version replaced. */
+  readonly replaced: readonly Stored[]
+  /** How many commands said nothing new; their records are marked to be published again. */
+  readonly repeated: number
 }
 
 /**
@@ -45,7 +61,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
       for (const { fresh } of reserved) slots.reserve(fresh, -1)
     }
     const fresh = intakes.map((one) => one.fresh)
-    const inserted = await executions.insert(fresh, now).finally(unreserve)
+    const inserted = await executions.insertMany(fresh, now).finally(unreserve)
     const news = inserted.filter((one) => one !== undefined)
     metrics.admitted(news)
     claims.adopt(news.filter((one) => one.execution.state === 'running'))
@@ -91,4 +107,37 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
     for (const one of fresh()) slots.markSaturated(one)
     await store(left)
   }
+}
+
+/**
+ * Answers commands whose executions are there already (protocol.md step 8); those that were not, the insert before it has
+ * stored. When it resolves all of it is durable, and the offset may be committed.
+ */
+async function answerKnown(store: ExecutionStore, known: readonly Intake[], at: number): Promise<Answered> {
+  if (known.length === 0) return { replaced: [], repeated: 0 }
+  const found = await store.find(known.map((one) => one.command.executionId))
+  const replaced: Stored[] = []
+  const repeated: Stored[] = []
+  const pairs = known.flatMap((one, index) => {
+    const stored = found[index]
+    return stored ? [{ ...one, stored }] : []
+  })
+  if (pairs.length < known.length) throw new Error('a record went while a command for it was taken; it comes again')
+  const changes = await compareAndSet(
+    store,
+    'replace',
+    pairs.map((one) => one.stored),
+    (execution, place) => {
+      const { command, delivery } = pairs[place] as (typeof pairs)[number]
+      return admit(execution, command, delivery)
+    },
+    at,
+  )
+  for (const one of changes) {
+    if (isRefusal(one)) continue
+    if (one.isChanged) replaced.push(one.stored)
+    else repeated.push(one.stored)
+  }
+  if (repeated.length > 0) await store.markUnpublished(repeated)
+  return { replaced, repeated: repeated.length }
 }

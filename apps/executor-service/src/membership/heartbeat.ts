@@ -53,7 +53,7 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
     const isIdle = isSoleOwner && runs.claims.held.size === 0 && missedBefore.size === 0
     if (isIdle && beats++ % idleBeats !== 0) return
     const beat = isSoleOwner ? true : stores.executors.beat(me)
-    const [isAlive, stored] = await Promise.all([beat, stores.executions.heldBy(me)])
+    const [isAlive, stored] = await Promise.all([beat, stores.executions.listHeld(me)])
     if (!isAlive) {
       log.error({ instance: me }, 'this executor was taken for dead; its runs are told to stop')
       runs.abandon()

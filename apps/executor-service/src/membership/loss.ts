@@ -1,6 +1,6 @@
 import { isRefusal } from '@belfry/contracts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
-import { lose } from '../executions/finish.ts'
+import { lose } from '../executions/transitions.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 
 /** Gives runs back whose attempt is lost (protocol.md step 13); those that have moved on meanwhile stay as they are. */

@@ -38,8 +38,8 @@ export interface MembershipOptions {
 export interface Membership {
   start(): Promise<void>
   stop(): Promise<void>
-  /** Its place among the executors that are alive. */
-  share(): { readonly place: number; readonly executors: number }
+  /** Its index among the executors that are alive. */
+  share(): { readonly index: number; readonly executors: number }
 }
 
 export function createMembership({ identity, runs, config, ...common }: MembershipOptions): Membership {

@@ -43,8 +43,8 @@ export async function takeOver(options: Omit<RescueOptions, 'leaseMs'>): Promise
 
 export interface Rescue {
   runOnce(): Promise<void>
-  /** This executor's place among those that are alive, by the last turn. */
-  share(): { readonly place: number; readonly executors: number }
+  /** This executor's index among those that are alive, by the last turn. */
+  share(): { readonly index: number; readonly executors: number }
 }
 
 interface Sighting {
@@ -60,7 +60,7 @@ export function createRescue(options: RescueOptions): Rescue {
   const { stores, clock, log, instance, leaseMs } = options
   let sightings = new Map<string, Sighting>()
   let lastReadAt = Number.NEGATIVE_INFINITY
-  let share = { place: 0, executors: 1 }
+  let share = { index: 0, executors: 1 }
 
   /** Notes what was read, and answers who has been silent for too long. */
   function look(rows: readonly ExecutorRow[], now: number): ExecutorRow[] {
@@ -82,9 +82,9 @@ export function createRescue(options: RescueOptions): Rescue {
   return {
     share: () => share,
     async runOnce() {
-      const rows = await stores.executors.all()
+      const rows = await stores.executors.list()
       const alive = rows.filter((one) => !one.gone).map((one) => one.instance)
-      share = { place: Math.max(0, alive.sort().indexOf(instance())), executors: Math.max(1, alive.length) }
+      share = { index: Math.max(0, alive.sort().indexOf(instance())), executors: Math.max(1, alive.length) }
       for (const row of look(rows, clock.monotonic())) {
         const isGone = await stores.executors.markGone(row)
         if (isGone) log.warn({ executor: row.instance }, 'an executor is gone')

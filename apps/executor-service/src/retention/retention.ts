@@ -27,8 +27,8 @@ export function createRetention({ stores, retentionClock, log, keep, rows }: Ret
   let lastAdmission = 0
 
   async function clearExecutions(horizon: Horizon) {
-    const page = await executions.ended(horizon.executions, lastEnded, rows)
-    const gone = await executions.purge(page.filter((one) => mayGo(one, horizon)))
+    const page = await executions.listEnded(horizon.executions, lastEnded, rows)
+    const gone = await executions.purgeMany(page.filter((one) => mayGo(one, horizon)))
     const isMore = page.length === rows
     lastEnded = (isMore && page.at(-1)) || first
     return { gone, isMore }
@@ -36,19 +36,19 @@ export function createRetention({ stores, retentionClock, log, keep, rows }: Ret
 
   /** Chunks lie in the order in which they were written: beyond one that is younger than the horizon, all are. */
   async function clearLogs(horizon: Horizon) {
-    const page = await logs.oldest(lastLog, rows)
-    const gone = await logs.purge(page.filter((one) => mayLoseLog(one, horizon)).map((one) => one.n))
+    const page = await logs.listOldest(lastLog, rows)
+    const gone = await logs.purgeMany(page.filter((one) => mayLoseLog(one, horizon)).map((one) => one.rowId))
     const last = page.at(-1)
     const isMore = page.length === rows && last !== undefined && last.at < horizon.logs
-    lastLog = isMore ? last.n : 0
+    lastLog = isMore ? last.rowId : 0
     return { gone, isMore }
   }
 
   /** No order helps here, so each turn looks at one page, and after the last one at the first again. */
   async function clearAdmissions(horizon: Horizon) {
-    const page = await admissions.page(lastAdmission, rows)
-    const gone = await admissions.purge(page.filter((one) => mayForget(one, horizon)))
-    lastAdmission = page.length === rows ? (page.at(-1)?.n ?? 0) : 0
+    const page = await admissions.list(lastAdmission, rows)
+    const gone = await admissions.purgeMany(page.filter((one) => mayForget(one, horizon)))
+    lastAdmission = page.length === rows ? (page.at(-1)?.rowId ?? 0) : 0
     return { gone }
   }
 

@@ -49,7 +49,7 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
     const found = await findOwn(request.params.id, request.caller.userId)
     if (isRefusal(found)) return reply.refuse(found)
     const after = { epoch: place[0], seq: place[1] }
-    const lines = await logs.page(found.rowId, { after, epoch: attempt ?? null, limit: limit + 1 })
+    const lines = await logs.list(found.rowId, { after, epoch: attempt ?? null, limit: limit + 1 })
     return sendPage(reply, lines, limit, ({ epoch, seq }) => [epoch, seq], viewLine)
   })
 

@@ -50,7 +50,7 @@ export function mountInternal(app: HttpApp, { stores, clock, fetchBytes, onFence
     const found = await stores.executions.find(body.ids, fetchBytes)
     const data = found.flatMap((one) => (one ? [toStatusMessage(one.execution)] : []))
     const missing = body.ids.filter((_, index) => index < found.length && found[index] === undefined)
-    const states = missing.length > 0 ? await stores.executions.statesOf(missing) : []
+    const states = missing.length > 0 ? await stores.executions.readStates(missing) : []
     const unreadable = missing.filter((_, index) => states[index] !== undefined)
     return { data, left: body.ids.slice(found.length), unreadable }
   })

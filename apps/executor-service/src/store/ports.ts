@@ -1,3 +1,4 @@
+import type { PoisonStore } from '@belfry/bus'
 import type { ExecutionState, logLevels } from '@belfry/contracts'
 import type { Admission } from '../admission/admission.ts'
 import type { Execution, Pool } from '../executions/execution.ts'
@@ -25,7 +26,7 @@ interface StoredPage {
 }
 
 /** One change of a record: it counts only if the record is still at `from.seq`. */
-export interface Swap {
+export interface ExecutionUpdate {
   readonly rowId: RowId
   readonly from: Execution
   readonly to: Execution
@@ -57,7 +58,7 @@ export interface DueExecution {
 
 /** An executor's place among `executors`: the shares of the others are left to them until `overdueAt`. */
 interface ExecutorShare {
-  readonly place: number
+  readonly index: number
   readonly executors: number
   readonly overdueAt: number
 }
@@ -71,7 +72,7 @@ export interface DueQuery {
   readonly until: number
   readonly due: Readonly<Record<Pool, number>>
   readonly coming: number
-  readonly full: readonly string[]
+  readonly saturated: readonly string[]
   readonly scan: number
   readonly share: ExecutorShare
 }
@@ -80,7 +81,7 @@ export interface DueQuery {
 export type DueCursor = readonly [priority: number, runAt: number, owner: number, rowId: RowId]
 
 /** Asks for a page of what is due by `now` in a pool and belongs to no owner of `passOver`, after `after` (null: from the first). */
-export interface PassedQuery {
+export interface DueOfOthersQuery {
   readonly pool: Pool
   readonly now: number
   readonly passOver: readonly string[]
@@ -91,7 +92,7 @@ export interface PassedQuery {
   readonly share: ExecutorShare
 }
 
-interface PassedPage {
+interface DueOfOthersPage {
   readonly found: readonly DueExecution[]
   /** Where to go on; null after the last one. */
   readonly next: DueCursor | null
@@ -128,26 +129,26 @@ export interface EndedExecution {
  */
 export interface ExecutionStore {
   /** Stores those whose id is not there yet; undefined for the others. `at`: now, epoch milliseconds. */
-  insert(executions: readonly Execution[], at: number): Promise<readonly (Stored | undefined)[]>
+  insertMany(executions: readonly Execution[], at: number): Promise<readonly (Stored | undefined)[]>
   /** Whether each change counts. */
-  swap(step: Step, swaps: readonly Swap[], at: number): Promise<readonly boolean[]>
+  compareAndSetMany(step: Step, swaps: readonly ExecutionUpdate[], at: number): Promise<readonly boolean[]>
   /** One entry for each of the first ids, in their order, within `bytes` as stored: at least one where there is an id. */
   find(ids: readonly string[], bytes?: number): Promise<readonly (Stored | undefined)[]>
-  statesOf(ids: readonly string[]): Promise<readonly (ExecutionState | undefined)[]>
+  readStates(ids: readonly string[]): Promise<readonly (ExecutionState | undefined)[]>
   /** The same by row id. */
   read(rowIds: readonly RowId[], bytes?: number): Promise<readonly (Stored | undefined)[]>
   /** The params of the first of these, by the same rule; undefined where they cannot be read. */
-  params(rowIds: readonly RowId[], bytes: number): Promise<readonly (Record<string, unknown> | undefined)[]>
+  readParams(rowIds: readonly RowId[], bytes: number): Promise<readonly (Record<string, unknown> | undefined)[]>
   /** Ready ones that cannot be read: they count as due again at `until`. */
-  putAside(rowIds: readonly RowId[], until: number): Promise<void>
+  quarantineMany(rowIds: readonly RowId[], until: number): Promise<void>
   /** Whether any is ready at all, due or not: far cheaper than to ask for them. */
   hasReady(): Promise<boolean>
   /** Ready ones, by priority and age within each pool. */
-  due(query: DueQuery): Promise<readonly DueExecution[]>
+  listDue(query: DueQuery): Promise<readonly DueExecution[]>
   /** Ready ones of a pool that are due, by priority and age, but for those of some owners. */
-  dueBeside(query: PassedQuery): Promise<PassedPage>
+  listDueOfOthers(query: DueOfOthersQuery): Promise<DueOfOthersPage>
   /** What `owner` runs, by what is stored. */
-  heldBy(owner: string): Promise<readonly HeldExecution[]>
+  listHeld(owner: string): Promise<readonly HeldExecution[]>
   /** Running ones whose owner is gone or was never heard of. */
   abandoned(page: PageBounds): Promise<StoredPage>
   /**
@@ -155,22 +156,22 @@ export interface ExecutionStore {
    * order of row id, after `after`. The cost does not depend on those of the other state. Rejects when one cannot be read:
    * what is not known of must not be taken for closed.
    */
-  openOf(jobId: string, state: OpenState | null, after: RowId, limit: number): Promise<readonly Stored[]>
+  listOpen(jobId: string, state: OpenState | null, after: RowId, limit: number): Promise<readonly Stored[]>
   /** The job's executions with an epoch in doubt that was lost at `since` or later. Rejects as `openOf` does. */
-  doubtfulOf(jobId: string, since: number): Promise<readonly Stored[]>
+  listInDoubt(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
-  republish(stored: readonly Stored[]): Promise<void>
+  markUnpublished(stored: readonly Stored[]): Promise<void>
   /** In order of change, from `since` on and after `after` within the same moment (protocol.md step 14). */
   changes(since: number, after: RowId, limit: number): Promise<readonly ChangedExecution[]>
   /** The newest state of records that are not yet published. */
-  unpublished(page: PageBounds): Promise<StoredPage>
+  listUnpublished(page: PageBounds): Promise<StoredPage>
   /** Takes back the mark of those that have not changed since the state of `seq`. */
   markPublished(rows: readonly { readonly rowId: RowId; readonly seq: number }[]): Promise<void>
   /**
    * Ended ones whose last change was before `before`, in order of change, after `after`. A body that gives row ids again
    * leaves out the execution whose row id would be the next to be given.
    */
-  ended(
+  listEnded(
     before: number,
     after: Pick<EndedExecution, 'changedAt' | 'rowId'>,
     limit: number,
@@ -179,12 +180,12 @@ export interface ExecutionStore {
    * Removes those that are ended, published and still at `seq`, each with its outcome, logs and artifacts. Answers how
    * many went.
    */
-  purge(rows: readonly Pick<EndedExecution, 'rowId' | 'seq'>[]): Promise<number>
+  purgeMany(rows: readonly Pick<EndedExecution, 'rowId' | 'seq'>[]): Promise<number>
 }
 
 /** As much of an admission as the retention asks about. */
 export interface AdmissionSummary {
-  readonly n: RowId
+  readonly rowId: RowId
   readonly jobId: string
   readonly rev: number
   /** When it last changed, or closed an execution. */
@@ -192,26 +193,26 @@ export interface AdmissionSummary {
 }
 
 export interface UnsettledAdmission {
-  readonly n: RowId
+  readonly rowId: RowId
   readonly admission: Admission
 }
 
 /** The admissions. `put` stores those whose stored `rev` is still `from.rev` (0: there is none yet). */
 export interface AdmissionStore {
   read(jobIds: readonly string[]): Promise<readonly (Admission | undefined)[]>
-  put(
+  compareAndSetMany(
     step: 'fence' | 'place' | 'settle',
     changes: readonly { readonly from: Admission; readonly to: Admission }[],
     at: number,
   ): Promise<readonly boolean[]>
   /** Those whose closed executions may still be ready (`Admission.unsettled`), in an order that stays, after `after`. */
-  unsettled(after: RowId, limit: number): Promise<readonly UnsettledAdmission[]>
+  listUnsettled(after: RowId, limit: number): Promise<readonly UnsettledAdmission[]>
   /** They were needed at `at`: they have closed an execution. */
   touch(jobIds: readonly string[], at: number): Promise<void>
   /** The next ones after `after`, in an order that stays. */
-  page(after: RowId, limit: number): Promise<readonly AdmissionSummary[]>
+  list(after: RowId, limit: number): Promise<readonly AdmissionSummary[]>
   /** Removes those that are as they were seen, unless something of the job is ready or running. Answers how many went. */
-  purge(rows: readonly AdmissionSummary[]): Promise<number>
+  purgeMany(rows: readonly AdmissionSummary[]): Promise<number>
 }
 
 export interface ExecutorRow {
@@ -225,7 +226,7 @@ export interface ExecutorStore {
   enlist(instance: string, address: string | null): Promise<void>
   /** False when there is no row, or it is marked as gone: another executor has taken over. */
   beat(instance: string): Promise<boolean>
-  all(): Promise<readonly ExecutorRow[]>
+  list(): Promise<readonly ExecutorRow[]>
   /** False when it has beaten since. */
   markGone(row: ExecutorRow): Promise<boolean>
   /** Removes every row but this instance's: for a store that nobody else can have open. */
@@ -259,7 +260,7 @@ interface LogQuery {
 
 /** As much of a log's chunk as the retention asks about, with the execution that it belongs to. */
 export interface LogChunkSummary {
-  readonly n: RowId
+  readonly rowId: RowId
   /** When its last line was written. */
   readonly at: number
   readonly state: ExecutionState
@@ -270,11 +271,11 @@ export interface LogChunkSummary {
 export interface LogStore {
   append(chunks: readonly LogChunk[]): Promise<void>
   /** In order of attempt and line. */
-  page(rowId: RowId, query: LogQuery): Promise<readonly (LogEntry & { readonly epoch: number })[]>
+  list(rowId: RowId, query: LogQuery): Promise<readonly (LogEntry & { readonly epoch: number })[]>
   /** Chunks in the order in which they were stored, after `after`. */
-  oldest(after: RowId, limit: number): Promise<readonly LogChunkSummary[]>
+  listOldest(after: RowId, limit: number): Promise<readonly LogChunkSummary[]>
   /** Answers how many went. */
-  purge(rows: readonly RowId[]): Promise<number>
+  purgeMany(rows: readonly RowId[]): Promise<number>
 }
 
 export interface ArtifactFile {
@@ -304,4 +305,5 @@ export interface Stores {
   readonly logs: LogStore
   readonly artifacts: ArtifactStore
   readonly cursors: CursorStore
+  readonly poison: PoisonStore
 }

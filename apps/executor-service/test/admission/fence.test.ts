@@ -1,6 +1,6 @@
 import { type FenceReply, isRefusal, type JobChange } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { lose } from '../../src/executions/finish.ts'
+import { lose } from '../../src/executions/transitions.ts'
 import { command, executionId, jobId, policy, start } from '../samples.ts'
 import { openWorld, type World } from '../world.ts'
 
@@ -122,7 +122,11 @@ describe('the fence', () => {
     const [stored] = await world.stores.executions.find([executionId()])
     const lost = lose(stored!.execution, { epoch: 1, at: start, inDoubt: true })
     if (isRefusal(lost)) throw new Error(lost.detail)
-    await world.stores.executions.swap('lose', [{ rowId: stored!.rowId, from: stored!.execution, to: lost }], start)
+    await world.stores.executions.compareAndSetMany(
+      'lose',
+      [{ rowId: stored!.rowId, from: stored!.execution, to: lost }],
+      start,
+    )
     expect((await fence(world, cancel)).inFlight).toEqual([{ executionId: executionId(), epoch: 1, status: 'LOST' }])
     world.clock.step(3_600_001)
     expect((await fence(world, cancel)).inFlight).toEqual([])

@@ -4,8 +4,8 @@ import { type Database, openMemoryDatabase, type SqlRow } from '@belfry/storage/
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fence } from '../../src/admission/fence.ts'
 import { createSettle } from '../../src/admission/settle.ts'
-import { claim } from '../../src/executions/claim.ts'
 import type { Execution } from '../../src/executions/execution.ts'
+import { claim } from '../../src/executions/transitions.ts'
 import type { Stored } from '../../src/store/ports.ts'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 import { command, executionId, executions, jobId, runningExecution, start } from '../samples.ts'
@@ -46,7 +46,7 @@ async function openStore() {
   const opened = await openMemoryDatabase(migrations)
   onTestFinished(() => opened.close())
   const { db, count } = countRows(opened)
-  const stores = createSqliteStores(db)
+  const stores = createSqliteStores(db, createManualClock())
   const clock = createManualClock(start)
   const closed: Stored[] = []
   const states = db.statement('SELECT state, count(*) FROM executions WHERE jobNo = ? GROUP BY state')
@@ -55,7 +55,7 @@ async function openStore() {
     count,
     async put(...all: Execution[]) {
       for (let from = 0; from < all.length; from += 5000)
-        await stores.executions.insert(all.slice(from, from + 5000), start)
+        await stores.executions.insertMany(all.slice(from, from + 5000), start)
     },
     async fence(changes = cancel, job = jobId()) {
       const fenced = await fence(stores, job, changes, start)
@@ -106,7 +106,7 @@ describe('a fence over 100,000 waiting executions', () => {
     expect(await store.states()).toEqual({ running: 1, cancelled: 100_000 })
     expect(await store.states(jobId(2))).toEqual({ cancelled: 3 })
     expect(store.closed).toHaveLength(100_003)
-    expect(await store.stores.admissions.unsettled(0, 9)).toEqual([])
+    expect(await store.stores.admissions.listUnsettled(0, 9)).toEqual([])
     store.count.calls = 0
     expect(await afterTheCrash.runOnce()).toBe(false)
     expect(store.count.calls).toBe(1)
@@ -132,7 +132,7 @@ describe('settling', () => {
     await expect(store.settle(3, 10).runOnce()).rejects.toThrow()
     expect(await store.states(jobId(1))).toEqual({ cancelled: 1 })
     expect(await store.states(jobId(3))).toEqual({ cancelled: 1 })
-    expect(await store.stores.admissions.unsettled(0, 9)).toMatchObject([{ admission: { jobId: jobId(2) } }])
+    expect(await store.stores.admissions.listUnsettled(0, 9)).toMatchObject([{ admission: { jobId: jobId(2) } }])
   })
 
   it('leaves alone what the fence does not close', async () => {
@@ -184,7 +184,11 @@ describe('settling', () => {
     const [stored] = await store.stores.executions.find([executionId()])
     const to = claim(stored!.execution, { owner: 'one' })
     if (isRefusal(to)) throw new Error(to.detail)
-    await store.stores.executions.swap('claim', [{ rowId: stored!.rowId, from: stored!.execution, to }], start)
+    await store.stores.executions.compareAndSetMany(
+      'claim',
+      [{ rowId: stored!.rowId, from: stored!.execution, to }],
+      start,
+    )
     const settle = store.settle()
     while (await settle.runOnce());
     expect(await store.states()).toEqual({ running: 1 })

@@ -49,7 +49,7 @@ describe('an execution', () => {
       timeline: { plannedAt: start, sentAt: start, admittedAt: start, startedAt: start + 1000, endedAt: start + 1000 },
       attempts: [{ epoch: 1, startedAt: start + 1000, endedAt: start + 1000, outcome: 'succeeded', error: null }],
     })
-    expect((await world.stores.executions.unpublished({ rows: 10, bytes: 1e6 })).rows).toEqual([])
+    expect((await world.stores.executions.listUnpublished({ rows: 10, bytes: 1e6 })).rows).toEqual([])
   })
 
   it('gets its params, its key and its fire time', async () => {
@@ -255,7 +255,7 @@ describe('slots', () => {
     await world.pass(900)
     expect(new Set(world.calls.map((one) => one.context.executionId)).size).toBe(700)
     expect(world.calls).toHaveLength(700)
-    expect(await world.stores.executions.heldBy('any')).toEqual([])
+    expect(await world.stores.executions.listHeld('any')).toEqual([])
   })
 })
 

@@ -104,7 +104,7 @@ describe('a store that fails for two seconds', () => {
       await world.pass(6000, 50)
 
       for (const one of all) expect({ of: one.executionId, ...(await accountOf(world, one)) }).toMatchObject(fine)
-      expect((await world.stores.executions.unpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
+      expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
       const taken = (await world.metric('belfry_executor_slots')).filter((line) => /state="(busy|claimed)"/.test(line))
       expect(taken.map((line) => line.split(' ').at(-1))).toEqual(['0', '0', '0', '0'])
     },

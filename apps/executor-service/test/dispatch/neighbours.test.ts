@@ -1,4 +1,5 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
+import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Execution } from '../../src/executions/execution.ts'
@@ -112,10 +113,10 @@ describe('triggers of one owner whose runs take an hour', () => {
   it('do not stop what others have in the store behind 20,000 of them, after a restart', async () => {
     const db = await openMemoryDatabase(migrations)
     onTestFinished(() => db.close())
-    const { executions: store } = createSqliteStores(db)
+    const { executions: store } = createSqliteStores(db, createManualClock())
     const mine = execution({ id: executionId(5), ownerId: other, jobId: jobId(2), priority: 9, runAt: start - 1 })
-    await store.insert(stored(20_000), start)
-    await store.insert([mine], start)
+    await store.insertMany(stored(20_000), start)
+    await store.insertMany([mine], start)
     const world = await openWorld({ db, config: { ...config, executorPollScanRows: 5000 }, run: hourOr(10) })
     await world.pass(6 * 250, 10)
     expect(callsOf(world, other)).toHaveLength(1)
@@ -145,9 +146,9 @@ describe('triggers of one owner whose runs are short', () => {
   it('run one after the other, and those of others in between', async () => {
     const db = await openMemoryDatabase(migrations)
     onTestFinished(() => db.close())
-    const { executions: store } = createSqliteStores(db)
-    await store.insert(stored(2000), start)
-    await store.insert(
+    const { executions: store } = createSqliteStores(db, createManualClock())
+    await store.insertMany(stored(2000), start)
+    await store.insertMany(
       [execution({ id: executionId(6), ownerId: other, jobId: jobId(2), priority: 9, runAt: start })],
       start,
     )

@@ -1,10 +1,23 @@
 import { type ExecutionState, executionStates, isRefusal, type Refusal } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { claim, close, expire, handBack, isTooLate, skip, start } from '../../src/executions/claim.ts'
 import { type Execution, maxAttempts, toStatusMessage } from '../../src/executions/execution.ts'
-import { finish, interrupt, lose, maxLosses, requestCancel, takeBack } from '../../src/executions/finish.ts'
 import { failed, readResult, timedOut } from '../../src/executions/outcome.ts'
+import {
+  claim,
+  close,
+  expire,
+  finish,
+  handBack,
+  interrupt,
+  isTooLate,
+  lose,
+  maxLosses,
+  requestCancel,
+  skip,
+  start,
+  takeBack,
+} from '../../src/executions/transitions.ts'
 import { admit } from '../../src/intake/command.ts'
 import {
   claimedExecution,

@@ -2,10 +2,9 @@ import { isRefusal } from '@belfry/contracts'
 import { createLog, createManualClock, createMetrics } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { claim } from '../../src/executions/claim.ts'
 import type { Execution } from '../../src/executions/execution.ts'
 import { createExecutionLog } from '../../src/executions/execution-log.ts'
-import { maxLosses } from '../../src/executions/finish.ts'
+import { claim, maxLosses } from '../../src/executions/transitions.ts'
 import { createRescue } from '../../src/membership/rescue.ts'
 import { createExecutorMetrics } from '../../src/metrics.ts'
 import type { Stored } from '../../src/store/ports.ts'
@@ -22,7 +21,7 @@ const claimed = (from: Execution, owner: string) => {
 async function openStores() {
   const db = await openMemoryDatabase(migrations)
   onTestFinished(() => db.close())
-  return { db, stores: createSqliteStores(db) }
+  return { db, stores: createSqliteStores(db, createManualClock()) }
 }
 
 const obedient = ({ context }: Call) =>
@@ -79,14 +78,14 @@ describe('a restart', () => {
   it('runs at once what was interrupted, with the same key and nothing in doubt', async () => {
     const { db, stores } = await openStores()
     await stores.executors.enlist('killed', null)
-    await stores.executions.insert([claimed(execution({ runAt: start, fireAt: start }), 'killed')], start)
+    await stores.executions.insertMany([claimed(execution({ runAt: start, fireAt: start }), 'killed')], start)
     const world = await openWorld({ db })
     await world.pass(5)
     expect(world.calls.map((one) => [one.context.idempotencyKey, one.context.epoch])).toEqual([[executionId(), 2]])
     const record = await world.read(executionId())
     expect(record).toMatchObject({ state: 'succeeded', losses: 1, failures: 0, inDoubt: [] })
     expect(record.attempts.map((one) => one.outcome)).toEqual(['lost', 'succeeded'])
-    expect((await stores.executors.all()).map((one) => one.instance)).not.toContain('killed')
+    expect((await stores.executors.list()).map((one) => one.instance)).not.toContain('killed')
     await world.pass(30)
     expect(world.statuses.at(-1)).toMatchObject({ state: 'succeeded', losses: 1 })
   })
@@ -95,7 +94,7 @@ describe('a restart', () => {
     const { db, stores } = await openStores()
     const once = runningExecution({ policy: policy({ onLostLease: 'fail' }), owner: 'killed' })
     const done = execution({ id: executionId(2), state: 'succeeded', endedAt: start })
-    await stores.executions.insert([once, done], start)
+    await stores.executions.insertMany([once, done], start)
     const world = await openWorld({ db })
     await world.pass(1500, 5)
     expect(world.calls).toEqual([])
@@ -104,7 +103,7 @@ describe('a restart', () => {
 
   it('starts on time what was waiting, and publishes what was not published', async () => {
     const { db, stores } = await openStores()
-    await stores.executions.insert([execution({ runAt: start + 700, fireAt: start + 700 })], start)
+    await stores.executions.insertMany([execution({ runAt: start + 700, fireAt: start + 700 })], start)
     const world = await openWorld({ db })
     await world.pass(800)
     expect(world.calls.map((one) => one.at)).toEqual([start + 700])
@@ -133,7 +132,7 @@ describe('a stop', () => {
     expect(records.map((one) => one.state)).toEqual(['succeeded', 'ready', 'ready', 'ready'])
     expect(records[2]).toMatchObject({ owner: null, attempts: [], failures: 0, losses: 0 })
     expect(world.calls).toHaveLength(1)
-    expect(await stores.executors.all()).toEqual([])
+    expect(await stores.executors.list()).toEqual([])
     expect(world.statuses.filter((one) => one.state === 'succeeded')).toHaveLength(1)
     await world.stop()
   })
@@ -176,7 +175,7 @@ describe('a stop', () => {
     const [stored] = await world.stores.executions.find([executionId()])
     const { rowId, execution: from } = stored!
     const to = { ...from, cancelRequested: true, seq: from.seq + 1 }
-    await world.stores.executions.swap('close', [{ rowId, from, to }], start)
+    await world.stores.executions.compareAndSetMany('close', [{ rowId, from, to }], start)
     await world.stop()
     const record = await world.read(executionId())
     expect(record).toMatchObject({ state: 'cancelled', losses: 0, attempts: [{ outcome: 'cancelled' }] })
@@ -232,7 +231,7 @@ describe('the heartbeat', () => {
     const [stored] = await world.stores.executions.find([executionId()])
     const { rowId, execution: from } = stored!
     const to = { ...from, cancelRequested: true, seq: from.seq + 1 }
-    await world.stores.executions.swap('close', [{ rowId, from, to }], start)
+    await world.stores.executions.compareAndSetMany('close', [{ rowId, from, to }], start)
     await world.pass(600, 10)
     expect(await world.read(executionId())).toMatchObject({ state: 'cancelled' })
   })
@@ -240,8 +239,8 @@ describe('the heartbeat', () => {
   it('gives back a claim that nobody holds, after two beats', async () => {
     const world = await openWorld({ config: { mode: 'distributed' } })
     await world.pass(10)
-    const [me] = await world.stores.executors.all()
-    await world.stores.executions.insert([claimed(execution({ runAt: start, fireAt: start }), me!.instance)], start)
+    const [me] = await world.stores.executors.list()
+    await world.stores.executions.insertMany([claimed(execution({ runAt: start, fireAt: start }), me!.instance)], start)
     await world.pass(900, 10)
     expect(world.calls).toEqual([])
     await world.pass(700, 10)
@@ -253,7 +252,7 @@ describe('the heartbeat', () => {
     const config = { mode: 'distributed' as const, executorAbortGraceMs: 100 }
     const world = await openWorld({ config, run: () => new Promise((resolve) => results.push(resolve)) })
     await world.command(command(inMs(0)))
-    const [me] = await world.stores.executors.all()
+    const [me] = await world.stores.executors.list()
     await world.stores.executors.remove(me!.instance)
     // Its own rescue gives the run back, since its owner has no row.
     await world.pass(900, 10)
@@ -287,7 +286,7 @@ describe('the rescue', () => {
       onChanged: (stored) => void given.push(...stored),
     })
     for (const instance of ['me', 'other']) await stores.executors.enlist(instance, null)
-    await stores.executions.insert(
+    await stores.executions.insertMany(
       [claimed(execution(), 'me'), claimed(execution({ id: executionId(2) }), 'other')],
       start,
     )
@@ -314,7 +313,7 @@ describe('the rescue', () => {
       await stores.executors.beat('other')
       expect(await look(300)).toEqual([])
     }
-    expect(rescue.share()).toEqual({ place: 0, executors: 2 })
+    expect(rescue.share()).toEqual({ index: 0, executors: 2 })
   })
 
   it('knows nothing after it was asleep itself', async () => {

@@ -1,3 +1,4 @@
+import { createManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
 import { createSqliteStores } from '../../src/store/sqlite/index.ts'
@@ -7,7 +8,7 @@ import { describeStores } from './store.contract.ts'
 
 describeStores('SQLite', async () => {
   const db = await openMemoryDatabase(migrations)
-  return { stores: createSqliteStores(db), close: () => db.close() }
+  return { stores: createSqliteStores(db, createManualClock()), close: () => db.close() }
 })
 
 /** The plans of the statements that `ask` sends. */
@@ -22,27 +23,27 @@ async function plansOf(ask: (stores: ReturnType<typeof createSqliteStores>) => P
       return db.read(statement, params)
     },
   }
-  await ask(createSqliteStores(explaining))
+  await ask(createSqliteStores(explaining, createManualClock()))
   await db.close()
   return plans
 }
 
 describe('the plan of', () => {
-  const share = { place: 0, executors: 1, overdueAt: start }
+  const share = { index: 0, executors: 1, overdueAt: start }
 
   it('what is due: the index alone, without a sort', async () => {
     const plans = await plansOf(async ({ executions }) => {
-      await executions.due({
+      await executions.listDue({
         now: start,
         until: start,
         due: { io: 9, cpu: 9 },
         coming: 9,
-        full: ['usr-1'],
+        saturated: ['usr-1'],
         scan: 9,
         share,
       })
       const query = { pool: 'io', now: start, passOver: ['usr-1'], scan: 9, limit: 9, share } as const
-      await executions.dueBeside({ ...query, after: [5, start, 1, 1] })
+      await executions.listDueOfOthers({ ...query, after: [5, start, 1, 1] })
     })
     const searches = plans.filter((plan) => plan.includes('executions'))
     expect(searches).toHaveLength(6)
@@ -54,13 +55,13 @@ describe('the plan of', () => {
   })
 
   it('what a fence reads: the executions of the job and the state alone', async () => {
-    const plans = await plansOf(({ executions }) => executions.openOf('job-1', 'running', 0, 9))
+    const plans = await plansOf(({ executions }) => executions.listOpen('job-1', 'running', 0, 9))
     expect(plans[0]).toContain('SEARCH e USING INDEX ofJob (jobNo=? AND state=? AND rowid>?)')
     expect(plans.filter((plan) => plan.includes('TEMP B-TREE'))).toEqual([])
   })
 
   it('admissions that are unsettled: those alone', async () => {
-    const plans = await plansOf(({ admissions }) => admissions.unsettled(0, 9))
+    const plans = await plansOf(({ admissions }) => admissions.listUnsettled(0, 9))
     expect(plans).toEqual(['SEARCH admissions USING INDEX unsettledAdmissions (n>?)'])
   })
 })

@@ -1,12 +1,11 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openAdmission } from '../../src/admission/admission.ts'
-import { claim, close, handBack } from '../../src/executions/claim.ts'
 import { type Execution, unreadParams } from '../../src/executions/execution.ts'
-import { finish, lose, requestCancel, takeBack } from '../../src/executions/finish.ts'
 import { failed, readResult } from '../../src/executions/outcome.ts'
+import { claim, close, finish, handBack, lose, requestCancel, takeBack } from '../../src/executions/transitions.ts'
 import { admit } from '../../src/intake/command.ts'
-import type { DueCursor, DueQuery, PassedQuery, Stored, Stores } from '../../src/store/ports.ts'
+import type { DueCursor, DueOfOthersQuery, DueQuery, Stored, Stores } from '../../src/store/ports.ts'
 import { command, delivery, execution, executionId, jobId, ownerId, start } from '../samples.ts'
 
 const at = start + 2000
@@ -37,14 +36,14 @@ export function describeStores(
     afterEach(() => closeStores())
 
     async function put(...executions: Execution[]): Promise<Stored[]> {
-      const stored = await stores.executions.insert(executions, start)
+      const stored = await stores.executions.insertMany(executions, start)
       return stored.map((one) => {
         if (one === undefined) throw new Error('it was there already')
         return one
       })
     }
     async function swap(stored: Stored, to: Execution, step: 'claim' | 'finish' = 'claim', when = at): Promise<Stored> {
-      const [isChanged] = await stores.executions.swap(
+      const [isChanged] = await stores.executions.compareAndSetMany(
         step,
         [{ rowId: stored.rowId, from: stored.execution, to }],
         when,
@@ -74,7 +73,7 @@ export function describeStores(
 
       it('are put in once', async () => {
         const [first] = await put(execution())
-        const [again, other] = await stores.executions.insert(
+        const [again, other] = await stores.executions.insertMany(
           [execution({ ownerId: 'usr-2' }), execution({ id: executionId(2) })],
           start,
         )
@@ -118,7 +117,7 @@ export function describeStores(
       it('change for the first who asks, and for nobody who saw an older state', async () => {
         const [stored] = await put(execution())
         const { rowId, execution: from } = stored!
-        const [first, second] = await stores.executions.swap(
+        const [first, second] = await stores.executions.compareAndSetMany(
           'claim',
           [
             { rowId, from, to: claimed(from, 'one') },
@@ -134,7 +133,9 @@ export function describeStores(
         const [stored] = await put(claimed(execution()))
         const cancelled = await swap(stored!, taken(requestCancel(stored!.execution, at)))
         const { rowId, execution: from } = stored!
-        expect(await stores.executions.swap('finish', [{ rowId, from, to: finished(from) }], at)).toEqual([false])
+        expect(await stores.executions.compareAndSetMany('finish', [{ rowId, from, to: finished(from) }], at)).toEqual([
+          false,
+        ])
         expect(await reread(stored!)).toEqual(cancelled.execution)
       })
 
@@ -145,7 +146,7 @@ export function describeStores(
           execution({ id: executionId(3) }),
         )
         await swap(a!, taken(requestCancel(a!.execution, at)))
-        expect(await stores.executions.heldBy('one')).toEqual([{ rowId: a!.rowId, epoch: 1, cancelRequested: true }])
+        expect(await stores.executions.listHeld('one')).toEqual([{ rowId: a!.rowId, epoch: 1, cancelRequested: true }])
         await stores.executors.enlist('one', null)
         expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.rowId)).toEqual([b!.rowId])
         await stores.executors.markGone({ instance: 'one', beat: 0, gone: false })
@@ -159,9 +160,9 @@ export function describeStores(
         const stored = await put(...mine, execution({ id: executionId(9), jobId: jobId(2) }))
         await swap(stored[1]!, taken(close(stored[1]!.execution, 'superseded', at)))
         const rowIds = stored.map((one) => one.rowId)
-        const first = await stores.executions.openOf(jobId(), null, 0, 2)
+        const first = await stores.executions.listOpen(jobId(), null, 0, 2)
         expect(first.map((one) => one.rowId)).toEqual([rowIds[0], rowIds[2]])
-        const rest = await stores.executions.openOf(jobId(), null, rowIds[2]!, 10)
+        const rest = await stores.executions.listOpen(jobId(), null, rowIds[2]!, 10)
         expect(rest.map((one) => one.rowId)).toEqual([rowIds[3], rowIds[4]])
       })
 
@@ -172,7 +173,7 @@ export function describeStores(
         })
         const stored = await put(...states, claimed(execution({ id: executionId(9), jobId: jobId(2) })))
         const numbers = async (state: 'ready' | 'running' | null, after: number, limit: number) => {
-          const page = await stores.executions.openOf(jobId(), state, after, limit)
+          const page = await stores.executions.listOpen(jobId(), state, after, limit)
           return page.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
         }
         expect(await numbers('ready', 0, 10)).toEqual([1, 3])
@@ -193,30 +194,34 @@ export function describeStores(
           )),
         )
         const rowIds = stored.map(({ rowId }) => rowId)
-        const listed = await stores.executions.openOf(jobId(), 'ready', 0, 10)
+        const listed = await stores.executions.listOpen(jobId(), 'ready', 0, 10)
         expect(listed.map(({ execution: { params } }) => params)).toEqual([unreadParams, small, unreadParams])
         expect(listed.map(({ size }) => size > 10_000)).toEqual([true, false, true])
-        expect((await stores.executions.unpublished(page(10))).rows).toEqual(listed)
+        expect((await stores.executions.listUnpublished(page(10))).rows).toEqual(listed)
         expect(await stores.executions.find([stored[0]!.execution.id])).toEqual([listed[0]])
-        expect(await stores.executions.params(rowIds, 1e6)).toEqual([large, small, large])
-        expect(await stores.executions.params(rowIds, 10_000)).toEqual([large])
+        expect(await stores.executions.readParams(rowIds, 1e6)).toEqual([large, small, large])
+        expect(await stores.executions.readParams(rowIds, 10_000)).toEqual([large])
       })
 
       it('have the params of the version that replaced another one, large or small', async () => {
         const [stored] = await put(execution({ params: { text: 'x'.repeat(10_000) } }))
         const newer = async (before: Stored, version: number, params: Record<string, unknown>) => {
           const to = admit(before.execution, command({ version, params }), delivery())
-          await stores.executions.swap('replace', [{ rowId: before.rowId, from: before.execution, to }], at)
+          await stores.executions.compareAndSetMany(
+            'replace',
+            [{ rowId: before.rowId, from: before.execution, to }],
+            at,
+          )
           return { ...before, execution: to }
         }
         const second = await newer(stored!, 2, { text: 'small' })
-        expect(await stores.executions.params([stored!.rowId], 1e6)).toEqual([{ text: 'small' }])
+        expect(await stores.executions.readParams([stored!.rowId], 1e6)).toEqual([{ text: 'small' }])
         const large = { text: 'z'.repeat(10_000) }
         await newer(second, 3, large)
-        expect(await stores.executions.params([stored!.rowId], 1e6)).toEqual([large])
+        expect(await stores.executions.readParams([stored!.rowId], 1e6)).toEqual([large])
         // A lost race leaves the params of the version that won.
         await newer(second, 4, { text: 'w'.repeat(10_000) })
-        expect(await stores.executions.params([stored!.rowId], 1e6)).toEqual([large])
+        expect(await stores.executions.readParams([stored!.rowId], 1e6)).toEqual([large])
       })
 
       it('are read within bytes, a row at least', async () => {
@@ -231,16 +236,16 @@ export function describeStores(
         expect(await stores.executions.read(rowIds, 8000)).toHaveLength(2)
         const ids = stored.map(({ execution: { id } }) => id)
         expect(await stores.executions.find(ids, 8000)).toHaveLength(2)
-        const cut = await stores.executions.unpublished(page(10, 8000))
+        const cut = await stores.executions.listUnpublished(page(10, 8000))
         expect([cut.rows.length, cut.hasMore]).toEqual([2, true])
-        const whole = await stores.executions.unpublished(page(10))
+        const whole = await stores.executions.listUnpublished(page(10))
         expect([whole.rows.length, whole.hasMore]).toEqual([3, false])
       })
 
       it('are told apart when two jobs share a number', async () => {
         const twin = `job-11111111${jobId().slice(12)}`
         await put(execution(), execution({ id: executionId(2), jobId: twin }))
-        expect((await stores.executions.openOf(twin, 'ready', 0, 10)).map((one) => one.execution.id)).toEqual([
+        expect((await stores.executions.listOpen(twin, 'ready', 0, 10)).map((one) => one.execution.id)).toEqual([
           executionId(2),
         ])
       })
@@ -249,10 +254,10 @@ export function describeStores(
         const [stored] = await put(claimed(execution()))
         const lost = await swap(stored!, taken(lose(stored!.execution, { epoch: 1, at, inDoubt: true })))
         const ended = await swap(lost, taken(requestCancel(lost.execution, at)))
-        const found = await stores.executions.doubtfulOf(jobId(), at)
+        const found = await stores.executions.listInDoubt(jobId(), at)
         expect(found.map((one) => one.execution)).toEqual([ended.execution])
-        expect(await stores.executions.doubtfulOf(jobId(), at + 1)).toEqual([])
-        expect(await stores.executions.doubtfulOf(jobId(2), at)).toEqual([])
+        expect(await stores.executions.listInDoubt(jobId(), at + 1)).toEqual([])
+        expect(await stores.executions.listInDoubt(jobId(2), at)).toEqual([])
       })
     })
 
@@ -262,15 +267,15 @@ export function describeStores(
         until: at + 500,
         due: { io: 10, cpu: 10 },
         coming: 10,
-        full: [],
+        saturated: [],
         scan: 100,
-        share: { place: 0, executors: 1, overdueAt: at - 500 },
+        share: { index: 0, executors: 1, overdueAt: at - 500 },
         ...change,
       })
       const ready = (number: number, runAt: number, change: Partial<Execution> = {}) =>
         execution({ id: executionId(number), runAt, ...change })
       const dueIds = async (stored: readonly Stored[], asked = query()) => {
-        const due = await stores.executions.due(asked)
+        const due = await stores.executions.listDue(asked)
         return due.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
       }
 
@@ -302,22 +307,22 @@ export function describeStores(
         )
         expect(await dueIds(stored, query({ due: { io: 1, cpu: 5 } }))).toEqual([1, 3, 4])
         expect(await dueIds(stored, query({ due: { io: 0, cpu: 0 }, coming: 0 }))).toEqual([])
-        const [one] = await stores.executions.due(query({ due: { io: 0, cpu: 1 }, coming: 0 }))
+        const [one] = await stores.executions.listDue(query({ due: { io: 0, cpu: 1 }, coming: 0 }))
         expect(one).toEqual({ rowId: stored[2]?.rowId, runAt: at - 1, pool: 'cpu' })
       })
 
       it('is taken of other owners when some have all that they may have in memory', async () => {
         const of = (number: number, owner: number) => ready(number, at + number, { ownerId: ownerId(owner) })
         const stored = await put(of(1, 1), of(2, 1), of(3, 2), of(4, 1), of(5, 2))
-        expect(await dueIds(stored, query({ full: [ownerId(1)] }))).toEqual([3, 5])
-        expect(await dueIds(stored, query({ full: [ownerId(1)], scan: 3, coming: 1 }))).toEqual([3])
-        expect(await dueIds(stored, query({ full: [ownerId(1)], scan: 1, coming: 1 }))).toEqual([])
+        expect(await dueIds(stored, query({ saturated: [ownerId(1)] }))).toEqual([3, 5])
+        expect(await dueIds(stored, query({ saturated: [ownerId(1)], scan: 3, coming: 1 }))).toEqual([3])
+        expect(await dueIds(stored, query({ saturated: [ownerId(1)], scan: 1, coming: 1 }))).toEqual([])
       })
 
       it('is shared among executors, until it is overdue', async () => {
         const stored = await put(...Array.from({ length: 10 }, (_, i) => ready(i + 1, at - 10)), ready(11, at - 600))
         const share = (place: number) =>
-          query({ due: { io: 100, cpu: 0 }, share: { place, executors: 2, overdueAt: at - 500 } })
+          query({ due: { io: 100, cpu: 0 }, share: { index: place, executors: 2, overdueAt: at - 500 } })
         const [even, odd] = [await dueIds(stored, share(0)), await dueIds(stored, share(1))]
         expect(even.filter((number) => odd.includes(number))).toEqual([11])
         expect(new Set([...even, ...odd]).size).toBe(11)
@@ -326,14 +331,14 @@ export function describeStores(
 
     describe('what is due beside the executions of some owners', () => {
       const [a, b, c] = [ownerId(1), ownerId(2), ownerId(3)] as const
-      const ask = (change: Partial<PassedQuery> = {}): PassedQuery => ({
+      const ask = (change: Partial<DueOfOthersQuery> = {}): DueOfOthersQuery => ({
         pool: 'io',
         now: at,
         passOver: [a],
         after: null,
         scan: 100,
         limit: 10,
-        share: { place: 0, executors: 1, overdueAt: at - 500 },
+        share: { index: 0, executors: 1, overdueAt: at - 500 },
         ...change,
       })
       const ready = (number: number, owner: string, change: Partial<Execution> = {}) =>
@@ -351,10 +356,10 @@ export function describeStores(
           claimed(ready(6, b)),
           ready(7, b),
         )
-        const { found, next } = await stores.executions.dueBeside(ask())
+        const { found, next } = await stores.executions.listDueOfOthers(ask())
         expect([numbersOf(stored, found), next]).toEqual([[3, 2, 7], null])
         expect(found[0]).toEqual({ rowId: stored[2]?.rowId, runAt: at - 97, pool: 'io' })
-        const both = await stores.executions.dueBeside(ask({ passOver: [a, b] }))
+        const both = await stores.executions.listDueOfOthers(ask({ passOver: [a, b] }))
         expect(numbersOf(stored, both.found)).toEqual([3])
       })
 
@@ -368,7 +373,7 @@ export function describeStores(
         const pages: number[][] = []
         let after: DueCursor | null = null
         do {
-          const page = await stores.executions.dueBeside(ask({ after, limit: 1 }))
+          const page = await stores.executions.listDueOfOthers(ask({ after, limit: 1 }))
           pages.push(numbersOf(stored, page.found))
           after = page.next
         } while (after !== null)
@@ -379,8 +384,8 @@ export function describeStores(
         const recent = Array.from({ length: 10 }, (_, n) => ready(n + 1, b, { runAt: at - 10 }))
         const stored = await put(...recent, ready(11, b, { runAt: at - 600 }))
         const mine = async (place: number) => {
-          const share = { place, executors: 2, overdueAt: at - 500 }
-          return numbersOf(stored, (await stores.executions.dueBeside(ask({ share, limit: 100 }))).found)
+          const share = { index: place, executors: 2, overdueAt: at - 500 }
+          return numbersOf(stored, (await stores.executions.listDueOfOthers(ask({ share, limit: 100 }))).found)
         }
         const [even, odd] = [await mine(0), await mine(1)]
         expect(even.filter((number) => odd.includes(number))).toEqual([11])
@@ -390,7 +395,7 @@ export function describeStores(
 
     describe('what is not yet published', () => {
       const unpublished = async () =>
-        (await stores.executions.unpublished(page(100))).rows.map((one) => [one.rowId, one.execution.seq])
+        (await stores.executions.listUnpublished(page(100))).rows.map((one) => [one.rowId, one.execution.seq])
 
       it('is every new state, until that very state was sent', async () => {
         const [a, b] = await put(execution(), execution({ id: executionId(2) }))
@@ -411,17 +416,17 @@ export function describeStores(
       it('is also what is asked for again', async () => {
         const [stored] = await put(execution())
         await stores.executions.markPublished([{ rowId: stored!.rowId, seq: 1 }])
-        await stores.executions.republish([stored!, stored!])
+        await stores.executions.markUnpublished([stored!, stored!])
         expect(await unpublished()).toEqual([[stored!.rowId, 1]])
-        expect((await stores.executions.unpublished(page(0))).rows).toEqual([])
+        expect((await stores.executions.listUnpublished(page(0))).rows).toEqual([])
       })
 
       it('is not what an insert or a change left as it was', async () => {
         const [stored] = await put(execution())
         await stores.executions.markPublished([{ rowId: stored!.rowId, seq: 1 }])
-        await stores.executions.insert([execution()], at)
+        await stores.executions.insertMany([execution()], at)
         const old = { ...stored!.execution, seq: 7 }
-        await stores.executions.swap('claim', [{ rowId: stored!.rowId, from: old, to: claimed(old) }], at)
+        await stores.executions.compareAndSetMany('claim', [{ rowId: stored!.rowId, from: old, to: claimed(old) }], at)
         expect(await unpublished()).toEqual([])
       })
     })
@@ -456,7 +461,7 @@ export function describeStores(
       }
 
       it('come back as they were put in; others are open', async () => {
-        expect(await stores.admissions.put('fence', [{ from: open, to: fenced }], start)).toEqual([true])
+        expect(await stores.admissions.compareAndSetMany('fence', [{ from: open, to: fenced }], start)).toEqual([true])
         expect(await stores.admissions.read([jobId(2), jobId()])).toEqual([undefined, fenced])
       })
 
@@ -465,14 +470,14 @@ export function describeStores(
           const from = openAdmission(jobId(number))
           return { from, to: { ...from, minVersion: 2, unsettled: number === 2 ? 0 : 1, rev: 1 } }
         })
-        await stores.admissions.put('fence', marked, start)
-        const [first, ...none] = await stores.admissions.unsettled(0, 1)
+        await stores.admissions.compareAndSetMany('fence', marked, start)
+        const [first, ...none] = await stores.admissions.listUnsettled(0, 1)
         expect([first?.admission, none]).toEqual([marked[0]?.to, []])
-        const [second] = await stores.admissions.unsettled(first!.n, 9)
+        const [second] = await stores.admissions.listUnsettled(first!.rowId, 9)
         expect(second?.admission).toEqual(marked[2]?.to)
         const from = second!.admission
-        await stores.admissions.put('settle', [{ from, to: { ...from, unsettled: 0, rev: 2 } }], start)
-        expect(await stores.admissions.unsettled(first!.n, 9)).toEqual([])
+        await stores.admissions.compareAndSetMany('settle', [{ from, to: { ...from, unsettled: 0, rev: 2 } }], start)
+        expect(await stores.admissions.listUnsettled(first!.rowId, 9)).toEqual([])
       })
 
       it('change for the first who asks', async () => {
@@ -482,7 +487,7 @@ export function describeStores(
           { from: open, to: other },
           { from: fenced, to: { ...fenced, places: [], rev: 2 } },
         ]
-        expect(await stores.admissions.put('place', changes, start)).toEqual([true, false, true])
+        expect(await stores.admissions.compareAndSetMany('place', changes, start)).toEqual([true, false, true])
         expect(await stores.admissions.read([jobId()])).toEqual([{ ...fenced, places: [], rev: 2 }])
       })
     })
@@ -500,14 +505,14 @@ export function describeStores(
         const [a, b, c] = await settled(1, 2, 3)
         await put(execution({ id: executionId(4) }))
         await publish(a!, c!)
-        const found = await stores.executions.ended(at + 1, first, 2)
+        const found = await stores.executions.listEnded(at + 1, first, 2)
         expect(found.map((one) => [one.rowId, one.isPublished])).toEqual([
           [a!.rowId, true],
           [b!.rowId, false],
         ])
         expect(found[0]).toMatchObject({ seq: 2, state: 'cancelled', changedAt: at })
-        expect((await stores.executions.ended(at + 1, found[1]!, 9)).map((one) => one.rowId)).toEqual([c!.rowId])
-        expect(await stores.executions.ended(at, first, 9)).toEqual([])
+        expect((await stores.executions.listEnded(at + 1, found[1]!, 9)).map((one) => one.rowId)).toEqual([c!.rowId])
+        expect(await stores.executions.listEnded(at, first, 9)).toEqual([])
       })
 
       it('removes an execution with all that belongs to it, unless it has changed or must be published', async () => {
@@ -520,11 +525,11 @@ export function describeStores(
           await stores.artifacts.put([{ rowId, epoch: 1, name: 'a', body: Buffer.from('text') }])
         }
         const asSeen = [a!, b!, d!].map(({ rowId, execution: { seq } }) => ({ rowId, seq }))
-        expect(await stores.executions.purge([...asSeen, { rowId: c!.rowId, seq: 1 }])).toBe(1)
+        expect(await stores.executions.purgeMany([...asSeen, { rowId: c!.rowId, seq: 1 }])).toBe(1)
         const left = await stores.executions.read([a!, b!, c!, d!].map((one) => one.rowId))
         expect(left.map((one) => one !== undefined)).toEqual([false, true, true, true])
         const query = { after: { epoch: 0, seq: 0 }, epoch: null, limit: 9 }
-        const logsOf = (stored: Stored) => stores.logs.page(stored.rowId, query)
+        const logsOf = (stored: Stored) => stores.logs.list(stored.rowId, query)
         expect([(await logsOf(a!)).length, (await logsOf(c!)).length]).toEqual([0, 1])
         const artifactOf = (stored: Stored) => stores.artifacts.read(stored.rowId, 1, 'a')
         expect([await artifactOf(a!), await artifactOf(c!)]).toEqual([undefined, expect.anything()])
@@ -533,8 +538,8 @@ export function describeStores(
       it('gives no number of an execution that went to another one', async () => {
         const [a] = await settled(1)
         await publish(a!)
-        const found = await stores.executions.ended(at + 1, first, 9)
-        await stores.executions.purge(found)
+        const found = await stores.executions.listEnded(at + 1, first, 9)
+        await stores.executions.purgeMany(found)
         const [b] = await put(execution({ id: executionId(2) }))
         expect(b!.rowId).not.toBe(a!.rowId)
       })
@@ -545,14 +550,14 @@ export function describeStores(
         const line = (when: number) => ({ seq: 1, at: when, level: 'info' as const, text: 'a line' })
         await stores.logs.append([{ rowId: open!.rowId, epoch: 1, lines: [line(start)] }])
         await stores.logs.append([{ rowId: ended!.rowId, epoch: 1, lines: [line(at)] }])
-        const [one, two] = await stores.logs.oldest(0, 9)
+        const [one, two] = await stores.logs.listOldest(0, 9)
         expect([one, two]).toMatchObject([
           { at: start, state: 'ready' },
           { at, state: 'cancelled', changedAt: at },
         ])
-        expect(await stores.logs.oldest(one!.n, 9)).toEqual([two])
-        expect(await stores.logs.purge([two!.n, 999])).toBe(1)
-        expect(await stores.logs.oldest(0, 9)).toEqual([one])
+        expect(await stores.logs.listOldest(one!.rowId, 9)).toEqual([two])
+        expect(await stores.logs.purgeMany([two!.rowId, 999])).toBe(1)
+        expect(await stores.logs.listOldest(0, 9)).toEqual([one])
       })
 
       it('removes admissions as they were seen, and none of a job that has something open', async () => {
@@ -561,18 +566,18 @@ export function describeStores(
           const from = openAdmission(jobId(number))
           return { from, to: { ...from, minVersion: 2, rev: 1 } }
         })
-        await admissions.put('fence', changes, start)
-        const seen = await admissions.page(0, 2)
+        await admissions.compareAndSetMany('fence', changes, start)
+        const seen = await admissions.list(0, 2)
         expect(seen).toMatchObject([
           { jobId: jobId(1), rev: 1, neededAt: start },
           { jobId: jobId(2), rev: 1, neededAt: start },
         ])
-        const all = [...seen, ...(await admissions.page(seen[1]!.n, 2))]
+        const all = [...seen, ...(await admissions.list(seen[1]!.rowId, 2))]
         await put(execution({ jobId: jobId(2) }))
         await admissions.touch([jobId(3), jobId(9)], at)
         await admissions.touch([jobId(3)], start)
-        expect(await admissions.purge(all)).toBe(1)
-        expect(await admissions.page(0, 9)).toMatchObject([{ jobId: jobId(2) }, { jobId: jobId(3), neededAt: at }])
+        expect(await admissions.purgeMany(all)).toBe(1)
+        expect(await admissions.list(0, 9)).toMatchObject([{ jobId: jobId(2) }, { jobId: jobId(3), neededAt: at }])
       })
     })
 
@@ -581,27 +586,27 @@ export function describeStores(
         const { executors } = stores
         await executors.enlist('one', '127.0.0.1:1')
         expect([await executors.beat('one'), await executors.beat('two')]).toEqual([true, false])
-        expect(await executors.all()).toEqual([{ instance: 'one', beat: 1, gone: false }])
+        expect(await executors.list()).toEqual([{ instance: 'one', beat: 1, gone: false }])
         expect(await executors.markGone({ instance: 'one', beat: 0, gone: false })).toBe(false)
         expect(await executors.markGone({ instance: 'one', beat: 1, gone: false })).toBe(true)
         expect(await executors.beat('one')).toBe(false)
-        expect(await executors.all()).toEqual([{ instance: 'one', beat: 1, gone: true }])
+        expect(await executors.list()).toEqual([{ instance: 'one', beat: 1, gone: true }])
       })
 
       it('leave, or are removed by the one that holds the store', async () => {
         const { executors } = stores
         for (const instance of ['one', 'two', 'three']) await executors.enlist(instance, null)
         await executors.remove('two')
-        expect((await executors.all()).map((one) => one.instance).sort()).toEqual(['one', 'three'])
+        expect((await executors.list()).map((one) => one.instance).sort()).toEqual(['one', 'three'])
         await executors.removeOthers('three')
-        expect((await executors.all()).map((one) => one.instance)).toEqual(['three'])
+        expect((await executors.list()).map((one) => one.instance)).toEqual(['three'])
       })
     })
 
     describe('logs', () => {
       const line = (seq: number) => ({ seq, at: start + seq, level: 'info' as const, text: `line ${seq}` })
       const read = async (epoch: number | null, after: [number, number], limit = 10) => {
-        const lines = await stores.logs.page(1, { after: { epoch: after[0], seq: after[1] }, epoch, limit })
+        const lines = await stores.logs.list(1, { after: { epoch: after[0], seq: after[1] }, epoch, limit })
         return lines.map((one) => `${one.epoch}.${one.seq}`)
       }
 
@@ -618,7 +623,7 @@ export function describeStores(
         expect(await read(2, [0, 0], 2)).toEqual(['2.1', '2.2'])
         expect(await read(1, [1, 2])).toEqual(['1.3'])
         expect(await read(3, [0, 0])).toEqual([])
-        const [first] = await stores.logs.page(1, { after: { epoch: 0, seq: 0 }, epoch: null, limit: 1 })
+        const [first] = await stores.logs.list(1, { after: { epoch: 0, seq: 0 }, epoch: null, limit: 1 })
         expect(first).toEqual({ ...line(1), epoch: 1 })
       })
     })

@@ -32,16 +32,16 @@ export function createAdmissionStore(db: Database): AdmissionStore {
       )
       return rows.map((row) => row && admissionOf(row))
     },
-    async put(step, changes, at) {
+    async compareAndSetMany(step, changes, at) {
       const rows = changes.map(({ from, to: { jobId, rev, minVersion, floors, places, unsettled } }) => {
         const body: Body = { minVersion, floors, places }
         return [jobId, rev, at, unsettled, JSON.stringify(body), from.rev]
       })
       return (await db.writeEach(`admissions.${step}`, put, rows)).map((row) => row !== undefined)
     },
-    async unsettled(after, limit) {
+    async listUnsettled(after, limit) {
       const rows = await db.read(unsettled, [after, limit])
-      return rows.map((row) => ({ n: row[0] as number, admission: admissionOf(row) }))
+      return rows.map((row) => ({ rowId: row[0] as number, admission: admissionOf(row) }))
     },
     async touch(jobIds, at) {
       await db.writeEach(
@@ -50,16 +50,16 @@ export function createAdmissionStore(db: Database): AdmissionStore {
         jobIds.map((jobId) => [at, jobId]),
       )
     },
-    async page(after, limit) {
+    async list(after, limit) {
       const rows = await db.read(page, [after, limit])
       return rows.map((row) => {
         const [n, jobId, rev, neededAt] = row as [number, string, number, number]
-        return { n, jobId, rev, neededAt }
+        return { rowId: n, jobId, rev, neededAt }
       })
     },
-    async purge(rows) {
+    async purgeMany(rows) {
       if (rows.length === 0) return 0
-      const params = rows.map(({ n, jobId, rev, neededAt }) => [n, rev, neededAt, idNumber(jobId)])
+      const params = rows.map(({ rowId: n, jobId, rev, neededAt }) => [n, rev, neededAt, idNumber(jobId)])
       return (await db.writeEach('admissions.purge', purge, params)).filter((row) => row !== undefined).length
     },
   }

@@ -31,7 +31,7 @@ const cursorOf = (row: SqlRow) => row.slice(0, 4) as unknown as DueCursor
 const first: DueCursor = [0, 0, 0, 0]
 
 /** What is ready and due, in SQLite. */
-export function createDueQueries(db: Database): Pick<ExecutionStore, 'due' | 'dueBeside'> {
+export function createDueQueries(db: Database): Pick<ExecutionStore, 'listDue' | 'listDueOfOthers'> {
   const soon = db.statement([due('io'), due('cpu'), coming('io'), coming('cpu')].join(' UNION ALL '))
   const beside =
     db.statement(`SELECT priority, runAt, ownerNo, n FROM (SELECT priority, runAt, ownerNo, n ${beyond} LIMIT ?)
@@ -39,10 +39,10 @@ export function createDueQueries(db: Database): Pick<ExecutionStore, 'due' | 'du
   const scanEnd = db.statement(`SELECT priority, runAt, ownerNo, n ${beyond} LIMIT 1 OFFSET ?`)
 
   return {
-    async due({ now, until, due, coming, full, scan, share }) {
-      const mine = [share.executors, share.place, share.overdueAt]
+    async listDue({ now, until, due, coming, saturated, scan, share }) {
+      const mine = [share.executors, share.index, share.overdueAt]
       const entries = scan + coming * share.executors
-      const later = [now, until, entries, ...mine, numbersOf(full), coming]
+      const later = [now, until, entries, ...mine, numbersOf(saturated), coming]
       const rows = await db.read(soon, [now, ...mine, due.io, now, ...mine, due.cpu, ...later, ...later])
       return rows.map(([n, runAt, pool]) => ({
         rowId: n as number,
@@ -50,9 +50,9 @@ export function createDueQueries(db: Database): Pick<ExecutionStore, 'due' | 'du
         pool: poolOfNumber(pool as number),
       }))
     },
-    async dueBeside({ pool, now, passOver, after, scan, limit, share }) {
+    async listDueOfOthers({ pool, now, passOver, after, scan, limit, share }) {
       const from = [poolNumber(pool), ...(after ?? first)]
-      const mine = [share.executors, share.place, share.overdueAt]
+      const mine = [share.executors, share.index, share.overdueAt]
       const [rows, [end]] = await Promise.all([
         db.read(beside, [...from, scan, now, ...mine, numbersOf(passOver), limit]),
         db.read(scanEnd, [...from, scan - 1]),

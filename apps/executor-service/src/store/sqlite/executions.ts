@@ -2,7 +2,7 @@ import { type ExecutionState, executionStates, paramsSize } from '@belfry/contra
 import type { OnUnreadable } from '@belfry/storage'
 import { type Call, type Database, readBounded, readRow, readRows, type SqlRow } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
-import type { ExecutionStore, OpenState, Stored, Swap } from '../ports.ts'
+import type { ExecutionStore, ExecutionUpdate, OpenState, Stored } from '../ports.ts'
 import { createDueQueries } from './due.ts'
 import {
   changesOutcome,
@@ -117,7 +117,7 @@ function insertRow(execution: Execution, command: string, at: number): SqlRow {
 }
 
 /** The statements of one compare-and-set: the row, and its outcome if the row was changed. */
-function swapCalls(statements: Statements, { rowId, from: before, to }: Swap, at: number): Call[] {
+function swapCalls(statements: Statements, { rowId, from: before, to }: ExecutionUpdate, at: number): Call[] {
   const columns = [
     stateNumber(to.state),
     to.runAt,
@@ -176,7 +176,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
 
   return {
     ...createDueQueries(db),
-    async insert(executions, at) {
+    async insertMany(executions, at) {
       const large = executions.filter(hasLargeParams)
       const small = large.length === 0 ? executions : executions.filter((one) => !hasLargeParams(one))
       const [smallRows, largeRows] = await Promise.all([insertSmall(small, at), insertLarge(large, at)])
@@ -185,7 +185,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
         return row && { rowId: row[0] as number, execution, size: executionSize(execution) }
       })
     },
-    async swap(step, swaps, at) {
+    async compareAndSetMany(step, swaps, at) {
       const calls = swaps.map((one) => swapCalls(statements, one, at))
       const results = await db.write(`executions.${step}`, calls.flat())
       let place = 0
@@ -199,7 +199,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const params = ids.map((id) => [id])
       return (await db.readEachPage(statements.find, params, bytes)).map(storedOrNot)
     },
-    async statesOf(ids) {
+    async readStates(ids) {
       const rows = await db.readEach(
         statements.stateOf,
         ids.map((id) => [id]),
@@ -210,7 +210,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const params = rowIds.map((rowId) => [rowId])
       return (await db.readEachPage(statements.read, params, bytes)).map(storedOrNot)
     },
-    async params(rowIds, bytes) {
+    async readParams(rowIds, bytes) {
       const keys = rowIds.map((rowId) => [rowId])
       const rows = await db.readEachPage(statements.params, keys, bytes)
       const read = (row: SqlRow) => JSON.parse(row[0] as string) as Record<string, unknown>
@@ -220,14 +220,14 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
           onUnreadable('largeParams', rowId, error)
       return rows.map((row, index) => readRow('largeParams', row, read, onBad(rowIds[index])))
     },
-    async putAside(rowIds, until) {
+    async quarantineMany(rowIds, until) {
       const rows = rowIds.map((rowId): SqlRow => [until, rowId])
       await db.writeEach('executions.put-aside', statements.putAside, rows)
     },
     async hasReady() {
       return (await db.read(statements.hasReady, [])).length > 0
     },
-    async heldBy(owner) {
+    async listHeld(owner) {
       const rows = await db.read(statements.heldBy, [owner])
       return rows.map(([n, epoch, cancelRequested]) => ({
         rowId: n as number,
@@ -236,14 +236,14 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       }))
     },
     abandoned: (page) => readBounded(db, statements.abandoned, [], page, allStored),
-    async openOf(jobId, state, after, limit) {
+    async listOpen(jobId, state, after, limit) {
       const statement = state === null ? statements.openOf : statements[`${state}Of`]
       return (await db.read(statement, [idNumber(jobId), jobId, after, limit])).map(storedOf)
     },
-    async doubtfulOf(jobId, since) {
+    async listInDoubt(jobId, since) {
       return (await db.read(statements.doubtfulOf, [idNumber(jobId), jobId, since])).map(storedOf)
     },
-    async republish(stored) {
+    async markUnpublished(stored) {
       await db.writeEach(
         'executions.republish',
         statements.mark,
@@ -260,7 +260,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
         changedAt: changedAt as number,
       }))
     },
-    unpublished: (page) => readBounded(db, statements.unpublished, [], page, allStored),
+    listUnpublished: (page) => readBounded(db, statements.unpublished, [], page, allStored),
     async markPublished(rows) {
       await db.writeEach(
         'outbox.mark',
@@ -268,7 +268,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
         rows.map(({ rowId, seq }) => [rowId, seq]),
       )
     },
-    async ended(before, after, limit) {
+    async listEnded(before, after, limit) {
       const rows = await db.read(statements.ended, [before, after.changedAt, after.rowId, limit])
       return rows.map(([n, seq, state, changedAt, isPublished]) => ({
         rowId: n as number,
@@ -278,7 +278,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
         isPublished: isPublished === 1,
       }))
     },
-    async purge(rows) {
+    async purgeMany(rows) {
       if (rows.length === 0) return 0
       const calls = rows.map(({ rowId, seq }): Call[] => [
         { statement: statements.purge, params: [rowId, seq] },

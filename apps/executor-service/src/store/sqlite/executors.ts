@@ -18,7 +18,7 @@ export function createExecutorStore(db: Database): ExecutorStore {
       const [result] = await db.write('executors.beat', [{ statement: beat, params: [instance] }])
       return result?.changes === 1
     },
-    async all() {
+    async list() {
       const rows = await db.read(all, [])
       return rows.map((row) => ({ instance: row[0] as string, beat: row[1] as number, gone: row[2] === 1 }))
     },

@@ -1,5 +1,6 @@
+import type { Clock } from '@belfry/service'
 import type { OnUnreadable } from '@belfry/storage'
-import { createCursorStore, type Database } from '@belfry/storage/sqlite'
+import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
@@ -10,7 +11,7 @@ import { createLogStore } from './logs.ts'
 export { migrations } from './schema.ts'
 
 /** All stores of the executor over one SQLite file, which `migrations` have prepared. */
-export function createSqliteStores(db: Database, onUnreadable: OnUnreadable = () => undefined): Stores {
+export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
   return {
     executions: createExecutionStore(db, onUnreadable),
     admissions: createAdmissionStore(db),
@@ -18,5 +19,6 @@ export function createSqliteStores(db: Database, onUnreadable: OnUnreadable = ()
     logs: createLogStore(db),
     artifacts: createArtifactStore(db),
     cursors: createCursorStore(db),
+    poison: createPoisonStore(db, clock),
   }
 }

@@ -22,7 +22,7 @@ export function createLogStore(db: Database): LogStore {
       ])
       await db.writeEach('logs.append', append, rows)
     },
-    async page(rowId, { after, epoch, limit }) {
+    async list(rowId, { after, epoch, limit }) {
       // A chunk holds at least one line, so that many chunks hold enough of them.
       const from = epoch !== null && after.epoch < epoch ? { epoch, seq: 0 } : after
       const rows = await db.read(page, [rowId, from.epoch, from.seq, epoch ?? Number.MAX_SAFE_INTEGER, limit])
@@ -33,14 +33,14 @@ export function createLogStore(db: Database): LogStore {
         .filter((one) => one.epoch > from.epoch || one.seq > from.seq)
         .slice(0, limit)
     },
-    async oldest(after, limit) {
+    async listOldest(after, limit) {
       const rows = await db.read(oldest, [after, limit])
       return rows.map((row) => {
         const [n, at, state, changedAt] = row as [number, number, number, number]
-        return { n, at, state: executionStates[state] as ExecutionState, changedAt }
+        return { rowId: n, at, state: executionStates[state] as ExecutionState, changedAt }
       })
     },
-    async purge(rows) {
+    async purgeMany(rows) {
       const gone = await db.writeEach(
         'logs.purge',
         purge,
