@@ -252,7 +252,8 @@ describe('a schedule that cannot be compiled', () => {
 
 describe('reconcile', () => {
   const lists = () => world.jobs.asks.filter((ask) => ask.startsWith('/'))
-  const since = () => lists().map((ask) => Number(/since=(\d+)/.exec(ask)?.[1]) - noon)
+  /** Where each list began, by the time of change; a cursor of the fake job-service begins with it. */
+  const since = () => lists().map((ask) => Number(/(?:since|cursor)=(\d+)/.exec(ask)?.[1]) - noon)
 
   it('takes over at the start what no message said', async () => {
     world = await openWorld({ schedulerReconcileRows: 2 })

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { type Bus, createMemoryBus, ignorePoison } from '@belfry/bus'
 import {
+  changesQuery,
   fetchBody,
   type JobChangesMessage,
   type JobExecuteMessage,
@@ -8,7 +9,6 @@ import {
   jobsReply,
   jobVersionsPage,
   type Role,
-  reconcileQuery,
   refusal,
 } from '@belfry/contracts'
 import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
@@ -53,13 +53,18 @@ function createJobs(deps: ServiceDeps, serviceTokens: ReturnType<typeof createSe
   /** The version that the list names, whatever the record says. */
   const versionOf = ({ changes }: JobChangesMessage) => changes.at(-1)?.version ?? 0
   const changedAt = ({ changes }: JobChangesMessage) => changes.at(-1)?.changedAt ?? 0
-  const changes = { querystring: reconcileQuery, response: { 200: jobVersionsPage } }
+  const changes = { querystring: changesQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: { access: 'service' } }, async ({ query, url }) => {
     asks.push(url)
+    const [since = 0, after = 0] = query.cursor?.split('.').map(Number) ?? [query.since]
     const rows = [...kept.values()]
       .map(({ message, n }) => ({ id: message.jobId, version: versionOf(message), changedAt: changedAt(message), n }))
-      .filter((row) => row.changedAt > query.since || (row.changedAt === query.since && row.n > query.after))
-    return { data: rows.sort((a, b) => a.changedAt - b.changedAt || a.n - b.n).slice(0, query.limit) }
+      .filter((row) => row.changedAt > since || (row.changedAt === since && row.n > after))
+      .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
+      .slice(0, query.limit)
+    const last = rows.length === query.limit ? rows.at(-1) : undefined
+    const data = rows.map(({ id, version, changedAt }) => ({ id, version, changedAt }))
+    return { data, next: last ? `${last.changedAt}.${last.n}` : null }
   })
   const fetch = { body: fetchBody, response: { 200: jobsReply } }
   app.post('/internal/jobs/fetch', { schema: fetch, config: { access: 'service' } }, async ({ body }) => {

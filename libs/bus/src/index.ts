@@ -16,6 +16,16 @@ export {
 export { createMemoryBus, type MemoryBusOptions } from './memory.ts'
 export * from './port.ts'
 export {
+  type ChangedRow,
+  type ChangeList,
+  createReconciler,
+  type FetchedRecords,
+  type ListPosition,
+  type NotApplied,
+  type Reconciler,
+  type ReconcilerOptions,
+} from './reconciler.ts'
+export {
   createRelay,
   type PublishedMark,
   type Relay,

@@ -8,8 +8,6 @@ export interface ChangedRow {
   readonly id: string
   /** Epoch milliseconds, by the clock of the service that keeps the record. */
   readonly changedAt: number
-  /** Tells rows of the same `changedAt` apart, in their order. */
-  readonly n: number
 }
 
 /** A record that was not taken over. `later`: only for want of room just now. */
@@ -26,7 +24,7 @@ export interface ReconcileOptions<Row extends ChangedRow, T> {
   /** The service that keeps the records. It answers `GET <path>/changes` and `POST <path>/fetch`. */
   readonly service: ServiceName
   readonly path: string
-  readonly page: RecordSchema<{ readonly data: readonly Row[] }>
+  readonly page: RecordSchema<{ readonly data: readonly Row[]; readonly next: string | null }>
   readonly record: RecordSchema<T>
   /** The member of a record that holds its id. */
   readonly idName: keyof T & string
@@ -167,33 +165,29 @@ export function createReconcile<Row extends ChangedRow, T>(options: ReconcileOpt
     for (const id of unanswered) skipped.delete(id)
   }
 
-  async function list(place: {
-    since: number
-    after: number
-  }): Promise<{ data: readonly Row[]; answer: RestResponse }> {
-    const query = `since=${place.since}&after=${place.after}&limit=${rows}`
+  async function list(from: string): Promise<{ data: readonly Row[]; next: string | null; answer: RestResponse }> {
+    const query = `${from}&limit=${rows}`
     const answer = await rest.request({ service, method: 'GET', path: `${path}/changes?${query}`, deadlineMs })
     if (answer.status !== 200) throw new Error(`${service} answered ${answer.status} to GET ${path}/changes`)
     const read = page.safeParse(answer.body)
     if (!read.success) throw new Error(`${service} answered with a list that cannot be read: ${read.error.message}`)
-    return { data: read.data.data, answer }
+    return { ...read.data, answer }
   }
 
   /** Answers up to when everything that changed was compared. */
   async function compareFrom(since: number, listsAll: boolean): Promise<number> {
     let settledAt = Number.POSITIVE_INFINITY
-    let place = { since, after: 0 }
+    let from = `since=${since}`
     for (;;) {
       const askedAt = clock.now()
-      const { data, answer } = await list(place)
+      const { data, next, answer } = await list(from)
       settledAt = Math.min(settledAt, Math.min(sentAt(answer), askedAt) - settleMs)
       const ids = new Set(await behind(data))
       await repair(new Map(data.filter(({ id }) => ids.has(id)).map(({ id, changedAt }) => [id, changedAt])))
-      for (const { changedAt, n } of data) {
-        if (changedAt <= settledAt) newest = Math.max(newest, changedAt)
-        place = { since: changedAt, after: n }
-      }
-      if (data.length < rows || (!listsAll && place.since > settledAt)) return settledAt
+      for (const { changedAt } of data) if (changedAt <= settledAt) newest = Math.max(newest, changedAt)
+      const last = data.at(-1)
+      if (next === null || (!listsAll && last !== undefined && last.changedAt > settledAt)) return settledAt
+      from = `cursor=${encodeURIComponent(next)}`
     }
   }
 

@@ -22,7 +22,7 @@ const record = {
 
 /** The other service: rows and records, and answers that it cannot give. */
 function createOther() {
-  const rows = new Map<string, Row>()
+  const rows = new Map<string, Row & { n: number }>()
   const records = new Map<string, unknown>()
   const unreadable = new Set<string>()
   const fetches: string[][] = []
@@ -35,11 +35,16 @@ function createOther() {
   }
 
   function changesReply(url: URL): string {
-    const [since, after, limit] = ['since', 'after', 'limit'].map((name) => Number(url.searchParams.get(name)))
-    const data = [...rows.values()]
-      .filter((one) => one.changedAt > since! || (one.changedAt === since && one.n > after!))
+    const limit = Number(url.searchParams.get('limit'))
+    const cursor = url.searchParams.get('cursor')
+    const [since = 0, after = 0] = cursor?.split('.').map(Number) ?? [Number(url.searchParams.get('since'))]
+    const page = [...rows.values()]
+      .filter((one) => one.changedAt > since || (one.changedAt === since && one.n > after))
       .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
-    return JSON.stringify({ data: data.slice(0, limit) })
+      .slice(0, limit)
+    const last = page.length === limit ? page.at(-1) : undefined
+    const data = page.map(({ n, ...row }) => row)
+    return JSON.stringify({ data, next: last ? `${last.changedAt}.${last.n}` : null })
   }
 
   async function onRequest(request: IncomingMessage, reply: ServerResponse): Promise<void> {

@@ -10,7 +10,7 @@ import { command, delivery, execution, executionId, jobId, ownerId, start } from
 
 const at = start + 2000
 
-function taken(answer: Execution | Refusal): Execution {
+function taken<T extends object>(answer: T | Refusal): T {
   if (isRefusal(answer)) throw new Error(answer.detail)
   return answer
 }
@@ -436,16 +436,20 @@ export function describeStores(
         const [a, b, c] = await put(execution(), execution({ id: executionId(2) }), execution({ id: executionId(3) }))
         await swap(a!, claimed(a!.execution), 'claim', start + 30)
         await swap(b!, taken(close(b!.execution, 'cancelled', at)), 'claim', start + 20)
-        const all = await stores.executions.changes(0, 0, 10)
+        const list = async (query: { since: number; cursor?: string }, limit: number) =>
+          taken(await stores.executions.listChanges({ ...query, limit }))
+        const { rows: all } = await list({ since: 0 }, 10)
         expect(all.map((one) => [one.id, one.seq, one.changedAt])).toEqual([
           [executionId(3), 1, start],
           [executionId(2), 2, start + 20],
           [executionId(1), 2, start + 30],
         ])
-        expect(all[0]?.n).toBe(c!.rowId)
-        const [, second] = all
-        expect(await stores.executions.changes(start + 20, 0, 1)).toEqual([second])
-        expect(await stores.executions.changes(second!.changedAt, second!.n, 10)).toEqual([all[2]])
+        expect(all[0]?.id).toBe(c!.execution.id)
+        const page = await list({ since: start + 20 }, 1)
+        expect(page.rows).toEqual([all[1]])
+        expect(await list({ since: 0, cursor: page.next ?? '' }, 10)).toEqual({ rows: [all[2]], next: null })
+        const bad = await stores.executions.listChanges({ since: 0, cursor: 'no cursor', limit: 10 })
+        expect(isRefusal(bad) && bad.code).toBe('malformed-request')
       })
     })
 

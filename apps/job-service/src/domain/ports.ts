@@ -1,4 +1,5 @@
 import type {
+  ChangesQuery,
   ExecutionStatus,
   FenceReply,
   JobChange,
@@ -6,7 +7,9 @@ import type {
   JobExecuteMessage,
   JobStatusMessage,
   JobType,
+  JobVersionsPage,
   jobsReply,
+  Refusal,
 } from '@belfry/contracts'
 import type { z } from 'zod'
 import type { Repeated } from './due.ts'
@@ -86,11 +89,10 @@ export interface UntoldJob {
   readonly value: JobChangesMessage
 }
 
-/** A page by time of change, from `since` on; rows of that very millisecond only beyond handle `after`. */
-interface ChangesQuery {
-  readonly since: number
-  readonly after: number
-  readonly limit: number
+/** A page of jobs in order of change. */
+interface ChangedJobs {
+  readonly rows: JobVersionsPage['data']
+  readonly next: string | null
 }
 
 /** Bounds of a page: rows, and bytes of them as stored. One row is read whatever its size. */
@@ -128,10 +130,11 @@ export interface JobStore {
   markFenced(handle: Handle, version: number): Promise<void>
   /** The executors could not be told; again at `nextAt`, unless the job has changed or was confirmed since `fence` was read. */
   postponeFence(fence: Repeated, nextAt: number): Promise<void>
-  /** Without the one-shots that were over by `unlistedBefore` (domain/retention.ts). */
-  changes(
-    query: ChangesQuery & { readonly unlistedBefore: number },
-  ): Promise<{ id: string; version: number; changedAt: number; n: Handle }[]>
+  /**
+   * Jobs in order of change (protocol.md step 14), without the one-shots that were over by `unlistedBefore`
+   * (domain/retention.ts). `next` continues the list, null after the last page; a refusal for a cursor of another list.
+   */
+  listChanges(query: ChangesQuery & { readonly unlistedBefore: number }): Promise<ChangedJobs | Refusal>
   /** Jobs of any owner within `bytes`, for the scheduler; names those that were left out and those that cannot be read. */
   fetch(ids: readonly string[], bytes: number): Promise<z.infer<typeof jobsReply>>
   /** The next `limit` jobs after handle `after`, in an order that stays. */

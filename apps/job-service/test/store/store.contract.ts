@@ -1,4 +1,4 @@
-import { isRefusal, scheduledExecutionId } from '@belfry/contracts'
+import { isRefusal, type Refusal, scheduledExecutionId } from '@belfry/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
@@ -7,6 +7,11 @@ import type { LongField, StoredJob } from '../../src/domain/ports.ts'
 import { noExecutions } from '../../src/domain/status.ts'
 import type { Stores } from '../../src/store/sqlite/index.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
+
+function taken<T extends object>(answer: T | Refusal): T {
+  if (isRefusal(answer)) throw new Error(answer.detail)
+  return answer
+}
 
 export interface StoreBody {
   readonly stores: Stores
@@ -211,18 +216,14 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const now = monday + 1_000_000
         const ownerId = owner()
         const jobs = [await put({ ownerId, now }), await put({ ownerId, now }), await put({ ownerId, now: now + 1 })]
-        const first = await stores.jobs.changes({ since: now, after: 0, limit: 2, unlistedBefore: 0 })
-        expect(first).toEqual(
-          jobs.slice(0, 2).map((job) => ({ id: job.id, version: 1, changedAt: now, n: job.handle })),
-        )
-        const last = first.at(-1)
-        const rest = await stores.jobs.changes({
-          since: last?.changedAt ?? 0,
-          after: last?.n ?? 0,
-          limit: 2,
-          unlistedBefore: 0,
-        })
-        expect(rest.map((row) => row.id)).toEqual([jobs[2]?.id])
+        const list = async (query: { since: number; cursor?: string }) =>
+          taken(await stores.jobs.listChanges({ ...query, limit: 2, unlistedBefore: 0 }))
+        const first = await list({ since: now })
+        expect(first.rows).toEqual(jobs.slice(0, 2).map((job) => ({ id: job.id, version: 1, changedAt: now })))
+        const rest = await list({ since: 0, cursor: first.next ?? '' })
+        expect([rest.rows.map((row) => row.id), rest.next]).toEqual([[jobs[2]?.id], null])
+        const bad = await stores.jobs.listChanges({ since: 0, cursor: 'no cursor', limit: 2, unlistedBefore: 0 })
+        expect(isRefusal(bad) && bad.code).toBe('malformed-request')
         const fetched = await stores.jobs.fetch([jobs[0]?.id ?? '', jobIdOf(0xffff)], 1e6)
         expect(fetched).toMatchObject({ data: [{ jobId: jobs[0]?.id, ownerId, version: 1 }], left: [], unreadable: [] })
       })
@@ -543,7 +544,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
           const fireAt = job === jobs.earlier ? at.runAt - 1 : before
           if (job !== jobs.never) await stores.executions.keep([statusMessage({ job, fireAt, state: 'running' })])
         }
-        const rows = await stores.jobs.changes({ since: at.now, after: 0, limit: 1000, unlistedBefore: before })
+        const { rows } = taken(await stores.jobs.listChanges({ since: at.now, limit: 1000, unlistedBefore: before }))
         const listed = Object.entries(jobs).filter(([, job]) => rows.some(({ id }) => id === job.id))
         expect(listed.map(([name]) => name)).toEqual(['untold', 'recent', 'changed', 'never', 'earlier', 'manual'])
       })

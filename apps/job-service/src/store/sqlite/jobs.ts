@@ -1,6 +1,14 @@
-import { jobIdPattern } from '@belfry/contracts'
+import { badChangesCursor, jobIdPattern } from '@belfry/contracts'
 import type { OnUnreadable } from '@belfry/storage'
-import { type Call, type Database, readBounded, readRows, type SqlRow } from '@belfry/storage/sqlite'
+import {
+  type Call,
+  changeCursor,
+  type Database,
+  readBounded,
+  readChangePosition,
+  readRows,
+  type SqlRow,
+} from '@belfry/storage/sqlite'
 import { toJobChanges } from '../../domain/job.ts'
 import type { JobStore } from '../../domain/ports.ts'
 import {
@@ -142,14 +150,16 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
     async postponeFence(fence, nextAt) {
       await db.write('jobs.postpone-fence', [{ statement: sql.postpone, params: [nextAt, fence.handle, fence.nextAt] }])
     },
-    async changes({ since, after, limit, unlistedBefore }) {
-      const rows = (await db.read(sql.changes, [since, after, limit, unlistedBefore])) as unknown as [
-        string,
-        number,
-        number,
-        number,
-      ][]
-      return rows.map(([id, version, changedAt, n]) => ({ id, version, changedAt, n }))
+    async listChanges({ limit, unlistedBefore, ...query }) {
+      const position = readChangePosition(query)
+      if (position === null) return badChangesCursor
+      type Row = [string, number, number, number]
+      const rows = (await db.read(sql.changes, [...position, limit, unlistedBefore])) as unknown as Row[]
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      return {
+        rows: rows.map(([id, version, changedAt]) => ({ id, version, changedAt })),
+        next: last ? changeCursor(last[2], last[3]) : null,
+      }
     },
     async fetch(ids, bytes) {
       const rows = await db.readEachPage(
