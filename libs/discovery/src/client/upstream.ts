@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '@belfry/service'
 import { type Dispatcher, Pool } from 'undici'
+import type { Instance } from '../registry/port.ts'
 import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs } from './breaker.ts'
-import { isInstanceFault, ServiceCallError, toServiceCallError } from './hop-error.ts'
-import type { Instance } from './port.ts'
+import { isInstanceFault, ServiceCallError, toServiceCallError } from './service-call-error.ts'
 import { createUserTimeouts, userOf } from './user-timeouts.ts'
 
 /** An answer whose body is still to come. An unused body is dumped, never destroyed. */

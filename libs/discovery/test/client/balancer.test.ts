@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { ServiceCallError } from '../src/index.ts'
+import { ServiceCallError } from '../../src/index.ts'
 import { balancerTo, breaker, deadPort, listen } from './loopback.ts'
 
 describe('a hop', () => {

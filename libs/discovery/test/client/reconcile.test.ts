@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type JobVersionsPage, jobVersionsPage } from '@belfry/contracts'
 import { createHealth, createLog } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
-import { createReconcile, createRestClient, type NotTaken, type ReconcileOptions } from '../src/index.ts'
+import { createReconcile, createRestClient, type NotTaken, type ReconcileOptions } from '../../src/index.ts'
 import { balancerTo, listen } from './loopback.ts'
 
 type Row = JobVersionsPage['data'][number]

@@ -1,6 +1,6 @@
 import type { ServiceName } from '@belfry/contracts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Instance, Registry } from '../src/index.ts'
+import type { Instance, Registry } from '../../src/index.ts'
 
 function instance(service: ServiceName, port: number): Instance {
   return { service, id: `${service}-127.0.0.1-${port}`, host: '127.0.0.1', port }

@@ -1,6 +1,6 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Clock, Health, Logger, Metrics } from '@belfry/service'
-import { fetchRecords, type RecordSchema } from './fetch-records.ts'
+import { fetchRecords, type RecordSchema } from './records.ts'
 import type { RestClient, RestResponse } from './rest-client.ts'
 
 /** What a list of changes says of each record besides its newest version or sequence number. */

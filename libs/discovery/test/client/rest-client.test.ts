@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createRestClient, type RestClientOptions } from '../src/index.ts'
+import { createRestClient, type RestClientOptions } from '../../src/index.ts'
 import { balancerTo, listen } from './loopback.ts'
 
 async function clientTo(handler: Parameters<typeof listen>[0], options: Partial<RestClientOptions> = {}) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createUserTimeouts, userOf } from '../src/user-timeouts.ts'
+import { createUserTimeouts, userOf } from '../../src/client/user-timeouts.ts'
 
 const token = (claims: unknown) => `Bearer e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`
 

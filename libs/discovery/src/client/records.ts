@@ -1,8 +1,8 @@
 import { type FetchReply, fetchReply, type ServiceName } from '@belfry/contracts'
-import { ServiceCallError } from './hop-error.ts'
-import type { RestClient } from './rest-client.ts'
+import type { RestClient, RestResponse } from './rest-client.ts'
+import { ServiceCallError } from './service-call-error.ts'
 
-/** A schema of the contracts, by the one method of it that is needed here. */
+/** A schema of the contracts, by its one method that is used here. */
 export interface RecordSchema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false; error: { message: string } }
 }
@@ -22,22 +22,22 @@ export interface FetchOptions<T> {
 /** What became of some of the ids. Those that are named nowhere have no record any more. */
 export interface Fetched<T> {
   readonly records: readonly T[]
-  /** Ids whose record cannot be had, and why. */
+  /** Ids whose record cannot be read, and why. */
   readonly failed: readonly { readonly id: string; readonly reason: string }[]
 }
 
 /** Ids that one request may name (contracts, `fetchBody`). */
 const requestIds = 200
 
-/** 413 speaks of the request, the other two of the answer: fewer ids at a time may fit, and one bad record is found so. */
+/** Answers that fewer ids at a time may mend: one that is too large, and one that a single bad record makes unreadable. */
 function isDivisible(error: unknown): error is ServiceCallError {
   return error instanceof ServiceCallError && (error.code === 'too-large' || error.code === 'unreadable')
 }
 
 /**
- * Fetches records of another service, a part at a time. The other service cuts its answer by bytes and says what it left
- * out. An answer that is too large, or is no JSON, is asked for again in halves, down to the one record that makes it so;
- * a record that does not fit its schema is told apart from the others. Rejects when the service does not answer.
+ * Fetches records of another service, a part at a time. The other service cuts its answer by bytes and names the ids that
+ * it left out. When an answer is too large or is no JSON, the client asks again in halves, down to the one record that
+ * makes it so; a record that does not fit its schema fails alone. Rejects when the service does not answer.
  */
 export async function* fetchRecords<T>(ids: readonly string[], options: FetchOptions<T>): AsyncGenerator<Fetched<T>> {
   const { rest, service, path, record, idName, deadlineMs } = options
@@ -71,7 +71,7 @@ export async function* fetchRecords<T>(ids: readonly string[], options: FetchOpt
       else if (typeof id === 'string') failed.push({ id, reason: parsed.error.message })
       else nameless = parsed.error.message
     }
-    // A record without its id may be that of any id that is named nowhere else: none of them may be taken for gone.
+    // A record without its id may be that of any id that is named nowhere else, so that none of these counts as gone.
     if (nameless !== null) for (const id of some) if (!named.has(id)) failed.push({ id, reason: nameless })
     return { records, failed }
   }
@@ -85,5 +85,56 @@ export async function* fetchRecords<T>(ids: readonly string[], options: FetchOpt
       const middle = Math.ceil(some.length / 2)
       waiting.push(some.slice(middle), some.slice(0, middle))
     } else yield { records: [], failed: some.map((id) => ({ id, reason: reply })) }
+  }
+}
+
+/** Where a list of changes begins: at a time of change, epoch milliseconds, or after the page that gave this text. */
+type ListPosition = { readonly since: number } | { readonly cursor: string }
+
+export interface RecordsClientOptions<Row, T> {
+  readonly rest: RestClient
+  /** The service that owns the records. It answers `GET <path>/changes` and `POST <path>/fetch`. */
+  readonly service: ServiceName
+  readonly path: string
+  readonly page: RecordSchema<{ readonly data: readonly Row[]; readonly next: string | null }>
+  readonly record: RecordSchema<T>
+  /** The member of a record that holds its id. */
+  readonly idName: keyof T & string
+  /** For one answer, milliseconds. */
+  readonly deadlineMs: number
+}
+
+/** The records of another service, as a reconciler reads them (protocol.md step 14). */
+export interface RecordsClient<Row, T> {
+  /** One page in order of change; see the contracts, `changesQuery`. `answeredAt`: by the clock of the service, 0 when it does not say. */
+  list(
+    position: ListPosition,
+    limit: number,
+  ): Promise<{ rows: readonly Row[]; next: string | null; answeredAt: number }>
+  /** See `fetchRecords`. */
+  fetch(ids: readonly string[]): AsyncGenerator<Fetched<T>>
+  idOf(record: T): string
+}
+
+/** What the answering service's clock showed, epoch milliseconds; 0 when it does not say. */
+function answeredAt({ headers }: RestResponse): number {
+  return Date.parse(String(headers.date)) || 0
+}
+
+export function createRecordsClient<Row, T>(options: RecordsClientOptions<Row, T>): RecordsClient<Row, T> {
+  const { rest, service, path, page, idName, deadlineMs } = options
+  const fetching = { ...options, path: `${path}/fetch` }
+  return {
+    async list(position, limit) {
+      const begin = 'cursor' in position ? `cursor=${encodeURIComponent(position.cursor)}` : `since=${position.since}`
+      const query = `${begin}&limit=${limit}`
+      const answer = await rest.request({ service, method: 'GET', path: `${path}/changes?${query}`, deadlineMs })
+      if (answer.status !== 200) throw new Error(`${service} answered ${answer.status} to GET ${path}/changes`)
+      const read = page.safeParse(answer.body)
+      if (!read.success) throw new Error(`${service} answered with a list that cannot be read: ${read.error.message}`)
+      return { rows: read.data.data, next: read.data.next, answeredAt: answeredAt(answer) }
+    },
+    fetch: (ids) => fetchRecords(ids, fetching),
+    idOf: (record) => String(record[idName]),
   }
 }

@@ -1,9 +1,9 @@
 import { type ServiceName, serviceNames } from '@belfry/contracts'
 import type { Clock, Metrics } from '@belfry/service'
+import type { Instance, Registry } from '../registry/port.ts'
 import { type BreakerConfig, type BreakerState, breakerStates } from './breaker.ts'
-import { ServiceCallError, toServiceCallError } from './hop-error.ts'
-import type { Instance, Registry } from './port.ts'
 import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
+import { ServiceCallError, toServiceCallError } from './service-call-error.ts'
 import { answerOf, openUpstream, type Upstream, type UpstreamRequest, type UpstreamResponse } from './upstream.ts'
 
 export interface BalancerOptions {

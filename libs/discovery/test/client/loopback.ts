@@ -9,7 +9,7 @@ import {
   createStaticRegistry,
   type ServiceCallError,
   type UpstreamRequest,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 
 /** A server on loopback that is closed, with its connections, when the test ends. */
 export async function listen(handler: RequestListener): Promise<{ server: Server; port: number }> {

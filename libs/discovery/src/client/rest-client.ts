@@ -1,7 +1,7 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Clock, Timer } from '@belfry/service'
-import { type Balancer, originOf } from './hop.ts'
-import { ServiceCallError, toServiceCallError } from './hop-error.ts'
+import { type Balancer, originOf } from './balancer.ts'
+import { ServiceCallError, toServiceCallError } from './service-call-error.ts'
 import type { UpstreamResponse } from './upstream.ts'
 
 /** A call from service to service. */
