@@ -16,6 +16,12 @@ export {
 } from './client/rest-client.ts'
 export { ServiceCallError, type ServiceCallErrorCode } from './client/service-call-error.ts'
 export type { UpstreamRequest, UpstreamResponse } from './client/upstream.ts'
-export { createListener, type Listener, type ListenerOptions, type ListeningApp } from './registry/listener.ts'
+export {
+  createListener,
+  type ListenAddress,
+  type Listener,
+  type ListenerOptions,
+  type ListeningApp,
+} from './registry/listener.ts'
 export type { Instance, Registry } from './registry/port.ts'
 export { createStaticRegistry } from './registry/static.ts'

@@ -10,12 +10,21 @@ export interface ListeningApp {
   close(): PromiseLike<unknown>
 }
 
-export interface ListenerOptions {
-  readonly service: ServiceName
-  readonly app: ListeningApp
+/** Where a service listens, and where others reach it. */
+export interface ListenAddress {
   readonly host: string
   /** 0 takes any free one. */
   readonly port: number
+  /**
+   * The address that the registry gets: in a container others cannot reach the one that the service listens on. Default:
+   * `host`, and the port that the listener took.
+   */
+  readonly advertise?: { readonly host: string; readonly port?: number | undefined } | undefined
+}
+
+export interface ListenerOptions extends ListenAddress {
+  readonly service: ServiceName
+  readonly app: ListeningApp
   readonly registry: Registry
   readonly health: Health
 }
@@ -28,17 +37,19 @@ export interface Listener extends Part {
   address(): string
 }
 
-/** Listens, lets the others find the service, and says that it is ready; in reverse when it stops. */
-export function createListener({ service, app, host, port, registry, health }: ListenerOptions): Listener {
+/** Listens, registers the advertised address, and makes the service ready; in reverse when it stops. */
+export function createListener(options: ListenerOptions): Listener {
+  const { service, app, host, port, advertise = { host }, registry, health } = options
   let instance: Instance | undefined
   let address = ''
   return {
-    name: 'door',
+    name: 'listener',
     address: () => address,
     async start() {
       address = await app.listen({ host, port })
-      const { port: taken } = app.server.address() as AddressInfo
-      instance = { service, id: `${service}-${host}-${taken}`, host, port: taken }
+      const taken = (app.server.address() as AddressInfo).port
+      const reached = { host: advertise.host, port: advertise.port ?? taken }
+      instance = { service, id: `${service}-${reached.host}-${reached.port}`, ...reached }
       await registry.register(instance)
       health.setReady(true)
     },
