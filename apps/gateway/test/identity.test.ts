@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto'
+import { createTestKey, encodePart, forgeToken } from '@belfry/testkit'
 import { describe, expect, it } from 'vitest'
 import { forwardedHeaders } from '../src/domain/forwarded-headers.ts'
-import { exchange, makeKey, makeWorld, signToken, type World } from './world.ts'
+import { exchange, makeWorld, type World } from './world.ts'
 
 const spoofs: Record<string, string> = {
   'x-user-id': 'usr-0',
@@ -83,24 +84,23 @@ describe('who asks', () => {
 /** Tokens that must not open the door, by what is wrong with them. */
 function badTokens({ key, claims, token, clock }: World): Record<string, string> {
   const good = { alg: 'EdDSA', typ: 'JWT', kid: key.kid }
-  const ours = (header: object, more: object = {}) => signToken(header, claims(['user'], more), key.privateKey)
-  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const ours = (header: object, more: object = {}) => forgeToken(header, claims(['user'], more), key.privateKey)
   const [head, body, seal] = token.split('.') as [string, string, string]
   const pem = key.publicKey.export({ type: 'spki', format: 'pem' })
   const confused = (secret: string | Buffer) => {
-    const text = `${encode({ ...good, alg: 'HS256' })}.${body}`
+    const text = `${encodePart({ ...good, alg: 'HS256' })}.${body}`
     return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
   }
   const now = Math.floor(clock.now() / 1000)
-  const foreign = makeKey('k1')
+  const foreign = createTestKey('k1')
   return {
     'no signature': `${head}.${body}.`,
-    'alg none': `${encode({ alg: 'none' })}.${body}.`,
-    'alg None with a seal': `${encode({ ...good, alg: 'None' })}.${body}.${seal}`,
+    'alg none': `${encodePart({ alg: 'none' })}.${body}.`,
+    'alg None with a seal': `${encodePart({ ...good, alg: 'None' })}.${body}.${seal}`,
     'HS256 with the public key': confused(pem),
     'HS256 with the raw key': confused(Buffer.from(key.jwk.x, 'base64url')),
-    'RS256 claimed': `${encode({ ...good, alg: 'RS256' })}.${body}.${seal}`,
-    'another key under our id': signToken(good, claims(), foreign.privateKey),
+    'RS256 claimed': `${encodePart({ ...good, alg: 'RS256' })}.${body}.${seal}`,
+    'another key under our id': forgeToken(good, claims(), foreign.privateKey),
     'unknown key id': ours({ ...good, kid: 'k2' }),
     'no key id': ours({ alg: 'EdDSA', typ: 'JWT' }),
     'key id as a path': ours({ ...good, kid: '../../k1' }),
@@ -109,8 +109,8 @@ function badTokens({ key, claims, token, clock }: World): Record<string, string>
     'critical header': ours({ ...good, crit: ['exp'] }),
     'key in the header': ours({ ...good, jwk: foreign.jwk }),
     'key address in the header': ours({ ...good, jku: 'http://evil.example/jwks' }),
-    'changed claims': `${head}.${encode({ ...claims(['admin']) })}.${seal}`,
-    'changed header': `${encode({ ...good, typ: 'jwt' })}.${body}.${seal}`,
+    'changed claims': `${head}.${encodePart({ ...claims(['admin']) })}.${seal}`,
+    'changed header': `${encodePart({ ...good, typ: 'jwt' })}.${body}.${seal}`,
     'cut seal': `${head}.${body}.${seal.slice(0, -2)}`,
     'a fourth part': `${token}.x`,
     'two parts': `${head}.${body}`,
