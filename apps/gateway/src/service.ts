@@ -2,12 +2,13 @@ import { type Balancer, createListener, type Registry, type RestClient } from '@
 import { createHttpApp, type HttpApp, type TokenVerifier } from '@belfry/http'
 import { createLifecycle, type MetricsRegistry, type ServiceDeps } from '@belfry/service'
 import type { GatewayConfig } from './config.ts'
-import { proxiedServices } from './domain/route-table.ts'
-import { limitRates } from './rate-limits.ts'
+import { limitRates } from './limits/rate-limits.ts'
+import { mountProxy } from './proxy/proxy.ts'
+import { proxiedServices } from './proxy/route-table.ts'
 import { mountDocs } from './routes/docs.ts'
-import { mountFront, mountProblems } from './routes/front.ts'
+import { mountLanding } from './routes/landing.ts'
 import { mountOpenapi } from './routes/openapi.ts'
-import { mountProxy } from './routes/proxy.ts'
+import { mountProblems } from './routes/problems.ts'
 import { mountSystem } from './routes/system.ts'
 
 export interface GatewayDeps extends ServiceDeps {
@@ -22,7 +23,7 @@ export interface GatewayDeps extends ServiceDeps {
   config: GatewayConfig
 }
 
-/** The one door. `start` listens and answers the address (`http://127.0.0.1:8080`); `stop` may be called twice. */
+/** The one listener. `start` listens and answers the address (`http://127.0.0.1:8080`); `stop` may be called twice. */
 export interface Gateway {
   readonly app: HttpApp
   start(): Promise<string>
@@ -44,21 +45,21 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { clock, log, health, registry, balancer, rest, tokens, metricsRegistry, config } = deps
   const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
   limitRates(app, config, clock)
-  mountFront(app)
+  mountLanding(app)
   mountProblems(app)
   mountDocs(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountProxy(app, balancer)
   addReadiness(deps)
-  const door = createListener({ service: 'gateway', app, host: config.host, port: config.port, registry, health })
-  const life = createLifecycle([door])
+  const listener = createListener({ service: 'gateway', app, host: config.host, port: config.port, registry, health })
+  const life = createLifecycle([listener])
 
   return {
     app,
     async start() {
       await life.start()
-      return door.address()
+      return listener.address()
     },
     stop: life.stop,
   }

@@ -1,6 +1,6 @@
 import { problems } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { exchange, makeWorld } from './world.ts'
+import { exchange, makeWorld } from '../world.ts'
 
 function describing(paths: object, components: object = {}) {
   return { openapi: '3.1.0', info: { title: 'x', version: '1' }, paths, components }

@@ -1,31 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { hopByHopHeaders } from '@belfry/http'
 
 /**
- * Headers of one connection (RFC 9110, 7.6.1), and `expect`, which Node has already answered: none of them means anything
- * to the service, and undici refuses to send most. `host` and `origin` are checked here and are those of this address; the
- * hop sends the `host` of the instance.
+ * Headers that are not passed on: those of the connection, and `expect`, which Node has already answered. undici refuses to
+ * send most of them. `host` and `origin` are checked here and name this address; the balancer sends the `host` of the instance.
  */
-const ofThisConnection = new Set([
-  'connection',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'origin',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+const notForwarded = new Set<string>([...hopByHopHeaders, 'expect', 'host', 'http2-settings', 'origin'])
 
 /** Who asks is what the token says: a header that claims it is not believed (security.md, header spoofing). */
 const claimsIdentity = /^(?:x[-_](?:user|internal|forwarded|original|real)(?:[-_]|$)|forwarded$)/
 
 function passes(name: string): boolean {
-  return !ofThisConnection.has(name) && !claimsIdentity.test(name)
+  return !notForwarded.has(name) && !claimsIdentity.test(name)
 }
 
 /** What the gateway knows about a request that it passes on. */

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { exchange, makeWorld } from './world.ts'
+import { exchange, makeWorld } from '../world.ts'
 
 describe('the way through the gateway', () => {
   it('leads every address to the service that owns it', async () => {

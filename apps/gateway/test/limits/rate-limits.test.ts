@@ -1,7 +1,7 @@
 import type { Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { gatewayConfig } from '../src/index.ts'
-import { exchange, makeWorld } from './world.ts'
+import { gatewayConfig } from '../../src/index.ts'
+import { exchange, makeWorld } from '../world.ts'
 
 type Answer = { statusCode: number; headers: Record<string, unknown>; json(): Problem }
 const limitsOf = ({ headers }: Answer) => [headers['ratelimit-policy'], headers.ratelimit]

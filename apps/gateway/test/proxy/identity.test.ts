@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 import { createTestKey, encodePart, forgeToken } from '@belfry/testkit'
 import { describe, expect, it } from 'vitest'
-import { forwardedHeaders } from '../src/domain/forwarded-headers.ts'
-import { exchange, makeWorld, type World } from './world.ts'
+import { forwardedHeaders } from '../../src/proxy/forwarded-headers.ts'
+import { exchange, makeWorld, type World } from '../world.ts'
 
 const spoofs: Record<string, string> = {
   'x-user-id': 'usr-0',

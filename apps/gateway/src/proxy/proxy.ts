@@ -1,18 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { refusal } from '@belfry/contracts'
 import { type Balancer, originOf } from '@belfry/discovery'
-import type { HttpApp } from '@belfry/http'
+import { type HttpApp, refusalOfProxyError } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { answeredHeaders, forwardedHeaders } from '../domain/forwarded-headers.ts'
-import { refusalOfHop } from '../domain/hop-refusal.ts'
-import { type ProxiedRoutes, proxiedMethods, routeTable } from '../domain/route-table.ts'
+import { answeredHeaders, forwardedHeaders } from './forwarded-headers.ts'
+import { type ProxiedRoutes, proxiedMethods, routeTable } from './route-table.ts'
 
 const surprise = refusal('internal', 'Something went wrong on our side. Name the request id when you report it.')
 
-/** The log line is reply-from's own; here only the answer is chosen. */
+/** reply-from logs the error; this chooses the answer. */
 function answerError(reply: FastifyReply, { error }: { error: Error }): void {
-  reply.refuse(refusalOfHop(error) ?? surprise)
+  reply.refuse(refusalOfProxyError(error) ?? surprise)
 }
 
 function rewriteRequestHeaders(request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders {
@@ -25,7 +24,7 @@ function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): 
   return answeredHeaders(headers, request.addressCount)
 }
 
-/** Bodies and answers are streamed, never looked at; one retry, where it is safe, is the hop's business alone. */
+/** Bodies and answers are streamed and not read. The balancer alone retries a call, once, where that is safe. */
 function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
   return {
     upstream: originOf(service),
@@ -42,7 +41,7 @@ function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
   }
 }
 
-/** Everything that belongs to a service, through one balancer: the same instances, breakers and connections for all. */
+/** Mounts the routes of all services over one balancer: they share its instances, breakers and connections. */
 export function mountProxy(app: HttpApp, balancer: Balancer): void {
   for (const proxied of routeTable) {
     app.register((scope, _options, done) => {
@@ -54,7 +53,7 @@ export function mountProxy(app: HttpApp, balancer: Balancer): void {
         httpProxy as never,
         { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,
       )
-      // Only the service knows which methods each of its addresses takes; it says so to every caller.
+      // Only the service knows which methods each of its addresses takes, so OPTIONS goes to it without a token.
       scope.register(httpProxy as never, { ...common, httpMethods: ['OPTIONS'], config: { access: 'public' } } as never)
       done()
     })

@@ -8,9 +8,9 @@ import {
 } from '@belfry/http'
 import type { Clock } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { GatewayConfig } from './config.ts'
-import { addressKey, clientAddress } from './domain/client-address.ts'
-import { isLimited, type RateRule } from './domain/route-table.ts'
+import type { GatewayConfig } from '../config.ts'
+import { isLimited, type RateRule } from '../proxy/route-table.ts'
+import { addressKey, clientAddress } from './client-address.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
