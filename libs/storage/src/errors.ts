@@ -26,3 +26,8 @@ export class StorageError extends Error {
     this.code = code
   }
 }
+
+/** Whether a call failed without saying if its write is stored: the caller reads before it goes on. */
+export function isOutcomeUnknown(error: unknown): error is StorageError {
+  return error instanceof StorageError && error.code === 'outcome-unknown'
+}
