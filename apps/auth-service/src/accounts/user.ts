@@ -1,4 +1,5 @@
 import type { Role, UserView, Warning } from '@belfry/contracts'
+import { type LoginFailures, noFailures } from './login-throttle.ts'
 
 /** A user as stored. Times are epoch milliseconds. */
 export interface User {
@@ -8,24 +9,18 @@ export interface User {
   readonly roles: readonly Role[]
   /** Salted hash with its parameters (PHC string). */
   readonly passwordHash: string
-  /** Signed up with a password that is only taken while nothing but this machine reaches Belfry. */
+  /** Signed up with a password that is only accepted while Belfry listens on this machine alone. */
   readonly hasShortPassword: boolean
   readonly createdAt: number
-  readonly guesses: Guesses
+  readonly loginFailures: LoginFailures
 }
 
-/** Wrong passwords in a row, and when the newest one came (epoch milliseconds). */
-export interface Guesses {
-  readonly wrong: number
-  readonly lastAt: number
-}
-
-/** Names differ by more than their case: what is unique is the folded one (contracts allow ASCII only). */
+/** The name without its case, which is unique (contracts allow ASCII only). */
 export function foldUsername(username: string): string {
   return username.toLowerCase()
 }
 
-/** A user who has just signed up. `uuid` from the ids that were handed in. */
+/** The record of a sign-up. `uuid` comes from the injected ids. */
 export function newUser(from: {
   uuid: string
   username: string
@@ -40,11 +35,11 @@ export function newUser(from: {
     passwordHash: from.passwordHash,
     hasShortPassword: from.hasShortPassword,
     createdAt: from.now,
-    guesses: { wrong: 0, lastAt: 0 },
+    loginFailures: noFailures,
   }
 }
 
-/** What a user gets to see of the record. */
+/** The record as its user sees it. */
 export function userViewOf(user: User, warnings: readonly Warning[] = []): UserView {
   return { id: user.id, username: user.username, roles: [...user.roles], warnings: [...warnings] }
 }

@@ -1,5 +1,5 @@
-/** How many hashes are computed and may wait. */
-export interface TurnLimits {
+/** Bounds of the hashes at work and of those that wait. */
+export interface HashQueueLimits {
   /** Hashes at the same time, of logins and sign-ups together. */
   readonly atOnce: number
   /** Logins that may wait. */
@@ -9,34 +9,34 @@ export interface TurnLimits {
   readonly signupsPerAddress: number
 }
 
-/** Both run a task in its turn; undefined, at once, when as many wait as may. */
-export interface HashTurns {
+/** Both run a task when a hash thread is free; undefined, at once, when the queue is full. */
+export interface HashQueue {
   login<T>(task: () => Promise<T>): Promise<T | undefined>
   signup<T>(address: string, task: () => Promise<T>): Promise<T | undefined>
 }
 
-/** Sign-ups at the same time: the other threads are left to logins. */
+/** Sign-ups at the same time: the other threads serve logins. */
 const signupsAtOnce = 1
 
 type Begin = () => void
 
-/** Those who wait, by address: the addresses take turns, so that one with many delays another by one. */
-function createRounds() {
-  const lines = new Map<string, Begin[]>()
+/** Waiting sign-ups by address, served round-robin: an address with many sign-ups delays another address by one. */
+function createRoundRobin() {
+  const queues = new Map<string, Begin[]>()
   let size = 0
   return {
     size: () => size,
-    sizeOf: (address: string) => lines.get(address)?.length ?? 0,
+    sizeOf: (address: string) => queues.get(address)?.length ?? 0,
     push(address: string, begin: Begin) {
-      lines.set(address, [...(lines.get(address) ?? []), begin])
+      queues.set(address, [...(queues.get(address) ?? []), begin])
       size += 1
     },
     shift(): Begin | undefined {
-      const first = lines.entries().next().value
+      const first = queues.entries().next().value
       if (!first) return undefined
       const [address, [begin, ...rest]] = first
-      lines.delete(address)
-      if (rest.length > 0) lines.set(address, rest)
+      queues.delete(address)
+      if (rest.length > 0) queues.set(address, rest)
       size -= 1
       return begin
     },
@@ -44,12 +44,12 @@ function createRounds() {
 }
 
 /**
- * Shares the hash threads. A login that waits always goes before a sign-up, and sign-ups take one thread at most, so that
+ * The queue before the hash threads. A waiting login always goes before a sign-up, and sign-ups take one thread at most, so that
  * with two threads or more a login never waits for one (OWASP's parameters: about 75 ms a hash).
  */
-export function createHashTurns(limits: TurnLimits): HashTurns {
+export function createHashQueue(limits: HashQueueLimits): HashQueue {
   const logins: Begin[] = []
-  const signups = createRounds()
+  const signups = createRoundRobin()
   let atWork = 0
   let signupsAtWork = 0
 

@@ -9,7 +9,7 @@ const tooShort = refusal('impossible', `${detail} It is only taken while Belfry 
   errors: [{ pointer: '/password', code: 'too-short', detail: `must have at least ${shortestPassword} characters` }],
 })
 
-/** Why a user with a short password cannot log in: it was taken while only this machine reached Belfry. */
+/** Refuses the login of a user whose short password was accepted while only this machine reached Belfry. */
 export const shortOnNetwork = refusal(
   'forbidden',
   `${detail} It was taken while only this machine reached Belfry; now the network does, and it no longer opens the account.`,
@@ -21,10 +21,10 @@ export function isShortPassword(password: string): boolean {
 }
 
 /**
- * What is said about a new password: a short one passes with a warning where `takesShort` (the seeds sign up with
- * `12345`), and is refused (422) where the network reaches Belfry.
+ * The warnings about a new password, or its refusal. A short one passes with a warning where `acceptsShort` (the seeds sign up
+ * with `12345`), and is refused (422) where the network reaches Belfry.
  */
-export function judgePassword(password: string, takesShort: boolean): readonly Warning[] | Refusal {
+export function judgePassword(password: string, acceptsShort: boolean): readonly Warning[] | Refusal {
   if (!isShortPassword(password)) return []
-  return takesShort ? [{ code: 'short-password', detail }] : tooShort
+  return acceptsShort ? [{ code: 'short-password', detail }] : tooShort
 }

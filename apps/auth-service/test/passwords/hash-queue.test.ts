@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { createHashTurns } from '../src/hash-turns.ts'
+import { createHashQueue } from '../../src/passwords/hash-queue.ts'
 
 const limits = { atOnce: 2, logins: 50, signups: 50, signupsPerAddress: 10 }
 
-/** Tasks that end when the test says so, written down in the order in which they begin. */
+/** Tasks that the test ends, recorded in the order in which they begin. */
 function open(given: Partial<typeof limits> = {}) {
-  const turns = createHashTurns({ ...limits, ...given })
+  const queue = createHashQueue({ ...limits, ...given })
   const begun: string[] = []
   const ends = new Map<string, () => void>()
   const task = (name: string) => () => {
@@ -19,14 +19,14 @@ function open(given: Partial<typeof limits> = {}) {
   return {
     begun,
     end,
-    login: (name: string) => turns.login(task(name)),
-    signup: (address: string, name: string) => turns.signup(address, task(name)),
+    login: (name: string) => queue.login(task(name)),
+    signup: (address: string, name: string) => queue.signup(address, task(name)),
     settled: () => new Promise(setImmediate),
   }
 }
 
-describe('the turns of hashing', () => {
-  it('leave a thread to logins, however many sign up', async () => {
+describe('the hash queue', () => {
+  it('leaves a thread to logins, however many sign up', async () => {
     const { signup, login, begun, settled } = open()
     for (let n = 0; n < 8; n++) void signup('a', `signup ${n}`)
     await settled()
@@ -36,7 +36,7 @@ describe('the turns of hashing', () => {
     expect(begun).toEqual(['signup 0', 'login'])
   })
 
-  it('let logins that wait go before sign-ups that wait', async () => {
+  it('lets waiting logins go before waiting sign-ups', async () => {
     const { signup, login, begun, end, settled } = open({ atOnce: 1 })
     void signup('a', 's1')
     void signup('a', 's2')
@@ -47,7 +47,7 @@ describe('the turns of hashing', () => {
     expect(begun).toEqual(['s1', 'l1', 'l2', 's2'])
   })
 
-  it('let the addresses that sign up take turns', async () => {
+  it('serves the addresses that sign up round-robin', async () => {
     const { signup, begun, end, settled } = open()
     for (const name of ['a1', 'a2', 'a3', 'a4']) void signup('a', name)
     for (const name of ['b1', 'b2']) void signup('b', name)
@@ -57,7 +57,7 @@ describe('the turns of hashing', () => {
     expect(begun).toEqual(['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4'])
   })
 
-  it('turn away what is beyond the bounds, of each kind by itself', async () => {
+  it('refuses what is beyond the bounds, of each kind by itself', async () => {
     const { signup, login, settled } = open({ atOnce: 1, logins: 1, signups: 3, signupsPerAddress: 2 })
     void login('l1')
     void login('l2')
@@ -70,12 +70,12 @@ describe('the turns of hashing', () => {
     expect(await signup('c', 'c1')).toBeUndefined()
   })
 
-  it('go on after a task that failed', async () => {
-    const turns = createHashTurns({ ...limits, atOnce: 1 })
-    const failed = turns.signup('a', () => Promise.reject(new Error('no memory')))
-    const next = turns.signup('a', async () => 'done')
+  it('goes on after a task that failed', async () => {
+    const queue = createHashQueue({ ...limits, atOnce: 1 })
+    const failed = queue.signup('a', () => Promise.reject(new Error('no memory')))
+    const next = queue.signup('a', async () => 'done')
     await expect(failed).rejects.toThrow('no memory')
     expect(await next).toBe('done')
-    expect(await turns.login(async () => 'done')).toBe('done')
+    expect(await queue.login(async () => 'done')).toBe('done')
   })
 })

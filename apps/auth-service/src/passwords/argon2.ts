@@ -1,7 +1,7 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { Passwords } from './domain/ports.ts'
-import { createHashTurns, type TurnLimits } from './hash-turns.ts'
+import { createHashQueue, type HashQueueLimits } from './hash-queue.ts'
+import type { Passwords } from './passwords.ts'
 
 /** Argon2id as `node:crypto` has it: on the thread pool, off the event loop. */
 const derive = promisify(argon2)
@@ -10,7 +10,7 @@ const derive = promisify(argon2)
 export interface Argon2Options {
   readonly memoryKib: number
   readonly passes: number
-  readonly turns: TurnLimits
+  readonly queue: HashQueueLimits
 }
 
 interface Cost {
@@ -42,30 +42,31 @@ const phc = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Z
 
 function read(text: string): { salt: Buffer; hash: Buffer; cost: Cost } {
   const parts = phc.exec(text)
-  if (!parts) throw new Error('a stored password hash is none')
+  if (!parts) throw new Error('a stored password hash has no known format')
   const [memory, passes, parallelism] = parts.slice(1, 4).map(Number) as [number, number, number]
   const [salt, hash] = parts.slice(4, 6).map((part) => Buffer.from(part, 'base64')) as [Buffer, Buffer]
   return { salt, hash, cost: { memory, passes, parallelism } }
 }
 
-/** Passwords by argon2id. A hash says with which parameters it was made, so these may change. */
+/** Passwords by argon2id. A hash holds the parameters it was made with, so these may change. */
 export function createArgon2Passwords(options: Argon2Options): Passwords {
   const cost: Cost = { memory: options.memoryKib, passes: options.passes, parallelism: 1 }
-  const turns = createHashTurns(options.turns)
-  const nobody = { salt: randomBytes(saltBytes), hash: randomBytes(hashBytes), cost }
+  const queue = createHashQueue(options.queue)
+  // An unknown user costs the same hash as a known one.
+  const unknownUser = { salt: randomBytes(saltBytes), hash: randomBytes(hashBytes), cost }
 
   const matches = async (password: string, hash: string | null): Promise<boolean> => {
-    const known = hash === null ? nobody : read(hash)
+    const known = hash === null ? unknownUser : read(hash)
     const given = await hashOf(password, known.salt, known.cost)
     return timingSafeEqual(given, known.hash) && hash !== null
   }
 
   return {
     hash: (password, address) =>
-      turns.signup(address, async () => {
+      queue.signup(address, async () => {
         const salt = randomBytes(saltBytes)
         return write(salt, await hashOf(password, salt, cost), cost)
       }),
-    check: (judge) => turns.login(() => judge(matches)),
+    check: (judge) => queue.login(() => judge(matches)),
   }
 }
