@@ -3,12 +3,13 @@ import { createHttpApp } from '@belfry/http'
 import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { GatewayConfig } from './config.ts'
-import { proxiedServices } from './domain/route-table.ts'
-import { limitRates } from './rate-limits.ts'
+import { limitRates } from './limits/rate-limits.ts'
+import { mountProxy } from './proxy/proxy.ts'
+import { proxiedServices } from './proxy/route-table.ts'
 import { mountDocs } from './routes/docs.ts'
-import { mountFront, mountProblems } from './routes/front.ts'
+import { mountLanding } from './routes/landing.ts'
 import { mountOpenapi } from './routes/openapi.ts'
-import { mountProxy } from './routes/proxy.ts'
+import { mountProblems } from './routes/problems.ts'
 import { mountSystem } from './routes/system.ts'
 
 export interface GatewayDeps extends Omit<ServiceShellDeps<never, GatewayConfig>, 'stores' | 'bus' | 'serviceTokens'> {
@@ -33,7 +34,7 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
   const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
   limitRates(app, config, clock)
-  mountFront(app)
+  mountLanding(app)
   mountProblems(app)
   mountDocs(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
-import { migrations as authMigrations, createAuthService } from '@belfry/auth-service'
+import { createAuthService, openStores as openAuthStores } from '@belfry/auth-service'
 import { createMemoryBus } from '@belfry/bus'
 import type { ServiceName } from '@belfry/contracts'
 import { createBalancer, createRestClient, createStaticRegistry, type RestClient } from '@belfry/discovery'
@@ -127,7 +127,7 @@ type Shared = ReturnType<typeof createShared>
 async function openServices(config: StandaloneConfig, dataDir: string, shared: Shared) {
   const { thread, metricsRegistry, registry, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
   // One after the other, so that a file which another process has open is the last one that is touched.
-  const authDb = await thread.open(join(dataDir, 'auth.db'), authMigrations)
+  const authStores = await openAuthStores(`sqlite:${join(dataDir, 'auth.db')}`, { thread })
   const jobDb = await thread.open(join(dataDir, 'jobs.db'), jobMigrations)
   const schedulerDb = await thread.open(join(dataDir, 'scheduler.db'), schedulerMigrations)
   const executorDb = await thread.open(join(dataDir, 'executor.db'), executorMigrations)
@@ -135,7 +135,7 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
   // One for all five: a token that the gateway has verified is known to the services behind it.
   const tokens = tokensOf(calls.gateway.rest)
   const common = { config, registry, bus, tokens, serviceTokens }
-  const auth = createAuthService({ ...depsOf('auth-service'), ...common, db: authDb })
+  const auth = createAuthService({ ...depsOf('auth-service'), ...common, stores: authStores })
   const executorDeps = depsOf('executor-service')
   const { clock, log, metrics } = executorDeps
   const executorStores = createExecutorStores(executorDb, clock, createUnreadableReport(log, metrics))
