@@ -1,8 +1,8 @@
 import type { FireRangeView, Page } from '@belfry/contracts'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { FireRange } from '../src/domain/schedule-record.ts'
-import { changesOf, everyMinute, jobId, jobIdOf, minute, noon, second } from './fixtures.ts'
-import { openWorld, type World } from './world.ts'
+import type { FireRange } from '../../src/domain/schedule-record.ts'
+import { changesOf, everyMinute, jobId, jobIdOf, minute, noon, second } from '../fixtures.ts'
+import { openWorld, type World } from '../world.ts'
 
 let world: World
 afterEach(() => world.close())
@@ -22,8 +22,8 @@ const read = async (ref: string, query = '') => {
 describe('GET /jobs/:id/fire-log', () => {
   it('tells which fire times were missed while no scheduler ran, by id and by key', async () => {
     await open()
-    await world.tell(changesOf([['create', noon, everyMinute]]))
-    await world.settle()
+    await world.publishChanges(changesOf([['create', noon, everyMinute]]))
+    await world.idle()
     await world.service.stop()
     await world.clock.advance(30 * minute + 20 * second)
     await world.restart()
@@ -52,8 +52,10 @@ describe('GET /jobs/:id/fire-log', () => {
         version: n,
       }),
     )
-    await world.stores.fireLog.upsert(ranges.map((range) => ({ jobId, range })))
-    await world.stores.fireLog.upsert(ranges.map((range) => ({ jobId: jobIdOf(2), range: { ...range, version: 99 } })))
+    await world.stores.fireLog.upsertMany(ranges.map((range) => ({ jobId, range })))
+    await world.stores.fireLog.upsertMany(
+      ranges.map((range) => ({ jobId: jobIdOf(2), range: { ...range, version: 99 } })),
+    )
     const versions: number[] = []
     for (let cursor: string | null = ''; cursor !== null; ) {
       const { data, page } = await read(jobId, `?limit=2${cursor && `&cursor=${cursor}`}`)
@@ -68,13 +70,13 @@ describe('GET /jobs/:id/fire-log', () => {
 
   it('is for the owner of the job: job-service says so, asked with the token of the caller', async () => {
     await open()
-    await world.stores.fireLog.upsert([
+    await world.stores.fireLog.upsertMany([
       {
         jobId: jobIdOf(2),
         range: { from: noon, to: noon, count: 1, decision: 'missed', reason: 'overdue', version: 1 },
       },
     ])
-    for (const ref of [jobIdOf(2), 'of-somebody-else', '..', '%2e%2e%2finternal']) {
+    for (const ref of [jobIdOf(2), 'of-another-owner', '..', '%2e%2e%2finternal']) {
       expect((await world.get(path(ref), 'viewer')).statusCode, ref).toBe(404)
     }
     expect((await world.get(path(jobId))).statusCode).toBe(401)

@@ -1,13 +1,6 @@
 import { isFinal, type JobExecuteMessage, type JobStatusMessage, scheduledExecutionId } from '@belfry/contracts'
 import { backoffMs } from '@belfry/service'
-import {
-  commandOf,
-  type FireRange,
-  type PendingCommand,
-  type Rules,
-  type ScheduleRecord,
-  withPending,
-} from './schedule-record.ts'
+import { commandOf, type PendingCommand, type Rules, type ScheduleRecord, withPending } from './schedule-record.ts'
 
 /** The wait after the `tries`-th send, milliseconds. */
 function waitMs(tries: number, { resendFirstMs, resendMaxMs }: Rules): number {
@@ -20,19 +13,20 @@ function sent(command: PendingCommand, now: number, rules: Rules): PendingComman
 }
 
 /**
- * Whether it was sent for the last time before this process, or before the clock was set back: its tries and its next time
- * tell when, and what this process has sent lies between `since` and now.
+ * Whether the last send was before this process, or before the clock was set back: `tries` and `nextSendAt` give its time,
+ * and the sends of this process lie between `since` and now.
  */
-function isLeftBehind({ tries, nextSendAt }: PendingCommand, since: number, now: number, rules: Rules): boolean {
+function isLeftOver({ tries, nextSendAt }: PendingCommand, since: number, now: number, rules: Rules): boolean {
   const sentAt = nextSendAt - waitMs(tries, rules)
   return tries > 0 && (sentAt < since || sentAt > now)
 }
 
 /**
  * Step 7 of protocol.md: the commands that are due to be sent now, and the record in which they count as sent.
- * The record is stored first. When the process dies before the send, the command is late by one wait but not lost. A
- * restart does not wait for that, nor does a clock that was set back: given since when the times of this process count
- * (`since`), it takes what was left behind as well, and so nothing twice, however often it reads the record.
+ * The record is stored first. A process that dies before the send makes the command late by one wait, and loses nothing. A
+ * restart does not wait for that, nor does a clock that was set back: `since` is the moment from which on the times of this
+ * process count, and with it the answer includes the commands that are left over. The second read of the record finds them
+ * sent.
  */
 export function takeDueCommands(
   record: ScheduleRecord,
@@ -41,7 +35,7 @@ export function takeDueCommands(
   rules: Rules,
 ): { record: ScheduleRecord; commands: readonly JobExecuteMessage[] } {
   const isDue = (command: PendingCommand) =>
-    command.nextSendAt <= now || (since !== null && isLeftBehind(command, since, now, rules))
+    command.nextSendAt <= now || (since !== null && isLeftOver(command, since, now, rules))
   const due = record.pending.filter(isDue)
   if (due.length === 0) return { record, commands: [] }
   const pending = record.pending.map((command) => (due.includes(command) ? sent(command, now, rules) : command))
@@ -49,7 +43,7 @@ export function takeDueCommands(
 }
 
 /**
- * The executors show an execution: its command is done with when they have it at the command's version or a newer one,
+ * The executors show an execution. Its command is acknowledged when they have it at the command's version or a newer one,
  * or when it has ended for good at any version. That it has started is not enough.
  */
 export function acknowledge(record: ScheduleRecord, status: JobStatusMessage): ScheduleRecord {
@@ -59,15 +53,4 @@ export function acknowledge(record: ScheduleRecord, status: JobStatusMessage): S
     (status.version >= version || isFinal(status))
   const pending = record.pending.filter((command) => !isDone(command))
   return pending.length === record.pending.length ? record : withPending(record, pending)
-}
-
-/** The ranges have been copied into the fire log. */
-export function delivered(record: ScheduleRecord, ranges: readonly FireRange[]): ScheduleRecord {
-  if (ranges.length === 0) return record
-  const isCopied = (range: FireRange) =>
-    ranges.some(
-      ({ from, to, decision, version }) =>
-        from === range.from && to === range.to && decision === range.decision && version === range.version,
-    )
-  return { ...record, undelivered: record.undelivered.filter((range) => !isCopied(range)) }
 }

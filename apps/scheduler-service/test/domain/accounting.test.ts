@@ -1,10 +1,11 @@
 import type { JobChange, JobChangesMessage, JobExecuteMessage, ScheduleSpec } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { applyChanges } from '../src/domain/changes.ts'
-import { advance } from '../src/domain/firing.ts'
-import type { FireRange, Rules, ScheduleRecord } from '../src/domain/schedule-record.ts'
-import { acknowledge, delivered, takeDueCommands } from '../src/domain/sending.ts'
+import { advance } from '../../src/domain/advance.ts'
+import { applyChanges } from '../../src/domain/apply-changes.ts'
+import { withoutDelivered } from '../../src/domain/fire-log-outbox.ts'
+import { acknowledge, takeDueCommands } from '../../src/domain/pending-commands.ts'
+import type { FireRange, Rules, ScheduleRecord } from '../../src/domain/schedule-record.ts'
 import {
   changesOf,
   compile,
@@ -17,7 +18,7 @@ import {
   rules,
   type Step,
   statusOf,
-} from './fixtures.ts'
+} from '../fixtures.ts'
 
 /**
  * One job, its owner who changes it, a bus that loses, repeats and reorders, a scheduler that may die between its
@@ -61,7 +62,7 @@ function isClosed(changes: readonly JobChange[], version: number, fireAt: number
 function store(world: World, record: ScheduleRecord): void {
   expect(record.version).toBeGreaterThanOrEqual(world.record?.version ?? 0)
   expect(record.pending.length).toBeLessThanOrEqual(world.rules.pendingLimit)
-  expect(record.undelivered.length).toBeLessThanOrEqual(world.rules.undeliveredLimit)
+  expect(record.fireLogOutbox.length).toBeLessThanOrEqual(world.rules.fireLogOutboxLimit)
   world.record = record
 }
 
@@ -82,8 +83,8 @@ const change = (kind: JobChange['kind'], schedule?: ScheduleSpec): Act =>
   })
 
 /** A message arrives, about the newest state or about one that lies `ago` versions back. */
-const hear = (ago: number): Act =>
-  named(`hear ${ago}`, (world) => {
+const ingest = (ago: number): Act =>
+  named(`ingest ${ago}`, (world) => {
     const message = messageOf(world, Math.max(1, world.steps.length - ago))
     const answer = applyChanges(world.record, message, world.now, compile, world.rules, horizon)
     if (answer.outcome === 'applied') store(world, answer.record)
@@ -93,12 +94,12 @@ const hear = (ago: number): Act =>
 const turn = (dies: boolean): Act =>
   named(`turn ${dies}`, (world) => {
     if (!world.record) return
-    const ranges = world.record.undelivered
+    const ranges = world.record.fireLogOutbox
     for (const range of ranges) {
       const id = `${range.from}:${range.decision}`
       if (range.version >= (world.log.get(id)?.version ?? 0)) world.log.set(id, range)
     }
-    const advanced = advance(delivered(world.record, ranges), world.now, compile, world.rules)
+    const advanced = advance(withoutDelivered(world.record, ranges), world.now, compile, world.rules)
     const { record, commands } = takeDueCommands(advanced, world.now, null, world.rules)
     store(world, record)
     if (!dies) for (const command of commands) execute(world, command)
@@ -140,7 +141,7 @@ const anyChange = fc.oneof(
 )
 const lastChange = fc.constantFrom<JobChange['kind']>('cancel', 'delete').map((kind) => change(kind))
 const faults = fc.oneof(
-  { weight: 3, arbitrary: fc.integer({ min: 0, max: 3 }).map(hear) },
+  { weight: 3, arbitrary: fc.integer({ min: 0, max: 3 }).map(ingest) },
   { weight: 4, arbitrary: fc.boolean().map(turn) },
   { weight: 3, arbitrary: fc.integer({ min: 1, max: 3 }).map(answer) },
 )
@@ -165,13 +166,17 @@ function stateAt(changes: readonly JobChange[], index: number): string {
   return kind === 'create' || kind === 'resume' ? 'active' : (kind ?? '')
 }
 
-/** All services hear and do everything, until the scheduler has nothing left to do that is due. */
+/** No message is lost and no service waits, until nothing of the scheduler is due. */
 function quieten(world: World): void {
   for (let rounds = 0; rounds < 400; rounds++) {
-    for (const act of [hear(0), turn(false), answer(1)]) act(world)
+    for (const act of [ingest(0), turn(false), answer(1)]) act(world)
     const { record } = world
     const isBehind = record?.state === 'active' && record.nextFireAt !== null && record.nextFireAt <= world.now
-    if (record?.version === world.steps.length && record.pending.length + record.undelivered.length === 0 && !isBehind)
+    if (
+      record?.version === world.steps.length &&
+      record.pending.length + record.fireLogOutbox.length === 0 &&
+      !isBehind
+    )
       return
     world.now += 500
   }
@@ -264,7 +269,9 @@ describe('every fire time has one outcome', () => {
       size: 'max',
     })
     fc.assert(
-      fc.property(schedules, acts, (schedule, some) => play(schedule, some, { pendingLimit: 2, undeliveredLimit: 1 })),
+      fc.property(schedules, acts, (schedule, some) =>
+        play(schedule, some, { pendingLimit: 2, fireLogOutboxLimit: 1 }),
+      ),
       runs,
     )
   })

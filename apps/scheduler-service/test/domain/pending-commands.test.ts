@@ -1,10 +1,11 @@
 import { jobExecuteMessage } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { applyChanges } from '../src/domain/changes.ts'
-import { advance } from '../src/domain/firing.ts'
-import { dueAt, type ScheduleRecord } from '../src/domain/schedule-record.ts'
-import { acknowledge, delivered, takeDueCommands } from '../src/domain/sending.ts'
-import { changesOf, compile, everySecond, horizon, jobId, noon, once, rules, second, statusOf } from './fixtures.ts'
+import { advance } from '../../src/domain/advance.ts'
+import { applyChanges } from '../../src/domain/apply-changes.ts'
+import { withoutDelivered } from '../../src/domain/fire-log-outbox.ts'
+import { acknowledge, takeDueCommands } from '../../src/domain/pending-commands.ts'
+import { dueAt, type ScheduleRecord } from '../../src/domain/schedule-record.ts'
+import { changesOf, compile, everySecond, horizon, jobId, noon, once, rules, second, statusOf } from '../fixtures.ts'
 
 const fireAt = noon + 3 * second
 
@@ -115,8 +116,8 @@ describe('an acknowledgement', () => {
 describe('a range that was copied into the fire log', () => {
   it('goes, and others stay', () => {
     const range = { from: 1, to: 2, count: 2, decision: 'missed', reason: 'overdue', version: 1 } as const
-    const record = { ...issued(), undelivered: [range, { ...range, from: 3 }] }
-    expect(delivered(record, [range]).undelivered).toEqual([{ ...range, from: 3 }])
-    expect(delivered(record, [])).toBe(record)
+    const record = { ...issued(), fireLogOutbox: [range, { ...range, from: 3 }] }
+    expect(withoutDelivered(record, [range]).fireLogOutbox).toEqual([{ ...range, from: 3 }])
+    expect(withoutDelivered(record, [])).toBe(record)
   })
 })

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { applyChanges } from '../src/domain/changes.ts'
-import { endOf, horizonOf, isForgotten, mayGo } from '../src/domain/retention.ts'
+import { applyChanges } from '../../src/domain/apply-changes.ts'
+import { endOf, horizonOf, isForgotten, isPurgeable } from '../../src/domain/retention.ts'
 import {
   changesOf,
   compile,
@@ -13,12 +13,12 @@ import {
   once,
   rules,
   type Step,
-} from './fixtures.ts'
-import { openWorld, type World } from './world.ts'
+} from '../fixtures.ts'
+import { openWorld, type World } from '../world.ts'
 
 const day = 24 * hour
 const horizon = horizonOf(noon, 30 * day)
-const seen = { n: 1, rev: 1, dueAt: null, endedAt: null }
+const seen = { dueAt: null, endedAt: null }
 
 describe('a schedule', () => {
   it.each([
@@ -26,7 +26,7 @@ describe('a schedule', () => {
     ['that ended 30 days ago stays', { ...seen, endedAt: noon - 30 * day }, false],
     ['that ended before goes', { ...seen, endedAt: noon - 30 * day - 1 }, true],
     ['of which something still waits stays', { ...seen, endedAt: 0, dueAt: noon }, false],
-  ])('%s', (_, glance, expected) => expect(mayGo(glance, horizon)).toBe(expected))
+  ])('%s', (_, summary, expected) => expect(isPurgeable(summary, horizon)).toBe(expected))
 
   const cancelled = (at: number) =>
     changesOf([
@@ -51,7 +51,7 @@ describe('after the retention', () => {
   let world: World
   afterEach(() => world.close())
 
-  /** Days of a machine that sleeps for most of each: the clock goes on, and retention gets its turns in between. */
+  /** Days of a machine that sleeps for most of each: the clock goes on, and the retention loop runs in between. */
   async function passDays(days: number): Promise<void> {
     for (let slept = 0; slept < days; slept += 0.75) {
       world.clock.step(0.75 * day)
@@ -65,12 +65,12 @@ describe('after the retention', () => {
       ['create', noon, everyMinute],
       ['cancel', noon + 1],
     ])
-    await world.tell(job)
+    await world.publishChanges(job)
     const range = { from: noon, to: noon, count: 1, decision: 'missed', reason: 'overdue', version: 1 } as const
-    await world.stores.fireLog.upsert([{ jobId, range }])
+    await world.stores.fireLog.upsertMany([{ jobId, range }])
     const left = async () => {
       await world.pass(20 * minute, 10 * minute)
-      return [await world.stores.schedules.versions([jobId]), await world.stores.fireLog.read(jobId, 10)]
+      return [await world.stores.schedules.readVersions([jobId]), await world.stores.fireLog.listOfJob(jobId, 10)]
     }
     const all = [[2], [range]]
     world.clock.step(40 * day)
@@ -85,8 +85,8 @@ describe('after the retention', () => {
       ],
       jobIdOf(2),
     )
-    await world.tell(recent)
-    await world.until(async () => (await world.stores.schedules.versions([jobIdOf(2)]))[0] === 2)
+    await world.publishChanges(recent)
+    await world.until(async () => (await world.stores.schedules.readVersions([jobIdOf(2)]))[0] === 2)
     world.clock.step(-80 * day)
     expect(await left()).toEqual(all)
     world.clock.step(40 * day)
@@ -94,8 +94,8 @@ describe('after the retention', () => {
     world.clock.step(40 * day)
     await world.restart({ retentionTrustClock: 'true' })
     expect(await left()).toEqual([[undefined], []])
-    const told = world.lines.map(({ msg }) => String(msg).split(':')[0])
-    expect(told).toEqual([
+    const reported = world.lines.map(({ msg }) => String(msg).split(':')[0])
+    expect(reported).toEqual([
       'the clock is ahead of the trusted time',
       'the clock is ahead of the trusted time',
       'the clock is behind the trusted time',
@@ -115,27 +115,27 @@ describe('after the retention', () => {
     const messages = steps.map(([id, ...rest]) => changesOf(rest, id))
     await world.clock.advance(2)
     // job-service does not list a one-shot that is over for as long.
-    for (const message of messages) if (message.jobId !== jobIdOf(2)) world.jobs.keep(message)
-    await world.tell(...messages)
+    for (const message of messages) if (message.jobId !== jobIdOf(2)) world.jobs.put(message)
+    await world.publishChanges(...messages)
     const about = { count: 1, decision: 'missed', reason: 'overdue', version: 1 } as const
     const log = (from: number) => ({ jobId: jobIdOf(2), range: { from, to: from, ...about } })
-    await world.stores.fireLog.upsert([log(noon), log(noon + 20 * day)])
+    await world.stores.fireLog.upsertMany([log(noon), log(noon + 20 * day)])
     await world.pass(2 * minute, minute / 2)
 
-    const versions = () => world.stores.schedules.versions(steps.map(([id]) => id))
+    const versions = () => world.stores.schedules.readVersions(steps.map(([id]) => id))
     expect(await versions()).toEqual([2, 1, 1, 2, 2])
     await passDays(31)
     expect(await versions()).toEqual([undefined, undefined, 1, 2, undefined])
-    const ranges = await world.stores.fireLog.read(jobIdOf(2), 10)
+    const ranges = await world.stores.fireLog.listOfJob(jobIdOf(2), 10)
     expect(ranges.map(({ from }) => from)).toEqual([noon + 20 * day])
 
     await world.joinJobs()
     await world.restart()
     await world.until(() => world.jobs.asks.some((ask) => ask.startsWith('fetch')))
-    await world.tell(messages[0]!)
-    await world.settle()
+    await world.publishChanges(messages[0]!)
+    await world.idle()
     expect(await versions()).toEqual([undefined, undefined, 1, 2, undefined])
-    expect(await world.stores.fireLog.read(jobIdOf(1), 10)).toEqual([])
+    expect(await world.stores.fireLog.listOfJob(jobIdOf(1), 10)).toEqual([])
     expect(world.executors.commands.map(({ jobId }) => jobId)).toEqual([jobIdOf(2)])
   }, 30_000)
 })

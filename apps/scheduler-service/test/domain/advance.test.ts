@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { applyChanges } from '../src/domain/changes.ts'
-import { advance, type Compile } from '../src/domain/firing.ts'
-import { dueAt, type ScheduleRecord } from '../src/domain/schedule-record.ts'
+import { advance, type Compile } from '../../src/domain/advance.ts'
+import { applyChanges } from '../../src/domain/apply-changes.ts'
+import { dueAt, type ScheduleRecord } from '../../src/domain/schedule-record.ts'
 import {
   changesOf,
   compile,
@@ -15,7 +15,7 @@ import {
   once,
   rules,
   second,
-} from './fixtures.ts'
+} from '../fixtures.ts'
 
 /** A job created at noon. */
 function created(schedule: Parameters<typeof once>[0] | ReturnType<typeof once>, now = noon): ScheduleRecord {
@@ -50,7 +50,7 @@ describe('advance', () => {
   it('runs the newest of several overdue fire times and writes the others down as one range', () => {
     const advanced = at(10 * minute + 30 * second, created(everyMinute))
     expect(fireTimes(advanced)).toEqual([9 * minute, 10 * minute])
-    expect(advanced.undelivered).toEqual([
+    expect(advanced.fireLogOutbox).toEqual([
       { from: noon + minute, to: noon + 8 * minute, count: 8, decision: 'missed', reason: 'overdue', version: 1 },
     ])
     expect(dueAt(advanced, rules)).toBe(0)
@@ -60,7 +60,7 @@ describe('advance', () => {
     const daily = { kind: 'cron', cron: '0 13 * * *', timezone: 'UTC' } as const
     const advanced = at(hour + 2 * hour, created(daily))
     expect(fireTimes(advanced)).toEqual([])
-    expect(advanced.undelivered).toMatchObject([{ from: noon + hour, to: noon + hour, count: 1 }])
+    expect(advanced.fireLogOutbox).toMatchObject([{ from: noon + hour, to: noon + hour, count: 1 }])
     expect(advanced.nextFireAt).toBe(noon + 25 * hour)
   })
 
@@ -81,21 +81,21 @@ describe('advance', () => {
   })
 
   it('leaves overdue fire times undecided while there is no room for the range', () => {
-    const noLog = { ...rules, undeliveredLimit: 0 }
+    const noLog = { ...rules, fireLogOutboxLimit: 0 }
     const record = created(everyMinute)
     expect(advance(record, noon + 10 * minute, compile, noLog)).toBe(record)
   })
 
-  it('puts a schedule that cannot be compiled aside and takes it up again later', () => {
-    const faulty: Compile = () => ({ fault: { code: 'unknown-zone', detail: 'gone' } })
+  it('quarantines a schedule that does not compile, and releases it later', () => {
+    const invalid: Compile = () => ({ fault: { code: 'unknown-zone', detail: 'gone' } })
     const record = created(everyMinute)
-    const aside = advance(record, noon + minute, faulty, rules)
-    expect(aside.aside).toEqual({ reason: 'unknown-zone', until: noon + minute + hour })
-    expect(dueAt(aside, rules)).toBe(noon + minute + hour)
-    expect(advance(aside, noon + minute + second, compile, rules)).toBe(aside)
-    const back = advance(aside, noon + minute + hour, compile, rules)
-    expect(back.aside).toBeNull()
-    expect(fireTimes(back)).toEqual([60 * minute, 61 * minute])
+    const quarantined = advance(record, noon + minute, invalid, rules)
+    expect(quarantined.quarantined).toEqual({ reason: 'unknown-zone', until: noon + minute + hour })
+    expect(dueAt(quarantined, rules)).toBe(noon + minute + hour)
+    expect(advance(quarantined, noon + minute + second, compile, rules)).toBe(quarantined)
+    const released = advance(quarantined, noon + minute + hour, compile, rules)
+    expect(released.quarantined).toBeNull()
+    expect(fireTimes(released)).toEqual([60 * minute, 61 * minute])
   })
 
   it('has nothing to do for a job that only runs on trigger', () => {

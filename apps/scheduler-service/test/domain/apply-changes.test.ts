@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { applyChanges } from '../src/domain/changes.ts'
-import { advance, type Compile } from '../src/domain/firing.ts'
-import { commandOf, dueAt, type Rules, type ScheduleRecord } from '../src/domain/schedule-record.ts'
+import { advance, type Compile } from '../../src/domain/advance.ts'
+import { applyChanges } from '../../src/domain/apply-changes.ts'
+import { commandOf, dueAt, type Rules, type ScheduleRecord } from '../../src/domain/schedule-record.ts'
 import {
   changesOf,
   compile,
@@ -15,7 +15,7 @@ import {
   rules,
   type Step,
   second,
-} from './fixtures.ts'
+} from '../fixtures.ts'
 
 const at = (offset: number) => noon + offset
 
@@ -57,7 +57,7 @@ describe('a job that is new here', () => {
       at(4 * minute),
     )
     expect(record).toMatchObject({ version: 2, state: 'cancelled', nextFireAt: null, pending: [] })
-    expect(record.undelivered).toEqual([
+    expect(record.fireLogOutbox).toEqual([
       { from: at(minute), to: at(3 * minute), count: 3, decision: 'skipped', reason: 'cancelled', version: 1 },
     ])
   })
@@ -71,7 +71,7 @@ describe('a job that is new here', () => {
       ],
       at(minute),
     )
-    expect(record).toMatchObject({ state: 'cancelled', nextFireAt: null, undelivered: [], pending: [] })
+    expect(record).toMatchObject({ state: 'cancelled', nextFireAt: null, fireLogOutbox: [], pending: [] })
     expect(dueAt(record, rules)).toBeNull()
   })
 
@@ -152,7 +152,7 @@ describe('a change of a job that is known', () => {
     expect(record.nextFireAt).toBeNull()
   })
 
-  it('settles what is overdue of the version before by the misfire rule', () => {
+  it('decides by the misfire rule on what is overdue of the version before', () => {
     const known = running(everyMinute, 0)
     const steps: Step[] = [
       ['create', noon, everyMinute],
@@ -160,10 +160,10 @@ describe('a change of a job that is known', () => {
     ]
     const record = applied(known, steps, at(20 * minute))
     expect(commands(record)).toEqual([[10 * minute, 1, 'version 1']])
-    expect(record.undelivered).toMatchObject([{ from: at(minute), to: at(9 * minute), count: 9, decision: 'missed' }])
+    expect(record.fireLogOutbox).toMatchObject([{ from: at(minute), to: at(9 * minute), count: 9, decision: 'missed' }])
     const late = applied(known, steps, at(3 * hour))
     expect(commands(late)).toEqual([])
-    expect(late.undelivered).toMatchObject([{ from: at(minute), to: at(10 * minute), count: 10, decision: 'missed' }])
+    expect(late.fireLogOutbox).toMatchObject([{ from: at(minute), to: at(10 * minute), count: 10, decision: 'missed' }])
   })
 
   it('waits until its commands have room', () => {
@@ -182,7 +182,7 @@ describe('a change of a job that is known', () => {
       ['create', noon, everyMinute],
       ['cancel', at(9 * minute)],
     ]
-    expect(apply(known, steps, at(12 * minute), { undeliveredLimit: 0 })).toEqual({ outcome: 'no-room' })
+    expect(apply(known, steps, at(12 * minute), { fireLogOutboxLimit: 0 })).toEqual({ outcome: 'no-room' })
   })
 
   it('is not taken twice, and an older one not at all', () => {
@@ -228,9 +228,9 @@ describe('a change of a job that is known', () => {
       const old = horizon - hour
       const created: Step = ['create', old, once(old + 10)]
       const moved = applied(null, [created, ['update', at(-minute), once(at(-second))]], noon)
-      expect(moved).toMatchObject({ pending: [], undelivered: [], nextFireAt: at(-second), endedAt: null })
+      expect(moved).toMatchObject({ pending: [], fireLogOutbox: [], nextFireAt: at(-second), endedAt: null })
       const paused = applied(null, [created, ['pause', at(-minute)], ['resume', at(-second)]], noon)
-      expect(paused).toMatchObject({ pending: [], undelivered: [], nextFireAt: null, endedAt: noon })
+      expect(paused).toMatchObject({ pending: [], fireLogOutbox: [], nextFireAt: null, endedAt: noon })
       const waited = applied(null, [created, ['pause', old + 5], ['resume', at(-second)]], noon)
       expect(waited).toMatchObject({ pending: [], nextFireAt: old + 10, endedAt: null })
       const recent = applied(
@@ -269,7 +269,7 @@ describe('pause and resume', () => {
       ['resume', at(24 * hour)],
     ]
     const resumed = applied(paused, steps, at(24 * hour))
-    expect(resumed.undelivered).toEqual([
+    expect(resumed.fireLogOutbox).toEqual([
       { from: at(3000), to: at(24 * hour), count: 86_398, decision: 'paused', reason: 'paused', version: 2 },
     ])
     expect(resumed.nextFireAt).toBe(at(24 * hour + second))
@@ -294,7 +294,7 @@ describe('pause and resume', () => {
       ],
       at(hour),
     )
-    expect(resumed).toMatchObject({ nextFireAt: at(minute), undelivered: [] })
+    expect(resumed).toMatchObject({ nextFireAt: at(minute), fireLogOutbox: [] })
   })
 
   it('logs a one-shot whose time passed before the paused job was deleted', () => {
@@ -303,21 +303,21 @@ describe('pause and resume', () => {
       ['pause', at(second)],
       ['delete', at(hour)],
     ]
-    expect(applied(null, steps, at(hour)).undelivered).toMatchObject([{ from: at(minute), decision: 'paused' }])
+    expect(applied(null, steps, at(hour)).fireLogOutbox).toMatchObject([{ from: at(minute), decision: 'paused' }])
   })
 })
 
-describe('a version whose schedule cannot be compiled', () => {
-  it('is put aside without holding the change up', () => {
-    const faulty: Compile = (schedule, seed) =>
+describe('a version whose schedule does not compile', () => {
+  it('is quarantined, and the change is applied', () => {
+    const invalid: Compile = (schedule, seed) =>
       schedule.kind === 'interval' ? { fault: { code: 'unknown', detail: '' } } : compile(schedule, seed)
     const interval = { kind: 'interval', everyMs: 7000, anchorAt: noon } as const
     const message = changesOf([
       ['create', noon, everyMinute],
       ['update', at(second), interval],
     ])
-    const answer = applyChanges(null, message, at(second), faulty, rules, horizon)
-    expect(answer).toMatchObject({ record: { version: 2, aside: { until: at(second + hour) } } })
+    const answer = applyChanges(null, message, at(second), invalid, rules, horizon)
+    expect(answer).toMatchObject({ record: { version: 2, quarantined: { until: at(second + hour) } } })
     const record = (answer as { record: ScheduleRecord }).record
     expect(advance(record, at(second + hour), compile, rules).lastFireAt).toBe(at(3_605_000))
   })
