@@ -12,7 +12,7 @@ import {
 } from '@belfry/contracts'
 import { createStaticRegistry } from '@belfry/discovery'
 import { createHttpApp, type ServiceTokens } from '@belfry/http'
-import { type Clock, createManualClock, type ServiceDeps } from '@belfry/service'
+import { createManualClock, type ServiceDeps } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import {
   createLossyBus,
@@ -70,14 +70,16 @@ function createJobs(deps: ServiceDeps, serviceTokens: ServiceTokens) {
 export interface WorldOptions {
   /** The bus says that it may lose messages. */
   readonly mayLose?: boolean
-  /** Other stores than those over SQLite, or these wrapped. */
-  readonly storesOf?: (sqlite: Stores, clock: Clock) => Stores
+  /** The stores; without it those over SQLite. */
+  readonly stores?: Stores
+  /** What the scheduler gets instead of the stores that the test reads. */
+  readonly wrap?: (stores: Stores) => Stores
 }
 
 /** One scheduler between a bus, a job-service that only answers reconcile, and executors whose part the test plays. */
 export async function openWorld(
   settings: Partial<Record<keyof typeof schedulerConfig.shape, number>> = {},
-  { mayLose = false, storesOf = (sqlite) => sqlite }: WorldOptions = {},
+  { mayLose = false, stores: given, wrap = (stores) => stores }: WorldOptions = {},
 ) {
   const { clock, metricsRegistry, logged, depsOf } = createTestDeps({ clock: createManualClock(noon), seed: 7 })
   const { ids, metrics } = depsOf('scheduler-service')
@@ -88,7 +90,7 @@ export async function openWorld(
   const tokens = createTestTokens(clock)
   const { balancer, rest } = createTestCalls({ caller: 'scheduler-service', registry, clock, metrics, serviceTokens })
   const db = await openMemoryDatabase(migrations)
-  const stores = storesOf(createSqliteStores(db, clock), clock)
+  const stores = given ?? createSqliteStores(db, clock)
   const jobs = createJobs(depsOf('job-service'), serviceTokens)
   const executors = { commands: [] as (JobExecuteMessage & { sentAt: number })[], takesCommands: true, answers: true }
 
@@ -112,7 +114,7 @@ export async function openWorld(
 
   const create = (changed: object = {}) => {
     const config = schedulerConfig.parse({ ...settings, ...changed })
-    const deps = { ...depsOf('scheduler-service'), stores, bus, registry, rest, serviceTokens, config }
+    const deps = { ...depsOf('scheduler-service'), stores: wrap(stores), bus, registry, rest, serviceTokens, config }
     return createSchedulerService({ ...deps, tokens: tokens.verifier })
   }
   const world = {

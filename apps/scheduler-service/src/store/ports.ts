@@ -16,7 +16,7 @@ export interface StoredSchedule extends ScheduleRef {
 }
 
 /** A record that this program did not write and cannot read. */
-export interface UnreadableSchedule extends ScheduleRef {
+interface UnreadableSchedule extends ScheduleRef {
   readonly jobId: string
   /** Why, for people. */
   readonly unreadable: string
@@ -30,7 +30,7 @@ declare const dueCursorBrand: unique symbol
 export type DueCursor = { readonly [dueCursorBrand]: true }
 
 /** A page, and the cursor of the next one: null after the last one. A page may be empty with others after it. */
-export interface SchedulePage<Cursor> {
+interface SchedulePage<Cursor> {
   readonly rows: readonly SchedulesRow[]
   readonly next: Cursor | null
 }
@@ -47,7 +47,7 @@ export interface ScheduleSwap extends ScheduleWrite {
 }
 
 /** What retention reads of a schedule. Times are epoch milliseconds. */
-export interface ScheduleSummary extends ScheduleRef {
+interface ScheduleSummary extends ScheduleRef {
   readonly dueAt: number | null
   readonly endedAt: number | null
 }
@@ -89,7 +89,7 @@ export interface ScheduleStore {
 }
 
 /** What orders the ranges of a job, and names one among them. */
-export type FireLogPosition = Pick<FireRange, 'from' | 'decision'>
+type FireLogPosition = Pick<FireRange, 'from' | 'decision'>
 
 /** Fire times without an execution, as ranges. All verbs reject with a `StorageError`. */
 export interface FireLogStore {

@@ -27,7 +27,7 @@ export interface IngestChangesOptions {
 }
 
 /** A job whose change was not applied. `isLater`: only because its commands have no room now. */
-export interface NotApplied {
+interface NotApplied {
   readonly id: string
   readonly reason: string
   readonly isLater?: boolean

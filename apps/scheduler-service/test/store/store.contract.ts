@@ -5,7 +5,7 @@ import type { DueCursor, SchedulesRow, StoredSchedule, Stores } from '../../src/
 import { everyMinute, jobIdOf, minute, noon, specOf } from '../fixtures.ts'
 
 /** What an adapter promises beyond the port. */
-export interface StoreCapabilities {
+interface StoreCapabilities {
   /** Lists without an order of their own are in the order in which the records were inserted. */
   readonly givesRowsInInsertOrder: boolean
 }
