@@ -27,7 +27,7 @@ const recordOf = async (id = jobId) => {
   return stored.record
 }
 
-describe('handing over', () => {
+describe('the advance of a due schedule', () => {
   it('happens 4.6 s before the fire time, to the millisecond, without waiting for a poll', async () => {
     world = await openWorld()
     await world.publishChanges(changesOf(created(once(noon + 10_037))))
@@ -58,7 +58,7 @@ describe('handing over', () => {
     expect(new Set(early)).toEqual(new Set([4600]))
   })
 
-  it('is done for 500 jobs at once, in pages', async () => {
+  it('works for 500 jobs at once, in pages', async () => {
     world = await openWorld({ schedulerPageRows: 100 })
     const jobs = Array.from({ length: 500 }, (_, n) => changesOf(created(everyMinute), jobIdOf(n + 1)))
     await world.publishChanges(...jobs)
@@ -73,7 +73,7 @@ describe('handing over', () => {
 })
 
 describe('a bus that is down', () => {
-  it('makes a command late, not lost, and repeats it ever more slowly', async () => {
+  it('makes a command late, not lost, and doubles the wait of each repetition', async () => {
     world = await openWorld()
     world.executors.takesCommands = false
     await world.publishChanges(changesOf(created(once(noon + second))))
@@ -116,7 +116,7 @@ describe('a clock that is set back while the scheduler runs', () => {
   })
 })
 
-describe('an answer of the executors', () => {
+describe('a job-status of the executors', () => {
   it('ends the repetitions; one about another execution does not', async () => {
     world = await openWorld()
     world.executors.answers = false
@@ -175,7 +175,7 @@ describe('a restart', () => {
     await world.until(async () => (await recordOf()).fireLogOutbox.length === 0)
   })
 
-  it('sends what waits at once: the process before may have died between the store and the bus', async () => {
+  it('sends pending commands at once: the process before may have died between the store and the bus', async () => {
     world = await openWorld()
     world.executors.takesCommands = false
     await world.publishChanges(changesOf(created(once(noon + second))))
@@ -187,7 +187,7 @@ describe('a restart', () => {
     expect(world.clock.now()).toBe(noon + 1)
   })
 
-  it('sends what waits at once under a clock that was set back, and nothing twice that it sent itself', async () => {
+  it('sends pending commands at once under a clock that was set back, and none twice that it sent itself', async () => {
     world = await openWorld({ schedulerPageRows: 3 })
     world.executors.takesCommands = false
     const ids = Array.from({ length: 10 }, (_, n) => jobIdOf(n + 1))
@@ -222,7 +222,7 @@ describe('a restart', () => {
     expect(fireTimes()).toHaveLength(80)
   })
 
-  it('with a record that cannot be read hands over all others', async () => {
+  it('with a record that cannot be read advances all others', async () => {
     world = await openWorld()
     await world.publishChanges(changesOf(created(everyMinute)), changesOf(created(everyMinute), jobIdOf(2)))
     await world.spoil(jobIdOf(2))
@@ -254,7 +254,7 @@ describe('reconcile', () => {
   const lists = () => world.jobs.asks.filter((ask) => ask.startsWith('/'))
   const since = () => lists().map((ask) => Number(/since=(\d+)/.exec(ask)?.[1]) - noon)
 
-  it('takes over at the start what no message said', async () => {
+  it('applies at the start the changes that no message brought', async () => {
     world = await openWorld({ schedulerReconcileRows: 2 })
     for (const n of [1, 2, 3]) world.jobs.put(changesOf(created(once(noon + 900), noon + n), jobIdOf(n)))
     await world.joinJobs()
@@ -262,7 +262,7 @@ describe('reconcile', () => {
     expect(world.jobs.asks.filter((ask) => ask.startsWith('fetch'))).toEqual(['fetch 2', 'fetch 1'])
   })
 
-  it('finds within 30 s what a bus has lost that may lose messages', async () => {
+  it('applies within 30 s a change that the bus lost', async () => {
     world = await openWorld({}, { mayLose: true })
     await world.joinJobs()
     await world.until(() => lists().length === 1)
@@ -323,7 +323,7 @@ describe('reconcile', () => {
 })
 
 describe('POST /scheduler/scan', () => {
-  it('looks at once, and says what it did', async () => {
+  it('advances at once, and answers what it did', async () => {
     world = await openWorld({ schedulerPollMs: 1_000_000 })
     await world.publishChanges(changesOf(created(once(noon + 10 * second))))
     expect((await world.scan('user')).json()).toEqual({ advanced: 0, sent: 0 })

@@ -6,7 +6,7 @@ import type { SchedulerMetrics } from '../metrics.ts'
 import type { ScheduleStore, ScheduleWrite, StoredSchedule } from '../store/ports.ts'
 import type { DueTimer } from './due-timer.ts'
 
-/** A record to store, and the commands that are sent once it is stored. */
+/** A record to store, and the commands to send once it is stored. */
 export interface ScheduleUpdate {
   /** Null for a job without a record. */
   readonly before: StoredSchedule | null
@@ -25,13 +25,12 @@ export interface ScheduleWriterOptions {
 
 export interface ScheduleWriter {
   /**
-   * Stores each update by a compare-and-set of its own, then sends the commands of those that were stored, and waits for room in the
-   * queue of the publisher. Answers for each
-   * whether it was: false when another writer was first.
+   * Stores each update by a compare-and-set of its own, then queues the commands of those that were stored, and waits until
+   * the queue of the publisher has room. Answers for each update whether it was stored: false when another writer was first.
    *
-   * Rejects when the store failed for some of them, after the commands of the others were sent. An update whose outcome is
-   * unknown sends nothing now: if it is stored, its commands are in the record, and an advance sends them when their next
-   * repetition is due.
+   * Rejects when the store failed for some of them, after the commands of the others were queued. An update whose outcome is
+   * unknown queues nothing and is not counted: if it is stored, its commands are in the record, and an advance sends them
+   * when their next repetition is due.
    */
   save(updates: readonly ScheduleUpdate[], now: number): Promise<readonly boolean[]>
 }
@@ -69,7 +68,7 @@ export function createScheduleWriter(options: ScheduleWriterOptions): ScheduleWr
     if (Number.isFinite(earliest)) dueTimer.wakeAt(earliest)
   }
 
-  /** A command that was planned now is a new one; an older one is repeated. */
+  /** A command that was planned now is new; an older one is a repetition. */
   function report({ before, record, commands }: ScheduleUpdate, now: number): void {
     const created = commands.filter(({ plannedAt }) => plannedAt === now)
     for (const command of created) metrics.issued(command)

@@ -29,7 +29,7 @@ const fireTimes = (record: ScheduleRecord) => record.pending.map(({ fireAt }) =>
 const at = (offset: number, record: ScheduleRecord) => advance(record, noon + offset, compile, rules)
 
 describe('advance', () => {
-  it('hands a fire time over as early as the look-ahead says, not a millisecond earlier', () => {
+  it('issues a fire time as early as the look-ahead says, not a millisecond earlier', () => {
     const record = created(everyMinute)
     expect(dueAt(record, rules)).toBe(noon + minute - 4600)
     expect(at(minute - 4601, record)).toBe(record)
@@ -42,12 +42,12 @@ describe('advance', () => {
     expect(fireTimes(at(0, created(everySecond)))).toEqual([1, 2, 3, 4].map((n) => n * second))
   })
 
-  it('goes from fire time to fire time, however late it looks', () => {
+  it('goes from fire time to fire time, however late the advance is', () => {
     const advanced = at(3 * minute + 17_123, created({ kind: 'interval', everyMs: 90_000, anchorAt: noon + 7 }))
     expect(advanced.nextFireAt).toBe(noon + 7 + 3 * 90_000)
   })
 
-  it('runs the newest of several overdue fire times and writes the others down as one range', () => {
+  it('issues the newest of several overdue fire times and logs the others as one range', () => {
     const advanced = at(10 * minute + 30 * second, created(everyMinute))
     expect(fireTimes(advanced)).toEqual([9 * minute, 10 * minute])
     expect(advanced.fireLogOutbox).toEqual([
@@ -56,7 +56,7 @@ describe('advance', () => {
     expect(dueAt(advanced, rules)).toBe(0)
   })
 
-  it('runs none of them when even the newest is too old', () => {
+  it('issues none of them when even the newest is too old', () => {
     const daily = { kind: 'cron', cron: '0 13 * * *', timezone: 'UTC' } as const
     const advanced = at(hour + 2 * hour, created(daily))
     expect(fireTimes(advanced)).toEqual([])
@@ -64,7 +64,7 @@ describe('advance', () => {
     expect(advanced.nextFireAt).toBe(noon + 25 * hour)
   })
 
-  it('runs a one-shot however late', () => {
+  it('issues a one-shot however late', () => {
     const advanced = at(400 * 24 * hour, created(noon + second))
     expect(fireTimes(advanced)).toEqual([second])
     expect(advanced.nextFireAt).toBeNull()
@@ -98,7 +98,7 @@ describe('advance', () => {
     expect(fireTimes(released)).toEqual([60 * minute, 61 * minute])
   })
 
-  it('has nothing to do for a job that only runs on trigger', () => {
+  it('changes nothing of a job that has only triggers', () => {
     const record = created({ kind: 'manual' })
     expect(dueAt(record, rules)).toBeNull()
     expect(at(hour, record)).toBe(record)

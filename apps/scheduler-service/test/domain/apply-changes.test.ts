@@ -37,7 +37,7 @@ function running(schedule: NonNullable<Step[2]>, offset: number): ScheduleRecord
 const commands = (record: ScheduleRecord) =>
   record.pending.map((command) => [command.fireAt - noon, command.version, commandOf(record, command).params.name])
 
-describe('a job that is new here', () => {
+describe('a job without a record', () => {
   it('begins with the first fire time after its creation', () => {
     const record = applied(null, [['create', at(30 * second), everyMinute]], at(31 * second))
     expect(record).toMatchObject({ version: 1, state: 'active', nextFireAt: at(minute), lastFireAt: null, fired: 0 })
@@ -89,7 +89,7 @@ describe('a job that is new here', () => {
   })
 })
 
-describe('a change of a job that is known', () => {
+describe('a change of a job with a record', () => {
   it('still issues what was due before it, as the version before', () => {
     const known = running(everySecond, 0)
     const record = applied(
@@ -185,7 +185,7 @@ describe('a change of a job that is known', () => {
     expect(apply(known, steps, at(12 * minute), { fireLogOutboxLimit: 0 })).toEqual({ outcome: 'no-room' })
   })
 
-  it('is not taken twice, and an older one not at all', () => {
+  it('is not applied twice, and an older one not at all', () => {
     const cancelled = applied(
       null,
       [
@@ -211,20 +211,20 @@ describe('a change of a job that is known', () => {
     const fireAt = at(10)
     const fired = () => running(once(fireAt), 0)
 
-    it('that was handed over ends its schedule at its time, or now when the time lies back', () => {
+    it('that was issued ends its schedule at its time, or now when its time has passed', () => {
       expect(fired().endedAt).toBe(fireAt)
       expect(running(once(at(-hour)), minute).endedAt).toBe(at(minute))
       expect(running(once(at(hour)), minute).endedAt).toBeNull()
     })
 
-    it('that was handed over leaves the schedule ended, unless it gives another time', () => {
+    it('that was issued leaves the schedule ended, unless the change gives another time', () => {
       const create: Step = ['create', noon, once(fireAt)]
       expect(applied(fired(), [create, ['pause', at(minute)]], at(hour)).endedAt).toBe(fireAt)
       const moved = applied(fired(), [create, ['update', at(minute), once(at(2 * hour))]], at(hour))
       expect(moved).toMatchObject({ endedAt: null, nextFireAt: at(2 * hour) })
     })
 
-    it('whose schedule was cleared away after it had fired does not fire again, and its new time does', () => {
+    it('whose schedule retention removed after it had fired does not fire again, and its new time does', () => {
       const old = horizon - hour
       const created: Step = ['create', old, once(old + 10)]
       const moved = applied(null, [created, ['update', at(-minute), once(at(-second))]], noon)
@@ -245,14 +245,14 @@ describe('a change of a job that is known', () => {
     })
   })
 
-  it('is refused when it does not say when its version began', () => {
+  it('is incomplete when its newest version is not among its changes', () => {
     const message = { ...changesOf([['create', noon, everyMinute]]), version: 2 }
     expect(applyChanges(null, message, noon, compile, rules, horizon)).toEqual({ outcome: 'incomplete' })
   })
 })
 
 describe('pause and resume', () => {
-  it('writes the fire times of the pause down as one range', () => {
+  it('logs the fire times of the pause as one range', () => {
     const paused = applied(
       running(everySecond, 0),
       [

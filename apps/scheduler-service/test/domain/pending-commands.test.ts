@@ -15,8 +15,8 @@ function issued(): ScheduleRecord {
   return advance(applied.record, noon + 7, compile, rules)
 }
 
-describe('sending', () => {
-  it('makes the command that the executors know', () => {
+describe('pending commands', () => {
+  it('are made into commands of the protocol', () => {
     const { commands } = takeDueCommands(issued(), noon + 7, null, rules)
     expect(commands).toHaveLength(1)
     expect(jobExecuteMessage.parse(commands[0])).toMatchObject({
@@ -32,7 +32,7 @@ describe('sending', () => {
     expect(Object.keys(commands[0]!).slice(0, 2)).toEqual(['jobId', 'jobType'])
   })
 
-  it('repeats a command after 5 s, then twice as late each time, at most a minute', () => {
+  it('are repeated after 5 s, then after a wait that doubles up to a minute', () => {
     let record = issued()
     const waits: number[] = []
     for (let now = noon + 7; waits.length < 7; now = dueAt(record, rules)!) {
@@ -44,7 +44,7 @@ describe('sending', () => {
     expect(waits).toEqual([5, 10, 20, 40, 60, 60, 60].map((s) => s * second))
   })
 
-  it('sends nothing before its time, but after a restart everything once', () => {
+  it('are not sent before their time, but once after a restart', () => {
     const { record } = takeDueCommands(issued(), noon + 7, null, rules)
     expect(takeDueCommands(record, noon + 100, null, rules).commands).toEqual([])
     const restarted = takeDueCommands(record, noon + 100, noon + 100, rules)
@@ -98,7 +98,7 @@ describe('an acknowledgement', () => {
     expect(acknowledge(record, statusOf(fireAt, { executionId: 'exe-1-other' }))).toBe(record)
   })
 
-  it('lets the spec of an older version go with its last command', () => {
+  it('drops the spec of an older version with its last command', () => {
     const applied = applyChanges(null, changesOf([['create', noon, everySecond]]), noon, compile, rules, horizon)
     if (applied.outcome !== 'applied') throw new Error(applied.outcome)
     const known = advance(applied.record, noon, compile, rules)
@@ -113,8 +113,8 @@ describe('an acknowledgement', () => {
   })
 })
 
-describe('a range that was copied into the fire log', () => {
-  it('goes, and others stay', () => {
+describe('a range of the fire-log outbox that was copied into the fire log', () => {
+  it('is removed, and others stay', () => {
     const range = { from: 1, to: 2, count: 2, decision: 'missed', reason: 'overdue', version: 1 } as const
     const record = { ...issued(), fireLogOutbox: [range, { ...range, from: 3 }] }
     expect(withoutDelivered(record, [range]).fireLogOutbox).toEqual([{ ...range, from: 3 }])

@@ -20,7 +20,7 @@ const read = async (ref: string, query = '') => {
 }
 
 describe('GET /jobs/:id/fire-log', () => {
-  it('tells which fire times were missed while no scheduler ran, by id and by key', async () => {
+  it('answers the fire times that were missed while no scheduler ran, by id and by key', async () => {
     await open()
     await world.publishChanges(changesOf([['create', noon, everyMinute]]))
     await world.idle()
@@ -68,7 +68,7 @@ describe('GET /jobs/:id/fire-log', () => {
     expect([bad.statusCode, bad.json().errors[0].code]).toEqual([400, 'bad-cursor'])
   })
 
-  it('is for the owner of the job: job-service says so, asked with the token of the caller', async () => {
+  it('is for the owner of the job: it asks job-service with the token of the caller', async () => {
     await open()
     await world.stores.fireLog.upsertMany([
       {

@@ -15,7 +15,7 @@ describe('openStores', () => {
     rmSync(folder, { recursive: true })
   })
 
-  it('opens the file of an SQLite URL, and what was stored is there again', async () => {
+  it('opens the file of an SQLite URL, with what was stored in it before', async () => {
     const url = `sqlite:${join(folder, 'scheduler.db')}`
     const before = await openStores(url, options)
     await before.cursors.write('somewhere', 7)
@@ -25,7 +25,7 @@ describe('openStores', () => {
     await after.close()
   })
 
-  it('names the schemes there are when it does not know one', async () => {
+  it('names the known schemes when the scheme of a URL is unknown', async () => {
     await expect(openStores('mongodb://localhost/belfry', options)).rejects.toThrow(
       'there is no store of scheduler-service for the scheme "mongodb"; there are: sqlite',
     )

@@ -46,7 +46,7 @@ describe('the purge of the fire log', () => {
 })
 
 describe('poison', () => {
-  it('is stored with where it was found', async () => {
+  it('is stored with its topic, partition and offset', async () => {
     const db = await openMemoryDatabase(migrations)
     const { poison } = createSqliteStores(db, clock)
     const message = {

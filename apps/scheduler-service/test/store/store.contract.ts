@@ -77,7 +77,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
     }
 
     describe('a schedule', () => {
-      it('comes back whole as it was stored', async () => {
+      it('is read as it was stored', async () => {
         const range: FireRange = { from: 1, to: 2, count: 2, decision: 'missed', reason: 'overdue', version: 1 }
         const older = [{ version: 1, spec: specOf(everyMinute, 'older') }]
         const more = {
@@ -131,7 +131,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         ])
       })
 
-      it('comes back whole with specs that are large, and with small ones after them', async () => {
+      it('is read as it was stored with a large spec, and with a small one after it', async () => {
         const text = 'x'.repeat(10_000)
         const spec = { ...specOf(everyMinute), params: { text } }
         const stored = await put({ spec }, noon)
@@ -222,7 +222,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
     describe('what is due', () => {
       const early = -1_000_000
 
-      it('comes earliest first, page by page, without what is not due yet', async () => {
+      it('is listed earliest first, page by page, without what is not due yet', async () => {
         const dues = [early + 2, early + 1, early + 3, null, early + 50]
         const ids: string[] = []
         for (const dueAt of dues) ids.push((await put({}, dueAt)).record.jobId)
@@ -234,7 +234,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         expect(listed.pages.slice(0, 2)).toEqual([2, 1])
       })
 
-      it('comes once each where several are due at the same moment', async () => {
+      it('is listed once each where several are due at the same moment', async () => {
         const at = early - 500
         const ids = new Set<string>()
         for (let n = 0; n < 5; n++) ids.add((await put({}, at)).record.jobId)
@@ -264,7 +264,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         expect(await found({ rows: 1000, bytes: 1 })).toEqual({ ids: whole.ids, most: 1 })
       })
 
-      it('comes in pages within bytes, one record at least', async () => {
+      it('is listed in pages within bytes, one record at least', async () => {
         const spec = { ...specOf(everyMinute), params: { text: 'x'.repeat(10_000) } }
         const ids: string[] = []
         for (let n = 0; n < 3; n++) ids.push((await put({ spec }, early - 100 + n)).record.jobId)
@@ -276,7 +276,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         for (const row of rows) await stores.schedules.postponeIfUnchanged(row, noon)
       })
 
-      it('still comes when one of the records cannot be read', async () => {
+      it('is listed also when one of the records is unreadable', async () => {
         const [spoilt, whole] = [await put({}, early - 10), await put({}, early - 9)]
         await opened.spoil(spoilt.record.jobId)
         const due = async () => (await stores.schedules.listDue(early - 9, null, { rows: 10, bytes: 1e6 })).rows
@@ -330,7 +330,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
       })
     })
 
-    it('remember how far reconcile has come', async () => {
+    it('store the cursor of reconcile', async () => {
       expect(await stores.cursors.read('somewhere')).toBe(0)
       await stores.cursors.write('somewhere', noon)
       await stores.cursors.write('somewhere', noon - 1)

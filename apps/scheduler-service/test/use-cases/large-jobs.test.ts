@@ -12,7 +12,7 @@ describe('large jobs', () => {
   }
   const ids = (count: number) => Array.from({ length: count }, (_, n) => n + 1)
 
-  it('are taken over, handed over and answered for one by one where no more fits into a page', async () => {
+  it('are applied, sent and acknowledged one by one where a page holds no more', async () => {
     world = await openWorld({ schedulerPageBytes: 1, schedulerSendBytes: 1, schedulerSendBacklogBytes: 1 })
     await world.publishChanges(...ids(5).map((number) => job(number)))
     await world.pass(6 * second, 200)
@@ -25,7 +25,7 @@ describe('large jobs', () => {
     await world.until(async () => (await pending()) === undefined)
   })
 
-  it('of which one cannot be taken over stop no others from coming back to a lost store', async () => {
+  it('of which one cannot be applied do not stop reconcile from filling a lost store', async () => {
     world = await openWorld({ schedulerReconcileRows: 7 })
     for (const number of ids(20)) world.jobs.put(job(number))
     const bad = { ...job(10), version: 'one' } as unknown as JobChangesMessage

@@ -34,20 +34,20 @@ describe('a schedule', () => {
       ['cancel', at],
     ])
 
-  it('is not made again of a job whose schedule has gone', () => {
+  it('of an unknown job is not created when retention has removed it', () => {
     const old = cancelled(horizon - 1)
     expect([endOf(old), isForgotten(old, horizon)]).toEqual([horizon - 1, true])
     expect(applyChanges(null, old, noon, compile, rules, horizon)).toEqual({ outcome: 'forgotten' })
   })
 
-  it('is made of a job that ended later, or goes on', () => {
+  it('of an unknown job is created when the job ended later, or is active', () => {
     const active = changesOf([['create', horizon - day, everyMinute]])
     for (const message of [cancelled(horizon), active])
       expect(applyChanges(null, message, noon, compile, rules, horizon)).toMatchObject({ outcome: 'applied' })
   })
 })
 
-describe('after the retention', () => {
+describe('the retention of schedules and of the fire log', () => {
   let world: World
   afterEach(() => world.close())
 
@@ -59,7 +59,7 @@ describe('after the retention', () => {
     }
   }
 
-  it('a clock that is wrong deletes nothing, before a start and while it runs, until a start confirms it', async () => {
+  it('purges nothing under a clock that is wrong, before a start and while it runs, until a start confirms it', async () => {
     world = await openWorld({ schedulerPollMs: minute })
     const job = changesOf([
       ['create', noon, everyMinute],
@@ -103,7 +103,7 @@ describe('after the retention', () => {
     ])
   }, 30_000)
 
-  it('schedules of cancelled jobs and of one-shots that have fired go, and do not come back; all others stay', async () => {
+  it('purges schedules of cancelled jobs and of one-shots that have fired, for good, and no others', async () => {
     world = await openWorld({ schedulerPurgeRows: 2, schedulerPollMs: minute })
     const steps: [string, ...Step[]][] = [
       [jobIdOf(1), ['create', noon, everyMinute], ['cancel', noon + 1]],
