@@ -12,7 +12,7 @@ import {
 import { createGateway } from '@belfry/gateway'
 import { createServiceTokens, createTokenVerifier, readJwks } from '@belfry/http'
 import { createJobService, migrations as jobMigrations } from '@belfry/job-service'
-import { createSchedulerService, migrations as schedulerMigrations } from '@belfry/scheduler-service'
+import { createSchedulerService, openStores as openSchedulerStores } from '@belfry/scheduler-service'
 import {
   createClockWatch,
   createHealth,
@@ -129,7 +129,7 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
   // One after the other, so that a file which another process has open is the last one that is touched.
   const authStores = await openAuthStores(`sqlite:${join(dataDir, 'auth.db')}`, { thread })
   const jobDb = await thread.open(join(dataDir, 'jobs.db'), jobMigrations)
-  const schedulerDb = await thread.open(join(dataDir, 'scheduler.db'), schedulerMigrations)
+  const schedulerStores = await openSchedulerStores(`sqlite:${join(dataDir, 'scheduler.db')}`, shared)
   const executorDb = await thread.open(join(dataDir, 'executor.db'), executorMigrations)
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
   // One for all five: a token that the gateway has verified is known to the services behind it.
@@ -143,7 +143,7 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
   const scheduler = createSchedulerService({
     ...depsOf('scheduler-service'),
     ...common,
-    db: schedulerDb,
+    stores: schedulerStores,
     rest: calls.scheduler.rest,
   })
   const job = createJobService({ ...depsOf('job-service'), ...common, db: jobDb, rest: calls.job.rest })
