@@ -16,7 +16,7 @@ import type { Instance, Registry } from '@belfry/discovery'
 import { createHttpApp, type ServiceTokens } from '@belfry/http'
 import type { ServiceDeps } from '@belfry/service'
 import { z } from 'zod'
-import { typeList } from './domain/job-types.ts'
+import { typeList } from './job-types.ts'
 
 interface Kept {
   readonly message: JobStatusMessage

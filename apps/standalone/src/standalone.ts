@@ -11,7 +11,7 @@ import {
 } from '@belfry/executor-service'
 import { createGateway } from '@belfry/gateway'
 import { createServiceTokens, createTokenVerifier, readJwks } from '@belfry/http'
-import { createJobService, migrations as jobMigrations } from '@belfry/job-service'
+import { createJobService, openStores as openJobStores } from '@belfry/job-service'
 import { createSchedulerService, openStores as openSchedulerStores } from '@belfry/scheduler-service'
 import {
   createClockWatch,
@@ -128,7 +128,8 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
   const { thread, metricsRegistry, registry, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
   // One after the other, so that a file which another process has open is the last one that is touched.
   const authStores = await openAuthStores(`sqlite:${join(dataDir, 'auth.db')}`, { thread })
-  const jobDb = await thread.open(join(dataDir, 'jobs.db'), jobMigrations)
+  const jobDeps = depsOf('job-service')
+  const jobStores = await openJobStores(`sqlite:${join(dataDir, 'jobs.db')}`, { ...jobDeps, thread })
   const schedulerStores = await openSchedulerStores(`sqlite:${join(dataDir, 'scheduler.db')}`, shared)
   const executorDb = await thread.open(join(dataDir, 'executor.db'), executorMigrations)
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
@@ -146,7 +147,7 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
     stores: schedulerStores,
     rest: calls.scheduler.rest,
   })
-  const job = createJobService({ ...depsOf('job-service'), ...common, db: jobDb, rest: calls.job.rest })
+  const job = createJobService({ ...jobDeps, ...common, stores: jobStores, rest: calls.job.rest })
   const gateway = createGateway({ ...depsOf('gateway'), ...common, ...calls.gateway, metricsRegistry })
   const closeHops = () => {
     for (const { balancer } of Object.values(calls)) balancer.close()

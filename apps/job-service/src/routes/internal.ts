@@ -1,6 +1,6 @@
 import { changesQuery, fetchBody, isRefusal, jobsReply, jobVersionsPage } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
-import type { JobStore } from '../domain/ports.ts'
+import type { JobStore } from '../store/ports.ts'
 
 const service = { access: 'service' } as const
 
@@ -11,7 +11,7 @@ interface InternalRules {
   readonly unlistedBefore: () => number
 }
 
-/** What the scheduler reconciles with (protocol.md, step 14). */
+/** The records that the scheduler reconciles with (protocol.md, step 14). */
 export function mountInternal(app: HttpApp, jobs: JobStore, { fetchBytes, unlistedBefore }: InternalRules): void {
   const changes = { querystring: changesQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: service }, async ({ query }, reply) => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { createTurns } from '../../src/domain/turns.ts'
+import { createConcurrencyLimiter } from '../../src/routes/concurrency-limiter.ts'
 
-/** Work that ends when the test says so. */
-function openWork() {
+/** Tasks that end when the test says so. */
+function openTasks() {
   const started: string[] = []
   const ends = new Map<string, (error?: Error) => void>()
-  const work = (name: string) => () => {
+  const task = (name: string) => () => {
     started.push(name)
     return new Promise<string>((resolve, reject) => {
       ends.set(name, (error) => (error ? reject(error) : resolve(name)))
@@ -15,31 +15,31 @@ function openWork() {
     ends.get(name)?.(error)
     await new Promise(setImmediate)
   }
-  return { started, work, end }
+  return { started, task, end }
 }
 
-describe('turns', () => {
-  it('let a few of each key work, a few wait in their order, and refuse the rest', async () => {
-    const { started, work, end } = openWork()
-    const turns = createTurns({ atWork: 2, waiting: 2 })
-    const first = ['a', 'b', 'c', 'd', 'e'].map((name) => turns.run('one', work(name)))
-    const other = turns.run('two', work('z'))
+describe('the concurrency limiter', () => {
+  it('runs a few tasks of each key, lets a few wait in their order, and refuses the rest', async () => {
+    const { started, task, end } = openTasks()
+    const limiter = createConcurrencyLimiter({ running: 2, waiting: 2 })
+    const first = ['a', 'b', 'c', 'd', 'e'].map((name) => limiter.run('one', task(name)))
+    const other = limiter.run('two', task('z'))
     expect(await first[4]).toBeNull()
     expect(started).toEqual(['a', 'b', 'z'])
     await end('b')
     expect(started).toEqual(['a', 'b', 'z', 'c'])
-    const late = turns.run('one', work('f'))
+    const late = limiter.run('one', task('f'))
     await end('a')
     expect(started).toEqual(['a', 'b', 'z', 'c', 'd'])
     for (const name of ['c', 'd', 'f', 'z']) await end(name)
     expect(await Promise.all([...first, late, other])).toEqual(['a', 'b', 'c', 'd', null, 'f', 'z'])
   })
 
-  it('go on after work that failed', async () => {
-    const { started, work, end } = openWork()
-    const turns = createTurns({ atWork: 1, waiting: 1 })
-    const failing = turns.run('one', work('a')).catch((error: Error) => error.message)
-    const next = turns.run('one', work('b'))
+  it('goes on after a task that failed', async () => {
+    const { started, task, end } = openTasks()
+    const limiter = createConcurrencyLimiter({ running: 1, waiting: 1 })
+    const failing = limiter.run('one', task('a')).catch((error: Error) => error.message)
+    const next = limiter.run('one', task('b'))
     await end('a', new Error('broken'))
     expect(started).toEqual(['a', 'b'])
     await end('b')

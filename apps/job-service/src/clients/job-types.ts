@@ -1,9 +1,9 @@
 import type { Clock, Logger } from '@belfry/service'
 import { type JobTypes, readJobTypes } from '../domain/job-types.ts'
-import type { Executors, TypeList } from '../domain/ports.ts'
+import type { Executors } from './executors.ts'
 
-export interface TypesOptions {
-  readonly executors: Executors
+export interface JobTypeListOptions {
+  readonly executors: Pick<Executors, 'jobTypes'>
   readonly clock: Clock
   readonly log: Logger
   /** How soon the executors are asked again for a type that is not on the list, milliseconds. */
@@ -13,13 +13,15 @@ export interface TypesOptions {
 /** Without any list the next request asks again after so many milliseconds. */
 const firstListAgainMs = 500
 
-/** The last good list of job types, and the turn that renews it. */
-export interface RenewedTypes extends TypeList {
-  /** Asks the executors; a list that cannot be had leaves the old one as it is. Rejects then. */
+/** The last good list of job types. */
+export interface JobTypeList {
+  /** Null until an executor has answered. Asks again, not too often, when `type` is not on the list. */
+  knowing(type: string): Promise<JobTypes | null>
+  /** Fetches the list; a failure rejects and leaves the old list as it is. */
   renew(): Promise<void>
 }
 
-export function createTypeList({ executors, clock, log, againMs }: TypesOptions): RenewedTypes {
+export function createJobTypeList({ executors, clock, log, againMs }: JobTypeListOptions): JobTypeList {
   let types: JobTypes | null = null
   let listText = ''
   let asking: Promise<void> | null = null

@@ -1,4 +1,4 @@
-import { readJobTypes } from '../../src/domain/job-types.ts'
+import { readJobTypes } from '../src/domain/job-types.ts'
 
 /** Two types as an executor describes them. */
 export const typeList = [

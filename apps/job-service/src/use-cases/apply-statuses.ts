@@ -1,19 +1,19 @@
 import type { BatchHandler } from '@belfry/bus'
 import type { JobStatusMessage } from '@belfry/contracts'
-import { debugEach, type Logger } from '@belfry/service'
+import { debugEach } from '@belfry/service'
 import { statusOf } from '../domain/execution.ts'
-import type { ExecutionStore } from '../domain/ports.ts'
+import type { JobContext } from './context.ts'
 
 const fieldsOf = (message: JobStatusMessage) => {
   const { jobId, executionId, seq } = message
   return { jobId, executionId, status: statusOf(message), seq }
 }
 
-/** Takes over what the executors say about executions; resolves when it is stored. */
-export function createStatusHandler(executions: ExecutionStore, log: Logger): BatchHandler<'job-status'> {
+/** Stores what the executors publish about executions. The same batch again changes nothing. */
+export function applyStatuses({ stores, log }: Pick<JobContext, 'stores' | 'log'>): BatchHandler<'job-status'> {
   return async (messages) => {
     const statuses = messages.map((message) => message.value)
-    await executions.keep(statuses)
+    await stores.executions.applyStatuses(statuses)
     debugEach(log, 'status taken over', statuses, fieldsOf)
   }
 }
