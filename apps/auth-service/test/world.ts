@@ -1,38 +1,44 @@
+import type { Problem } from '@belfry/contracts'
 import { createStaticRegistry } from '@belfry/discovery'
-import {
-  createHealth,
-  createLog,
-  createManualClock,
-  createMetrics,
-  createSeededIds,
-  type ManualClock,
-} from '@belfry/service'
+import type { ManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
-import { type AuthConfig, authConfig, createAuthService, migrations } from '../src/index.ts'
+import { createTestDeps } from '@belfry/testkit'
+import { onTestFinished } from 'vitest'
+import { type AuthConfig, authConfig, createAuthService } from '../src/index.ts'
+import type { Stores } from '../src/store/ports.ts'
+import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
 
-/** Hashing as cheap as argon2 allows: what these tests ask about is not its cost. */
+/** Hashing as cheap as argon2 allows: its cost is not under test here. */
 const cheap = { authHashMemoryKib: 8, authHashPasses: 1 }
 
-/** auth-service over a database in memory, with a clock that the test turns. */
-export async function openWorld(config: Partial<AuthConfig> = {}, given: { db?: Database; clock?: ManualClock } = {}) {
-  const clock = given.clock ?? createManualClock()
-  const lines: string[] = []
-  const log = createLog({ level: 'debug', destination: { write: (line: string) => void lines.push(line) } })
-  const health = createHealth({ clock, log })
-  const metricsRegistry = createMetrics()
+export interface Given {
+  /** The database of an earlier process. */
+  readonly db?: Database
+  /** Stores of another body, or ones that fail. */
+  readonly stores?: Stores
+  readonly clock?: ManualClock
+}
+
+/** auth-service over a database in memory, with a clock that the test advances. Stopped when the test has finished. */
+export async function openWorld(config: Partial<AuthConfig> = {}, given: Given = {}) {
+  const options = { logLevel: 'debug', seed: given.db ? 2 : 1 } as const
+  const { clock, depsOf, lines, metricsRegistry } = createTestDeps({
+    ...options,
+    ...(given.clock && { clock: given.clock }),
+  })
   const db = given.db ?? (await openMemoryDatabase(migrations))
   const registry = createStaticRegistry()
   const service = createAuthService({
-    clock,
-    log,
-    health,
-    metrics: metricsRegistry.forService('auth-service'),
-    ids: createSeededIds(given.db ? 2 : 1),
-    db,
+    ...depsOf('auth-service'),
+    stores: given.stores ?? createSqliteStores(db),
     registry,
     config: authConfig.parse({ ...cheap, ...config }),
   })
   await service.start()
+  onTestFinished(async () => {
+    await service.stop()
+    if (!given.db) await db.close()
+  })
   const { app } = service
   const post = (url: string, payload: object) => app.inject({ method: 'POST', url, payload })
   return {
@@ -42,7 +48,7 @@ export async function openWorld(config: Partial<AuthConfig> = {}, given: { db?: 
     lines,
     metricsRegistry,
     registry,
-    /** `address`: whom the gateway names as the sender. */
+    /** `address`: the sender's address, as the gateway names it. */
     signup: (username: string, password = 'correct horse', address = '10.0.0.1') =>
       app.inject({
         method: 'POST',
@@ -52,10 +58,8 @@ export async function openWorld(config: Partial<AuthConfig> = {}, given: { db?: 
       }),
     login: (username: string, password = 'correct horse') => post('/auth/login', { username, password }),
     me: (token: string) => app.inject({ url: '/auth/me', headers: { authorization: `Bearer ${token}` } }),
-    async close() {
-      await service.stop()
-      if (!given.db) await db.close()
-    },
   }
 }
 export type World = Awaited<ReturnType<typeof openWorld>>
+
+export const problemOf = (answer: { json(): unknown }) => answer.json() as Problem

@@ -113,12 +113,16 @@ describe('the reconcile', () => {
     await world.pass(400)
     const changes = async (query: string) => {
       const answer = await world.internal('GET', `/internal/executions/changes?${query}`)
-      return executionChangesPage.parse(answer.json()).data
+      return executionChangesPage.parse(answer.json())
     }
-    const all = await changes('')
+    const { data: all } = await changes('')
     expect(all.map((one) => one.id)).toEqual([executionId(1), executionId(2)])
-    expect(await changes(`since=${start + 1}`)).toEqual([all[1]])
-    expect(await changes(`since=${all[0]?.changedAt}&after=${all[0]?.n}&limit=1`)).toEqual([all[1]])
+    expect(await changes(`since=${start + 1}`)).toEqual({ data: [all[1]], next: null })
+    const first = await changes('limit=1')
+    expect(first.data).toEqual([all[0]])
+    expect(await changes(`cursor=${first.next}`)).toEqual({ data: [all[1]], next: null })
+    const bad = await world.internal('GET', '/internal/executions/changes?cursor=none')
+    expect([bad.statusCode, bad.json().errors[0].code]).toEqual([400, 'bad-cursor'])
     const answer = await world.internal('POST', '/internal/executions/fetch', { ids: [executionId(2), executionId(9)] })
     const { data } = executionsReply.parse(answer.json())
     expect(data.map((one) => [one.executionId, one.state, one.seq])).toEqual([

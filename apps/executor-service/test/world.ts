@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { createMemoryBus } from '@belfry/bus'
+import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage, Role } from '@belfry/contracts'
 import { createStaticRegistry } from '@belfry/discovery'
 import { createServiceTokens, createTokenVerifier } from '@belfry/http'
@@ -131,12 +131,14 @@ export async function openWorld(options: WorldOptions = {}) {
   const calls: Call[] = []
   const statuses: JobStatusMessage[] = []
   const deadLetters: DeadLetterMessage[] = []
-  await bus.subscribe('job-status', 'test', async (messages) => void statuses.push(...messages.map((one) => one.value)))
-  await bus.subscribe(
-    'job-dead-letter',
-    'test',
-    async (messages) => void deadLetters.push(...messages.map((one) => one.value)),
-  )
+  await bus.subscribe('job-status', 'test', {
+    onBatch: async (messages) => void statuses.push(...messages.map((one) => one.value)),
+    onPoison: ignorePoison,
+  })
+  await bus.subscribe('job-dead-letter', 'test', {
+    onBatch: async (messages) => void deadLetters.push(...messages.map((one) => one.value)),
+    onPoison: ignorePoison,
+  })
   const run = testHandler((params, context) => {
     const call = { params, context, at: clock.now() }
     calls.push(call)

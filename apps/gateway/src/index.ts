@@ -1,2 +1,2 @@
 export { type GatewayConfig, gatewayConfig } from './config.ts'
-export { createGateway, type Gateway, type GatewayDeps } from './service.ts'
+export { createGateway, type GatewayDeps } from './service.ts'

@@ -1,32 +1,22 @@
-import { type Balancer, createListener, type Registry, type RestClient } from '@belfry/discovery'
-import { createHttpApp, type HttpApp, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, type MetricsRegistry, type ServiceDeps } from '@belfry/service'
+import type { Balancer } from '@belfry/discovery'
+import { createHttpApp } from '@belfry/http'
+import type { MetricsRegistry } from '@belfry/service'
+import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { GatewayConfig } from './config.ts'
-import { proxiedServices } from './domain/route-table.ts'
-import { limitRates } from './rate-limits.ts'
+import { limitRates } from './limits/rate-limits.ts'
+import { mountProxy } from './proxy/proxy.ts'
+import { proxiedServices } from './proxy/route-table.ts'
 import { mountDocs } from './routes/docs.ts'
-import { mountFront, mountProblems } from './routes/front.ts'
+import { mountLanding } from './routes/landing.ts'
 import { mountOpenapi } from './routes/openapi.ts'
-import { mountProxy } from './routes/proxy.ts'
+import { mountProblems } from './routes/problems.ts'
 import { mountSystem } from './routes/system.ts'
 
-export interface GatewayDeps extends ServiceDeps {
-  registry: Registry
-  /** The guarded way to the services, with the gateway as its caller. Closed by its maker. */
-  balancer: Balancer
-  /** Calls of the gateway's own, over the same balancer. */
-  rest: RestClient
-  tokens: TokenVerifier
+export interface GatewayDeps extends Omit<ServiceShellDeps<never, GatewayConfig>, 'stores' | 'bus' | 'serviceTokens'> {
+  /** The guarded way to the services, with the gateway as its caller. Closed by its maker; `rest` uses it too. */
+  readonly balancer: Balancer
   /** Of the whole process: what `/metrics` shows. */
-  metricsRegistry: MetricsRegistry
-  config: GatewayConfig
-}
-
-/** The one door. `start` listens and answers the address (`http://127.0.0.1:8080`); `stop` may be called twice. */
-export interface Gateway {
-  readonly app: HttpApp
-  start(): Promise<string>
-  stop(): Promise<void>
+  readonly metricsRegistry: MetricsRegistry
 }
 
 /** The gateway is ready when every service behind it says that it is. */
@@ -40,26 +30,17 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
   }
 }
 
-export function createGateway(deps: GatewayDeps): Gateway {
-  const { clock, log, health, registry, balancer, rest, tokens, metricsRegistry, config } = deps
+export function createGateway(deps: GatewayDeps): ServiceShell {
+  const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
   const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
   limitRates(app, config, clock)
-  mountFront(app)
+  mountLanding(app)
   mountProblems(app)
   mountDocs(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountProxy(app, balancer)
   addReadiness(deps)
-  const door = createListener({ service: 'gateway', app, host: config.host, port: config.port, registry, health })
-  const life = createLifecycle([door])
-
-  return {
-    app,
-    async start() {
-      await life.start()
-      return door.address()
-    },
-    stop: life.stop,
-  }
+  const listen = { host: config.host, port: config.port }
+  return createServiceShell({ service: 'gateway', deps, app, listen, parts: [] })
 }

@@ -1,27 +1,10 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import type { Jwk, Role, ServiceName } from '@belfry/contracts'
+import type { Role, ServiceName } from '@belfry/contracts'
 import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
-import { createTokenVerifier } from '@belfry/http'
-import { createHealth, createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
+import { createTestDeps, createTestTokens } from '@belfry/testkit'
 import { onTestFinished } from 'vitest'
 import { createGateway, type GatewayConfig, gatewayConfig } from '../src/index.ts'
-
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
-/** A JWT of any header and claims, signed with Ed25519. */
-export function signToken(header: object, claims: unknown, key: KeyObject): string {
-  const text = `${encode(header)}.${encode(claims)}`
-  return `${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`
-}
-
-export function makeKey(kid: string) {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  const { x = '' } = publicKey.export({ format: 'jwk' })
-  const jwk: Jwk = { kty: 'OKP', crv: 'Ed25519', x, kid, alg: 'EdDSA', use: 'sig' }
-  return { kid, privateKey, publicKey, jwk }
-}
 
 /** What a service saw of one request. */
 export interface Seen {
@@ -63,11 +46,8 @@ export interface WorldOptions {
 
 /** A gateway before four small services on loopback, with a clock, keys and a log that the test holds. */
 export async function makeWorld({ services = {}, config: given = {} }: WorldOptions = {}) {
-  const clock = createManualClock()
-  const lines: string[] = []
-  const log = createLog({ service: 'gateway', destination: { write: (line: string) => void lines.push(line) } })
-  const metricsRegistry = createMetrics()
-  const metrics = metricsRegistry.forService('gateway')
+  const { clock, depsOf, lines, metricsRegistry } = createTestDeps({ logLevel: 'info' })
+  const deps = depsOf('gateway')
   const registry = createStaticRegistry()
   const seen: Seen[] = []
   const ports = {} as Record<Behind, number>
@@ -81,39 +61,19 @@ export async function makeWorld({ services = {}, config: given = {} }: WorldOpti
 
   const config = { ...gatewayConfig.parse({}), port: 0, ...given }
   const breaker = { timeoutMs: config.breakerTimeoutMs, errorPercent: 50, resetMs: config.breakerResetMs }
-  const balancer = createBalancer({ registry, clock, metrics, breaker, caller: 'gateway' })
-  const key = makeKey('k1')
-  const tokens = createTokenVerifier({ clock, jwks: async () => [key.jwk] })
-  const health = createHealth({ clock, log })
+  const balancer = createBalancer({ registry, clock, metrics: deps.metrics, breaker, caller: 'gateway' })
+  const tokens = createTestTokens(clock, { lifetimeS: 900 })
   const rest = createRestClient({ balancer, clock })
-  const ids = createSeededIds(1)
-  const gateway = createGateway({
-    clock,
-    log,
-    metrics,
-    health,
-    ids,
-    registry,
-    balancer,
-    rest,
-    tokens,
-    metricsRegistry,
-    config,
-  })
+  const shared = { registry, balancer, rest, tokens: tokens.verifier, metricsRegistry, config }
+  const gateway = createGateway({ ...deps, ...shared })
   onTestFinished(async () => {
     await gateway.stop()
     balancer.close()
   })
 
-  const claims = (held: readonly Role[] = ['user'], more: object = {}) => {
-    const iat = Math.floor(clock.now() / 1000)
-    return { sub: 'usr-1', name: 'ada', roles: held, iss: 'belfry', aud: 'belfry', iat, exp: iat + 900, ...more }
-  }
-  const bearerOf = (userId: string) => {
-    const about = claims(['user'], { sub: userId })
-    return { authorization: `Bearer ${signToken({ alg: 'EdDSA', typ: 'JWT', kid: key.kid }, about, key.privateKey)}` }
-  }
-  const token = signToken({ alg: 'EdDSA', typ: 'JWT', kid: key.kid }, claims(), key.privateKey)
+  const claims = (held: readonly Role[] = ['user'], more: object = {}) => tokens.claims('usr-1', held, more)
+  const bearerOf = (userId: string) => ({ authorization: tokens.bearer(userId, 'user') })
+  const token = tokens.token('usr-1', 'user')
   const bearer = { authorization: `Bearer ${token}` }
   return {
     gateway,
@@ -125,7 +85,7 @@ export async function makeWorld({ services = {}, config: given = {} }: WorldOpti
     balancer,
     seen,
     ports,
-    key,
+    key: tokens.key,
     claims,
     token,
     bearer,

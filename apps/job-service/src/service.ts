@@ -1,43 +1,40 @@
-import { type Bus, createConsumer, createRelay, type Relay } from '@belfry/bus'
-import { isRefusal, messageSize, putJobBody, type Refusal } from '@belfry/contracts'
+import type { Bus } from '@belfry/bus'
+import { type CommandPublisher, createCommandPublisher, createConsumer, createRelay, type Relay } from '@belfry/bus'
+import { isRefusal, putJobBody, type Refusal } from '@belfry/contracts'
 import { createListener, type Registry, type RestClient } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
 import {
   createLifecycle,
   createRetentionClock,
-  debugEach,
   type Loop,
   type Part,
+  type RetentionClock,
   type ServiceDeps,
 } from '@belfry/service'
-import { createUnreadableReport } from '@belfry/storage'
-import type { Database } from '@belfry/storage/sqlite'
+import type { RowId } from '@belfry/storage'
 import type { z } from 'zod'
+import { createExecutors } from './clients/executors.ts'
+import { createJobTypeList } from './clients/job-types.ts'
 import type { JobConfig } from './config.ts'
-import { createFireTimes } from './domain/fire-times.ts'
-import { toJobChanges } from './domain/job.ts'
-import { createJobs } from './domain/jobs.ts'
-import { createLists } from './domain/lists.ts'
-import type { StoredJob } from './domain/ports.ts'
 import { unlistedBefore } from './domain/retention.ts'
-import { createTrigger } from './domain/triggers.ts'
-import { createTurns } from './domain/turns.ts'
-import { createStatusHandler } from './events/job-status.ts'
-import { createExecutors } from './executors.ts'
-import { createLoops } from './loops/loops.ts'
-import { createSender, idsOf } from './loops/sender.ts'
-import { createTypeList } from './loops/types.ts'
+import { createLoops } from './loops/index.ts'
+import { createConcurrencyLimiter } from './routes/concurrency-limiter.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
-import { createPages } from './routes/pages.ts'
-import { createSqliteStores } from './store/sqlite/index.ts'
+import { createListPages } from './routes/list-pages.ts'
+import type { StoredJob, Stores } from './store/ports.ts'
+import { applyStatuses } from './use-cases/apply-statuses.ts'
+import type { JobContext } from './use-cases/context.ts'
+import { createJob } from './use-cases/create-job.ts'
+import { createScheduleCache } from './use-cases/schedule-cache.ts'
+import { createTriggeredJobs } from './use-cases/trigger-job.ts'
 
 export interface JobServiceDeps extends ServiceDeps {
-  /** jobs.db, opened with `migrations`. Closed by its opener. */
-  db: Database
+  /** From `openStores`. Closed by its opener. */
+  stores: Stores
   bus: Bus
   registry: Registry
   /** Calls of job-service's own to the other services. */
@@ -71,84 +68,38 @@ export interface JobService {
   }
 }
 
-/** Everything between the adapters and the doors. */
-function createRooms(deps: JobServiceDeps) {
-  const { clock, log, metrics, db, bus, rest, config } = deps
-  const stores = createSqliteStores(db, clock, createUnreadableReport(log, metrics))
-  const { jobs: store, executions } = stores
-  const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
-  const executors = createExecutors(rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
-  const types = createTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs })
-  const sender = createSender({
-    bus,
-    backlog: config.jobTriggerBacklog,
-    backlogBytes: config.jobTriggerBacklogBytes,
-    againMs: config.jobResendMs,
-    clock,
-    log,
-    metrics,
-  })
-  const readUnpublished = (rows: number, bytes: number) => store.untold({ rows, bytes })
-  const source = { readUnpublished, markPublished: store.markTold }
-  const relay: Relay<'job-changes'> = createRelay({
-    name: 'jobs',
-    topic: 'job-changes',
-    bus,
-    clock,
-    log,
-    metrics,
-    source,
-  })
-  const jobs = createJobs({
-    store,
-    types,
-    executors,
-    clock,
-    timezone: config.timezone,
-    mostPerUser: config.jobMostPerUser,
-    fenceRetryMs: config.jobResendMs,
-    onChanged(job) {
-      const value = toJobChanges(job)
-      relay.offer([{ n: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value }])
-    },
-    onUnconfirmed: (jobId, err) => log.warn({ err, jobId }, 'the executors did not confirm a change; it is repeated'),
-  })
-  const lists = createLists({
-    jobs,
-    jobStore: store,
-    executions,
-    scanRows: config.jobScanRows,
-    scanChunkRows: config.jobScanChunkRows,
-    statusRows: config.jobStatusRows,
-    pageBytes: config.jobPageBytes,
-  })
-  const trigger = createTrigger({
-    jobs,
-    executions,
-    types,
-    sender,
-    clock,
-    resendMs: config.jobResendMs,
-    remembered: { jobs: config.jobRememberedJobs, bytes: config.jobRememberedBytes },
-    onCreated: (command) => debugEach(log, 'execution created', [command], idsOf),
-  })
-  return { stores, retentionClock, executors, types, sender, relay, jobs, lists, trigger }
+function createJobRelay({ stores: { jobs }, bus, clock, log, metrics }: JobServiceDeps): Relay<'job-changes', RowId> {
+  const source = {
+    readUnpublished: (rows: number, bytes: number) => jobs.listUnpublished({ rows, bytes }),
+    markPublished: jobs.markPublished,
+  }
+  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source })
 }
-type Rooms = ReturnType<typeof createRooms>
 
-function createApp(deps: JobServiceDeps, { stores, retentionClock, jobs, lists, trigger }: Rooms): HttpApp {
-  const { clock, ids, health, tokens, serviceTokens, config } = deps
+function createCommands({ bus, clock, log, metrics, config }: JobServiceDeps): CommandPublisher {
+  return createCommandPublisher({
+    bus,
+    clock,
+    log,
+    metrics,
+    gauge: { name: 'belfry_commands_waiting', help: 'Commands of triggers that wait for the bus' },
+    backlogRows: config.jobTriggerBacklog,
+    backlogBytes: config.jobTriggerBacklogBytes,
+    refusedForMs: config.jobResendMs,
+  })
+}
+
+function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: RetentionClock): HttpApp {
+  const { stores, clock, ids, health, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
-  const keeping = { keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
-  const ages = { clock, agedBy: retentionClock.now, ...keeping }
-  const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), ...ages })
-  const fireTimes = createFireTimes(config.jobCompiledSchedules)
-  const turns = createTurns({ atWork: config.jobListsAtWork, waiting: config.jobListsWaiting })
-  const pages = createPages({ turns, maxBytes: config.jobPageBytes })
-  const views = createJobViews({ clock, timezone: config.timezone, fireTimes })
-  mountJobs(app, { jobs, lists, views, pages, ids, once })
+  const ages = { agedBy: retentionClock.now, keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
+  const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), clock, ...ages })
+  const limiter = createConcurrencyLimiter({ running: config.jobListsAtWork, waiting: config.jobListsWaiting })
+  const pages = createListPages({ limiter, maxBytes: config.jobPageBytes })
+  const views = createJobViews({ clock, timezone: config.timezone, schedules: context.schedules })
+  mountJobs(app, { context, views, pages, ids, once })
   const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
-  mountExecutions(app, { lists, executions: stores.executions, views: executionViews, pages, trigger, once })
+  mountExecutions(app, { context, views: executionViews, pages, once })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -157,7 +108,7 @@ function createApp(deps: JobServiceDeps, { stores, retentionClock, jobs, lists, 
   return app
 }
 
-/** Runs the loops, and gives each a turn as soon as executors come: what waited for them need not wait longer. */
+/** Runs the loops, and nudges each of them as soon as executors register: what waited for them waits no longer. */
 function createLoopPart({ registry }: JobServiceDeps, loops: readonly Loop[]): Part {
   let unwatch: (() => void) | null = null
   return {
@@ -176,44 +127,64 @@ function createLoopPart({ registry }: JobServiceDeps, loops: readonly Loop[]): P
 }
 
 export function createJobService(deps: JobServiceDeps): JobService {
-  const { bus, log, metrics } = deps
-  const rooms = createRooms(deps)
-  const { stores, relay, sender, jobs } = rooms
-  const app = createApp(deps, rooms)
-  const { jobHost: host, jobPort: port } = deps.config
-  const door = createListener({ service: 'job-service', app, host, port, registry: deps.registry, health: deps.health })
+  const { stores, bus, clock, log, metrics, config } = deps
+  const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
+  const relay = createJobRelay(deps)
+  const commands = createCommands(deps)
+  const executors = createExecutors(deps.rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
+  const context: JobContext = {
+    stores,
+    executors,
+    types: createJobTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs }),
+    relay,
+    commands,
+    schedules: createScheduleCache(config.jobCompiledSchedules),
+    triggered: createTriggeredJobs(config),
+    clock,
+    log,
+    config,
+  }
+  const app = createApp(deps, context, retentionClock)
+  const { jobHost: host, jobPort: port } = config
+  const listener = createListener({
+    service: 'job-service',
+    app,
+    host,
+    port,
+    registry: deps.registry,
+    health: deps.health,
+  })
   const consumer = createConsumer({
     bus,
     topic: 'job-status',
     group: 'job-service',
-    handle: createStatusHandler(stores.executions, log),
+    handle: applyStatuses(context),
     poison: stores.poison,
     log,
     metrics,
   })
-  const parts: Part[] = [
-    { name: 'retention clock', start: rooms.retentionClock.open },
+  const life = createLifecycle([
+    { name: 'retention clock', start: retentionClock.open },
     { name: 'job-status', ...consumer },
     { name: 'relay of jobs', ...relay },
-    { name: 'sender of commands', stop: sender.drain },
-    createLoopPart(deps, createLoops({ deps, ...rooms })),
-    door,
-  ]
-  const life = createLifecycle(parts)
+    { name: 'command publisher', stop: commands.drain },
+    createLoopPart(deps, createLoops({ deps, context, commands, retentionClock })),
+    listener,
+  ])
 
   return {
     app,
     async start() {
       await life.start()
-      return door.address()
+      return listener.address()
     },
     stop: life.stop,
     jobs: {
       async createOnce({ ownerId, minted, key, body }) {
         const name = `made ${key}`
         if ((await stores.cursors.read(name)) > 0) return null
-        const made = await jobs.create({ ownerId, minted, body: { ...putJobBody.parse(body), key } })
-        if (!isRefusal(made) || made.code === 'conflict') await stores.cursors.write(name, deps.clock.now())
+        const made = await createJob(context, { ownerId, minted, body: { ...putJobBody.parse(body), key } })
+        if (!isRefusal(made) || made.code === 'conflict') await stores.cursors.write(name, clock.now())
         return made
       },
     },

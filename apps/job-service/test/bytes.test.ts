@@ -1,12 +1,11 @@
-import { createMemoryBus } from '@belfry/bus'
 import type { JobView } from '@belfry/contracts'
-import { createIds, createLog, createManualClock, createMetrics } from '@belfry/service'
+import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../src/domain/execution.ts'
-import type { StoredJob } from '../src/domain/ports.ts'
-import { createSender } from '../src/loops/sender.ts'
-import { createSqliteStores, migrations, type Stores } from '../src/store/sqlite/index.ts'
+import type { StoredJob, Stores } from '../src/store/ports.ts'
+import { createSqliteStores } from '../src/store/sqlite/index.ts'
+import { migrations } from '../src/store/sqlite/migrations.ts'
 import { jobOf, minted, monday, statusMessage } from './fixtures.ts'
 import { until, useWorld } from './world.ts'
 
@@ -32,7 +31,7 @@ describe('pages of large jobs', () => {
         plannedAt: monday,
       })
       await stores.executions.insertTrigger({
-        job: stored.handle,
+        jobRowId: stored.rowId,
         command,
         hasOwnParams: false,
         reason: null,
@@ -45,19 +44,19 @@ describe('pages of large jobs', () => {
   afterAll(() => close())
 
   it('are cut by bytes on their way to the bus, without one that cannot be read', async () => {
-    const cut = await stores.jobs.untold({ rows: 10, bytes: 1 })
+    const cut = await stores.jobs.listUnpublished({ rows: 10, bytes: 1 })
     expect([cut.rows.map(({ key }) => key), cut.hasMore]).toEqual([[jobs[0]?.id], true])
-    const whole = await stores.jobs.untold({ rows: 10, bytes: 1e6 })
+    const whole = await stores.jobs.listUnpublished({ rows: 10, bytes: 1e6 })
     expect([whole.rows.map(({ key }) => key), whole.hasMore]).toEqual([[0, 2, 3].map((n) => jobs[n]?.id), false])
     expect(whole.rows.every(({ size }) => size > 20_000)).toBe(true)
-    expect(unreadable).toContainEqual(['jobs', jobs[1]?.handle])
+    expect(unreadable).toContainEqual(['jobs', jobs[1]?.rowId])
   })
 
   it('are cut by bytes when commands are sent again', async () => {
-    const cut = await stores.executions.dueSends(monday, { rows: 10, bytes: 30_000 })
-    expect([cut.rows.length, cut.hasMore]).toEqual([2, true])
-    const whole = await stores.executions.dueSends(monday, { rows: 10, bytes: 1e6 })
-    expect([whole.rows.length, whole.hasMore]).toEqual([4, false])
+    const cut = await stores.executions.listDueCommands(monday, { rows: 10, bytes: 30_000 })
+    expect([cut.rows.length, cut.next !== null]).toEqual([2, true])
+    const whole = await stores.executions.listDueCommands(monday, { rows: 10, bytes: 1e6 })
+    expect([whole.rows.length, whole.next]).toEqual([4, null])
   })
 
   it('are cut by bytes for the scheduler, and name what was left out and what cannot be read', async () => {
@@ -69,34 +68,6 @@ describe('pages of large jobs', () => {
       [ids[3]],
     ])
     expect((await stores.jobs.fetch(cut.left, 1)).data).toHaveLength(1)
-  })
-})
-
-describe('triggers that wait for the bus', () => {
-  it('are bounded by bytes, and count the params of their job once in a turn', async () => {
-    const clock = createManualClock(monday)
-    const bus = createMemoryBus({ clock, ids: createIds(), sender: 'test' })
-    let letGo: () => void = () => undefined
-    await bus.subscribe('job-execute', 'executor-service', () => new Promise<void>((resolve) => (letGo = resolve)))
-    const log = createLog({ level: 'silent' })
-    const metrics = createMetrics().forService('job-service')
-    const limits = { backlog: 1000, backlogBytes: 30_000, againMs: 5000 }
-    const sender = createSender({ bus, ...limits, clock, log, metrics })
-    const jobWith = (n: number, params: Record<string, unknown>) => {
-      const job = jobOf({ n })
-      return { ...job, spec: { ...job.spec, params } }
-    }
-    const send = (job: ReturnType<typeof jobWith>, n: number) =>
-      sender.send(triggerCommand(job, { executionId: `exe-${monday.toString(36)}-${minted(n)}`, plannedAt: monday }))
-    const shared = jobWith(1, large())
-    for (let n = 1; n <= 5; n++) send(shared, n)
-    expect(sender.isFull()).toBe(false)
-    send(jobWith(2, large()), 6)
-    expect(sender.isFull()).toBe(true)
-    await new Promise((resolve) => setImmediate(resolve))
-    letGo()
-    await sender.drain()
-    expect(sender.isFull()).toBe(false)
   })
 })
 
@@ -130,7 +101,7 @@ describe('an execution that cannot be taken over', () => {
     const [, bad] = said
     world.executor.keep({ ...bad!, attempts: 'none' as never }, monday - 40_000)
     const ids = said.map(({ executionId }) => executionId)
-    const known = async () => (await world.stores.executions.seqs(ids)).filter((seq) => seq !== undefined).length
+    const known = async () => (await world.stores.executions.readSeqs(ids)).filter((seq) => seq !== undefined).length
     const check = async () => {
       const answer = await world.service.app.inject({ method: 'GET', url: '/readyz?verbose' })
       const { checks } = answer.json() as { checks: { name: string; ok: boolean }[] }

@@ -25,7 +25,7 @@ describe('a cancel', () => {
     expect(body.inFlight).toEqual([{ executionId: 'exe-1-x', epoch: 3, status: 'RUNNING' }])
     expect(fencesOf(job.id)).toEqual([{ jobId: job.id, versions: [2] }])
     await world.clock.advance(20)
-    await until(() => world.told.some((told) => told.jobId === job.id && told.state === 'cancelled'))
+    await until(() => world.published.some((one) => one.jobId === job.id && one.state === 'cancelled'))
   })
 
   it('changes nothing when it is asked for again, but asks the executors what runs now', async () => {

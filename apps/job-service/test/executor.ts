@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
-import type { Bus } from '@belfry/bus'
+import { type Bus, ignorePoison } from '@belfry/bus'
 import {
+  changesQuery,
   executionChangesPage,
   executionsReply,
   type FenceReply,
@@ -10,13 +11,12 @@ import {
   type JobExecuteMessage,
   type JobStatusMessage,
   type JobType,
-  reconcileQuery,
 } from '@belfry/contracts'
 import type { Instance, Registry } from '@belfry/discovery'
 import { createHttpApp, type ServiceTokens } from '@belfry/http'
 import type { ServiceDeps } from '@belfry/service'
 import { z } from 'zod'
-import { typeList } from './domain/job-types.ts'
+import { typeList } from './job-types.ts'
 
 interface Kept {
   readonly message: JobStatusMessage
@@ -54,14 +54,17 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
     await state.fenceAnswers
     return { fencedVersion: Math.max(...versions), inFlight: state.inFlight }
   })
-  const changes = { querystring: reconcileQuery, response: { 200: executionChangesPage } }
+  const changes = { querystring: changesQuery, response: { 200: executionChangesPage } }
   app.get('/internal/executions/changes', { schema: changes, config: service }, async ({ query }) => {
+    const [since = 0, after = 0] = query.cursor?.split('.').map(Number) ?? [query.since]
     const rows = [...kept.values()]
-      .filter((row) => row.changedAt > query.since || (row.changedAt === query.since && row.n > query.after))
+      .filter((row) => row.changedAt > since || (row.changedAt === since && row.n > after))
       .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
       .slice(0, query.limit)
+    const last = rows.length === query.limit ? rows.at(-1) : undefined
     return {
-      data: rows.map(({ message, changedAt, n }) => ({ id: message.executionId, seq: message.seq, changedAt, n })),
+      data: rows.map(({ message, changedAt }) => ({ id: message.executionId, seq: message.seq, changedAt })),
+      next: last ? `${last.changedAt}.${last.n}` : null,
     }
   })
   const fetch = { body: fetchBody, response: { 200: executionsReply } }
@@ -74,9 +77,12 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
   const instance: Instance = { service: 'executor-service', id: `executor-${port}`, host: '127.0.0.1', port }
-  const subscription = await bus.subscribe('job-execute', 'executor-service', async (messages) => {
-    if (!state.takesCommands) throw new Error('the disk of the executor is full')
-    state.commands.push(...messages.map((message) => message.value))
+  const subscription = await bus.subscribe('job-execute', 'executor-service', {
+    onBatch: async (messages) => {
+      if (!state.takesCommands) throw new Error('the disk of the executor is full')
+      state.commands.push(...messages.map((message) => message.value))
+    },
+    onPoison: ignorePoison,
   })
 
   return {

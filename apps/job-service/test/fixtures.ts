@@ -1,6 +1,6 @@
 import type { AttemptRecord, ExecutionState, JobSpec, JobStatusMessage, ScheduleSpec } from '@belfry/contracts'
 import { scheduledExecutionId } from '@belfry/contracts'
-import { createJob, type Job } from '../src/domain/job.ts'
+import { type Job, newJob } from '../src/domain/job.ts'
 
 /** A quarter past nine on a Monday, UTC. */
 export const monday = Date.UTC(2026, 10, 2, 9, 15)
@@ -39,7 +39,7 @@ export interface JobWish {
 }
 
 export function jobOf({ n = 1, ownerId = 'usr-a', key = null, now = monday, ...spec }: JobWish = {}): Job {
-  return createJob({ id: jobIdOf(n), ownerId, key, spec: specOf(spec), warnings: [], now })
+  return newJob({ id: jobIdOf(n), ownerId, key, spec: specOf(spec), warnings: [], now })
 }
 
 export interface StatusWish {

@@ -54,9 +54,9 @@ describe('a job over the API', () => {
     const { body } = await create({ runAt: '2026-12-01T09:00:00Z' })
     expect(body.status).toBe('CREATED')
     await world.clock.advance(20)
-    await until(() => world.told.some((job) => job.jobId === body.id))
+    await until(() => world.published.some((job) => job.jobId === body.id))
     await until(async () => (await world.call<JobView>('GET', `/jobs/${body.id}`)).body.status === 'SCHEDULED')
-    expect(world.told.find((job) => job.jobId === body.id)).toMatchObject({ version: 1, state: 'active' })
+    expect(world.published.find((job) => job.jobId === body.id)).toMatchObject({ version: 1, state: 'active' })
   })
 
   it('shows what the executor says, and is completed when its one-shot is over', async () => {
@@ -64,7 +64,7 @@ describe('a job over the API', () => {
     await world.clock.advance(20)
     const stored = await until(async () => {
       const job = await world.stores.jobs.find('usr-a', body.id)
-      return job?.told && job
+      return job?.isPublished && job
     })
     const fireAt = Date.UTC(2026, 10, 2, 9, 16)
     await world.executor.tell(statusMessage({ job: stored, fireAt, state: 'running' }))

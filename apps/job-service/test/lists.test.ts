@@ -13,9 +13,9 @@ describe('the list of jobs', () => {
       return jobOf({ n: n + 1, name: `Rêport ${n}`, jobType, key: n % 5 ? null : `key-${n}` })
     })
     for (const job of rows) await world.stores.jobs.create(job)
-    const untold = await world.stores.jobs.untold({ rows: 100, bytes: 1e6 })
-    await world.stores.jobs.markTold(untold.rows.slice(0, 25))
-    await world.stores.executions.keep(rows.slice(0, 10).map((job) => statusMessage({ job, state: 'failed' })))
+    const untold = await world.stores.jobs.listUnpublished({ rows: 100, bytes: 1e6 })
+    await world.stores.jobs.markPublished(untold.rows.slice(0, 25))
+    await world.stores.executions.applyStatuses(rows.slice(0, 10).map((job) => statusMessage({ job, state: 'failed' })))
     made.push(
       ...rows.map((job, n) => {
         const status = n >= 25 ? 'CREATED' : n < 10 ? 'FAILED' : 'SCHEDULED'
@@ -113,7 +113,7 @@ describe('the lists of executions', () => {
         state: n % 8 === 1 ? 'failed' : 'succeeded',
       }),
     )
-    await world.stores.executions.keep(said)
+    await world.stores.executions.applyStatuses(said)
     ids.push(...said.map((message) => message.executionId).reverse())
   })
 

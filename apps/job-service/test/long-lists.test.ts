@@ -56,7 +56,7 @@ describe('the lists of long executions', () => {
     const said = Array.from({ length: count }, (_, n) =>
       statusMessage({ job: stored, fireAt: monday + n, state: 'failed', result }),
     )
-    await world.stores.executions.keep(said)
+    await world.stores.executions.applyStatuses(said)
   })
   const lists = () => ['/executions', `/jobs/${job.id}/executions`, '/dead-letters']
 

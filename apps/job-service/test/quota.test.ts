@@ -3,7 +3,8 @@ import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { jobConfig } from '../src/index.ts'
-import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
+import { createSqliteStores } from '../src/store/sqlite/index.ts'
+import { migrations } from '../src/store/sqlite/migrations.ts'
 import { jobOf, monday } from './fixtures.ts'
 import { openWorld } from './world.ts'
 
@@ -58,11 +59,11 @@ describe('the jobs of one user', () => {
     onTestFinished(() => db.close())
     const { jobs } = createSqliteStores(db, createManualClock(monday))
     const create = (n: number) => jobs.create(jobOf({ n, ownerId: 'usr-a' }), 1)
-    expect(await create(1)).toMatchObject({ fresh: true })
+    expect(await create(1)).toMatchObject({ isNew: true })
     expect(await create(2)).toBe('too-many')
-    expect(await create(1)).toMatchObject({ fresh: false })
+    expect(await create(1)).toMatchObject({ isNew: false })
     await db.write('test.remove', [{ statement: db.statement('DELETE FROM jobs'), params: [] }])
-    expect(await create(2)).toMatchObject({ fresh: true })
+    expect(await create(2)).toMatchObject({ isNew: true })
     expect(await create(3)).toBe('too-many')
   })
 

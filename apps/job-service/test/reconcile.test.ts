@@ -69,8 +69,10 @@ describe('what the scheduler reconciles with', () => {
     await world.call('POST', `/jobs/${job.id}/cancel`)
     const changes = await inject('GET', `/internal/jobs/changes?since=${monday}`)
     expect(changes.json().data).toMatchObject([{ id: job.id, version: 2 }])
-    const { changedAt, n } = changes.json().data[0]
-    expect((await inject('GET', `/internal/jobs/changes?since=${changedAt}&after=${n}`)).json()).toEqual({ data: [] })
+    const { next } = (await inject('GET', '/internal/jobs/changes?limit=1')).json()
+    const end = { data: [], next: null }
+    expect((await inject('GET', `/internal/jobs/changes?cursor=${encodeURIComponent(next)}`)).json()).toEqual(end)
+    expect((await inject('GET', '/internal/jobs/changes?cursor=none')).statusCode).toBe(400)
     const fetched = await inject('POST', '/internal/jobs/fetch', { ids: [job.id] })
     expect(fetched.json().data).toMatchObject([{ jobId: job.id, version: 2, state: 'cancelled' }])
   })

@@ -1,6 +1,6 @@
 import type { ExecutionView, JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { copiesBefore, mayForget } from '../src/domain/retention.ts'
+import { copiesBefore, mayPurge } from '../src/domain/retention.ts'
 import { monday, statusMessage } from './fixtures.ts'
 import { openWorld, until, useWorld } from './world.ts'
 
@@ -35,7 +35,7 @@ describe('a job', () => {
       { ...over, state: 'cancelled', newest: { ...newest, endedAt: null } },
       false,
     ],
-  ] as const)('%s', (_, age, expected) => expect(mayForget(age, before)).toBe(expected))
+  ] as const)('%s', (_, age, expected) => expect(mayPurge(age, before)).toBe(expected))
 })
 
 describe('after the retention', () => {
@@ -148,7 +148,7 @@ describe('a clock that is wrong', () => {
       if (!job) throw new Error('the job is gone')
       const ended = statusMessage({ job, state: 'failed', endedAt: monday })
       await world.executor.tell(ended)
-      const seq = async () => (await world.stores.executions.seqs([ended.executionId]))[0]
+      const seq = async () => (await world.stores.executions.readSeqs([ended.executionId]))[0]
       await until(seq)
       const requests = async () => world.stores.requests.insert({ ...anyRequest, madeAt: monday }, 0)
       await requests()

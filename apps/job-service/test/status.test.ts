@@ -1,6 +1,6 @@
 import { type ExecutionView, type JobStatusView, type JobView, jobStatusView, type Page } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import type { StoredJob } from '../src/domain/ports.ts'
+import type { StoredJob } from '../src/store/ports.ts'
 import { monday, type StatusWish, statusMessage } from './fixtures.ts'
 import { until, useWorld, type World } from './world.ts'
 
@@ -13,7 +13,7 @@ async function openJob(world: World, body: Record<string, unknown>) {
   await world.clock.advance(20)
   const job = await until(async () => {
     const found = await world.stores.jobs.find('usr-a', made.id)
-    return found?.told && found
+    return found?.isPublished && found
   })
   return {
     job,

@@ -1,47 +1,23 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
-import { type Bus, createMemoryBus } from '@belfry/bus'
+import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import type { JobChangesMessage, Page, Problem, Role } from '@belfry/contracts'
-import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
-import { createServiceTokens, createTokenVerifier } from '@belfry/http'
-import {
-  createHealth,
-  createLog,
-  createManualClock,
-  createMetrics,
-  createSeededIds,
-  type ServiceDeps,
-} from '@belfry/service'
+import { createStaticRegistry } from '@belfry/discovery'
+import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
+import {
+  createLossyBus,
+  createTestCalls,
+  createTestDeps,
+  createTestServiceTokens,
+  createTestTokens,
+} from '@belfry/testkit'
 import type { InjectOptions } from 'fastify'
 import { afterAll, beforeAll } from 'vitest'
-import { createJobService, jobConfig, migrations } from '../src/index.ts'
+import { createJobService, jobConfig } from '../src/index.ts'
+import type { Stores } from '../src/store/ports.ts'
 import { createSqliteStores } from '../src/store/sqlite/index.ts'
+import { migrations } from '../src/store/sqlite/migrations.ts'
 import { openExecutor } from './executor.ts'
 import { monday } from './fixtures.ts'
-
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
-/** Signs access tokens as auth-service does. */
-function createTokens(clock: ServiceDeps['clock']) {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  const { x = '' } = publicKey.export({ format: 'jwk' })
-  const verifier = createTokenVerifier({
-    clock,
-    jwks: async () => [{ kty: 'OKP', crv: 'Ed25519', x, kid: 'k1', alg: 'EdDSA', use: 'sig' }],
-  })
-  const bearer = (userId: string, ...roles: Role[]) => {
-    const iat = Math.floor(clock.now() / 1000)
-    const about = { sub: userId, name: userId, roles, iss: 'belfry', aud: 'belfry', iat, exp: iat + 86_400 }
-    const text = `${encode({ alg: 'EdDSA', typ: 'JWT', kid: 'k1' })}.${encode(about)}`
-    return `Bearer ${text}.${sign(null, Buffer.from(text), privateKey).toString('base64url')}`
-  }
-  return { verifier, bearer }
-}
-
-/** Says of itself that it may lose messages, as a broker may. */
-function lossy(bus: Bus): Bus {
-  return { ...bus, capabilities: { ...bus.capabilities, storesBeforePublishResolves: false } }
-}
 
 /** An answer whose body a test looks into; what it expects there it says by the type it asks for. */
 export interface Reply<T> {
@@ -50,43 +26,47 @@ export interface Reply<T> {
   readonly body: T
 }
 
+export interface WorldOptions {
+  readonly hasExecutor?: boolean
+  /** The bus says that it may lose messages. */
+  readonly mayLose?: boolean
+  /** What the service gets instead of its stores. */
+  readonly wrap?: (stores: Stores) => Stores
+}
+
+/** Empty stores on SQLite in memory. */
+export async function openTestStores(clock = createManualClock(monday)): Promise<Stores> {
+  return createSqliteStores(await openMemoryDatabase(migrations), clock)
+}
+
 export async function openWorld(
   settings: Partial<Record<keyof typeof jobConfig.shape, number>> = {},
-  { hasExecutor = true, mayLose = false }: { hasExecutor?: boolean; mayLose?: boolean } = {},
+  { hasExecutor = true, mayLose = false, wrap = (stores) => stores }: WorldOptions = {},
 ) {
-  const clock = createManualClock(monday)
-  const lines: string[] = []
-  const log = createLog({ level: 'warn', destination: { write: (line: string) => void lines.push(line) } })
-  const metricsRegistry = createMetrics()
-  const ids = createSeededIds(7)
-  const depsOf = (name: string): ServiceDeps => ({
-    clock,
-    log,
-    ids,
-    health: createHealth({ clock, log }),
-    metrics: metricsRegistry.forService(name),
-  })
-  const memory = createMemoryBus({ clock, ids, sender: 'test', freeze: true })
-  const bus = mayLose ? lossy(memory) : memory
-  const registry = createStaticRegistry()
-  const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
+  const { clock, lines, metricsRegistry, depsOf } = createTestDeps({ clock: createManualClock(monday), seed: 7 })
   const deps = depsOf('job-service')
-  const breaker = { timeoutMs: 3000, errorPercent: 50, resetMs: 10_000 }
-  const balancer = createBalancer({ registry, clock, metrics: deps.metrics, breaker, caller: 'job-service' })
-  const rest = createRestClient({ balancer, clock, signToken: () => serviceTokens.sign('job-service') })
-  const tokens = createTokens(clock)
-  const db = await openMemoryDatabase(migrations)
+  const memory = createMemoryBus({ clock, ids: deps.ids, sender: 'test', freeze: true })
+  const bus = mayLose ? createLossyBus(memory) : memory
+  const registry = createStaticRegistry()
+  const serviceTokens = createTestServiceTokens(clock)
+  const calls = { caller: 'job-service', registry, clock, metrics: deps.metrics, serviceTokens } as const
+  const { balancer, rest } = createTestCalls(calls)
+  const tokens = createTestTokens(clock)
+  const stores = await openTestStores(clock)
   const executor = await openExecutor(depsOf('executor-service'), bus, registry, serviceTokens)
   if (hasExecutor) await executor.join()
-  const told: JobChangesMessage[] = []
-  await bus.subscribe('job-changes', 'scheduler-service', async (messages) => {
-    told.push(...messages.map((message) => message.value))
+  const published: JobChangesMessage[] = []
+  await bus.subscribe('job-changes', 'scheduler-service', {
+    onBatch: async (messages) => {
+      published.push(...messages.map((message) => message.value))
+    },
+    onPoison: ignorePoison,
   })
   const create = (changed: object = {}) =>
     createJobService({
       ...deps,
-      health: createHealth({ clock, log }),
-      db,
+      health: depsOf('job-service').health,
+      stores: wrap(stores),
       bus,
       registry,
       rest,
@@ -126,16 +106,16 @@ export async function openWorld(
     },
     serviceTokens,
     executor,
-    /** What the scheduler has been told. */
-    told,
-    stores: createSqliteStores(db, clock),
+    /** What the scheduler has received. */
+    published,
+    stores,
     call,
-    /** Lets time pass second by second, so that each loop gets its turns, and its turns the time of the store. */
+    /** Advances the clock second by second, so that each loop iterates, and the store answers meanwhile. */
     async pass(seconds: number) {
       for (let second = 0; second < seconds; second++) {
         await clock.advance(1000)
         for (let round = 0; round < 4; round++) {
-          await db.read(db.statement('SELECT 1'), [])
+          await stores.cursors.read('any')
           await clock.advance(0)
         }
       }
@@ -151,7 +131,7 @@ export async function openWorld(
       await executor.close()
       balancer.close()
       await bus.close()
-      await db.close()
+      await stores.close()
     },
   }
 }
@@ -171,7 +151,7 @@ export function useWorld(...options: Parameters<typeof openWorld>): World {
   return world
 }
 
-/** Waits for the thing itself, turn by turn of the event loop, for at most five seconds. */
+/** Checks at each iteration of the event loop, for at most five seconds. */
 export async function until<T>(check: () => T | Promise<T>): Promise<Exclude<T, false | undefined | null | 0>> {
   const deadline = performance.now() + 5000
   for (;;) {
@@ -182,9 +162,9 @@ export async function until<T>(check: () => T | Promise<T>): Promise<Exclude<T, 
   }
 }
 
-/** The pointers of a problem's faults. */
+/** The pointers of a problem's issues. */
 export function pointersOf(body: unknown): string[] {
-  return ((body as Problem).errors ?? []).map((fault) => fault.pointer)
+  return ((body as Problem).errors ?? []).map((issue) => issue.pointer)
 }
 
 /** All rows of a list, page by page. */

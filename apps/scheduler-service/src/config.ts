@@ -13,28 +13,28 @@ export const schedulerConfig = z.object({
   schedulerPort: z.coerce.number().int().min(0).max(65_535).default(0),
   /** How early a fire time is handed to the executors, milliseconds. Whole seconds bring advances in phase with starts. */
   schedulerLookaheadMs: count(4_600),
-  /** How often the store is asked what is due, milliseconds. */
+  /** How often the store is polled for what is due, milliseconds. */
   schedulerPollMs: count(250, 10),
   /** Schedules that are read and stored at once, and bytes of them; one is taken whatever its size. */
   schedulerPageRows: count(100),
   schedulerPageBytes: count(4 * mib),
-  /** How long one piece of work may hold the main loop, milliseconds. */
+  /** How long one piece of work may hold the event loop, milliseconds. */
   schedulerSliceMs: count(4),
   /** From which age on a fire time that was not handed over is late, milliseconds. */
   schedulerMisfireAfterMs: count(60_000),
   /** Up to which age the newest late one still runs, milliseconds. */
   schedulerMisfireWithinMs: count(3_600_000),
-  /** When a command that nobody has answered is sent again, doubling each time, milliseconds. */
+  /** When a command that no `job-status` has acknowledged is sent again, doubling each time, milliseconds. */
   schedulerResendMs: count(5_000),
   /** The longest wait before such a repetition, milliseconds. */
   schedulerResendMaxMs: count(60_000),
-  /** Commands of one job that may wait for their executions; beyond it the job becomes late. */
+  /** Pending commands of one job; beyond it the job becomes late. */
   schedulerPendingLimit: count(64),
-  /** Ranges of one job that may wait for the fire log. */
+  /** Ranges of one job in its fire-log outbox. */
   schedulerUndeliveredLimit: count(64),
-  /** How long a schedule that cannot be compiled or read is left alone, milliseconds. */
+  /** How long a schedule that does not compile or cannot be read is quarantined, milliseconds. */
   schedulerAsideMs: count(3_600_000),
-  /** Compiled cron expressions that are kept. */
+  /** Compiled cron expressions in the cache. */
   schedulerCompiledLimit: count(10_000),
   /** Commands that may wait for the bus, and bytes of them. */
   schedulerSendBacklog: count(10_000),
@@ -52,14 +52,14 @@ export const schedulerConfig = z.object({
   schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
   /** How long job-service may take to answer, milliseconds. */
   schedulerReconcileTimeoutMs: count(5_000),
-  /** How long job-service may take to say whose job a fire log is asked for, milliseconds; below the gateway's breaker. */
+  /** How long job-service may take to find the job of a fire log, milliseconds; below the gateway's breaker. */
   schedulerJobTimeoutMs: count(2_000),
   ...retentionClockConfig,
-  /** Jobs that reconcile could not take over and asks for again in each round; beyond it the next round begins with them. */
+  /** Jobs that reconcile could not apply and fetches again in each round; beyond it the next round begins with them. */
   schedulerReconcileSkipped: count(1_000),
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
-  /** How often schedules and the fire log are cleared of what is older, milliseconds, and rows at a time. */
+  /** How often older schedules and ranges of the fire log are removed, milliseconds, and rows at a time. */
   schedulerPurgeMs: count(600_000, 1000),
   schedulerPurgeRows: count(500),
 })

@@ -1,3 +1,4 @@
 export { type SchedulerConfig, schedulerConfig } from './config.ts'
 export { createSchedulerService, type SchedulerService, type SchedulerServiceDeps } from './service.ts'
-export { migrations } from './store/sqlite/index.ts'
+export { openStores } from './store/index.ts'
+export type { Stores } from './store/ports.ts'

@@ -1,38 +1,29 @@
-import { type Bus, createConsumer } from '@belfry/bus'
-import type { JobExecuteMessage } from '@belfry/contracts'
+import { type Bus, createCommandPublisher, createConsumer } from '@belfry/bus'
 import { createListener, type Registry, type RestClient } from '@belfry/discovery'
 import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import {
-  createLifecycle,
-  createLoop,
-  createRetentionClock,
-  debugEach,
-  type Part,
-  type ServiceDeps,
-} from '@belfry/service'
-import type { Database } from '@belfry/storage/sqlite'
+import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
 import type { SchedulerConfig } from './config.ts'
-import { createCompiled } from './domain/compiled.ts'
-import { createDueSchedules } from './domain/due.ts'
-import { createHearing } from './domain/hearing.ts'
-import { createKeeping, type Decided } from './domain/keeping.ts'
 import { horizonOf } from './domain/retention.ts'
 import type { Rules } from './domain/schedule-record.ts'
-import { createChangesHandler } from './events/job-changes.ts'
-import { createStatusHandler } from './events/job-status.ts'
-import { createJobFinder } from './job-finder.ts'
-import { type AdvanceLoop, createAdvanceLoop } from './loops/advance.ts'
-import { createJobReconcile } from './loops/reconcile.ts'
-import { createRetention } from './loops/retention.ts'
-import { createSender } from './loops/sender.ts'
+import { createAdvanceLoop } from './loops/advance-loop.ts'
+import { createReconcileLoop } from './loops/reconcile-loop.ts'
+import { createSchedulerMetrics } from './metrics.ts'
 import { mountFireLog } from './routes/fire-log.ts'
 import { mountScan } from './routes/scan.ts'
-import { createSlices } from './slices.ts'
-import { createSqliteStores } from './store/sqlite/index.ts'
+import type { Stores } from './store/ports.ts'
+import { createAdvanceSchedules } from './use-cases/advance-schedules.ts'
+import { createDueTimer } from './use-cases/due-timer.ts'
+import { createFindJob } from './use-cases/find-job.ts'
+import { createIngestChanges } from './use-cases/ingest-changes.ts'
+import { createIngestStatuses } from './use-cases/ingest-statuses.ts'
+import { createPurgeEnded } from './use-cases/purge-ended.ts'
+import { createScheduleCache } from './use-cases/schedule-cache.ts'
+import { createScheduleWriter } from './use-cases/schedule-writer.ts'
+import { createTimeSlice } from './use-cases/time-slice.ts'
 
 export interface SchedulerServiceDeps extends ServiceDeps {
-  /** scheduler.db, opened with `migrations`. Closed by its opener. */
-  db: Database
+  /** Closed by their opener. */
+  stores: Stores
   bus: Bus
   registry: Registry
   /** Calls of the scheduler's own to job-service. */
@@ -57,112 +48,84 @@ function rulesOf(config: SchedulerConfig): Rules {
     resendFirstMs: config.schedulerResendMs,
     resendMaxMs: config.schedulerResendMaxMs,
     pendingLimit: config.schedulerPendingLimit,
-    undeliveredLimit: config.schedulerUndeliveredLimit,
-    asideMs: config.schedulerAsideMs,
-  }
-}
-
-const createdOf = ({ jobId, executionId, fireAt, version }: JobExecuteMessage) => ({
-  jobId,
-  executionId,
-  fireAt,
-  version,
-})
-
-function createFacts({ metrics, log }: SchedulerServiceDeps) {
-  const fires = metrics.counter('belfry_schedule_fires_total', 'Fire times by what became of them', [
-    'outcome',
-    'reason',
-  ])
-  const tick = metrics.gauge('belfry_scheduler_last_tick_timestamp_seconds', 'When the scheduler last looked')
-  return {
-    onDecided({ outcome, reason, count, command }: Decided) {
-      fires.inc({ outcome, reason }, count)
-      if (command) debugEach(log, 'execution created', [command], createdOf)
-    },
-    onTick: (at: number) => tick.set({}, at / 1000),
-    onAside: (jobId: string, err: unknown) =>
-      log.error({ jobId, err }, 'a schedule cannot be worked on; it is put aside'),
-    onRefused: (jobId: string, reason: string) =>
-      log.error({ jobId, reason }, 'a change of a job cannot be taken over'),
-  }
-}
-
-/** Compares with job-service, as soon as there is one and then again and again. */
-function createReconciling(deps: SchedulerServiceDeps, reconcile: () => Promise<void>): Part {
-  const { clock, log, registry, config } = deps
-  const runOnce = () => (registry.instances('job-service').length > 0 ? reconcile() : undefined)
-  const loop = createLoop({ name: 'reconcile jobs', everyMs: config.schedulerReconcileMs, runOnce, clock, log })
-  let unwatch: (() => void) | undefined
-  return {
-    name: 'reconcile',
-    start() {
-      unwatch = registry.watch('job-service', loop.nudge)
-      loop.start()
-    },
-    async stop() {
-      unwatch?.()
-      await loop.stop()
-    },
+    fireLogOutboxLimit: config.schedulerUndeliveredLimit,
+    quarantineMs: config.schedulerAsideMs,
   }
 }
 
 export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerService {
-  const { clock, log, metrics, health, db, bus, rest, tokens, serviceTokens, config } = deps
-  const { schedules, fireLog, cursors, poison } = createSqliteStores(db, clock)
-  const { onDecided, onTick, onAside, onRefused } = createFacts(deps)
+  const { clock, log, health, stores, bus, rest, tokens, serviceTokens, config } = deps
+  const { schedules, fireLog, cursors, poison } = stores
+  const metrics = createSchedulerMetrics(deps.metrics)
   const rules = rulesOf(config)
-  const compile = createCompiled(config.schedulerCompiledLimit)
-  const giveWay = createSlices(clock, config.schedulerSliceMs)
-  const sender = createSender({
+  const compile = createScheduleCache(config.schedulerCompiledLimit)
+  const yieldIfOver = createTimeSlice(clock, config.schedulerSliceMs)
+  const dueTimer = createDueTimer(clock, config.schedulerPollMs)
+  const publisher = createCommandPublisher({
     bus,
-    backlog: config.schedulerSendBacklog,
+    clock,
+    log,
+    metrics: deps.metrics,
+    gauge: { name: 'belfry_scheduler_commands_waiting', help: 'Commands that wait for the bus' },
+    backlogRows: config.schedulerSendBacklog,
     backlogBytes: config.schedulerSendBacklogBytes,
     batchRows: config.schedulerSendRows,
     batchBytes: config.schedulerSendBytes,
-    log,
-    metrics,
+    maxInFlight: 1,
   })
-  const keeping = createKeeping({
-    schedules,
-    rules,
-    send: sender.send,
-    wakeAt: (at) => advance.wakeAt(at),
-    onDecided,
-  })
+  const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, metrics, log })
+
   const page = { rows: config.schedulerPageRows, bytes: config.schedulerPageBytes }
-  const pages = { schedules, keeping, compile, rules, clock, page, giveWay }
-  const due = createDueSchedules({ ...pages, fireLog, onAside })
-  const advance: AdvanceLoop = createAdvanceLoop({ due, clock, log, pollMs: config.schedulerPollMs, onTick })
+  const common = { schedules, writer, compile, rules, clock, log, page, yieldIfOver, tries: config.schedulerTries }
   const retentionMs = config.retentionExecutions
   const retentionClock = createRetentionClock({ deps, marks: cursors, config })
   const horizon = () => horizonOf(retentionClock.now(), retentionMs)
-  const hearing = createHearing({ ...pages, horizon, mostTries: config.schedulerTries, onRefused })
+  const ingestChanges = createIngestChanges({ ...common, horizon })
+  const ingestStatuses = createIngestStatuses(common)
+  const advanceSchedules = createAdvanceSchedules({ ...common, fireLog })
+  const purgeRows = config.schedulerPurgeRows
+  const purgeEnded = createPurgeEnded({ schedules, fireLog, retentionClock, retentionMs, rows: purgeRows })
+
+  const advanceLoop = createAdvanceLoop({
+    schedules: advanceSchedules,
+    dueTimer,
+    clock,
+    log,
+    metrics,
+    pollMs: config.schedulerPollMs,
+  })
   const mayLose = !bus.capabilities.storesBeforePublishResolves
-  const reconcile = createJobReconcile({ deps, schedules, cursors, hearing, mayLose })
-  const { schedulerPurgeRows: rows } = config
-  const runOnce = createRetention({ schedules, fireLog, retentionClock, retentionMs, rows })
-  const clearing = { runOnce, clock, log }
+  const reconcileLoop = createReconcileLoop({ deps, schedules, cursors, ingestChanges, mayLose })
+  const retention = { name: 'retention', everyMs: config.schedulerPurgeMs, runOnce: purgeEnded, clock, log }
 
   const app = createHttpApp({ service: 'scheduler-service', deps, tokens, serviceTokens })
-  mountScan(app, advance.runOnce)
-  mountFireLog(app, { fireLog, findJob: createJobFinder(rest, config.schedulerJobTimeoutMs) })
+  mountScan(app, advanceLoop.runOnce)
+  mountFireLog(app, { fireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs) })
   health.add('scheduler.db', async () => void (await schedules.nextDueAt()))
 
-  const group = { bus, group: 'scheduler-service', poison, log, metrics } as const
-  const changes = createConsumer({ ...group, topic: 'job-changes', handle: createChangesHandler(hearing) })
-  const statuses = createConsumer({ ...group, topic: 'job-status', handle: createStatusHandler(hearing) })
+  const group = { bus, group: 'scheduler-service', poison, log, metrics: deps.metrics } as const
+  const changes = createConsumer({
+    ...group,
+    topic: 'job-changes',
+    // A change without room for its commands is left to reconcile.
+    handle: async (messages) => void (await ingestChanges(messages.map(({ value }) => value))),
+  })
+  const statuses = createConsumer({
+    ...group,
+    topic: 'job-status',
+    handle: (messages) => ingestStatuses(messages.map(({ value }) => value)),
+  })
   const { schedulerHost: host, schedulerPort: port } = config
-  const door = createListener({ service: 'scheduler-service', app, host, port, registry: deps.registry, health })
+  const listener = createListener({ service: 'scheduler-service', app, host, port, registry: deps.registry, health })
   const parts: Part[] = [
     { name: 'retention clock', start: retentionClock.open },
-    { name: 'sender', stop: sender.drain },
-    { name: 'advance', start: advance.start, stop: advance.stop },
+    { name: 'command publisher', stop: publisher.drain },
+    { name: 'advance', start: advanceLoop.start, stop: advanceLoop.stop },
     { name: 'job-status', start: statuses.start, stop: statuses.stop },
     { name: 'job-changes', start: changes.start, stop: changes.stop },
-    createReconciling(deps, reconcile),
-    { name: 'retention', ...createLoop({ name: 'retention', everyMs: config.schedulerPurgeMs, ...clearing }) },
-    door,
+    reconcileLoop,
+    { name: 'retention', ...createLoop(retention) },
+    listener,
   ]
   const life = createLifecycle(parts)
 
@@ -170,7 +133,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     app,
     async start() {
       await life.start()
-      return door.address()
+      return listener.address()
     },
     stop: life.stop,
   }

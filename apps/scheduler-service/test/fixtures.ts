@@ -1,7 +1,7 @@
 import type { JobChange, JobChangesMessage, JobSpec, JobState, JobStatusMessage, ScheduleSpec } from '@belfry/contracts'
 import { scheduledExecutionId } from '@belfry/contracts'
-import { createCompiled } from '../src/domain/compiled.ts'
 import type { Rules } from '../src/domain/schedule-record.ts'
+import { createScheduleCache } from '../src/use-cases/schedule-cache.ts'
 
 /** 2026-06-01T12:00:00Z, a moment on which every schedule of the tests is even. */
 export const noon = Date.UTC(2026, 5, 1, 12)
@@ -14,7 +14,7 @@ export function jobIdOf(number: number): string {
   return `job-01900000-0000-7000-8000-${number.toString(16).padStart(12, '0')}`
 }
 
-export const compile = createCompiled(100)
+export const compile = createScheduleCache(100)
 
 /** What was over before this has been cleared away. */
 export const horizon = noon - 30 * 24 * hour
@@ -24,8 +24,8 @@ export const rules: Rules = {
   resendFirstMs: 5000,
   resendMaxMs: minute,
   pendingLimit: 64,
-  undeliveredLimit: 64,
-  asideMs: hour,
+  fireLogOutboxLimit: 64,
+  quarantineMs: hour,
 }
 
 export const everyMinute: ScheduleSpec = { kind: 'cron', cron: '* * * * *', timezone: 'UTC' }

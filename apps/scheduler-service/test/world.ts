@@ -1,6 +1,6 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
-import { type Bus, createMemoryBus } from '@belfry/bus'
+import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import {
+  changesQuery,
   fetchBody,
   type JobChangesMessage,
   type JobExecuteMessage,
@@ -8,65 +8,51 @@ import {
   jobsReply,
   jobVersionsPage,
   type Role,
-  reconcileQuery,
   refusal,
 } from '@belfry/contracts'
-import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
-import { createHttpApp, createServiceTokens, createTokenVerifier } from '@belfry/http'
+import { createStaticRegistry } from '@belfry/discovery'
+import { createHttpApp, type ServiceTokens } from '@belfry/http'
+import { createManualClock, type ServiceDeps } from '@belfry/service'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import {
-  type Clock,
-  createHealth,
-  createLog,
-  createManualClock,
-  createMetrics,
-  createSeededIds,
-  type ServiceDeps,
-} from '@belfry/service'
-import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
+  createLossyBus,
+  createTestCalls,
+  createTestDeps,
+  createTestServiceTokens,
+  createTestTokens,
+} from '@belfry/testkit'
 import { z } from 'zod'
-import { createSchedulerService, migrations, schedulerConfig } from '../src/index.ts'
-import { createSqliteStores } from '../src/store/sqlite/index.ts'
+import { createSchedulerService, type Stores, schedulerConfig } from '../src/index.ts'
+import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
 import { noon, statusOf } from './fixtures.ts'
 
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
-/** Signs access tokens as auth-service does. */
-function createTokens(clock: Clock) {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  const { x = '' } = publicKey.export({ format: 'jwk' })
-  const key = { kty: 'OKP', crv: 'Ed25519', x, kid: 'k1', alg: 'EdDSA', use: 'sig' } as const
-  const verifier = createTokenVerifier({ clock, jwks: async () => [key] })
-  const bearer = (...roles: Role[]) => {
-    const iat = Math.floor(clock.now() / 1000)
-    const about = { sub: 'usr-1', name: 'usr-1', roles, iss: 'belfry', aud: 'belfry', iat, exp: iat + 86_400 }
-    const text = `${encode({ alg: 'EdDSA', typ: 'JWT', kid: 'k1' })}.${encode(about)}`
-    return `Bearer ${text}.${sign(null, Buffer.from(text), privateKey).toString('base64url')}`
-  }
-  return { verifier, bearer }
-}
-
-/** job-service as reconcile meets it: the newest state of each job, and when it changed. */
-function createJobs(deps: ServiceDeps, serviceTokens: ReturnType<typeof createServiceTokens>) {
+/** job-service as reconcile calls it: the newest state of each job, and when it changed. */
+function createJobs(deps: ServiceDeps, serviceTokens: ServiceTokens) {
   const app = createHttpApp({ service: 'job-service', deps, tokens: null, serviceTokens })
-  const kept = new Map<string, { message: JobChangesMessage; n: number }>()
+  const newest = new Map<string, { message: JobChangesMessage; n: number }>()
   const asks: string[] = []
   /** The version that the list names, whatever the record says. */
   const versionOf = ({ changes }: JobChangesMessage) => changes.at(-1)?.version ?? 0
   const changedAt = ({ changes }: JobChangesMessage) => changes.at(-1)?.changedAt ?? 0
-  const changes = { querystring: reconcileQuery, response: { 200: jobVersionsPage } }
+  const changes = { querystring: changesQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: { access: 'service' } }, async ({ query, url }) => {
     asks.push(url)
-    const rows = [...kept.values()]
+    const [since = 0, after = 0] = query.cursor?.split('.').map(Number) ?? [query.since]
+    const rows = [...newest.values()]
       .map(({ message, n }) => ({ id: message.jobId, version: versionOf(message), changedAt: changedAt(message), n }))
-      .filter((row) => row.changedAt > query.since || (row.changedAt === query.since && row.n > query.after))
-    return { data: rows.sort((a, b) => a.changedAt - b.changedAt || a.n - b.n).slice(0, query.limit) }
+      .filter((row) => row.changedAt > since || (row.changedAt === since && row.n > after))
+      .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
+      .slice(0, query.limit)
+    const last = rows.length === query.limit ? rows.at(-1) : undefined
+    const data = rows.map(({ id, version, changedAt }) => ({ id, version, changedAt }))
+    return { data, next: last ? `${last.changedAt}.${last.n}` : null }
   })
   const fetch = { body: fetchBody, response: { 200: jobsReply } }
   app.post('/internal/jobs/fetch', { schema: fetch, config: { access: 'service' } }, async ({ body }) => {
     asks.push(`fetch ${body.ids.length}`)
-    return { data: body.ids.flatMap((id) => kept.get(id)?.message ?? []), left: [], unreadable: [] }
+    return { data: body.ids.flatMap((id) => newest.get(id)?.message ?? []), left: [], unreadable: [] }
   })
-  /** Jobs by what their owner calls them, and the token that came with each question. */
+  /** Ids of jobs by id and key, and the token of each call. */
   const owned = new Map<string, string>()
   const tokens: unknown[] = []
   const status = { schema: { params: z.object({ id: z.string() }) }, config: { access: 'public' } } as const
@@ -80,42 +66,36 @@ function createJobs(deps: ServiceDeps, serviceTokens: ReturnType<typeof createSe
     asks,
     owned,
     tokens,
-    keep(message: JobChangesMessage) {
-      kept.set(message.jobId, { message, n: kept.get(message.jobId)?.n ?? kept.size + 1 })
+    put(message: JobChangesMessage) {
+      newest.set(message.jobId, { message, n: newest.get(message.jobId)?.n ?? newest.size + 1 })
     },
   }
 }
 
-/** Says of itself that it may lose messages, as a broker may; that it does not is of no interest here. */
-function lossy(bus: Bus): Bus {
-  return { ...bus, capabilities: { ...bus.capabilities, storesBeforePublishResolves: false } }
+export interface WorldOptions {
+  /** The bus says that it may lose messages. */
+  readonly mayLose?: boolean
+  /** The stores; without it those over SQLite. */
+  readonly stores?: Stores
+  /** What the scheduler gets instead of the stores that the test reads. */
+  readonly wrap?: (stores: Stores) => Stores
 }
 
-/** One scheduler between a bus, a job-service that only answers reconcile, and executors that a test speaks for. */
+/** One scheduler between a bus, a job-service that only answers reconcile, and executors whose part the test plays. */
 export async function openWorld(
   settings: Partial<Record<keyof typeof schedulerConfig.shape, number>> = {},
-  { mayLose = false } = {},
+  { mayLose = false, stores: given, wrap = (stores) => stores }: WorldOptions = {},
 ) {
-  const clock = createManualClock(noon)
-  const lines: Record<string, unknown>[] = []
-  const log = createLog({ level: 'warn', destination: { write: (line: string) => void lines.push(JSON.parse(line)) } })
-  const metricsRegistry = createMetrics()
-  const ids = createSeededIds(7)
-  const depsOf = (name: string): ServiceDeps => {
-    const health = createHealth({ clock, log })
-    return { clock, log, ids, health, metrics: metricsRegistry.forService(name) }
-  }
+  const { clock, metricsRegistry, logged, depsOf } = createTestDeps({ clock: createManualClock(noon), seed: 7 })
+  const { ids, metrics } = depsOf('scheduler-service')
   const memory = createMemoryBus({ clock, ids, sender: 'test', freeze: true })
-  const bus = mayLose ? lossy(memory) : memory
+  const bus = mayLose ? createLossyBus(memory) : memory
   const registry = createStaticRegistry()
-  const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
-  const tokens = createTokens(clock)
-  const breaker = { timeoutMs: 3000, errorPercent: 50, resetMs: 10_000 }
-  const metrics = metricsRegistry.forService('scheduler-service')
-  const balancer = createBalancer({ registry, clock, metrics, breaker, caller: 'scheduler-service' })
-  const rest = createRestClient({ balancer, clock, signToken: () => serviceTokens.sign('scheduler-service') })
-  const db: Database = await openMemoryDatabase(migrations)
-  const stores = createSqliteStores(db, clock)
+  const serviceTokens = createTestServiceTokens(clock)
+  const tokens = createTestTokens(clock)
+  const { balancer, rest } = createTestCalls({ caller: 'scheduler-service', registry, clock, metrics, serviceTokens })
+  const db = await openMemoryDatabase(migrations)
+  const stores = given ?? createSqliteStores(db, clock)
   const jobs = createJobs(depsOf('job-service'), serviceTokens)
   const executors = { commands: [] as (JobExecuteMessage & { sentAt: number })[], takesCommands: true, answers: true }
 
@@ -125,41 +105,47 @@ export async function openWorld(
       statuses.map((value) => ({ key: value.jobId, value })),
     )
   }
-  await bus.subscribe('job-execute', 'executor-service', async (messages) => {
-    if (!executors.takesCommands) throw new Error('the disk of the executors is full')
-    const sentAt = clock.now()
-    executors.commands.push(...messages.map(({ value }) => ({ ...value, sentAt })))
-    // Not awaited: as with a relay, the answer comes apart from the taking.
-    if (executors.answers) void show(...messages.map(({ value }) => statusOf(value.fireAt, value, value.jobId)))
+  await bus.subscribe('job-execute', 'executor-service', {
+    onBatch: async (messages) => {
+      if (!executors.takesCommands) throw new Error('the disk of the executors is full')
+      const sentAt = clock.now()
+      executors.commands.push(...messages.map(({ value }) => ({ ...value, sentAt })))
+      // Not awaited: as with a relay, the answer is a publish of its own. One that fails comes with the next repetition.
+      const shown = messages.map(({ value }) => statusOf(value.fireAt, value, value.jobId))
+      if (executors.answers) show(...shown).catch(() => undefined)
+    },
+    onPoison: ignorePoison,
   })
 
   const create = (changed: object = {}) => {
     const config = schedulerConfig.parse({ ...settings, ...changed })
-    const deps = { ...depsOf('scheduler-service'), db, bus, registry, rest, serviceTokens, config }
+    const deps = { ...depsOf('scheduler-service'), stores: wrap(stores), bus, registry, rest, serviceTokens, config }
     return createSchedulerService({ ...deps, tokens: tokens.verifier })
   }
   const world = {
     clock,
-    lines,
+    get lines() {
+      return logged()
+    },
     metricsRegistry,
     stores,
     jobs,
     executors,
     show,
     service: create(),
-    /** Makes the record of a job unreadable, as no Belfry would. */
+    /** Makes the record of a job unreadable, which no Belfry does. */
     async spoil(jobId: string) {
       const spoil = db.statement(`UPDATE schedules SET body = '{' WHERE id = ?`)
       await db.writeEach('test.spoil', spoil, [[jobId]])
     },
-    /** job-service says what has become of jobs. */
-    async tell(...messages: JobChangesMessage[]) {
+    /** job-service publishes changes of jobs. */
+    async publishChanges(...messages: JobChangesMessage[]) {
       await bus.publish(
         'job-changes',
         messages.map((value) => ({ key: value.jobId, value })),
       )
     },
-    /** Waits for the thing itself while the clock stands still, for at most five seconds. */
+    /** Waits until it is so while the clock stands still, for at most five seconds. */
     async until(check: () => boolean | Promise<boolean>) {
       const deadline = performance.now() + 5000
       while (!(await check())) {
@@ -167,26 +153,26 @@ export async function openWorld(
         await clock.advance(0)
       }
     },
-    /** Reads follow all that was sent to the store before: after some, every turn has gone as far as it can. */
-    async settle() {
+    /** Lets work go on that needs no time of the clock. A read of SQLite follows all that was sent to it before. */
+    async idle() {
       for (let reads = 0; reads < 12; reads++) {
         await stores.schedules.nextDueAt()
         await clock.advance(0)
       }
     },
-    /** Turns the clock on in steps, so that what is due is done at its own time. */
+    /** Advances the clock in steps, so that what is due is done at its own time. */
     async pass(ms: number, stepMs = 50) {
       for (let left = ms; left > 0; left -= stepMs) {
         await clock.advance(Math.min(left, stepMs))
-        await world.settle()
+        await world.idle()
       }
     },
     async scan(...roles: Role[]) {
-      const headers = { authorization: tokens.bearer(...roles) }
+      const headers = { authorization: tokens.bearer('usr-1', ...roles) }
       return world.service.app.inject({ method: 'POST', url: '/scheduler/scan', headers })
     },
     async get(url: string, ...roles: Role[]) {
-      const headers = roles.length > 0 ? { authorization: tokens.bearer(...roles) } : {}
+      const headers = roles.length > 0 ? { authorization: tokens.bearer('usr-1', ...roles) } : {}
       return world.service.app.inject({ method: 'GET', url, headers })
     },
     async joinJobs() {
@@ -199,7 +185,7 @@ export async function openWorld(
       await world.service.stop()
       world.service = create(changed)
       await world.service.start()
-      await world.settle()
+      await world.idle()
     },
     async close() {
       await world.service.stop()
@@ -210,7 +196,7 @@ export async function openWorld(
     },
   }
   await world.service.start()
-  await world.settle()
+  await world.idle()
   return world
 }
 export type World = Awaited<ReturnType<typeof openWorld>>

@@ -1,4 +1,4 @@
-import type { Bus } from '@belfry/bus'
+import { type Bus, ignorePoison } from '@belfry/bus'
 import { executionStatusOf, isEnded, isRefusal } from '@belfry/contracts'
 import type { JobService } from '@belfry/job-service'
 import type { Logger } from '@belfry/service'
@@ -28,13 +28,16 @@ export async function sayHello(ownerId: string, jobs: JobService['jobs'], bus: B
     return
   }
   log.info({ jobId: made.id }, 'made the job hello for the first user; it runs in half a second')
-  const subscription = await bus.subscribe('job-status', 'hello', async (messages) => {
-    const end = messages.find(({ key, value }) => key === made.id && isEnded(value.state))
-    if (!end) return
-    const { executionId, timeline } = end.value
-    const latenessMs = timeline.startedAt === null ? null : timeline.startedAt - end.value.fireAt
-    log.info({ executionId, latenessMs }, `hello ran: ${executionStatusOf(end.value)}`)
-    // Not awaited: stopping waits for the batch at work, which is this one.
-    void subscription.stop()
+  const subscription = await bus.subscribe('job-status', 'hello', {
+    onBatch: async (messages) => {
+      const end = messages.find(({ key, value }) => key === made.id && isEnded(value.state))
+      if (!end) return
+      const { executionId, timeline } = end.value
+      const latenessMs = timeline.startedAt === null ? null : timeline.startedAt - end.value.fireAt
+      log.info({ executionId, latenessMs }, `hello ran: ${executionStatusOf(end.value)}`)
+      // Not awaited: `stop` waits for the current batch, which is this one.
+      void subscription.stop()
+    },
+    onPoison: ignorePoison,
   })
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
-import { migrations as authMigrations, createAuthService } from '@belfry/auth-service'
+import { createAuthService, openStores as openAuthStores } from '@belfry/auth-service'
 import { createMemoryBus } from '@belfry/bus'
 import type { ServiceName } from '@belfry/contracts'
 import { createBalancer, createRestClient, createStaticRegistry, type RestClient } from '@belfry/discovery'
@@ -11,8 +11,8 @@ import {
 } from '@belfry/executor-service'
 import { createGateway } from '@belfry/gateway'
 import { createServiceTokens, createTokenVerifier, readJwks } from '@belfry/http'
-import { createJobService, migrations as jobMigrations } from '@belfry/job-service'
-import { createSchedulerService, migrations as schedulerMigrations } from '@belfry/scheduler-service'
+import { createJobService, openStores as openJobStores } from '@belfry/job-service'
+import { createSchedulerService, openStores as openSchedulerStores } from '@belfry/scheduler-service'
 import {
   createClockWatch,
   createHealth,
@@ -127,15 +127,16 @@ type Shared = ReturnType<typeof createShared>
 async function openServices(config: StandaloneConfig, dataDir: string, shared: Shared) {
   const { thread, metricsRegistry, registry, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
   // One after the other, so that a file which another process has open is the last one that is touched.
-  const authDb = await thread.open(join(dataDir, 'auth.db'), authMigrations)
-  const jobDb = await thread.open(join(dataDir, 'jobs.db'), jobMigrations)
-  const schedulerDb = await thread.open(join(dataDir, 'scheduler.db'), schedulerMigrations)
+  const authStores = await openAuthStores(`sqlite:${join(dataDir, 'auth.db')}`, { thread })
+  const jobDeps = depsOf('job-service')
+  const jobStores = await openJobStores(`sqlite:${join(dataDir, 'jobs.db')}`, { ...jobDeps, thread })
+  const schedulerStores = await openSchedulerStores(`sqlite:${join(dataDir, 'scheduler.db')}`, shared)
   const executorDb = await thread.open(join(dataDir, 'executor.db'), executorMigrations)
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
   // One for all five: a token that the gateway has verified is known to the services behind it.
   const tokens = tokensOf(calls.gateway.rest)
   const common = { config, registry, bus, tokens, serviceTokens }
-  const auth = createAuthService({ ...depsOf('auth-service'), ...common, db: authDb })
+  const auth = createAuthService({ ...depsOf('auth-service'), ...common, stores: authStores })
   const executorDeps = depsOf('executor-service')
   const { clock, log, metrics } = executorDeps
   const executorStores = createExecutorStores(executorDb, clock, createUnreadableReport(log, metrics))
@@ -143,10 +144,10 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
   const scheduler = createSchedulerService({
     ...depsOf('scheduler-service'),
     ...common,
-    db: schedulerDb,
+    stores: schedulerStores,
     rest: calls.scheduler.rest,
   })
-  const job = createJobService({ ...depsOf('job-service'), ...common, db: jobDb, rest: calls.job.rest })
+  const job = createJobService({ ...jobDeps, ...common, stores: jobStores, rest: calls.job.rest })
   const gateway = createGateway({ ...depsOf('gateway'), ...common, ...calls.gateway, metricsRegistry })
   const closeHops = () => {
     for (const { balancer } of Object.values(calls)) balancer.close()

@@ -1,12 +1,12 @@
 import { type Envelope, heldSize, type Topic } from '@belfry/contracts'
 import type { Clock, Ids, Metrics } from '@belfry/service'
-import { createGroup, type Group, type Receipt } from './group.ts'
+import { type Ack, createGroup, type Group } from './group.ts'
 import { type Bus, type BusCapabilities, BusError, type IncomingMessage, type OutgoingMessage } from './port.ts'
 
 export interface MemoryBusOptions {
   readonly clock: Clock
   readonly ids: Ids
-  /** Who sends, for the envelope. */
+  /** Service and instance, for the envelope. */
   readonly sender: string
   readonly metrics?: Metrics
   /**
@@ -25,7 +25,7 @@ export interface MemoryBusOptions {
   readonly batchLimit?: number
   /** What a handler gets at most at once, bytes; one message is handed over whatever its size. Default 4 MiB. */
   readonly batchBytes?: number
-  /** Freezes every value, so that a test shows who writes to what is shared. Default false. */
+  /** Freezes every value, so that a test finds writes to shared objects. Default false. */
   readonly freeze?: boolean
 }
 
@@ -43,12 +43,12 @@ function freezeDeep(value: unknown): void {
   for (const part of Object.values(value)) freezeDeep(part)
 }
 
-/** Settles the promise of one `publish` once all groups are through with it, with the first failure if there was one. */
-function createReceipt(groups: number, resolve: () => void, reject: (error: BusError) => void): Receipt {
+/** Resolves or rejects one `publish` when all groups have finished it, with the first failure if there was one. */
+function createAck(groups: number, resolve: () => void, reject: (error: BusError) => void): Ack {
   let left = groups
   let failed: BusError | null = null
   return {
-    settle(failure) {
+    finish(failure) {
       failed ??= failure
       left -= 1
       if (left > 0) return
@@ -59,12 +59,13 @@ function createReceipt(groups: number, resolve: () => void, reject: (error: BusE
 }
 
 /**
- * The bus of one process. Objects are handed on by reference, unread and uncopied: nobody may change them. A group works
- * off one batch at a time, and what arrives meanwhile becomes its next one; groups do not wait for each other.
+ * The bus of one process. Objects are handed on by reference, unread and uncopied, so that neither sender nor receiver
+ * may change them; `onPoison` is never called. A group handles one batch at a time, and what arrives meanwhile becomes
+ * its next one; groups do not wait for each other.
  *
  * `publish` resolves once every group that has members has stored the messages, and rejects with `handler-failed` when
- * one did not. It does not deliver again by itself: the sender still has the rows, and sends them again. A topic without
- * groups takes everything.
+ * one did not. The bus does not deliver again by itself: the sender still has the rows and sends them again. A topic
+ * without groups takes everything.
  */
 export function createMemoryBus(options: MemoryBusOptions): Bus {
   const { clock, ids, sender, metrics, freeze = false } = options
@@ -99,13 +100,13 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
     return found
   }
 
-  /** Who gets a message of the topic: the groups that belong to it, and any other that is there. */
-  function listeners(topic: Topic): Group[] {
+  /** The groups that get a message of the topic: those that belong to it, and any other that has members. */
+  function receivers(topic: Topic): Group[] {
     const belonging = (expected[topic] ?? []).map((name) => group(topic, name))
-    if (belonging.some((one) => one.presence() === 'left')) {
+    if (belonging.some((one) => one.state() === 'left')) {
       throw new BusError('bus-unavailable', `a group of ${topic} has left`)
     }
-    const others = [...(topics.get(topic)?.values() ?? [])].filter((one) => one.presence() === 'there')
+    const others = [...(topics.get(topic)?.values() ?? [])].filter((one) => one.state() === 'joined')
     return [...new Set([...belonging, ...others])]
   }
 
@@ -118,13 +119,14 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
     }
   }
 
-  /** All messages of one publish share an envelope: it says who sent them, and when. */
+  /** The messages of one publish share an envelope, but for those that carry a trace. */
   function incoming(topic: Topic, messages: readonly OutgoingMessage[]): IncomingMessage[] {
     const head = { version: 1, id: ids.uuid(), type: topic, time: clock.now() } as const
     const envelope: Envelope = { ...head, traceparent: null, sender, hmac: null }
-    return messages.map(({ key, value }) => {
+    return messages.map(({ key, value, traceparent }) => {
       if (freeze) freezeDeep(value)
-      return { key, value, envelope, partition: null, offset: null }
+      const own = traceparent === undefined ? envelope : { ...envelope, traceparent }
+      return { key, value, envelope: own, partition: null, offset: null }
     })
   }
 
@@ -132,19 +134,19 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
     capabilities,
     async publish(topic, messages) {
       if (isClosed) throw new BusError('bus-closed', 'the bus is closed')
-      const groups = listeners(topic)
+      const groups = receivers(topic)
       if (messages.length === 0 || groups.length === 0) return
       const bytes = heldSize(topic, messages)
       for (const one of groups) refuseOverflow(topic, one, messages.length, bytes)
-      const parcel = incoming(topic, messages)
+      const delivery = incoming(topic, messages)
       await new Promise<void>((resolve, reject) => {
-        const receipt = createReceipt(groups.length, resolve, reject)
-        for (const one of groups) one.add(parcel, bytes, receipt)
+        const ack = createAck(groups.length, resolve, reject)
+        for (const one of groups) one.add(delivery, bytes, ack)
       })
     },
-    async subscribe(topic, name, onBatch) {
+    async subscribe(topic, name, { onBatch }) {
       if (isClosed) throw new BusError('bus-closed', 'the bus is closed')
-      // A group of a topic only ever gets what was published to that topic.
+      // A group gets only what was published to its topic.
       const leave = group(topic, name).join((messages) => onBatch(messages as Parameters<typeof onBatch>[0]))
       leaves.add(leave)
       return {

@@ -1,30 +1,30 @@
 import type { Topic } from '@belfry/contracts'
 import { type Clock, createLoop, type Logger, type Metrics } from '@belfry/service'
-import { createBacklog, type Unpublished } from './backlog.ts'
+import { createBacklog, type RowKey, type Unpublished } from './backlog.ts'
 import type { Bus } from './port.ts'
 
-/** That the state `seq` of record `n` was sent. */
-export interface PublishedMark {
-  readonly n: number
+/** That the state `seq` of a record was published. */
+export interface PublishedMark<K extends RowKey = RowKey> {
+  readonly rowId: K
   readonly seq: number
 }
 
 /** The first records that are not yet published; `hasMore`: the page was cut by one of its bounds. */
-export interface UnpublishedPage<T extends Topic> {
-  readonly rows: readonly Unpublished<T>[]
+export interface UnpublishedPage<T extends Topic, K extends RowKey = RowKey> {
+  readonly rows: readonly Unpublished<T, K>[]
   readonly hasMore: boolean
 }
 
 /** The records of one store, as the relay sees them. */
-export interface RelaySource<T extends Topic> {
+export interface RelaySource<T extends Topic, K extends RowKey = RowKey> {
   /** At most `limit` records, of at most `bytes` unless it is one, whose newest state is not marked as published. */
-  readUnpublished(limit: number, bytes: number): Promise<UnpublishedPage<T>>
+  readUnpublished(limit: number, bytes: number): Promise<UnpublishedPage<T, K>>
   /** Raises each record's mark to `seq`, and never lowers it: a newer state of the record stays unpublished. */
-  markPublished(marks: readonly PublishedMark[]): Promise<void>
+  markPublished(marks: readonly PublishedMark<K>[]): Promise<void>
 }
 
 /** Sizes and times; every one has a default. */
-export interface RelayOptions<T extends Topic> {
+export interface RelayOptions<T extends Topic, K extends RowKey = RowKey> {
   /** Names the relay in log lines and metrics. */
   readonly name: string
   readonly topic: T
@@ -32,18 +32,18 @@ export interface RelayOptions<T extends Topic> {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
-  readonly source: RelaySource<T>
-  /** How long an offer waits for others, milliseconds. Default 20. */
-  readonly gatherMs?: number
-  /** Records that are published without waiting longer. Default 200. */
-  readonly gatherRows?: number
+  readonly source: RelaySource<T, K>
+  /** How long an offer waits for others, as Kafka's `linger.ms`, milliseconds. Default 20. */
+  readonly lingerMs?: number
+  /** So many records are published without waiting longer. Default 200. */
+  readonly lingerRows?: number
   /** Records in one publish at most. Default 1,000. */
   readonly batchRows?: number
   /** From one sweep to the next, and from a failed publish to the next try, milliseconds. Default 1,000. */
   readonly sweepMs?: number
   /** Records that a sweep reads at once. Default 1,000. */
   readonly pageRows?: number
-  /** Records that may wait here; what is offered beyond is left to the sweep. Default 20,000. */
+  /** Records that may wait here; the sweep finds what is offered beyond. Default 20,000. */
   readonly waitingRows?: number
   /** What may wait here, bytes. Default 16 MiB. */
   readonly waitingBytes?: number
@@ -52,37 +52,37 @@ export interface RelayOptions<T extends Topic> {
 }
 
 /** Publishes what its source has not yet published (protocol.md, step 4). */
-export interface Relay<T extends Topic> {
+export interface Relay<T extends Topic, K extends RowKey = RowKey> {
   start(): void
   /** Publishes what was offered, unless the bus does not take it, and waits for its marks. May be called twice. */
   stop(): Promise<void>
-  /** One turn now: publishes what waits, then what a sweep finds. Rejects when the source cannot be read. */
+  /** Publishes what waits, then what a sweep finds. Rejects when the source cannot be read. */
   runOnce(): Promise<void>
   /** States that were just committed: they need not be read again. Never rejects, never blocks; nothing before `start`. */
-  offer(rows: readonly Unpublished<T>[]): void
+  offer(rows: readonly Unpublished<T, K>[]): void
 }
 
 const mib = 1024 * 1024
 
 /**
  * The relay publishes whole states, the newest of each record only, one publish at a time. Offers are a shortcut past the
- * store; the sweep finds whatever they miss: states from before a crash, and what did not fit. A state may be published
- * twice, never none.
+ * store; the sweep finds the rest: states from before a crash, and what did not fit. Every newest state is published at
+ * least once.
  */
-export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T> {
+export function createRelay<T extends Topic, K extends RowKey>(options: RelayOptions<T, K>): Relay<T, K> {
   const { name, topic, bus, clock, source } = options
-  const { gatherMs = 20, gatherRows = 200, batchRows = 1000 } = options
+  const { lingerMs = 20, lingerRows = 200, batchRows = 1000 } = options
   const { sweepMs = 1000, pageRows = 1000, waitingRows = 20_000 } = options
   const { waitingBytes = 16 * mib, batchBytes = 4 * mib } = options
   const log = options.log.child({ relay: name })
-  const backlog = createBacklog<T>({ rows: waitingRows, bytes: waitingBytes })
+  const backlog = createBacklog<T, K>({ rows: waitingRows, bytes: waitingBytes })
   let phase: 'new' | 'running' | 'stopped' = 'new'
   let sweepAt = 0
   let isFailing = false
   let publishing: Promise<void> | null = null
   let marking: Promise<void> = Promise.resolve()
 
-  const loop = createLoop({ name: `relay ${name}`, everyMs: sweepMs, gatherMs, runOnce: turn, clock, log })
+  const loop = createLoop({ name: `relay ${name}`, everyMs: sweepMs, gatherMs: lingerMs, runOnce, clock, log })
 
   options.metrics.gauge('belfry_relay_pending', 'Records that wait to be published', ['relay'], (gauge) =>
     gauge.set({ relay: name }, backlog.size()),
@@ -91,15 +91,15 @@ export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T>
     gauge.set({ relay: name }, (clock.monotonic() - (backlog.oldest() ?? clock.monotonic())) / 1000),
   )
 
-  /** From here on offers only gather; the loop's next regular turn tries again. */
+  /** From here on offers only wait; the loop's next regular iteration tries again. */
   function onFailure(err: unknown): void {
     if (!isFailing) log.warn({ err }, 'publishing failed, trying again')
     isFailing = true
   }
 
-  async function mark(rows: readonly Unpublished<T>[]): Promise<void> {
+  async function mark(rows: readonly Unpublished<T, K>[]): Promise<void> {
     try {
-      await source.markPublished(rows.map(({ n, seq }) => ({ n, seq })))
+      await source.markPublished(rows.map(({ rowId, seq }) => ({ rowId, seq })))
       if (isFailing) log.info('publishing works again')
       isFailing = false
     } catch (err) {
@@ -124,10 +124,10 @@ export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T>
     return rows.length
   }
 
-  /** Publishes what waits now, and goes on while a whole gathering has come meanwhile. */
+  /** Publishes what waits now, and goes on while `lingerRows` have come meanwhile. */
   async function publishWaiting(): Promise<void> {
     let left = backlog.size()
-    while (left > 0 || backlog.size() >= gatherRows) {
+    while (left > 0 || backlog.size() >= lingerRows) {
       const published = await publishBatch()
       if (published === 0) return
       left -= published
@@ -142,25 +142,25 @@ export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T>
     return publishing
   }
 
-  /** Answers whether there is more to read: a page that was cut, of which something was news. */
+  /** Answers whether there is more to read: the page was cut, and it held states that did not wait here. */
   async function sweepPage(): Promise<boolean> {
     await marking
     const { rows, hasMore } = await source.readUnpublished(pageRows, batchBytes)
-    const news = backlog.add(rows, clock.monotonic())
+    const added = backlog.add(rows, clock.monotonic())
     await publish()
-    return hasMore && news > 0
+    return hasMore && added > 0
   }
 
   async function sweep(): Promise<void> {
     while ((await sweepPage()) && !isFailing && phase !== 'stopped');
   }
 
-  async function turn(): Promise<void> {
+  async function runOnce(): Promise<void> {
     const now = clock.monotonic()
     await publish()
     if (now < sweepAt) return
-    // A little less than a period, or a turn that comes a microsecond early would put the sweep off by a whole one.
-    sweepAt = now + sweepMs - gatherMs
+    // A little less than a period: an iteration that is a microsecond early would put the sweep off by a whole period.
+    sweepAt = now + sweepMs - lingerMs
     await sweep()
   }
 
@@ -184,7 +184,7 @@ export function createRelay<T extends Topic>(options: RelayOptions<T>): Relay<T>
       if (phase !== 'running') return
       backlog.add(rows, clock.monotonic())
       if (isFailing) return
-      if (backlog.size() < gatherRows) loop.nudge()
+      if (backlog.size() < lingerRows) loop.nudge()
       else void publish()
     },
   }

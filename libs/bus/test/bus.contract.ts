@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Bus, BusError, type IncomingMessage, type OutgoingMessage } from '../src/index.ts'
+import { type Bus, BusError, type IncomingMessage, ignorePoison, type OutgoingMessage } from '../src/index.ts'
 import { status } from './messages.ts'
 
-/** A body under test. `open` gives a bus on which nobody has published yet. */
+/** An adapter under test. `open` gives a bus without messages. */
 export interface BusUnderTest {
   readonly name: string
   open(): Promise<Bus>
@@ -10,28 +10,28 @@ export interface BusUnderTest {
 
 type Status = IncomingMessage<'job-status'>
 
-/** Takes what it gets, and tells when there are `count` of them. */
+/** Stores what it gets; `until` resolves when there are `count` messages. */
 function createInbox() {
   const messages: Status[] = []
   let wanted = Number.POSITIVE_INFINITY
-  let tell: () => void = () => undefined
+  let reached: () => void = () => undefined
   return {
     messages,
     seen: () => messages.map(({ key, value }) => `${key}:${value.seq}`),
     take: async (batch: readonly Status[]) => {
       messages.push(...batch)
-      if (messages.length >= wanted) tell()
+      if (messages.length >= wanted) reached()
     },
     until: (count: number) =>
       new Promise<void>((resolve) => {
         wanted = count
-        tell = resolve
+        reached = resolve
         if (messages.length >= count) resolve()
       }),
   }
 }
 
-/** What every sender does: it has its rows, and sends them until they are taken. */
+/** What every sender does: it has its rows and sends them until the bus takes them. */
 async function sendUntilTaken(bus: Bus, messages: readonly OutgoingMessage<'job-status'>[]): Promise<number> {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -46,7 +46,7 @@ async function sendUntilTaken(bus: Bus, messages: readonly OutgoingMessage<'job-
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** What a service may rely on, whatever carries the messages: they are nudges, and may come twice (protocol.md). */
+/** What a service may rely on with every adapter: messages are nudges and may come twice (protocol.md). */
 export function testBus({ name, open }: BusUnderTest): void {
   describe(`the bus: ${name}`, () => {
     let bus: Bus
@@ -55,10 +55,10 @@ export function testBus({ name, open }: BusUnderTest): void {
     })
     afterEach(() => bus.close())
 
-    it('brings each message to every group, with its key and its envelope', async () => {
+    it('delivers each message to every group, with its key and its envelope', async () => {
       const [one, other] = [createInbox(), createInbox()]
-      await bus.subscribe('job-status', 'job-service', one.take)
-      await bus.subscribe('job-status', 'scheduler-service', other.take)
+      await bus.subscribe('job-status', 'job-service', { onBatch: one.take, onPoison: ignorePoison })
+      await bus.subscribe('job-status', 'scheduler-service', { onBatch: other.take, onPoison: ignorePoison })
       await bus.publish('job-status', [status('a'), status('b')])
       await Promise.all([one.until(2), other.until(2)])
       for (const inbox of [one, other]) {
@@ -71,26 +71,39 @@ export function testBus({ name, open }: BusUnderTest): void {
       }
     })
 
+    it('carries the trace of a message in its envelope', async () => {
+      const inbox = createInbox()
+      await bus.subscribe('job-status', 'job-service', { onBatch: inbox.take, onPoison: ignorePoison })
+      const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+      await bus.publish('job-status', [{ ...status('a'), traceparent }, status('b')])
+      await inbox.until(2)
+      const traceOf = (key: string) => inbox.messages.find((message) => message.key === key)?.envelope.traceparent
+      expect([traceOf('a'), traceOf('b')]).toEqual([traceparent, null])
+    })
+
     it('keeps topics apart', async () => {
       const [statuses, letters] = [createInbox(), createInbox()]
-      await bus.subscribe('job-status', 'job-service', statuses.take)
-      await bus.subscribe('job-dead-letter', 'job-service', () => letters.take([]))
+      await bus.subscribe('job-status', 'job-service', { onBatch: statuses.take, onPoison: ignorePoison })
+      await bus.subscribe('job-dead-letter', 'job-service', { onBatch: () => letters.take([]), onPoison: ignorePoison })
       await bus.publish('job-status', [status('a')])
       await statuses.until(1)
       expect(letters.messages).toEqual([])
     })
 
-    it('takes nothing for nothing', async () => {
+    it('accepts an empty publish', async () => {
       await bus.publish('job-status', [])
     })
 
-    it('loses nothing that its sender sends until it is taken, and may bring it twice', async () => {
+    it('loses nothing that its sender sends until it is taken, and may deliver it twice', async () => {
       const [good, bad] = [createInbox(), createInbox()]
       let failures = 3
-      await bus.subscribe('job-status', 'job-service', good.take)
-      await bus.subscribe('job-status', 'scheduler-service', async (batch) => {
-        if (failures-- > 0) throw new Error('the disk is full')
-        await bad.take(batch)
+      await bus.subscribe('job-status', 'job-service', { onBatch: good.take, onPoison: ignorePoison })
+      await bus.subscribe('job-status', 'scheduler-service', {
+        onBatch: async (batch) => {
+          if (failures-- > 0) throw new Error('the disk is full')
+          await bad.take(batch)
+        },
+        onPoison: ignorePoison,
       })
       const tries = await sendUntilTaken(bus, [status('a'), status('b')])
       await Promise.all([good.until(2), bad.until(2)])
@@ -102,12 +115,15 @@ export function testBus({ name, open }: BusUnderTest): void {
     it('gives a group one batch at a time, in the order in which a key was sent', async () => {
       const inbox = createInbox()
       let atWork = 0
-      await bus.subscribe('job-status', 'job-service', async (batch) => {
-        atWork += 1
-        expect(atWork).toBe(1)
-        await nextTurn()
-        atWork -= 1
-        await inbox.take(batch)
+      await bus.subscribe('job-status', 'job-service', {
+        onBatch: async (batch) => {
+          atWork += 1
+          expect(atWork).toBe(1)
+          await nextTurn()
+          atWork -= 1
+          await inbox.take(batch)
+        },
+        onPoison: ignorePoison,
       })
       const keys = ['a', 'b', 'c']
       const sent: Promise<void>[] = []
@@ -129,14 +145,14 @@ export function testBus({ name, open }: BusUnderTest): void {
       }
     })
 
-    it('lets a group go on while another is at a stand', async () => {
+    it('delivers to a group while another one does not answer', async () => {
       const inbox = createInbox()
       let release: () => void = () => undefined
       const held = new Promise<void>((resolve) => {
         release = resolve
       })
-      await bus.subscribe('job-status', 'scheduler-service', () => held)
-      await bus.subscribe('job-status', 'job-service', inbox.take)
+      await bus.subscribe('job-status', 'scheduler-service', { onBatch: () => held, onPoison: ignorePoison })
+      await bus.subscribe('job-status', 'job-service', { onBatch: inbox.take, onPoison: ignorePoison })
       const sent = [bus.publish('job-status', [status('a')]), bus.publish('job-status', [status('b')])]
       await inbox.until(2)
       await nextTurn()
@@ -146,16 +162,19 @@ export function testBus({ name, open }: BusUnderTest): void {
       await Promise.all(sent)
     })
 
-    it('stops a subscription after the batch at work, and gives it no other', async () => {
+    it('stops a subscription after its current batch, and gives it no other', async () => {
       const inbox = createInbox()
       let begun: () => void = () => undefined
       const isBegun = new Promise<void>((resolve) => {
         begun = resolve
       })
-      const subscription = await bus.subscribe('job-status', 'job-service', async (batch) => {
-        begun()
-        await nextTurn()
-        await inbox.take(batch)
+      const subscription = await bus.subscribe('job-status', 'job-service', {
+        onBatch: async (batch) => {
+          begun()
+          await nextTurn()
+          await inbox.take(batch)
+        },
+        onPoison: ignorePoison,
       })
       const sent = bus.publish('job-status', [status('a')])
       await isBegun
@@ -168,16 +187,19 @@ export function testBus({ name, open }: BusUnderTest): void {
       expect(inbox.seen()).toEqual(['a:1'])
     })
 
-    it('closes after the batch at work, and takes nothing afterwards', async () => {
+    it('closes after the current batch, and takes nothing afterwards', async () => {
       const inbox = createInbox()
       let begun: () => void = () => undefined
       const isBegun = new Promise<void>((resolve) => {
         begun = resolve
       })
-      await bus.subscribe('job-status', 'job-service', async (batch) => {
-        begun()
-        await nextTurn()
-        await inbox.take(batch)
+      await bus.subscribe('job-status', 'job-service', {
+        onBatch: async (batch) => {
+          begun()
+          await nextTurn()
+          await inbox.take(batch)
+        },
+        onPoison: ignorePoison,
       })
       const sent = bus.publish('job-status', [status('a')])
       await isBegun
@@ -186,7 +208,9 @@ export function testBus({ name, open }: BusUnderTest): void {
       await sent
       const refused = { name: 'BusError', code: 'bus-closed' }
       await expect(bus.publish('job-status', [status('b')])).rejects.toMatchObject(refused)
-      await expect(bus.subscribe('job-status', 'other', inbox.take)).rejects.toMatchObject(refused)
+      await expect(
+        bus.subscribe('job-status', 'other', { onBatch: inbox.take, onPoison: ignorePoison }),
+      ).rejects.toMatchObject(refused)
       await bus.close()
     })
   })

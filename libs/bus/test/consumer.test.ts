@@ -1,6 +1,13 @@
 import { createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Bus, createConsumer, createMemoryBus, type IncomingMessage, type PoisonMessage } from '../src/index.ts'
+import {
+  type Bus,
+  createConsumer,
+  createMemoryBus,
+  type IncomingMessage,
+  ignorePoison,
+  type PoisonMessage,
+} from '../src/index.ts'
 import { createBytesBus, garbled } from './bytes-bus.ts'
 import { status, statusOf } from './messages.ts'
 
@@ -14,7 +21,10 @@ describe('a consumer', () => {
     handled = []
     kept = []
     letters = []
-    await memory.subscribe('job-dead-letter', 'operator', async (batch) => void letters.push(...batch))
+    await memory.subscribe('job-dead-letter', 'operator', {
+      onBatch: async (batch) => void letters.push(...batch),
+      onPoison: ignorePoison,
+    })
   })
 
   async function startConsumer(
@@ -34,20 +44,20 @@ describe('a consumer', () => {
     return consumer
   }
 
-  it('hands on what came by reference without looking at it', async () => {
+  it('hands on the object of an in-process message unread', async () => {
     await startConsumer(memory)
     const message = status('a')
     await memory.publish('job-status', [message])
     expect(handled[0]?.value).toBe(message.value)
   })
 
-  it('reads bytes', async () => {
+  it('decodes bytes', async () => {
     await startConsumer(createBytesBus(memory))
     await memory.publish('job-status', [status('a', 3)])
     expect(handled).toMatchObject([{ key: 'a', partition: 7, value: statusOf('a', 3) }])
   })
 
-  it('keeps and reports what it cannot read, and handles the rest', async () => {
+  it('stores and reports poison, and handles the rest', async () => {
     await startConsumer(createBytesBus(memory))
     const wrong = JSON.stringify({ ...statusOf('d', 1), seq: 0, extra: 1 })
     const poison = [
@@ -78,7 +88,7 @@ describe('a consumer', () => {
     })
   })
 
-  it('takes a batch again when its poison could not be kept', async () => {
+  it('gets a batch again when its poison could not be stored', async () => {
     let failures = 1
     await startConsumer(createBytesBus(memory), async (messages) => {
       if (failures-- > 0) throw new Error('the disk is full')
@@ -92,15 +102,18 @@ describe('a consumer', () => {
     expect(handled).toHaveLength(1)
   })
 
-  it('goes on when nobody takes the report', async () => {
-    await memory.subscribe('job-dead-letter', 'broken', () => Promise.reject(new Error('no')))
+  it('goes on when the report of poison is not taken', async () => {
+    await memory.subscribe('job-dead-letter', 'broken', {
+      onBatch: () => Promise.reject(new Error('no')),
+      onPoison: ignorePoison,
+    })
     await startConsumer(createBytesBus(memory))
     await memory.publish('job-status', [garbled('b', 'no'), status('a')])
     expect(kept).toHaveLength(1)
     expect(handled).toHaveLength(1)
   })
 
-  it('gets nothing after it was stopped', async () => {
+  it('gets nothing after stop', async () => {
     const consumer = await startConsumer(memory)
     await consumer.stop()
     await consumer.stop()

@@ -1,8 +1,9 @@
 import type { JobStatusMessage } from '@belfry/contracts'
 import { createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
-import { createMemoryBus, type IncomingMessage, type MemoryBusOptions } from '../src/index.ts'
+import { createMemoryBus, type IncomingMessage, ignorePoison, type MemoryBusOptions } from '../src/index.ts'
 import { testBus } from './bus.contract.ts'
+import { createBytesBus } from './bytes-bus.ts'
 import { status, statusOf } from './messages.ts'
 
 function openBus(options: Partial<MemoryBusOptions> = {}) {
@@ -10,8 +11,9 @@ function openBus(options: Partial<MemoryBusOptions> = {}) {
 }
 
 testBus({ name: 'memory', open: async () => openBus() })
+testBus({ name: 'bytes', open: async () => createBytesBus(openBus()) })
 
-/** A handler that lets go of its batches one by one. */
+/** A handler whose batches resolve one by one. */
 function createGate() {
   const batches: IncomingMessage[][] = []
   const waiting: { resolve: () => void; reject: (error: Error) => void }[] = []
@@ -41,7 +43,7 @@ describe('the memory bus', () => {
   it('hands objects on as they are', async () => {
     const bus = openBus()
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const message = status('a')
     const sent = bus.publish('job-status', [message])
     await nextTurn()
@@ -53,7 +55,8 @@ describe('the memory bus', () => {
   it('resolves only once every group has stored the messages', async () => {
     const bus = openBus()
     const gates = [createGate(), createGate()]
-    for (const [index, gate] of gates.entries()) await bus.subscribe('job-status', `group ${index}`, gate.take)
+    for (const [index, gate] of gates.entries())
+      await bus.subscribe('job-status', `group ${index}`, { onBatch: gate.take, onPoison: ignorePoison })
     let isStored = false
     const sent = bus.publish('job-status', [status('a')]).then(() => {
       isStored = true
@@ -65,10 +68,10 @@ describe('the memory bus', () => {
     await sent
   })
 
-  it('gathers what arrives during a batch into the next one', async () => {
+  it('puts what arrives during a batch into the next one', async () => {
     const bus = openBus()
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const sent = [bus.publish('job-status', many(3)), bus.publish('job-status', many(1))]
     await nextTurn()
     for (let i = 0; i < 10; i += 1) sent.push(bus.publish('job-status', many(5)))
@@ -81,7 +84,7 @@ describe('the memory bus', () => {
   it('never hands out more than a batch at once', async () => {
     const bus = openBus({ batchLimit: 10 })
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const sent = Promise.all([bus.publish('job-status', many(7)), bus.publish('job-status', many(25))])
     await nextTurn()
     for (let i = 0; i < 4; i += 1) await gate.open()
@@ -94,7 +97,7 @@ describe('the memory bus', () => {
   it('hands out no more bytes than a batch may hold, and a larger message alone', async () => {
     const bus = openBus({ batchBytes: 10_000 })
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const sizes = [4000, 3000, 3000, 50_000, 10, 3000]
     const sent = bus.publish('job-status', sizes.map(sized))
     await nextTurn()
@@ -107,7 +110,7 @@ describe('the memory bus', () => {
   it('refuses whole what does not fit into the bytes of a group, and takes it again once there is room', async () => {
     const bus = openBus({ waitingBytes: 20_000 })
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const first = bus.publish('job-status', [status('a')])
     await nextTurn()
     const second = bus.publish('job-status', [sized(15_000)])
@@ -124,7 +127,7 @@ describe('the memory bus', () => {
   it('takes a message that is larger than all that may wait, when nothing waits', async () => {
     const bus = openBus({ waitingBytes: 1000, batchBytes: 1000 })
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const sent = bus.publish('job-status', [sized(100_000)])
     await expect(bus.publish('job-status', [status('b')])).rejects.toMatchObject({ code: 'bus-full' })
     await nextTurn()
@@ -133,10 +136,10 @@ describe('the memory bus', () => {
     expect(gate.sizes()).toEqual([1])
   })
 
-  it('tells the senders of a batch, and no others, that it was not stored', async () => {
+  it('fails the publishes of a batch that was not stored, and no others', async () => {
     const bus = openBus({ batchLimit: 4 })
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const sent = [3, 3, 1].map((count) => bus.publish('job-status', many(count)))
     const outcomes = Promise.allSettled(sent)
     await nextTurn()
@@ -149,10 +152,13 @@ describe('the memory bus', () => {
     ])
   })
 
-  it('takes a handler that throws for one that rejects', async () => {
+  it('treats a handler that throws as one that rejects', async () => {
     const bus = openBus()
-    await bus.subscribe('job-status', 'job-service', () => {
-      throw new Error('a bug')
+    await bus.subscribe('job-status', 'job-service', {
+      onBatch: () => {
+        throw new Error('a bug')
+      },
+      onPoison: ignorePoison,
     })
     await expect(bus.publish('job-status', many(1))).rejects.toMatchObject({ code: 'handler-failed' })
   })
@@ -161,11 +167,11 @@ describe('the memory bus', () => {
     const bus = openBus({ waitingLimit: 10 })
     const gate = createGate()
     const other = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const sent = [bus.publish('job-status', many(1))]
     await nextTurn()
     sent.push(bus.publish('job-status', many(8)))
-    await bus.subscribe('job-status', 'late', other.take)
+    await bus.subscribe('job-status', 'late', { onBatch: other.take, onPoison: ignorePoison })
     await expect(bus.publish('job-status', many(3))).rejects.toMatchObject({ code: 'bus-full' })
     await gate.open()
     sent.push(bus.publish('job-status', many(3)))
@@ -177,10 +183,13 @@ describe('the memory bus', () => {
     expect(other.sizes()).toEqual([3])
   })
 
-  it('tells the senders of what still waits when the last member leaves', async () => {
+  it('fails the publishes that still wait when the last member leaves', async () => {
     const bus = openBus({ batchLimit: 2 })
     const gate = createGate()
-    const subscription = await bus.subscribe('job-status', 'job-service', gate.take)
+    const subscription = await bus.subscribe('job-status', 'job-service', {
+      onBatch: gate.take,
+      onPoison: ignorePoison,
+    })
     const outcomes = Promise.allSettled([bus.publish('job-status', many(3)), bus.publish('job-status', many(1))])
     await nextTurn()
     const stopped = subscription.stop()
@@ -193,7 +202,8 @@ describe('the memory bus', () => {
   it('shares the batches of a group among its members', async () => {
     const bus = openBus()
     const gates = [createGate(), createGate()]
-    for (const gate of gates) await bus.subscribe('job-status', 'executor-service', gate.take)
+    for (const gate of gates)
+      await bus.subscribe('job-status', 'executor-service', { onBatch: gate.take, onPoison: ignorePoison })
     const sent = bus.publish('job-status', [status('a')])
     await nextTurn()
     const next = bus.publish('job-status', [status('b')])
@@ -206,7 +216,7 @@ describe('the memory bus', () => {
   it('freezes what it carries when asked to', async () => {
     const bus = openBus({ freeze: true })
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const message = status('a')
     const sent = bus.publish('job-status', [message])
     expect(() => message.value.attempts.push({} as never)).toThrow(TypeError)
@@ -219,7 +229,7 @@ describe('the memory bus', () => {
     const metricsRegistry = createMetrics()
     const bus = openBus({ metrics: metricsRegistry.forService('standalone') })
     const gate = createGate()
-    await bus.subscribe('job-status', 'job-service', gate.take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gate.take, onPoison: ignorePoison })
     const sent = [bus.publish('job-status', many(1))]
     await nextTurn()
     sent.push(bus.publish('job-status', many(5)))
@@ -234,11 +244,11 @@ describe('the memory bus', () => {
   it('keeps what is published before a group that belongs to the topic has joined', async () => {
     const bus = openBus({ groups: { 'job-status': ['job-service', 'scheduler-service'] } })
     const gates = [createGate(), createGate()] as const
-    await bus.subscribe('job-status', 'job-service', gates[0].take)
+    await bus.subscribe('job-status', 'job-service', { onBatch: gates[0].take, onPoison: ignorePoison })
     const sent = bus.publish('job-status', many(2))
     await nextTurn()
     await gates[0].open()
-    await bus.subscribe('job-status', 'scheduler-service', gates[1].take)
+    await bus.subscribe('job-status', 'scheduler-service', { onBatch: gates[1].take, onPoison: ignorePoison })
     await nextTurn()
     expect(gates[1].sizes()).toEqual([2])
     await gates[1].open()
@@ -247,13 +257,16 @@ describe('the memory bus', () => {
 
   it('refuses to publish once a group that belongs to the topic has left', async () => {
     const bus = openBus({ groups: { 'job-status': ['job-service'] } })
-    const subscription = await bus.subscribe('job-status', 'job-service', async () => {})
+    const subscription = await bus.subscribe('job-status', 'job-service', {
+      onBatch: async () => {},
+      onPoison: ignorePoison,
+    })
     await bus.publish('job-status', many(1))
     await subscription.stop()
     await expect(bus.publish('job-status', many(1))).rejects.toMatchObject({ code: 'bus-unavailable' })
   })
 
-  it('tells the senders of what still waits for a group when it closes', async () => {
+  it('fails the publishes that still wait for a group when it closes', async () => {
     const bus = openBus({ groups: { 'job-status': ['job-service'] } })
     const sent = expect(bus.publish('job-status', many(1))).rejects.toMatchObject({ code: 'bus-closed' })
     await bus.close()

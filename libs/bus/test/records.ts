@@ -1,7 +1,7 @@
 import type { PublishedMark, RelaySource, Unpublished } from '../src/index.ts'
 import { statusOf } from './messages.ts'
 
-type Row = Unpublished<'job-status'>
+type Row = Unpublished<'job-status', number>
 
 /** What each record takes up. */
 export const rowBytes = 1000
@@ -11,7 +11,7 @@ export function createRecords() {
   const newest = new Map<number, number>()
   const published = new Map<number, number>()
   const reads: number[] = []
-  const marks: PublishedMark[][] = []
+  const marks: PublishedMark<number>[][] = []
   let failures = 0
 
   function failing(): void {
@@ -20,11 +20,11 @@ export function createRecords() {
   }
   const rowOf = (n: number): Row => {
     const seq = newest.get(n) ?? 0
-    return { n, seq, key: `job-${n}`, size: rowBytes, value: statusOf(`job-${n}`, seq) }
+    return { rowId: n, seq, key: `job-${n}`, size: rowBytes, value: statusOf(`job-${n}`, seq) }
   }
   const unpublished = () => [...newest].filter(([n, seq]) => seq > (published.get(n) ?? 0)).map(([n]) => n)
 
-  const source: RelaySource<'job-status'> = {
+  const source: RelaySource<'job-status', number> = {
     async readUnpublished(limit, bytes) {
       failing()
       const fitting = Math.max(1, Math.floor(bytes / rowBytes))
@@ -35,7 +35,7 @@ export function createRecords() {
     async markPublished(rows) {
       failing()
       marks.push([...rows])
-      for (const { n, seq } of rows) published.set(n, Math.max(published.get(n) ?? 0, seq))
+      for (const { rowId, seq } of rows) published.set(rowId, Math.max(published.get(rowId) ?? 0, seq))
     },
   }
 

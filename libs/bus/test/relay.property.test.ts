@@ -1,10 +1,10 @@
 import { createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createMemoryBus, createRelay, type PublishedMark, type Unpublished } from '../src/index.ts'
+import { createMemoryBus, createRelay, ignorePoison, type PublishedMark, type Unpublished } from '../src/index.ts'
 import { createRecords } from './records.ts'
 
-type Row = Unpublished<'job-status'>
+type Row = Unpublished<'job-status', number>
 
 type Step =
   | { do: 'change'; n: number; offered: boolean }
@@ -36,32 +36,35 @@ async function play(steps: readonly Step[]) {
   const bus = createMemoryBus({ clock, ids: createSeededIds(1), sender: 'test' })
   const received = new Map<number, number>()
   const sizes: number[] = []
-  const unsent: PublishedMark[] = []
+  const unsent: PublishedMark<number>[] = []
   let busFailures = 0
   let atWork = 0
-  await bus.subscribe('job-status', 'job-service', async (batch) => {
-    sizes.push(batch.length)
-    atWork += 1
-    await new Promise<void>((resolve) => clock.callAfter(15, resolve))
-    atWork -= 1
-    if (busFailures-- > 0) throw new Error('the disk is full')
-    busFailures = 0
-    for (const { key, value } of batch) {
-      const record = Number(key.slice('job-'.length))
-      received.set(record, Math.max(received.get(record) ?? 0, value.seq))
-    }
+  await bus.subscribe('job-status', 'job-service', {
+    onBatch: async (batch) => {
+      sizes.push(batch.length)
+      atWork += 1
+      await new Promise<void>((resolve) => clock.callAfter(15, resolve))
+      atWork -= 1
+      if (busFailures-- > 0) throw new Error('the disk is full')
+      busFailures = 0
+      for (const { key, value } of batch) {
+        const record = Number(key.slice('job-'.length))
+        received.set(record, Math.max(received.get(record) ?? 0, value.seq))
+      }
+    },
+    onPoison: ignorePoison,
   })
   const source = {
     ...records.source,
-    async markPublished(marks: readonly PublishedMark[]) {
-      unsent.push(...marks.filter((mark) => mark.seq > (received.get(mark.n) ?? 0)))
+    async markPublished(marks: readonly PublishedMark<number>[]) {
+      unsent.push(...marks.filter((mark) => mark.seq > (received.get(mark.rowId) ?? 0)))
       await records.source.markPublished(marks)
     },
   }
   const openRelay = () => {
     const log = createLog({ level: 'silent' })
     const metrics = createMetrics().forService('executor-service')
-    const limits = { gatherRows: 4, batchRows: 3, pageRows: 2, waitingRows: 5 }
+    const limits = { lingerRows: 4, batchRows: 3, pageRows: 2, waitingRows: 5 }
     const relay = createRelay({ name: 'status', topic: 'job-status', bus, clock, log, metrics, source, ...limits })
     relay.start()
     return relay

@@ -12,6 +12,7 @@ import {
   createMemoryBus,
   createRelay,
   type IncomingMessage,
+  ignorePoison,
   type Relay,
   type RelayOptions,
 } from '../src/index.ts'
@@ -24,7 +25,7 @@ describe('a relay', () => {
   let bus: Bus
   let metricsRegistry: MetricsRegistry
   let records: ReturnType<typeof createRecords>
-  let relay: Relay<'job-status'>
+  let relay: Relay<'job-status', number>
   let batches: string[][]
   let answer: () => Promise<void>
 
@@ -35,14 +36,17 @@ describe('a relay', () => {
     batches = []
     answer = async () => undefined
     bus = createMemoryBus({ clock, ids: createSeededIds(1), sender: 'test' })
-    await bus.subscribe('job-status', 'job-service', async (batch: readonly Status[]) => {
-      batches.push(batch.map(({ key, value }) => `${key}:${value.seq}`))
-      await answer()
+    await bus.subscribe('job-status', 'job-service', {
+      onBatch: async (batch: readonly Status[]) => {
+        batches.push(batch.map(({ key, value }) => `${key}:${value.seq}`))
+        await answer()
+      },
+      onPoison: ignorePoison,
     })
   })
   afterEach(() => relay.stop())
 
-  async function start(options: Partial<RelayOptions<'job-status'>> = {}) {
+  async function start(options: Partial<RelayOptions<'job-status', number>> = {}) {
     const log = createLog({ level: 'silent' })
     const metrics = metricsRegistry.forService('executor-service')
     const topic = 'job-status'
@@ -56,7 +60,7 @@ describe('a relay', () => {
       new RegExp(`^${name}\\{service="executor-service",relay="status"\\} (.*)$`, 'm'),
     )?.[1]
 
-  it('publishes at once what an earlier run left', async () => {
+  it('publishes at once what an earlier process left', async () => {
     records.change(1)
     records.change(2)
     await start()
@@ -64,7 +68,7 @@ describe('a relay', () => {
     expect(records.unpublished()).toEqual([])
   })
 
-  it('gathers offers for 20 ms, and sends the newest state of each record', async () => {
+  it('waits 20 ms for further offers, and sends the newest state of each record', async () => {
     await start()
     relay.offer([records.change(1), records.change(2)])
     await clock.advance(10)
@@ -76,7 +80,7 @@ describe('a relay', () => {
     expect(records.unpublished()).toEqual([])
   })
 
-  it('does not wait when 200 have gathered, and does not read them', async () => {
+  it('does not wait when 200 are offered, and does not read them', async () => {
     await start()
     const reads = records.reads.length
     relay.offer(Array.from({ length: 200 }, (_, n) => records.change(n)))
@@ -86,7 +90,7 @@ describe('a relay', () => {
     expect(records.reads.length).toBe(reads)
   })
 
-  it('is not led astray by offers in the wrong order', async () => {
+  it('sends the newest state when offers come in the wrong order', async () => {
     await start()
     const [older, newer] = [records.change(1), records.change(1)]
     relay.offer([newer])
@@ -95,7 +99,7 @@ describe('a relay', () => {
     expect(batches).toEqual([['job-1:2']])
   })
 
-  it('keeps no more bytes than it may, and leaves the rest to the sweep', async () => {
+  it('holds no more bytes than its bound, and leaves the rest to the sweep', async () => {
     let release: () => void = () => undefined
     await start({ waitingBytes: 5 * rowBytes, batchBytes: 3 * rowBytes })
     answer = () =>
@@ -133,9 +137,9 @@ describe('a relay', () => {
     expect(records.unpublished()).toEqual([])
   })
 
-  it('lets what is left of a large gathering wait no longer than a small one', async () => {
+  it('lets the rest of a large backlog wait no longer than 20 ms', async () => {
     let release: () => void = () => undefined
-    await start({ gatherRows: 4, batchRows: 3 })
+    await start({ lingerRows: 4, batchRows: 3 })
     answer = () =>
       new Promise((resolve) => {
         release = resolve
@@ -170,13 +174,13 @@ describe('a relay', () => {
     answer = async () => void records.change(1)
     relay.offer([records.change(1)])
     await clock.advance(20)
-    expect(records.marks).toEqual([[{ n: 1, seq: 1 }]])
+    expect(records.marks).toEqual([[{ rowId: 1, seq: 1 }]])
     answer = async () => undefined
     await clock.advance(1000)
     expect(batches).toEqual([['job-1:1'], ['job-1:2']])
   })
 
-  it('finds every second what nobody offered', async () => {
+  it('finds every second what was not offered', async () => {
     await start()
     records.change(1)
     await clock.advance(1000)
@@ -276,7 +280,7 @@ describe('a relay', () => {
     expect(records.unpublished()).toEqual([1])
   })
 
-  it('does one turn when asked, before it was started too', async () => {
+  it('runs once on request, also before it was started', async () => {
     records.change(1)
     relay = createRelay({
       name: 'status',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { jobStatusMessage } from './messages.ts'
+import { refusal } from './problems.ts'
 import { jobChange, jobChangesMessage } from './spec.ts'
 import { executionStatuses } from './states.ts'
 import { wholeNumber } from './values.ts'
@@ -22,32 +23,35 @@ export const fenceReply = z.strictObject({ fencedVersion: z.number().int(), inFl
 export type FenceReply = z.infer<typeof fenceReply>
 
 /**
- * A page of a reconcile (protocol.md step 14). `cursor` continues after the last row in order of change; `changedAt` of
- * the newest row lets the reader begin its next round one minute earlier. Both sides page until `data` is empty.
+ * The list of a reconcile, in order of change (protocol.md step 14). A list begins `since` a time and goes on with the
+ * `next` of its last page, until that is null. Only the store that made a cursor reads it.
  */
-export const reconcileQuery = z.strictObject({
-  /** Rows changed at or after this time, epoch milliseconds. */
+export const changesQuery = z.strictObject({
+  /** Rows changed at or after this time, epoch milliseconds; without effect beside a cursor. */
   since: wholeNumber({ min: 0 }).default(0),
-  /** Continues inside the same `changedAt`: the last row's handle. */
-  after: wholeNumber({ min: 0 }).default(0),
+  cursor: z.string().min(1).max(512).optional(),
   limit: wholeNumber({ min: 1, max: 1000 }).default(1000),
 })
-export type ReconcileQuery = z.infer<typeof reconcileQuery>
+export type ChangesQuery = z.infer<typeof changesQuery>
+
+/** What a store answers to a cursor that it did not make. */
+export const badChangesCursor = refusal('malformed-request', 'The cursor is not one that this list gave.', {
+  errors: [{ pointer: '?cursor', code: 'bad-cursor', detail: 'is not a cursor of this list' }],
+})
+
+const changesPageOf = <T extends z.ZodType>(row: T) =>
+  z.strictObject({ data: z.array(row), next: z.string().nullable() })
 
 /** `GET /internal/executions/changes` of the executor. */
-export const executionChangesPage = z.strictObject({
-  data: z.array(
-    z.strictObject({ id: z.string(), seq: z.number().int(), changedAt: z.number().int(), n: z.number().int() }),
-  ),
-})
+export const executionChangesPage = changesPageOf(
+  z.strictObject({ id: z.string(), seq: z.number().int(), changedAt: z.number().int() }),
+)
 export type ExecutionChangesPage = z.infer<typeof executionChangesPage>
 
 /** `GET /internal/jobs/changes` of job-service: the same with job versions. */
-export const jobVersionsPage = z.strictObject({
-  data: z.array(
-    z.strictObject({ id: z.string(), version: z.number().int(), changedAt: z.number().int(), n: z.number().int() }),
-  ),
-})
+export const jobVersionsPage = changesPageOf(
+  z.strictObject({ id: z.string(), version: z.number().int(), changedAt: z.number().int() }),
+)
 export type JobVersionsPage = z.infer<typeof jobVersionsPage>
 
 /**

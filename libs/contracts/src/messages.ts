@@ -94,7 +94,7 @@ export type TopicValues = { [T in Topic]: z.infer<(typeof topics)[T]> }
 
 /**
  * What travels beside a value, in the message's headers, so that the value itself begins as api.md promises.
- * `hmac` covers the raw value with the bus key; the in-process bus leaves it null.
+ * `hmac` covers the key, the envelope and the raw value with the bus key; the in-process bus leaves it null.
  */
 export const envelope = z.strictObject({
   version: z.literal(1),

@@ -1,32 +1,35 @@
 import { z } from 'zod'
 
-/** Every error code with its HTTP status, its title, and whether the same call may succeed later. The only such table. */
+/**
+ * Every error code with its HTTP status, its title, and whether the same call may succeed later. The only such table. A title
+ * is the usual phrase of the status (RFC 9110), or names the code where several share a status.
+ */
 export const problems = {
-  'malformed-request': { status: 400, title: 'The request is malformed', retryable: false },
-  unauthenticated: { status: 401, title: 'A valid token is needed', retryable: false },
-  'wrong-credentials': { status: 401, title: 'User name or password is wrong', retryable: false },
-  forbidden: { status: 403, title: 'This role may not do that', retryable: false },
-  'foreign-origin': { status: 403, title: 'A page of another origin may not do that', retryable: false },
-  'not-found': { status: 404, title: 'There is no such thing', retryable: false },
-  'method-not-allowed': { status: 405, title: 'This address does not take that method', retryable: false },
-  conflict: { status: 409, title: 'It conflicts with what is there', retryable: false },
-  'illegal-transition': { status: 409, title: 'Its state does not allow that', retryable: false },
-  'request-in-flight': { status: 409, title: 'The same request is still in flight', retryable: true },
-  'request-timeout': { status: 408, title: 'The request took too long to come in', retryable: true },
-  'too-large': { status: 413, title: 'The request is too large', retryable: false },
-  'unsupported-media-type': { status: 415, title: 'This content type is not taken', retryable: false },
-  'misdirected-request': { status: 421, title: 'This host name is not served here', retryable: false },
-  impossible: { status: 422, title: 'The request is well-formed but impossible', retryable: false },
-  'idempotency-key-reused': { status: 422, title: 'The idempotency key belongs to another request', retryable: false },
+  'malformed-request': { status: 400, title: 'Bad request', retryable: false },
+  unauthenticated: { status: 401, title: 'Unauthorized', retryable: false },
+  'wrong-credentials': { status: 401, title: 'Wrong credentials', retryable: false },
+  forbidden: { status: 403, title: 'Forbidden', retryable: false },
+  'foreign-origin': { status: 403, title: 'Foreign origin', retryable: false },
+  'not-found': { status: 404, title: 'Not found', retryable: false },
+  'method-not-allowed': { status: 405, title: 'Method not allowed', retryable: false },
+  conflict: { status: 409, title: 'Conflict', retryable: false },
+  'illegal-transition': { status: 409, title: 'Illegal transition', retryable: false },
+  'request-in-flight': { status: 409, title: 'Request in flight', retryable: true },
+  'request-timeout': { status: 408, title: 'Request timeout', retryable: true },
+  'too-large': { status: 413, title: 'Content too large', retryable: false },
+  'unsupported-media-type': { status: 415, title: 'Unsupported media type', retryable: false },
+  'misdirected-request': { status: 421, title: 'Misdirected request', retryable: false },
+  impossible: { status: 422, title: 'Unprocessable content', retryable: false },
+  'idempotency-key-reused': { status: 422, title: 'Idempotency key reused', retryable: false },
   'too-many-requests': { status: 429, title: 'Too many requests', retryable: true },
-  'quota-exceeded': { status: 429, title: 'A quota is used up', retryable: true },
-  'headers-too-large': { status: 431, title: 'The headers are too large', retryable: false },
-  internal: { status: 500, title: 'Something went wrong on our side', retryable: true },
-  'not-implemented': { status: 501, title: 'No address takes that method', retryable: false },
-  'bad-gateway': { status: 502, title: 'A service behind the gateway did not answer', retryable: true },
-  unavailable: { status: 503, title: 'Not available just now', retryable: true },
-  'storage-full': { status: 503, title: 'The disk is full', retryable: true },
-  'gateway-timeout': { status: 504, title: 'A service behind the gateway took too long', retryable: true },
+  'quota-exceeded': { status: 429, title: 'Quota exceeded', retryable: true },
+  'headers-too-large': { status: 431, title: 'Request header fields too large', retryable: false },
+  internal: { status: 500, title: 'Internal server error', retryable: true },
+  'not-implemented': { status: 501, title: 'Not implemented', retryable: false },
+  'bad-gateway': { status: 502, title: 'Bad gateway', retryable: true },
+  unavailable: { status: 503, title: 'Service unavailable', retryable: true },
+  'storage-full': { status: 503, title: 'Storage full', retryable: true },
+  'gateway-timeout': { status: 504, title: 'Gateway timeout', retryable: true },
 } as const satisfies Record<string, { status: number; title: string; retryable: boolean }>
 
 export type ErrorCode = keyof typeof problems

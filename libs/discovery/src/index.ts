@@ -1,15 +1,27 @@
-export { type BreakerConfig, type BreakerState, breakerStates } from './breaker.ts'
-export { createListener, type Listener, type ListenerOptions, type ListeningApp } from './door.ts'
-export { type Balancer, type BalancerOptions, type BreakerView, createBalancer, originOf } from './hop.ts'
-export { ServiceCallError, type ServiceCallErrorCode } from './hop-error.ts'
-export type { Instance, Registry } from './port.ts'
-export { type ChangedRow, createReconcile, type NotTaken, type ReconcileOptions } from './reconcile.ts'
+export { type Balancer, type BalancerOptions, type BreakerView, createBalancer, originOf } from './client/balancer.ts'
+export { type BreakerConfig, type BreakerState, breakerStates } from './client/breaker.ts'
+export { type ChangedRow, createReconcile, type NotTaken, type ReconcileOptions } from './client/reconcile.ts'
+export {
+  createRecordsClient,
+  type RecordSchema,
+  type RecordsClient,
+  type RecordsClientOptions,
+} from './client/records.ts'
 export {
   createRestClient,
   type RestClient,
   type RestClientOptions,
   type RestRequest,
   type RestResponse,
-} from './rest-client.ts'
-export { createStaticRegistry } from './static.ts'
-export type { UpstreamRequest, UpstreamResponse } from './upstream.ts'
+} from './client/rest-client.ts'
+export { ServiceCallError, type ServiceCallErrorCode } from './client/service-call-error.ts'
+export type { UpstreamRequest, UpstreamResponse } from './client/upstream.ts'
+export {
+  createListener,
+  type ListenAddress,
+  type Listener,
+  type ListenerOptions,
+  type ListeningApp,
+} from './registry/listener.ts'
+export type { Instance, Registry } from './registry/port.ts'
+export { createStaticRegistry } from './registry/static.ts'

@@ -2,9 +2,10 @@ import { type Refusal, refusal, type ValidationIssue } from '@belfry/contracts'
 import type { Logger } from '@belfry/service'
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
+import { refusalOfError } from './error-refusals.ts'
 import { checkPart, type RequestPart, requestParts } from './faults.ts'
 import { guardLengthChecks } from './length-checks.ts'
-import { refusalOfError, sendRefusal } from './problem.ts'
+import { sendRefusal } from './problem.ts'
 
 /** One part of a request does not fit its schema. `validationContext` is set by Fastify: which part it was. */
 class MisfitPart extends Error {

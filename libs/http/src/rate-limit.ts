@@ -1,6 +1,7 @@
 import { type Refusal, refusal } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import type { FastifyReply } from 'fastify'
+import { LRUCache } from 'lru-cache'
 
 export interface RateLimitOptions {
   /** The policy's name in the headers: lower-case ASCII. */
@@ -41,7 +42,8 @@ const roundingMs = 1e-6
  */
 export function createRateLimiter(options: RateLimitOptions): RateLimiter {
   const { name, counts, quota, windowMs, keys, clock } = options
-  const backAt = new Map<string, number>()
+  // Bounded by size, not by `max`: that would take memory for all keys at the start.
+  const backAt = new LRUCache<string, number>({ maxSize: keys, sizeCalculation: () => 1 })
   const eachMs = windowMs / quota
   const seconds = windowMs / 1000
 
@@ -53,8 +55,6 @@ export function createRateLimiter(options: RateLimitOptions): RateLimiter {
       const waitMs = known + eachMs - now - windowMs
       if (waitMs > roundingMs) return { waitMs, left: `"${name}";r=0;t=${Math.ceil((known - now) / 1000)}` }
       const next = known + eachMs
-      // Set again at the end of the map, whose first key is then the one that was used least recently.
-      if (!backAt.delete(key) && backAt.size >= keys) backAt.delete(backAt.keys().next().value as string)
       backAt.set(key, next)
       const left = Math.max(0, Math.floor((now + windowMs - next) / eachMs + roundingMs))
       return { waitMs: 0, left: `"${name}";r=${left};t=${Math.ceil((next - now) / 1000)}` }
@@ -71,7 +71,7 @@ export function createRateLimiter(options: RateLimitOptions): RateLimiter {
 export type RateCount = readonly [RateLimiter, string]
 
 /**
- * Counts a request and says so in `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10,
+ * Counts a request and reports it in `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10,
  * structured fields). Answers why it is refused; undefined when it is within all of its limits.
  */
 export function countRequest(reply: FastifyReply, counts: readonly RateCount[]): Refusal | undefined {

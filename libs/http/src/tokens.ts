@@ -1,7 +1,8 @@
 import { createPublicKey, hash } from 'node:crypto'
 import { type Jwk, jwkSet } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
-import { type Caller, callerOf, type Expired } from './caller.ts'
+import { LRUCache } from 'lru-cache'
+import { type Caller, callerOf, type Expired, type Known } from './caller.ts'
 
 /** The keys of a JWKS as auth-service answers it (`GET /auth/.well-known/jwks.json`). Throws when it is none. */
 export function readJwks(body: unknown): Jwk[] {
@@ -22,7 +23,7 @@ export interface TokenVerifierOptions {
   refetchMs?: number
   /** The same after a fetch that failed, milliseconds: auth-service may just be starting. */
   retryMs?: number
-  /** Verified tokens that are remembered. */
+  /** Verified tokens that are remembered; beyond it the one that was used least recently is forgotten. */
   cacheLimit?: number
 }
 
@@ -31,7 +32,7 @@ export interface TokenVerifierOptions {
  * (`authenticate.ts`). Remembering counts: a check of EdDSA costs about 100 µs, a look-up 2.
  */
 export interface TokenVerifier {
-  /** Whose token this is, when it was verified before, is still valid, and the keys are still the same. */
+  /** The caller of a token that was verified before, is still valid, and whose keys have not changed. */
   recall(token: string): Caller | undefined
   /** The key of that id as PEM; fetches the keys again when it is unknown. Undefined: there is no such key. */
   keyOf(kid: string): Promise<string | undefined>
@@ -41,7 +42,7 @@ export interface TokenVerifier {
   check(): Promise<void>
 }
 
-/** The keys are not known, and auth-service cannot be asked: nobody can tell whether a token is good. */
+/** The keys are not known, and auth-service cannot be asked: no token can be verified. */
 export class KeysUnavailable extends Error {
   constructor(options?: ErrorOptions) {
     super('the keys of auth-service cannot be fetched', options)
@@ -76,7 +77,7 @@ const hashOf = (token: string) => hash('sha256', token, 'base64')
 /** One for a process: services in one process share what it remembers. */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
   const { jwks, clock, skewMs = 30_000, refetchMs = 10_000, retryMs = 1_000, cacheLimit = 10_000 } = options
-  const remembered = new Map<string, { caller: Caller; until: number }>()
+  const remembered = new LRUCache<string, Known>({ max: cacheLimit })
   let keys = new Map<string, string>()
   let fetching: Promise<void> | undefined
   let fetchedAt = Number.NEGATIVE_INFINITY
@@ -121,7 +122,6 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     accept(token, claims) {
       const known = callerOf(claims, clock.now(), skewMs)
       if (!known || 'expiredAt' in known) return known
-      if (remembered.size >= cacheLimit) remembered.delete(remembered.keys().next().value as string)
       remembered.set(hashOf(token), known)
       return known.caller
     },

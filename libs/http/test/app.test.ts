@@ -84,7 +84,7 @@ describe('an app', () => {
     expect(busy.headers['content-type']).toBe('application/problem+json; charset=utf-8')
     expect(busy.json()).toEqual({
       type: '/problems/unavailable',
-      title: 'Not available just now',
+      title: 'Service unavailable',
       status: 503,
       detail: 'Too busy.',
       code: 'unavailable',

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import * as prom from 'prom-client'
 
 /** Values of a metric's labels. Never an id: 10,000 jobs must make as many series as ten (operations.md). */
@@ -6,13 +5,13 @@ export type Labels = Readonly<Record<string, string>>
 
 export interface Counter {
   inc(labels?: Labels, by?: number): void
-  /** The same counter with its labels fixed: what a hot path holds, since it looks nothing up. */
+  /** The same counter with its labels fixed. A hot path holds it and looks nothing up. */
   labels(labels: Labels): { inc(by?: number): void }
 }
 
 export interface Gauge {
   set(labels: Labels, value: number): void
-  /** Takes one series away: what it spoke of is gone. */
+  /** Removes one series: what it described is gone. */
   remove(labels: Labels): void
   labels(labels: Labels): { set(value: number): void; inc(by?: number): void; dec(by?: number): void }
 }
@@ -34,7 +33,7 @@ export interface Metrics {
   histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): Histogram
 }
 
-/** All metrics of the process: one metricsRegistry, one `/metrics`. */
+/** All metrics of the process: one registry, one `/metrics`. */
 export interface MetricsRegistry {
   forService(service: string): Metrics
   /** The text that Prometheus reads. */
@@ -42,31 +41,20 @@ export interface MetricsRegistry {
   readonly contentType: string
 }
 
-/**
- * Node's default metrics but for `eventLoopLag`: its sampler wakes the process every 10 ms, which an idle scheduler must
- * not do. `nodejs_eventloop_utilization` takes its place, read only on demand.
- */
-const defaultMetrics = [
-  'processCpuTotal',
-  'processStartTime',
-  'osMemoryHeap',
-  'processOpenFileDescriptors',
-  'processMaxFileDescriptors',
-  'processResources',
-  'heapSizeAndUsed',
-  'heapSpacesSizeAndUsed',
-  'version',
-  'gc',
-]
+/** Resolution of prom-client's sampler of the event loop's lag, milliseconds: a day. */
+const lagResolutionMs = 86_400_000
 
+/** Default metrics that are left out: the lag, which the idle sampler does not measure, and two that list live objects. */
+const leftOut = /^nodejs_(?:eventloop_lag|active_handles|active_requests)/
+
+/**
+ * Node's default metrics but for those left out. prom-client has no option to leave the sampler of the lag out, which wakes an
+ * idle process every 10 ms; so it gets a resolution of a day. `nodejs_eventloop_utilization`, read on demand, takes its place.
+ */
 function addDefaultMetrics(metricsRegistry: prom.Registry): void {
-  const require = createRequire(import.meta.url)
-  for (const name of defaultMetrics) {
-    const collect = require(`prom-client/lib/metrics/${name}.js`) as (
-      metricsRegistry: prom.Registry,
-      config: object,
-    ) => void
-    collect(metricsRegistry, {})
+  prom.collectDefaultMetrics({ register: metricsRegistry, eventLoopMonitoringPrecision: lagResolutionMs })
+  for (const { name } of metricsRegistry.getMetricsAsArray()) {
+    if (leftOut.test(name)) metricsRegistry.removeSingleMetric(name)
   }
   let last = performance.eventLoopUtilization()
   new prom.Gauge({

@@ -1,8 +1,9 @@
 /**
  * `disk-full`, `locked`, `closed`, `overloaded` (too many rows wait: send again later), `schema-newer` (a newer Belfry
  * wrote this store), `constraint` (with the database's message), `corrupt`, `failed` (anything else).
- * `unavailable`: the database cannot be reached, and nothing was written. `outcome-unknown`: the answer was lost, and the
- * write may or may not be there; the caller reads before it relies on either.
+ * `unavailable`: the database cannot be reached, and nothing was written: the same call may be sent again later.
+ * `outcome-unknown`: the answer was lost, so the write may or may not be stored, or may be stored a moment later. A caller
+ * reads the record, or sends an idempotent write again, before it relies on either. SQLite gives neither of the two.
  */
 export type StorageErrorCode =
   | 'disk-full'
@@ -16,7 +17,7 @@ export type StorageErrorCode =
   | 'outcome-unknown'
   | 'failed'
 
-/** Why the store did not do what it was asked. */
+/** The store did not do, or did not confirm, a call. */
 export class StorageError extends Error {
   readonly code: StorageErrorCode
   constructor(code: StorageErrorCode, message: string, options?: ErrorOptions) {
@@ -24,4 +25,9 @@ export class StorageError extends Error {
     this.name = 'StorageError'
     this.code = code
   }
+}
+
+/** Whether a call failed without saying if its write is stored: the caller reads before it goes on. */
+export function isOutcomeUnknown(error: unknown): error is StorageError {
+  return error instanceof StorageError && error.code === 'outcome-unknown'
 }

@@ -1,8 +1,8 @@
 declare const rowIdBrand: unique symbol
 
 /**
- * Names a record to the store that gave it. Opaque to all others: it is handed back, compared and used as a key of a Map,
- * never calculated with or ordered. SQLite's are numbers, a document database's are strings.
+ * Names a record to the store that made it. Opaque elsewhere: other code hands it back, compares it and uses it as a key of a
+ * Map, and never calculates with it or orders it. SQLite's are numbers, a document database's are strings.
  */
 export type RowId = (string | number) & { readonly [rowIdBrand]: true }
 
@@ -18,7 +18,7 @@ export interface Page<T> {
   readonly hasMore: boolean
 }
 
-/** Named moments that are kept over restarts, epoch milliseconds: how far a loop has come. */
+/** Named moments, epoch milliseconds, that survive a restart: the positions of loops. */
 export interface CursorStore {
   /** 0 when nothing was written under the name. */
   read(name: string): Promise<number>

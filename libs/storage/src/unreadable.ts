@@ -1,9 +1,9 @@
 import type { Logger, Metrics } from '@belfry/service'
 
-/** Told about a row that cannot be read: of which table, which one, and what is wrong with it. */
+/** Reports a row that cannot be read: its table, its name and the error. */
 export type OnUnreadable = (table: string, row: unknown, error: unknown) => void
 
-/** Rows that are remembered as reported. */
+/** Rows remembered as reported. */
 const rememberedLimit = 1000
 
 /** Logs each unreadable row once, and counts how many there are known to be. */

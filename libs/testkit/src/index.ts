@@ -1,5 +1,7 @@
 export { createTestCalls, createTestServiceTokens, type TestCallsOptions } from './calls.ts'
 export { createTestDeps, type TestDeps, type TestDepsOptions } from './deps.ts'
+export { createDocuments, type Document, type Documents, type DocumentsOptions } from './documents.ts'
+export { createFailingStore, type FailingStore, type Failure } from './failures.ts'
 export { createLossyBus } from './lossy-bus.ts'
 export {
   sampleJobChanges,

@@ -2,14 +2,15 @@ import type { IncomingMessage } from 'node:http'
 import { isRefusal, loginBody, loginReply, refusal, signupBody, userView } from '@belfry/contracts'
 import { countRequest, type HttpApp, type RateLimiter } from '@belfry/http'
 import type { Clock, Counter } from '@belfry/service'
-import { signAccessToken } from '../access-token.ts'
-import type { Accounts } from '../domain/accounts.ts'
-import type { UserStore } from '../domain/ports.ts'
-import { foldUsername, type User, userViewOf } from '../domain/user.ts'
-import type { KeyRing } from '../key-ring.ts'
+import type { LogIn } from '../accounts/log-in.ts'
+import type { SignUp } from '../accounts/sign-up.ts'
+import { foldUsername, type User, userViewOf } from '../accounts/user.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
+import type { UserStore } from '../store/ports.ts'
 
 export interface AccountRoutesDeps {
-  accounts: Accounts
+  signUp: SignUp
+  logIn: LogIn
   users: UserStore
   keys: KeyRing
   clock: Pick<Clock, 'now'>
@@ -20,7 +21,7 @@ export interface AccountRoutesDeps {
   loginLimit: RateLimiter
 }
 
-/** Who signs up, as the gateway says: it drops what a client sends under this name, and nothing else reaches this port. */
+/** The client's address, by the gateway's header. The gateway drops what a client sends under this name. */
 function addressOf({ headers, socket }: IncomingMessage): string {
   return headers['x-forwarded-for']?.toString() ?? socket.remoteAddress ?? ''
 }
@@ -30,18 +31,18 @@ const gone = refusal('unauthenticated', 'The user of this token does not exist a
 
 /** `/auth/signup`, `/auth/login`, `/auth/me`. */
 export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
-  const { accounts, users, keys, clock, tokenLifetimeMs, logins, loginLimit } = deps
+  const { signUp, logIn, users, keys, clock, tokenLifetimeMs, logins, loginLimit } = deps
 
   const signup = { tags, summary: 'Sign up', body: signupBody, response: { 201: userView } }
   app.post('/auth/signup', { schema: signup, config: { access: 'public' } }, async (request, reply) => {
-    const made = await accounts.signUp(request.body, addressOf(request.raw))
+    const made = await signUp(request.body, addressOf(request.raw))
     if (isRefusal(made)) return reply.refuse(made)
     reply.code(201).header('location', '/auth/me')
     return userViewOf(made.user, made.warnings)
   })
 
   const replyFor = (user: User) => {
-    const token = signAccessToken(user, { ...keys.signer(), now: clock.now(), lifetimeMs: tokenLifetimeMs })
+    const token = keys.signer().sign(user, clock.now(), tokenLifetimeMs)
     const expiresIn = Math.floor(tokenLifetimeMs / 1000)
     return { token, accessToken: token, tokenType: 'Bearer' as const, expiresIn }
   }
@@ -49,7 +50,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
   const login = { tags, summary: 'Log in', body: loginBody, response: { 200: loginReply } }
   app.post('/auth/login', { schema: login, config: { access: 'public' } }, async (request, reply) => {
     const tooMany = countRequest(reply, [[loginLimit, foldUsername(request.body.username)]])
-    const user = tooMany ?? (await accounts.logIn(request.body))
+    const user = tooMany ?? (await logIn(request.body))
     logins.inc({ outcome: isRefusal(user) ? user.code : 'ok' })
     if (isRefusal(user)) return reply.refuse(user)
     reply.header('cache-control', 'no-store')
@@ -58,7 +59,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
 
   const me = { tags, summary: 'Who the token belongs to', response: { 200: userView } }
   app.get('/auth/me', { schema: me, config: { access: 'viewer' } }, async (request, reply) => {
-    const user = await users.byId(request.caller.userId)
+    const user = await users.findById(request.caller.userId)
     return user ? userViewOf(user) : reply.refuse(gone)
   })
 }

@@ -1,6 +1,6 @@
 import { jwkSet } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
-import type { KeyRing } from '../key-ring.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
 
 const schema = {
   tags: ['auth'],

@@ -1,18 +1,18 @@
 import { type Bus, createRelay, type OutgoingMessage, type Relay, type Unpublished } from '@belfry/bus'
 import { type JobStatusMessage, outcomeSize } from '@belfry/contracts'
 import type { ServiceDeps } from '@belfry/service'
-import type { ExecutionStore, Stored } from '../store/ports.ts'
+import type { ExecutionStore, RowId, Stored } from '../store/ports.ts'
 import { hasLargeParams, toStatusMessage } from './execution.ts'
 
 /**
  * The message is made when it is sent: most states are overtaken by the next one before that. That of a record with large
  * params is made at once, because the params would wait with it.
  */
-export function asUnpublished({ rowId, execution }: Stored): Unpublished<'job-status'> {
+export function asUnpublished({ rowId, execution }: Stored): Unpublished<'job-status', RowId> {
   if (hasLargeParams(execution)) return whole(rowId, toStatusMessage(execution))
   let message: JobStatusMessage | undefined
   return {
-    n: rowId,
+    rowId,
     size: outcomeSize(execution),
     seq: execution.seq,
     key: execution.jobId,
@@ -23,8 +23,8 @@ export function asUnpublished({ rowId, execution }: Stored): Unpublished<'job-st
   }
 }
 
-function whole(n: number, value: JobStatusMessage): Unpublished<'job-status'> {
-  return { n, seq: value.seq, key: value.jobId, size: outcomeSize(value), value }
+function whole(rowId: RowId, value: JobStatusMessage): Unpublished<'job-status', RowId> {
+  return { rowId, seq: value.seq, key: value.jobId, size: outcomeSize(value), value }
 }
 
 function asDeadLetter({ key, value }: OutgoingMessage<'job-status'>): OutgoingMessage<'job-dead-letter'> {
@@ -52,7 +52,7 @@ export function createStatusRelay(
   { clock, log, metrics }: Pick<ServiceDeps, 'clock' | 'log' | 'metrics'>,
   bus: Bus,
   executions: ExecutionStore,
-): Relay<'job-status'> {
+): Relay<'job-status', RowId> {
   return createRelay({
     name: 'executions',
     topic: 'job-status',

@@ -1,4 +1,5 @@
 import {
+  changesQuery,
   executionChangesPage,
   executionsReply,
   fenceBody,
@@ -6,7 +7,6 @@ import {
   fetchBody,
   isRefusal,
   jobIdPattern,
-  reconcileQuery,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { Clock, Loop } from '@belfry/service'
@@ -47,10 +47,11 @@ export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
     return fenced.reply
   })
 
-  const comparison = { querystring: reconcileQuery, response: { 200: executionChangesPage } }
-  app.get('/internal/executions/changes', { schema: comparison, config: service }, async ({ query }) => ({
-    data: [...(await stores.executions.changes(query.since, query.after, query.limit))],
-  }))
+  const comparison = { querystring: changesQuery, response: { 200: executionChangesPage } }
+  app.get('/internal/executions/changes', { schema: comparison, config: service }, async ({ query }, reply) => {
+    const page = await stores.executions.listChanges(query)
+    return isRefusal(page) ? reply.refuse(page) : { data: page.rows, next: page.next }
+  })
 
   const fetch = { body: fetchBody, response: { 200: executionsReply } }
   app.post('/internal/executions/fetch', { schema: fetch, config: service }, async ({ body }) => {

@@ -1,5 +1,5 @@
 import type { PoisonStore } from '@belfry/bus'
-import type { ExecutionState, logLevels } from '@belfry/contracts'
+import type { ChangesQuery, ExecutionChangesPage, ExecutionState, logLevels, Refusal } from '@belfry/contracts'
 import type { Admission } from '../admission/admission.ts'
 import type { Execution, Pool } from '../executions/execution.ts'
 
@@ -104,11 +104,10 @@ export interface HeldExecution {
   readonly cancelRequested: boolean
 }
 
-interface ChangedExecution {
-  readonly id: string
-  readonly seq: number
-  readonly changedAt: number
-  readonly n: RowId
+/** A page of executions in order of change. */
+interface ChangedExecutions {
+  readonly rows: ExecutionChangesPage['data']
+  readonly next: string | null
 }
 
 /** As much of an execution that has ended as the retention asks about. */
@@ -161,12 +160,15 @@ export interface ExecutionStore {
   listInDoubt(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
   markUnpublished(stored: readonly Stored[]): Promise<void>
-  /** In order of change, from `since` on and after `after` within the same moment (protocol.md step 14). */
-  changes(since: number, after: RowId, limit: number): Promise<readonly ChangedExecution[]>
+  /**
+   * Executions in order of change (protocol.md step 14). `next` continues the list, null after the last page; a refusal
+   * for a cursor of another list.
+   */
+  listChanges(query: ChangesQuery): Promise<ChangedExecutions | Refusal>
   /** The newest state of records that are not yet published. */
   listUnpublished(page: PageBounds): Promise<StoredPage>
   /** Takes back the mark of those that have not changed since the state of `seq`. */
-  markPublished(rows: readonly { readonly n: RowId; readonly seq: number }[]): Promise<void>
+  markPublished(rows: readonly { readonly rowId: RowId; readonly seq: number }[]): Promise<void>
   /**
    * Ended ones whose last change was before `before`, in order of change, after `after`. A body that gives row ids again
    * leaves out the execution whose row id would be the next to be given.

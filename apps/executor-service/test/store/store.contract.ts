@@ -10,7 +10,7 @@ import { command, delivery, execution, executionId, jobId, ownerId, start } from
 
 const at = start + 2000
 
-function taken(answer: Execution | Refusal): Execution {
+function taken<T extends object>(answer: T | Refusal): T {
   if (isRefusal(answer)) throw new Error(answer.detail)
   return answer
 }
@@ -405,17 +405,17 @@ export function describeStores(
         ])
         await swap(a!, claimed(a!.execution))
         await stores.executions.markPublished([
-          { n: a!.rowId, seq: 1 },
-          { n: b!.rowId, seq: 1 },
+          { rowId: a!.rowId, seq: 1 },
+          { rowId: b!.rowId, seq: 1 },
         ])
         expect(await unpublished()).toEqual([[a!.rowId, 2]])
-        await stores.executions.markPublished([{ n: a!.rowId, seq: 2 }])
+        await stores.executions.markPublished([{ rowId: a!.rowId, seq: 2 }])
         expect(await unpublished()).toEqual([])
       })
 
       it('is also what is asked for again', async () => {
         const [stored] = await put(execution())
-        await stores.executions.markPublished([{ n: stored!.rowId, seq: 1 }])
+        await stores.executions.markPublished([{ rowId: stored!.rowId, seq: 1 }])
         await stores.executions.markUnpublished([stored!, stored!])
         expect(await unpublished()).toEqual([[stored!.rowId, 1]])
         expect((await stores.executions.listUnpublished(page(0))).rows).toEqual([])
@@ -423,7 +423,7 @@ export function describeStores(
 
       it('is not what an insert or a change left as it was', async () => {
         const [stored] = await put(execution())
-        await stores.executions.markPublished([{ n: stored!.rowId, seq: 1 }])
+        await stores.executions.markPublished([{ rowId: stored!.rowId, seq: 1 }])
         await stores.executions.insertMany([execution()], at)
         const old = { ...stored!.execution, seq: 7 }
         await stores.executions.compareAndSetMany('claim', [{ rowId: stored!.rowId, from: old, to: claimed(old) }], at)
@@ -436,16 +436,20 @@ export function describeStores(
         const [a, b, c] = await put(execution(), execution({ id: executionId(2) }), execution({ id: executionId(3) }))
         await swap(a!, claimed(a!.execution), 'claim', start + 30)
         await swap(b!, taken(close(b!.execution, 'cancelled', at)), 'claim', start + 20)
-        const all = await stores.executions.changes(0, 0, 10)
+        const list = async (query: { since: number; cursor?: string }, limit: number) =>
+          taken(await stores.executions.listChanges({ ...query, limit }))
+        const { rows: all } = await list({ since: 0 }, 10)
         expect(all.map((one) => [one.id, one.seq, one.changedAt])).toEqual([
           [executionId(3), 1, start],
           [executionId(2), 2, start + 20],
           [executionId(1), 2, start + 30],
         ])
-        expect(all[0]?.n).toBe(c!.rowId)
-        const [, second] = all
-        expect(await stores.executions.changes(start + 20, 0, 1)).toEqual([second])
-        expect(await stores.executions.changes(second!.changedAt, second!.n, 10)).toEqual([all[2]])
+        expect(all[0]?.id).toBe(c!.execution.id)
+        const page = await list({ since: start + 20 }, 1)
+        expect(page.rows).toEqual([all[1]])
+        expect(await list({ since: 0, cursor: page.next ?? '' }, 10)).toEqual({ rows: [all[2]], next: null })
+        const bad = await stores.executions.listChanges({ since: 0, cursor: 'no cursor', limit: 10 })
+        expect(isRefusal(bad) && bad.code).toBe('malformed-request')
       })
     })
 
@@ -499,7 +503,7 @@ export function describeStores(
         return Promise.all(stored.map((one) => swap(one, taken(close(one.execution, 'cancelled', at)), 'claim', at)))
       }
       const publish = (...stored: Stored[]) =>
-        stores.executions.markPublished(stored.map((one) => ({ n: one.rowId, seq: one.execution.seq })))
+        stores.executions.markPublished(stored.map((one) => ({ rowId: one.rowId, seq: one.execution.seq })))
 
       it('finds what has ended, in order and in pages, and says what is not published', async () => {
         const [a, b, c] = await settled(1, 2, 3)

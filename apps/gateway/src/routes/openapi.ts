@@ -1,8 +1,8 @@
 import type { RestClient } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
 import type { Clock, Logger } from '@belfry/service'
-import { type ApiDocument, type DescribedService, mergeDocuments } from '../domain/api-document.ts'
-import { proxiedServices, routeTable } from '../domain/route-table.ts'
+import { type ApiDocument, type DescribedService, mergeDocuments } from '../openapi/api-document.ts'
+import { proxiedServices, routeTable } from '../proxy/route-table.ts'
 import { systemDocument } from './system.ts'
 
 const info = {

@@ -3,8 +3,8 @@ import { type Balancer, breakerStates, type Registry, type RestClient } from '@b
 import type { HttpApp } from '@belfry/http'
 import type { Clock, MetricsRegistry } from '@belfry/service'
 import { z } from 'zod'
-import type { ApiDocument } from '../domain/api-document.ts'
-import { proxiedServices } from '../domain/route-table.ts'
+import type { ApiDocument } from '../openapi/api-document.ts'
+import { proxiedServices } from '../proxy/route-table.ts'
 
 const check = z.object({
   name: z.string(),

@@ -38,7 +38,7 @@ export interface Execution {
   readonly fireAt: number
   readonly seq: number
   readonly status: ExecutionStatus
-  /** What the person said who triggered it. */
+  /** The reason that its trigger gave. */
   readonly reason: string | null
   /** Those it runs with; undefined where they were not asked for, like `result`. */
   readonly params?: Record<string, unknown>
@@ -60,7 +60,7 @@ export interface TriggerRequest {
 /** Policies of jobs as their manual triggers have them: one object for each, so that a store may keep its text. */
 const triggerPolicies = new WeakMap<ExecutionPolicy, ExecutionPolicy>()
 
-/** A trigger is limited only by an overlap that the owner set (time.md, "Still running: overlap"): else it takes no place. */
+/** A trigger is limited only by an overlap that the owner set (time.md, "Still running: overlap"): else it takes no overlap place. */
 function triggerPolicy({ policy, isOverlapSet }: JobSpec): ExecutionPolicy {
   if (isOverlapSet || policy.overlap.policy === 'allow') return policy
   const known = triggerPolicies.get(policy)
@@ -115,7 +115,7 @@ export function triggeredExecution(job: Job, command: JobExecuteMessage, reason:
   }
 }
 
-/** What is known of a trigger before the executor says anything. */
+/** What is known of a trigger before its first job-status. */
 export function plannedDetail(plannedAt: number): ExecutionDetail {
   const notYet = { sentAt: null, admittedAt: null, startedAt: null, endedAt: null }
   return {
@@ -141,13 +141,13 @@ export function waitsForSlot({ status, seq, detail }: Execution, now: number, si
   return (status === 'SCHEDULED' || status === 'RETRYING') && seq > 0 && now - detail.runAt > sinceMs
 }
 
-/** The word under which a message's execution is kept, listed and counted. */
+/** The status under which a message's execution is stored, listed and counted. */
 export function statusOf(message: JobStatusMessage): ExecutionStatus {
   return executionStatusOf(message)
 }
 
-/** What a batch of messages changes in a job's summary. */
-export interface SummaryUpdate {
+/** What a batch of messages changes in a job's progress. */
+export interface ProgressUpdate {
   readonly jobId: string
   /** Of the newest execution that has ended for good; null when there is none in the batch. */
   readonly ended: JobStatusMessage | null
@@ -155,9 +155,9 @@ export interface SummaryUpdate {
   readonly scheduledAt: number | null
 }
 
-/** What a batch changes in the summaries; of each job one update, with the newest by fire time, then id, then seq. */
-export function summaryUpdates(messages: readonly JobStatusMessage[]): SummaryUpdate[] {
-  const updates = new Map<string, SummaryUpdate>()
+/** What a batch changes in the progress of jobs: of each job one update, with the newest by fire time, then id, then seq. */
+export function progressUpdates(messages: readonly JobStatusMessage[]): ProgressUpdate[] {
+  const updates = new Map<string, ProgressUpdate>()
   for (const message of messages) {
     const { jobId, cause, fireAt } = message
     const isEnd = isFinal(message)

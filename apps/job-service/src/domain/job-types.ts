@@ -1,5 +1,4 @@
-import { type JobType, type Refusal, refusal, type Warning } from '@belfry/contracts'
-import { nearestName } from '@belfry/service'
+import { type JobType, refusal, type Warning } from '@belfry/contracts'
 import { compileParamsCheck, compileParamWarnings, type ParamsCheck } from './params.ts'
 
 /** What job-service needs of a job type. */
@@ -12,7 +11,7 @@ export interface KnownType {
   readonly warningsOf: (params: Record<string, unknown>) => readonly Warning[]
 }
 
-/** One good copy of the executor's list, by type. */
+/** The executors' list, by type. */
 export type JobTypes = ReadonlyMap<string, KnownType>
 
 /** Compiles each type's schema once; throws when one cannot be compiled, so that the last good list stays. */
@@ -25,12 +24,7 @@ export function readJobTypes(list: readonly JobType[]): JobTypes {
   )
 }
 
-/** The type's entry, or the 422 that names the nearest known one. */
-export function findType(types: JobTypes, type: string): KnownType | Refusal {
-  const known = types.get(type)
-  if (known) return known
-  const suggestion = nearestName(type, [...types.keys()])
-  const detail = `there is no job type "${type.slice(0, 100)}"; known are ${[...types.keys()].sort().join(', ')}`
-  const fault = { pointer: '/jobType', code: 'unknown-job-type', detail, ...(suggestion && { suggestion }) }
-  return refusal('impossible', 'no executor knows this job type', { errors: [fault] })
-}
+/** Why no job can be made or triggered before the first list. */
+export const noTypesYet = refusal('unavailable', 'no executor has said yet which job types there are', {
+  retryAfterS: 1,
+})

@@ -4,6 +4,7 @@ import {
   type JobChangesMessage,
   type JobSpec,
   type JobState,
+  messageSize,
   type Refusal,
   refusal,
   type Warning,
@@ -32,7 +33,7 @@ export type ListedSpec = Omit<JobSpec, 'params'> & Partial<Pick<JobSpec, 'params
 /** Most entries of `changes` (protocol.md, records): a list that stays full refuses the change. */
 export const changesLimit = 32
 
-export interface NewJob {
+export interface JobDraft {
   id: string
   ownerId: string
   key: string | null
@@ -41,7 +42,7 @@ export interface NewJob {
   now: number
 }
 
-export function createJob({ id, ownerId, key, spec, warnings, now }: NewJob): Job {
+export function newJob({ id, ownerId, key, spec, warnings, now }: JobDraft): Job {
   const created: JobChange = { version: 1, changedAt: now, kind: 'create', schedule: spec.schedule }
   const times = { createdAt: now, changedAt: now }
   return { id, ownerId, key, version: 1, state: 'active', spec, changes: [created], warnings, ...times }
@@ -68,7 +69,7 @@ function checkAllowed(job: Job, action: string): Refusal | null {
 }
 
 /** Nothing of the job runs any more. Cancelled already: the same job again, since asking twice changes nothing. */
-export function cancelJob(job: Job, now: number): Job | Refusal {
+export function cancelledJob(job: Job, now: number): Job | Refusal {
   const refused = checkAllowed(job, 'cancel')
   if (refused) return refused
   return job.state === 'cancelled' ? job : change(job, 'cancel', 'cancelled', now)
@@ -91,7 +92,7 @@ function change(job: Job, kind: ChangeKind, state: JobState, now: number): Job |
   return { ...job, version, state, changes: [...job.changes, entry], changedAt }
 }
 
-/** The changes that the executors must know before the answer is firm: all but the creation (protocol.md, step 2). */
+/** The changes that the executors confirm before the answer is firm: all but the creation (protocol.md, step 2). */
 export function fencedChanges(job: Pick<Job, 'changes'>): JobChange[] {
   return job.changes.filter((entry) => entry.kind !== 'create')
 }
@@ -100,4 +101,10 @@ export function fencedChanges(job: Pick<Job, 'changes'>): JobChange[] {
 export function toJobChanges(job: Job): JobChangesMessage {
   const { id: jobId, ownerId, version, state, spec, changes } = job
   return { jobId, ownerId, version, state, spec, changes: [...changes] }
+}
+
+/** The newest version as the relay publishes it. */
+export function newestVersion(job: Job) {
+  const value = toJobChanges(job)
+  return { seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
 }

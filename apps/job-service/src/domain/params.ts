@@ -4,8 +4,8 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 
 /** Largest `params`, bytes of JSON in UTF-8 (api.md, caps). */
 export const paramsLimitBytes = 256 * 1024
-/** A body with more faults than this is answered with the first ones. */
-const faultLimit = 50
+/** A body with more issues than this is answered with the first ones. */
+const issueLimit = 50
 /** Longest name that an answer repeats. */
 const shownNameLength = 100
 
@@ -26,7 +26,7 @@ const formats = {
 
 /**
  * Compiles a job type's JSON Schema of params. The params are checked as they are: defaults are not filled in and types
- * not coerced, since the executor does that when it runs the job. The schema comes from a service of ours: it is compiled
+ * not coerced, since the executor does that when it runs the job. The schema comes from an executor of ours: it is compiled
  * without being checked itself, which would take fifty times as long.
  */
 export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck {
@@ -42,17 +42,17 @@ export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck
   return (params) => {
     if (validate(params)) return []
     const errors = validate.errors ?? []
-    const faults = errors.filter((error) => !isComposite(error)).map(toFault)
-    return withoutRepeats(faults.length > 0 ? faults : errors.map(toFault)).slice(0, faultLimit)
+    const issues = errors.filter((error) => !isComposite(error)).map(toIssue)
+    return withoutRepeats(issues.length > 0 ? issues : errors.map(toIssue)).slice(0, issueLimit)
   }
 }
 
-/** Several rules of one param may say the same (a pattern and a format): the first one is enough. */
-function withoutRepeats(faults: readonly ValidationIssue[]): ValidationIssue[] {
-  const places = new Set<string>()
-  return faults.filter(({ pointer, code }) => {
-    const place = `${code} ${pointer}`
-    return !places.has(place) && places.add(place)
+/** Several rules of one param may give the same issue (a pattern and a format): the first one is enough. */
+function withoutRepeats(issues: readonly ValidationIssue[]): ValidationIssue[] {
+  const seen = new Set<string>()
+  return issues.filter(({ pointer, code }) => {
+    const name = `${code} ${pointer}`
+    return !seen.has(name) && seen.add(name)
   })
 }
 
@@ -66,12 +66,12 @@ export function compileParamWarnings(list: readonly ParamWarning[]): (params: Re
     })
 }
 
-/** Says only that one of its parts failed, and the parts say it better. */
+/** Says only that one of its parts failed; the issues of the parts say more. */
 function isComposite(error: ErrorObject): boolean {
   return error.keyword === 'if' || error.keyword === 'anyOf' || error.keyword === 'oneOf'
 }
 
-/** Ajv's keywords in the words that the API has for faults of form. */
+/** Ajv's keywords as the codes that the API has for issues of form. */
 const codes: Record<string, string> = {
   type: 'wrong-type',
   const: 'not-allowed',
@@ -88,13 +88,13 @@ const codes: Record<string, string> = {
   maxProperties: 'too-large',
 }
 
-function toFault(error: ErrorObject): ValidationIssue {
+function toIssue(error: ErrorObject): ValidationIssue {
   const { keyword, params, instancePath } = error
   const pointer = `/params${instancePath}`
   if (keyword === 'required') return missing(pointer, params.missingProperty)
   if (keyword === 'additionalProperties') return unknownParam(pointer, params.additionalProperty, error)
   if (keyword === 'enum') return notAllowed(pointer, params.allowedValues, error.data)
-  // The schema's own words go first; `errorMessage` is what JSON Schema tools commonly call them.
+  // The schema's own texts go first; `errorMessage` is what JSON Schema tools commonly call them.
   const detail = error.parentSchema?.errorMessage?.[keyword] ?? error.message ?? 'does not fit the job type'
   const suggestion = error.parentSchema?.format === 'uri' ? wholeUrl(error.data) : undefined
   return { pointer, code: codes[keyword] ?? keyword, detail, ...(suggestion && { suggestion }) }

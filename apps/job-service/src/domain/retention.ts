@@ -1,14 +1,14 @@
 import type { JobState } from '@belfry/contracts'
 
-/** How long what is over is kept, milliseconds. */
-export interface Keep {
+/** How long executions and requests are kept, milliseconds. */
+export interface Retention {
   readonly executionsMs: number
   readonly requestsMs: number
 }
 
 /**
- * How much longer a copy is kept than the execution, milliseconds: while the executors still list it, reconcile would
- * only bring it back. More than the rhythm of their clearing away and than two clocks may differ.
+ * How much longer a copy is kept than the execution, milliseconds: while the executors still list it, reconcile
+ * brings it back. More than the period of their retention, and than two clocks may differ.
  */
 const longerMs = 3_600_000
 
@@ -19,7 +19,6 @@ export function copiesBefore(now: number, retentionMs: number): number {
 
 /** As much of a job as the retention asks about. Times are epoch milliseconds. */
 export interface JobAge {
-  readonly handle: number
   readonly version: number
   readonly state: JobState
   /** Of a one-shot, else null. */
@@ -30,11 +29,11 @@ export interface JobAge {
 }
 
 /**
- * Whether a job may go, unless a copy of an execution is left, or its newest version has not reached all receivers: it ended for
- * good before `before` (cancelled, deleted, or a one-shot that has run), and so did its newest execution. Recurring jobs and
- * jobs that are only triggered stay.
+ * Whether a job may be purged, unless a copy of an execution is left, or its newest version is not published or not fenced: it
+ * ended for good before `before` (cancelled, deleted, or a one-shot that has run), and so did its newest execution. Recurring
+ * jobs and jobs that are only triggered stay.
  */
-export function mayForget({ state, runAt, changedAt, newest }: JobAge, before: number): boolean {
+export function mayPurge({ state, runAt, changedAt, newest }: JobAge, before: number): boolean {
   if (changedAt >= before || (newest !== null && (newest.endedAt ?? before) >= before)) return false
   if (state === 'cancelled' || state === 'deleted') return true
   return state === 'active' && runAt !== null && newest !== null && newest.fireAt >= runAt
@@ -42,9 +41,8 @@ export function mayForget({ state, runAt, changedAt, newest }: JobAge, before: n
 
 /**
  * A one-shot whose time and last change lie before this moment (epoch milliseconds), and that has an execution of that time or
- * later, is not listed to the scheduler any more, once its newest version has been told: a scheduler that does not know it has
- * cleared its schedule away, or has lost its store, and would run it again. Earlier than the scheduler and the executors clear
- * away.
+ * later, is not listed to the scheduler any more, once its newest version is published: a scheduler that does not know it has purged
+ * its schedule, or has lost its store, and would run it again. Earlier than the scheduler and the executors purge.
  */
 export function unlistedBefore(now: number, retentionMs: number): number {
   return now - retentionMs + longerMs

@@ -1,40 +1,82 @@
 import type { CreateJobBody, ScheduleSpec, ValidationIssue, Warning } from '@belfry/contracts'
 import { earliestAt, latestAt } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
-import { compileSchedule, isTimeZone, parseEvery, readZoneless, type ScheduleFault } from '@belfry/time'
+import {
+  compileSchedule,
+  type FireTimes,
+  isTimeZone,
+  parseEvery,
+  readZoneless,
+  type ScheduleFault,
+  scheduleWarnings,
+} from '@belfry/time'
 
 /** The fields of a body that say when a job runs, in the order in which the first one counts. */
 const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
 export type ScheduleField = (typeof scheduleFields)[number]
 type ScheduleInput = Pick<CreateJobBody, ScheduleField>
 
-/** What a body's schedule fields mean. `pointer` names the field for a fault that is found in the schedule later. */
-export interface ReadSchedule {
+/** What a body's schedule fields mean. `pointer` names the field for an issue that is found in the schedule later. */
+interface ReadSchedule {
   readonly schedule: ScheduleSpec
   readonly pointer: string
   readonly warnings: readonly Warning[]
 }
 
-export interface ReadingContext {
+export interface TimingContext {
   /** When the job is made, epoch milliseconds: the anchor of intervals and delays. */
   readonly createdAt: number
   /** IANA name of the zone for what names none (configuration: BELFRY_TIMEZONE). */
   readonly timezone: string
+  /** The seed of `H` slots. */
+  readonly jobId: string
+}
+type ReadingContext = Omit<TimingContext, 'jobId'>
+
+interface Misread {
+  readonly issues: readonly ValidationIssue[]
 }
 
-type Reading = ReadSchedule | { readonly faults: readonly ValidationIssue[] }
+/** When a job runs: read, compiled and checked. */
+export interface Timing {
+  readonly schedule: ScheduleSpec
+  /** Null for a schedule that is not recurring, or never fires. */
+  readonly times: FireTimes | null
+  readonly warnings: readonly Warning[]
+  /** Why the schedule is well-formed and still has no fire time (422). */
+  readonly impossible: readonly ValidationIssue[]
+}
 
-/** Which of them a body gives. */
+/**
+ * Reads and compiles the schedule of a body, once: or every issue of form (400). A schedule must have a fire time; a one-shot
+ * in the past is due at once.
+ */
+export function compileTiming(input: ScheduleInput, context: TimingContext): Timing | Misread {
+  const read = readSchedule(input, context)
+  if ('issues' in read) return read
+  const { schedule, pointer } = read
+  if (schedule.kind === 'manual' || schedule.kind === 'once') return { ...read, times: null, impossible: [] }
+  const warnings = [...read.warnings, ...scheduleWarnings(schedule)]
+  const times = compileSchedule(schedule, context.jobId)
+  if ('fault' in times) {
+    const issue = issueAt(pointer, times.fault)
+    return issue.code === 'never-fires' ? { schedule, times: null, warnings, impossible: [issue] } : { issues: [issue] }
+  }
+  if (times.next(context.createdAt) !== null) return { schedule, times, warnings, impossible: [] }
+  return { schedule, times, warnings, impossible: [{ pointer, code: 'never-fires', detail: 'has no fire time' }] }
+}
+
+/** The schedule fields that a body gives. */
 export function givenFields(input: ScheduleInput): ScheduleField[] {
   return scheduleFields.filter((field) => input[field] !== undefined && input[field] !== null)
 }
 
-/** time.md, "Schedule kinds": the body's words to a normal form, or every fault that is one of form (400). */
-export function readSchedule(input: ScheduleInput, context: ReadingContext): Reading {
+/** time.md, "Schedule kinds": the body's fields in a normal form, or every issue of form. */
+function readSchedule(input: ScheduleInput, context: ReadingContext): ReadSchedule | Misread {
   const [first, ...others] = givenFields(input)
-  if (others.length > 0) return { faults: others.map((field) => conflict(field, first as ScheduleField)) }
+  if (others.length > 0) return { issues: others.map((field) => conflict(field, first as ScheduleField)) }
   if (first === undefined) {
-    // A null says that the job is meant to have no schedule; without any field it may have been forgotten.
+    // A null means no schedule; a missing field may have been forgotten.
     const isMeant = scheduleFields.some((field) => input[field] === null)
     return { schedule: { kind: 'manual' }, pointer: '/schedule', warnings: isMeant ? [] : [noSchedule] }
   }
@@ -46,12 +88,12 @@ const noSchedule: Warning = {
   detail: 'The job has no schedule, so it runs only when it is triggered: POST /jobs/<id>/trigger.',
 }
 
-const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingContext) => Reading> = {
+const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingContext) => ReadSchedule | Misread> = {
   schedule: ({ schedule }, context) => {
     if (typeof schedule === 'string') return readCron(schedule, context.timezone, '/schedule', context)
     if (schedule && 'every' in schedule) return interval(schedule.every, '/schedule/every', context)
     const { cron, timezone } = schedule as { cron: string; timezone?: string }
-    if (timezone !== undefined && !isTimeZone(timezone)) return { faults: [unknownZone(timezone), ...cronFaults(cron)] }
+    if (timezone !== undefined && !isTimeZone(timezone)) return { issues: [unknownZone(timezone), ...cronIssues(cron)] }
     return readCron(cron, timezone ?? context.timezone, '/schedule/cron', context)
   },
   runAt: ({ runAt }, context) => once(runAt as number, '/runAt', context),
@@ -64,34 +106,39 @@ const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingCont
   },
 }
 
-/** A fault of the schedule, at its place in the body. */
-export function faultAt(pointer: string, { code, detail, suggestion }: ScheduleFault): ValidationIssue {
+/** An issue of the schedule, with the pointer of its field. */
+function issueAt(pointer: string, { code, detail, suggestion }: ScheduleFault): ValidationIssue {
   return { pointer, code, detail, ...(suggestion !== undefined && { suggestion }) }
 }
 
 /** What is wrong with a cron whatever its zone. */
-function cronFaults(cron: string): ValidationIssue[] {
+function cronIssues(cron: string): ValidationIssue[] {
   if (parseEvery(cron) !== null) return []
   const times = compileSchedule({ kind: 'cron', cron, timezone: 'UTC' }, '')
   if (!('fault' in times) || times.fault.code === 'never-fires') return []
-  return [faultAt('/schedule/cron', times.fault)]
+  return [issueAt('/schedule/cron', times.fault)]
 }
 
 /** `@every 90s` is an interval in the words of a cron, and as such has no zone. */
-function readCron(cron: string, timezone: string, pointer: string, context: ReadingContext): Reading {
+function readCron(cron: string, timezone: string, pointer: string, context: ReadingContext): ReadSchedule | Misread {
   const every = parseEvery(cron)
   if (every === null) return { schedule: { kind: 'cron', cron: cron.trim(), timezone }, pointer, warnings: [] }
   if ('everyMs' in every) return interval(every.everyMs, pointer, context)
-  return { faults: [faultAt(pointer, every.fault)] }
+  return { issues: [issueAt(pointer, every.fault)] }
 }
 
 function interval(everyMs: number, pointer: string, context: ReadingContext): ReadSchedule {
   return { schedule: { kind: 'interval', everyMs, anchorAt: context.createdAt }, pointer, warnings: [] }
 }
 
-function once(runAt: number, pointer: string, context: ReadingContext, warnings: readonly Warning[] = []): Reading {
+function once(
+  runAt: number,
+  pointer: string,
+  context: ReadingContext,
+  warnings: readonly Warning[] = [],
+): ReadSchedule | Misread {
   if (runAt < earliestAt || runAt > latestAt) {
-    return { faults: [{ pointer, code: 'out-of-range', detail: 'must lie in the years 1970 to 9999' }] }
+    return { issues: [{ pointer, code: 'out-of-range', detail: 'must lie in the years 1970 to 9999' }] }
   }
   const past: Warning[] =
     runAt < context.createdAt

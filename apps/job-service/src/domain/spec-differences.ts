@@ -21,7 +21,7 @@ function canonical(value: unknown): string {
   })
 }
 
-/** One fault for each part in which the specs differ; `schedule` stands for `runAt` and the like too. */
+/** One issue for each part in which the specs differ; `schedule` stands for `runAt` and the like too. */
 export function specDifferences(asked: JobSpec, stored: JobSpec): ValidationIssue[] {
   return Object.entries(parts)
     .filter(([, partOf]) => canonical(partOf(asked)) !== canonical(partOf(stored)))

@@ -11,17 +11,10 @@ import {
   type ValidationIssue,
   type Warning,
 } from '@belfry/contracts'
-import { compileSchedule, scheduleWarnings } from '@belfry/time'
-import { findType, type JobTypes } from './job-types.ts'
+import { nearestName } from '@belfry/service'
+import type { JobTypes, KnownType } from './job-types.ts'
 import { paramsLimitBytes } from './params.ts'
-import {
-  faultAt,
-  givenFields,
-  type ReadingContext,
-  type ReadSchedule,
-  readSchedule,
-  type ScheduleField,
-} from './schedule.ts'
+import { compileTiming, givenFields, type ScheduleField, type Timing, type TimingContext } from './schedule.ts'
 
 /** time.md, "Failed: retry". */
 const retryDefaults: RetryPolicy = {
@@ -34,38 +27,40 @@ const retryDefaults: RetryPolicy = {
 }
 const defaultPriority = 5
 
-export interface SpecContext extends ReadingContext {
-  /** The seed of `H` slots. */
-  readonly jobId: string
-  readonly types: JobTypes
-}
-
 export interface ReadSpec {
   readonly spec: JobSpec
   readonly warnings: readonly Warning[]
 }
 
+/** The text of libs/http for a request whose fields do not fit: issues of form are found there or here. */
+const misfit = 'The request does not fit what this address takes.'
+
 /**
- * A body whose shape is right becomes the normal form with every default filled in, or is refused with all faults at
- * once: 400 for what is malformed, else 422 for what is impossible (api.md, status).
+ * The timing of a body whose fields are right one by one, or a refusal with every issue of form (400): two schedules at once,
+ * a cron that cannot be read, a longest wait below the first one. The schedule is compiled here, and only here.
  */
-export function readSpec(body: CreateJobBody, context: SpecContext): ReadSpec | Refusal {
+export function readTiming(body: CreateJobBody, context: TimingContext): Timing | Refusal {
+  const timing = compileTiming(body, context)
+  const issues = [...('issues' in timing ? timing.issues : []), ...retryIssues(body.retry)]
+  if (issues.length === 0 && !('issues' in timing)) return timing
+  return refusal('malformed-request', misfit, { errors: givenFields(body).length > 1 ? formIssues(body) : issues })
+}
+
+/**
+ * A body with its timing becomes the normal form with every default filled in, or is refused with all issues at once (422):
+ * an unknown type, params that do not fit it, a schedule that never fires.
+ */
+export function readSpec(body: CreateJobBody, timing: Timing, types: JobTypes): ReadSpec | Refusal {
   const params = body.params ?? {}
   const size = refuseSize(params)
   if (size) return size
-  const read = readSchedule(body, context)
-  const timing = 'faults' in read ? { malformed: read.faults, impossible: [] } : checkSchedule(read, context)
-  const malformed = [...timing.malformed, ...retryFaults(body.retry)]
-  if (malformed.length > 0 || 'faults' in read) {
-    return refusal('malformed-request', 'the job is malformed', { errors: malformed })
-  }
-  const type = findType(context.types, body.jobType)
-  const typeFaults = isRefusal(type) ? (type.errors ?? []) : type.checkParams(params)
-  const impossible = [...timing.impossible, ...typeFaults]
+  const type = findType(types, body.jobType)
+  const typeIssues = isRefusal(type) ? (type.errors ?? []) : type.checkParams(params)
+  const impossible = [...timing.impossible, ...typeIssues]
   if (impossible.length > 0 || isRefusal(type)) {
     return refusal('impossible', 'the job cannot run as it is', { errors: impossible })
   }
-  const { schedule } = read
+  const { schedule } = timing
   const spec: JobSpec = {
     name: body.name ?? body.key ?? body.jobType,
     jobType: body.jobType,
@@ -81,48 +76,29 @@ export function readSpec(body: CreateJobBody, context: SpecContext): ReadSpec | 
     priority: body.priority ?? defaultPriority,
     tags: body.tags ?? [],
   }
-  return { spec, warnings: [...read.warnings, ...scheduleWarnings(schedule), ...type.warningsOf(params)] }
+  return { spec, warnings: [...timing.warnings, ...type.warningsOf(params)] }
 }
 
 /**
- * Faults of form in the schedule and retry fields of a body that may lack others, or be wrong in them: two schedules at
- * once, a cron or zone that cannot be read, a longest wait below the first one. When and where the job is made does not
- * matter to any of them.
+ * Issues of form in the schedule and retry fields of a body that is malformed anyway: it may lack other fields, or be wrong
+ * in them. When and where the job is made does not matter to any of them.
  */
-export function formFaults(body: Pick<CreateJobBody, ScheduleField | 'retry'>): ValidationIssue[] {
-  const context = { createdAt: 0, timezone: 'UTC' }
-  const faultsOf = (input: Pick<CreateJobBody, ScheduleField>): readonly ValidationIssue[] => {
-    const read = readSchedule(input, context)
-    return 'faults' in read ? read.faults : checkSchedule(read, { ...context, jobId: '' }).malformed
+export function formIssues(body: Pick<CreateJobBody, ScheduleField | 'retry'>): ValidationIssue[] {
+  const context = { createdAt: 0, timezone: 'UTC', jobId: '' }
+  const issuesOf = (input: Pick<CreateJobBody, ScheduleField>): readonly ValidationIssue[] => {
+    const timing = compileTiming(input, context)
+    return 'issues' in timing ? timing.issues : []
   }
   const given = givenFields(body)
-  const conflicts = given.length > 1 ? faultsOf(body) : []
-  return [...conflicts, ...given.flatMap((field) => faultsOf({ [field]: body[field] })), ...retryFaults(body.retry)]
+  const conflicts = given.length > 1 ? issuesOf(body) : []
+  return [...conflicts, ...given.flatMap((field) => issuesOf({ [field]: body[field] })), ...retryIssues(body.retry)]
 }
 
 /** Params of a job or of one trigger beyond their cap; null when they are small enough. */
 export function refuseSize(params: Record<string, unknown>): Refusal | null {
   if (Buffer.byteLength(JSON.stringify(params)) <= paramsLimitBytes) return null
-  const fault = { pointer: '/params', code: 'too-large', detail: `must be at most ${paramsLimitBytes} bytes of JSON` }
-  return refusal('too-large', 'params are too large', { errors: [fault] })
-}
-
-/** A schedule must be readable (400) and have a fire time (422); a one-shot in the past is due at once. */
-function checkSchedule(
-  read: ReadSchedule,
-  context: Pick<SpecContext, 'createdAt' | 'jobId'>,
-): { malformed: ValidationIssue[]; impossible: ValidationIssue[] } {
-  const { schedule, pointer } = read
-  if (schedule.kind === 'manual' || schedule.kind === 'once') return { malformed: [], impossible: [] }
-  const times = compileSchedule(schedule, context.jobId)
-  if ('fault' in times) {
-    const fault = faultAt(pointer, times.fault)
-    return fault.code === 'never-fires'
-      ? { malformed: [], impossible: [fault] }
-      : { malformed: [fault], impossible: [] }
-  }
-  if (times.next(context.createdAt) !== null) return { malformed: [], impossible: [] }
-  return { malformed: [], impossible: [{ pointer, code: 'never-fires', detail: 'has no fire time' }] }
+  const issue = { pointer: '/params', code: 'too-large', detail: `must be at most ${paramsLimitBytes} bytes of JSON` }
+  return refusal('too-large', 'params are too large', { errors: [issue] })
 }
 
 /** With only one of `delay` and `maxDelay`, the default of the other gives way. */
@@ -138,16 +114,26 @@ function readRetry(body: RetryBody = {}): RetryPolicy {
   }
 }
 
-function retryFaults(body: RetryBody = {}): ValidationIssue[] {
+function retryIssues(body: RetryBody = {}): ValidationIssue[] {
   const { delayMs, maxDelayMs } = readRetry(body)
   if (maxDelayMs >= delayMs) return []
   return [{ pointer: '/retry/maxDelay', code: 'out-of-range', detail: 'must not be shorter than retry.delay' }]
 }
 
 /**
- * time.md, "Still running": by default the scheduled runs of a recurring job are skipped while one is still at work, and
- * everything else runs side by side.
+ * time.md, "Still running": by default the scheduled executions of a recurring job are skipped while one is still running, and
+ * all others run side by side.
  */
 function readOverlap(body: CreateJobBody['overlap'], recurring: boolean): OverlapPolicy {
   return { policy: body?.policy ?? (recurring ? 'skip' : 'allow'), limit: body?.limit ?? 1 }
+}
+
+/** The type's entry, or the 422 that names the nearest known one. */
+function findType(types: JobTypes, type: string): KnownType | Refusal {
+  const known = types.get(type)
+  if (known) return known
+  const suggestion = nearestName(type, [...types.keys()])
+  const detail = `there is no job type "${type.slice(0, 100)}"; known are ${[...types.keys()].sort().join(', ')}`
+  const issue = { pointer: '/jobType', code: 'unknown-job-type', detail, ...(suggestion && { suggestion }) }
+  return refusal('impossible', 'no executor knows this job type', { errors: [issue] })
 }

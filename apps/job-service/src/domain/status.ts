@@ -8,7 +8,7 @@ export interface KnownExecution {
   readonly endedAt: number | null
 }
 
-/** The executions that speak for a job, each the newest of its kind: by fire time, then id. */
+/** The executions that a job's status depends on, each the newest of its kind: by fire time, then id. */
 export interface KnownExecutions {
   /** Ended for good. One that a newer version of the job may open again does not count. */
   readonly last: KnownExecution | null
@@ -34,10 +34,10 @@ export const noExecutions: KnownExecutions & HandedOver = {
 }
 
 /** What a job's status is derived from. Times are epoch milliseconds. */
-export interface Standing extends KnownExecutions {
+export interface StatusInput extends KnownExecutions {
   readonly state: JobState
-  /** The scheduler has been told of the newest version (its relay has published it). */
-  readonly told: boolean
+  /** The relay has published the newest version to the scheduler. */
+  readonly isPublished: boolean
   /** Of a one-shot, else null. */
   readonly runAt: number | null
 }
@@ -52,17 +52,17 @@ function countsFor(runAt: number | null, one: KnownExecution | null): one is Kno
 }
 
 /** The job's word in the API: the row "status" of api.md, Resources. */
-export function deriveStatus({ state, told, runAt, last, running, retrying }: Standing): JobStatusWord {
+export function deriveStatus({ state, isPublished, runAt, last, running, retrying }: StatusInput): JobStatusWord {
   if (state === 'paused') return 'PAUSED'
   if (state === 'cancelled' || state === 'deleted') return 'CANCELLED'
-  if (!told) return 'CREATED'
+  if (!isPublished) return 'CREATED'
   if (running) return 'RUNNING'
   if (retrying && (!last || isNewer(retrying, last))) return 'RETRYING'
   return countsFor(runAt, last) ? last.status : 'SCHEDULED'
 }
 
 /** `completed` is derived: a one-shot whose execution is over. A deleted job is not shown at all. */
-export function deriveState({ state, runAt, last, running, retrying }: Standing): ShownJobState {
+export function deriveState({ state, runAt, last, running, retrying }: StatusInput): ShownJobState {
   if (state === 'paused') return 'paused'
   if (state !== 'active') return 'cancelled'
   if (runAt === null || !countsFor(runAt, last)) return 'active'
@@ -76,14 +76,14 @@ export function deriveState({ state, runAt, last, running, retrying }: Standing)
  */
 export function deriveNextRunAt(
   schedule: ScheduleSpec,
-  standing: Standing,
+  input: StatusInput,
   { waitingAt, newestAt }: HandedOver,
   now: number,
   next: (after: number) => number | null,
 ): number | null {
-  if (standing.state !== 'active' || schedule.kind === 'manual') return null
+  if (input.state !== 'active' || schedule.kind === 'manual') return null
   if (schedule.kind !== 'once') return waitingAt ?? next(Math.max(now, newestAt ?? now))
-  const { last, running, retrying } = standing
+  const { last, running, retrying } = input
   const hasStarted = [last, running, retrying].some((one) => countsFor(schedule.runAt, one))
   return hasStarted ? null : schedule.runAt
 }

@@ -53,7 +53,7 @@ function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingF
   }
 }
 
-/** What the statuses mean that do not explain themselves. */
+/** What the statuses mean that need an explanation. */
 const reasons: Partial<Record<ExecutionStatus, string>> = {
   EXPIRED: 'The execution did not run because it could not be started in time.',
   LOST: 'The executor of the run was lost, and the job must not run twice.',

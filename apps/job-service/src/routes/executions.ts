@@ -6,37 +6,35 @@ import {
   isRefusal,
   listedExecutionView,
   pageOf,
+  refusal,
   triggerBody,
 } from '@belfry/contracts'
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import { z } from 'zod'
-import { type Lists, noSuchExecution, type PageRequest } from '../domain/lists.ts'
-import type { ExecutionStore } from '../domain/ports.ts'
-import type { TriggerUseCase } from '../domain/triggers.ts'
+import type { JobContext } from '../use-cases/context.ts'
+import { listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
+import type { PageRequest } from '../use-cases/scan-list.ts'
+import { triggerJob } from '../use-cases/trigger-job.ts'
 import type { ExecutionViews } from './execution-view.ts'
 import { jobParams } from './jobs.ts'
-import type { Pages } from './pages.ts'
+import { type ListPages, positionsOf } from './list-pages.ts'
 
 export interface ExecutionRoutes {
-  readonly lists: Lists
-  readonly executions: ExecutionStore
+  readonly context: JobContext
   readonly views: ExecutionViews
-  readonly pages: Pages
-  readonly trigger: TriggerUseCase
+  readonly pages: ListPages
   readonly once: WithIdempotency
 }
 
 const tags = ['executions']
 const reads = { access: 'viewer' } as const
-const executionPlace = z.tuple([z.int().nonnegative(), z.int().nonnegative()])
+const noSuchExecution = refusal('not-found', 'there is no such execution')
 const page = { 200: pageOf(listedExecutionView) }
 
 /** Executions: triggers make them, lists and `/executions/:id` show them, `/dead-letters` those that failed. */
-export function mountExecutions(
-  app: HttpApp,
-  { lists, executions, views, pages, trigger, once }: ExecutionRoutes,
-): void {
-  const shown = { places: executionPlace, view: views.listed }
+export function mountExecutions(app: HttpApp, { context, views, pages, once }: ExecutionRoutes): void {
+  const { executions } = context.stores
+  const shown = { position: positionsOf(executions), view: views.listed }
 
   const triggers = {
     tags,
@@ -49,7 +47,7 @@ export function mountExecutions(
     once(request, reply, async (minted) => {
       const { params, reason } = request.body ?? {}
       const asked = { ownerId: request.caller.userId, ref: request.params.id, minted, params, reason }
-      const execution = await trigger(asked)
+      const execution = await triggerJob(context, asked)
       if (isRefusal(execution)) return execution
       const headers = { location: `/executions/${execution.id}` }
       return { status: 202, headers, body: views.whole(execution) }
@@ -67,14 +65,19 @@ export function mountExecutions(
     const { query } = request
     const { userId } = request.caller
     const job = { ownerId: userId, ref: request.params.id }
-    return pages.answer(reply, { ...shown, userId, query, find: (asked) => lists.listExecutionsOf(job, query, asked) })
+    return pages.answer(reply, {
+      ...shown,
+      userId,
+      query,
+      find: (asked) => listExecutionsOfJob(context, job, query, asked),
+    })
   })
 
   const all = { tags, summary: 'Executions, newest first', querystring: executionsQuery, response: page }
   app.get('/executions', { schema: all, config: reads }, (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const find = (asked: PageRequest) => lists.listExecutions({ ownerId: userId }, query, asked)
+    const find = (asked: PageRequest) => listExecutions(context, { ownerId: userId }, query, asked)
     return pages.answer(reply, { ...shown, userId, query, find })
   })
 
@@ -99,6 +102,6 @@ export function mountExecutions(
     const { query } = request
     const { userId } = request.caller
     const scope = { ownerId: userId, failed: true } as const
-    return pages.answer(reply, { ...shown, userId, query, find: (asked) => lists.listExecutions(scope, {}, asked) })
+    return pages.answer(reply, { ...shown, userId, query, find: (asked) => listExecutions(context, scope, {}, asked) })
   })
 }

@@ -1,6 +1,6 @@
-import { fetchBody, jobsReply, jobVersionsPage, reconcileQuery } from '@belfry/contracts'
+import { changesQuery, fetchBody, isRefusal, jobsReply, jobVersionsPage } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
-import type { JobStore } from '../domain/ports.ts'
+import type { JobStore } from '../store/ports.ts'
 
 const service = { access: 'service' } as const
 
@@ -11,12 +11,13 @@ interface InternalRules {
   readonly unlistedBefore: () => number
 }
 
-/** What the scheduler reconciles with (protocol.md, step 14). */
+/** The records that the scheduler reconciles with (protocol.md, step 14). */
 export function mountInternal(app: HttpApp, jobs: JobStore, { fetchBytes, unlistedBefore }: InternalRules): void {
-  const changes = { querystring: reconcileQuery, response: { 200: jobVersionsPage } }
-  app.get('/internal/jobs/changes', { schema: changes, config: service }, async (request) => ({
-    data: await jobs.changes({ ...request.query, unlistedBefore: unlistedBefore() }),
-  }))
+  const changes = { querystring: changesQuery, response: { 200: jobVersionsPage } }
+  app.get('/internal/jobs/changes', { schema: changes, config: service }, async ({ query }, reply) => {
+    const page = await jobs.listChanges({ ...query, unlistedBefore: unlistedBefore() })
+    return isRefusal(page) ? reply.refuse(page) : { data: page.rows, next: page.next }
+  })
 
   const fetch = { body: fetchBody, response: { 200: jobsReply } }
   app.post('/internal/jobs/fetch', { schema: fetch, config: service }, (request) =>

@@ -9,22 +9,22 @@ import {
 } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import { localText } from '@belfry/time'
-import type { NextFireTimes } from '../domain/fire-times.ts'
-import type { FencedJob } from '../domain/jobs.ts'
-import type { JobInDetail } from '../domain/lists.ts'
-import type { ListedJob, StoredJob } from '../domain/ports.ts'
 import {
   countFailuresInRow,
   deriveNextRunAt,
   deriveState,
   deriveStatus,
   type KnownExecution,
-  type Standing,
+  type StatusInput,
 } from '../domain/status.ts'
+import type { ListedJob, StoredJob } from '../store/ports.ts'
+import type { FencedJob } from '../use-cases/confirm-changes.ts'
+import type { ScheduleCache } from '../use-cases/schedule-cache.ts'
+import type { JobInDetail } from '../use-cases/show-job.ts'
 
 export interface ViewContext {
   readonly clock: Clock
-  readonly fireTimes: NextFireTimes
+  readonly schedules: ScheduleCache
   /** The zone that times are shown in where the job names none. */
   readonly timezone: string
 }
@@ -38,14 +38,14 @@ export interface JobViews {
   status(detail: JobInDetail): JobStatusView
 }
 
-export function createJobViews({ clock, fireTimes, timezone }: ViewContext): JobViews {
-  const nextRunAt = (job: ListedJob, standing: Standing) =>
-    deriveNextRunAt(job.spec.schedule, standing, job.known, clock.now(), (after) => fireTimes.next(job, after))
+export function createJobViews({ clock, schedules, timezone }: ViewContext): JobViews {
+  const nextRunAt = (job: ListedJob, input: StatusInput) =>
+    deriveNextRunAt(job.spec.schedule, input, job.known, clock.now(), (after) => schedules.next(job, after))
 
   const viewJob = (job: ListedJob): ListedJobView => {
     const { schedule, policy } = job.spec
-    const standing = standingOf(job)
-    const next = nextRunAt(job, standing)
+    const input = statusInputOf(job)
+    const next = nextRunAt(job, input)
     const zone = schedule.kind === 'cron' ? schedule.timezone : timezone
     return {
       id: job.id,
@@ -55,8 +55,8 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
       params: job.spec.params,
       schedule: viewSchedule(job, timezone),
       runAt: schedule.kind === 'once' ? toWireTime(schedule.runAt) : null,
-      status: deriveStatus(standing),
-      state: deriveState(standing),
+      status: deriveStatus(input),
+      state: deriveState(input),
       version: job.version,
       priority: job.spec.priority,
       timeout: formatDuration(policy.timeoutMs),
@@ -81,14 +81,14 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
     listed: viewJob,
     fenced: ({ job, inFlight, effective }) => ({ ...whole(job), inFlight: [...inFlight], effective }),
     status({ job, recent }) {
-      const standing = standingOf(job)
+      const input = statusInputOf(job)
       return {
         jobId: job.id,
         key: job.key,
         name: job.spec.name,
-        status: deriveStatus(standing),
-        state: deriveState(standing),
-        nextRunAt: toWireTime(nextRunAt(job, standing)),
+        status: deriveStatus(input),
+        state: deriveState(input),
+        nextRunAt: toWireTime(nextRunAt(job, input)),
         lastExecution: viewSummary(job.known.last),
         currentExecution: viewSummary(job.known.running),
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
@@ -98,9 +98,9 @@ export function createJobViews({ clock, fireTimes, timezone }: ViewContext): Job
   }
 }
 
-function standingOf({ state, told, spec, known }: ListedJob): Standing {
+function statusInputOf({ state, isPublished, spec, known }: ListedJob): StatusInput {
   const { schedule } = spec
-  return { ...known, state, told, runAt: schedule.kind === 'once' ? schedule.runAt : null }
+  return { ...known, state, isPublished, runAt: schedule.kind === 'once' ? schedule.runAt : null }
 }
 
 function viewSchedule({ spec: { schedule } }: ListedJob, timezone: string): JobView['schedule'] {

@@ -1,4 +1,5 @@
 import {
+  createJobBody,
   fencedJobView,
   isRefusal,
   jobRef,
@@ -7,22 +8,28 @@ import {
   jobView,
   listedJobView,
   pageOf,
+  putJobBody,
 } from '@belfry/contracts'
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
-import type { Jobs } from '../domain/jobs.ts'
-import type { Lists, PageRequest } from '../domain/lists.ts'
-import type { StoredJob } from '../domain/ports.ts'
-import { createBody, putBody } from './job-body.ts'
+import { formIssues } from '../domain/spec.ts'
+import type { StoredJob } from '../store/ports.ts'
+import { cancelJob } from '../use-cases/cancel-job.ts'
+import type { JobContext } from '../use-cases/context.ts'
+import { createJob } from '../use-cases/create-job.ts'
+import { findJob } from '../use-cases/find-job.ts'
+import { listJobs } from '../use-cases/list-jobs.ts'
+import { putJob } from '../use-cases/put-job.ts'
+import type { PageRequest } from '../use-cases/scan-list.ts'
+import { showJob } from '../use-cases/show-job.ts'
 import type { JobViews } from './job-view.ts'
-import type { Pages } from './pages.ts'
+import { type ListPages, positionsOf } from './list-pages.ts'
 
 export interface JobRoutes {
-  readonly jobs: Jobs
-  readonly lists: Lists
+  readonly context: JobContext
   readonly views: JobViews
-  readonly pages: Pages
+  readonly pages: ListPages
   readonly ids: Ids
   readonly once: WithIdempotency
 }
@@ -32,21 +39,41 @@ export const jobParams = z.object({ id: jobRef })
 const tags = ['jobs']
 const reads = { access: 'viewer' } as const
 const changes = { access: 'user' } as const
-const jobPlace = z.tuple([z.int().nonnegative()])
+
+/**
+ * Adds the issues of form that no schema of a single field finds (a cron that cannot be read, two schedules at once) to those
+ * that the fields have, so that one answer names all. Fields with an issue of their own are left out. A body whose fields
+ * have none is read by the use case, which compiles its schedule once.
+ */
+function addFormIssues(body: unknown, context: z.core.$RefinementCtx): void {
+  if (context.issues.length === 0 || typeof body !== 'object' || body === null) return
+  const invalid = new Set(context.issues.map((issue) => String(issue.path?.[0] ?? '')))
+  const valid = Object.fromEntries(Object.entries(body).filter(([name]) => !invalid.has(name)))
+  for (const { pointer, code, detail, suggestion } of formIssues(valid)) {
+    const path = pointer.split('/').slice(1)
+    context.addIssue({ code: 'custom', path, message: detail, params: { code, suggestion } })
+  }
+}
+
+/** Also when the fields have issues. */
+const always = { when: () => true }
+const createBody = createJobBody.superRefine(addFormIssues, always)
+const putBody = putJobBody.superRefine(addFormIssues, always)
 
 /** `/jobs`: create, read, cancel. */
-export function mountJobs(app: HttpApp, { jobs, lists, views, pages, ids, once }: JobRoutes): void {
+export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: JobRoutes): void {
+  const position = positionsOf(context.stores.jobs)
   const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
 
   const create = { tags, summary: 'Create a job', body: createBody, response: { 201: jobView } }
   app.post('/jobs', { schema: create, config: changes }, (request, reply) =>
     once(request, reply, async (minted) => {
-      const job = await jobs.create({ ownerId: request.caller.userId, minted, body: request.body })
+      const job = await createJob(context, { ownerId: request.caller.userId, minted, body: request.body })
       return isRefusal(job) ? job : { status: 201, headers: headersOf(job), body: views.job(job) }
     }),
   )
 
-  // Keys are checked by the use case, which knows what else may stand in their place. The name in the path is the one of
+  // Keys are checked by the use case, which also takes ids there. The name in the path is the one of
   // the other routes: OpenAPI takes `/jobs/{key}` beside `/jobs/{id}` for the same path twice.
   const put = {
     tags,
@@ -57,7 +84,7 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, pages, ids, once }
   }
   app.put('/jobs/:id', { schema: put, config: changes }, async (request, reply) => {
     const { id: key } = request.params
-    const put = await jobs.put({ ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
+    const put = await putJob(context, { ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
     if (isRefusal(put)) return reply.refuse(put)
     const { job, isNew } = put
     return reply
@@ -70,19 +97,19 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, pages, ids, once }
   app.get('/jobs', { schema: list, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const find = (page: PageRequest) => lists.listJobs(userId, query, page)
-    return pages.answer(reply, { userId, query, places: jobPlace, find, view: views.listed })
+    const find = (page: PageRequest) => listJobs(context, userId, query, page)
+    return pages.answer(reply, { userId, query, position, find, view: views.listed })
   })
 
   const read = { tags, summary: 'A job, by id or key', params: jobParams, response: { 200: jobView } }
   app.get('/jobs/:id', { schema: read, config: reads }, async (request, reply) => {
-    const job = await jobs.find(request.caller.userId, request.params.id)
+    const job = await findJob(context, request.caller.userId, request.params.id)
     return isRefusal(job) ? reply.refuse(job) : reply.header('etag', etagOf(job)).send(views.job(job))
   })
 
   const status = { tags, summary: "A job's status, in short", params: jobParams, response: { 200: jobStatusView } }
   app.get('/jobs/:id/status', { schema: status, config: reads }, async (request, reply) => {
-    const detail = await lists.jobInDetail(request.caller.userId, request.params.id)
+    const detail = await showJob(context, request.caller.userId, request.params.id)
     return isRefusal(detail) ? reply.refuse(detail) : views.status(detail)
   })
 
@@ -93,7 +120,7 @@ export function mountJobs(app: HttpApp, { jobs, lists, views, pages, ids, once }
     response: { 200: fencedJobView, 202: fencedJobView },
   }
   app.post('/jobs/:id/cancel', { schema: cancel, config: changes }, async (request, reply) => {
-    const fenced = await jobs.cancel(request.caller.userId, request.params.id)
+    const fenced = await cancelJob(context, request.caller.userId, request.params.id)
     if (isRefusal(fenced)) return reply.refuse(fenced)
     const code = fenced.effective === 'now' ? 200 : 202
     return reply.code(code).header('etag', etagOf(fenced.job)).send(views.fenced(fenced))

@@ -1,7 +1,7 @@
 import { jobExecuteMessage } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { newestPerExecution, summaryUpdates, triggerCommand } from '../../src/domain/execution.ts'
+import { newestPerExecution, progressUpdates, triggerCommand } from '../../src/domain/execution.ts'
 import { jobOf, minted, monday, statusMessage } from '../fixtures.ts'
 
 describe('the command of a trigger', () => {
@@ -70,7 +70,7 @@ describe('a batch of what the executor says', () => {
           const all = batch.filter((other) => other.executionId === one.executionId)
           expect(one.seq).toBe(Math.max(...all.map((other) => other.seq)))
         }
-        const updates = summaryUpdates(batch)
+        const updates = progressUpdates(batch)
         expect(new Set(updates.map((one) => one.jobId)).size).toBe(updates.length)
         for (const jobId of [1, 2, 3].map((n) => jobOf({ n }).id)) {
           const ofJob = batch.filter((one) => one.jobId === jobId)

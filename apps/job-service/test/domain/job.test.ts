@@ -1,11 +1,18 @@
 import { isRefusal, jobChangesMessage } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cancelJob, changesLimit, checkTrigger, fencedChanges, type Job, toJobChanges } from '../../src/domain/job.ts'
+import {
+  cancelledJob,
+  changesLimit,
+  checkTrigger,
+  fencedChanges,
+  type Job,
+  toJobChanges,
+} from '../../src/domain/job.ts'
 import { jobOf, monday } from '../fixtures.ts'
 
 function cancelled(job: Job, now: number): Job {
-  const after = cancelJob(job, now)
+  const after = cancelledJob(job, now)
   if (isRefusal(after)) throw new Error(after.detail)
   return after
 }
@@ -48,7 +55,7 @@ describe('a job', () => {
       ...jobOf(),
       changes: Array.from({ length: changesLimit }, () => created as NonNullable<typeof created>),
     }
-    expect(cancelJob(full, monday)).toMatchObject({ code: 'too-many-requests', retryAfterS: 5 })
+    expect(cancelledJob(full, monday)).toMatchObject({ code: 'too-many-requests', retryAfterS: 5 })
   })
 
   it('is told to the scheduler in the shape of its topic, whatever happened to it', () => {

@@ -1,14 +1,16 @@
 import { createJobBody, isRefusal, type JobSpec, jobSpec, type Refusal } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type ReadSpec, readSpec } from '../../src/domain/spec.ts'
+import { type ReadSpec, readSpec, readTiming } from '../../src/domain/spec.ts'
 import { jobIdOf, monday } from '../fixtures.ts'
-import { types } from './job-types.ts'
+import { types } from '../job-types.ts'
 
-const context = { createdAt: monday, timezone: 'UTC', jobId: jobIdOf(1), types }
+const context = { createdAt: monday, timezone: 'UTC', jobId: jobIdOf(1) }
 
 function read(body: Record<string, unknown>, more: { timezone?: string } = {}): ReadSpec | Refusal {
-  return readSpec(createJobBody.parse({ jobType: 'DUMMY', ...body }), { ...context, ...more })
+  const parsed = createJobBody.parse({ jobType: 'DUMMY', ...body })
+  const timing = readTiming(parsed, { ...context, ...more })
+  return isRefusal(timing) ? timing : readSpec(parsed, timing, types)
 }
 
 function specOf(body: Record<string, unknown>): JobSpec {

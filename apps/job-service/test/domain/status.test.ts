@@ -8,11 +8,11 @@ import {
   deriveStatus,
   type HandedOver,
   noExecutions,
-  type Standing,
+  type StatusInput,
 } from '../../src/domain/status.ts'
 import { monday } from '../fixtures.ts'
 
-const active: Standing = { state: 'active', told: true, runAt: null, ...noExecutions }
+const active: StatusInput = { state: 'active', isPublished: true, runAt: null, ...noExecutions }
 const known = (status: ExecutionStatus, fireAt = monday, id = `exe-${fireAt}`) => ({
   id,
   fireAt,
@@ -24,8 +24,8 @@ const running = (fireAt?: number) => ({ running: known('RUNNING', fireAt) })
 const retrying = (fireAt?: number, id?: string) => ({ retrying: known('RETRYING', fireAt, id) })
 
 describe('the status of a job', () => {
-  it.each<[string, Standing, string]>([
-    ['CREATED until the scheduler has been told', { ...active, told: false, ...last('FAILED') }, 'CREATED'],
+  it.each<[string, StatusInput, string]>([
+    ['CREATED until the scheduler has been told', { ...active, isPublished: false, ...last('FAILED') }, 'CREATED'],
     ['SCHEDULED before anything ran', active, 'SCHEDULED'],
     ['the outcome of the newest that has ended', { ...active, ...last('FAILED') }, 'FAILED'],
     ['RUNNING when one runs, whatever else is newer', { ...active, ...running(monday - 9), ...retrying() }, 'RUNNING'],
@@ -59,14 +59,18 @@ describe('the status of a job', () => {
     ],
     ['RUNNING for a one-shot while that trigger runs', { ...active, runAt: monday + 1, ...running() }, 'RUNNING'],
     ['PAUSED, whatever runs', { ...active, state: 'paused', ...running() }, 'PAUSED'],
-    ['CANCELLED, even when nobody has been told yet', { ...active, state: 'cancelled', told: false }, 'CANCELLED'],
+    [
+      'CANCELLED, even when nobody has been told yet',
+      { ...active, state: 'cancelled', isPublished: false },
+      'CANCELLED',
+    ],
   ])('is %s', (_name, standing, status) => {
     expect(deriveStatus(standing)).toBe(status)
   })
 })
 
 describe('the state of a job', () => {
-  it.each<[string, Standing, string]>([
+  it.each<[string, StatusInput, string]>([
     ['completed once its one-shot is over', { ...active, runAt: monday, ...last('FAILED') }, 'completed'],
     ['active while its one-shot retries', { ...active, runAt: monday, ...retrying() }, 'active'],
     [
@@ -92,7 +96,7 @@ describe('the next run of a job', () => {
   const nextMinute = (after: number) => Math.floor(after / minute) * minute + minute
   const nextOf = (handedOver: Partial<HandedOver>, now = monday, standing = active) =>
     deriveNextRunAt(recurring, standing, { ...noExecutions, ...handedOver }, now, nextMinute)
-  const nextOfOnce = (runAt: number, more: Partial<Standing>, now = monday) =>
+  const nextOfOnce = (runAt: number, more: Partial<StatusInput>, now = monday) =>
     deriveNextRunAt({ kind: 'once', runAt }, { ...active, runAt, ...more }, noExecutions, now, () => null)
 
   it('is what its schedule says', () => {

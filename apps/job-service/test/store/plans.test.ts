@@ -2,7 +2,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { createManualClock } from '@belfry/service'
 import type { Database } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
-import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
+import { createSqliteStores } from '../../src/store/sqlite/index.ts'
+import { migrations } from '../../src/store/sqlite/migrations.ts'
 
 /** How SQLite would work off each statement of the stores. */
 function plansOf(): Map<string, string[]> {

@@ -1,29 +1,44 @@
-import { isRefusal, scheduledExecutionId } from '@belfry/contracts'
+import { isRefusal, type Refusal, scheduledExecutionId } from '@belfry/contracts'
+import type { RowId } from '@belfry/storage'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
-import { cancelJob, type Job } from '../../src/domain/job.ts'
-import type { LongField, StoredJob } from '../../src/domain/ports.ts'
+import { cancelledJob, type Job } from '../../src/domain/job.ts'
 import { noExecutions } from '../../src/domain/status.ts'
-import type { Stores } from '../../src/store/sqlite/index.ts'
+import type {
+  AgedJob,
+  DueCursor,
+  DueFence,
+  DuePage,
+  ExecutionSummary,
+  JobSummary,
+  ListPosition,
+  LongField,
+  StoredJob,
+  Stores,
+} from '../../src/store/ports.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
 
-export interface StoreBody {
-  readonly stores: Stores
-  close(): Promise<void>
+function taken<T extends object>(answer: T | Refusal): T {
+  if (isRefusal(answer)) throw new Error(answer.detail)
+  return answer
 }
 
-/** What job-service's stores promise, whatever body they have. `open` gives empty ones. */
-export function describeStores(body: string, open: () => Promise<StoreBody>) {
-  describe(`the stores of job-service on ${body}`, () => {
-    let opened: StoreBody
+/** What a database can do beyond the ports. */
+export interface StoreCapabilities {
+  /** `create` counts the owner's jobs and stores the new one in one step, so that calls at the same time keep the quota. */
+  readonly keepsQuotaExactly: boolean
+}
+
+/** What the ports of job-service promise, whatever the database. `open` gives empty stores. */
+export function describeStores(database: string, capabilities: StoreCapabilities, open: () => Promise<Stores>) {
+  describe(`the stores of job-service on ${database}`, () => {
     let stores: Stores
     let made = 0
     beforeAll(async () => {
-      opened = await open()
-      stores = opened.stores
+      stores = await open()
     })
-    afterAll(() => opened.close())
+    afterAll(() => stores.close())
 
     const owner = () => `usr-${(made++).toString().padStart(6, '0')}`
     const put = async (wish: JobWish = {}): Promise<StoredJob> => {
@@ -32,9 +47,9 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       return (await stores.jobs.find(job.ownerId, job.id)) as StoredJob
     }
     const again = async (job: Job) => (await stores.jobs.find(job.ownerId, job.id)) as StoredJob
-    const first = (limit: number) => ({ place: null, limit, fields: [] })
+    const first = (limit: number) => ({ after: null, limit, fields: [] })
     const cancelled = (job: Job) => {
-      const after = cancelJob(job, monday + 1)
+      const after = cancelledJob(job, monday + 1)
       if (isRefusal(after)) throw new Error(after.detail)
       return after
     }
@@ -46,7 +61,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
     const trigger = (job: StoredJob, n: number, { params, ...more }: TriggerWish = {}) => {
       const executionId = `exe-${monday.toString(36)}-${minted(n)}`
       const command = triggerCommand(job, { executionId, plannedAt: monday, ...(params && { params }) })
-      const about = { job: job.handle, command, hasOwnParams: params !== undefined }
+      const about = { jobRowId: job.rowId, command, hasOwnParams: params !== undefined }
       return { ...about, reason: null, nextSendAt: monday + 5000, ...more }
     }
 
@@ -54,13 +69,17 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('is found by id and key, whole as it was stored, by its owner alone', async () => {
         const schedule = { kind: 'once', runAt: monday + 5 } as const
         const job = await put({ key: 'nightly', schedule })
-        const { handle, fencedVersion, told, known, ...stored } = job
+        const { rowId, fencedVersion, isPublished, known, ...stored } = job
         expect(stored).toEqual(
           jobOf({ n: Number.parseInt(job.id.slice(-12), 16), ownerId: job.ownerId, key: 'nightly', schedule }),
         )
-        expect({ fencedVersion, told, known }).toEqual({ fencedVersion: 1, told: false, known: noExecutions })
+        expect({ fencedVersion, isPublished, known }).toEqual({
+          fencedVersion: 1,
+          isPublished: false,
+          known: noExecutions,
+        })
         expect(await stores.jobs.find(job.ownerId, 'nightly')).toEqual(job)
-        expect(await stores.jobs.read([handle, 999_999], ['params'])).toEqual([job, undefined])
+        expect(await stores.jobs.readMany([rowId], ['params'])).toEqual([job])
         expect(await stores.jobs.find(owner(), job.id)).toBeUndefined()
         expect(await stores.jobs.find(owner(), 'nightly')).toBeUndefined()
       })
@@ -69,37 +88,39 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const job = await put({ key: 'mine' })
         expect(await stores.jobs.create(jobOf({ n: ++made, ownerId: job.ownerId, key: 'mine' }))).toBe('key-taken')
         expect(await stores.jobs.create(jobOf({ n: ++made, ownerId: owner(), key: 'mine' }))).toMatchObject({
-          fresh: true,
+          isNew: true,
         })
       })
 
       it('gives its key up when it is cancelled, and is found by it until another job has it', async () => {
         const first = await put({ key: 'again' })
         const { ownerId } = first
-        await stores.jobs.change(first.handle, 1, cancelled(first), monday)
+        await stores.jobs.compareAndSet(first.rowId, 1, cancelled(first), monday)
         expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(first.id)
         const second = await put({ ownerId, key: 'again' })
         expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(second.id)
-        await stores.jobs.change(second.handle, 1, cancelled(second), monday)
+        await stores.jobs.compareAndSet(second.rowId, 1, cancelled(second), monday)
         expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(second.id)
         // Made again under its id, as by a request that is tried again: its key counts no more.
         const third = await put({ ownerId, key: 'again' })
-        expect(await stores.jobs.create(first)).toEqual({ handle: first.handle, fresh: false })
+        expect(await stores.jobs.create(first)).toEqual({ rowId: first.rowId, isNew: false })
         expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(third.id)
       })
 
       it('stays as it is when it is made again under its id', async () => {
         const job = await put({ key: 'once', name: 'first' })
         const second = { ...job, spec: { ...job.spec, name: 'second' } }
-        expect(await stores.jobs.create(second)).toEqual({ handle: job.handle, fresh: false })
+        expect(await stores.jobs.create(second)).toEqual({ rowId: job.rowId, isNew: false })
         expect((await again(job)).spec.name).toBe('first')
       })
 
-      it('takes one of two changes that were made of the same version', async () => {
+      it('stores one of two changes that were made of the same version', async () => {
         const job = await put()
         const changed = cancelled(job)
-        expect(await stores.jobs.change(job.handle, 1, changed, monday + 5000)).toBe(true)
-        expect(await stores.jobs.change(job.handle, 1, { ...changed, changedAt: monday + 99 }, monday)).toBe(false)
+        expect(await stores.jobs.compareAndSet(job.rowId, 1, changed, monday + 5000)).toBe(true)
+        expect(await stores.jobs.compareAndSet(job.rowId, 1, { ...changed, changedAt: monday + 99 }, monday)).toBe(
+          false,
+        )
         expect(await again(job)).toMatchObject({
           version: 2,
           state: 'cancelled',
@@ -108,41 +129,99 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         })
       })
 
-      it('is untold until the very version that was sent is marked told', async () => {
+      it('is unpublished until the very version that was sent is marked as published', async () => {
         const job = await put()
         const rowsOf = async () =>
-          (await stores.jobs.untold({ rows: 100_000, bytes: 1e9 })).rows.filter((row) => row.key === job.id)
-        expect(await rowsOf()).toMatchObject([{ n: job.handle, seq: 1, value: { jobId: job.id, version: 1 } }])
-        await stores.jobs.change(job.handle, 1, cancelled(job), monday)
-        await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
-        expect(await again(job)).toMatchObject({ told: false })
+          (await stores.jobs.listUnpublished({ rows: 100_000, bytes: 1e9 })).rows.filter((row) => row.key === job.id)
+        expect(await rowsOf()).toMatchObject([{ rowId: job.rowId, seq: 1, value: { jobId: job.id, version: 1 } }])
+        await stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), monday)
+        await stores.jobs.markPublished([{ rowId: job.rowId, seq: 1 }])
+        expect(await again(job)).toMatchObject({ isPublished: false })
         expect(await rowsOf()).toMatchObject([{ seq: 2, value: { state: 'cancelled' } }])
-        await stores.jobs.markTold([{ n: job.handle, seq: 2 }])
-        expect(await again(job)).toMatchObject({ told: true })
+        await stores.jobs.markPublished([{ rowId: job.rowId, seq: 2 }])
+        expect(await again(job)).toMatchObject({ isPublished: true })
         expect(await rowsOf()).toEqual([])
       })
 
       it('waits for the executors from its change until they confirmed that version', async () => {
         const job = await put()
         const due = async (at: number) =>
-          (await stores.jobs.dueFences(at, 1000)).rows.filter((fence) => fence.jobId === job.id)
+          (await stores.jobs.listDueFences(at, 1000)).rows.filter((fence) => fence.jobId === job.id)
         expect(await due(Number.MAX_SAFE_INTEGER)).toEqual([])
-        await stores.jobs.change(job.handle, 1, cancelled(job), monday + 5000)
+        await stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), monday + 5000)
         expect(await due(monday + 4999)).toEqual([])
         const [fence] = await due(monday + 5000)
         expect(fence).toMatchObject({ version: 2, tries: 0, changes: [{ version: 2, kind: 'cancel' }] })
         if (!fence) return
-        await stores.jobs.postponeFence(fence, monday + 15_000)
-        await stores.jobs.postponeFence(fence, monday + 16_000)
+        await stores.jobs.postponeFenceIfUnchanged(fence, monday + 15_000)
+        await stores.jobs.postponeFenceIfUnchanged(fence, monday + 16_000)
         expect(await due(monday + 5000)).toEqual([])
         expect(await due(monday + 15_000)).toMatchObject([{ tries: 1 }])
-        await stores.jobs.markFenced(job.handle, 1)
+        await stores.jobs.markFenced(job.rowId, 1)
         expect(await due(monday + 15_000)).toHaveLength(1)
-        await stores.jobs.markFenced(job.handle, 2)
+        await stores.jobs.markFenced(job.rowId, 2)
         expect(await due(Number.MAX_SAFE_INTEGER)).toEqual([])
-        await stores.jobs.postponeFence({ ...fence, nextAt: monday + 15_000 }, monday + 20_000)
+        await stores.jobs.postponeFenceIfUnchanged({ ...fence, nextAt: monday + 15_000 }, monday + 20_000)
         expect(await due(Number.MAX_SAFE_INTEGER)).toEqual([])
         expect(await again(job)).toMatchObject({ fencedVersion: 2 })
+      })
+
+      it('counts against the quota of its owner until it is cancelled', async () => {
+        const ownerId = owner()
+        const create = () => stores.jobs.create(jobOf({ n: ++made, ownerId }), 2)
+        const one = await put({ ownerId })
+        expect(await create()).toMatchObject({ isNew: true })
+        expect(await create()).toBe('too-many')
+        expect(await stores.jobs.create(one, 2)).toEqual({ rowId: one.rowId, isNew: false })
+        await stores.jobs.compareAndSet(one.rowId, 1, cancelled(one), monday)
+        expect(await create()).toMatchObject({ isNew: true })
+        expect(await create()).toBe('too-many')
+      })
+
+      it.runIf(capabilities.keepsQuotaExactly)('keeps the quota also among calls at the same time', async () => {
+        const ownerId = owner()
+        const create = () => stores.jobs.create(jobOf({ n: ++made, ownerId }), 2)
+        const answers = await Promise.all([create(), create(), create(), create()])
+        expect(answers.filter((answer) => answer === 'too-many')).toHaveLength(2)
+      })
+
+      it('has its key to itself also among calls at the same time, each of which may be repeated', async () => {
+        const ownerId = owner()
+        const jobs = [1, 2, 3].map(() => jobOf({ n: ++made, ownerId, key: 'one' }))
+        const answers = await Promise.all([...jobs, ...jobs].map((job) => stores.jobs.create(job)))
+        const found = await stores.jobs.find(ownerId, 'one')
+        const winner = jobs.findIndex(({ id }) => id === found?.id)
+        for (const [index, answer] of answers.entries()) {
+          if (index % 3 === winner) expect(answer).toMatchObject({ rowId: found?.rowId })
+          else expect(answer).toBe('key-taken')
+        }
+        expect([answers[winner], answers[winner + 3]]).toContainEqual({ rowId: found?.rowId, isNew: true })
+      })
+
+      it('has one of the changes that come at the same time', async () => {
+        const job = await put()
+        const change = () => stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), monday)
+        expect((await Promise.all([change(), change(), change()])).filter(Boolean)).toHaveLength(1)
+      })
+
+      it('is among the due fences in pages, the longest waiting first', async () => {
+        const from = monday - 9_000_000
+        const jobs: StoredJob[] = []
+        for (const offset of [3, 1, 2, 2, 1]) {
+          const job = await put()
+          await stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), from + offset)
+          jobs.push(job)
+        }
+        const seen: DueFence[] = []
+        for (let after: DueCursor | null = null; ; ) {
+          const page: DuePage<DueFence> = await stores.jobs.listDueFences(from + 3, 2, after)
+          seen.push(...page.rows)
+          if (page.next === null) break
+          after = page.next
+        }
+        expect(seen.map(({ nextAt }) => nextAt - from)).toEqual([1, 1, 2, 2, 3])
+        expect(new Set(seen.map(({ jobId }) => jobId))).toEqual(new Set(jobs.map(({ id }) => id)))
+        for (const { rowId } of jobs) await stores.jobs.markFenced(rowId, 2)
       })
 
       it('is listed newest first, page by page, without gaps and doubles', async () => {
@@ -152,18 +231,18 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         await fc.assert(
           fc.asyncProperty(fc.integer({ min: 1, max: 13 }), async (limit) => {
             const seen: string[] = []
-            for (let place: readonly number[] | null = null; ; ) {
-              const page = await stores.jobs.glance(ownerId, { place, limit, fields: [] })
+            for (let after: ListPosition | null = null; ; ) {
+              const page: JobSummary[] = await stores.jobs.listSummaries(ownerId, { after, limit, fields: [] })
               seen.push(
                 ...(
-                  await stores.jobs.read(
-                    page.map((one) => one.handle),
+                  await stores.jobs.readMany(
+                    page.map((one) => one.rowId),
                     [],
                   )
                 ).map((job) => job?.id ?? 'gone'),
               )
               if (page.length < limit) break
-              place = page.at(-1)?.place ?? null
+              after = page.at(-1)?.position ?? null
             }
             expect(seen).toEqual(ids)
           }),
@@ -171,20 +250,35 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         )
       })
 
-      it('shows at a glance what filters ask for', async () => {
-        const job = await put({ key: 'glance', schedule: { kind: 'once', runAt: monday } })
-        await stores.executions.keep([statusMessage({ job, state: 'failed' })])
-        const [glance] = await stores.jobs.glance(job.ownerId, first(10))
-        expect(glance).toEqual({
-          handle: job.handle,
-          place: [job.handle],
+      it('has positions that its store tells from others, also after JSON', async () => {
+        const job = await put()
+        await stores.executions.applyStatuses([statusMessage({ job })])
+        const [listed] = await stores.jobs.listSummaries(job.ownerId, first(1))
+        const [execution] = await stores.executions.listSummaries({ jobRowId: job.rowId }, first(1))
+        const again = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown
+        expect(stores.jobs.isPosition(again(listed?.position))).toBe(true)
+        expect(stores.executions.isPosition(again(execution?.position))).toBe(true)
+        for (const other of [null, 5, 'text', {}, [], [null], [{}], [-1], [1.5], [1, 2, 3]]) {
+          expect([stores.jobs.isPosition(other), stores.executions.isPosition(other)]).toEqual([false, false])
+        }
+        expect(stores.jobs.isPosition(again(execution?.position))).toBe(false)
+        expect(stores.executions.isPosition(again(listed?.position))).toBe(false)
+      })
+
+      it('has a summary with all that filters ask for', async () => {
+        const job = await put({ key: 'filtered', schedule: { kind: 'once', runAt: monday } })
+        await stores.executions.applyStatuses([statusMessage({ job, state: 'failed' })])
+        const [summary] = await stores.jobs.listSummaries(job.ownerId, first(10))
+        expect(summary).toEqual({
+          rowId: job.rowId,
+          position: expect.any(Array),
           bytes: expect.any(Number),
           name: 'nightly',
-          key: 'glance',
+          key: 'filtered',
           jobType: 'DUMMY',
-          standing: {
+          statusInput: {
             state: 'active',
-            told: false,
+            isPublished: false,
             runAt: monday,
             last: { id: scheduledExecutionId(job.id, monday), status: 'FAILED', fireAt: monday, endedAt: null },
             running: null,
@@ -196,14 +290,14 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('is read with its params only where they are asked for, and counts its bytes like that', async () => {
         const job = await put({ params: { text: 'é'.repeat(5000) } })
         const bytesWith = async (fields: LongField[]) =>
-          (await stores.jobs.glance(job.ownerId, { ...first(1), fields }))[0]?.bytes ?? 0
-        const [without] = await stores.jobs.read([job.handle], [])
+          (await stores.jobs.listSummaries(job.ownerId, { ...first(1), fields }))[0]?.bytes ?? 0
+        const [without] = await stores.jobs.readMany([job.rowId], [])
         const { params, ...spec } = job.spec
         expect(without).toEqual({ ...job, spec })
         expect(await bytesWith([])).toBeLessThan(1000)
         expect((await bytesWith(['params'])) - (await bytesWith([]))).toBe(Buffer.byteLength(JSON.stringify(params)))
         expect((await stores.jobs.fetch([job.id], 1e6)).data[0]?.spec.params).toEqual(params)
-        await stores.jobs.change(job.handle, 1, cancelled(job), monday)
+        await stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), monday)
         expect((await again(job)).spec.params).toEqual(params)
       })
 
@@ -211,18 +305,14 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const now = monday + 1_000_000
         const ownerId = owner()
         const jobs = [await put({ ownerId, now }), await put({ ownerId, now }), await put({ ownerId, now: now + 1 })]
-        const first = await stores.jobs.changes({ since: now, after: 0, limit: 2, unlistedBefore: 0 })
-        expect(first).toEqual(
-          jobs.slice(0, 2).map((job) => ({ id: job.id, version: 1, changedAt: now, n: job.handle })),
-        )
-        const last = first.at(-1)
-        const rest = await stores.jobs.changes({
-          since: last?.changedAt ?? 0,
-          after: last?.n ?? 0,
-          limit: 2,
-          unlistedBefore: 0,
-        })
-        expect(rest.map((row) => row.id)).toEqual([jobs[2]?.id])
+        const list = async (query: { since: number; cursor?: string }) =>
+          taken(await stores.jobs.listChanges({ ...query, limit: 2, unlistedBefore: 0 }))
+        const first = await list({ since: now })
+        expect(first.rows).toEqual(jobs.slice(0, 2).map((job) => ({ id: job.id, version: 1, changedAt: now })))
+        const rest = await list({ since: 0, cursor: first.next ?? '' })
+        expect([rest.rows.map((row) => row.id), rest.next]).toEqual([[jobs[2]?.id], null])
+        const bad = await stores.jobs.listChanges({ since: 0, cursor: 'no cursor', limit: 2, unlistedBefore: 0 })
+        expect(isRefusal(bad) && bad.code).toBe('malformed-request')
         const fetched = await stores.jobs.fetch([jobs[0]?.id ?? '', jobIdOf(0xffff)], 1e6)
         expect(fetched).toMatchObject({ data: [{ jobId: jobs[0]?.id, ownerId, version: 1 }], left: [], unreadable: [] })
       })
@@ -255,22 +345,22 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const job = await put()
         expect(await stores.executions.insertTrigger(trigger(job, 1002))).toBe(true)
         expect(await stores.executions.insertTrigger(trigger(job, 1002))).toBe(false)
-        await stores.jobs.change(job.handle, 1, cancelled(job), monday)
+        await stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), monday)
         expect(await stores.executions.insertTrigger(trigger(job, 1003))).toBe(false)
-        expect(await stores.executions.glance({ job: job.handle }, first(10))).toHaveLength(1)
+        expect(await stores.executions.listSummaries({ jobRowId: job.rowId }, first(10))).toHaveLength(1)
       })
 
-      it('takes over what the executor says, and its command is answered by that', async () => {
+      it('takes over a job-status, which answers its command', async () => {
         const job = await put()
         const wish = trigger(job, 1004)
         const { executionId } = wish.command
         await stores.executions.insertTrigger(wish)
         const due = async () =>
-          (await stores.executions.dueSends(monday + 5000, { rows: 1000, bytes: 1e9 })).rows.filter(
+          (await stores.executions.listDueCommands(monday + 5000, { rows: 1000, bytes: 1e9 })).rows.filter(
             (one) => one.command.jobId === job.id,
           )
         expect(await due()).toMatchObject([{ tries: 0, command: wish.command }])
-        await stores.executions.keep([statusMessage({ job, executionId, state: 'running', fireAt: monday })])
+        await stores.executions.applyStatuses([statusMessage({ job, executionId, state: 'running', fireAt: monday })])
         expect(await due()).toEqual([])
         expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({ seq: 1, status: 'RUNNING' })
       })
@@ -284,13 +374,13 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const result = { rows: 'z'.repeat(3000) }
         const ofOwn = { job, executionId: own.command.executionId }
         const shown = async (fields: LongField[]) => {
-          const rows = await stores.executions.glance({ job: job.handle }, { ...first(10), fields })
-          const read = await stores.executions.read(
-            rows.map((row) => row.handle),
+          const rows = await stores.executions.listSummaries({ jobRowId: job.rowId }, { ...first(10), fields })
+          const read = await stores.executions.readMany(
+            rows.map((row) => row.rowId),
             fields,
           )
-          return rows.map(({ id, bytes }, place) => {
-            const { params, result } = read[place] ?? {}
+          return rows.map(({ id, bytes }, index) => {
+            const { params, result } = read[index] ?? {}
             return { id, bytes, has: Object.entries({ params, result }).flatMap(([name, it]) => (it ? [name] : [])) }
           })
         }
@@ -301,12 +391,12 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
           [[], true],
           [[], true],
         ])
-        const resend = (await stores.executions.dueSends(monday + 5000, { rows: 1000, bytes: 1e9 })).rows.filter(
+        const resend = (await stores.executions.listDueCommands(monday + 5000, { rows: 1000, bytes: 1e9 })).rows.filter(
           (one) => one.command.jobId === job.id,
         )
         expect(resend.map((one) => one.command)).toEqual([own.command, plain.command])
-        const told = [ofOwn, { job, executionId: plain.command.executionId }]
-        await stores.executions.keep(told.map((one) => statusMessage({ ...one, state: 'succeeded', result })))
+        const ended = [ofOwn, { job, executionId: plain.command.executionId }]
+        await stores.executions.applyStatuses(ended.map((one) => statusMessage({ ...one, state: 'succeeded', result })))
         expect((await shown([])).map((one) => [one.has, one.bytes < 1000])).toEqual([
           [[], true],
           [[], true],
@@ -326,29 +416,29 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         expect((await bytesOf(plain.command.executionId, ['params'])) - none).toBe(bytes(job.spec.params))
       })
 
-      it('is sent again by one of those who want to, later each time', async () => {
+      it('is sent again by one of two processes, later each time', async () => {
         const job = await put()
         await stores.executions.insertTrigger(trigger(job, 1005, { nextSendAt: monday - 10 }))
-        const due = async (at: number) => (await stores.executions.dueSends(at, { rows: 1, bytes: 1e6 })).rows
+        const due = async (at: number) => (await stores.executions.listDueCommands(at, { rows: 1, bytes: 1e6 })).rows
         expect(await due(monday - 11)).toEqual([])
         const [send] = await due(monday - 10)
         if (!send) throw new Error('nothing is due')
-        const claims = [{ send, nextSendAt: monday + 7000 }]
-        expect(await stores.executions.claimSends(claims)).toEqual([send])
-        expect(await stores.executions.claimSends(claims)).toEqual([])
-        const { rows } = await stores.executions.dueSends(monday + 7000, { rows: 1000, bytes: 1e9 })
-        expect(rows.find((one) => one.handle === send.handle)).toMatchObject({ tries: 1 })
+        const claims = [{ due: send, nextSendAt: monday + 7000 }]
+        expect(await stores.executions.postponeManyIfUnchanged(claims)).toEqual([send])
+        expect(await stores.executions.postponeManyIfUnchanged(claims)).toEqual([])
+        const { rows } = await stores.executions.listDueCommands(monday + 7000, { rows: 1000, bytes: 1e9 })
+        expect(rows.find((one) => one.rowId === send.rowId)).toMatchObject({ tries: 1 })
       })
 
-      it('keeps the newest word, in whatever order and however often the words come', async () => {
+      it('keeps the newest status, in whatever order and however often the messages come', async () => {
         await fc.assert(
           fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 8 }), async (seqs) => {
             const job = await put()
             const said = (seq: number) =>
               statusMessage({ job, seq, result: seq, state: seq === 6 ? 'succeeded' : 'running' })
             const half = Math.ceil(seqs.length / 2)
-            await stores.executions.keep(seqs.slice(0, half).map(said))
-            await stores.executions.keep(seqs.slice(half).map(said))
+            await stores.executions.applyStatuses(seqs.slice(0, half).map(said))
+            await stores.executions.applyStatuses(seqs.slice(half).map(said))
             const newest = Math.max(...seqs)
             const { executionId } = said(1)
             const here = { id: executionId, fireAt: monday, endedAt: null }
@@ -356,7 +446,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
               seq: newest,
               result: newest,
             })
-            expect(await stores.executions.seqs([executionId, 'exe-0-none'])).toEqual([newest, undefined])
+            expect(await stores.executions.readSeqs([executionId, 'exe-0-none'])).toEqual([newest, undefined])
             const { last, running } = (await again(job)).known
             expect(last).toEqual(newest === 6 ? { ...here, status: 'SUCCESS' } : null)
             expect(running).toEqual(newest === 6 ? null : { ...here, status: 'RUNNING' })
@@ -365,10 +455,10 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         )
       })
 
-      it('makes the job show the newest that has ended, however late an older one is told, and what is at work', async () => {
+      it('makes the job show the newest that has ended, however late an older one ends, and what is running', async () => {
         const job = await put()
         const say = (offset: number, more: object) =>
-          stores.executions.keep([statusMessage({ job, fireAt: monday + offset, ...more })])
+          stores.executions.applyStatuses([statusMessage({ job, fireAt: monday + offset, ...more })])
         const known = async () => {
           const { last, running, retrying } = (await again(job)).known
           const at = (one: typeof last) => one && [one.fireAt - monday, one.status]
@@ -402,19 +492,25 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         expect(await handedOver()).toEqual([null, null])
         await stores.executions.insertTrigger(trigger(job, 1006))
         expect(await handedOver()).toEqual([null, null])
-        await stores.executions.keep([at(30), at(20), at(10)])
-        await stores.executions.keep([at(15)])
+        await stores.executions.applyStatuses([at(30), at(20), at(10)])
+        await stores.executions.applyStatuses([at(15)])
         expect(await handedOver()).toEqual([10, 30])
-        await stores.executions.keep([at(10, { seq: 2, state: 'running' }), at(15, { seq: 2, state: 'succeeded' })])
+        await stores.executions.applyStatuses([
+          at(10, { seq: 2, state: 'running' }),
+          at(15, { seq: 2, state: 'succeeded' }),
+        ])
         expect(await handedOver()).toEqual([20, 30])
-        await stores.executions.keep([at(20, { seq: 2, state: 'failed' }), at(30, { seq: 2, state: 'running' })])
+        await stores.executions.applyStatuses([
+          at(20, { seq: 2, state: 'failed' }),
+          at(30, { seq: 2, state: 'running' }),
+        ])
         expect(await handedOver()).toEqual([null, 30])
       })
 
-      it('of a job that nobody knows is left out, and the rest of its batch is kept', async () => {
+      it('of an unknown job is left out, and the rest of its batch is stored', async () => {
         const job = await put()
-        await stores.executions.keep([statusMessage({ job: jobOf({ n: 0xdead }) }), statusMessage({ job })])
-        expect(await stores.executions.glance({ job: job.handle }, first(10))).toHaveLength(1)
+        await stores.executions.applyStatuses([statusMessage({ job: jobOf({ n: 0xdead }) }), statusMessage({ job })])
+        expect(await stores.executions.listSummaries({ jobRowId: job.rowId }, first(10))).toHaveLength(1)
       })
 
       it('is listed by owner, by job, and among the failed, newest fire time first', async () => {
@@ -424,33 +520,33 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const said = [0, 1, 2, 3, 4, 5].map((n) =>
           statusMessage({ job: n % 2 ? a : b, fireAt: monday + 10 - n, state: n < 3 ? 'failed' : 'succeeded' }),
         )
-        await stores.executions.keep([...said, statusMessage({ job: stranger, state: 'failed' })])
-        const idsOf = async (scope: Parameters<Stores['executions']['glance']>[0], limit: number) => {
+        await stores.executions.applyStatuses([...said, statusMessage({ job: stranger, state: 'failed' })])
+        const idsOf = async (scope: Parameters<Stores['executions']['listSummaries']>[0], limit: number) => {
           const seen: string[] = []
-          for (let place: readonly number[] | null = null; ; ) {
-            const page = await stores.executions.glance(scope, { place, limit, fields: [] })
+          for (let after: ListPosition | null = null; ; ) {
+            const page: ExecutionSummary[] = await stores.executions.listSummaries(scope, { after, limit, fields: [] })
             seen.push(
               ...(
-                await stores.executions.read(
-                  page.map((one) => one.handle),
+                await stores.executions.readMany(
+                  page.map((one) => one.rowId),
                   [],
                 )
               ).map((one) => one?.id ?? 'gone'),
             )
             if (page.length < limit) return seen
-            place = page.at(-1)?.place ?? null
+            after = page.at(-1)?.position ?? null
           }
         }
         const ids = said.map((message) => message.executionId)
         for (const limit of [1, 2, 3, 10]) {
           expect(await idsOf({ ownerId }, limit)).toEqual(ids)
-          expect(await idsOf({ job: a.handle }, limit)).toEqual([ids[1], ids[3], ids[5]])
+          expect(await idsOf({ jobRowId: a.rowId }, limit)).toEqual([ids[1], ids[3], ids[5]])
           expect(await idsOf({ ownerId, failed: true }, limit)).toEqual(ids.slice(0, 3))
         }
       })
     })
 
-    it('a loop finds its place again', async () => {
+    it('a cursor of a loop is found again', async () => {
       expect(await stores.cursors.read('somewhere')).toBe(0)
       await stores.cursors.write('somewhere', monday)
       await stores.cursors.write('somewhere', monday + 1)
@@ -461,7 +557,7 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
       it('removes what ended before a moment, a few at a time, and nothing else', async () => {
         const job = await put()
         const keep = (fireAt: number, more: object) =>
-          stores.executions.keep([statusMessage({ job, fireAt, state: 'succeeded', ...more })])
+          stores.executions.applyStatuses([statusMessage({ job, fireAt, state: 'succeeded', ...more })])
         const early = monday - 1_000_000
         await keep(early, { endedAt: early + 1 })
         await keep(early + 1, { endedAt: early + 100 })
@@ -471,67 +567,79 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
         const executionId = `exe-${early.toString(36)}-${minted(2001)}`
         const command = triggerCommand(job, { executionId, plannedAt: early })
         await stores.executions.insertTrigger({
-          job: job.handle,
+          jobRowId: job.rowId,
           command,
           hasOwnParams: false,
           reason: null,
           nextSendAt: early,
         })
         const left = async () =>
-          (await stores.executions.glance({ job: job.handle }, first(10))).map((one) => one.fireAt - early)
-        expect(await stores.executions.purge(early + 101, 1)).toBe(true)
-        expect(await stores.executions.purge(early + 101, 2)).toBe(false)
+          (await stores.executions.listSummaries({ jobRowId: job.rowId }, first(10))).map((one) => one.fireAt - early)
+        expect(await stores.executions.purgeEnded(early + 101, 1)).toBe(true)
+        expect(await stores.executions.purgeEnded(early + 101, 2)).toBe(false)
         expect(await left()).toEqual([200, 3, 2, 0])
         expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({ seq: 0, status: 'SCHEDULED' })
       })
 
-      it('removes a job that has reached all receivers and has no copy left, but never the newest job', async () => {
-        const told = async () => {
+      it('removes a job that is published, fenced, and has no copy left', async () => {
+        const published = async () => {
           const job = await put()
-          await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
+          await stores.jobs.markPublished([{ rowId: job.rowId, seq: 1 }])
           return job
         }
-        const [gone, untold, changed, unfenced, copied] = [
-          await told(),
-          await put(),
-          await told(),
-          await told(),
-          await told(),
-        ]
-        await stores.executions.keep([statusMessage({ job: gone, fireAt: 5, state: 'succeeded', endedAt: 6 })])
-        await stores.executions.purge(7, 100)
-        await stores.executions.keep([
+        const gone = await published()
+        const unpublished = await put()
+        const [changed, unfenced, copied] = [await published(), await published(), await published()]
+        await stores.executions.applyStatuses([statusMessage({ job: gone, fireAt: 5, state: 'succeeded', endedAt: 6 })])
+        await stores.executions.purgeEnded(7, 100)
+        await stores.executions.applyStatuses([
           statusMessage({ job: copied, fireAt: monday - 9, state: 'succeeded', endedAt: monday }),
         ])
-        await stores.jobs.change(changed.handle, 1, cancelled(changed), monday)
-        await stores.jobs.markFenced(changed.handle, 2)
-        await stores.jobs.change(unfenced.handle, 1, cancelled(unfenced), monday)
-        for (const { handle } of [changed, unfenced]) await stores.jobs.markTold([{ n: handle, seq: 2 }])
-        const newest = await told()
-        const jobs = [gone, untold, changed, unfenced, copied, newest]
-        const ages = (await stores.jobs.page(gone.handle - 1, 3)).slice(0, 2)
-        expect(ages).toMatchObject([
-          { handle: gone.handle, version: 1, state: 'active', runAt: null, newest: { fireAt: 5, endedAt: 6 } },
-          { handle: untold.handle, newest: null },
-        ])
-        const seen = jobs.map(({ handle }) => ({ handle, version: handle === unfenced.handle ? 2 : 1 }))
-        expect(await stores.jobs.purge(seen)).toBe(1)
-        expect(await stores.jobs.purge([{ handle: gone.handle, version: 1 }])).toBe(0)
-        const left = await stores.jobs.read(
-          jobs.map(({ handle }) => handle),
+        await stores.jobs.compareAndSet(changed.rowId, 1, cancelled(changed), monday)
+        await stores.jobs.markFenced(changed.rowId, 2)
+        await stores.jobs.compareAndSet(unfenced.rowId, 1, cancelled(unfenced), monday)
+        for (const { rowId } of [changed, unfenced]) await stores.jobs.markPublished([{ rowId, seq: 2 }])
+        // SQLite keeps the newest row, whose number it would give again.
+        await published()
+        const jobs = [gone, unpublished, changed, unfenced, copied]
+        const seen = jobs.map(({ rowId }) => ({ rowId, version: rowId === unfenced.rowId ? 2 : 1 }))
+        expect(await stores.jobs.purgeMany(seen)).toBe(1)
+        expect(await stores.jobs.purgeMany([{ rowId: gone.rowId, version: 1 }])).toBe(0)
+        const left = await stores.jobs.readMany(
+          jobs.map(({ rowId }) => rowId),
           [],
         )
         expect(left.map((one) => one?.id)).toEqual([undefined, ...jobs.slice(1).map(({ id }) => id)])
         expect(left[4]?.known.last?.fireAt).toBe(monday - 9)
       })
 
-      it('lists a one-shot to the scheduler until it was over for as long, or while its version is untold', async () => {
+      it('walks through all jobs once, with what it decides by', async () => {
+        const ended = await put({ schedule: { kind: 'once', runAt: 5 } })
+        await stores.executions.applyStatuses([
+          statusMessage({ job: ended, fireAt: 5, state: 'succeeded', endedAt: 6 }),
+        ])
+        const fresh = await put()
+        const ages = new Map<RowId, AgedJob[]>()
+        for (let after: RowId | null = null; ; ) {
+          const page: { rows: readonly AgedJob[]; next: RowId | null } = await stores.jobs.listAges(after, 7)
+          for (const row of page.rows) ages.set(row.rowId, [...(ages.get(row.rowId) ?? []), row])
+          if (page.next === null) break
+          after = page.next
+        }
+        expect([...ages.values()].every((rows) => rows.length === 1)).toBe(true)
+        expect(ages.get(ended.rowId)).toMatchObject([
+          { version: 1, state: 'active', runAt: 5, newest: { fireAt: 5, endedAt: 6 } },
+        ])
+        expect(ages.get(fresh.rowId)).toMatchObject([{ version: 1, runAt: null, newest: null }])
+      })
+
+      it('lists a one-shot to the scheduler until it was over for as long, or while its version is unpublished', async () => {
         const before = monday - 5_000_000
         const at = { runAt: before - 10, now: before - 20 }
         const once = (runAt: number, now: number) => put({ schedule: { kind: 'once', runAt }, now })
         const jobs = {
           over: await once(at.runAt, at.now),
-          untold: await once(at.runAt, at.now),
+          unpublished: await once(at.runAt, at.now),
           recent: await once(before, at.now),
           changed: await once(at.runAt, before),
           never: await once(at.runAt, at.now),
@@ -539,21 +647,22 @@ export function describeStores(body: string, open: () => Promise<StoreBody>) {
           manual: await put({ now: at.now }),
         }
         for (const job of Object.values(jobs)) {
-          if (job !== jobs.untold) await stores.jobs.markTold([{ n: job.handle, seq: 1 }])
+          if (job !== jobs.unpublished) await stores.jobs.markPublished([{ rowId: job.rowId, seq: 1 }])
           const fireAt = job === jobs.earlier ? at.runAt - 1 : before
-          if (job !== jobs.never) await stores.executions.keep([statusMessage({ job, fireAt, state: 'running' })])
+          if (job !== jobs.never)
+            await stores.executions.applyStatuses([statusMessage({ job, fireAt, state: 'running' })])
         }
-        const rows = await stores.jobs.changes({ since: at.now, after: 0, limit: 1000, unlistedBefore: before })
+        const { rows } = taken(await stores.jobs.listChanges({ since: at.now, limit: 1000, unlistedBefore: before }))
         const listed = Object.entries(jobs).filter(([, job]) => rows.some(({ id }) => id === job.id))
-        expect(listed.map(([name]) => name)).toEqual(['untold', 'recent', 'changed', 'never', 'earlier', 'manual'])
+        expect(listed.map(([name]) => name)).toEqual(['unpublished', 'recent', 'changed', 'never', 'earlier', 'manual'])
       })
 
-      it('leaves a job the memory of its newest execution', async () => {
+      it('leaves a job its newest execution', async () => {
         const job = await put()
         const early = monday - 2_000_000
-        await stores.executions.keep([statusMessage({ job, fireAt: early, state: 'failed', endedAt: early })])
-        await stores.executions.purge(early + 1, 100)
-        expect(await stores.executions.glance({ job: job.handle }, first(10))).toEqual([])
+        await stores.executions.applyStatuses([statusMessage({ job, fireAt: early, state: 'failed', endedAt: early })])
+        await stores.executions.purgeEnded(early + 1, 100)
+        expect(await stores.executions.listSummaries({ jobRowId: job.rowId }, first(10))).toEqual([])
         expect((await again(job)).known.last).toMatchObject({ fireAt: early, status: 'FAILED', endedAt: early })
       })
     })

@@ -1,17 +1,20 @@
 import type { JobChangesMessage } from '@belfry/contracts'
-import type { ScheduleGlance } from './ports.ts'
+import type { ScheduleRecord } from './schedule-record.ts'
 
 /** What was over before this moment, epoch milliseconds, need not be kept (protocol.md step 15). */
 export function horizonOf(now: number, retentionMs: number): number {
   return now - retentionMs
 }
 
+/** When a schedule ended for good, and when it is due; both epoch milliseconds or null. */
+type EndedAndDue = Pick<ScheduleRecord, 'endedAt'> & { readonly dueAt: number | null }
+
 /**
- * Whether a schedule may go: it ended for good before the horizon, and nothing of it waits, neither a command for its
- * execution nor a range for the fire log. By then job-service does not list a one-shot that has run (`unlistedBefore` there),
- * so the schedule does not come back.
+ * Whether retention removes a schedule: it ended for good before the horizon, and nothing of it is due, neither a pending
+ * command nor a range in the fire-log outbox. By then job-service does not list a one-shot that has run (`unlistedBefore`
+ * there), so the schedule does not come back.
  */
-export function mayGo({ endedAt, dueAt }: ScheduleGlance, horizon: number): boolean {
+export function isPurgeable({ endedAt, dueAt }: EndedAndDue, horizon: number): boolean {
   return endedAt !== null && endedAt < horizon && dueAt === null
 }
 
@@ -22,8 +25,8 @@ export function endOf({ state, changes }: JobChangesMessage): number | null {
 }
 
 /**
- * Whether a job without a schedule is one whose schedule has gone, or could go at once. Reconcile lists the newest change
- * after every restart, so taking it over would bring the schedule back, with fire-log ranges that have gone, too.
+ * Whether the schedule of an unknown job was removed by retention, or would be at once. Reconcile lists the newest change
+ * after every restart, and to apply it would bring the schedule back, with fire-log ranges that retention has removed.
  */
 export function isForgotten(message: JobChangesMessage, horizon: number): boolean {
   const endedAt = endOf(message)

@@ -3,7 +3,7 @@ import { scheduledExecutionId } from '@belfry/contracts'
 import type { MisfireRule } from '@belfry/time'
 
 /**
- * One decided fire time whose execution the executors have not shown yet (protocol.md step 7). The command itself is
+ * One decided fire time whose execution no `job-status` has shown yet (protocol.md step 7). The command itself is
  * made of it and of the spec of its version (`commandOf`): a job of 256 KiB of params does not repeat them 64 times.
  */
 export interface PendingCommand {
@@ -29,16 +29,16 @@ export interface FireRange {
   readonly version: number
 }
 
-/** A schedule that cannot be compiled here: left alone until `until` (epoch milliseconds), then tried again. */
-interface Aside {
+/** A schedule that does not compile is tried again at `until` (epoch milliseconds), and not before. */
+interface Quarantine {
   readonly reason: string
   readonly until: number
 }
 
 /**
- * What the scheduler keeps of one job: the one record that decides which fire times become executions. It is always
- * wholly at one version, the newest that it could take over. Every change of it is a compare-and-set on its `rev`,
- * which the store keeps. Times are epoch milliseconds.
+ * The one record of a job that decides which fire times become executions. It is always wholly at one version, the newest
+ * that the scheduler could apply. Every change of it is a compare-and-set on its `rev`, which the store keeps. Times are
+ * epoch milliseconds.
  */
 export interface ScheduleRecord {
   readonly jobId: string
@@ -50,15 +50,16 @@ export interface ScheduleRecord {
   readonly spec: JobSpec
   /** Specs of older versions that commands in `pending` are still made of. */
   readonly olderSpecs: readonly { readonly version: number; readonly spec: JobSpec }[]
-  /** The first fire time that is not decided yet; null when none is left. While `aside`, where the search begins. */
+  /** The first fire time that is undecided; null when none is left. In a quarantine, the moment where the search begins. */
   readonly nextFireAt: number | null
   /** The newest fire time that was issued (of a one-shot: that was decided). */
   readonly lastFireAt: number | null
   /** How many fire times were issued. */
   readonly fired: number
   readonly pending: readonly PendingCommand[]
-  readonly undelivered: readonly FireRange[]
-  readonly aside: Aside | null
+  /** Ranges that are not copied into the fire log yet. */
+  readonly fireLogOutbox: readonly FireRange[]
+  readonly quarantined: Quarantine | null
 }
 
 /** The numbers of the rules; each is a key of the configuration. */
@@ -71,35 +72,35 @@ export interface Rules {
   readonly resendMaxMs: number
   /** Most commands of one job that may wait for their executions. */
   readonly pendingLimit: number
-  /** Most ranges of one job that may wait to be copied into the fire log. */
-  readonly undeliveredLimit: number
-  /** How long a schedule that cannot be compiled is left alone, milliseconds. */
-  readonly asideMs: number
+  /** Most ranges of one job in its fire-log outbox. */
+  readonly fireLogOutboxLimit: number
+  /** How long a schedule that does not compile or cannot be read is not tried again, milliseconds. */
+  readonly quarantineMs: number
 }
 
-/** A command cannot be decided on without a place for it. */
+/** How many fire times may become commands; a fire time without room stays undecided. */
 export function pendingRoom(record: ScheduleRecord, rules: Rules): number {
   return Math.max(0, rules.pendingLimit - record.pending.length)
 }
 
-export function undeliveredRoom(record: ScheduleRecord, rules: Rules): number {
-  return Math.max(0, rules.undeliveredLimit - record.undelivered.length)
+export function fireLogOutboxRoom(record: ScheduleRecord, rules: Rules): number {
+  return Math.max(0, rules.fireLogOutboxLimit - record.fireLogOutbox.length)
 }
 
-/** When `nextFireAt` asks for attention: null while nothing could be done about it. */
+/** When `nextFireAt` is due: null while the record has no room for it. */
 function fireDueAt(record: ScheduleRecord, rules: Rules): number | null {
   if (record.state !== 'active' || record.nextFireAt === null) return null
-  if (record.aside) return record.aside.until
-  if (pendingRoom(record, rules) === 0 || undeliveredRoom(record, rules) === 0) return null
+  if (record.quarantined) return record.quarantined.until
+  if (pendingRoom(record, rules) === 0 || fireLogOutboxRoom(record, rules) === 0) return null
   return record.nextFireAt - rules.lookAheadMs
 }
 
 /**
- * When the record is to be looked at next, epoch milliseconds; null for never. 0, at once, while ranges wait to be
- * copied out; otherwise the fire time less the look-ahead, or the earliest repetition of a command.
+ * When the record is due to be advanced, epoch milliseconds; null for never. 0, at once, while the fire-log outbox holds
+ * ranges; otherwise the fire time less the look-ahead, or the earliest repetition of a command.
  */
 export function dueAt(record: ScheduleRecord, rules: Rules): number | null {
-  if (record.undelivered.length > 0) return 0
+  if (record.fireLogOutbox.length > 0) return 0
   const due = record.pending.reduce(
     (earliest, command) => Math.min(earliest, command.nextSendAt),
     fireDueAt(record, rules) ?? Number.POSITIVE_INFINITY,

@@ -10,16 +10,16 @@ import {
 } from '@belfry/contracts'
 import { decodeCursor, type HttpApp, sendPage } from '@belfry/http'
 import { z } from 'zod'
-import type { FireLogStore } from '../domain/ports.ts'
 import type { FireRange } from '../domain/schedule-record.ts'
-import type { JobFinder } from '../job-finder.ts'
+import type { FireLogStore } from '../store/ports.ts'
+import type { FindJob } from '../use-cases/find-job.ts'
 
 export interface FireLogRoutes {
   readonly fireLog: FireLogStore
-  readonly findJob: JobFinder
+  readonly findJob: FindJob
 }
 
-const place = z.tuple([z.int(), z.enum(fireDecisions)])
+const positionShape = z.tuple([z.int(), z.enum(fireDecisions)])
 
 function viewRange({ from, to, ...rest }: FireRange): FireRangeView {
   return { from: toWireTime(from), to: toWireTime(to), ...rest }
@@ -36,12 +36,12 @@ export function mountFireLog(app: HttpApp, { fireLog, findJob }: FireLogRoutes):
   }
   app.get('/jobs/:id/fire-log', { schema, config: { access: 'viewer' } }, async (request, reply) => {
     const { limit, cursor } = request.query
-    const after = cursor === undefined ? null : decodeCursor(cursor, place)
+    const after = cursor === undefined ? null : decodeCursor(cursor, positionShape)
     if (isRefusal(after)) return reply.refuse(after)
     const token = String(request.headers.authorization).slice('Bearer '.length)
     const jobId = await findJob(request.params.id, token)
     if (isRefusal(jobId)) return reply.refuse(jobId)
-    const ranges = await fireLog.read(jobId, limit + 1, after && { from: after[0], decision: after[1] })
+    const ranges = await fireLog.listOfJob(jobId, limit + 1, after && { from: after[0], decision: after[1] })
     return sendPage(reply, ranges, limit, ({ from, decision }) => [from, decision], viewRange)
   })
 }

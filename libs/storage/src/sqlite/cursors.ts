@@ -1,23 +1,23 @@
+import type { CursorStore } from '../port.ts'
 import type { Database } from './port.ts'
 
-/** The table, for the first migration of every service whose loops remember how far they came. */
+/** The table, for the first migration of every service whose loops store their position. */
 export const cursorsTable = `
   CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 `
 
-/** Keeps named moments over restarts: how far a loop has come, epoch milliseconds. */
-export function createCursorStore(db: Database) {
+/** Stores named moments, epoch milliseconds: the positions of loops, which survive a restart. */
+export function createCursorStore(db: Database): CursorStore {
   const read = db.statement('SELECT at FROM cursors WHERE name = ?')
   const write = db.statement(
     'INSERT INTO cursors (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at',
   )
   return {
-    /** 0 when nothing was written under the name. */
-    async read(name: string): Promise<number> {
+    async read(name) {
       const [row] = await db.read(read, [name])
       return (row?.[0] as number | undefined) ?? 0
     },
-    async write(name: string, at: number): Promise<void> {
+    async write(name, at) {
       await db.writeEach('cursors.move', write, [[name, at]])
     },
   }

@@ -1,8 +1,8 @@
 import { StorageError } from '../errors.ts'
 import { checkParams } from './check-params.ts'
 import type { Call, CallResult, Database, SqlRow, Statement } from './port.ts'
-import type { Exchange } from './worker-client.ts'
-import type { WireCall } from './worker-protocol.ts'
+import type { WorkerClient } from './worker-client.ts'
+import type { WorkerCall } from './worker-protocol.ts'
 
 /** Different statements one database keeps; more means that SQL is built per call. */
 const statementsLimit = 1000
@@ -10,7 +10,7 @@ const statementsLimit = 1000
 type FirstRow = SqlRow | undefined
 
 /** Gives each statement its number, and knows which are its own. */
-function createStatements(file: number, exchange: Exchange) {
+function createStatements(file: number, client: WorkerClient) {
   const ids = new Map<Statement, number>()
   const bySql = new Map<string, Statement>()
 
@@ -19,7 +19,7 @@ function createStatements(file: number, exchange: Exchange) {
     if (known) return known
     if (ids.size >= statementsLimit) throw new StorageError('failed', `more than ${statementsLimit} statements`)
     const made = { sql }
-    exchange.introduce([file, ids.size, sql])
+    client.introduce([file, ids.size, sql])
     ids.set(made, ids.size)
     bySql.set(sql, made)
     return made
@@ -47,14 +47,14 @@ function asResults(flat: readonly (number | readonly SqlRow[] | null)[]): CallRe
 }
 
 /** The port over file number `file` of the thread. `onClose` is called once it is closed. */
-export function createDatabase(file: number, exchange: Exchange, onClose: (self: Database) => void): Database {
-  const { statement, checked } = createStatements(file, exchange)
+export function createDatabase(file: number, client: WorkerClient, onClose: (self: Database) => void): Database {
+  const { statement, checked } = createStatements(file, client)
   let last: Promise<unknown> = Promise.resolve()
   let closed: Promise<void> | null = null
 
-  function ask<T>(call: WireCall, rows: number, bytes: number): Promise<T> {
+  function ask<T>(call: WorkerCall, rows: number, bytes: number): Promise<T> {
     if (closed) return Promise.reject(new StorageError('closed', 'the database is closed'))
-    const answer = exchange.ask<T>(call, rows, bytes)
+    const answer = client.ask<T>(call, rows, bytes)
     last = answer
     return answer
   }
@@ -62,7 +62,7 @@ export function createDatabase(file: number, exchange: Exchange, onClose: (self:
   /** Answers come in order: when the last call has its own, nothing of this file is under way. */
   async function close(): Promise<void> {
     await last.catch(() => undefined)
-    await exchange.ask(['close', file], 0, 0)
+    await client.ask(['close', file], 0, 0)
     onClose(self)
   }
 

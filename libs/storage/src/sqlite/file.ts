@@ -5,13 +5,13 @@ import { asStorageError, concernsFile } from './errors.ts'
 import { migrate } from './migrations.ts'
 import type { Migration, SqlRow } from './port.ts'
 import { createPrivateFile } from './private-file.ts'
-import type { FileSettings, WireAnswer, WireCall, WireList } from './worker-protocol.ts'
+import type { FileSettings, StatementList, WorkerAnswer, WorkerCall } from './worker-protocol.ts'
 
 /** One SQLite file as the store thread holds it. */
 export interface SqliteFile {
   prepare(id: number, sql: string): void
   /** Works off the calls in order, in one transaction when one of them writes, and commits; one answer per call. */
-  drain(calls: readonly WireCall[]): readonly WireAnswer[]
+  drain(calls: readonly WorkerCall[]): readonly WorkerAnswer[]
   /** Time spent in COMMIT by the last drain, milliseconds; null when it wrote nothing. */
   readonly lastCommitMs: number | null
   /** SQLite moves the write-ahead log into the file when its last connection goes. */
@@ -45,7 +45,7 @@ function prepareStatement(db: DatabaseSync, sql: string): Prepared {
   return { run, gives: changes ? 'changed' : 'selected' }
 }
 
-const isWrite = (call: WireCall): call is Extract<WireCall, readonly ['write' | 'each', ...unknown[]]> =>
+const isWrite = (call: WorkerCall): call is Extract<WorkerCall, readonly ['write' | 'each', ...unknown[]]> =>
   call[0] === 'write' || call[0] === 'each'
 
 /** With `setReturnArrays` the rows are arrays, which the types of node:sqlite do not say. */
@@ -131,7 +131,7 @@ export function openFile(
     return [gives === 'changed' ? rows.length : 0, rows]
   }
 
-  function runList(list: WireList): unknown[] {
+  function runList(list: StatementList): unknown[] {
     const results: unknown[] = []
     for (let at = 0; at < list.length; at += 2) results.push(...runOne(list[at] as number, list[at + 1] as SqlRow))
     return results
@@ -144,7 +144,7 @@ export function openFile(
     return null
   }
 
-  function work(call: WireCall): unknown {
+  function work(call: WorkerCall): unknown {
     switch (call[0]) {
       case 'write':
         return runList(call[3])
@@ -165,7 +165,7 @@ export function openFile(
   }
 
   /** Works off one call. When it fails alone, nothing of it stands and all before it does. */
-  function answer(call: WireCall, careful: boolean): WireAnswer {
+  function answer(call: WorkerCall, careful: boolean): WorkerAnswer {
     const several = (call[0] === 'write' && call[3].length > 2) || (call[0] === 'each' && call[4].length > 1)
     try {
       if (careful && several) db.exec('SAVEPOINT list')
@@ -191,8 +191,8 @@ export function openFile(
    * Savepoints copy every page they touch, and lists hardly ever fail: so the first try goes without them, and only a
    * list that breaks off half-way makes the drain begin again with them.
    */
-  function attempt(calls: readonly WireCall[], careful: boolean): WireAnswer[] {
-    const answers: WireAnswer[] = []
+  function attempt(calls: readonly WorkerCall[], careful: boolean): WorkerAnswer[] {
+    const answers: WorkerAnswer[] = []
     try {
       for (const call of calls) {
         if (isWrite(call)) {

@@ -1,3 +1,4 @@
+export { changeCursor, readChangePosition } from './change-cursor.ts'
 export { createCursorStore, cursorsTable } from './cursors.ts'
 export { type HeldLock, type LockElsewhere, lockDataFolder } from './lock.ts'
 export { openMemoryDatabase } from './memory.ts'

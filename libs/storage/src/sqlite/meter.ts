@@ -1,9 +1,9 @@
 import type { Metrics } from '@belfry/service'
 import type { StoreCounters } from './worker-client.ts'
-import type { WireDrain } from './worker-protocol.ts'
+import type { WorkerDrain } from './worker-protocol.ts'
 
-/** Writes down each drain of the store thread; called after `counters` has it. */
-export function createMeter(metrics: Metrics, counters: Readonly<StoreCounters>): (drain: WireDrain) => void {
+/** Records the metrics of each drain of the store thread; called after `counters` is updated. */
+export function createMeter(metrics: Metrics, counters: Readonly<StoreCounters>): (drain: WorkerDrain) => void {
   const drains = metrics.counter('belfry_store_drains_total', 'Times the store thread worked off what waited for it')
   const rows = metrics.counter('belfry_store_rows_total', 'Statements the store thread ran, one per row of parameters')
   const commits = metrics.histogram('belfry_store_commit_seconds', 'Time the commits of one drain took')

@@ -1,7 +1,7 @@
 import type { Clock } from '@belfry/service'
 import type { Database, SqlRow } from './port.ts'
 
-/** A message that nobody can read, as it came. */
+/** A message that cannot be read, with its bytes as they arrived. */
 export interface PoisonRow {
   readonly topic: string
   readonly key: string
@@ -25,11 +25,16 @@ export const poisonTable = `
   ) STRICT;
 `
 
-/** Keeps messages that nobody can read for people to look at: what the bus's consumers ask of a store. */
+/**
+ * Stores messages that cannot be read, for operators. `keep` is idempotent by topic, partition and offset: a batch that the
+ * broker delivers again adds nothing. The in-process bus gives no partition and delivers nothing again, so each of its
+ * messages is stored.
+ */
 export function createPoisonStore(db: Database, clock: Clock) {
-  const insert = db.statement(
-    'INSERT INTO poison (topic, key, partition, offset, raw, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?)',
-  )
+  // Without an index: only a broker's messages are looked up, and a service has few of them.
+  const insert = db.statement(`
+    INSERT INTO poison (topic, key, partition, offset, raw, reason, at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+    WHERE ?3 IS NULL OR NOT EXISTS (SELECT 1 FROM poison WHERE topic = ?1 AND partition = ?3 AND offset = ?4)`)
   return {
     async keep(messages: readonly PoisonRow[]): Promise<void> {
       const at = clock.now()

@@ -4,15 +4,15 @@ import { StorageError } from '../errors.ts'
 import { createDatabase } from './database.ts'
 import { createMeter } from './meter.ts'
 import type { Database, Migration } from './port.ts'
-import { createExchange, type StoreCounters } from './worker-client.ts'
-import type { ThreadSettings, WireDrain } from './worker-protocol.ts'
+import { createWorkerClient, type StoreCounters } from './worker-client.ts'
+import type { ThreadSettings, WorkerDrain } from './worker-protocol.ts'
 
-/** Sizes and times of a store thread; every one has a default. */
+/** Sizes and times of a store thread; each has a default. */
 export interface StoreThreadOptions {
-  /** Where the process is to die, for proofs: the text of `BELFRY_CRASH_AT`. Default: nowhere. */
+  /** Crash point of the process, for proofs: the text of `BELFRY_CRASH_AT`. Default: none. */
   readonly crashAt?: string | null | undefined
   readonly metrics?: Metrics
-  /** Called once when the thread dies by itself: nothing can be stored any more, so the process should end. */
+  /** Called once when the thread dies by itself: the process can store nothing any more and should end. */
   readonly onFatal?: (error: StorageError) => void
   /** Rows that may wait for the thread before calls are refused with `overloaded`. Default 100,000. */
   readonly waitingRowsLimit?: number
@@ -44,7 +44,7 @@ export interface StoreThread {
   readonly counters: Readonly<StoreCounters>
   /** CPU time of the thread so far, microseconds. */
   cpuUsage(): Promise<{ readonly user: number; readonly system: number }>
-  /** Whether the thread keeps the process alive; it does until told otherwise. */
+  /** Whether the thread keeps the process alive; it does by default. */
   keepAlive(yes: boolean): void
   /** Closes all databases and ends the thread; what was sent before is stored. May be called twice. */
   close(): Promise<void>
@@ -70,7 +70,7 @@ export function openStoreThread(options: StoreThreadOptions = {}): StoreThread {
     workerData: threadSettings(options),
     ...(options.heapMib && { resourceLimits: { maxOldGenerationSizeMb: options.heapMib } }),
   })
-  const exchange = createExchange((turn) => worker.postMessage(turn), {
+  const client = createWorkerClient((turn) => worker.postMessage(turn), {
     rows: options.waitingRowsLimit ?? 100_000,
     bytes: options.waitingBytesLimit ?? 64 * 1024 * 1024,
   })
@@ -83,12 +83,12 @@ export function openStoreThread(options: StoreThreadOptions = {}): StoreThread {
     if (died) return
     died = true
     const error = new StorageError(closing ? 'closed' : 'failed', reason)
-    exchange.end(error)
+    client.end(error)
     if (!closing) options.onFatal?.(error)
   }
-  const meter = options.metrics && createMeter(options.metrics, exchange.counters)
-  worker.on('message', (drain: WireDrain) => {
-    exchange.onAnswers(drain)
+  const meter = options.metrics && createMeter(options.metrics, client.counters)
+  worker.on('message', (drain: WorkerDrain) => {
+    client.onAnswers(drain)
     meter?.(drain)
   })
   worker.on('error', (error) => onDeath(`the store thread failed: ${error instanceof Error ? error.message : error}`))
@@ -103,12 +103,12 @@ export function openStoreThread(options: StoreThreadOptions = {}): StoreThread {
     async open(path, migrations) {
       if (closing) throw new StorageError('closed', 'the store thread is closed')
       const file = files++
-      await exchange.ask(['open', file, path, migrations.map(({ name, sql }) => [name, sql] as const)], 0, 0)
-      const database = createDatabase(file, exchange, (closed) => databases.delete(closed))
+      await client.ask(['open', file, path, migrations.map(({ name, sql }) => [name, sql] as const)], 0, 0)
+      const database = createDatabase(file, client, (closed) => databases.delete(closed))
       databases.add(database)
       return database
     },
-    counters: exchange.counters,
+    counters: client.counters,
     cpuUsage: () => worker.cpuUsage(),
     keepAlive: (yes) => (yes ? worker.ref() : worker.unref()),
     close() {

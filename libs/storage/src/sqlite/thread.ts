@@ -4,7 +4,7 @@ import { StorageError } from '../errors.ts'
 import { asStorageError } from './errors.ts'
 import { openFile, type SqliteFile } from './file.ts'
 
-import type { ThreadSettings, WireAnswer, WireCall, WireDrain, WireTurn } from './worker-protocol.ts'
+import type { ThreadSettings, WorkerAnswer, WorkerCall, WorkerDrain, WorkerTurn } from './worker-protocol.ts'
 
 /**
  * The store thread. A message wakes it; it then takes everything that waits, works it off with one commit per file, and
@@ -18,7 +18,7 @@ const crash: CrashPoints =
     : (await import('@belfry/service')).createCrashPoints(settings.crashAt)
 const files = new Map<number, SqliteFile>()
 
-function openOrClose(call: WireCall): WireAnswer {
+function openOrClose(call: WorkerCall): WorkerAnswer {
   try {
     if (call[0] === 'open') {
       const migrations = call[3].map(([name, sql]) => ({ name, sql }))
@@ -35,7 +35,7 @@ function openOrClose(call: WireCall): WireAnswer {
 }
 
 /** Where each call of a file stands among all calls of the drain. */
-function placesByFile(calls: readonly WireCall[]): Map<number, number[]> {
+function placesByFile(calls: readonly WorkerCall[]): Map<number, number[]> {
   const places = new Map<number, number[]>()
   for (const [place, call] of calls.entries()) {
     const ofFile = places.get(call[1])
@@ -46,24 +46,24 @@ function placesByFile(calls: readonly WireCall[]): Map<number, number[]> {
 }
 
 /** The main loop opens a file before, and closes it after, all other calls of it were answered: they come alone. */
-function drainFile(file: number, calls: readonly WireCall[]): readonly WireAnswer[] {
+function drainFile(file: number, calls: readonly WorkerCall[]): readonly WorkerAnswer[] {
   if (calls.length === 1 && (calls[0]?.[0] === 'open' || calls[0]?.[0] === 'close')) return [openOrClose(calls[0])]
   const open = files.get(file)
   return open ? open.drain(calls) : calls.map(() => ['closed', 'the database is closed'])
 }
 
-function drain(turns: readonly WireTurn[]): WireDrain {
+function drain(turns: readonly WorkerTurn[]): WorkerDrain {
   for (const [, statements] of turns) for (const [file, id, sql] of statements) files.get(file)?.prepare(id, sql)
-  const calls = turns.length === 1 ? (turns[0] as WireTurn)[2] : turns.flatMap((turn) => turn[2])
-  const answers: WireAnswer[] = new Array(calls.length)
+  const calls = turns.length === 1 ? (turns[0] as WorkerTurn)[2] : turns.flatMap((turn) => turn[2])
+  const answers: WorkerAnswer[] = new Array(calls.length)
   let commits = 0
   let commitMs = 0
   for (const [file, places] of placesByFile(calls)) {
     const fileAnswers = drainFile(
       file,
-      places.map((place) => calls[place] as WireCall),
+      places.map((place) => calls[place] as WorkerCall),
     )
-    for (const [index, place] of places.entries()) answers[place] = fileAnswers[index] as WireAnswer
+    for (const [index, place] of places.entries()) answers[place] = fileAnswers[index] as WorkerAnswer
     const spent = files.get(file)?.lastCommitMs ?? null
     if (spent !== null) commits += 1
     commitMs += spent ?? 0
@@ -74,10 +74,10 @@ function drain(turns: readonly WireTurn[]): WireDrain {
 if (!parentPort) throw new StorageError('failed', 'the store thread is started by openStoreThread')
 const port = parentPort
 
-const waiting = () => receiveMessageOnPort(port)?.message as WireTurn | undefined
+const waiting = () => receiveMessageOnPort(port)?.message as WorkerTurn | undefined
 
-port.on('message', (first: WireTurn) => {
-  for (let turn: WireTurn | undefined = first; turn; turn = waiting()) {
+port.on('message', (first: WorkerTurn) => {
+  for (let turn: WorkerTurn | undefined = first; turn; turn = waiting()) {
     const turns = [turn]
     let rows = turn[0]
     while (rows < settings.drainRowsLimit) {

@@ -1,12 +1,11 @@
 import { StorageError } from '../errors.ts'
+import type { WorkerAnswer, WorkerCall, WorkerDrain, WorkerStatement, WorkerTurn } from './worker-protocol.ts'
 
-import type { WireAnswer, WireCall, WireDrain, WireStatement, WireTurn } from './worker-protocol.ts'
-
-/** What the thread has done since it was started, for metrics and benchmarks. */
+/** Work of the thread since its start, for metrics and benchmarks. */
 export interface StoreCounters {
-  /** Times the thread answered: each time it worked off one or more turns together. */
+  /** Answers of the thread; each answers one or more turns together. */
   drains: number
-  /** Turns of the main loop that sent something. */
+  /** Turns of the event loop that sent a message. */
   turns: number
   /** Statements run, counted once per row of parameters. */
   rows: number
@@ -20,16 +19,16 @@ export interface StoreCounters {
   waitingBytes: number
 }
 
-/** The main loop's end of the conversation with the store thread. */
-export interface Exchange {
+/** The main loop's client of the store thread. */
+export interface WorkerClient {
   readonly counters: StoreCounters
   /** The payload of the answer; rejects with a `StorageError`. `rows` and `bytes` are what the call counts for. */
-  ask<T>(call: WireCall, rows: number, bytes: number): Promise<T>
-  /** Tells the thread about a statement, at the latest with the next call. */
-  introduce(statement: WireStatement): void
-  /** Takes what the thread answered. */
-  onAnswers(drain: WireDrain): void
-  /** Nothing will be answered any more: everything that waits, and every later call, rejects with `error`. */
+  ask<T>(call: WorkerCall, rows: number, bytes: number): Promise<T>
+  /** Announces a statement to the thread, at the latest with the next call. */
+  introduce(statement: WorkerStatement): void
+  /** Resolves the calls of one drain. */
+  onAnswers(drain: WorkerDrain): void
+  /** The thread is gone: every call that waits, and every later call, rejects with `error`. */
   end(error: StorageError): void
 }
 
@@ -40,24 +39,24 @@ interface Waiting {
   reject(error: StorageError): void
 }
 
-/** What one turn of the main loop has gathered. */
+/** The calls of one turn of the event loop. */
 interface Turn {
   rows: number
-  readonly statements: WireStatement[]
-  readonly calls: WireCall[]
+  readonly statements: WorkerStatement[]
+  readonly calls: WorkerCall[]
   readonly waiting: Waiting[]
 }
 
 const emptyTurn = (): Turn => ({ rows: 0, statements: [], calls: [], waiting: [] })
 
-/** What may wait for the thread. A call is taken whatever its size when nothing waits. */
-interface ExchangeLimits {
+/** Bounds of what waits for the thread. A call is accepted whatever its size when nothing waits. */
+interface WorkerClientLimits {
   readonly rows: number
   readonly bytes: number
 }
 
-/** Gathers the calls of each turn into one `post`, and gives each its answer; the thread answers in order. */
-export function createExchange(post: (turn: WireTurn) => void, limits: ExchangeLimits): Exchange {
+/** Sends the calls of each turn in one `post`, and resolves each with its answer; the thread answers in order. */
+export function createWorkerClient(post: (turn: WorkerTurn) => void, limits: WorkerClientLimits): WorkerClient {
   const waits = { waitingRows: 0, waitingBytes: 0 }
   const counters = { drains: 0, turns: 0, rows: 0, commits: 0, commitMs: 0, failures: 0, ...waits }
   const sent: Waiting[][] = []
@@ -86,7 +85,7 @@ export function createExchange(post: (turn: WireTurn) => void, limits: ExchangeL
     )
   }
 
-  function answer({ resolve, reject }: Waiting, [code, payload]: WireAnswer): void {
+  function answer({ resolve, reject }: Waiting, [code, payload]: WorkerAnswer): void {
     if (code === 'ok') {
       resolve(payload)
       return
@@ -97,10 +96,10 @@ export function createExchange(post: (turn: WireTurn) => void, limits: ExchangeL
 
   return {
     counters,
-    ask<T>(call: WireCall, rows: number, bytes: number) {
+    ask<T>(call: WorkerCall, rows: number, bytes: number) {
       const refused = refusal(rows, bytes)
       if (refused) return Promise.reject(refused)
-      // Sent when all callbacks of this turn of the loop have had their say.
+      // Sent after all callbacks of this turn of the event loop.
       if (turn.calls.length === 0) setImmediate(send)
       counters.waitingRows += rows
       counters.waitingBytes += bytes
@@ -119,7 +118,7 @@ export function createExchange(post: (turn: WireTurn) => void, limits: ExchangeL
         counters.waitingRows -= waiting.rows
         counters.waitingBytes -= waiting.bytes
         counters.rows += waiting.rows
-        answer(waiting, answers[index] as WireAnswer)
+        answer(waiting, answers[index] as WorkerAnswer)
       }
     },
     end(error) {

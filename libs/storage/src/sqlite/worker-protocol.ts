@@ -2,36 +2,36 @@ import type { StorageErrorCode } from '../errors.ts'
 import type { SqlRow } from './port.ts'
 
 /**
- * What the main loop and the store thread send each other: plain nested arrays of strings and numbers, one message a
- * turn (measured: an object costs four times as much to clone, a flat array twice as much as nested rows).
+ * The messages between the main loop and the store thread: plain nested arrays of strings and numbers, one message a turn of
+ * the event loop (measured: an object costs four times as much to clone, a flat array twice as much as nested rows).
  */
 
 /** `[statement, parameters, statement, parameters, …]` */
-export type WireList = readonly (number | SqlRow)[]
+export type StatementList = readonly (number | SqlRow)[]
 
-export type WireCall =
+export type WorkerCall =
   | readonly [kind: 'open', file: number, path: string, migrations: readonly (readonly [name: string, sql: string])[]]
   | readonly [kind: 'close', file: number]
-  | readonly [kind: 'write', file: number, verb: string, list: WireList]
+  | readonly [kind: 'write', file: number, verb: string, list: StatementList]
   | readonly [kind: 'each', file: number, verb: string, statement: number, rows: readonly SqlRow[]]
   | readonly [kind: 'read', file: number, statement: number, params: SqlRow]
   | readonly [kind: 'page', file: number, statement: number, params: SqlRow, bytes: number]
   | readonly [kind: 'get', file: number, statement: number, rows: readonly SqlRow[], bytes: number | null]
 
 /** A statement that the thread has not seen yet; it comes before the first call that uses it. */
-export type WireStatement = readonly [file: number, statement: number, sql: string]
+export type WorkerStatement = readonly [file: number, statement: number, sql: string]
 
-/** Everything of one turn. `rows` is what counts against the limits. */
-export type WireTurn = readonly [rows: number, statements: readonly WireStatement[], calls: readonly WireCall[]]
+/** All calls of one turn. `rows` counts against the limits. */
+export type WorkerTurn = readonly [rows: number, statements: readonly WorkerStatement[], calls: readonly WorkerCall[]]
 
 /**
  * `write`: `[changes, rows or null, …]` per statement · `each`: first rows, or null when the statement returns none ·
  * `read`: rows · `page`: `[rows, whether there are more]` · `get`: first rows. Otherwise the code of a `StorageError` and its message.
  */
-export type WireAnswer = readonly ['ok', payload: unknown] | readonly [StorageErrorCode, message: string]
+export type WorkerAnswer = readonly ['ok', payload: unknown] | readonly [StorageErrorCode, message: string]
 
 /** The answers to all calls of the turns that one drain took, in their order, and what the drain cost. */
-export type WireDrain = readonly [turns: number, commits: number, commitMs: number, answers: readonly WireAnswer[]]
+export type WorkerDrain = readonly [turns: number, commits: number, commitMs: number, answers: readonly WorkerAnswer[]]
 
 /** What the thread is started with. */
 export interface ThreadSettings {

@@ -1,3 +1,16 @@
-export { createSqliteKeys } from './keys.ts'
-export { migrations } from './migrations.ts'
-export { createSqliteUsers } from './users.ts'
+import type { Database, StoreThread } from '@belfry/storage/sqlite'
+import type { Stores } from '../ports.ts'
+import { createSqliteKeys } from './keys.ts'
+import { migrations } from './migrations.ts'
+import { createSqliteUsers } from './users.ts'
+
+export { migrations }
+
+/** The stores over a database that has this service's `migrations`; `close` closes it. */
+export function createSqliteStores(db: Database): Stores {
+  return { users: createSqliteUsers(db), keys: createSqliteKeys(db), close: () => db.close() }
+}
+
+export async function openSqliteStores(path: string, thread: Pick<StoreThread, 'open'>): Promise<Stores> {
+  return createSqliteStores(await thread.open(path, migrations))
+}

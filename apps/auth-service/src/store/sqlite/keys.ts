@@ -1,6 +1,6 @@
 import type { Database, SqlRow } from '@belfry/storage/sqlite'
-import type { KeyStore } from '../../domain/ports.ts'
-import type { SigningKey } from '../../domain/signing-keys.ts'
+import type { SigningKey } from '../../keys/signing-keys.ts'
+import type { KeyStore } from '../ports.ts'
 
 function keyOf(row: SqlRow): SigningKey {
   const [kid, privatePem, publicX, createdAt] = row as [string, string, string, number]
@@ -19,7 +19,7 @@ export function createSqliteKeys(db: Database): KeyStore {
     async insert({ kid, privatePem, publicX, createdAt }) {
       await db.write('keys.insert', [{ statement: insert, params: [kid, privatePem, publicX, createdAt] }])
     },
-    async remove(kids) {
+    async removeMany(kids) {
       await db.write(
         'keys.remove',
         kids.map((kid) => ({ statement: remove, params: [kid] })),

@@ -1,25 +1,11 @@
 import type { ParamWarning } from '@belfry/contracts'
+import { hopByHopHeaders } from '@belfry/http'
 import { z } from 'zod'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
-/** The connection's own headers (RFC 9110, section 7.6.1), and those that say who calls, why, and how much follows. */
-const ourHeaders = [
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'idempotency-key',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'x-job-.*',
-]
+/** The headers of the connection, and those that name the call, its cause and its length. Sorted: the error text lists them. */
+const ourHeaders = [...hopByHopHeaders, 'content-length', 'expect', 'host', 'idempotency-key', 'x-job-.*'].sort()
 
 /** A pattern without flags, since JSON Schema has none. */
 const inAnyCase = (name: string) => name.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)

@@ -1,6 +1,15 @@
-import { type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
+import { badChangesCursor, type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
 import type { OnUnreadable } from '@belfry/storage'
-import { type Call, type Database, readBounded, readRow, readRows, type SqlRow } from '@belfry/storage/sqlite'
+import {
+  type Call,
+  changeCursor,
+  type Database,
+  readBounded,
+  readChangePosition,
+  readRow,
+  readRows,
+  type SqlRow,
+} from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
 import type { ExecutionStore, ExecutionUpdate, OpenState, Stored } from '../ports.ts'
 import { createDueQueries } from './due.ts'
@@ -250,22 +259,24 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
         stored.map((one) => [one.rowId]),
       )
     },
-    async changes(since, after, limit) {
-      const place = [since, after, limit]
-      const rows = await db.read(statements.changes, [...place, ...place, limit])
-      return rows.map(([n, id, seq, changedAt]) => ({
-        n: n as number,
-        id: id as string,
-        seq: seq as number,
-        changedAt: changedAt as number,
-      }))
+    async listChanges({ limit, ...query }) {
+      const position = readChangePosition(query)
+      if (position === null) return badChangesCursor
+      const params = [...position, limit]
+      type Row = [number, string, number, number]
+      const rows = (await db.read(statements.changes, [...params, ...params, limit])) as unknown as Row[]
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      return {
+        rows: rows.map(([, id, seq, changedAt]) => ({ id, seq, changedAt })),
+        next: last ? changeCursor(last[3], last[0]) : null,
+      }
     },
     listUnpublished: (page) => readBounded(db, statements.unpublished, [], page, allStored),
     async markPublished(rows) {
       await db.writeEach(
         'outbox.mark',
         statements.markPublished,
-        rows.map(({ n, seq }) => [n, seq]),
+        rows.map(({ rowId, seq }) => [rowId, seq]),
       )
     },
     async listEnded(before, after, limit) {

@@ -5,18 +5,19 @@ import {
   type JobExecuteMessage,
   type JobStatusMessage,
 } from '@belfry/contracts'
+import type { RowId } from '@belfry/storage'
 import type { SqlRow } from '@belfry/storage/sqlite'
 import {
   type Execution,
   type ExecutionDetail,
+  type ProgressUpdate,
   plannedDetail,
-  type SummaryUpdate,
   statusOf,
 } from '../../domain/execution.ts'
-import type { DueSend, ExecutionGlance, Trigger } from '../../domain/ports.ts'
+import type { DueCommand, ExecutionSummary, ListPosition, Trigger } from '../ports.ts'
 
-const statusAt = (place: number): ExecutionStatus => executionStatuses[place] as ExecutionStatus
-const placeOf = (message: JobStatusMessage): number => executionStatuses.indexOf(statusOf(message))
+const statusAt = (index: number): ExecutionStatus => executionStatuses[index] as ExecutionStatus
+const statusNumber = (message: JobStatusMessage): number => executionStatuses.indexOf(statusOf(message))
 
 /**
  * The columns that `readExecution` reads, with the tables under the names e (executions), j (jobs), o (owners). The first
@@ -59,13 +60,13 @@ export function readExecution(columns: SqlRow): Execution {
 }
 
 /** The last one is what reading the row costs, bytes: with params and result where the first two parameters are 1. */
-export const glanceColumns = `n, id, jobType, fireAt, status, endedAt, octet_length(body)
+export const summaryColumns = `n, id, jobType, fireAt, status, endedAt, octet_length(body)
   + iif(?1, coalesce(octet_length(params), (SELECT octet_length(j.params) FROM jobs j WHERE j.n = jobNo)), 0)
   + iif(?2, coalesce(octet_length(result), 0), 0)`
 
-export function readGlance(columns: SqlRow): ExecutionGlance {
-  const [handle, id, jobType, fireAt, status, endedAt, bytes] = columns as [
-    number,
+export function readSummary(columns: SqlRow): ExecutionSummary {
+  const [rowId, id, jobType, fireAt, status, endedAt, bytes] = columns as [
+    RowId,
     string,
     string,
     number,
@@ -73,7 +74,8 @@ export function readGlance(columns: SqlRow): ExecutionGlance {
     number | null,
     number,
   ]
-  return { handle, place: [fireAt, handle], bytes, id, jobType, fireAt, status: statusAt(status), endedAt }
+  const position = [fireAt, rowId] as readonly number[] as ListPosition
+  return { rowId, position, bytes, id, jobType, fireAt, status: statusAt(status), endedAt }
 }
 
 /** Texts of a version's params and policy: many triggers share the job's objects (performance.md, 0.73 -> 0.15 µs). */
@@ -88,12 +90,12 @@ function textOf(value: object): string {
 }
 
 /** What a trigger's insert takes, in its order. */
-export function triggerParams({ job, command, hasOwnParams, reason, nextSendAt }: Trigger): SqlRow {
+export function triggerParams({ jobRowId, command, hasOwnParams, reason, nextSendAt }: Trigger): SqlRow {
   const { cause, plannedAt, expiresAt, priority, policy, params } = command
   const head = JSON.stringify({ cause, plannedAt, expiresAt, priority })
   const body = `${head.slice(0, -1)},"policy":${textOf(policy)}}`
   const about = [command.executionId, command.fireAt, nextSendAt, command.jobType, reason, body]
-  return [...about, job, command.version, hasOwnParams ? 1 : 0, textOf(params)]
+  return [...about, jobRowId, command.version, hasOwnParams ? 1 : 0, textOf(params)]
 }
 
 /** What the insert of a copy takes, in its order. */
@@ -107,7 +109,7 @@ export function copyParams(message: JobStatusMessage): SqlRow {
     fireAt,
     seq,
     version,
-    placeOf(message),
+    statusNumber(message),
     endedAt,
     jobType,
     detailText(message),
@@ -125,17 +127,17 @@ function detailText(message: JobStatusMessage): string {
   return JSON.stringify(detail)
 }
 
-/** What the upsert of a summary takes, in its order. */
-export function summaryParams({ jobId, ended, scheduledAt }: SummaryUpdate): SqlRow {
+/** What the upsert of a job's progress takes, in its order. */
+export function progressParams({ jobId, ended, scheduledAt }: ProgressUpdate): SqlRow {
   if (ended === null) return [null, null, null, null, null, scheduledAt, jobId]
   const { executionId, fireAt, seq, timeline } = ended
-  return [executionId, fireAt, seq, placeOf(ended), timeline.endedAt, scheduledAt, jobId]
+  return [executionId, fireAt, seq, statusNumber(ended), timeline.endedAt, scheduledAt, jobId]
 }
 
-export const sendColumns =
+export const dueCommandColumns =
   'e.n, e.nextSendAt, e.tries, e.id, j.id, o.id, e.jobType, e.version, e.fireAt, e.body, e.params'
-type SendRow = [
-  n: number,
+type DueCommandRow = [
+  n: RowId,
   nextSendAt: number,
   tries: number,
   executionId: string,
@@ -148,10 +150,10 @@ type SendRow = [
   params: string,
 ]
 
-export function readSend(columns: SqlRow): DueSend {
-  const [handle, nextAt, tries, executionId, jobId, ownerId, jobType, version, fireAt, body, params] =
-    columns as unknown as SendRow
+export function readDueCommand(columns: SqlRow): DueCommand {
+  const [rowId, nextAt, tries, executionId, jobId, ownerId, jobType, version, fireAt, body, params] =
+    columns as unknown as DueCommandRow
   const { cause, plannedAt, expiresAt, priority, policy } = JSON.parse(body) as CommandBody
   const rest = { cause, fireAt, params: JSON.parse(params), policy, priority, expiresAt, ownerId, plannedAt }
-  return { handle, nextAt, tries, command: { jobId, jobType, executionId, version, ...rest } }
+  return { rowId, nextAt, tries, command: { jobId, jobType, executionId, version, ...rest } }
 }

@@ -1,36 +1,29 @@
 import type { OnUnreadable } from '@belfry/storage'
-import {
-  type Database,
-  readBounded,
-  readRows,
-  type SqlRow,
-  type SqlValue,
-  type Statement,
-} from '@belfry/storage/sqlite'
-import { newestPerExecution, summaryUpdates, type WholeExecution } from '../../domain/execution.ts'
-import type { ExecutionScope, ExecutionStore, LongField, Place } from '../../domain/ports.ts'
+import { type Database, readRows, type SqlRow, type SqlValue, type Statement } from '@belfry/storage/sqlite'
+import { newestPerExecution, progressUpdates, type WholeExecution } from '../../domain/execution.ts'
+import type { ExecutionScope, ExecutionStore, ListPosition, LongField } from '../ports.ts'
 import {
   copyParams,
+  dueCommandColumns,
   executionColumns,
-  glanceColumns,
+  progressParams,
+  readDueCommand,
   readExecution,
-  readGlance,
-  readSend,
-  sendColumns,
-  summaryParams,
+  readSummary,
+  summaryColumns,
   triggerParams,
 } from './execution-rows.ts'
-import { afterParams } from './repeated-rows.ts'
+import { afterParams, cursorAfter, isRowOfNumbers } from './positions.ts'
 
 const ownerNo = '(SELECT n FROM owners WHERE id = ?3)'
 const selectExecution = `SELECT ${executionColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
   JOIN owners o ON o.n = e.ownerNo`
 
 /** By one index each, newest fire time first; the row number parts what is due at the same millisecond. */
-const glanceOf = (scope: string) => `SELECT ${glanceColumns} FROM executions
+const summariesOf = (scope: string) => `SELECT ${summaryColumns} FROM executions
   WHERE ${scope} AND (fireAt, n) < (?4, ?5) ORDER BY fireAt DESC, n DESC LIMIT ?6`
 
-/** Whether a summary's new row names an execution, and that is newer than the one which is there. */
+/** Whether the new row names an execution that is newer than the stored one. */
 const isNewer = `(excluded.executionId IS NOT NULL AND (summaries.executionId IS NULL
   OR (excluded.fireAt, excluded.executionId, excluded.seq) > (summaries.fireAt, summaries.executionId, summaries.seq)))`
 const newer = (column: string) => `${column} = iif(${isNewer}, excluded.${column}, summaries.${column})`
@@ -55,14 +48,14 @@ function prepare(db: Database) {
           coalesce(summaries.scheduledAt, excluded.scheduledAt))
       WHERE ${isNewer} OR excluded.scheduledAt > coalesce(summaries.scheduledAt, -1)`),
     byId: db.statement(`${selectExecution} WHERE e.id = ?4 AND e.ownerNo = ${ownerNo}`),
-    byHandle: db.statement(`${selectExecution} WHERE e.n = ?3`),
-    ofOwner: db.statement(glanceOf(`ownerNo = ${ownerNo}`)),
-    failedOfOwner: db.statement(glanceOf(`status = 4 AND ownerNo = ${ownerNo}`)),
-    ofJob: db.statement(glanceOf('jobNo = ?3')),
-    dueSends: db.statement(`SELECT ${sendColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
+    byRowId: db.statement(`${selectExecution} WHERE e.n = ?3`),
+    ofOwner: db.statement(summariesOf(`ownerNo = ${ownerNo}`)),
+    failedOfOwner: db.statement(summariesOf(`status = 4 AND ownerNo = ${ownerNo}`)),
+    ofJob: db.statement(summariesOf('jobNo = ?3')),
+    dueCommands: db.statement(`SELECT ${dueCommandColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
         JOIN owners o ON o.n = e.ownerNo
       WHERE e.nextSendAt <= ? AND (e.nextSendAt, e.n) > (?, ?) ORDER BY e.nextSendAt, e.n LIMIT ?`),
-    claimSend: db.statement(`UPDATE executions SET nextSendAt = ?, tries = tries + 1 WHERE n = ? AND nextSendAt = ?
+    postpone: db.statement(`UPDATE executions SET nextSendAt = ?, tries = tries + 1 WHERE n = ? AND nextSendAt = ?
       RETURNING n`),
     seq: db.statement('SELECT seq FROM executions WHERE id = ?'),
     // Ids begin with the fire time, before which nothing ends: so the index of ids finds the old ones.
@@ -75,10 +68,10 @@ function prepare(db: Database) {
 export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const sql = prepare(db)
   const flags = (fields: readonly LongField[]) => [fields.includes('params') ? 1 : 0, fields.includes('result') ? 1 : 0]
-  const from = (place: Place | null): SqlValue[] => [place?.[0] ?? Number.MAX_SAFE_INTEGER, place?.[1] ?? 0]
+  const afterOf = (after: ListPosition | null): SqlValue[] => [after?.[0] ?? Number.MAX_SAFE_INTEGER, after?.[1] ?? 0]
 
   const scoped = (scope: ExecutionScope): [Statement, SqlValue] => {
-    if ('job' in scope) return [sql.ofJob, scope.job]
+    if ('jobRowId' in scope) return [sql.ofJob, scope.jobRowId]
     return ['failed' in scope ? sql.failedOfOwner : sql.ofOwner, scope.ownerId]
   }
 
@@ -87,45 +80,49 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const [row] = await db.writeEach('executions.trigger', sql.insertTrigger, [triggerParams(trigger)])
       return row !== undefined
     },
-    async keep(messages) {
-      // Sent in this order in one turn, so the execution is never behind the summary that names it.
+    async applyStatuses(messages) {
+      // The thread works calls off in the order in which they were sent: an execution is never behind the progress that names it.
       await Promise.all([
         db.writeEach('executions.copy', sql.copy, newestPerExecution(messages).map(copyParams)),
-        db.writeEach('summaries.raise', sql.summarise, summaryUpdates(messages).map(summaryParams)),
+        db.writeEach('summaries.raise', sql.summarise, progressUpdates(messages).map(progressParams)),
       ])
     },
     async find(ownerId, id) {
       const [row] = await db.read(sql.byId, [1, 1, ownerId, id])
       return row && (readExecution(row) as WholeExecution)
     },
-    async read(handles, fields) {
+    async readMany(rowIds, fields) {
       const rows = await db.readEach(
-        sql.byHandle,
-        handles.map((handle) => [...flags(fields), handle]),
+        sql.byRowId,
+        rowIds.map((rowId) => [...flags(fields), rowId]),
       )
       return rows.map((row) => row && readExecution(row))
     },
-    async glance(scope, { place, limit, fields }) {
+    async listSummaries(scope, { after, limit, fields }) {
       const [statement, whose] = scoped(scope)
-      return (await db.read(statement, [...flags(fields), whose, ...from(place), limit])).map(readGlance)
+      return (await db.read(statement, [...flags(fields), whose, ...afterOf(after), limit])).map(readSummary)
     },
-    dueSends: (until, page, after) =>
-      readBounded(db, sql.dueSends, [until, ...afterParams(after)], page, (rows) =>
-        readRows('executions', rows, readSend, onUnreadable),
-      ),
-    async claimSends(claims) {
-      const params: SqlRow[] = claims.map(({ send, nextSendAt }) => [nextSendAt, send.handle, send.nextAt])
-      const claimed = await db.writeEach('executions.resend', sql.claimSend, params)
-      return claims.flatMap(({ send }, place) => (claimed[place] ? [send] : []))
+    isPosition: (value): value is ListPosition => isRowOfNumbers(value, 2),
+    async listDueCommands(until, page, after) {
+      const params = [until, ...afterParams(after), page.rows]
+      const { rows, isCut } = await db.readPage(sql.dueCommands, params, page.bytes)
+      const hasMore = isCut || rows.length === page.rows
+      const due = readRows('executions', rows, readDueCommand, onUnreadable)
+      return { rows: due, next: hasMore ? cursorAfter(rows.at(-1)) : null }
     },
-    async seqs(ids) {
+    async postponeManyIfUnchanged(claims) {
+      const params: SqlRow[] = claims.map(({ due, nextSendAt }) => [nextSendAt, due.rowId, due.nextAt])
+      const postponed = await db.writeEach('executions.resend', sql.postpone, params)
+      return claims.flatMap(({ due }, index) => (postponed[index] ? [due] : []))
+    },
+    async readSeqs(ids) {
       const rows = await db.readEach(
         sql.seq,
         ids.map((id) => [id]),
       )
       return rows.map((row) => row?.[0] as number | undefined)
     },
-    async purge(before, limit) {
+    async purgeEnded(before, limit) {
       const params = [`exe-${before.toString(36)}`, before, limit]
       const [result] = await db.write('executions.purge', [{ statement: sql.purge, params }])
       return result?.changes === limit

@@ -1,24 +1,26 @@
-import type { PoisonStore } from '@belfry/bus'
-import type { Clock } from '@belfry/service'
-import type { OnUnreadable } from '@belfry/storage'
-import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
-import type { CursorStore, ExecutionStore, JobStore } from '../../domain/ports.ts'
+import type { Clock, Logger, Metrics } from '@belfry/service'
+import { createUnreadableReport, type OnUnreadable } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, type Database, type StoreThread } from '@belfry/storage/sqlite'
+import type { Stores } from '../ports.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
-import { createRequestStore, type KeptRequests } from './requests.ts'
+import { migrations } from './migrations.ts'
+import { createRequestStore } from './requests.ts'
 
-export { migrations } from './migrations.ts'
-
-/** All that job-service keeps. */
-export interface Stores {
-  readonly jobs: JobStore
-  readonly executions: ExecutionStore
-  readonly requests: KeptRequests
-  readonly cursors: CursorStore
-  readonly poison: PoisonStore
+export interface SqliteOptions {
+  /** The thread of all SQLite files of a process. */
+  readonly thread: StoreThread
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
 }
 
-/** The stores over jobs.db, whose schema is at `migrations`. */
+/** Opens the file, and brings its schema to `migrations`. */
+export async function openSqliteStores(path: string, { thread, clock, log, metrics }: SqliteOptions): Promise<Stores> {
+  return createSqliteStores(await thread.open(path, migrations), clock, createUnreadableReport(log, metrics))
+}
+
+/** The stores over a database whose schema is at `migrations`. */
 export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
   return {
     jobs: createJobStore(db, onUnreadable),
@@ -26,5 +28,6 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
     requests: createRequestStore(db),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
+    close: () => db.close(),
   }
 }

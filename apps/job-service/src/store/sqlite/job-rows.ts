@@ -5,14 +5,13 @@ import {
   type JobSpec,
   type JobState,
   jobStates,
-  messageSize,
   type Warning,
 } from '@belfry/contracts'
+import type { RowId } from '@belfry/storage'
 import type { SqlRow } from '@belfry/storage/sqlite'
-import { fencedChanges, type Job, type ListedSpec, toJobChanges } from '../../domain/job.ts'
-import type { DueFence, JobGlance, ListedJob, StoredJob, UntoldJob } from '../../domain/ports.ts'
-import type { JobAge } from '../../domain/retention.ts'
+import { fencedChanges, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
+import type { AgedJob, DueFence, JobSummary, ListedJob, ListPosition, StoredJob, UnpublishedJob } from '../ports.ts'
 
 /** What a job's row holds in `body`: everything that is no column. */
 interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
@@ -28,7 +27,7 @@ const jobColumnsWith = (params: string) => `j.n, j.id, o.id, j.key, j.version, j
   j.fencedVersion, j.name, j.jobType, j.body, ${params}`
 export const jobColumns = jobColumnsWith('j.params')
 type JobRow = [
-  n: number,
+  n: RowId,
   id: string,
   ownerId: string,
   key: string | null,
@@ -43,22 +42,22 @@ type JobRow = [
   params: string | null,
 ]
 
-const stateAt = (place: number): JobState => jobStates[place] as JobState
-const statusAt = (place: number): ExecutionStatus => executionStatuses[place] as ExecutionStatus
+const stateAt = (index: number): JobState => jobStates[index] as JobState
+const statusAt = (index: number): ExecutionStatus => executionStatuses[index] as ExecutionStatus
 
 interface ListedRecord extends Omit<Job, 'spec'> {
-  readonly handle: number
+  readonly rowId: RowId
   readonly fencedVersion: number
   readonly spec: ListedSpec
 }
 type JobRecord = ListedRecord & Job
 
 function readListed(columns: SqlRow): ListedRecord {
-  const [handle, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, name, jobType, body, params] =
+  const [rowId, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, name, jobType, body, params] =
     columns as unknown as JobRow
   const { changes, warnings, ...rest } = JSON.parse(body) as JobBody
   const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
-  const about = { handle, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings }
+  const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings }
   return { ...about, createdAt, changedAt, fencedVersion }
 }
 
@@ -126,10 +125,10 @@ export const listedColumns = storedColumnsWith('iif(?1, j.params, NULL)')
 
 export function readListedJob(columns: SqlRow): ListedJob {
   const known = readKnown(columns.slice(jobWidth, jobWidth + knownWidth))
-  const [untold, newestAt, waiting] = columns.slice(jobWidth + knownWidth) as (number | null)[]
+  const [unpublished, newestAt, waiting] = columns.slice(jobWidth + knownWidth) as (number | null)[]
   return {
     ...readListed(columns),
-    told: untold === null,
+    isPublished: unpublished === null,
     known: { ...known, waitingAt: waiting ?? null, newestAt: newestAt ?? null },
   }
 }
@@ -164,41 +163,43 @@ function runAtOf({ spec }: Job): number | null {
 }
 
 /** The last one is what reading the row costs, bytes: with its params where the first parameter is 1. */
-export const glanceColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt,
+export const summaryColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt,
   octet_length(j.body) + iif(?1, octet_length(j.params), 0)`
-type GlanceRow = [
-  n: number,
+type SummaryColumns = [
+  n: RowId,
   name: string,
   key: string | null,
   jobType: string,
   state: number,
-  untold: number | null,
+  unpublished: number | null,
   runAt: number | null,
   bytes: number,
 ]
 
-export function readGlance(columns: SqlRow): JobGlance {
-  const [handle, name, key, jobType, state, untold, runAt, bytes] = columns.slice(knownWidth) as unknown as GlanceRow
-  const standing = { state: stateAt(state), told: untold === null, runAt, ...readKnown(columns) }
-  return { handle, place: [handle], bytes, name, key, jobType, standing }
+export function readSummary(columns: SqlRow): JobSummary {
+  const [rowId, name, key, jobType, state, unpublished, runAt, bytes] = columns.slice(
+    knownWidth,
+  ) as unknown as SummaryColumns
+  const statusInput = { state: stateAt(state), isPublished: unpublished === null, runAt, ...readKnown(columns) }
+  const position = [rowId] as readonly RowId[] as unknown as ListPosition
+  return { rowId, position, bytes, name, key, jobType, statusInput }
 }
 
-export function readAge(columns: SqlRow): JobAge {
-  type Row = [number, number, number, number | null, number, number | null, number | null]
-  const [handle, version, state, runAt, changedAt, fireAt, endedAt] = columns as unknown as Row
+export function readAge(columns: SqlRow): AgedJob {
+  type Row = [RowId, number, number, number | null, number, number | null, number | null]
+  const [rowId, version, state, runAt, changedAt, fireAt, endedAt] = columns as unknown as Row
   const newest = fireAt === null ? null : { fireAt, endedAt }
-  return { handle, version, state: stateAt(state), runAt, changedAt, newest }
+  return { rowId, version, state: stateAt(state), runAt, changedAt, newest }
 }
 
-export function readUntold(columns: SqlRow): UntoldJob {
+export function readUnpublished(columns: SqlRow): UnpublishedJob {
   const job = readJob(columns)
-  const value = toJobChanges(job)
-  return { n: job.handle, seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
+  return { rowId: job.rowId, ...newestVersion(job) }
 }
 
-export const fenceColumns = 'n, id, version, fenceAt, fenceTries, body'
+export const fenceColumns = 'n, fenceAt, id, version, fenceTries, body'
 
 export function readFence(columns: SqlRow): DueFence {
-  const [handle, jobId, version, nextAt, tries, body] = columns as [number, string, number, number, number, string]
-  return { handle, jobId, version, nextAt, tries, changes: fencedChanges(JSON.parse(body) as JobBody) }
+  const [rowId, nextAt, jobId, version, tries, body] = columns as [RowId, number, string, number, number, string]
+  return { rowId, jobId, version, nextAt, tries, changes: fencedChanges(JSON.parse(body) as JobBody) }
 }

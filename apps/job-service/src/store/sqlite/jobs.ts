@@ -1,26 +1,34 @@
-import { jobIdPattern } from '@belfry/contracts'
-import type { OnUnreadable } from '@belfry/storage'
-import { type Call, type Database, readBounded, readRows, type SqlRow } from '@belfry/storage/sqlite'
+import { badChangesCursor, jobIdPattern } from '@belfry/contracts'
+import type { OnUnreadable, RowId } from '@belfry/storage'
+import {
+  type Call,
+  changeCursor,
+  type Database,
+  readBounded,
+  readChangePosition,
+  readRows,
+  type SqlRow,
+} from '@belfry/storage/sqlite'
 import { toJobChanges } from '../../domain/job.ts'
-import type { JobStore } from '../../domain/ports.ts'
+import type { JobStore, ListPosition } from '../ports.ts'
 import {
   changeParams,
   fenceColumns,
-  glanceColumns,
   jobColumns,
   jobParams,
   knownTables,
   listedColumns,
   readAge,
   readFence,
-  readGlance,
   readJob,
   readListedJob,
   readStoredJob,
-  readUntold,
+  readSummary,
+  readUnpublished,
   storedColumns,
+  summaryColumns,
 } from './job-rows.ts'
-import { afterParams } from './repeated-rows.ts'
+import { afterParams, cursorAfter, isRowOfNumbers } from './positions.ts'
 
 const ownerNo = '(SELECT n FROM owners WHERE id = ?)'
 const withOwner = 'JOIN owners o ON o.n = j.ownerNo'
@@ -34,9 +42,9 @@ function prepare(db: Database) {
     insert: db.statement(`INSERT OR IGNORE INTO jobs (id, ownerNo, key, version, state, runAt, createdAt, changedAt,
         fencedVersion, name, jobType, body, params)
       VALUES (?1, (SELECT n FROM owners WHERE id = ?2 AND jobs < ?14), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`),
-    markUntold: db.statement(`INSERT INTO outbox (n, seq) SELECT n, version FROM jobs WHERE id = ? AND version = ?
+    markUnpublished: db.statement(`INSERT INTO outbox (n, seq) SELECT n, version FROM jobs WHERE id = ? AND version = ?
       ON CONFLICT (n) DO UPDATE SET seq = excluded.seq`),
-    handleOf: db.statement('SELECT n FROM jobs WHERE id = ?'),
+    rowIdOf: db.statement('SELECT n FROM jobs WHERE id = ?'),
     change: db.statement(`UPDATE jobs SET version = ?, state = ?, runAt = ?, changedAt = ?, name = ?, jobType = ?,
         body = ?, params = ?, fenceAt = ?, fenceTries = 0
       WHERE n = ? AND version = ?`),
@@ -44,13 +52,13 @@ function prepare(db: Database) {
     byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
     byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state = 2
       ORDER BY j.n DESC LIMIT 1`),
-    byHandle: db.statement(`SELECT ${listedColumns} FROM jobs j ${withOwner} ${knownTables} WHERE j.n = ?2`),
+    byRowId: db.statement(`SELECT ${listedColumns} FROM jobs j ${withOwner} ${knownTables} WHERE j.n = ?2`),
     byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
-    glance: db.statement(`SELECT ${glanceColumns} FROM jobs j ${knownTables}
+    summaries: db.statement(`SELECT ${summaryColumns} FROM jobs j ${knownTables}
       WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?2) AND j.n < ?3 ORDER BY j.n DESC LIMIT ?4`),
-    untold: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
+    unpublished: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
       JOIN jobs j ON j.n = u.n ${withOwner}`),
-    told: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
+    published: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
     dueFences: db.statement(`SELECT ${fenceColumns} FROM jobs WHERE fenceAt <= ? AND (fenceAt, n) > (?, ?)
       ORDER BY fenceAt, n LIMIT ?`),
     fenced: db.statement(`UPDATE jobs SET fencedVersion = max(fencedVersion, ?1),
@@ -62,9 +70,9 @@ function prepare(db: Database) {
           AND EXISTS (SELECT 1 FROM summaries s WHERE s.jobNo = j.n AND (s.fireAt >= j.runAt OR s.scheduledAt >= j.runAt))
           AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = j.n))
       ORDER BY j.changedAt, j.n LIMIT ?3`),
-    page: db.statement(`SELECT j.n, j.version, j.state, j.runAt, j.changedAt, s.fireAt, s.endedAt
+    ages: db.statement(`SELECT j.n, j.version, j.state, j.runAt, j.changedAt, s.fireAt, s.endedAt
       FROM jobs j LEFT JOIN summaries s ON s.jobNo = j.n WHERE j.n > ? ORDER BY j.n LIMIT ?`),
-    // The newest row stays: SQLite would give its number to the next job, and a trigger may remember it.
+    // The newest row stays: SQLite gives the number of a deleted last row to the next one, and a rowId names one job for ever.
     purge: db.statement(`DELETE FROM jobs WHERE n = ? AND version = ? AND fenceAt IS NULL
       AND n < (SELECT max(n) FROM jobs)
       AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = jobs.n)
@@ -87,22 +95,22 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
     async create(job, mostJobs = Number.MAX_SAFE_INTEGER) {
       const calls: Call[] = [
         { statement: sql.insert, params: [...jobParams(job), mostJobs] },
-        { statement: sql.markUntold, params: [job.id, job.version] },
-        { statement: sql.handleOf, params: [job.id] },
+        { statement: sql.markUnpublished, params: [job.id, job.version] },
+        { statement: sql.rowIdOf, params: [job.id] },
       ]
       if (!knownOwners.has(job.ownerId)) calls.unshift({ statement: sql.knowOwner, params: [job.ownerId] })
       const results = await db.write('jobs.create', calls)
       if (knownOwners.size >= knownOwnersLimit) knownOwners.clear()
       knownOwners.add(job.ownerId)
       const row = results.at(-1)?.rows[0]
-      if (row) return { handle: row[0] as number, fresh: results.at(-3)?.changes === 1 }
+      if (row) return { rowId: row[0] as RowId, isNew: results.at(-3)?.changes === 1 }
       const holder = job.key === null ? [] : await db.read(sql.byKey, [job.key, job.ownerId])
       return holder.length > 0 ? 'key-taken' : 'too-many'
     },
-    async change(handle, from, job, fenceAt) {
+    async compareAndSet(rowId, from, job, fenceAt) {
       const [result] = await db.write('jobs.change', [
-        { statement: sql.change, params: [...changeParams(job), fenceAt, handle, from] },
-        { statement: sql.markUntold, params: [job.id, job.version] },
+        { statement: sql.change, params: [...changeParams(job), fenceAt, rowId, from] },
+        { statement: sql.markUnpublished, params: [job.id, job.version] },
       ])
       return result?.changes === 1
     },
@@ -114,42 +122,47 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       }
       return undefined
     },
-    async read(handles, fields) {
+    async readMany(rowIds, fields) {
       const withParams = fields.includes('params') ? 1 : 0
       const rows = await db.readEach(
-        sql.byHandle,
-        handles.map((handle) => [withParams, handle]),
+        sql.byRowId,
+        rowIds.map((rowId) => [withParams, rowId]),
       )
       return rows.map((row) => row && readListedJob(row))
     },
-    async glance(ownerId, { place, limit, fields }) {
-      const below = place?.[0] ?? Number.MAX_SAFE_INTEGER
+    async listSummaries(ownerId, { after, limit, fields }) {
+      const below = after?.[0] ?? Number.MAX_SAFE_INTEGER
       const withParams = fields.includes('params') ? 1 : 0
-      return (await db.read(sql.glance, [withParams, ownerId, below, limit])).map(readGlance)
+      return (await db.read(sql.summaries, [withParams, ownerId, below, limit])).map(readSummary)
     },
-    untold: (page) => readBounded(db, sql.untold, [], page, (rows) => readRows('jobs', rows, readUntold, onUnreadable)),
-    async markTold(rows) {
-      const params = rows.map(({ n, seq }) => [n, seq])
-      await db.writeEach('jobs.told', sql.told, params)
+    isPosition: (value): value is ListPosition => isRowOfNumbers(value, 1),
+    listUnpublished: (page) =>
+      readBounded(db, sql.unpublished, [], page, (rows) => readRows('jobs', rows, readUnpublished, onUnreadable)),
+    async markPublished(rows) {
+      const params = rows.map(({ rowId, seq }) => [rowId, seq])
+      await db.writeEach('jobs.told', sql.published, params)
     },
-    async dueFences(until, limit, after) {
+    async listDueFences(until, limit, after) {
       const rows = await db.read(sql.dueFences, [until, ...afterParams(after), limit])
-      return { rows: readRows('jobs', rows, readFence, onUnreadable), hasMore: rows.length === limit }
+      const next = rows.length === limit ? cursorAfter(rows.at(-1)) : null
+      return { rows: readRows('jobs', rows, readFence, onUnreadable), next }
     },
-    async markFenced(handle, version) {
-      await db.write('jobs.fenced', [{ statement: sql.fenced, params: [version, handle] }])
+    async markFenced(rowId, version) {
+      await db.write('jobs.fenced', [{ statement: sql.fenced, params: [version, rowId] }])
     },
-    async postponeFence(fence, nextAt) {
-      await db.write('jobs.postpone-fence', [{ statement: sql.postpone, params: [nextAt, fence.handle, fence.nextAt] }])
+    async postponeFenceIfUnchanged(fence, nextAt) {
+      await db.write('jobs.postpone-fence', [{ statement: sql.postpone, params: [nextAt, fence.rowId, fence.nextAt] }])
     },
-    async changes({ since, after, limit, unlistedBefore }) {
-      const rows = (await db.read(sql.changes, [since, after, limit, unlistedBefore])) as unknown as [
-        string,
-        number,
-        number,
-        number,
-      ][]
-      return rows.map(([id, version, changedAt, n]) => ({ id, version, changedAt, n }))
+    async listChanges({ limit, unlistedBefore, ...query }) {
+      const position = readChangePosition(query)
+      if (position === null) return badChangesCursor
+      type Row = [string, number, number, number]
+      const rows = (await db.read(sql.changes, [...position, limit, unlistedBefore])) as unknown as Row[]
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      return {
+        rows: rows.map(([id, version, changedAt]) => ({ id, version, changedAt })),
+        next: last ? changeCursor(last[2], last[3]) : null,
+      }
     },
     async fetch(ids, bytes) {
       const rows = await db.readEachPage(
@@ -165,16 +178,17 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       const data = readRows('jobs', present(rows), readJob, onBad).map(toJobChanges)
       return { data, left: ids.slice(rows.length), unreadable }
     },
-    async page(after, limit) {
-      return (await db.read(sql.page, [after, limit])).map(readAge)
+    async listAges(after, limit) {
+      const rows = (await db.read(sql.ages, [after ?? 0, limit])).map(readAge)
+      return { rows, next: rows.length === limit ? (rows.at(-1)?.rowId ?? null) : null }
     },
-    async purge(rows) {
-      const calls = rows.flatMap(({ handle, version }): Call[] => [
-        { statement: sql.purge, params: [handle, version] },
-        { statement: sql.purgeSummary, params: [handle] },
+    async purgeMany(rows) {
+      const calls = rows.flatMap(({ rowId, version }): Call[] => [
+        { statement: sql.purge, params: [rowId, version] },
+        { statement: sql.purgeSummary, params: [rowId] },
       ])
       const results = await db.write('jobs.purge', calls)
-      return results.filter(({ changes }, place) => place % 2 === 0 && changes === 1).length
+      return results.filter(({ changes }, index) => index % 2 === 0 && changes === 1).length
     },
   }
 }

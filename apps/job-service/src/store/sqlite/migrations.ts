@@ -6,7 +6,7 @@ const counted = (['active', 'paused'] as const).map((state) => jobStates.indexOf
 
 /**
  * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
- * time: both decide how many pages a commit touches (performance.md). `state` and `status` are places in `jobStates` and
+ * time: both decide how many pages a commit touches (performance.md). `state` and `status` are indexes into `jobStates` and
  * `executionStatuses` of the contracts, to which words are only ever appended. What can be long and is seldom shown
  * (params, result) stands last in its row: SQLite reads a row up to the last column that is asked for.
  */

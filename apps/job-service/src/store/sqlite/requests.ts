@@ -1,11 +1,6 @@
-import type { RequestRecord, RequestStore, StoredAnswer } from '@belfry/http'
+import type { RequestRecord, StoredAnswer } from '@belfry/http'
 import type { Database, SqlRow } from '@belfry/storage/sqlite'
-
-/** The requests of the Idempotency-Key rule, and their end. */
-export interface KeptRequests extends RequestStore {
-  /** Drops at most `limit` records that were made before `before` (epoch milliseconds); says whether more are left. */
-  purge(before: number, limit: number): Promise<boolean>
-}
+import type { PurgedRequestStore } from '../ports.ts'
 
 const columns = 'id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer'
 
@@ -16,8 +11,8 @@ function readRecord(row: SqlRow): RequestRecord {
   return { id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer: kept }
 }
 
-/** `RequestStore` on the table `requests`. */
-export function createRequestStore(db: Database): KeptRequests {
+/** `PurgedRequestStore` on the table `requests`. */
+export function createRequestStore(db: Database): PurgedRequestStore {
   const dropOld = db.statement('DELETE FROM requests WHERE id = ? AND madeAt < ?')
   const insert = db.statement(`INSERT INTO requests (id, bodyHash, mintedId, madeAt, triedBy, triedAt)
     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)

@@ -1,6 +1,6 @@
 import type { FireDecision } from '@belfry/contracts'
 import type { Database } from '@belfry/storage/sqlite'
-import type { FireLogStore } from '../../domain/ports.ts'
+import type { FireLogStore } from '../ports.ts'
 
 /** The fire log in SQLite. */
 export function createFireLogStore(db: Database): FireLogStore {
@@ -14,18 +14,19 @@ export function createFireLogStore(db: Database): FireLogStore {
     `SELECT fromAt, toAt, count, decision, reason, version FROM fireLog
      WHERE jobId = ? AND (fromAt, decision) < (?, ?) ORDER BY fromAt DESC, decision DESC LIMIT ?`,
   )
+  // Only the ranges that were stored first are looked at: that needs no index on `toAt`.
   const purgeOldest = db.statement(`DELETE FROM fireLog WHERE n IN (
      SELECT n FROM (SELECT n, toAt FROM fireLog ORDER BY n LIMIT ?) WHERE toAt < ?)`)
   return {
-    async upsert(ranges) {
+    async upsertMany(ranges) {
       const rows = ranges.map(({ jobId, range }) => {
         const { from, to, count, decision, reason, version } = range
         return [jobId, from, decision, to, count, reason, version]
       })
       await db.writeEach('fire-log.upsert', upsertOne, rows)
     },
-    async read(jobId, limit, place = null) {
-      const { from, decision } = place ?? { from: Number.MAX_SAFE_INTEGER, decision: '' }
+    async listOfJob(jobId, limit, after = null) {
+      const { from, decision } = after ?? { from: Number.MAX_SAFE_INTEGER, decision: '' }
       const rows = await db.read(selectOfJob, [jobId, from, decision, limit])
       return rows.map((row) => {
         const [from, to, count, decision, reason, version] = row as [

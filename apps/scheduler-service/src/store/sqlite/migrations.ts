@@ -1,10 +1,10 @@
 import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlite'
 
 /**
- * `schedules`: one row per job. `body` is what changes with every fire time, `spec` what changes with a version only, so
- * that an advance neither writes the params as text again nor sends them through the threads. `waiting` counts the
- * commands in `pending`. A spec above 4 KiB stands in `largeSpecs`, and '' in its column: SQLite writes a row anew with all
- * its pages when an advance changes a column (250 KB of params: 61 pages). Only `dueAt` is polled. `fireLog`: an id of `jobId:fromAt:decision` is its three columns.
+ * `schedules`: one row per job. `body` changes with every fire time, `spec` with a version only, so that an advance neither
+ * writes the params as text again nor sends them through the threads. `pending` counts the pending commands. A spec above
+ * 4 KiB is in `largeSpecs`, and '' in its column: SQLite writes a row anew with all its pages when an advance changes a
+ * column (250 KB of params: 61 pages). Only `dueAt` is polled. `fireLog`: a range is named by its first three columns.
  */
 export const migrations: readonly Migration[] = [
   {
@@ -16,7 +16,7 @@ export const migrations: readonly Migration[] = [
         version INTEGER NOT NULL,
         dueAt INTEGER,
         endedAt INTEGER,
-        waiting INTEGER NOT NULL,
+        pending INTEGER NOT NULL,
         rev INTEGER NOT NULL,
         body TEXT NOT NULL,
         spec TEXT NOT NULL

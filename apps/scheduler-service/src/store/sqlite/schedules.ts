@@ -1,6 +1,7 @@
+import type { RowId } from '@belfry/storage'
 import type { Call, Database, SqlRow } from '@belfry/storage/sqlite'
-import type { DuePage, ScheduleStore, ScheduleWrite, StoredSchedule, UnreadableSchedule } from '../../domain/ports.ts'
 import type { ScheduleRecord } from '../../domain/schedule-record.ts'
+import type { DueCursor, ScheduleStore, ScheduleSwap, SchedulesRow, ScheduleWrite } from '../ports.ts'
 
 /** What changes with a version only, in a column of its own. */
 type Spec = Pick<ScheduleRecord, 'ownerId' | 'spec' | 'olderSpecs'>
@@ -20,14 +21,22 @@ type Row = readonly [
   endedAt: number | null,
 ]
 
-/** What an idle and a busy scheduler ask again and again: both must read the one index of what is due. */
+/** The polls of an idle and of a busy scheduler: both must read the one index of what is due. */
 export const polls = {
   nextDue: 'SELECT min(dueAt) FROM schedules WHERE dueAt IS NOT NULL',
   due: `SELECT ${columns} ${from} WHERE (s.dueAt, s.n) > (?, ?) AND s.dueAt <= ? ORDER BY s.dueAt, s.n LIMIT ?`,
 }
 
-function bodyText({ state, nextFireAt, lastFireAt, fired, pending, undelivered, aside }: ScheduleRecord): string {
-  const body: Body = { state, nextFireAt, lastFireAt, fired, pending, undelivered, aside }
+function bodyText({
+  state,
+  nextFireAt,
+  lastFireAt,
+  fired,
+  pending,
+  fireLogOutbox,
+  quarantined,
+}: ScheduleRecord): string {
+  const body: Body = { state, nextFireAt, lastFireAt, fired, pending, fireLogOutbox, quarantined }
   return JSON.stringify(body)
 }
 
@@ -40,46 +49,58 @@ function hasSameSpec(a: ScheduleRecord, b: ScheduleRecord): boolean {
   return a.version === b.version && a.spec === b.spec && a.olderSpecs === b.olderSpecs && a.ownerId === b.ownerId
 }
 
-function toStored(row: SqlRow): StoredSchedule | UnreadableSchedule {
+const rowIdOf = (n: number) => n as RowId
+const numberOf = (rowId: RowId) => rowId as number
+
+/** The last row of the page before. */
+interface DueRow {
+  readonly dueAt: number
+  readonly n: number
+}
+const cursorOf = (last: DueRow) => last as unknown as DueCursor
+const rowOf = (cursor: DueCursor) => cursor as unknown as DueRow
+
+function toStored(row: SqlRow): SchedulesRow {
   const [n, jobId, version, rev, body, spec, dueAt, endedAt] = row as unknown as Row
+  const ref = { rowId: rowIdOf(n), rev }
   try {
     const texts = { ...(JSON.parse(spec) as Spec), ...(JSON.parse(body) as Body) }
     const record: ScheduleRecord = { jobId, version, endedAt, ...texts }
-    return { handle: { n, rev }, record, dueAt }
+    return { ...ref, record, dueAt }
   } catch (error) {
-    return { n, jobId, unreadable: error instanceof Error ? error.message : String(error) }
+    return { ...ref, jobId, unreadable: error instanceof Error ? error.message : String(error) }
   }
 }
 
 const isWritten = (row: SqlRow | undefined) => row !== undefined
 
-/** Characters of a spec above which it stands apart from its row. */
+/** Characters of a spec above which it is in `largeSpecs`. */
 const largeSpec = 4096
 
 /** The schedules in SQLite. */
 export function createScheduleStore(db: Database): ScheduleStore {
   const selectNextDue = db.statement(polls.nextDue)
   const selectDue = db.statement(polls.due)
-  const selectWaitingOf = db.statement(
-    `SELECT ${columns} ${from} WHERE s.n > ?1 AND s.n <= ?1 + ?2 AND s.waiting > 0 ORDER BY s.n`,
+  const selectPendingAfter = db.statement(
+    `SELECT ${columns} ${from} WHERE s.n > ?1 AND s.n <= ?1 + ?2 AND s.pending > 0 ORDER BY s.n`,
   )
   const selectLast = db.statement('SELECT max(n) FROM schedules')
   const selectOne = db.statement(`SELECT ${columns} ${from} WHERE s.id = ?`)
-  const selectWaiting = db.statement(`SELECT ${columns} ${from} WHERE s.id = ? AND s.waiting > 0`)
+  const selectIfPending = db.statement(`SELECT ${columns} ${from} WHERE s.id = ? AND s.pending > 0`)
   const selectVersion = db.statement('SELECT version FROM schedules WHERE id = ?')
   const insertOne = db.statement(
-    `INSERT INTO schedules (id, version, dueAt, endedAt, waiting, rev, body, spec) VALUES (?, ?, ?, ?, ?, 1, ?, ?)
+    `INSERT INTO schedules (id, version, dueAt, endedAt, pending, rev, body, spec) VALUES (?, ?, ?, ?, ?, 1, ?, ?)
      ON CONFLICT (id) DO NOTHING RETURNING n`,
   )
   const saveBody = db.statement(
-    `UPDATE schedules SET dueAt = ?, waiting = ?, endedAt = ?, body = ?, rev = rev + 1 WHERE n = ? AND rev = ?
+    `UPDATE schedules SET dueAt = ?, pending = ?, endedAt = ?, body = ?, rev = rev + 1 WHERE n = ? AND rev = ?
      RETURNING n`,
   )
   const saveAll = db.statement(
-    `UPDATE schedules SET dueAt = ?, waiting = ?, body = ?, rev = rev + 1, version = ?, endedAt = ?, spec = ?
+    `UPDATE schedules SET dueAt = ?, pending = ?, body = ?, rev = rev + 1, version = ?, endedAt = ?, spec = ?
      WHERE n = ? AND rev = ? RETURNING n`,
   )
-  const setDueAt = db.statement('UPDATE schedules SET dueAt = ? WHERE n = ?')
+  const setDueAt = db.statement('UPDATE schedules SET dueAt = ? WHERE n = ? AND rev = ?')
   const selectPage = db.statement('SELECT n, rev, dueAt, endedAt FROM schedules WHERE n > ? ORDER BY n LIMIT ?')
   const purgeOne = db.statement('DELETE FROM schedules WHERE n = ? AND rev = ?')
   // Each after a statement that changed the row, and only then.
@@ -96,15 +117,13 @@ export function createScheduleStore(db: Database): ScheduleStore {
     return rows.map((row) => row && toStored(row))
   }
 
-  type Save = ScheduleWrite & { readonly before: StoredSchedule }
-  const bodyRow = ({ before, record, dueAt }: Save): SqlRow => {
-    const { n, rev } = before.handle
-    return [dueAt, record.pending.length, record.endedAt, bodyText(record), n, rev]
+  const bodyRow = ({ before: { rowId, rev }, record, dueAt }: ScheduleSwap): SqlRow => {
+    return [dueAt, record.pending.length, record.endedAt, bodyText(record), numberOf(rowId), rev]
   }
-  /** Whether each is written; a version changes seldom, so that they need no batch of their own. */
-  async function saveWholes(saves: readonly Save[]): Promise<boolean[]> {
-    const calls = saves.flatMap(({ before, record, dueAt }): Call[] => {
-      const { n, rev } = before.handle
+  /** Whether each is written. A version changes seldom, so the statements need no batch of their own. */
+  async function saveWholes(swaps: readonly ScheduleSwap[]): Promise<boolean[]> {
+    const calls = swaps.flatMap(({ before: { rowId, rev }, record, dueAt }): Call[] => {
+      const n = numberOf(rowId)
       const { version, endedAt, pending } = record
       const spec = specText(record)
       const isLarge = spec.length > largeSpec
@@ -115,13 +134,13 @@ export function createScheduleStore(db: Database): ScheduleStore {
       ]
     })
     const results = await db.write('schedules.change', calls)
-    return saves.map((_, index) => isWritten(results[2 * index]?.rows[0]))
+    return swaps.map((_, index) => isWritten(results[2 * index]?.rows[0]))
   }
 
   interface Insert {
     readonly row: SqlRow
     readonly jobId: string
-    /** Null for a spec that stands in its row. */
+    /** Null for a spec that is in its row. */
     readonly largeSpec: string | null
   }
   function insertOf({ record, dueAt }: ScheduleWrite): Insert {
@@ -146,32 +165,34 @@ export function createScheduleStore(db: Database): ScheduleStore {
       const [row] = await db.read(selectNextDue, [])
       return (row?.[0] as number | null | undefined) ?? null
     },
-    async readDue(dueBefore, cursor, page): Promise<DuePage> {
-      const from = cursor ?? { dueAt: Number.MIN_SAFE_INTEGER, n: 0 }
+    async listDue(dueBefore, after, page) {
+      const from = after ? rowOf(after) : { dueAt: Number.MIN_SAFE_INTEGER, n: 0 }
       const params = [from.dueAt, from.n, dueBefore, page.rows]
       const { rows, isCut } = await db.readPage(selectDue, params, page.bytes)
       const last = isCut || rows.length === page.rows ? (rows.at(-1) as unknown as Row) : null
-      return { rows: rows.map(toStored), next: last && { dueAt: last[6] ?? 0, n: last[0] } }
+      return { rows: rows.map(toStored), next: last && cursorOf({ dueAt: last[6] ?? 0, n: last[0] }) }
     },
-    async waitingAfter(after, page) {
+    async listPending(after, page) {
+      // A page is a span of row numbers: that needs no index on `pending`.
+      const begin = after === null ? 0 : numberOf(after)
       const [{ rows, isCut }, [last]] = await Promise.all([
-        db.readPage(selectWaitingOf, [after, page.rows], page.bytes),
+        db.readPage(selectPendingAfter, [begin, page.rows], page.bytes),
         db.read(selectLast, []),
       ])
-      const reached = isCut ? (rows.at(-1) as unknown as Row)[0] : after + page.rows
+      const reached = isCut ? (rows.at(-1) as unknown as Row)[0] : begin + page.rows
       const isMore = ((last?.[0] as number | null | undefined) ?? 0) > reached
-      return { rows: rows.map(toStored), next: isMore ? reached : null }
+      return { rows: rows.map(toStored), next: isMore ? rowIdOf(reached) : null }
     },
-    read: (jobIds, bytes) => readEach(selectOne, jobIds, bytes),
-    readWaiting: (jobIds, bytes) => readEach(selectWaiting, jobIds, bytes),
-    async versions(jobIds) {
+    readMany: (jobIds, bytes) => readEach(selectOne, jobIds, bytes),
+    readManyIfPending: (jobIds, bytes) => readEach(selectIfPending, jobIds, bytes),
+    async readVersions(jobIds) {
       const rows = await db.readEach(
         selectVersion,
         jobIds.map((id) => [id]),
       )
       return rows.map((row) => row?.[0] as number | undefined)
     },
-    async insert(writes) {
+    async insertManyIfAbsent(writes) {
       const inserts = writes.map(insertOf)
       const small = inserts.filter((one) => one.largeSpec === null)
       const [rows, large] = await Promise.all([
@@ -185,32 +206,33 @@ export function createScheduleStore(db: Database): ScheduleStore {
       const [fromSmall, fromLarge] = [rows.map(isWritten).values(), large.values()]
       return inserts.map((one) => (one.largeSpec === null ? fromSmall : fromLarge).next().value === true)
     },
-    async save(writes) {
-      const [bodies, wholes] = [[] as Save[], [] as Save[]]
-      for (const write of writes) (hasSameSpec(write.before.record, write.record) ? bodies : wholes).push(write)
+    async compareAndSetMany(swaps) {
+      const [bodies, wholes] = [[] as ScheduleSwap[], [] as ScheduleSwap[]]
+      for (const swap of swaps) (hasSameSpec(swap.before.record, swap.record) ? bodies : wholes).push(swap)
       const [bodyRows, wholesWritten] = await Promise.all([
         db.writeEach('schedules.save', saveBody, bodies.map(bodyRow)),
         saveWholes(wholes),
       ])
-      const written = new Map<Save, boolean>()
-      for (const [index, write] of bodies.entries()) written.set(write, isWritten(bodyRows[index]))
-      for (const [index, write] of wholes.entries()) written.set(write, wholesWritten[index] === true)
-      return writes.map((write) => written.get(write) === true)
+      const written = new Map<ScheduleSwap, boolean>()
+      for (const [index, swap] of bodies.entries()) written.set(swap, isWritten(bodyRows[index]))
+      for (const [index, swap] of wholes.entries()) written.set(swap, wholesWritten[index] === true)
+      return swaps.map((swap) => written.get(swap) === true)
     },
-    async postpone(n, dueAt) {
-      await db.writeEach('schedules.postpone', setDueAt, [[dueAt, n]])
+    async postponeIfUnchanged({ rowId, rev }, dueAt) {
+      await db.writeEach('schedules.postpone', setDueAt, [[dueAt, numberOf(rowId), rev]])
     },
-    async glance(after, limit) {
-      const rows = await db.read(selectPage, [after, limit])
-      return rows.map((row) => {
+    async listSummaries(after, limit) {
+      const found = await db.read(selectPage, [after === null ? 0 : numberOf(after), limit])
+      const rows = found.map((row) => {
         const [n, rev, dueAt, endedAt] = row as [number, number, number | null, number | null]
-        return { n, rev, dueAt, endedAt }
+        return { rowId: rowIdOf(n), rev, dueAt, endedAt }
       })
+      return { rows, next: rows.length === limit ? (rows.at(-1)?.rowId ?? null) : null }
     },
-    async purge(rows) {
-      const calls = rows.flatMap(({ n, rev }): Call[] => [
-        { statement: purgeOne, params: [n, rev] },
-        { statement: dropSpec, params: [n] },
+    async purgeManyIfUnchanged(rows) {
+      const calls = rows.flatMap(({ rowId, rev }): Call[] => [
+        { statement: purgeOne, params: [numberOf(rowId), rev] },
+        { statement: dropSpec, params: [numberOf(rowId)] },
       ])
       const results = await db.write('schedules.purge', calls)
       return results.filter(({ changes }, index) => index % 2 === 0 && changes === 1).length

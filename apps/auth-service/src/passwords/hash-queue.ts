@@ -1,0 +1,99 @@
+/** Bounds of the hashes at work and of those that wait. */
+export interface HashQueueLimits {
+  /** Hashes at the same time, of logins and sign-ups together. */
+  readonly atOnce: number
+  /** Logins that may wait. */
+  readonly logins: number
+  /** Sign-ups that may wait, of all addresses together and of one. */
+  readonly signups: number
+  readonly signupsPerAddress: number
+}
+
+/** Both run a task when a hash thread is free; undefined, at once, when the queue is full. */
+export interface HashQueue {
+  login<T>(task: () => Promise<T>): Promise<T | undefined>
+  signup<T>(address: string, task: () => Promise<T>): Promise<T | undefined>
+}
+
+/** Sign-ups at the same time: the other threads serve logins. */
+const signupsAtOnce = 1
+
+type Begin = () => void
+
+/** Waiting sign-ups by address, served round-robin: an address with many sign-ups delays another address by one. */
+function createRoundRobin() {
+  const queues = new Map<string, Begin[]>()
+  let size = 0
+  return {
+    size: () => size,
+    sizeOf: (address: string) => queues.get(address)?.length ?? 0,
+    push(address: string, begin: Begin) {
+      queues.set(address, [...(queues.get(address) ?? []), begin])
+      size += 1
+    },
+    shift(): Begin | undefined {
+      const first = queues.entries().next().value
+      if (!first) return undefined
+      const [address, [begin, ...rest]] = first
+      queues.delete(address)
+      if (rest.length > 0) queues.set(address, rest)
+      size -= 1
+      return begin
+    },
+  }
+}
+
+/**
+ * The queue before the hash threads. A waiting login always goes before a sign-up, and sign-ups take one thread at most, so that
+ * with two threads or more a login never waits for one (OWASP's parameters: about 75 ms a hash).
+ */
+export function createHashQueue(limits: HashQueueLimits): HashQueue {
+  const logins: Begin[] = []
+  const signups = createRoundRobin()
+  let atWork = 0
+  let signupsAtWork = 0
+
+  const beginNext = () => {
+    while (atWork < limits.atOnce) {
+      const next = logins.shift() ?? (signupsAtWork < signupsAtOnce ? signups.shift() : undefined)
+      if (!next) return
+      next()
+    }
+  }
+
+  const run = async <T>(task: () => Promise<T>, wait: (begin: Begin) => void, count: (change: 1 | -1) => void) => {
+    await new Promise<void>((resolve) => {
+      wait(() => {
+        count(1)
+        resolve()
+      })
+      beginNext()
+    })
+    try {
+      return await task()
+    } finally {
+      count(-1)
+      beginNext()
+    }
+  }
+
+  return {
+    login(task) {
+      if (atWork >= limits.atOnce && logins.length >= limits.logins) return Promise.resolve(undefined)
+      const count = (change: 1 | -1) => {
+        atWork += change
+      }
+      return run(task, (begin) => logins.push(begin), count)
+    },
+    signup(address, task) {
+      const isFull = signups.size() >= limits.signups || signups.sizeOf(address) >= limits.signupsPerAddress
+      const mustWait = atWork >= limits.atOnce || signupsAtWork >= signupsAtOnce
+      if (mustWait && isFull) return Promise.resolve(undefined)
+      const count = (change: 1 | -1) => {
+        atWork += change
+        signupsAtWork += change
+      }
+      return run(task, (begin) => signups.push(address, begin), count)
+    },
+  }
+}

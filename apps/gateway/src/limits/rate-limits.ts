@@ -1,0 +1,93 @@
+import {
+  countRequest,
+  createRateLimiter,
+  type HttpApp,
+  type RateCount,
+  type RateLimiter,
+  sendRefusal,
+} from '@belfry/http'
+import type { Clock } from '@belfry/service'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { GatewayConfig } from '../config.ts'
+import { isLimited, type RateRule } from '../proxy/route-table.ts'
+import { addressKey, clientAddress } from './client-address.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a request is counted as beside a call of its user. */
+    rateRule?: RateRule
+  }
+  interface FastifyRequest {
+    /** On routes that count by address: the address, and what the answer says about its limits. Else null. */
+    addressCount: AddressCount | null
+  }
+}
+
+interface AddressCount {
+  readonly address: string
+  /** The headers `RateLimit-Policy` and `RateLimit`. */
+  readonly policy: string
+  readonly left: string
+}
+
+const minuteMs = 60_000
+const hourMs = 3_600_000
+
+type Limits = Record<'user' | 'trigger' | 'login' | 'signup' | 'signupHour', RateLimiter>
+
+function createLimits(config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): Limits {
+  const limit = (name: string, counts: string, quota: number, windowMs = minuteMs) =>
+    createRateLimiter({ name, counts, quota, windowMs, keys: config.gatewayRateKeys, clock })
+  return {
+    user: limit('user', 'calls of one user', config.gatewayUserCallsPerMinute),
+    trigger: limit('trigger', 'triggers of one user', config.gatewayTriggersPerMinute),
+    login: limit('login-address', 'logins from one address', config.gatewayLoginsPerMinute),
+    signup: limit('signup', 'sign-ups from one address', config.gatewaySignupsPerMinute),
+    signupHour: limit('signup-hour', 'sign-ups from one address', config.gatewaySignupsPerHour, hourMs),
+  }
+}
+
+/**
+ * Counts every call with a token by its user, and sign-ups and logins by address, before the body is read. What is
+ * refused costs the services nothing. Each limit is a map in this process (api.md, rate limits).
+ */
+export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): void {
+  const limits = createLimits(config, clock)
+  const { gatewayTrustProxy: trustProxy } = config
+
+  const countUser = (request: FastifyRequest, reply: FastifyReply) => {
+    const { userId } = request.caller
+    const call: RateCount = [limits.user, userId]
+    const isTrigger = request.routeOptions.config.rateRule === 'trigger'
+    return countRequest(reply, isTrigger ? [call, [limits.trigger, userId]] : [call])
+  }
+
+  const countAddress = (request: FastifyRequest, reply: FastifyReply) => {
+    const { remoteAddress } = request.socket
+    const forwardedFor = request.headers['x-forwarded-for']?.toString()
+    const address = clientAddress({ remoteAddress, forwardedFor, trustProxy })
+    const key = addressKey(address)
+    const isLogin = request.routeOptions.config.rateRule === 'login'
+    const refused = countRequest(
+      reply,
+      isLogin
+        ? [[limits.login, key]]
+        : [
+            [limits.signup, key],
+            [limits.signupHour, key],
+          ],
+    )
+    const [policy, left] = [String(reply.getHeader('ratelimit-policy')), String(reply.getHeader('ratelimit'))]
+    request.addressCount = { address, policy, left }
+    return refused
+  }
+
+  app.decorateRequest('addressCount', null)
+  app.addHook('onRequest', (request, reply, done) => {
+    const { access, rateRule } = request.routeOptions.config
+    if (request.is404 || !isLimited(access, rateRule)) return done()
+    const refused = access === 'public' ? countAddress(request, reply) : countUser(request, reply)
+    if (refused) sendRefusal(reply, refused)
+    else done()
+  })
+}

@@ -1,0 +1,62 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { hopByHopHeaders } from '@belfry/http'
+
+/**
+ * Headers that are not passed on: those of the connection, and `expect`, which Node has already answered. undici refuses to
+ * send most of them. `host` and `origin` are checked here and name this address; the balancer sends the `host` of the instance.
+ */
+const notForwarded = new Set<string>([...hopByHopHeaders, 'expect', 'host', 'http2-settings', 'origin'])
+
+/** Who asks is what the token says: a header that claims it is not believed (security.md, header spoofing). */
+const claimsIdentity = /^(?:x[-_](?:user|internal|forwarded|original|real)(?:[-_]|$)|forwarded$)/
+
+function passes(name: string): boolean {
+  return !notForwarded.has(name) && !claimsIdentity.test(name)
+}
+
+/** What the gateway knows about a request that it passes on. */
+export interface Passed {
+  readonly method: string
+  readonly requestId: string
+  /** As the client sent it; it passes even when the client's `Connection` header names it. */
+  readonly authorization: string | undefined
+  /** Null where the service has no use for it. */
+  readonly clientAddress: string | null
+}
+
+/**
+ * The headers that a service gets, out of those that came in. Removing comes first, so that nothing a client sends takes
+ * away what is added here.
+ */
+export function forwardedHeaders(headers: IncomingHttpHeaders, passed: Passed): IncomingHttpHeaders {
+  const forwarded: IncomingHttpHeaders = {}
+  for (const name in headers) {
+    if (passes(name)) forwarded[name] = headers[name]
+  }
+  // The body of a GET is never read, so its length must not be announced.
+  if (passed.method === 'GET' || passed.method === 'HEAD') forwarded['content-length'] = undefined
+  if (passed.authorization !== undefined) forwarded.authorization = passed.authorization
+  forwarded['x-request-id'] = passed.requestId
+  if (passed.clientAddress !== null) forwarded['x-forwarded-for'] = passed.clientAddress
+  return forwarded
+}
+
+/** What the gateway itself said about the limits of a request. */
+export interface OwnLimits {
+  readonly policy: string
+  readonly left: string
+}
+
+/**
+ * The headers that a client gets, out of a service's answer: all but those of the connection between the two. A service
+ * that has limits of its own (auth-service counts by account) is quoted after the gateway.
+ */
+export function answeredHeaders(headers: IncomingHttpHeaders, own: OwnLimits | null): IncomingHttpHeaders {
+  if (own && headers.ratelimit !== undefined) {
+    headers['ratelimit-policy'] = `${own.policy}, ${headers['ratelimit-policy']}`
+    headers.ratelimit = `${own.left}, ${headers.ratelimit}`
+  }
+  if (headers.connection !== undefined) delete headers.connection
+  if (headers['keep-alive'] !== undefined) delete headers['keep-alive']
+  return headers
+}

@@ -1,0 +1,61 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { refusal } from '@belfry/contracts'
+import { type Balancer, originOf } from '@belfry/discovery'
+import { type HttpApp, refusalOfProxyError } from '@belfry/http'
+import httpProxy from '@fastify/http-proxy'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { answeredHeaders, forwardedHeaders } from './forwarded-headers.ts'
+import { type ProxiedRoutes, proxiedMethods, routeTable } from './route-table.ts'
+
+const surprise = refusal('internal', 'Something went wrong on our side. Name the request id when you report it.')
+
+/** reply-from logs the error; this chooses the answer. */
+function answerError(reply: FastifyReply, { error }: { error: Error }): void {
+  reply.refuse(refusalOfProxyError(error) ?? surprise)
+}
+
+function rewriteRequestHeaders(request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { authorization } = request.raw.headers
+  const clientAddress = request.addressCount?.address ?? null
+  return forwardedHeaders(headers, { method: request.method, requestId: request.id, authorization, clientAddress })
+}
+
+function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): IncomingHttpHeaders {
+  return answeredHeaders(headers, request.addressCount)
+}
+
+/** Bodies and answers are streamed and not read. The balancer alone retries a call, once, where that is safe. */
+function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
+  return {
+    upstream: originOf(service),
+    routes: [...routes],
+    undici: balancer,
+    disableRequestLogging: true,
+    internalRewriteLocationHeader: false,
+    replyOptions: {
+      rewriteRequestHeaders,
+      rewriteHeaders,
+      onError: answerError,
+      retryDelay: () => null,
+    },
+  }
+}
+
+/** Mounts the routes of all services over one balancer: they share its instances, breakers and connections. */
+export function mountProxy(app: HttpApp, balancer: Balancer): void {
+  for (const proxied of routeTable) {
+    app.register((scope, _options, done) => {
+      // The parser of JSON stays outside: http-proxy adds those that hand the stream on.
+      scope.removeAllContentTypeParsers()
+      const { access, rateRule } = proxied
+      const common = proxyOptions(proxied, balancer)
+      scope.register(
+        httpProxy as never,
+        { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,
+      )
+      // Only the service knows which methods each of its addresses takes, so OPTIONS goes to it without a token.
+      scope.register(httpProxy as never, { ...common, httpMethods: ['OPTIONS'], config: { access: 'public' } } as never)
+      done()
+    })
+  }
+}

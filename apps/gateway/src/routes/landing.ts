@@ -1,0 +1,30 @@
+import type { HttpApp } from '@belfry/http'
+
+const open = { access: 'public' } as const
+
+const index = {
+  name: 'Belfry',
+  links: {
+    docs: '/docs',
+    openapi: '/openapi.json',
+    signup: 'POST /auth/signup',
+    login: 'POST /auth/login',
+    jobs: '/jobs',
+    jobTypes: '/job-types',
+    executions: '/executions',
+    services: '/system/services',
+    ready: '/readyz?verbose',
+  },
+}
+
+/** Whether the client is a browser: a browser accepts HTML, `curl` does not name it. */
+function wantsPage(accept: string | undefined): boolean {
+  return accept?.includes('text/html') ?? false
+}
+
+/** `/`: the landing page. A browser is redirected to the docs, a program gets a list of links. */
+export function mountLanding(app: HttpApp): void {
+  app.get('/', { schema: { hide: true }, config: open }, (request, reply) =>
+    wantsPage(request.headers.accept) ? reply.redirect('/docs') : reply.send(index),
+  )
+}

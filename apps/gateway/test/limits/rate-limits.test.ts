@@ -1,0 +1,162 @@
+import type { Problem } from '@belfry/contracts'
+import { describe, expect, it } from 'vitest'
+import { gatewayConfig } from '../../src/index.ts'
+import { exchange, makeWorld } from '../world.ts'
+
+type Answer = { statusCode: number; headers: Record<string, unknown>; json(): Problem }
+const limitsOf = ({ headers }: Answer) => [headers['ratelimit-policy'], headers.ratelimit]
+
+describe('the limit of calls', () => {
+  it('says what is left with every answer, and refuses what is beyond', async () => {
+    const { app, bearer, seen, clock } = await makeWorld({ config: { gatewayUserCallsPerMinute: 2 } })
+    const call = () => app.inject({ url: '/jobs', headers: bearer })
+    expect(limitsOf(await call())).toEqual(['"user";q=2;w=60', '"user";r=1;t=30'])
+    expect(limitsOf(await app.inject({ url: '/system/services', headers: bearer }))[1]).toBe('"user";r=0;t=60')
+    const before = seen.length
+    const refused = await call()
+    expect([refused.statusCode, refused.headers['retry-after'], limitsOf(refused)[1]]).toEqual([
+      429,
+      '30',
+      '"user";r=0;t=60',
+    ])
+    expect(refused.headers['content-type']).toContain('application/problem+json')
+    expect(refused.json()).toMatchObject({ code: 'too-many-requests', retryable: true })
+    expect(seen.length).toBe(before)
+    await clock.advance(30_000)
+    expect((await call()).statusCode).toBe(200)
+  })
+
+  it('of one user never touches another', async () => {
+    const { app, bearer, bearerOf } = await makeWorld({ config: { gatewayUserCallsPerMinute: 1 } })
+    const statuses = []
+    for (const headers of [bearer, bearer, bearerOf('usr-2'), bearerOf('usr-2')]) {
+      statuses.push((await app.inject({ url: '/jobs', headers })).statusCode)
+    }
+    expect(statuses).toEqual([200, 429, 200, 429])
+  })
+
+  it('answers before the body is read', async () => {
+    const { gateway, app, bearer } = await makeWorld({ config: { gatewayUserCallsPerMinute: 1 } })
+    const address = await gateway.start()
+    await app.inject({ url: '/jobs', headers: bearer })
+    const head = `POST /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\ncontent-length: 90000000\r\n\r\n`
+    expect(await exchange(address, head, 'retryable')).toMatch(/^HTTP\/1\.1 429 /)
+  })
+
+  it('counts triggers once more, however their address is written', async () => {
+    const { app, bearer } = await makeWorld({ config: { gatewayTriggersPerMinute: 2 } })
+    const trigger = (url: string) => app.inject({ method: 'POST', url, headers: bearer })
+    expect(limitsOf(await trigger('/jobs/a/trigger'))).toEqual([
+      '"user";q=12000;w=60, "trigger";q=2;w=60',
+      '"user";r=11999;t=1, "trigger";r=1;t=30',
+    ])
+    expect((await trigger('/jobs/b/%74rigger')).statusCode).toBe(200)
+    expect((await trigger('/jobs/c/trigger')).statusCode).toBe(429)
+    expect((await app.inject({ url: '/jobs/c', headers: bearer })).statusCode).toBe(200)
+  })
+
+  it('is the one of api.md', () => {
+    expect(gatewayConfig.parse({})).toMatchObject({
+      gatewayUserCallsPerMinute: 12_000,
+      gatewayTriggersPerMinute: 6_000,
+      gatewayLoginsPerMinute: 60,
+    })
+  })
+
+  it('does not count what needs no token', async () => {
+    const { app, bearer } = await makeWorld({ config: { gatewayUserCallsPerMinute: 1 } })
+    for (const url of ['/livez', '/docs', '/problems/internal', '/auth/.well-known/jwks.json', '/nothing', '/jobs']) {
+      expect((await app.inject(url)).headers.ratelimit, url).toBeUndefined()
+    }
+    expect((await app.inject({ method: 'OPTIONS', url: '/jobs', headers: bearer })).headers.ratelimit).toBeUndefined()
+    expect((await app.inject({ url: '/jobs', headers: bearer })).statusCode).toBe(200)
+  })
+})
+
+describe('the limit of an address', () => {
+  const login = { method: 'POST', url: '/auth/login', payload: { username: 'ada', password: 'x' } } as const
+  const signup = { ...login, url: '/auth/signup' } as const
+
+  it('holds for logins and sign-ups, each for itself, and is not moved by what a client claims', async () => {
+    const { app, seen } = await makeWorld({ config: { gatewayLoginsPerMinute: 2, gatewaySignupsPerMinute: 1 } })
+    const send = (request: typeof login | typeof signup, remoteAddress: string, claimed = '9.9.9.9') =>
+      app.inject({ ...request, remoteAddress, headers: { 'x-forwarded-for': claimed, 'x-real-ip': claimed } })
+    expect(limitsOf(await send(login, '10.0.0.1'))).toEqual(['"login-address";q=2;w=60', '"login-address";r=1;t=30'])
+    expect(seen.at(-1)?.headers).toMatchObject({ 'x-forwarded-for': '10.0.0.1' })
+    expect(seen.at(-1)?.headers).not.toHaveProperty('x-real-ip')
+    expect((await send(login, '10.0.0.1', '8.8.8.8')).statusCode).toBe(200)
+    expect((await send(login, '10.0.0.1', '7.7.7.7')).statusCode).toBe(429)
+    expect((await send(login, '10.0.0.2')).statusCode).toBe(200)
+    expect(limitsOf(await send(signup, '10.0.0.1'))).toEqual([
+      '"signup";q=1;w=60, "signup-hour";q=100;w=3600',
+      '"signup";r=0;t=60, "signup-hour";r=99;t=36',
+    ])
+    expect((await send(signup, '10.0.0.1')).statusCode).toBe(429)
+    expect((await send(signup, '::ffff:10.0.0.1')).statusCode).toBe(429)
+    expect((await send(signup, '10.0.0.2')).statusCode).toBe(200)
+  })
+
+  it('holds for sign-ups over the hour too', async () => {
+    const { app, clock } = await makeWorld({ config: { gatewaySignupsPerMinute: 20, gatewaySignupsPerHour: 2 } })
+    const send = () => app.inject(signup)
+    expect([(await send()).statusCode, (await send()).statusCode]).toEqual([200, 200])
+    await clock.advance(60_000)
+    const refused = await send()
+    expect([refused.statusCode, refused.headers['retry-after']]).toEqual([429, String(1_800 - 60)])
+  })
+
+  it('holds for the /64 network of an IPv6 address', async () => {
+    const { app } = await makeWorld({ config: { gatewayLoginsPerMinute: 1 } })
+    const send = async (remoteAddress: string) => (await app.inject({ ...login, remoteAddress })).statusCode
+    expect(await send('2001:db8:1:2::1')).toBe(200)
+    for (const same of ['2001:db8:1:2::2', '2001:DB8:1:2:a:b:c:d', '2001:db8:1:2:ffff::']) {
+      expect(await send(same), same).toBe(429)
+    }
+    for (const other of ['2001:db8:1:3::1', '2001:db8::1:2', '::1', 'fe80::1%eth0']) {
+      expect(await send(other), other).toBe(200)
+    }
+    expect(await send('fe80::2%eth1')).toBe(429)
+    expect(await send('::2')).toBe(429)
+  })
+
+  it('is taken from the last entry of X-Forwarded-For where a proxy is trusted', async () => {
+    const { app, seen } = await makeWorld({ config: { gatewayLoginsPerMinute: 1, gatewayTrustProxy: true } })
+    const send = async (forwardedFor?: string) =>
+      (await app.inject({ ...login, headers: forwardedFor ? { 'x-forwarded-for': forwardedFor } : {} })).statusCode
+    expect(await send('1.1.1.1, 10.0.0.1')).toBe(200)
+    expect(seen.at(-1)?.headers['x-forwarded-for']).toBe('10.0.0.1')
+    expect(await send('2.2.2.2, 10.0.0.1')).toBe(429)
+    expect(await send('1.1.1.1, 10.0.0.2')).toBe(200)
+    expect(await send()).toBe(200)
+    expect(await send()).toBe(429)
+  })
+
+  it('stands before what the service says about its own', async () => {
+    const limits = { 'ratelimit-policy': '"login-account";q=10;w=60', ratelimit: '"login-account";r=9;t=6' }
+    const { app } = await makeWorld({
+      services: { 'auth-service': (_request, reply) => reply.writeHead(401, limits).end() },
+    })
+    expect(limitsOf(await app.inject(login))).toEqual([
+      '"login-address";q=60;w=60, "login-account";q=10;w=60',
+      '"login-address";r=59;t=1, "login-account";r=9;t=6',
+    ])
+  })
+})
+
+describe('the public URL', () => {
+  it.each([
+    ['https://belfry.example', 'https://belfry.example'],
+    ['http://Belfry.example:8443/', 'http://belfry.example:8443'],
+  ])('%s is taken', (given, url) => {
+    expect(gatewayConfig.parse({ publicUrl: given }).publicUrl).toBe(url)
+  })
+  it.each([
+    'belfry.example',
+    'ftp://belfry.example',
+    'https://a:b@belfry.example',
+    'https://belfry.example/x',
+    'https://',
+  ])('%s is not', (given) => {
+    expect(gatewayConfig.safeParse({ publicUrl: given }).success).toBe(false)
+  })
+})

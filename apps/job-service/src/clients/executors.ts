@@ -1,0 +1,39 @@
+import { type FenceReply, fenceReply, type JobChange, type JobType, jobType } from '@belfry/contracts'
+import type { RestClient } from '@belfry/discovery'
+import { z } from 'zod'
+
+/** The executors, over REST. Every call rejects when no answer comes in time, or the answer is an error. */
+export interface Executors {
+  /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
+  fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>
+  jobTypes(): Promise<JobType[]>
+}
+
+const jobTypesReply = z.object({ data: z.array(jobType) })
+
+interface Call<T> {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly path: string
+  readonly body?: unknown
+  readonly reply: z.ZodType<T>
+  readonly deadlineMs?: number
+}
+
+/** Calls the internal routes of the executors, through the guarded balancer. */
+export function createExecutors(rest: RestClient, { fenceTimeoutMs }: { fenceTimeoutMs: number }): Executors {
+  const call = async <T>({ reply, ...request }: Call<T>): Promise<T> => {
+    const { status, body } = await rest.request({ service: 'executor-service', ...request })
+    if (status !== 200) throw new Error(`executor-service answered ${status} to ${request.method} ${request.path}`)
+    return reply.parse(body)
+  }
+
+  return {
+    fence(jobId, changes) {
+      const path = `/internal/admissions/${jobId}`
+      return call({ method: 'PUT', path, body: { changes }, reply: fenceReply, deadlineMs: fenceTimeoutMs })
+    },
+    async jobTypes() {
+      return (await call({ method: 'GET', path: '/internal/job-types', reply: jobTypesReply })).data
+    },
+  }
+}

@@ -1,0 +1,244 @@
+import type { PoisonStore } from '@belfry/bus'
+import type {
+  ChangesQuery,
+  ExecutionStatus,
+  JobChange,
+  JobChangesMessage,
+  JobExecuteMessage,
+  JobStatusMessage,
+  JobVersionsPage,
+  jobsReply,
+  Refusal,
+} from '@belfry/contracts'
+import type { RequestStore } from '@belfry/http'
+import type { CursorStore, Page, PageBounds, RowId } from '@belfry/storage'
+import type { z } from 'zod'
+import type { Repetition } from '../domain/backoff.ts'
+import type { Execution, WholeExecution } from '../domain/execution.ts'
+import type { Job, ListedSpec } from '../domain/job.ts'
+import type { JobAge } from '../domain/retention.ts'
+import type { HandedOver, KnownExecutions, StatusInput } from '../domain/status.ts'
+
+/**
+ * What the use cases ask of a database. Each verb writes one record at a time; a verb that names several records promises
+ * nothing about them together. What it reads in several records may be a moment apart. It promises no order among calls
+ * that are under way at the same time. All verbs reject with a `StorageError`; a refusal that the rules expect is an
+ * answer, never an error. Every write may be repeated after `outcome-unknown`. Times are epoch milliseconds.
+ */
+
+declare const positionBrand: unique symbol
+/**
+ * Where a row stands in a list. The store makes it and checks it (`isPosition`); for all others it is a part of a page's
+ * cursor, and JSON can hold it.
+ */
+export type ListPosition = readonly (string | number | null)[] & { readonly [positionBrand]: true }
+
+declare const dueBrand: unique symbol
+/** Where a page of due records ends. The store makes it, and only the store reads it. */
+export type DueCursor = readonly (string | number)[] & { readonly [dueBrand]: true }
+
+/** A page of what is due. `next` goes on after it; null after the last page. */
+export interface DuePage<T> {
+  readonly rows: readonly T[]
+  readonly next: DueCursor | null
+}
+
+/** A job with what the service knows about it. */
+export interface StoredJob extends Job {
+  readonly rowId: RowId
+  /** The newest version that the executors have confirmed; from the start the created one. */
+  readonly fencedVersion: number
+  /** The newest version is on the bus. */
+  readonly isPublished: boolean
+  readonly known: KnownExecutions & HandedOver
+}
+
+/** A job as lists show it: with params only where they are asked for. */
+export interface ListedJob extends Omit<StoredJob, 'spec'> {
+  readonly spec: ListedSpec
+}
+
+/** What lists leave out unless it is asked for: it may be long. */
+export type LongField = 'params' | 'result'
+
+/** Which rows of a list: the next `limit` after a position (null: from the newest on). */
+export interface ListQuery {
+  readonly after: ListPosition | null
+  readonly limit: number
+  /** The long fields that are going to be read; they count for a row's `bytes`. */
+  readonly fields: readonly LongField[]
+}
+
+/** A row of a list before it is read. */
+export interface Summary {
+  readonly rowId: RowId
+  readonly position: ListPosition
+  /** How long the stored row is, bytes. */
+  readonly bytes: number
+}
+
+/** As much of a job as the filters of a list ask about. */
+export interface JobSummary extends Summary {
+  readonly name: string
+  readonly key: string | null
+  readonly jobType: string
+  readonly statusInput: StatusInput
+}
+
+/** A version that the executors have yet to confirm. */
+export interface DueFence extends Repetition {
+  readonly rowId: RowId
+  readonly jobId: string
+  readonly version: number
+  readonly changes: readonly JobChange[]
+}
+
+/** A job whose newest version is not yet on the bus. */
+export interface UnpublishedJob {
+  readonly rowId: RowId
+  readonly seq: number
+  readonly key: string
+  /** Bytes (contracts, `messageSize`). */
+  readonly size: number
+  readonly value: JobChangesMessage
+}
+
+/** A page of jobs in order of change. */
+interface ChangedJobs {
+  readonly rows: JobVersionsPage['data']
+  readonly next: string | null
+}
+
+export interface AgedJob extends JobAge {
+  readonly rowId: RowId
+}
+
+export interface JobStore {
+  /**
+   * Stores a new job, unpublished. Unique by `ownerId:(key ?? id)` among the jobs that are neither cancelled nor deleted;
+   * `key-taken`: another one has the key. `too-many`: the owner had `mostJobs` of those when the call counted them; calls
+   * at the same time may exceed it where the database counts in a step of its own. A job whose id is stored already stays
+   * as it is, and is not `isNew`.
+   */
+  create(job: Job, mostJobs?: number): Promise<{ rowId: RowId; isNew: boolean } | 'key-taken' | 'too-many'>
+  /** Stores the next version if the stored one is still `from`: unpublished, and its fence due at `fenceAt`. */
+  compareAndSet(rowId: RowId, from: number, job: Job, fenceAt: number): Promise<boolean>
+  /**
+   * The owner's job by id; or by key: the live one, else the newest cancelled one. The job and what is known of its
+   * executions may be a moment apart.
+   */
+  find(ownerId: string, ref: string): Promise<StoredJob | undefined>
+  /** The jobs with these ids of rows, in their order; undefined for those that are gone. */
+  readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
+  /** The owner's jobs, newest first. */
+  listSummaries(ownerId: string, query: ListQuery): Promise<JobSummary[]>
+  /** Whether the value can be a position that `listSummaries` gave. */
+  isPosition(value: unknown): value is ListPosition
+  /** Some of the jobs whose newest version is not on the bus. */
+  listUnpublished(page: PageBounds): Promise<Page<UnpublishedJob>>
+  /** Raises each job's mark to `seq`, and never lowers it: a newer version stays unpublished. */
+  markPublished(rows: readonly { readonly rowId: RowId; readonly seq: number }[]): Promise<void>
+  /** Fences that are due by `until`, the longest waiting first. */
+  listDueFences(until: number, limit: number, after?: DueCursor | null): Promise<DuePage<DueFence>>
+  /** The executors have confirmed all versions up to this one. A lower one than is stored changes nothing. */
+  markFenced(rowId: RowId, version: number): Promise<void>
+  /** The fence is due again at `nextAt`, if it is still due at `fence.nextAt`: the job has not changed and is not confirmed. */
+  postponeFenceIfUnchanged(fence: Pick<DueFence, 'rowId' | 'nextAt'>, nextAt: number): Promise<void>
+  /**
+   * Jobs in order of change (protocol.md step 14), without the one-shots that were over by `unlistedBefore`
+   * (domain/retention.ts). `next` continues the list, null after the last page; a refusal for a cursor of another list.
+   */
+  listChanges(query: ChangesQuery & { readonly unlistedBefore: number }): Promise<ChangedJobs | Refusal>
+  /** Jobs of any owner within `bytes`, for the scheduler; names those that were left out and those that cannot be read. */
+  fetch(ids: readonly string[], bytes: number): Promise<z.infer<typeof jobsReply>>
+  /** The next `limit` jobs after a row (null: from the first), in an order that stays. */
+  listAges(after: RowId | null, limit: number): Promise<{ rows: readonly AgedJob[]; next: RowId | null }>
+  /**
+   * Removes at most these jobs: those that are still at their version, are published and fenced, and had no copy of an
+   * execution left when the call looked; each with its progress. A copy that is stored meanwhile outlives its job, and goes
+   * by `purgeEnded`. Answers how many went; what is left goes by a later call.
+   */
+  purgeMany(rows: readonly Pick<AgedJob, 'rowId' | 'version'>[]): Promise<number>
+}
+
+/** As much of an execution as lists and statuses ask about. */
+export interface ExecutionSummary extends Summary {
+  readonly id: string
+  readonly jobType: string
+  readonly fireAt: number
+  readonly status: ExecutionStatus
+  readonly endedAt: number | null
+}
+
+/** Whose executions a list shows. */
+export type ExecutionScope =
+  | { readonly ownerId: string }
+  | { readonly ownerId: string; readonly failed: true }
+  | { readonly jobRowId: RowId }
+
+/** A trigger whose command no job-status has answered yet. */
+export interface DueCommand extends Repetition {
+  readonly rowId: RowId
+  readonly command: JobExecuteMessage
+}
+
+export interface Trigger {
+  readonly jobRowId: RowId
+  readonly command: JobExecuteMessage
+  /** The params are the trigger's own, not the job's. */
+  readonly hasOwnParams: boolean
+  readonly reason: string | null
+  readonly nextSendAt: number
+}
+
+export interface ExecutionStore {
+  /**
+   * Stores a trigger's execution at seq 0 with its command, if the job's version as read during this call is the
+   * command's. A change that is stored meanwhile closes the execution by its fence. False, and nothing changes, when the
+   * version is another one or an execution with this id is stored.
+   */
+  insertTrigger(trigger: Trigger): Promise<boolean>
+  /**
+   * Stores what the executors say. Per execution the newest seq wins, and its command is answered (protocol.md, step 7).
+   * Then each job's progress: the newest execution that has ended, and the newest fire time. Executions of unknown jobs are
+   * left out. The same messages again change nothing.
+   */
+  applyStatuses(messages: readonly JobStatusMessage[]): Promise<void>
+  /** Whole, with its long fields. The execution and its job's params may be a moment apart. */
+  find(ownerId: string, id: string): Promise<WholeExecution | undefined>
+  /** The executions with these ids of rows, in their order; undefined for those that are gone. */
+  readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(Execution | undefined)[]>
+  /** The executions of a scope, newest fire time first. */
+  listSummaries(scope: ExecutionScope, query: ListQuery): Promise<ExecutionSummary[]>
+  /** Whether the value can be a position that `listSummaries` gave. */
+  isPosition(value: unknown): value is ListPosition
+  /** Triggers whose command is due to be sent again by `until`, the longest waiting first. */
+  listDueCommands(until: number, page: PageBounds, after?: DueCursor | null): Promise<DuePage<DueCommand>>
+  /** Sets the next time of those that are still due at the time which they were read with; answers these. */
+  postponeManyIfUnchanged(
+    claims: readonly { readonly due: DueCommand; readonly nextSendAt: number }[],
+  ): Promise<DueCommand[]>
+  /** The seq of each stored execution, undefined where there is none. */
+  readSeqs(ids: readonly string[]): Promise<(number | undefined)[]>
+  /**
+   * Removes at most `limit` that ended before `before`, and never a trigger that no executor has shown. Progress of jobs
+   * stays. Answers whether more may be left.
+   */
+  purgeEnded(before: number, limit: number): Promise<boolean>
+}
+
+/** The requests of the Idempotency-Key rule, and their end. */
+export interface PurgedRequestStore extends RequestStore {
+  /** Removes at most `limit` that were made before `before`; answers whether more may be left. */
+  purge(before: number, limit: number): Promise<boolean>
+}
+
+/** All that job-service stores. */
+export interface Stores {
+  readonly jobs: JobStore
+  readonly executions: ExecutionStore
+  readonly requests: PurgedRequestStore
+  readonly cursors: CursorStore
+  readonly poison: PoisonStore
+  close(): Promise<void>
+}

@@ -1,0 +1,25 @@
+import type { CommandPublisher, Relay } from '@belfry/bus'
+import type { Clock, Logger } from '@belfry/service'
+import type { RowId } from '@belfry/storage'
+import type { LRUCache } from 'lru-cache'
+import type { Executors } from '../clients/executors.ts'
+import type { JobTypeList } from '../clients/job-types.ts'
+import type { JobConfig } from '../config.ts'
+import type { StoredJob, Stores } from '../store/ports.ts'
+import type { ScheduleCache } from './schedule-cache.ts'
+
+/** What the use cases work with; service.ts makes it once. Every use case answers only after what it did is durable. */
+export interface JobContext {
+  readonly stores: Stores
+  readonly executors: Executors
+  readonly types: JobTypeList
+  /** Publishes new versions of jobs without waiting for the relay's sweep. */
+  readonly relay: Pick<Relay<'job-changes', RowId>, 'offer'>
+  readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
+  readonly schedules: ScheduleCache
+  /** The jobs of the last triggers, by owner and ref. */
+  readonly triggered: LRUCache<string, StoredJob>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly config: JobConfig
+}

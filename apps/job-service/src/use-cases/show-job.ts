@@ -1,0 +1,22 @@
+import { isRefusal, type Refusal } from '@belfry/contracts'
+import type { ExecutionSummary, StoredJob } from '../store/ports.ts'
+import type { JobContext } from './context.ts'
+import { findJob } from './find-job.ts'
+
+/** A job with its newest executions, newest first. */
+export interface JobInDetail {
+  readonly job: StoredJob
+  readonly recent: readonly ExecutionSummary[]
+}
+
+/** `GET /jobs/:id/status`: the job and its newest `jobStatusRows` executions. */
+export async function showJob(
+  context: Pick<JobContext, 'stores' | 'config'>,
+  ownerId: string,
+  ref: string,
+): Promise<JobInDetail | Refusal> {
+  const job = await findJob(context, ownerId, ref)
+  if (isRefusal(job)) return job
+  const newest = { after: null, limit: context.config.jobStatusRows, fields: [] }
+  return { job, recent: await context.stores.executions.listSummaries({ jobRowId: job.rowId }, newest) }
+}

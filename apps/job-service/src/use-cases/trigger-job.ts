@@ -1,0 +1,96 @@
+import { isRefusal, paramsSize, type Refusal, refusal } from '@belfry/contracts'
+import { debugEach } from '@belfry/service'
+import { LRUCache } from 'lru-cache'
+import type { JobConfig } from '../config.ts'
+import { triggerCommand, triggeredExecution, triggerId, type WholeExecution } from '../domain/execution.ts'
+import { checkTrigger } from '../domain/job.ts'
+import { noTypesYet } from '../domain/job-types.ts'
+import { refuseSize } from '../domain/spec.ts'
+import type { StoredJob } from '../store/ports.ts'
+import type { JobContext } from './context.ts'
+import { findJob, keepsChanging } from './find-job.ts'
+import { orLost } from './lost-answer.ts'
+
+type TriggerContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'triggered' | 'clock' | 'log' | 'config'>
+
+interface TriggerRequest {
+  readonly ownerId: string
+  /** Id or key. */
+  readonly ref: string
+  /** The UUID that the execution's id is made of; the same in every try of one request. */
+  readonly minted: string
+  readonly params?: Record<string, unknown> | undefined
+  readonly reason?: string | undefined
+}
+
+const backlogFull = refusal('too-many-requests', 'too many triggers wait to be sent', { retryAfterS: 1 })
+/** How often a trigger is tried on the newest version when the job changed meanwhile. */
+const triggerTries = 5
+
+/** What a job takes up besides its params, bytes. */
+const bareJobBytes = 2048
+
+/** The jobs that were triggered last, within the limits. */
+export function createTriggeredJobs(config: JobConfig): JobContext['triggered'] {
+  return new LRUCache({
+    max: config.jobRememberedJobs,
+    maxSize: config.jobRememberedBytes,
+    sizeCalculation: ({ spec }: StoredJob) => bareJobBytes + paramsSize(spec.params),
+  })
+}
+
+/**
+ * Runs a job now, once: the answer comes when the execution is durable, and its command is under way then. The hot path is
+ * one write and no read: jobs are remembered from their last trigger, and the write itself checks that the version it was
+ * made of is still the job's (protocol.md, step 3).
+ */
+export async function triggerJob(
+  context: TriggerContext,
+  { ownerId, ref, minted, params, ...more }: TriggerRequest,
+): Promise<WholeExecution | Refusal> {
+  const { stores, commands, triggered, clock, log, config } = context
+  if (commands.isFull()) return backlogFull
+  const executionId = triggerId(minted)
+  const reason = more.reason ?? null
+  const name = `${ownerId} ${ref}`
+  for (let tries = 1; tries <= triggerTries; tries++) {
+    const job = triggered.get(name) ?? (await findJob(context, ownerId, ref))
+    if (isRefusal(job)) return job
+    const refused = checkTrigger(job) ?? (params && (await checkParams(context, job, params)))
+    if (refused) return (await stores.executions.find(ownerId, executionId)) ?? refused
+    const plannedAt = clock.now()
+    const command = triggerCommand(job, { executionId, plannedAt, params })
+    const trigger = {
+      jobRowId: job.rowId,
+      command,
+      hasOwnParams: params !== undefined,
+      reason,
+      nextSendAt: plannedAt + config.jobResendMs,
+    }
+    if ((await orLost(stores.executions.insertTrigger(trigger), tries === triggerTries)) === true) {
+      triggered.set(name, job)
+      debugEach(log, 'execution created', [command], ({ jobId }) => ({ jobId, executionId }))
+      commands.enqueue(command)
+      return triggeredExecution(job, command, reason)
+    }
+    // Of an earlier try of this request, or of a write whose answer was lost: its command is repeated from the store.
+    const stored = await stores.executions.find(ownerId, executionId)
+    if (stored) return stored
+    triggered.delete(name)
+  }
+  return keepsChanging
+}
+
+/** Params of one trigger must fit the type like those of the job. */
+async function checkParams(
+  { types }: TriggerContext,
+  { spec }: StoredJob,
+  params: Record<string, unknown>,
+): Promise<Refusal | undefined> {
+  const tooLarge = refuseSize(params)
+  if (tooLarge) return tooLarge
+  const type = (await types.knowing(spec.jobType))?.get(spec.jobType)
+  if (!type) return noTypesYet
+  const errors = type.checkParams(params)
+  return errors.length > 0 ? refusal('impossible', 'the params do not fit the job type', { errors }) : undefined
+}

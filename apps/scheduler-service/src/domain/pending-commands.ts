@@ -1,0 +1,56 @@
+import { isFinal, type JobExecuteMessage, type JobStatusMessage, scheduledExecutionId } from '@belfry/contracts'
+import { backoffMs } from '@belfry/service'
+import { commandOf, type PendingCommand, type Rules, type ScheduleRecord, withPending } from './schedule-record.ts'
+
+/** The wait after the `tries`-th send, milliseconds. */
+function waitMs(tries: number, { resendFirstMs, resendMaxMs }: Rules): number {
+  return backoffMs(tries - 1, resendFirstMs, resendMaxMs)
+}
+
+function sent(command: PendingCommand, now: number, rules: Rules): PendingCommand {
+  const tries = command.tries + 1
+  return { ...command, tries, nextSendAt: now + waitMs(tries, rules) }
+}
+
+/**
+ * Whether the last send was before this process, or before the clock was set back: `tries` and `nextSendAt` give its time,
+ * and the sends of this process lie between `since` and now.
+ */
+function isLeftOver({ tries, nextSendAt }: PendingCommand, since: number, now: number, rules: Rules): boolean {
+  const sentAt = nextSendAt - waitMs(tries, rules)
+  return tries > 0 && (sentAt < since || sentAt > now)
+}
+
+/**
+ * Step 7 of protocol.md: the commands that are due to be sent now, and the record in which they count as sent.
+ * The record is stored first. A process that dies before the send makes the command late by one wait, and loses nothing. A
+ * restart does not wait for that, nor does a clock that was set back: `since` is the moment from which on the times of this
+ * process count, and with it the answer includes the commands that are left over. The second read of the record finds them
+ * sent.
+ */
+export function takeDueCommands(
+  record: ScheduleRecord,
+  now: number,
+  since: number | null,
+  rules: Rules,
+): { record: ScheduleRecord; commands: readonly JobExecuteMessage[] } {
+  const isDue = (command: PendingCommand) =>
+    command.nextSendAt <= now || (since !== null && isLeftOver(command, since, now, rules))
+  const due = record.pending.filter(isDue)
+  if (due.length === 0) return { record, commands: [] }
+  const pending = record.pending.map((command) => (due.includes(command) ? sent(command, now, rules) : command))
+  return { record: { ...record, pending }, commands: due.map((command) => commandOf(record, command)) }
+}
+
+/**
+ * The executors show an execution. Its command is acknowledged when they have it at the command's version or a newer one,
+ * or when it has ended for good at any version. That it has started is not enough.
+ */
+export function acknowledge(record: ScheduleRecord, status: JobStatusMessage): ScheduleRecord {
+  const isDone = ({ fireAt, version }: PendingCommand) =>
+    fireAt === status.fireAt &&
+    scheduledExecutionId(record.jobId, fireAt) === status.executionId &&
+    (status.version >= version || isFinal(status))
+  const pending = record.pending.filter((command) => !isDone(command))
+  return pending.length === record.pending.length ? record : withPending(record, pending)
+}

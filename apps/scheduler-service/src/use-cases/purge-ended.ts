@@ -1,0 +1,32 @@
+import { type RetentionClock, walkPages } from '@belfry/service'
+import type { RowId } from '@belfry/storage'
+import { horizonOf, isPurgeable } from '../domain/retention.ts'
+import type { FireLogStore, ScheduleStore } from '../store/ports.ts'
+
+export interface PurgeEndedOptions {
+  readonly schedules: ScheduleStore
+  readonly fireLog: FireLogStore
+  readonly retentionClock: RetentionClock
+  /** How long what is over is kept, milliseconds. */
+  readonly retentionMs: number
+  /** Rows that are read, and removed, at a time. */
+  readonly rows: number
+}
+
+/**
+ * One turn of the retention loop (protocol.md step 15): removes a chunk of the fire log, and the purgeable schedules of one
+ * page. Every turn reads the next page of summaries; that needs no index. Answers whether more of the fire log can be
+ * removed at once.
+ */
+export function createPurgeEnded(options: PurgeEndedOptions): () => Promise<boolean> {
+  const { schedules, fireLog, retentionClock, retentionMs, rows: limit } = options
+  const nextPage = walkPages((after: RowId | null) => schedules.listSummaries(after, limit))
+  return async () => {
+    const now = await retentionClock.turn()
+    if (now === null) return false
+    const horizon = horizonOf(now, retentionMs)
+    const { rows } = await nextPage()
+    await schedules.purgeManyIfUnchanged(rows.filter((one) => isPurgeable(one, horizon)))
+    return fireLog.purge(horizon, limit)
+  }
+}

@@ -1,0 +1,259 @@
+import { randomUUID } from 'node:crypto'
+import type { PoisonStore } from '@belfry/bus'
+import type { CursorStore, RowId } from '@belfry/storage'
+import type { FireRange, ScheduleRecord } from '../../src/domain/schedule-record.ts'
+import type {
+  DueCursor,
+  FireLogStore,
+  ScheduleRef,
+  ScheduleStore,
+  SchedulesRow,
+  Stores,
+} from '../../src/store/ports.ts'
+
+/** A collection of a document database: JSON texts by random ids. Every operation is for one document, and atomic. */
+function createCollection<T>() {
+  const texts = new Map<string, string>()
+  /** Each operation answers after some turns of the event loop, so that answers pass each other. */
+  let delays = 0
+  async function roundTrip(): Promise<void> {
+    delays = (delays * 7 + 3) % 5
+    for (let turns = delays; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve))
+  }
+  async function operate<R>(operation: () => R): Promise<R> {
+    await roundTrip()
+    const answer = operation()
+    await roundTrip()
+    return answer
+  }
+  const parse = (text: string) => JSON.parse(text) as T
+  return {
+    texts,
+    find: (id: string) => operate(() => texts.get(id)),
+    /** All documents that `isIn` accepts, in the order of their ids. */
+    list: (isIn: (document: T) => boolean) =>
+      operate(() =>
+        [...texts]
+          .filter(([, text]) => isIn(parse(text)))
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([id, text]) => ({ id, text, document: parse(text) })),
+      ),
+    /** Stores what `change` makes of the document; undefined leaves it, null removes it. Answers whether it was changed. */
+    update: (id: string, change: (document: T | undefined) => T | null | undefined) =>
+      operate(() => {
+        const text = texts.get(id)
+        const after = change(text === undefined ? undefined : parse(text))
+        if (after === undefined) return false
+        if (after === null) texts.delete(id)
+        else texts.set(id, JSON.stringify(after))
+        return true
+      }),
+  }
+}
+
+interface ScheduleDocument {
+  readonly jobId: string
+  readonly rev: number
+  readonly dueAt: number | null
+  readonly endedAt: number | null
+  readonly pending: number
+  readonly version: number
+  /** JSON text of the record, so that a test can spoil it. */
+  readonly record: string
+}
+
+function documentOf(record: ScheduleRecord, dueAt: number | null, rev: number): ScheduleDocument {
+  const { jobId, version, endedAt, pending } = record
+  return { jobId, rev, dueAt, endedAt, pending: pending.length, version, record: JSON.stringify(record) }
+}
+
+const idOf = (rowId: RowId) => rowId as string
+const rowIdOf = (id: string) => id as RowId
+const refOf = (id: string, { rev }: ScheduleDocument): ScheduleRef => ({ rowId: rowIdOf(id), rev })
+
+function toRow(id: string, document: ScheduleDocument): SchedulesRow {
+  const ref = refOf(id, document)
+  try {
+    return { ...ref, record: JSON.parse(document.record) as ScheduleRecord, dueAt: document.dueAt }
+  } catch (error) {
+    return { ...ref, jobId: document.jobId, unreadable: String(error) }
+  }
+}
+
+/** The first of `items` within `bytes` of `sizeOf`, at least one; and at most `rows`. */
+function cut<T>(items: readonly T[], rows: number, bytes: number, sizeOf: (item: T) => number): readonly T[] {
+  let size = 0
+  let count = 0
+  for (const item of items) {
+    if (count >= rows || (count > 0 && size >= bytes)) break
+    size += sizeOf(item)
+    count += 1
+  }
+  return items.slice(0, count)
+}
+
+function createScheduleStore() {
+  const schedules = createCollection<ScheduleDocument>()
+  /** A unique index on `jobId`. */
+  const idByJob = new Map<string, string>()
+
+  async function readFor(jobIds: readonly string[], bytes: number, isIn: (document: ScheduleDocument) => boolean) {
+    const found = await Promise.all(
+      jobIds.map(async (jobId) => {
+        const id = idByJob.get(jobId)
+        const text = id === undefined ? undefined : await schedules.find(id)
+        const document = text === undefined ? null : (JSON.parse(text) as ScheduleDocument)
+        return id !== undefined && document && isIn(document) ? { id, document } : undefined
+      }),
+    )
+    const first = cut(found, found.length, bytes, (one) => one?.document.record.length ?? 0)
+    return first.map((one) => one && toRow(one.id, one.document))
+  }
+  const changeIf = (row: ScheduleRef, change: (document: ScheduleDocument) => ScheduleDocument | null) =>
+    schedules.update(idOf(row.rowId), (document) => (document?.rev === row.rev ? change(document) : undefined))
+
+  const store: ScheduleStore = {
+    async nextDueAt() {
+      const due = await schedules.list(({ dueAt }) => dueAt !== null)
+      return due.reduce<number | null>((least, { document }) => Math.min(least ?? Infinity, document.dueAt ?? 0), null)
+    },
+    async listDue(dueBefore, after, page) {
+      const isDue = ({ dueAt }: ScheduleDocument) => dueAt !== null && dueAt <= dueBefore
+      const keyOf = (dueAt: number, id: string) => `${String(dueAt + 1e15).padStart(20, '0')} ${id}`
+      const from = after === null ? '' : (after as unknown as string)
+      const due = (await schedules.list(isDue))
+        .map((one) => ({ ...one, key: keyOf(one.document.dueAt ?? 0, one.id) }))
+        .filter(({ key }) => key > from)
+        .sort((a, b) => (a.key < b.key ? -1 : 1))
+      const rows = cut(due, page.rows, page.bytes, ({ text }) => text.length)
+      const last = rows.length < due.length ? (rows.at(-1)?.key ?? null) : null
+      return { rows: rows.map(({ id, document }) => toRow(id, document)), next: last as unknown as DueCursor | null }
+    },
+    async listPending(after, page) {
+      const pending = await schedules.list((document) => document.pending > 0)
+      const left = pending.filter(({ id }) => after === null || id > idOf(after))
+      const rows = cut(left, page.rows, page.bytes, ({ text }) => text.length)
+      const last = rows.length < left.length ? rows.at(-1) : undefined
+      return { rows: rows.map(({ id, document }) => toRow(id, document)), next: last ? rowIdOf(last.id) : null }
+    },
+    readMany: (jobIds, bytes) => readFor(jobIds, bytes, () => true),
+    readManyIfPending: (jobIds, bytes) => readFor(jobIds, bytes, (document) => document.pending > 0),
+    readVersions: (jobIds) =>
+      Promise.all(
+        jobIds.map(async (jobId) => {
+          const text = await schedules.find(idByJob.get(jobId) ?? '')
+          return text === undefined ? undefined : (JSON.parse(text) as ScheduleDocument).version
+        }),
+      ),
+    insertManyIfAbsent: (writes) =>
+      Promise.all(
+        writes.map(({ record, dueAt }) => {
+          const id = randomUUID()
+          return schedules.update(id, () => {
+            if (idByJob.has(record.jobId)) return undefined
+            idByJob.set(record.jobId, id)
+            return documentOf(record, dueAt, 1)
+          })
+        }),
+      ),
+    compareAndSetMany: (swaps) =>
+      Promise.all(
+        swaps.map(({ before, record, dueAt }) => changeIf(before, () => documentOf(record, dueAt, before.rev + 1))),
+      ),
+    async postponeIfUnchanged(row, dueAt) {
+      await changeIf(row, (document) => ({ ...document, dueAt }))
+    },
+    async listSummaries(after, limit) {
+      const left = (await schedules.list(() => true)).filter(({ id }) => after === null || id > idOf(after))
+      const rows = left.slice(0, limit).map(({ id, document }) => {
+        const { dueAt, endedAt } = document
+        return { ...refOf(id, document), dueAt, endedAt }
+      })
+      return { rows, next: rows.length < left.length ? (rows.at(-1)?.rowId ?? null) : null }
+    },
+    async purgeManyIfUnchanged(rows) {
+      const removed = await Promise.all(
+        rows.map((row) =>
+          changeIf(row, ({ jobId }) => {
+            idByJob.delete(jobId)
+            return null
+          }),
+        ),
+      )
+      return removed.filter(Boolean).length
+    },
+  }
+  return {
+    store,
+    spoil: (jobId: string) =>
+      schedules.update(idByJob.get(jobId) ?? '', (document) => document && { ...document, record: '{' }),
+  }
+}
+
+function createFireLogStore(): FireLogStore {
+  const ranges = createCollection<FireRange & { readonly jobId: string }>()
+  const orderOf = ({ from, decision }: Pick<FireRange, 'from' | 'decision'>) =>
+    `${String(from).padStart(20, '0')} ${decision}`
+  return {
+    async upsertMany(rows) {
+      // One document per range. A repeated range comes to the same document, in whatever order.
+      await Promise.all(
+        rows.map(({ jobId, range }) =>
+          ranges.update(`${jobId}:${range.from}:${range.decision}`, (known) =>
+            known && known.version > range.version ? undefined : { jobId, ...range },
+          ),
+        ),
+      )
+    },
+    async listOfJob(jobId, limit, after = null) {
+      const ofJob = await ranges.list((range) => range.jobId === jobId)
+      return ofJob
+        .map(({ document: { jobId: _, ...range } }) => range)
+        .filter((range) => after === null || orderOf(range) < orderOf(after))
+        .sort((a, b) => (orderOf(a) < orderOf(b) ? 1 : -1))
+        .slice(0, limit)
+    },
+    async purge(before, limit) {
+      const old = await ranges.list(({ to }) => to < before)
+      const removed = await Promise.all(old.slice(0, limit).map(({ id }) => ranges.update(id, () => null)))
+      return removed.length < old.length
+    },
+  }
+}
+
+function createCursors(): CursorStore {
+  const cursors = createCollection<number>()
+  return {
+    read: async (name) => Number((await cursors.find(name)) ?? 0),
+    write: async (name, at) => void (await cursors.update(name, () => at)),
+  }
+}
+
+function createPoison(): PoisonStore {
+  const poison = createCollection<{ readonly reason: string }>()
+  return {
+    async keep(messages) {
+      const idOfMessage = ({ topic, partition, offset }: (typeof messages)[number]) =>
+        partition === null ? randomUUID() : `${topic}:${partition}:${offset}`
+      await Promise.all(
+        messages.map((message) => poison.update(idOfMessage(message), () => ({ reason: message.reason }))),
+      )
+    },
+  }
+}
+
+/**
+ * The stores over Maps that behave as a document database: random ids, one document per write, no transaction over two
+ * documents, answers in another order than the calls. The proof that the ports fit such a database.
+ */
+export function createDocumentStores() {
+  const { store, spoil } = createScheduleStore()
+  const stores: Stores = {
+    schedules: store,
+    fireLog: createFireLogStore(),
+    cursors: createCursors(),
+    poison: createPoison(),
+    close: async () => {},
+  }
+  return { stores, spoil: async (jobId: string) => void (await spoil(jobId)) }
+}

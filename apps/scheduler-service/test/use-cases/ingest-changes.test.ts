@@ -1,0 +1,69 @@
+import { createCommandPublisher, createMemoryBus } from '@belfry/bus'
+import type { ScheduleSpec } from '@belfry/contracts'
+import { createManualClock } from '@belfry/service'
+import { createTestDeps } from '@belfry/testkit'
+import { describe, expect, it } from 'vitest'
+import type { Compile } from '../../src/domain/advance.ts'
+import { createSchedulerMetrics } from '../../src/metrics.ts'
+import { createDueTimer } from '../../src/use-cases/due-timer.ts'
+import { createIngestChanges } from '../../src/use-cases/ingest-changes.ts'
+import { createScheduleWriter } from '../../src/use-cases/schedule-writer.ts'
+import { changesOf, compile, everyMinute, everySecond, horizon, noon, rules, type Step, second } from '../fixtures.ts'
+import { createDocumentStores } from '../store/document-stores.ts'
+
+/** Ingests changes of one job, and counts what is compiled. */
+function openIngest() {
+  const { clock, depsOf } = createTestDeps({ clock: createManualClock(noon) })
+  const { log, ids, metrics: registry } = depsOf('scheduler-service')
+  const { schedules } = createDocumentStores().stores
+  const compiled: ScheduleSpec[] = []
+  const counting: Compile = (schedule, seed) => {
+    compiled.push(schedule)
+    return compile(schedule, seed)
+  }
+  const bus = createMemoryBus({ clock, ids, sender: 'test' })
+  const gauge = { name: 'commands_waiting', help: 'Commands that wait' }
+  const backlog = { backlogRows: 100, backlogBytes: 1e6 }
+  const publisher = createCommandPublisher({ bus, clock, log, metrics: registry, gauge, ...backlog })
+  const dueTimer = createDueTimer(clock, second)
+  const metrics = createSchedulerMetrics(registry)
+  const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, metrics, log })
+  const page = { rows: 10, bytes: 1e6 }
+  const rest = { clock, log, page, tries: 3, horizon: () => horizon, yieldIfOver: () => undefined }
+  const ingest = createIngestChanges({ schedules, writer, compile: counting, rules, ...rest })
+  return { ingest, compiled }
+}
+
+describe('the ingest of a change', () => {
+  const create: Step = ['create', noon, everySecond]
+
+  it('compiles a new schedule once, to apply it and to advance it', async () => {
+    const { ingest, compiled } = openIngest()
+    expect(await ingest([changesOf([create])])).toEqual([])
+    expect(compiled).toEqual([everySecond])
+  })
+
+  it('compiles a schedule once that several changes leave as it is', async () => {
+    const { ingest, compiled } = openIngest()
+    await ingest([changesOf([create])])
+    compiled.length = 0
+    await ingest([changesOf([create, ['pause', noon + 1], ['resume', noon + 2], ['update', noon + 3]])])
+    expect(compiled).toEqual([everySecond])
+  })
+
+  it('compiles the schedule before a change, which ends with it, and the one after it', async () => {
+    const { ingest, compiled } = openIngest()
+    await ingest([changesOf([create])])
+    compiled.length = 0
+    await ingest([changesOf([create, ['update', noon + 1, everyMinute]])])
+    expect(compiled).toEqual([everySecond, everyMinute])
+  })
+
+  it('applies only the newest of several messages about a job', async () => {
+    const { ingest, compiled } = openIngest()
+    const updated: Step = ['update', noon + 1, everyMinute]
+    await ingest([changesOf([create, updated]), changesOf([create])])
+    await ingest([changesOf([create])])
+    expect(compiled).toEqual([everySecond, everyMinute])
+  })
+})

@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { fieldHints, intervalHints, jobHints, retryHints, scheduleHints, triggerHints } from '../field-hints.ts'
+import { jobKey } from '../ids.ts'
+import { inFlight } from '../internal.ts'
+import { jobStatuses, shownJobStates } from '../states.ts'
+import { duration, jsonObject, longestDurationMs, looseTime, timeAt } from '../values.ts'
+import { executionSummary, links, warning, wireTime } from './parts.ts'
+
+export const scheduleBody = z.union([
+  z.string().min(1).max(128),
+  z
+    .strictObject({ cron: z.string().min(1).max(128), timezone: z.string().min(1).max(64).optional() })
+    .register(fieldHints, { fields: scheduleHints }),
+  z.strictObject({ every: duration({ min: 1000 }) }).register(fieldHints, { fields: intervalHints }),
+])
+export type ScheduleBody = z.infer<typeof scheduleBody>
+
+export const retryBody = z
+  .strictObject({
+    maxRetries: z.number().int().min(0).max(100).optional(),
+    backoff: z.enum(['exponential', 'fixed']).optional(),
+    delay: duration({ min: 0 }).optional(),
+    factor: z.number().min(1).max(100).optional(),
+    maxDelay: duration({ min: 0 }).optional(),
+    jitter: z.boolean().optional(),
+  })
+  .register(fieldHints, { fields: retryHints })
+export type RetryBody = z.infer<typeof retryBody>
+
+export const overlapBody = z.strictObject({
+  policy: z.enum(['skip', 'allow']),
+  limit: z.number().int().min(1).max(1000).optional(),
+})
+
+/** Timeouts of one attempt (api.md, caps), milliseconds. */
+export const timeoutBounds = { min: 1000, max: 86_400_000 }
+
+const jobFields = {
+  name: z.string().trim().min(1).max(200).optional(),
+  jobType: z.string().min(1).max(100),
+  params: jsonObject.optional(),
+  schedule: scheduleBody.nullable().optional(),
+  runAt: timeAt.nullable().optional(),
+  delay: duration({ min: 0, max: longestDurationMs }).optional(),
+  scheduledTime: looseTime.optional(),
+  retry: retryBody.optional(),
+  timeout: duration(timeoutBounds).optional(),
+  overlap: overlapBody
+    .optional()
+    .describe('Without it scheduled runs of a recurring job do not overlap, and manual triggers always may.'),
+  priority: z.number().int().min(1).max(9).optional(),
+  tags: z.array(z.string().min(1).max(50)).max(20).optional(),
+}
+
+export const createJobBody = z
+  .strictObject({ ...jobFields, key: jobKey.optional() })
+  .register(fieldHints, { fields: jobHints })
+export type CreateJobBody = z.infer<typeof createJobBody>
+
+/** `PUT /jobs/:key`: the key stands in the path. */
+export const putJobBody = z.strictObject(jobFields).register(fieldHints, { fields: jobHints })
+export type PutJobBody = z.infer<typeof putJobBody>
+
+/** `POST /jobs/:id/trigger`: `params` replace the job's for this one execution; `reason` is kept for people. */
+export const triggerBody = z
+  .strictObject({ params: jsonObject.optional(), reason: z.string().max(500).optional() })
+  .register(fieldHints, { fields: triggerHints })
+  .nullish()
+export type TriggerBody = z.infer<typeof triggerBody>
+
+export const jobView = z.strictObject({
+  id: z.string(),
+  key: z.string().nullable(),
+  name: z.string(),
+  jobType: z.string(),
+  params: jsonObject,
+  schedule: z
+    .union([
+      z.strictObject({ cron: z.string(), timezone: z.string() }),
+      z.strictObject({ every: z.string(), anchorAt: wireTime, timezone: z.string() }),
+    ])
+    .nullable(),
+  runAt: wireTime.nullable(),
+  status: z.enum(jobStatuses),
+  state: z.enum(shownJobStates),
+  version: z.number().int(),
+  priority: z.number().int(),
+  timeout: z.string(),
+  retry: z.strictObject({
+    maxRetries: z.number().int(),
+    backoff: z.enum(['exponential', 'fixed']),
+    delay: z.string(),
+    factor: z.number(),
+    maxDelay: z.string(),
+    jitter: z.boolean(),
+  }),
+  overlap: z.strictObject({ policy: z.enum(['skip', 'allow']), limit: z.number().int() }),
+  tags: z.array(z.string()),
+  nextRunAt: wireTime.nullable(),
+  /** `nextRunAt` in the job's zone, with its offset and the zone's name: `2026-12-01T09:00:00+01:00[Europe/Berlin]`. */
+  nextRunLocal: z.string().nullable(),
+  /** The newest execution that has ended. */
+  lastExecution: executionSummary.nullable(),
+  ownerId: z.string(),
+  createdAt: wireTime,
+  updatedAt: wireTime,
+  warnings: z.array(warning),
+  links,
+})
+export type JobView = z.infer<typeof jobView>
+
+/** A job in a list: `params` only when `fields` asks for them. */
+export const listedJobView = jobView.partial({ params: true })
+export type ListedJobView = z.infer<typeof listedJobView>
+
+/** `POST /jobs/:id/cancel`. `effective` is `pending` (202) while the executors could not be reached. */
+export const fencedJobView = jobView.extend({
+  inFlight: z.array(inFlight),
+  effective: z.enum(['now', 'pending']),
+})
+export type FencedJobView = z.infer<typeof fencedJobView>
+
+export const jobStatusView = z.strictObject({
+  jobId: z.string(),
+  key: z.string().nullable(),
+  name: z.string(),
+  status: z.enum(jobStatuses),
+  state: z.enum(shownJobStates),
+  /** The next fire time that has not started. */
+  nextRunAt: wireTime.nullable(),
+  /** The newest execution that has ended. */
+  lastExecution: executionSummary.nullable(),
+  /** The newest running execution. */
+  currentExecution: executionSummary.nullable(),
+  consecutiveFailures: z.number().int(),
+  links,
+})
+export type JobStatusView = z.infer<typeof jobStatusView>

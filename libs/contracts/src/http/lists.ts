@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { executionStatuses, jobStatuses } from '../states.ts'
+import { wholeNumber } from '../values.ts'
+
+/** Query of every list: `limit` 1 to 200 (50), `cursor` as the last page gave it. */
+export const pageQuery = z.strictObject({
+  limit: wholeNumber({ min: 1, max: 200 }).default(50),
+  cursor: z.string().max(512).optional(),
+})
+
+/** `fields` of a list: the large fields to show beside the others, with commas between them. */
+const fieldsOf = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z
+    .preprocess((given) => (typeof given === 'string' ? given.split(',') : given), z.array(z.enum(names)).max(10))
+    .default([])
+
+/** Fields that lists leave out unless they are asked for. */
+const executionFields = fieldsOf(['params', 'result'])
+
+export const jobsQuery = pageQuery.extend({
+  fields: fieldsOf(['params']),
+  status: z.enum(jobStatuses).optional(),
+  jobType: z.string().min(1).max(100).optional(),
+  /** A part of the job's name or key, without regard to case. */
+  q: z.string().min(1).max(100).optional(),
+})
+export type JobsQuery = z.infer<typeof jobsQuery>
+
+/** `GET /dead-letters`. */
+export const deadLettersQuery = pageQuery.extend({ fields: executionFields })
+
+export const executionsQuery = pageQuery.extend({
+  fields: executionFields,
+  status: z.enum(executionStatuses).optional(),
+  jobType: z.string().min(1).max(100).optional(),
+})
+export type ExecutionsQuery = z.infer<typeof executionsQuery>
+
+export const logsQuery = pageQuery.extend({ attempt: wholeNumber({ min: 1 }).optional() })
+export type LogsQuery = z.infer<typeof logsQuery>
+
+/**
+ * One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow, also
+ * because its body would be longer than 1 MiB.
+ */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.strictObject({
+    data: z.array(item),
+    page: z.strictObject({ nextCursor: z.string().nullable(), hasMore: z.boolean() }),
+  })
+}
+export interface Page<T> {
+  data: T[]
+  page: { nextCursor: string | null; hasMore: boolean }
+}

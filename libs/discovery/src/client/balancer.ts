@@ -1,0 +1,176 @@
+import { type ServiceName, serviceNames } from '@belfry/contracts'
+import type { Clock, Metrics } from '@belfry/service'
+import type { Instance, Registry } from '../registry/port.ts'
+import { type BreakerConfig, type BreakerState, breakerStates } from './breaker.ts'
+import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
+import { ServiceCallError, toServiceCallError } from './service-call-error.ts'
+import { answerOf, openUpstream, type Upstream, type UpstreamRequest, type UpstreamResponse } from './upstream.ts'
+
+export interface BalancerOptions {
+  registry: Registry
+  clock: Clock
+  metrics: Metrics
+  breaker: BreakerConfig
+  /** Who calls; a label of the metrics. */
+  caller: ServiceName
+  /** Calls on their way to one instance; more are refused as `busy`. */
+  maxInFlight?: number
+}
+
+/** One instance as the caller sees it. */
+export interface BreakerView {
+  readonly service: ServiceName
+  /** The instance's id. */
+  readonly target: string
+  readonly state: BreakerState
+  readonly inFlight: number
+}
+
+/**
+ * The guarded way to another service. `request` has the shape that @fastify/reply-from wants of its `undici` option, so
+ * that the gateway's proxy and the calls between services take the same way: an instance from registry, its breaker, its
+ * connections, and one retry where that is safe.
+ */
+export interface Balancer {
+  /** Calls back once, with a `ServiceCallError` or with an answer of any status. */
+  request(request: UpstreamRequest, callback: (error: Error | null, response?: UpstreamResponse) => void): void
+  breakers(): BreakerView[]
+  close(): void
+}
+
+/** What stands for a service in the place of scheme and host. */
+export function originOf(service: ServiceName): string {
+  return `http://${service}`
+}
+
+const servicesByOrigin = new Map(serviceNames.map((service) => [originOf(service), service]))
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+
+/** A retry must change nothing that the first try may have changed, and must still have its body. */
+function isRepeatable(request: UpstreamRequest, error: ServiceCallError): boolean {
+  const hasStream = typeof request.body === 'object' && request.body !== null
+  return error.code === 'refused' && idempotent.has(request.method) && !hasStream
+}
+
+export function createBalancer({
+  registry,
+  clock,
+  metrics,
+  breaker,
+  caller,
+  maxInFlight = 2_000,
+}: BalancerOptions): Balancer {
+  const upstreams = new Map<string, Upstream>()
+  const budgets = new Map<ServiceName, RetryBudget>(serviceNames.map((service) => [service, createRetryBudget()]))
+
+  const upstreamOf = (instance: Instance): Upstream => {
+    const known = upstreams.get(instance.id)
+    if (known && known.instance.host === instance.host && known.instance.port === instance.port) return known
+    known?.close()
+    const opened = openUpstream(instance, { clock, config: breaker })
+    upstreams.set(instance.id, opened)
+    return opened
+  }
+
+  /** The next instance, in turn, whose breaker lets a call through; else why there is none. */
+  const choose = (service: ServiceName): Upstream | ServiceCallError => {
+    const count = registry.instances(service).length
+    let soonestMs = Number.POSITIVE_INFINITY
+    let isBusy = false
+    for (let turn = 0; turn < count; turn++) {
+      const instance = registry.pick(service)
+      if (!instance) break
+      const upstream = upstreamOf(instance)
+      if (!upstream.breaker.allows()) soonestMs = Math.min(soonestMs, upstream.breaker.openForMs())
+      else if (upstream.inFlight() >= maxInFlight) isBusy = true
+      else return upstream
+    }
+    if (isBusy) return new ServiceCallError('busy', `too many calls to ${service} are on their way`, { retryAfterS: 1 })
+    if (soonestMs === Number.POSITIVE_INFINITY) {
+      return new ServiceCallError('no-instance', `no instance of ${service} is known`, { retryAfterS: 1 })
+    }
+    const retryAfterS = Math.max(1, Math.ceil(soonestMs / 1000))
+    return new ServiceCallError('breaker-open', `${service} fails too often just now`, { retryAfterS })
+  }
+
+  const request: Balancer['request'] = (options, callback) => {
+    const service = servicesByOrigin.get(options.origin)
+    if (!service) {
+      callback(new ServiceCallError('no-instance', `${options.origin} is not a service`))
+      return
+    }
+    const budget = budgets.get(service) as RetryBudget
+    budget.earn()
+    attempt(options, service, budget, true, callback)
+  }
+
+  const attempt = (
+    options: UpstreamRequest,
+    service: ServiceName,
+    budget: RetryBudget,
+    isFirst: boolean,
+    callback: Parameters<Balancer['request']>[1],
+  ): void => {
+    const upstream = choose(service)
+    if (upstream instanceof ServiceCallError) {
+      callback(upstream)
+      return
+    }
+    upstream.breaker.run(options).then(
+      (response) => callback(null, response),
+      (error: unknown) => {
+        const answer = answerOf(error)
+        if (answer) return callback(null, answer)
+        const callError = toServiceCallError(error)
+        if (isFirst && isRepeatable(options, callError) && budget.spend()) {
+          return attempt(options, service, budget, false, callback)
+        }
+        callback(callError)
+      },
+    )
+  }
+
+  const breakers = (): BreakerView[] =>
+    [...upstreams.values()].map(({ instance, breaker, inFlight }) => ({
+      service: instance.service,
+      target: instance.id,
+      state: breaker.state(),
+      inFlight: inFlight(),
+    }))
+
+  const shown = metrics.gauge(
+    'belfry_circuit_breaker_state',
+    'Whether the breaker of an instance is in this state',
+    ['caller', 'target', 'state'],
+    (gauge) => {
+      for (const { target, state } of breakers()) {
+        for (const one of breakerStates) gauge.set({ caller, target, state: one }, one === state ? 1 : 0)
+      }
+    },
+  )
+
+  const forget = (upstream: Upstream) => {
+    const target = upstream.instance.id
+    upstreams.delete(target)
+    upstream.close()
+    for (const state of breakerStates) shown.remove({ caller, target, state })
+  }
+
+  const unwatch = serviceNames.map((service) =>
+    registry.watch(service, (instances) => {
+      for (const upstream of upstreams.values()) {
+        const { service: of, id } = upstream.instance
+        if (of === service && !instances.some((one) => one.id === id)) forget(upstream)
+      }
+    }),
+  )
+
+  return {
+    request,
+    breakers,
+    close() {
+      for (const end of unwatch) end()
+      for (const upstream of upstreams.values()) forget(upstream)
+    },
+  }
+}

@@ -1,0 +1,149 @@
+import { EventEmitter } from 'node:events'
+import type { Readable } from 'node:stream'
+import type { Clock, Timer } from '@belfry/service'
+import { type Dispatcher, Pool } from 'undici'
+import type { Instance } from '../registry/port.ts'
+import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs } from './breaker.ts'
+import { isInstanceFault, ServiceCallError, toServiceCallError } from './service-call-error.ts'
+import { createUserTimeouts, userOf } from './user-timeouts.ts'
+
+/** An answer whose body is still to come. An unused body is dumped, never destroyed. */
+export type UpstreamResponse = Dispatcher.ResponseData
+
+/** One call as undici and @fastify/reply-from describe it. */
+export interface UpstreamRequest {
+  /** `originOf(service)`: names the service, not an instance. */
+  readonly origin: string
+  readonly path: string
+  readonly method: string
+  readonly headers?: Record<string, string | string[] | undefined>
+  readonly body?: string | Readable | null
+  /** Time to the first byte, milliseconds, at most the breaker's; 0 for streams and waits, which are exempt. */
+  readonly headersTimeout?: number | undefined
+}
+
+/** One instance: its connections and its breaker. */
+export interface Upstream {
+  readonly instance: Instance
+  readonly breaker: Breaker<UpstreamRequest, UpstreamResponse>
+  inFlight(): number
+  /** Closes idle connections; calls on their way may end. */
+  close(): void
+}
+
+/** A body that stands still for this long is given up, milliseconds. */
+const bodyIdleMs = 60_000
+
+/** What the action rejects with for a 5xx: the breaker counts it, and the caller still gets the answer. */
+interface FailedAnswer {
+  readonly answer: UpstreamResponse
+}
+
+/** The answer inside what a breaker rejected with; undefined when there was none. */
+export function answerOf(error: unknown): UpstreamResponse | undefined {
+  return (error as Partial<FailedAnswer> | null)?.answer
+}
+
+/** A service that works and says "not now": a full disk, a queue that is full. Its other answers must stay within reach. */
+function isOrderlyRefusal({ statusCode, headers }: UpstreamResponse): boolean {
+  return statusCode === 503 && headers['retry-after'] !== undefined
+}
+
+function ignore(): void {}
+
+/**
+ * undici destroys a stream that it could not send to its end. This one is a client's request, whose connection still has to
+ * carry the answer (the service is away, or has seen enough and says 413), so it is only lent. What nobody sends any more is
+ * read and thrown away: a client that writes all of its body before it reads would never come to the answer.
+ */
+async function* lend(upload: Readable): AsyncGenerator<unknown> {
+  try {
+    yield* upload.iterator({ destroyOnReturn: false })
+  } finally {
+    upload.resume()
+  }
+}
+
+/**
+ * Makes one call; `onSettled` is called once, before the promise settles. The time to the first byte runs from the end of
+ * the request's body, so that a slow uploader is not held against the service. Every answer's body gets an error listener
+ * at once: destroying it later (reply-from does it, when its client has gone) would end the process otherwise.
+ */
+function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: Clock, onSettled: () => void) {
+  return new Promise<UpstreamResponse>((resolve, reject) => {
+    const abort = new EventEmitter()
+    const upload = typeof request.body === 'object' ? request.body : null
+    const body = upload ? lend(upload) : (request.body as string | undefined)
+    const uploader = (upload as { socket?: { destroyed: boolean } | null } | null)?.socket
+    let timer: Timer | undefined
+    let isSettled = false
+
+    const settle = () => {
+      isSettled = true
+      timer?.cancel()
+      onSettled()
+    }
+    const onLate = () => {
+      settle()
+      reject(new ServiceCallError('timeout', `no answer within ${firstByteMs} ms`))
+      abort.emit('abort')
+    }
+    const startTimer = () => {
+      if (!isSettled && firstByteMs > 0) timer = clock.callAfter(firstByteMs, onLate)
+    }
+
+    if (upload) upload.once('end', startTimer)
+    else startTimer()
+    const { path, method, headers } = request
+    pool.request({ path, method, headers, body, signal: abort } as Dispatcher.RequestOptions, (error, response) => {
+      if (!error) response.body.on('error', ignore)
+      if (isSettled) return
+      settle()
+      if (error)
+        reject(
+          uploader?.destroyed
+            ? new ServiceCallError('aborted', 'the client went away', { cause: error })
+            : toServiceCallError(error),
+        )
+      else if (response.statusCode >= 500 && !isOrderlyRefusal(response))
+        reject({ answer: response } satisfies FailedAnswer)
+      else resolve(response)
+    })
+  })
+}
+
+export function openUpstream(instance: Instance, { clock, config }: { clock: Clock; config: BreakerConfig }): Upstream {
+  const pool = new Pool(`http://${instance.host}:${instance.port}`, {
+    connectTimeout: config.timeoutMs,
+    headersTimeout: 0,
+    bodyTimeout: bodyIdleMs,
+  })
+  let inFlight = 0
+
+  const settled = () => {
+    inFlight -= 1
+  }
+  const call = (request: UpstreamRequest) => {
+    inFlight += 1
+    return send(pool, request, Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs), clock, settled)
+  }
+
+  const timeouts = createUserTimeouts(windowMs)
+  const judge = (error: unknown, { headers }: UpstreamRequest): Verdict => {
+    if (answerOf(error)) return 'failed'
+    const callError = toServiceCallError(error)
+    if (!isInstanceFault(callError)) return 'working'
+    const user = callError.code === 'timeout' ? userOf(headers) : null
+    return user === null || timeouts.counts(user, clock.monotonic()) ? 'failed' : 'uncounted'
+  }
+  const breaker = createBreaker(call, { clock, config, judge })
+  return {
+    instance,
+    breaker,
+    inFlight: () => inFlight,
+    close() {
+      breaker.close()
+      void pool.close().catch(ignore)
+    },
+  }
+}

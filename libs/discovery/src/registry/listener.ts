@@ -1,0 +1,63 @@
+import type { AddressInfo } from 'node:net'
+import type { ServiceName } from '@belfry/contracts'
+import type { Health, Part } from '@belfry/service'
+import type { Instance, Registry } from './port.ts'
+
+/** What a service listens with: a Fastify app, of which no more than this is needed. */
+export interface ListeningApp {
+  readonly server: { address(): AddressInfo | string | null }
+  listen(options: { host: string; port: number }): Promise<string>
+  close(): PromiseLike<unknown>
+}
+
+/** Where a service listens, and where others reach it. */
+export interface ListenAddress {
+  readonly host: string
+  /** 0 takes any free one. */
+  readonly port: number
+  /**
+   * The address that the registry gets: in a container others cannot reach the one that the service listens on. Default:
+   * `host`, and the port that the listener took.
+   */
+  readonly advertise?: { readonly host: string; readonly port?: number | undefined } | undefined
+}
+
+export interface ListenerOptions extends ListenAddress {
+  readonly service: ServiceName
+  readonly app: ListeningApp
+  readonly registry: Registry
+  readonly health: Health
+}
+
+/** The last part of a service to start, and the first to stop. */
+export interface Listener extends Part {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Where it listens (`http://127.0.0.1:8080`); empty before `start`. */
+  address(): string
+}
+
+/** Listens, registers the advertised address, and makes the service ready; in reverse when it stops. */
+export function createListener(options: ListenerOptions): Listener {
+  const { service, app, host, port, advertise = { host }, registry, health } = options
+  let instance: Instance | undefined
+  let address = ''
+  return {
+    name: 'listener',
+    address: () => address,
+    async start() {
+      address = await app.listen({ host, port })
+      const taken = (app.server.address() as AddressInfo).port
+      const reached = { host: advertise.host, port: advertise.port ?? taken }
+      instance = { service, id: `${service}-${reached.host}-${reached.port}`, ...reached }
+      await registry.register(instance)
+      health.setReady(true)
+    },
+    async stop() {
+      health.setReady(false)
+      if (instance) await registry.deregister(instance)
+      instance = undefined
+      await app.close()
+    },
+  }
+}

@@ -1,0 +1,17 @@
+import type { Bus } from '@belfry/bus'
+import type { Registry, RestClient } from '@belfry/discovery'
+import type { ServiceTokens, TokenVerifier } from '@belfry/http'
+import type { ServiceDeps } from '@belfry/service'
+
+/** What a service is built from. A service that needs less takes a `Pick` or an `Omit` of it. */
+export interface ServiceShellDeps<Stores, Config> extends ServiceDeps {
+  /** Closed by their opener. */
+  readonly stores: Stores
+  readonly bus: Bus
+  readonly registry: Registry
+  /** The service's own calls to other services. */
+  readonly rest: RestClient
+  readonly tokens: TokenVerifier
+  readonly serviceTokens: ServiceTokens
+  readonly config: Config
+}

@@ -1,0 +1,113 @@
+import { createMemoryBus, type PoisonMessage } from '@belfry/bus'
+import { createStaticRegistry } from '@belfry/discovery'
+import { createHttpApp } from '@belfry/http'
+import { createHealth, createIds, createLog, createLoop, createManualClock, createMetrics } from '@belfry/service'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createConsumerPart, createPeerLoopsPart, createServiceShell } from '../src/index.ts'
+
+function openDeps() {
+  const clock = createManualClock()
+  const log = createLog({ level: 'silent' })
+  const metrics = createMetrics().forService('job-service')
+  const ids = createIds()
+  const bus = createMemoryBus({ clock, ids, sender: 'test' })
+  const kept: PoisonMessage[] = []
+  const stores = { poison: { keep: async (messages: readonly PoisonMessage[]) => void kept.push(...messages) } }
+  return {
+    clock,
+    log,
+    metrics,
+    ids,
+    health: createHealth({ clock, log }),
+    registry: createStaticRegistry(),
+    bus,
+    stores,
+  }
+}
+
+describe('the shell of a service', () => {
+  function open(read: () => Promise<unknown> = async () => undefined) {
+    const deps = openDeps()
+    const app = createHttpApp({ service: 'job-service', deps, tokens: null })
+    const order: string[] = []
+    const part = (name: string) => ({
+      name,
+      start: () => void order.push(`start ${name}`),
+      stop: () => void order.push(`stop ${name}`),
+    })
+    const shell = createServiceShell({
+      service: 'job-service',
+      deps,
+      app,
+      listen: { host: '127.0.0.1', port: 0 },
+      store: { name: 'jobs.db', read },
+      parts: [part('one'), part('two')],
+    })
+    onTestFinished(() => shell.stop())
+    return { deps, shell, order }
+  }
+
+  it('starts the parts in order, then listens and registers', async () => {
+    const { deps, shell, order } = open()
+    const address = await shell.start()
+    expect(order).toEqual(['start one', 'start two'])
+    expect(deps.registry.instances('job-service')).toMatchObject([{ host: '127.0.0.1' }])
+    expect((await fetch(`${address}/readyz`)).status).toBe(200)
+  })
+
+  it('is not ready while its store does not answer', async () => {
+    const { shell } = open(async () => Promise.reject(new Error('locked')))
+    const address = await shell.start()
+    const answer = await fetch(`${address}/readyz?verbose`)
+    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining('jobs.db')])
+  })
+
+  it('stops in reverse, and may be stopped twice', async () => {
+    const { deps, shell, order } = open()
+    const address = await shell.start()
+    await shell.stop()
+    await shell.stop()
+    expect(order.slice(2)).toEqual(['stop two', 'stop one'])
+    expect(deps.registry.instances('job-service')).toEqual([])
+    await expect(fetch(address)).rejects.toThrow()
+  })
+})
+
+describe('a part that consumes a topic', () => {
+  it('handles the messages in a group of the service from start to stop', async () => {
+    const deps = openDeps()
+    const keys: string[] = []
+    const part = createConsumerPart(deps, 'job-service', 'job-dead-letter', async (messages) => {
+      keys.push(...messages.map(({ key }) => key))
+    })
+    const value = { kind: 'poison', topic: 'job-status', partition: 0, offset: '', reason: '', raw: '' } as const
+    await part.start?.()
+    await deps.bus.publish('job-dead-letter', [{ key: 'one', value }])
+    await part.stop?.()
+    await deps.bus.publish('job-dead-letter', [{ key: 'two', value }])
+    expect([part.name, keys]).toEqual(['job-dead-letter', ['one']])
+  })
+})
+
+describe('loops that call another service', () => {
+  it('run at once when an instance of it registers, and not any more after stop', async () => {
+    const { registry, clock, log } = openDeps()
+    let runs = 0
+    const runOnce = () => void runs++
+    const part = createPeerLoopsPart('loops', registry, 'executor-service', [
+      createLoop({ name: 'one', everyMs: 60_000, runOnce, clock, log }),
+    ])
+    await part.start?.()
+    await clock.advance(0)
+    const before = runs
+    const instance = { service: 'executor-service', id: 'one', host: '127.0.0.1', port: 1 } as const
+    await registry.register(instance)
+    await clock.advance(100)
+    expect(runs).toBe(before + 1)
+    await part.stop?.()
+    await registry.deregister(instance)
+    await registry.register(instance)
+    await clock.advance(100)
+    expect(runs).toBe(before + 1)
+  })
+})

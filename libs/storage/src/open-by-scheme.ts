@@ -1,0 +1,18 @@
+/** Opens the stores of one service; `location` is the URL without its scheme. */
+export type StoreAdapter<Stores> = (location: string) => Promise<Stores>
+
+/**
+ * Opens stores with the adapter of the URL's scheme (`sqlite:/data/jobs.db`). An adapter imports its technology when it is
+ * called, so a process loads no other one. Rejects for an unknown scheme, and names the schemes there are.
+ */
+export async function openByScheme<Stores>(
+  url: string,
+  adapters: Readonly<Record<string, StoreAdapter<Stores>>>,
+): Promise<Stores> {
+  const colon = url.indexOf(':')
+  const scheme = url.slice(0, Math.max(0, colon))
+  const open = Object.hasOwn(adapters, scheme) ? adapters[scheme] : undefined
+  if (open) return open(url.slice(colon + 1))
+  const known = Object.keys(adapters).map((name) => `${name}:`)
+  throw new Error(`no store has the scheme of "${url}"; there are ${known.join(', ')}`)
+}
