@@ -108,7 +108,7 @@ export function createPoller(options: PollerOptions): Poller {
     if (passOver.length === 0 || limit === 0) return
     lookedAt[pool] = clock.monotonic()
     const query = { pool, now, passOver, after: cursors[pool], scan: scanRows, limit, share: shareAt(now) }
-    const { found, next } = await executions.listDueOfOthers(query)
+    const { rows: found, next } = await executions.listDueOfOthers(query)
     cursors[pool] = next
     await take(found, claimer.claim)
     if (next === null) room.lookedThrough(pool)

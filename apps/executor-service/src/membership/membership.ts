@@ -1,28 +1,12 @@
-import { type Clock, createLoop, type Ids, type Logger } from '@belfry/service'
+import { type Clock, createLoop, type Logger } from '@belfry/service'
 import type { ExecutorConfig } from '../config.ts'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { Stores } from '../store/ports.ts'
 import { createHeartbeat } from './heartbeat.ts'
+import type { Identity } from './identity.ts'
 import { createRescue, takeOver } from './rescue.ts'
-
-/** The name under which this executor owns its runs: a new one for each start, and after it was taken for dead. */
-export interface Identity {
-  name(): string
-  renew(): void
-}
-
-export function createIdentity(ids: Ids): Identity {
-  const mint = () => `executor-${ids.uuid()}`
-  let name = mint()
-  return {
-    name: () => name,
-    renew() {
-      name = mint()
-    },
-  }
-}
 
 export interface MembershipOptions {
   readonly stores: Stores
@@ -46,7 +30,7 @@ export interface Membership {
 export function createMembership({ identity, dispatcher, config, ...common }: MembershipOptions): Membership {
   const { stores, clock, log } = common
   const isSoleOwner = config.mode === 'standalone'
-  const enlist = () => stores.executors.enlist(identity.name(), null)
+  const enlist = (name: string) => stores.executors.enlist(name, null)
   const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
   const losses = { ...common, instance: identity.name, page }
   const heartbeat = createLoop({
@@ -58,10 +42,7 @@ export function createMembership({ identity, dispatcher, config, ...common }: Me
       ...losses,
       dispatcher,
       isSoleOwner,
-      onGone() {
-        identity.renew()
-        return enlist()
-      },
+      onGone: () => identity.renew(enlist),
     }),
   })
   const rescue = createRescue({ ...losses, leaseMs: config.executorLeaseMs })
@@ -72,7 +53,7 @@ export function createMembership({ identity, dispatcher, config, ...common }: Me
   return {
     share: rescue.share,
     async start() {
-      await enlist()
+      await enlist(identity.name())
       if (isSoleOwner) await takeOver(losses)
       else rescueLoop.start()
       heartbeat.start()

@@ -1,12 +1,13 @@
 import { createManualClock } from '@belfry/service'
+import type { RowId } from '@belfry/storage'
 import { describe, expect, it } from 'vitest'
 import { type Attempt, createAttempt } from '../../src/attempts/attempt.ts'
 import { createClaimLead } from '../../src/dispatch/claim-lead.ts'
 import { createRoom } from '../../src/dispatch/room.ts'
 import { createSlots } from '../../src/dispatch/slots.ts'
 import { createStartTimers } from '../../src/dispatch/start-timers.ts'
-import type { RowId, Stored } from '../../src/store/ports.ts'
-import { command, execution, executionId, runningExecution, start } from '../samples.ts'
+import type { Stored } from '../../src/store/ports.ts'
+import { command, execution, executionId, runningExecution, sampleRowId, start } from '../samples.ts'
 import { openWorld } from '../world.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -34,15 +35,15 @@ describe('the lead of a claim', () => {
 })
 
 describe('executions that wait for their time', () => {
-  const ready = (rowId: number, runAt: number, seq = 1): Stored => ({
-    rowId,
-    execution: execution({ id: executionId(rowId), runAt, seq }),
+  const ready = (number: number, runAt: number, seq = 1): Stored => ({
+    rowId: sampleRowId(number),
+    execution: execution({ id: executionId(number), runAt, seq }),
     size: 10,
   })
 
   function openTimers(bounds: { count: number; size: number }) {
     const clock = createManualClock(start)
-    const claimed: [number, number, number][] = []
+    const claimed: [RowId, number, number][] = []
     const held = new Map<RowId, Attempt>()
     const timers = createStartTimers({
       clock,
@@ -62,17 +63,22 @@ describe('executions that wait for their time', () => {
     timers.add([ready(1, start + 100), ready(2, start + 50), ready(1, start + 80, 2), ready(1, start + 1, 1)])
     timers.add([ready(3, start + 20), ready(4, start + 20)])
     timers.update([{ ...ready(3, start + 20), execution: runningExecution({ id: executionId(3) }) }])
-    expect([3 - timers.room().count, timers.has(1), timers.has(3), timers.has(4)]).toEqual([2, true, false, false])
+    expect([3 - timers.room().count, ...[1, 3, 4].map((number) => timers.has(sampleRowId(number)))]).toEqual([
+      2,
+      true,
+      false,
+      false,
+    ])
     await clock.advance(200)
     expect(claimed).toEqual([
-      [2, 1, 40],
-      [1, 2, 70],
+      [sampleRowId(2), 1, 40],
+      [sampleRowId(1), 2, 70],
     ])
     timers.add([ready(5, start + 900)])
     timers.stop()
     expect([3 - timers.room().count, clock.pending()]).toEqual([0, 0])
     timers.add([ready(6, start + 900)])
-    expect(timers.has(6)).toBe(false)
+    expect(timers.has(sampleRowId(6))).toBe(false)
   })
 
   it('take up no more memory than they may', () => {
@@ -83,15 +89,16 @@ describe('executions that wait for their time', () => {
 
   it('are those that a change makes ready soon, though their last attempt is held until its end is noted', () => {
     const { held, timers } = openTimers({ count: 9, size: 1000 })
-    for (const [rowId, phase] of [
+    for (const [number, phase] of [
       [1, 'started'],
       [2, 'settled'],
     ] as const) {
+      const rowId = sampleRowId(number)
       const attempt = createAttempt({ rowId, execution: runningExecution(), size: 10 }, undefined)
       held.set(rowId, Object.assign(attempt, { phase }))
     }
     timers.update([ready(1, start), ready(2, start), ready(3, start + 500), ready(4, start + 501)])
-    expect([1, 2, 3, 4].map((rowId) => timers.has(rowId))).toEqual([false, true, true, false])
+    expect([1, 2, 3, 4].map((number) => timers.has(sampleRowId(number)))).toEqual([false, true, true, false])
   })
 })
 
@@ -163,8 +170,8 @@ describe('the room of an executor', () => {
 })
 
 describe('the slots of an executor', () => {
-  const attemptOf = (rowId: number, priority = 5): Attempt =>
-    createAttempt({ rowId, execution: execution({ priority }), size: 10 }, undefined)
+  const attemptOf = (number: number, priority = 5): Attempt =>
+    createAttempt({ rowId: sampleRowId(number), execution: execution({ priority }), size: 10 }, undefined)
   const open = () => createSlots({ limits: { io: 2, cpu: 1 }, ownerShare: 0.5 })
 
   it('go first to attempts that are urgent, and to those that waited longer', () => {
@@ -176,22 +183,22 @@ describe('the slots of an executor', () => {
     expect(slots.takeNext('io')).toBeUndefined()
     for (const one of [first, second]) slots.vacate(one)
     expect([slots.takeNext('io'), slots.takeNext('io'), slots.takeNext('io')].map((one) => one?.rowId)).toEqual([
-      5,
-      4,
+      sampleRowId(5),
+      sampleRowId(4),
       undefined,
     ])
     slots.vacate(attempts[3] as Attempt)
     expect(slots.take(first)).toBe(false)
-    expect(slots.takeNext('io')?.rowId).toBe(3)
+    expect(slots.takeNext('io')?.rowId).toBe(sampleRowId(3))
   })
 
   it('are not given to an attempt that was given back while it waited', () => {
     const slots = open()
-    const attempts = [1, 2, 3, 4].map((rowId) => attemptOf(rowId))
+    const attempts = [1, 2, 3, 4].map((number) => attemptOf(number))
     for (const one of attempts) if (!slots.take(one)) slots.enqueue(one)
     slots.withdraw(attempts[2] as Attempt)
     expect(slots.view('io')).toEqual({ busy: 2, limit: 2, waiting: 1 })
     slots.vacate(attempts[0] as Attempt)
-    expect(slots.takeNext('io')?.rowId).toBe(4)
+    expect(slots.takeNext('io')?.rowId).toBe(sampleRowId(4))
   })
 })
