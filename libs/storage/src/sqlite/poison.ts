@@ -21,7 +21,8 @@ export const poisonTable = `
     offset TEXT,
     raw BLOB NOT NULL,
     reason TEXT NOT NULL,
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL,
+    UNIQUE (topic, partition, offset)
   ) STRICT;
 `
 
@@ -31,10 +32,9 @@ export const poisonTable = `
  * messages is stored.
  */
 export function createPoisonStore(db: Database, clock: Clock) {
-  // Without an index: only a broker's messages are looked up, and a service has few of them.
-  const insert = db.statement(`
-    INSERT INTO poison (topic, key, partition, offset, raw, reason, at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
-    WHERE ?3 IS NULL OR NOT EXISTS (SELECT 1 FROM poison WHERE topic = ?1 AND partition = ?3 AND offset = ?4)`)
+  // NULLs are distinct in SQLite's UNIQUE, so messages without a partition are all stored.
+  const insert = db.statement(`INSERT INTO poison (topic, key, partition, offset, raw, reason, at)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (topic, partition, offset) DO NOTHING`)
   return {
     async keep(messages: readonly PoisonRow[]): Promise<void> {
       const at = clock.now()
