@@ -1,7 +1,6 @@
-import { type Bus, createConsumer } from '@belfry/bus'
-import { createListener, type Registry } from '@belfry/discovery'
-import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
+import { createHttpApp, type HttpApp } from '@belfry/http'
+import { createLoop, createRetentionClock } from '@belfry/service'
+import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
 import { createAttemptRunner } from './attempts/attempt-runner.ts'
@@ -31,27 +30,19 @@ import { mountInternal } from './routes/internal.ts'
 import { mountJobTypes } from './routes/job-types.ts'
 import type { Stores } from './store/ports.ts'
 
-export interface ExecutorServiceDeps extends ServiceDeps {
-  /** Closed by whom they were opened. */
-  stores: Stores
-  bus: Bus
-  registry: Registry
-  tokens: TokenVerifier
-  serviceTokens: ServiceTokens
-  config: ExecutorConfig
+export interface ExecutorServiceDeps extends Omit<ServiceShellDeps<Stores, ExecutorConfig>, 'rest'> {
   /** The job types; without them those that ship. Closed when the service stops. */
-  handlers?: Handlers
+  readonly handlers?: Handlers
   /** From 0 up to 1, for the spread of retries. */
-  random?: () => number
+  readonly random?: () => number
 }
 
-export interface ExecutorService {
-  readonly app: HttpApp
-  /** Takes over what an earlier process left, joins the bus, starts the loops and listens; answers the address. */
-  start(): Promise<string>
-  /** In reverse: hands back what has not started, lets runs finish within the grace time. May be called twice. */
-  stop(): Promise<void>
-  /** Runs whose handler is at work. */
+/**
+ * Its start takes over what an earlier process left. Its stop gives back what has not started, and lets attempts finish within
+ * the grace time.
+ */
+export interface ExecutorService extends ServiceShell {
+  /** Attempts whose handler is at work. */
   running(): number
 }
 
@@ -192,12 +183,11 @@ function createParts(deps: ExecutorServiceDeps) {
 type Parts = ReturnType<typeof createParts>
 
 function createApp(deps: ExecutorServiceDeps, { handlers, changes, dispatcher, settleLoop }: Parts): HttpApp {
-  const { stores, clock, health, tokens, serviceTokens, config } = deps
+  const { stores, clock, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   mountExecutions(app, stores)
   mountJobTypes(app, describeHandlers(handlers))
   mountInternal(app, { stores, clock, fetchBytes: config.executorFetchBytes, changes, dispatcher, settleLoop })
-  health.add('executor.db', async () => void (await stores.executors.list()))
   return app
 }
 
@@ -213,55 +203,32 @@ function showSlots({ metrics }: ExecutorServiceDeps, { slots, room }: Parts): vo
 }
 
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
-  const { bus, stores, log, metrics } = deps
   const parts = createParts(deps)
-  const app = createApp(deps, parts)
-  const { executorHost: host, executorPort: port } = deps.config
-  const { registry, health } = deps
-  const listener = createListener({ service: 'executor-service', app, host, port, registry, health })
+  const { handlers, executionLog, relay, output, dispatcher, claimer, timers, membership, poller, slots } = parts
   showSlots(deps, parts)
-  const consumer = createConsumer({
-    bus,
-    topic: 'job-execute',
-    group: 'executor-service',
-    handle: parts.intake,
-    poison: stores.poison,
-    log,
-    metrics,
+  const service = 'executor-service'
+  const shell = createServiceShell({
+    service,
+    deps,
+    app: createApp(deps, parts),
+    listen: { host: deps.config.executorHost, port: deps.config.executorPort },
+    store: { name: 'executor.db', read: () => deps.stores.executors.list() },
+    // Stopped in reverse: new commands, the poll and the claims, then the attempts; what they still change is published at the end.
+    parts: [
+      { name: 'retention clock', start: parts.retentionClock.open },
+      { name: 'handlers', stop: () => handlers.close() },
+      { name: 'warnings', stop: executionLog.stop },
+      { name: 'relay of executions', start: relay.start, stop: relay.stop },
+      { name: 'membership', ...membership },
+      { name: 'attempt output', stop: output.stop },
+      { name: 'attempts', stop: dispatcher.stop },
+      { name: 'claims', stop: claimer.stop },
+      { name: 'start timers', stop: timers.stop },
+      { name: 'poll', ...poller },
+      { name: 'settle', ...parts.settleLoop },
+      { name: 'retention', ...parts.retentionLoop },
+      createConsumerPart(deps, service, 'job-execute', parts.intake),
+    ],
   })
-  const life = createLifecycle(lifeOf(parts, consumer, listener))
-
-  return {
-    app,
-    async start() {
-      await life.start()
-      return listener.address()
-    },
-    stop: life.stop,
-    running: () => parts.slots.view('io').busy + parts.slots.view('cpu').busy,
-  }
-}
-
-/**
- * Stopped in reverse: the listener, new commands, the poll and the claims, then the attempts; what they still change is
- * published at the end.
- */
-function lifeOf(parts: Parts, consumer: Omit<Part, 'name'>, listener: Part): Part[] {
-  const { handlers, executionLog, relay, output, dispatcher, claimer, timers, membership, poller } = parts
-  return [
-    { name: 'retention clock', start: parts.retentionClock.open },
-    { name: 'handlers', stop: () => handlers.close() },
-    { name: 'warnings', stop: executionLog.stop },
-    { name: 'relay of executions', start: relay.start, stop: relay.stop },
-    { name: 'membership', ...membership },
-    { name: 'attempt output', stop: output.stop },
-    { name: 'attempts', stop: dispatcher.stop },
-    { name: 'claims', stop: claimer.stop },
-    { name: 'start timers', stop: timers.stop },
-    { name: 'poll', ...poller },
-    { name: 'settle', ...parts.settleLoop },
-    { name: 'retention', ...parts.retentionLoop },
-    { name: 'job-execute', ...consumer },
-    listener,
-  ]
+  return { ...shell, running: () => slots.view('io').busy + slots.view('cpu').busy }
 }

@@ -1,5 +1,6 @@
 import { isRefusal } from '@belfry/contracts'
 import { type Clock, createBatcher, debugEach, type Logger } from '@belfry/service'
+import { isOutcomeUnknown } from '@belfry/storage'
 import { admitClaims } from '../admission/admit-claims.ts'
 import type { Attempt } from '../attempts/attempt.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
@@ -59,6 +60,10 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     void work.finally(() => underWay.delete(work))
   }
 
+  async function waitForStore(): Promise<void> {
+    if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
+  }
+
   const claimed = (execution: Execution) => claim(execution, { owner: options.instance() })
 
   function claimBatch(batch: readonly Stored[], mustQueue: (execution: Execution) => boolean): void {
@@ -113,6 +118,8 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     } catch (err) {
       if (!isClaimFailing) log.warn({ err, executions: attempts.length }, 'a claim failed, giving it back')
       isClaimFailing = true
+      // What may be stored is given back and is due: it would be claimed again as fast as the store answers.
+      if (isOutcomeUnknown(err)) await waitForStore()
       return dispatcher.giveBack(attempts)
     }
     if (won.length === 0) return
@@ -136,7 +143,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
         if (!isAdmissionFailing)
           log.warn({ err, execution: attempts[0]?.execution.id }, 'an admission could not be asked')
         isAdmissionFailing = true
-        if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
+        await waitForStore()
         await dispatcher.giveBack(attempts)
       }
       return false
@@ -177,7 +184,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
       }
     } catch (err) {
       log.warn({ err, executions: left.length }, 'params could not be read; the claims are given back')
-      if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
+      await waitForStore()
       await dispatcher.giveBack(left)
     }
   }

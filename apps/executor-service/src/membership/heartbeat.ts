@@ -3,6 +3,7 @@ import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { HeldExecution, RowId, Stores } from '../store/ports.ts'
+import type { Identity } from './identity.ts'
 import { loseAll } from './loss.ts'
 
 export interface HeartbeatOptions {
@@ -11,11 +12,10 @@ export interface HeartbeatOptions {
   readonly log: Logger
   readonly metrics: ExecutorMetrics
   readonly dispatcher: Dispatcher
-  readonly instance: () => string
+  /** An executor that was taken for dead enlists under another name, and goes on under it. */
+  readonly identity: Identity
   /** No other process can open the store, so no other executor waits for a sign of life. */
   readonly isSoleOwner: boolean
-  /** This executor was taken for dead: it enlists under another name, and goes on under it. */
-  readonly onGone: () => Promise<void>
   readonly changes: ExecutionChanges
 }
 
@@ -28,7 +28,7 @@ const idleBeats = 10
  * given back.
  */
 export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> {
-  const { stores, clock, log, metrics, dispatcher, instance, isSoleOwner, onGone, changes } = options
+  const { stores, clock, log, metrics, dispatcher, identity, isSoleOwner, changes } = options
   let missedBefore = new Map<RowId, number>()
   let beats = 0
 
@@ -52,7 +52,7 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
   }
 
   return async () => {
-    const me = instance()
+    const me = identity.name()
     const isIdle = isSoleOwner && dispatcher.held.size === 0 && missedBefore.size === 0
     if (isIdle && beats++ % idleBeats !== 0) return
     const beat = isSoleOwner ? true : stores.executors.beat(me)
@@ -61,7 +61,7 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
       log.error({ instance: me }, 'this executor was taken for dead; its attempts are aborted')
       dispatcher.abandon()
       missedBefore.clear()
-      await onGone()
+      await identity.renew((name) => stores.executors.enlist(name, null))
       // What was claimed under the old name meanwhile must not start.
       dispatcher.abandon()
       return

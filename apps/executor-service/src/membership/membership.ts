@@ -30,7 +30,6 @@ export interface Membership {
 export function createMembership({ identity, dispatcher, config, ...common }: MembershipOptions): Membership {
   const { stores, clock, log } = common
   const isSoleOwner = config.mode === 'standalone'
-  const enlist = (name: string) => stores.executors.enlist(name, null)
   const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
   const losses = { ...common, instance: identity.name, page }
   const heartbeat = createLoop({
@@ -39,10 +38,10 @@ export function createMembership({ identity, dispatcher, config, ...common }: Me
     clock,
     log,
     runOnce: createHeartbeat({
-      ...losses,
+      ...common,
+      identity,
       dispatcher,
       isSoleOwner,
-      onGone: () => identity.renew(enlist),
     }),
   })
   const rescue = createRescue({ ...losses, leaseMs: config.executorLeaseMs })
@@ -53,7 +52,7 @@ export function createMembership({ identity, dispatcher, config, ...common }: Me
   return {
     share: rescue.share,
     async start() {
-      await enlist(identity.name())
+      await stores.executors.enlist(identity.name(), null)
       if (isSoleOwner) await takeOver(losses)
       else rescueLoop.start()
       heartbeat.start()
