@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { exchange, makeWorld } from '../world.ts'
 
 describe('the way through the gateway', () => {
@@ -274,6 +274,9 @@ describe('a service in trouble', () => {
   })
 
   it('is left alone for a while when it keeps failing, then tried again', async () => {
+    // The breaker waits by a timer of the process.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
     const service = { status: 500, calls: 0 }
     const { app, bearer, clock } = await makeWorld({
       services: {
@@ -288,6 +291,7 @@ describe('a service in trouble', () => {
     const answer = await app.inject({ url: '/jobs', headers: bearer })
     expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '10'])
     expect(service.calls).toBe(5)
+    vi.advanceTimersByTime(10_000)
     await clock.advance(10_000)
     service.status = 200
     expect(await status()).toBe(200)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ServiceCallError } from '../../src/index.ts'
 import { balancerTo, breaker, deadPort, listen } from './loopback.ts'
 
@@ -167,6 +167,16 @@ describe('a retry', () => {
   })
 })
 
+/** Passes time for the breaker, which waits by timers of the process, and for the clock of the balancer. */
+function fakeTimers() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  return async (clock: { advance(ms: number): Promise<void> }, ms: number) => {
+    vi.advanceTimersByTime(ms)
+    await clock.advance(ms)
+  }
+}
+
 describe('a breaker', () => {
   async function failingService() {
     const service = { status: 500, calls: 0 }
@@ -178,18 +188,19 @@ describe('a breaker', () => {
   }
 
   it('opens after failures, lets one call try after the reset, and closes when that works', async () => {
+    const pass = fakeTimers()
     const { service, balancer, clock, codeOf } = await failingService()
     for (let i = 0; i < 5; i++) expect(await codeOf()).toBe(500)
     expect(balancer.breakers()[0]?.state).toBe('open')
     expect(await codeOf()).toBe('breaker-open')
-    await clock.advance(9_999)
+    await pass(clock, 9_999)
     expect(await codeOf()).toBe('breaker-open')
     expect(service.calls).toBe(5)
-    await clock.advance(1)
+    await pass(clock, 1)
     expect(balancer.breakers()[0]?.state).toBe('half-open')
     expect(await codeOf()).toBe(500)
     expect(balancer.breakers()[0]?.state).toBe('open')
-    await clock.advance(10_000)
+    await pass(clock, 10_000)
     service.status = 200
     const both = await Promise.all([codeOf(), codeOf()])
     expect(both).toEqual([200, 'breaker-open'])
@@ -221,10 +232,25 @@ describe('a breaker', () => {
     expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
+  it('begins anew when it closes: the failures that opened it do not count again', async () => {
+    const pass = fakeTimers()
+    const { service, balancer, clock, codeOf } = await failingService()
+    for (let i = 0; i < 5; i++) await codeOf()
+    await pass(clock, 10_000)
+    service.status = 200
+    expect(await codeOf()).toBe(200)
+    service.status = 500
+    for (let i = 0; i < 4; i++) await codeOf()
+    expect(balancer.breakers()[0]?.state).toBe('closed')
+    await codeOf()
+    expect(balancer.breakers()[0]?.state).toBe('open')
+  })
+
   it('forgets failures of long ago', async () => {
+    const pass = fakeTimers()
     const { service, balancer, clock, codeOf } = await failingService()
     for (let i = 0; i < 4; i++) await codeOf()
-    await clock.advance(21_000)
+    await pass(clock, 21_000)
     service.status = 200
     for (let i = 0; i < 4; i++) await codeOf()
     service.status = 500
@@ -297,13 +323,14 @@ describe('a breaker', () => {
   })
 
   it('lets another call try when the one that did was of a user who timed out before', async () => {
+    const pass = fakeTimers()
     const { callsOf, codeOf, state, clock } = await slowLists()
     await callsOf(null, lists(5))
     expect(state()).toBe('open')
-    await clock.advance(10_000)
+    await pass(clock, 10_000)
     expect(await callsOf('usr-greedy', lists(1))).toEqual(['timeout'])
     expect(state()).toBe('open')
-    await clock.advance(10_000)
+    await pass(clock, 10_000)
     expect(await callsOf('usr-greedy', lists(1))).toEqual(['timeout'])
     expect(state()).toBe('half-open')
     expect(await codeOf({ path: '/jobs/x' })).toBe(200)
