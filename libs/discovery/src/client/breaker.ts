@@ -15,8 +15,8 @@ export interface BreakerConfig {
 }
 
 /**
- * The calls that the share of failures is taken of: those of the last 20 s, forgotten in steps of 2 s. Long enough that one
- * caller finds a service that hangs, who sees a failure every 3 s.
+ * The calls that the share of failures is taken of: those of the last 20 s, forgotten in steps of 2 s. Long enough to detect
+ * a service that hangs by the calls of one caller, which fail every 3 s.
  */
 export const windowMs = 20_000
 const buckets = 10
