@@ -43,7 +43,7 @@ const listenReasons: Record<string, string> = {
 }
 
 /** An error of listening, as a sentence for people; undefined when it is another error. */
-export function listenFault(error: Error): string | undefined {
+export function listenErrorText(error: Error): string | undefined {
   const { code = '', address, hostname, port } = error as NodeJS.ErrnoException & Record<string, string | undefined>
   const reason = listenReasons[code]
   const where = address ?? hostname

@@ -34,7 +34,7 @@ export const problems = {
 
 export type ErrorCode = keyof typeof problems
 
-/** One fault of a request. `pointer` is a JSON pointer into the body, or `?name` for a query, `:name` for the path. */
+/** One validation issue of a request. `pointer` is a JSON pointer into the body, or `?name` for a query, `:name` for the path. */
 export const validationIssue = z.object({
   pointer: z.string(),
   code: z.string(),

@@ -15,10 +15,10 @@ import { checkCompiler, createErrorHandler } from './errors.ts'
 import { guardHosts } from './hosts.ts'
 import type { HttpApp } from './http-app.ts'
 import { readJsonBody } from './json-body.ts'
-import { measureRequests } from './measure.ts'
 import { describeApp } from './openapi.ts'
 import { mountProbes } from './probes.ts'
 import { sendRefusal } from './problem.ts'
+import { addRequestMetrics } from './request-metrics.ts'
 import { guardRoutes, longestParam } from './routes.ts'
 import type { ServiceTokens } from './service-tokens.ts'
 import type { TokenVerifier } from './tokens.ts'
@@ -119,7 +119,7 @@ function readBodies(app: HttpApp): void {
 }
 
 /**
- * An app that behaves: every route says who may call it, bodies are closed and checked with all faults told at once,
+ * An app that behaves: every route says who may call it, bodies are closed and checked, and one answer names all issues,
  * every "no" is problem+json, and nothing that comes in makes a 5xx. `/livez`, `/readyz` and `/openapi.json` are there.
  * Add routes in the same turn; `request.caller` holds who calls, `reply.refuse` answers an expected "no".
  */
@@ -140,7 +140,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   if (options.bodiesBytes !== undefined) {
     boundBodies(app, { bodies: options.bodiesBytes, body: options.bodyLimitBytes ?? usualBodyLimitBytes })
   }
-  measureRequests(app, deps.metrics)
+  addRequestMetrics(app, deps.metrics)
   if (options.openapi ?? true) describeApp(app, options.service)
   mountProbes(app, deps.health)
   if (tokens) deps.health.add('token keys', () => tokens.check())

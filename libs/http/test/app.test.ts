@@ -116,7 +116,7 @@ describe('an app', () => {
     ['a full disk', 'disk-full', 503, 'storage-full'],
     ['a busy store', 'locked', 503, 'unavailable'],
     ['a store that fails', 'failed', 500, 'internal'],
-  ])('tells %s apart from its own faults', async (_what, code, status, problemCode) => {
+  ])('tells %s apart from its own errors', async (_what, code, status, problemCode) => {
     const { app } = open()
     app.get('/x', anybody, () => Promise.reject(new StorageError(code)))
     const answer = await app.inject('/x')

@@ -286,7 +286,7 @@ describe('the log', () => {
     expect(lines[0]).not.toContain(secret)
   })
 
-  it('tells what the world is to blame for in a sentence, and faults of ours with their stack', () => {
+  it('logs errors of adapters in a sentence, and bugs with their stack', () => {
     const { lines, log } = capturedLog()
     const full = Object.assign(new Error('the disk is full'), { name: 'StorageError', code: 'disk-full' })
     log.warn({ err: full }, 'not stored')

@@ -102,7 +102,7 @@ describe('sign-up', () => {
     [{ username: 'ada', password: 'x', roles: ['admin'] }, ['/roles']],
     [{ username: 'ada', pasword: 'x' }, ['/password', '/pasword']],
     [[], ['']],
-  ])('refuses %j, naming each fault', async (body, pointers) => {
+  ])('refuses %j, naming each issue', async (body, pointers) => {
     const { app } = await open()
     const answer = await app.inject({ method: 'POST', url: '/auth/signup', payload: body })
     expect(answer.statusCode).toBe(400)

@@ -18,7 +18,7 @@ export function createScheduleCache(capacity: number): ScheduleCache {
   /** Schedules were checked when they were stored: there is none that does not compile. */
   const compile = (job: Scheduled): FireTimes | undefined => {
     const times = compileSchedule(job.spec.schedule, job.id)
-    return 'fault' in times ? undefined : times
+    return 'issue' in times ? undefined : times
   }
   const timesOf = (job: Scheduled): FireTimes | undefined => {
     const name = nameOf(job)
