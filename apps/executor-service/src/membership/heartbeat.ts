@@ -1,7 +1,9 @@
 import type { Clock, Logger } from '@belfry/service'
-import type { Engine } from '../attempts/engine.ts'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { HeldExecution, RowId, Stored, Stores } from '../store/ports.ts'
+import type { HeldExecution, RowId, Stores } from '../store/ports.ts'
+import type { Identity } from './identity.ts'
 import { loseAll } from './loss.ts'
 
 export interface HeartbeatOptions {
@@ -9,24 +11,24 @@ export interface HeartbeatOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ExecutorMetrics
-  readonly runs: Engine
-  readonly instance: () => string
-  /** Nobody else can have the store open, so nobody waits for a sign of life. */
+  readonly dispatcher: Dispatcher
+  /** An executor that was taken for dead enlists under another name, and goes on under it. */
+  readonly identity: Identity
+  /** No other process can open the store, so no other executor waits for a sign of life. */
   readonly isSoleOwner: boolean
-  /** This executor was taken for dead: it goes on under another name. */
-  readonly onGone: () => Promise<void>
-  readonly onChanged: (stored: readonly Stored[]) => void
+  readonly changes: ExecutionChanges
 }
 
-/** An executor that is alone and holds nothing looks only every so many beats: idling shall cost nothing. */
+/** A sole owner that holds nothing looks only every so many beats: idling shall cost nothing. */
 const idleBeats = 10
 
 /**
- * One beat (protocol.md step 11): a sign of life, and a look at what this executor runs by what is stored. What was
- * cancelled is told to stop; what it does not hold in two beats running (the answer to a claim was lost) is given back.
+ * One beat (protocol.md step 11): a sign of life, and a look at what this executor runs by what is stored. Attempts that
+ * are cancelled are aborted; what it does not hold in two beats one after the other (the answer to a claim was lost) is
+ * given back.
  */
 export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> {
-  const { stores, clock, log, metrics, runs, instance, isSoleOwner, onGone, onChanged } = options
+  const { stores, clock, log, metrics, dispatcher, identity, isSoleOwner, changes } = options
   let missedBefore = new Map<RowId, number>()
   let beats = 0
 
@@ -36,35 +38,39 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
     if (twice.length === 0) return
     const found = await stores.executions.read(twice.map((one) => one.rowId))
     const lost = found.filter((one, index) => one?.execution.epoch === twice[index]?.epoch)
-    log.warn({ executions: lost.length }, 'claims that nobody holds are given back')
+    log.warn({ executions: lost.length }, 'claims without an attempt are given back')
     metrics.leasesExpired(lost.length)
-    onChanged(
+    changes.publish(
       await loseAll(
         stores.executions,
         lost.filter((one) => one !== undefined),
         clock.now(),
         true,
       ),
+      'lose',
     )
   }
 
   return async () => {
-    const me = instance()
-    const isIdle = isSoleOwner && runs.claims.held.size === 0 && missedBefore.size === 0
+    const me = identity.name()
+    const isIdle = isSoleOwner && dispatcher.held.size === 0 && missedBefore.size === 0
     if (isIdle && beats++ % idleBeats !== 0) return
     const beat = isSoleOwner ? true : stores.executors.beat(me)
     const [isAlive, stored] = await Promise.all([beat, stores.executions.listHeld(me)])
     if (!isAlive) {
-      log.error({ instance: me }, 'this executor was taken for dead; its runs are told to stop')
-      runs.abandon()
+      log.error({ instance: me }, 'this executor was taken for dead; its attempts are aborted')
+      dispatcher.abandon()
       missedBefore.clear()
-      return onGone()
+      await identity.renew((name) => stores.executors.enlist(name, null))
+      // What was claimed under the old name meanwhile must not start.
+      dispatcher.abandon()
+      return
     }
     const missed: HeldExecution[] = []
     for (const one of stored) {
-      const run = runs.claims.held.get(one.rowId)
-      if (run === undefined || run.execution.epoch !== one.epoch) missed.push(one)
-      else if (one.cancelRequested) runs.cancel(one.rowId)
+      const attempt = dispatcher.held.get(one.rowId)
+      if (attempt === undefined || attempt.execution.epoch !== one.epoch) missed.push(one)
+      else if (one.cancelRequested) dispatcher.cancel(one.rowId)
     }
     await giveBack(missed)
   }

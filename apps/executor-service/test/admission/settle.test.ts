@@ -4,6 +4,7 @@ import { type Database, openMemoryDatabase, type SqlRow } from '@belfry/storage/
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fence } from '../../src/admission/fence.ts'
 import { createSettle } from '../../src/admission/settle.ts'
+import { createExecutionChanges } from '../../src/executions/changes.ts'
 import type { Execution } from '../../src/executions/execution.ts'
 import { claim } from '../../src/executions/transitions.ts'
 import type { Stored } from '../../src/store/ports.ts'
@@ -47,6 +48,8 @@ async function openStore() {
   onTestFinished(() => opened.close())
   const { db, count } = countRows(opened)
   const stores = createSqliteStores(db, createManualClock())
+  const changes = createExecutionChanges()
+  changes.subscribe((some) => void closed.push(...some))
   const clock = createManualClock(start)
   const closed: Stored[] = []
   const states = db.statement('SELECT state, count(*) FROM executions WHERE jobNo = ? GROUP BY state')
@@ -63,8 +66,7 @@ async function openStore() {
       return fenced.reply
     },
     /** As a process does that has just started. */
-    settle: (jobs = 8, rows = 200) =>
-      createSettle({ stores, clock, jobs, rows, onClosed: (some) => void closed.push(...some) }),
+    settle: (jobs = 8, rows = 200) => createSettle({ stores, changes, clock, jobs, rows }),
     closed,
     /** Makes the executions of the job unreadable. */
     async spoil(job: string) {
@@ -106,7 +108,7 @@ describe('a fence over 100,000 waiting executions', () => {
     expect(await store.states()).toEqual({ running: 1, cancelled: 100_000 })
     expect(await store.states(jobId(2))).toEqual({ cancelled: 3 })
     expect(store.closed).toHaveLength(100_003)
-    expect(await store.stores.admissions.listUnsettled(0, 9)).toEqual([])
+    expect((await store.stores.admissions.listUnsettled(null, 9)).rows).toEqual([])
     store.count.calls = 0
     expect(await afterTheCrash.runOnce()).toBe(false)
     expect(store.count.calls).toBe(1)
@@ -132,7 +134,7 @@ describe('settling', () => {
     await expect(store.settle(3, 10).runOnce()).rejects.toThrow()
     expect(await store.states(jobId(1))).toEqual({ cancelled: 1 })
     expect(await store.states(jobId(3))).toEqual({ cancelled: 1 })
-    expect(await store.stores.admissions.listUnsettled(0, 9)).toMatchObject([{ admission: { jobId: jobId(2) } }])
+    expect((await store.stores.admissions.listUnsettled(null, 9)).rows).toMatchObject([{ jobId: jobId(2) }])
   })
 
   it('leaves alone what the fence does not close', async () => {
@@ -171,7 +173,13 @@ describe('settling', () => {
         },
       },
     }
-    const settle = createSettle({ stores: late, clock: createManualClock(start), jobs: 8, rows: 9, onClosed: () => {} })
+    const settle = createSettle({
+      stores: late,
+      changes: createExecutionChanges(),
+      clock: createManualClock(start),
+      jobs: 8,
+      rows: 9,
+    })
     while (await settle.runOnce());
     expect(await store.states()).toEqual({ cancelled: 3 })
   })
