@@ -26,7 +26,7 @@ function createMemoryRequests(): RequestStore & { records: Map<string, RequestRe
       records.set(found.id, { ...now, triedBy, triedAt })
       return true
     },
-    async settle(id, answer) {
+    async storeAnswer(id, answer) {
       records.set(id, { ...(records.get(id) as RequestRecord), answer })
     },
     async remove(id) {

@@ -685,7 +685,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await stores.requests.insert(request('request-1'), monday)).toEqual(first)
         expect(await stores.requests.retake(first, 'two', monday + 9)).toBe(true)
         expect(await stores.requests.retake(first, 'three', monday + 9)).toBe(false)
-        await stores.requests.settle('request-1', answer)
+        await stores.requests.storeAnswer('request-1', answer)
         const found = await stores.requests.insert(request('request-1'), monday)
         expect(found).toEqual({ ...first, triedBy: 'two', triedAt: monday + 9, answer })
         expect(await stores.requests.retake(found as typeof first, 'four', monday + 10)).toBe(false)

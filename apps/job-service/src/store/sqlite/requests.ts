@@ -39,7 +39,7 @@ export function createRequestStore(db: Database): PurgedRequestStore {
       const [row] = await db.writeEach('requests.retake', retake, [params])
       return row !== undefined
     },
-    async settle(id, answer) {
+    async storeAnswer(id, answer) {
       await db.write('requests.settle', [{ statement: settle, params: [JSON.stringify(answer), id] }])
     },
     async remove(id) {
