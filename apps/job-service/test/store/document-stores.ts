@@ -605,7 +605,7 @@ function createRequests(requests: Collection<RequestRecord>): Stores['requests']
         (one) => one.id === id && one.triedBy === triedBy && one.triedAt === triedAt && one.answer === null,
         { triedBy: by, triedAt: at },
       ),
-    async settle(id, answer) {
+    async storeAnswer(id, answer) {
       await requests.updateOne((one) => one.id === id, { answer })
     },
     async remove(id) {
