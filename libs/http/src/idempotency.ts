@@ -34,7 +34,11 @@ export interface RequestRecord {
   readonly answer: StoredAnswer | null
 }
 
-/** The store of requests. Each verb is one atomic step, durable when it resolves; all reject with a `StorageError`. */
+/**
+ * The store of requests. Each verb changes one record atomically, is durable when it resolves, and rejects with a `StorageError`.
+ * After `outcome-unknown` the request is answered with 503; a repeated request finds the record open, takes it over and runs with
+ * the same id, so what the lost write did is done again or found.
+ */
 export interface RequestStore {
   /**
    * Inserts the record unless one with its id is there that was made at or after `keptSince`; an older one gives way.
@@ -45,8 +49,11 @@ export interface RequestStore {
   retake(found: RequestRecord, triedBy: string, triedAt: number): Promise<boolean>
   /** Stores the answer; the record is no longer open. */
   storeAnswer(id: string, answer: StoredAnswer): Promise<void>
-  /** Forgets a record whose first try was refused: nothing was done, so the key is free. */
-  remove(id: string): Promise<void>
+  /**
+   * Removes the record of a first try that was refused, which did nothing, so that the key is free again. Only while the record
+   * is open and its newest try is the one of `tried`: a call that takes effect late must not remove a later try.
+   */
+  removeIfUntouched(tried: RequestRecord): Promise<void>
 }
 
 export interface IdempotencyOptions {
@@ -126,7 +133,7 @@ export function createIdempotency(options: IdempotencyOptions): WithIdempotency 
     const result = await run(record.mintedId)
     if (isRefusal(result)) {
       // A try that broke off may have stored something: the next one must find that, not make it anew.
-      if (isFirst) await store.remove(id)
+      if (isFirst) await store.removeIfUntouched(record)
       return sendRefusal(reply, result)
     }
     const answer = stored(result)
