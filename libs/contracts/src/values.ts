@@ -44,7 +44,7 @@ export function formatDuration(ms: number): string {
   return unit ? `${ms / unit[1]}${unit[0]}` : `${ms}ms`
 }
 
-/** A number without a unit: whether seconds or milliseconds were meant cannot be told, so both are named. */
+/** A number without a unit: it may mean seconds or milliseconds, so both are named. */
 function unitless(count: number) {
   const inUnits = formatDuration(count * 1000)
   const seconds = inUnits === `${count}s` ? `"${count}s"` : `"${count}s" or "${inUnits}"`

@@ -20,7 +20,7 @@ export class MalformedBody extends Error {
 
 type Path = (string | number)[]
 
-/** What is wrong with a text that came from outside, wherever it stands; undefined when it may be stored. */
+/** What is wrong with a text of a request; undefined when it may be stored. */
 export function textIssue(text: string): string | undefined {
   if (text.includes('\0')) return 'must not contain the character U+0000'
   return text.isWellFormed() ? undefined : 'must not contain half of a surrogate pair'

@@ -55,11 +55,11 @@ export function answerPage<T>(reply: FastifyReply, rows: readonly T[], page: Pag
   const texts: string[] = []
   let nextCursor = next
   let bytes = frameBytes
-  for (const [place, row] of rows.entries()) {
+  for (const [index, row] of rows.entries()) {
     const text = JSON.stringify(view(row))
     bytes += Buffer.byteLength(text) + 1
-    if (bytes > maxBytes && place > 0) {
-      nextCursor = encodeCursor(cursorOf(rows[place - 1] as T))
+    if (bytes > maxBytes && index > 0) {
+      nextCursor = encodeCursor(cursorOf(rows[index - 1] as T))
       break
     }
     texts.push(text)

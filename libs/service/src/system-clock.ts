@@ -1,7 +1,7 @@
 import type { Clock, Timer } from './clock.ts'
 import { createTimerHeap } from './timer-heap.ts'
 
-/** At most this many due calls run before the loop gets a turn, so that a thousand timers of one second starve nobody. */
+/** At most this many due calls run before the loop gets a turn, so that a thousand timers of one second delay no other work. */
 const callsPerTurn = 50
 /** A wait is never longer than this: a wall clock that is set forward, or a machine that wakes up, is noticed within it. */
 const longestWallWaitMs = 1_000

@@ -32,7 +32,7 @@ function usedTags(paths: NonNullable<ApiDocument['paths']>): { name: string }[] 
 }
 
 /**
- * One document over all services. `isRouted` tells which paths the gateway leads to; the others (`/internal/*`, and what
+ * One document over all services. `isRouted` answers whether the gateway routes a path; the others (`/internal/*`, and what
  * two services have alike) stay out.
  */
 export function mergeDocuments(

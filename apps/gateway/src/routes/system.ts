@@ -73,7 +73,7 @@ async function readinessOf(service: ServiceName, { rest, readyTimeoutMs }: Syste
     const read = readyReply.safeParse(body)
     return { ready: status === 200, ...(read.success ? read.data : unknown) }
   } catch {
-    // Not to be reached is an answer here: what exactly is wrong stands in the log of the hop's caller.
+    // An unreachable service is an answer here; the balancer's metrics and the log hold the reason.
     return { ready: false, ...unknown }
   }
 }
