@@ -1,8 +1,8 @@
 import type { ExecutionView, FencedJobView, JobView } from '@belfry/contracts'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createFailingStores, type Failure } from './failing-stores.ts'
-import { minted, statusMessage } from './fixtures.ts'
-import { openWorld, until } from './world.ts'
+import { createFailingStores, type Failure } from '../failing-stores.ts'
+import { minted, statusMessage } from '../fixtures.ts'
+import { openWorld, until } from '../world.ts'
 
 async function open(settings: Parameters<typeof openWorld>[0] = {}) {
   const { fail, wrap } = createFailingStores()
