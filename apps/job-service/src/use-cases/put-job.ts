@@ -46,7 +46,7 @@ export async function putJob(
   })
 }
 
-/** The body is read as on the day when the job was made: then the same `delay` gives the same time. */
+/** The body is read as of the creation of the job: then the same `delay` gives the same time. */
 async function compare(
   { types, schedules, config }: CreateJobContext,
   job: StoredJob,

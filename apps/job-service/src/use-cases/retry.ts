@@ -4,11 +4,11 @@ import { isOutcomeUnknown } from '@belfry/storage'
 
 const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
 
-/** How often a change is tried on the newest version when another one came first. */
+/** How often a change is tried on the newest version when another change wins. */
 const tries = 5
 
 /**
- * Tries a change on the newest version of a job. `attempt` reads it and answers undefined when another change came first, or
+ * Tries a change on the newest version of a job. `attempt` reads it and answers undefined when another change has won, or
  * the answer of its write was lost: the next try reads what there is then.
  */
 export async function onNewestVersion<T>(

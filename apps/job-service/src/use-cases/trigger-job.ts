@@ -39,7 +39,7 @@ export function createTriggeredJobs(config: JobConfig): JobContext['triggered'] 
 
 /**
  * Runs a job now, once: the answer comes when the execution is durable, and its command is under way then. The hot path is
- * one write and no read: jobs are remembered from their last trigger, and the write itself checks that the version it was
+ * one write and no read: jobs are cached from their last trigger, and the write itself checks that the version it was
  * made of is still the job's (protocol.md, step 3).
  */
 export async function triggerJob(
