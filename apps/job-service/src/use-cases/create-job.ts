@@ -6,7 +6,7 @@ import { noExecutions } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { noSuchJob } from './find-job.ts'
-import { orLost } from './lost-answer.ts'
+import { orLost } from './retry.ts'
 
 export type CreateJobContext = Pick<JobContext, 'stores' | 'types' | 'schedules' | 'relay' | 'clock' | 'config'>
 

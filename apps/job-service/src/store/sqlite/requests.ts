@@ -7,8 +7,8 @@ const columns = 'id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer'
 function readRecord(row: SqlRow): RequestRecord {
   type Row = [string, string, string, number, string, number, string | null]
   const [id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer] = row as unknown as Row
-  const kept = answer === null ? null : (JSON.parse(answer) as StoredAnswer)
-  return { id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer: kept }
+  const stored = answer === null ? null : (JSON.parse(answer) as StoredAnswer)
+  return { id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer: stored }
 }
 
 /** `PurgedRequestStore` on the table `requests`. */

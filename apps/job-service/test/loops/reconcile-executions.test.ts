@@ -1,7 +1,7 @@
 import type { ExecutionView, JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { monday, statusMessage } from './fixtures.ts'
-import { until, useWorld } from './world.ts'
+import { monday, statusMessage } from '../fixtures.ts'
+import { until, useWorld } from '../world.ts'
 
 describe('reconciling with the executors', () => {
   const world = useWorld({ jobReconcileRows: 3 }, { mayLose: true })

@@ -1,8 +1,8 @@
 import type { ExecutionView, JobView, ListedExecutionView, ListedJobView, Page } from '@belfry/contracts'
 import { listedExecutionView, listedJobView } from '@belfry/contracts'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { jobOf, monday, statusMessage } from './fixtures.ts'
-import { listAll, useWorld } from './world.ts'
+import { jobOf, monday, statusMessage } from '../fixtures.ts'
+import { listAll, useWorld } from '../world.ts'
 
 const mebibyte = 1024 * 1024
 

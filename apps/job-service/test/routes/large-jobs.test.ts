@@ -2,12 +2,12 @@ import type { JobView } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { triggerCommand } from '../src/domain/execution.ts'
-import type { StoredJob, Stores } from '../src/store/ports.ts'
-import { createSqliteStores } from '../src/store/sqlite/index.ts'
-import { migrations } from '../src/store/sqlite/migrations.ts'
-import { jobOf, minted, monday, statusMessage } from './fixtures.ts'
-import { until, useWorld } from './world.ts'
+import { triggerCommand } from '../../src/domain/execution.ts'
+import type { StoredJob, Stores } from '../../src/store/ports.ts'
+import { createSqliteStores } from '../../src/store/sqlite/index.ts'
+import { migrations } from '../../src/store/sqlite/migrations.ts'
+import { jobOf, minted, monday, statusMessage } from '../fixtures.ts'
+import { until, useWorld } from '../world.ts'
 
 const large = (length = 20_000) => ({ payload: 'x'.repeat(length) })
 

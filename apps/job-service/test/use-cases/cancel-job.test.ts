@@ -1,6 +1,6 @@
 import { type FencedJobView, fencedJobView, type JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { until, useWorld } from './world.ts'
+import { until, useWorld } from '../world.ts'
 
 describe('a cancel', () => {
   const world = useWorld()

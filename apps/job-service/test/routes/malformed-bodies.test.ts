@@ -1,6 +1,6 @@
 import type { Page, Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { pointersOf, useWorld } from './world.ts'
+import { pointersOf, useWorld } from '../world.ts'
 
 /** Values that no field of a job takes, whatever it is. */
 const nowhere: unknown[] = [true, 1.5, -1, 1e300, [], [{}], { $ne: null }, { toString: 1 }, '\u0000', '\ud800']

@@ -1,7 +1,7 @@
 import { type JobView, jobStatusView, jobView, type Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { jobIdOf, minted, monday, statusMessage } from './fixtures.ts'
-import { openWorld, pointersOf, until, useWorld } from './world.ts'
+import { jobIdOf, minted, monday, statusMessage } from '../fixtures.ts'
+import { openWorld, pointersOf, until, useWorld } from '../world.ts'
 
 describe('a job over the API', () => {
   const world = useWorld()

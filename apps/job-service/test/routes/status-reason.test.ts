@@ -1,7 +1,7 @@
 import type { ExecutionView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { monday, statusMessage } from './fixtures.ts'
-import { until, useWorld } from './world.ts'
+import { monday, statusMessage } from '../fixtures.ts'
+import { until, useWorld } from '../world.ts'
 
 describe('an execution that did not run', () => {
   const world = useWorld()

@@ -1,7 +1,7 @@
 import { type ExecutionView, executionView, type JobView, type Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { monday, statusMessage } from './fixtures.ts'
-import { openWorld, pointersOf, until, useWorld, type World } from './world.ts'
+import { monday, statusMessage } from '../fixtures.ts'
+import { openWorld, pointersOf, until, useWorld, type World } from '../world.ts'
 
 async function createJob(world: World, body: Record<string, unknown> = {}): Promise<JobView> {
   const { status, body: job } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', ...body })

@@ -1,7 +1,7 @@
 import type { ExecutionView, JobView, Page } from '@belfry/contracts'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { jobIdOf, statusMessage } from './fixtures.ts'
-import { useWorld } from './world.ts'
+import { jobIdOf, statusMessage } from '../fixtures.ts'
+import { useWorld } from '../world.ts'
 
 describe('what belongs to another user', () => {
   const world = useWorld()

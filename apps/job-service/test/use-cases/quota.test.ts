@@ -2,11 +2,11 @@ import type { JobView, Problem } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { jobConfig } from '../src/index.ts'
-import { createSqliteStores } from '../src/store/sqlite/index.ts'
-import { migrations } from '../src/store/sqlite/migrations.ts'
-import { jobOf, monday } from './fixtures.ts'
-import { openWorld } from './world.ts'
+import { jobConfig } from '../../src/index.ts'
+import { createSqliteStores } from '../../src/store/sqlite/index.ts'
+import { migrations } from '../../src/store/sqlite/migrations.ts'
+import { jobOf, monday } from '../fixtures.ts'
+import { openWorld } from '../world.ts'
 
 async function open(jobMostPerUser = 3) {
   const world = await openWorld({ jobMostPerUser })

@@ -1,8 +1,8 @@
 import type { ExecutionView, JobView, Page } from '@belfry/contracts'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { jobOf, monday, statusMessage } from './fixtures.ts'
-import { listAll, pointersOf, useWorld } from './world.ts'
+import { jobOf, monday, statusMessage } from '../fixtures.ts'
+import { listAll, pointersOf, useWorld } from '../world.ts'
 
 describe('the list of jobs', () => {
   const world = useWorld({ jobScanRows: 201, jobScanChunkRows: 50 })

@@ -1,8 +1,8 @@
 import type { ExecutionView, JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { copiesBefore, mayPurge } from '../src/domain/retention.ts'
-import { monday, statusMessage } from './fixtures.ts'
-import { openWorld, until, useWorld } from './world.ts'
+import { copiesBefore, mayPurge } from '../../src/domain/retention.ts'
+import { monday, statusMessage } from '../fixtures.ts'
+import { openWorld, until, useWorld } from '../world.ts'
 
 const day = 86_400_000
 const anyRequest = { id: 'request-1', bodyHash: '', mintedId: '', triedBy: '', triedAt: 0, answer: null }

@@ -1,8 +1,8 @@
 import { type ExecutionView, type JobStatusView, type JobView, jobStatusView, type Page } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import type { StoredJob } from '../src/store/ports.ts'
-import { monday, type StatusWish, statusMessage } from './fixtures.ts'
-import { until, useWorld, type World } from './world.ts'
+import type { StoredJob } from '../../src/store/ports.ts'
+import { monday, type StatusWish, statusMessage } from '../fixtures.ts'
+import { until, useWorld, type World } from '../world.ts'
 
 const minute = 60_000
 const wire = (at: number) => new Date(at).toISOString()
