@@ -137,7 +137,7 @@ const zoneless = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?$/
 
 /**
  * A time that may lack its offset, as the systems that Belfry replaces send it. Inside: the text and, when it has an
- * offset, its epoch milliseconds; without one job-service reads it in the default zone and says so in a warning.
+ * offset, its epoch milliseconds; without one job-service reads it in the default zone and adds a warning.
  */
 export const looseTime = z
   .string()

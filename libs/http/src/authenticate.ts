@@ -10,9 +10,9 @@ import { KeysUnavailable, type TokenVerifier, tokenAudience, tokenIssuer } from 
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whose token came with the request. Only on routes whose access is a role; elsewhere reading it throws. */
+    /** The caller whose token came with the request. Only on routes whose access is a role; elsewhere reading it throws. */
     readonly caller: Caller
-    /** Which service calls. Only on routes whose access is `service`; elsewhere reading it throws. */
+    /** The calling service. Only on routes whose access is `service`; elsewhere reading it throws. */
     readonly callingService: ServiceName
   }
 }

@@ -4,7 +4,7 @@ import type { Clock, Ids } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { sendRefusal } from './problem.ts'
 
-/** What a use case answers when it did what was asked. */
+/** The answer of a use case that succeeded. */
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
@@ -45,7 +45,7 @@ export interface RequestStore {
    * Answers the one that was there, or undefined when this one was inserted.
    */
   insert(record: RequestRecord, keptSince: number): Promise<RequestRecord | undefined>
-  /** Sets `triedBy` and `triedAt` if the record is open and its newest try is still the one of `found`; says if so. */
+  /** Sets `triedBy` and `triedAt` if the record is open and its newest try is still the one of `found`; answers whether. */
   retake(found: RequestRecord, triedBy: string, triedAt: number): Promise<boolean>
   /** Stores the answer; the record is no longer open. */
   storeAnswer(id: string, answer: StoredAnswer): Promise<void>

@@ -67,7 +67,7 @@ function inspectMembers(value: object, path: Path, issues: ValidationIssue[]): v
   }
 }
 
-/** What must not come in, whatever the schema says: U+0000, half characters, prototypes, infinite numbers, deep nests. */
+/** The issues that no schema allows: U+0000, half characters, prototypes, infinite numbers, deep nests. */
 function inspectJson(value: unknown): ValidationIssue[] {
   const issues: ValidationIssue[] = []
   inspectValue(value, [], issues)

@@ -69,7 +69,7 @@ export function answerPage<T>(reply: FastifyReply, rows: readonly T[], page: Pag
   reply.type('application/json; charset=utf-8').send(`{"data":[${texts.join(',')}],"page":${JSON.stringify(end)}}`)
 }
 
-/** Answers one page of `rows`, of which the store was asked for one more than `limit`: that one says that more follow. */
+/** Answers one page of `rows`, of which the store was asked for one more than `limit`: that one shows that more follow. */
 export function sendPage<T>(
   reply: FastifyReply,
   rows: readonly T[],

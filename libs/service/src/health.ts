@@ -14,9 +14,9 @@ export interface CheckReport {
 }
 
 export interface HealthReport {
-  /** Whether the service takes work: it was said to be ready, and every check passed that is not advisory. */
+  /** Whether the service accepts work: it was set ready, and every check passed that is not advisory. */
   readonly ready: boolean
-  /** Empty unless asked for. */
+  /** Empty unless requested. */
   readonly checks: readonly CheckReport[]
 }
 
@@ -29,7 +29,7 @@ export interface Health {
    */
   add(name: string, check: () => unknown, options?: { readonly isAdvisory?: boolean }): void
   setReady(ready: boolean): void
-  /** Runs all checks side by side. What a failing one said goes to the log, never into the report, which is public. */
+  /** Runs all checks side by side. The error of a failing one goes to the log, never into the report, which is public. */
   report(verbose: boolean): Promise<HealthReport>
 }
 

@@ -55,7 +55,7 @@ export function createLoop({ name, everyMs, lingerMs = 0, runOnce, clock, log }:
   const turn = async () => {
     if (!isStarted) return
     if (atWork) {
-      // A turn that was asked for by hand: the next one follows it, or the loop would stand still from here on.
+      // A turn by `runOnce`: the next one follows it, or the loop would stop here.
       isNudged = true
       return
     }

@@ -8,7 +8,7 @@ const longestWallWaitMs = 1_000
 /** `setTimeout` fires at once when it is asked for more than 2^31-1 ms. */
 const longestWaitMs = 2_147_483_647
 
-/** One heap, one armed `setTimeout` or `setImmediate`. `wait` says how to wait for a call that is `leftMs` away. */
+/** One heap, one armed `setTimeout` or `setImmediate`. `wait` waits for a call that is `leftMs` away. */
 function createAlarm(time: () => number, wait: (leftMs: number) => number) {
   const heap = createTimerHeap()
   let seq = 0

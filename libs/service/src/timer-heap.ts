@@ -7,7 +7,7 @@ export interface Entry extends Timer {
   readonly callback: () => void
 }
 
-/** What is to come, earliest first; calls that are due together come in the order in which they were asked for. */
+/** Calls in order of time; calls that are due together keep the order in which they were added. */
 export interface TimerHeap {
   add(due: number, seq: number, callback: () => void): Entry
   first(): Entry | undefined

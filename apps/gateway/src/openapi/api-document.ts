@@ -14,7 +14,7 @@ export interface ApiDocument {
   components?: Record<string, Record<string, unknown>>
 }
 
-/** What a service says about itself; `tag` stands over its operations where they name none. */
+/** The description of one service; `tag` groups its operations where they name none. */
 export interface DescribedService {
   readonly tag: string
   readonly document: ApiDocument

@@ -48,7 +48,7 @@ export interface Database {
   /**
    * The same statement once per row of parameters, each row an atomic step of its own: the shape of a batch of
    * compare-and-sets. Answers, per row, the first row of RETURNING, or undefined where nothing was changed. A row that
-   * violates a constraint rejects the whole batch (and undoes it), so say ON CONFLICT where that can happen.
+   * violates a constraint rejects the whole batch (and undoes it), so use ON CONFLICT where that can happen.
    */
   writeEach(verb: string, statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
   /** Rows of one SELECT. */
