@@ -60,7 +60,7 @@ describe('a job that is created', () => {
     expect([await put(), await put(), (await jobs()).length]).toEqual([201, 200, 1])
   })
 
-  it.each(['retake', 'settle', 'insert'])('is there once when requests.%s loses its answer', async (verb) => {
+  it.each(['retake', 'storeAnswer', 'insert'])('is there once when requests.%s loses its answer', async (verb) => {
     const { fail, jobs, create } = await open()
     const headers = { 'idempotency-key': 'one' }
     fail('jobs', 'create', ...(verb === 'retake' ? (['unavailable'] as const) : []))
