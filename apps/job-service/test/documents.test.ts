@@ -23,7 +23,7 @@ describe('job-service on a document database', () => {
       fireAt: world.clock.now(),
       endedAt: world.clock.now(),
     } as const
-    await world.executor.tell(statusMessage({ ...ended, ...(stored && { job: stored }) }))
+    await world.executor.publish(statusMessage({ ...ended, ...(stored && { job: stored }) }))
     const shown = await world.call<ExecutionView>('GET', `/executions/${execution.id}`)
     expect(shown.body).toMatchObject({ status: 'SUCCESS', params: {} })
     expect((await listAll<ExecutionView>(world, '/executions', 1)).map(({ id }) => id)).toEqual([execution.id])

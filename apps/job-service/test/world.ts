@@ -19,7 +19,7 @@ import { migrations } from '../src/store/sqlite/migrations.ts'
 import { openExecutor } from './executor.ts'
 import { monday } from './fixtures.ts'
 
-/** An answer whose body a test looks into; what it expects there it says by the type it asks for. */
+/** An answer; a test names the type of the body that it expects. */
 export interface Reply<T> {
   readonly status: number
   readonly headers: Record<string, unknown>
@@ -28,7 +28,7 @@ export interface Reply<T> {
 
 export interface WorldOptions {
   readonly hasExecutor?: boolean
-  /** The bus says that it may lose messages. */
+  /** The capabilities of the bus include the loss of messages. */
   readonly mayLose?: boolean
   /** Opens other stores than SQLite's. */
   readonly open?: () => Promise<Stores>

@@ -61,7 +61,7 @@ async function compare(
   if (!isLive(job)) return cancelledForGood
   const errors = specDifferences(read.spec, job.spec)
   if (errors.length > 0) return refusal('conflict', notReplaced, { errors })
-  schedules.set(job, timing.times)
+  if (timing.times) schedules.set(job, timing.times)
   return job
 }
 

@@ -37,7 +37,7 @@ describe('a job that is created', () => {
     expect((await create({ key: 'other' })).status).toBe(429)
   })
 
-  it.each(lost)('is found by a request that is tried again after its answer was %s twice', async (failure) => {
+  it.each(lost)('is found by the retry of a request whose answer was %s twice', async (failure) => {
     const { fail, jobs, create } = await open()
     fail('jobs', 'create', failure, failure)
     const headers = { 'idempotency-key': 'one' }
@@ -60,7 +60,7 @@ describe('a job that is created', () => {
     expect([await put(), await put(), (await jobs()).length]).toEqual([201, 200, 1])
   })
 
-  it.each(['retake', 'settle', 'insert'])('is there once when requests.%s loses its answer', async (verb) => {
+  it.each(['retake', 'storeAnswer', 'insert'])('is there once when requests.%s loses its answer', async (verb) => {
     const { fail, jobs, create } = await open()
     const headers = { 'idempotency-key': 'one' }
     fail('jobs', 'create', ...(verb === 'retake' ? (['unavailable'] as const) : []))
@@ -71,7 +71,7 @@ describe('a job that is created', () => {
     expect(await jobs()).toHaveLength(1)
   })
 
-  it('with the system is made once when the mark of it is lost', async () => {
+  it('with the system is made once when its mark is lost', async () => {
     const { world, fail, jobs } = await open()
     const hello = { ownerId: 'usr-a', minted: minted(1), key: 'hello', body: { jobType: 'DUMMY' } }
     fail('cursors', 'write', 'lost before the write')
@@ -181,8 +181,8 @@ describe('a job-status', () => {
     const { body: job } = await create()
     const message = statusMessage({ job: await stored(job), state: 'succeeded', endedAt: world.clock.now() })
     fail('executions', 'applyStatuses', failure)
-    await expect(world.executor.tell(message)).rejects.toThrow()
-    await world.executor.tell(message)
+    await expect(world.executor.publish(message)).rejects.toThrow()
+    await world.executor.publish(message)
     expect((await stored(job)).known.last).toMatchObject({ id: message.executionId, status: 'SUCCESS' })
     const list = await world.call<{ data: ExecutionView[] }>('GET', `/jobs/${job.id}/executions`)
     expect(list.body.data).toHaveLength(1)
