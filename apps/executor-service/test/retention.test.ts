@@ -5,7 +5,7 @@ import type { RunContext } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
 import { horizonOf, mayForget, mayGo, mayLoseLog } from '../src/retention/rules.ts'
 import { migrations } from '../src/store/sqlite/index.ts'
-import { command, executionId, jobId, policy, start } from './samples.ts'
+import { command, executionId, jobId, policy, sampleRowId, start } from './samples.ts'
 import { openWorld } from './world.ts'
 
 const day = 86_400_000
@@ -14,11 +14,20 @@ const now = start + 100 * day
 const horizon = horizonOf(now, keep)
 
 describe('what may be cleared away', () => {
-  const ended = { rowId: 1, seq: 3, state: 'succeeded', changedAt: now - 30 * day - 1, isPublished: true } as const
+  const ended = {
+    rowId: sampleRowId(),
+    seq: 3,
+    state: 'succeeded',
+    changedAt: now - 30 * day - 1,
+    isPublished: true,
+  } as const
+
+  const orphan = { rowId: sampleRowId(), execution: null }
+  const chunkOf = (changedAt: number) => ({ ...orphan, at: 0, execution: { state: 'succeeded' as const, changedAt } })
 
   it.each(executionStates)('of executions that are %s: nothing that is ready or running', (state) => {
     expect(mayGo({ ...ended, state }, horizon)).toBe(state !== 'ready' && state !== 'running')
-    const chunk = { rowId: 1, at: 0, state, changedAt: now - 7 * day - 1 }
+    const chunk = { rowId: sampleRowId(), at: 0, execution: { state, changedAt: now - 7 * day - 1 } }
     expect(mayLoseLog(chunk, horizon)).toBe(state !== 'ready' && state !== 'running')
   })
 
@@ -26,20 +35,18 @@ describe('what may be cleared away', () => {
     ['an execution, after 30 days', mayGo(ended, horizon), true],
     ['an execution, on the 30th day', mayGo({ ...ended, changedAt: now - 30 * day }, horizon), false],
     ['an execution that was not published', mayGo({ ...ended, isPublished: false }, horizon), false],
-    [
-      'an old line of a run that ended a week ago',
-      mayLoseLog({ ...ended, rowId: 1, at: 0, changedAt: horizon.logs }, horizon),
-      false,
-    ],
-    ['a log after a week', mayLoseLog({ ...ended, rowId: 1, at: 0, changedAt: horizon.logs - 1 }, horizon), true],
+    ['an old line of a run that ended a week ago', mayLoseLog(chunkOf(horizon.logs), horizon), false],
+    ['a log after a week', mayLoseLog(chunkOf(horizon.logs - 1), horizon), true],
+    ['a log whose execution has gone', mayLoseLog({ ...orphan, at: horizon.logs - 1 }, horizon), true],
+    ['a young log whose execution has gone', mayLoseLog({ ...orphan, at: horizon.logs }, horizon), false],
     [
       'an admission, after 30 days',
-      mayForget({ rowId: 1, jobId: 'job-1', rev: 1, neededAt: ended.changedAt }, horizon),
+      mayForget({ rowId: sampleRowId(), jobId: 'job-1', rev: 1, neededAt: ended.changedAt }, horizon),
       true,
     ],
     [
       'an admission, on the 30th day',
-      mayForget({ rowId: 1, jobId: 'job-1', rev: 1, neededAt: now - 30 * day }, horizon),
+      mayForget({ rowId: sampleRowId(), jobId: 'job-1', rev: 1, neededAt: now - 30 * day }, horizon),
       false,
     ],
   ])('%s: %s', (_, answer, expected) => expect(answer).toBe(expected))

@@ -1,4 +1,5 @@
 import type { ExecutionPolicy, JobExecuteMessage } from '@belfry/contracts'
+import type { RowId } from '@belfry/storage'
 import type { Execution } from '../src/executions/execution.ts'
 import type { Delivery } from '../src/intake/command.ts'
 import { newExecution } from '../src/intake/command.ts'
@@ -41,6 +42,9 @@ export const delivery = (change: Partial<Delivery> = {}): Delivery => ({
   oldestPlannedAt: 0,
   ...change,
 })
+
+/** A row id that no store has given, for parts that work without one. */
+export const sampleRowId = (number = 1) => number as unknown as RowId
 
 /** A record that is ready, changed as the test wants it. */
 export const execution = (change: Partial<Execution> = {}): Execution => ({

@@ -6,10 +6,11 @@ import {
   type JobChange,
   type Refusal,
 } from '@belfry/contracts'
+import { retryOnConflict } from '@belfry/service'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import { close, requestCancel } from '../executions/transitions.ts'
-import type { OpenState, RowId, Stored, Stores } from '../store/ports.ts'
+import type { CursorPage, OpenState, RowId, Stored, Stores } from '../store/ports.ts'
 import {
   type Admission,
   type Applicant,
@@ -38,13 +39,12 @@ async function* openPages(
   jobId: string,
   state: OpenState | null,
 ): AsyncGenerator<readonly Stored[]> {
-  let after = 0
-  for (;;) {
-    const page = await executions.listOpen(jobId, state, after, pageRows)
-    yield page
-    if (page.length < pageRows) return
-    after = page.at(-1)?.rowId ?? 0
-  }
+  let after: RowId | null = null
+  do {
+    const page: CursorPage<Stored> = await executions.listOpen(jobId, state, after, pageRows)
+    yield page.rows
+    after = page.next
+  } while (after !== null)
 }
 
 /** What is open matters only when floors must be joined, and hardly any job has that many. */
@@ -54,21 +54,25 @@ async function readApplicants(stores: Stores, { jobId, floors }: Admission, adde
   return pages.flat().map((one) => one.execution)
 }
 
-async function writeAdmission(
-  stores: Stores,
+/** Applies `change` to the job's stored admission until it counts; answers what it came to. */
+async function changeAdmission<T extends Admission | Refusal>(
+  { admissions }: Stores,
   jobId: string,
-  changes: readonly JobChange[],
+  step: 'fence' | 'settle',
+  change: (from: Admission) => Promise<T> | T,
   at: number,
-): Promise<Admission | Refusal> {
-  for (let round = 0; round < mostRounds; round++) {
-    const [stored] = await stores.admissions.read([jobId])
+): Promise<T> {
+  let answer: T | undefined
+  await retryOnConflict([jobId], mostRounds, async (jobIds) => {
+    const [stored] = await admissions.read(jobIds)
     const from = stored ?? openAdmission(jobId)
-    const to = applyChanges(from, changes, await readApplicants(stores, from, changes.length))
-    if (isRefusal(to) || to === from) return to
-    const [isCounted] = await stores.admissions.compareAndSetMany('fence', [{ from, to }], at)
-    if (isCounted) return to
-  }
-  throw new Error(`the admission of ${jobId} changed faster than the fence could`)
+    const to = await change(from)
+    const isDone = isRefusal(to) || to === from || (await admissions.compareAndSetMany(step, [{ from, to }], at))[0]
+    if (isDone) answer = to
+    return isDone ? [] : jobIds
+  })
+  if (answer === undefined) throw new Error(`the admission of ${jobId} changed faster than "${step}" could change it`)
+  return answer
 }
 
 /** The newest version by which the job's runs were told to end, 0 when none was. */
@@ -99,7 +103,13 @@ export async function fence(
   changes: readonly JobChange[],
   at: number,
 ): Promise<Fenced | Refusal> {
-  const admission = await writeAdmission(stores, jobId, changes, at)
+  const admission = await changeAdmission<Admission | Refusal>(
+    stores,
+    jobId,
+    'fence',
+    async (from) => applyChanges(from, changes, await readApplicants(stores, from, changes.length)),
+    at,
+  )
   if (isRefusal(admission)) return admission
   const cancelled = cancelVersion(changes)
   const listed: InFlight[] = []
@@ -127,33 +137,26 @@ function closeReady(execution: Execution, admission: Admission, at: number): Exe
 export interface SettledPage {
   /** Executions that have ended. */
   readonly closed: readonly Stored[]
-  /** Where the next page begins; null after the last one. */
-  readonly after: RowId | null
+  /** The cursor of the next page; null after the last one. */
+  readonly next: RowId | null
 }
 
 /** Ends what the admission closes among the job's next ready executions after `after`. What runs is left alone. */
 export async function settlePage(
   { executions }: Stores,
   admission: Admission,
-  after: RowId,
+  after: RowId | null,
   rows: number,
   at: number,
 ): Promise<SettledPage> {
   const page = await executions.listOpen(admission.jobId, 'ready', after, rows)
   const closed = changedOnes(
-    await compareAndSet(executions, 'close', page, (one) => closeReady(one, admission, at), at),
+    await compareAndSet(executions, 'close', page.rows, (one) => closeReady(one, admission, at), at),
   )
-  return { closed, after: page.length < rows ? null : (page.at(-1)?.rowId ?? null) }
+  return { closed, next: page.next }
 }
 
 /** Takes the mark of the fence `mark` off the admission, unless a newer fence has put its own there. */
-export async function unmark({ admissions }: Stores, jobId: string, mark: number, at: number): Promise<void> {
-  for (let round = 0; round < mostRounds; round++) {
-    const [from] = await admissions.read([jobId])
-    const to = from && settled(from, mark)
-    if (!from || !to || to === from) return
-    const [isCounted] = await admissions.compareAndSetMany('settle', [{ from, to }], at)
-    if (isCounted) return
-  }
-  throw new Error(`the admission of ${jobId} changed faster than it could be marked as settled`)
+export async function unmark(stores: Stores, jobId: string, mark: number, at: number): Promise<void> {
+  await changeAdmission(stores, jobId, 'settle', (from) => settled(from, mark), at)
 }

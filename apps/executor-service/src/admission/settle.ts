@@ -1,5 +1,6 @@
-import type { Clock } from '@belfry/service'
-import type { RowId, Stored, Stores, UnsettledAdmission } from '../store/ports.ts'
+import { type Clock, walkPages } from '@belfry/service'
+import type { RowId, Stored, Stores } from '../store/ports.ts'
+import type { Admission } from './admission.ts'
 import { settlePage, unmark } from './fence.ts'
 
 export interface SettleOptions {
@@ -28,17 +29,18 @@ export interface Settle {
  * change is a compare-and-set.
  */
 export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOptions): Settle {
-  let lastJob: RowId = 0
+  const nextUnsettled = walkPages<Admission, RowId>((after) => stores.admissions.listUnsettled(after, jobs))
   /** How far the work of each mark has come. A newer mark of the same job begins anew. */
   const progress = new Map<string, { readonly mark: number; readonly after: RowId }>()
+  let hasFound = false
 
-  async function settle({ admission }: UnsettledAdmission): Promise<void> {
+  async function settle(admission: Admission): Promise<void> {
     const { jobId, unsettled: mark } = admission
     const known = progress.get(jobId)
-    const from = known?.mark === mark ? known.after : 0
-    const { closed, after } = await settlePage(stores, admission, from, rows, clock.now())
+    const after = known?.mark === mark ? known.after : null
+    const { closed, next } = await settlePage(stores, admission, after, rows, clock.now())
     if (closed.length > 0) onClosed(closed)
-    if (after !== null) progress.set(jobId, { mark, after })
+    if (next !== null) progress.set(jobId, { mark, after: next })
     else {
       await unmark(stores, jobId, mark, clock.now())
       progress.delete(jobId)
@@ -47,14 +49,18 @@ export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOpti
 
   return {
     async runOnce() {
-      const begunAt = lastJob
-      const page = await stores.admissions.listUnsettled(begunAt, jobs)
+      const page = await nextUnsettled()
+      hasFound ||= page.rows.length > 0
       const failures: unknown[] = []
-      for (const one of page) await settle(one).catch((err: unknown) => failures.push(err))
-      lastJob = page.length < jobs ? 0 : (page.at(-1)?.rowId ?? 0)
-      if (page.length === 0 && begunAt === 0) progress.clear()
+      for (const one of page.rows) await settle(one).catch((err: unknown) => failures.push(err))
+      // Another walk follows one that has found something.
+      const isMore = page.isMore || hasFound
+      if (!page.isMore) {
+        if (!hasFound) progress.clear()
+        hasFound = false
+      }
       if (failures.length > 0) throw failures[0]
-      return page.length > 0 || begunAt !== 0
+      return isMore
     },
   }
 }

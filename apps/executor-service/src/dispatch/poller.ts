@@ -98,7 +98,7 @@ export function createPoller(options: PollerOptions): Poller {
     if (passOver.length === 0 || limit === 0) return
     lookedAt[pool] = clock.monotonic()
     const query = { pool, now, passOver, after: places[pool], scan: scanRows, limit, share: shareAt(now) }
-    const { found, next } = await executions.listDueOfOthers(query)
+    const { rows: found, next } = await executions.listDueOfOthers(query)
     places[pool] = next
     await take(found, claims.claimDue)
     if (next === null) slots.lookedThrough(pool)

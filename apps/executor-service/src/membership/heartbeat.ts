@@ -11,19 +11,20 @@ export interface HeartbeatOptions {
   readonly metrics: ExecutorMetrics
   readonly runs: Engine
   readonly instance: () => string
-  /** Nobody else can have the store open, so nobody waits for a sign of life. */
+  /** No other process can open the store, so no other executor waits for a sign of life. */
   readonly isSoleOwner: boolean
-  /** This executor was taken for dead: it goes on under another name. */
+  /** This executor was taken for dead: it enlists under another name, and goes on under it. */
   readonly onGone: () => Promise<void>
   readonly onChanged: (stored: readonly Stored[]) => void
 }
 
-/** An executor that is alone and holds nothing looks only every so many beats: idling shall cost nothing. */
+/** A sole owner that holds nothing looks only every so many beats: idling shall cost nothing. */
 const idleBeats = 10
 
 /**
- * One beat (protocol.md step 11): a sign of life, and a look at what this executor runs by what is stored. What was
- * cancelled is told to stop; what it does not hold in two beats running (the answer to a claim was lost) is given back.
+ * One beat (protocol.md step 11): a sign of life, and a look at what this executor runs by what is stored. Attempts that
+ * are cancelled are aborted; what it does not hold in two beats one after the other (the answer to a claim was lost) is
+ * given back.
  */
 export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> {
   const { stores, clock, log, metrics, runs, instance, isSoleOwner, onGone, onChanged } = options
@@ -36,7 +37,7 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
     if (twice.length === 0) return
     const found = await stores.executions.read(twice.map((one) => one.rowId))
     const lost = found.filter((one, index) => one?.execution.epoch === twice[index]?.epoch)
-    log.warn({ executions: lost.length }, 'claims that nobody holds are given back')
+    log.warn({ executions: lost.length }, 'claims without an attempt are given back')
     metrics.leasesExpired(lost.length)
     onChanged(
       await loseAll(
@@ -55,10 +56,13 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
     const beat = isSoleOwner ? true : stores.executors.beat(me)
     const [isAlive, stored] = await Promise.all([beat, stores.executions.listHeld(me)])
     if (!isAlive) {
-      log.error({ instance: me }, 'this executor was taken for dead; its runs are told to stop')
+      log.error({ instance: me }, 'this executor was taken for dead; its attempts are aborted')
       runs.abandon()
       missedBefore.clear()
-      return onGone()
+      await onGone()
+      // What was claimed under the old name meanwhile must not start.
+      runs.abandon()
+      return
     }
     const missed: HeldExecution[] = []
     for (const one of stored) {

@@ -1,27 +1,11 @@
-import { type Clock, createLoop, type Ids, type Logger } from '@belfry/service'
+import { type Clock, createLoop, type Logger } from '@belfry/service'
 import type { Engine } from '../attempts/engine.ts'
 import type { ExecutorConfig } from '../config.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { Stored, Stores } from '../store/ports.ts'
 import { createHeartbeat } from './heartbeat.ts'
+import type { Identity } from './identity.ts'
 import { createRescue, takeOver } from './rescue.ts'
-
-/** The name under which this executor owns its runs: a new one for each start, and after it was taken for dead. */
-export interface Identity {
-  name(): string
-  renew(): void
-}
-
-export function createIdentity(ids: Ids): Identity {
-  const mint = () => `executor-${ids.uuid()}`
-  let name = mint()
-  return {
-    name: () => name,
-    renew() {
-      name = mint()
-    },
-  }
-}
 
 export interface MembershipOptions {
   readonly stores: Stores
@@ -45,7 +29,7 @@ export interface Membership {
 export function createMembership({ identity, runs, config, ...common }: MembershipOptions): Membership {
   const { stores, clock, log } = common
   const isSoleOwner = config.mode === 'standalone'
-  const enlist = () => stores.executors.enlist(identity.name(), null)
+  const enlist = (name: string) => stores.executors.enlist(name, null)
   const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
   const losses = { ...common, instance: identity.name, page }
   const heartbeat = createLoop({
@@ -57,10 +41,7 @@ export function createMembership({ identity, runs, config, ...common }: Membersh
       ...losses,
       runs,
       isSoleOwner,
-      onGone() {
-        identity.renew()
-        return enlist()
-      },
+      onGone: () => identity.renew(enlist),
     }),
   })
   const rescue = createRescue({ ...losses, leaseMs: config.executorLeaseMs })
@@ -71,7 +52,7 @@ export function createMembership({ identity, runs, config, ...common }: Membersh
   return {
     share: rescue.share,
     async start() {
-      await enlist()
+      await enlist(identity.name())
       if (isSoleOwner) await takeOver(losses)
       else rescueLoop.start()
       heartbeat.start()

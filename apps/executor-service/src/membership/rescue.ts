@@ -11,19 +11,22 @@ export interface RescueOptions {
   readonly instance: () => string
   /** How long an executor may give no sign of life, milliseconds on this machine's monotonic clock. */
   readonly leaseMs: number
-  /** Runs that are given back at once. */
+  /** Executions that are given back at once. */
   readonly page: PageBounds
   readonly onChanged: (stored: readonly Stored[]) => void
 }
 
-/** Gives back everything that runs under a name that is gone or was never there. */
-async function giveBackAbandoned(options: Omit<RescueOptions, 'leaseMs'>, inDoubt: boolean): Promise<void> {
-  const { stores, clock, log, metrics, page, onChanged } = options
-  for (;;) {
-    const { rows, hasMore } = await stores.executions.abandoned(page)
+/** Gives back everything that these owners run. They are gone, so nothing is added meanwhile. */
+async function giveBackAll(
+  owners: readonly string[],
+  { stores, clock, log, metrics, page, onChanged }: Omit<RescueOptions, 'leaseMs'>,
+  inDoubt: boolean,
+): Promise<void> {
+  while (owners.length > 0) {
+    const { rows, hasMore } = await stores.executions.listRunningOf(owners, page)
     if (rows.length > 0) {
       const given = await loseAll(stores.executions, rows, clock.now(), inDoubt)
-      log.warn({ executions: given.length }, 'runs of an executor that is gone are given back')
+      log.warn({ executions: given.length }, 'executions of an executor that is gone are given back')
       metrics.leasesExpired(given.length)
       onChanged(given)
     }
@@ -33,17 +36,23 @@ async function giveBackAbandoned(options: Omit<RescueOptions, 'leaseMs'>, inDoub
 }
 
 /**
- * Standalone, at the start: the lock on the data folder proves that nobody else is at work, so every other executor is gone
- * at once, and nothing of theirs is in doubt (protocol.md step 11).
+ * Standalone, at the start: the lock on the data folder proves that no other process is at work, so every other executor is
+ * gone at once, and nothing of theirs is in doubt (protocol.md step 11).
  */
 export async function takeOver(options: Omit<RescueOptions, 'leaseMs'>): Promise<void> {
-  await options.stores.executors.removeOthers(options.instance())
-  await giveBackAbandoned(options, false)
+  const { stores, instance } = options
+  await stores.executors.removeOthers(instance())
+  const owners = await stores.executions.listRunningOwners()
+  await giveBackAll(
+    owners.filter((owner) => owner !== instance()),
+    options,
+    false,
+  )
 }
 
 export interface Rescue {
   runOnce(): Promise<void>
-  /** This executor's index among those that are alive, by the last turn. */
+  /** This executor's index among those that are alive, by the last iteration. */
   share(): { readonly index: number; readonly executors: number }
 }
 
@@ -53,7 +62,7 @@ interface Sighting {
 }
 
 /**
- * One turn of the rescue (protocol.md step 13), never of itself. An executor is gone when its beat has not changed for a
+ * One iteration of the rescue (protocol.md step 13), never of itself. An executor is gone when its beat has not changed for a
  * lease, over reads that succeeded and were at most a third of a lease apart: an executor that was asleep for longer knows nothing.
  */
 export function createRescue(options: RescueOptions): Rescue {
@@ -62,8 +71,8 @@ export function createRescue(options: RescueOptions): Rescue {
   let lastReadAt = Number.NEGATIVE_INFINITY
   let share = { index: 0, executors: 1 }
 
-  /** Notes what was read, and answers who has been silent for too long. */
-  function look(rows: readonly ExecutorRow[], now: number): ExecutorRow[] {
+  /** Notes what was read, and answers which executors have been silent for too long. */
+  function findSilent(rows: readonly ExecutorRow[], now: number): ExecutorRow[] {
     const isGap = now - lastReadAt > leaseMs / 3
     lastReadAt = now
     const before = isGap ? new Map<string, Sighting>() : sightings
@@ -82,14 +91,22 @@ export function createRescue(options: RescueOptions): Rescue {
   return {
     share: () => share,
     async runOnce() {
+      // Owners first: an executor makes its record before it claims, so the record of each owner that is alive is there
+      // when the executors are read. The other way round, one that enlists between the two reads would count as gone.
+      const owners = await stores.executions.listRunningOwners()
       const rows = await stores.executors.list()
-      const alive = rows.filter((one) => !one.gone).map((one) => one.instance)
-      share = { index: Math.max(0, alive.sort().indexOf(instance())), executors: Math.max(1, alive.length) }
-      for (const row of look(rows, clock.monotonic())) {
-        const isGone = await stores.executors.markGone(row)
-        if (isGone) log.warn({ executor: row.instance }, 'an executor is gone')
+      const alive = new Set(rows.filter((one) => !one.gone).map((one) => one.instance))
+      share = { index: Math.max(0, [...alive].sort().indexOf(instance())), executors: Math.max(1, alive.size) }
+      for (const row of findSilent(rows, clock.monotonic())) {
+        if (!(await stores.executors.markGone(row))) continue
+        alive.delete(row.instance)
+        log.warn({ executor: row.instance }, 'an executor is gone')
       }
-      await giveBackAbandoned(options, true)
+      await giveBackAll(
+        owners.filter((owner) => !alive.has(owner)),
+        options,
+        true,
+      )
     },
   }
 }

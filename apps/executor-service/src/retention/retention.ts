@@ -1,5 +1,5 @@
-import type { Logger, RetentionClock } from '@belfry/service'
-import type { Stores } from '../store/ports.ts'
+import { type Logger, type RetentionClock, walkPages } from '@belfry/service'
+import type { AdmissionSummary, EndedCursor, EndedExecution, RowId, Stores } from '../store/ports.ts'
 import { type Horizon, horizonOf, type Keep, mayForget, mayGo, mayLoseLog } from './rules.ts'
 
 export interface RetentionOptions {
@@ -12,56 +12,78 @@ export interface RetentionOptions {
 }
 
 export interface Retention {
-  /** One chunk of everything (protocol.md step 15); answers true while there is more at once, so others come in between. */
+  /** One page of everything (protocol.md step 15); answers true while there is more at once, so others come in between. */
   runOnce(): Promise<boolean>
 }
 
-const first = { changedAt: Number.MIN_SAFE_INTEGER, rowId: 0 }
-
-/** What is old is found from the oldest on, so a turn that finds nothing reads one page of each and writes nothing. */
+/**
+ * Each list is walked page by page, and again from its begin: a row that must stay is not looked at twice in one walk. What
+ * is old comes first in the lists of executions and logs, so an iteration that finds nothing reads one page of each and
+ * writes nothing.
+ */
 export function createRetention({ stores, retentionClock, log, keep, rows }: RetentionOptions): Retention {
-  const { executions, logs, admissions } = stores
-  // Where the next chunk begins: a row that must stay is not looked at twice in the same round.
-  let lastEnded = first
-  let lastLog = 0
-  let lastAdmission = 0
+  const { executions, logs, artifacts, admissions } = stores
+  let horizon: Horizon = { executions: 0, logs: 0 }
 
-  async function clearExecutions(horizon: Horizon) {
-    const page = await executions.listEnded(horizon.executions, lastEnded, rows)
-    const gone = await executions.purgeMany(page.filter((one) => mayGo(one, horizon)))
-    const isMore = page.length === rows
-    lastEnded = (isMore && page.at(-1)) || first
-    return { gone, isMore }
+  const nextEnded = walkPages<EndedExecution, EndedCursor>((after) =>
+    executions.listEnded(horizon.executions, after, rows),
+  )
+  const nextLogs = walkPages(async (after: RowId | null) => {
+    const page = await logs.listOldest(after, rows)
+    // Beyond a chunk that is younger than the horizon, all are.
+    const last = page.rows.at(-1)
+    return { rows: page.rows, next: last && last.at < horizon.logs ? page.next : null }
+  })
+  const nextAdmissions = walkPages<AdmissionSummary, RowId>((after) => admissions.list(after, rows))
+  let lastArtifact: RowId | null = null
+  let lastApart: RowId | null = null
+
+  async function clearExecutions() {
+    const page = await nextEnded()
+    const gone = await executions.purgeMany(page.rows.filter((one) => mayGo(one, horizon)))
+    return { gone, isMore: page.isMore }
   }
 
-  /** Chunks lie in the order in which they were written: beyond one that is younger than the horizon, all are. */
-  async function clearLogs(horizon: Horizon) {
-    const page = await logs.listOldest(lastLog, rows)
-    const gone = await logs.purgeMany(page.filter((one) => mayLoseLog(one, horizon)).map((one) => one.rowId))
-    const last = page.at(-1)
-    const isMore = page.length === rows && last !== undefined && last.at < horizon.logs
-    lastLog = isMore ? last.rowId : 0
-    return { gone, isMore }
+  async function clearLogs() {
+    const page = await nextLogs()
+    const old = page.rows.filter((one) => mayLoseLog(one, horizon))
+    return { gone: await logs.purgeMany(old.map((one) => one.rowId)), isMore: page.isMore }
   }
 
-  /** No order helps here, so each turn looks at one page, and after the last one at the first again. */
-  async function clearAdmissions(horizon: Horizon) {
-    const page = await admissions.list(lastAdmission, rows)
-    const gone = await admissions.purgeMany(page.filter((one) => mayForget(one, horizon)))
-    lastAdmission = page.length === rows ? (page.at(-1)?.rowId ?? 0) : 0
-    return { gone }
+  /**
+   * First it is asked whether something of the job is open, then the admission goes if it has not changed since it was
+   * listed: an execution that is claimed in between either changes the admission or needs none.
+   */
+  async function clearAdmissions() {
+    const page = await nextAdmissions()
+    const old = page.rows.filter((one) => mayForget(one, horizon))
+    const isOpen = await executions.hasOpen(old.map((one) => one.jobId))
+    return admissions.purgeMany(old.filter((_, index) => !isOpen[index]))
+  }
+
+  /** What outlived its execution: a purge that did not get to its end, or an attempt that was given up has left it. */
+  async function clearOrphans() {
+    const files = await artifacts.purgeOrphans(lastArtifact, rows)
+    lastArtifact = files.next
+    const apart = await executions.purgeOrphans(horizon.executions, lastApart, rows)
+    lastApart = apart.next
+    return files.purged + apart.purged
   }
 
   return {
     async runOnce() {
       const now = await retentionClock.turn()
       if (now === null) return false
-      const horizon = horizonOf(now, keep)
-      const ofExecutions = await clearExecutions(horizon)
-      const ofLogs = await clearLogs(horizon)
-      const ofAdmissions = await clearAdmissions(horizon)
-      const gone = { executions: ofExecutions.gone, logs: ofLogs.gone, admissions: ofAdmissions.gone }
-      if (gone.executions + gone.logs + gone.admissions > 0) log.debug(gone, 'what was kept for long enough has gone')
+      horizon = horizonOf(now, keep)
+      const ofExecutions = await clearExecutions()
+      const ofLogs = await clearLogs()
+      const gone = {
+        executions: ofExecutions.gone,
+        logs: ofLogs.gone,
+        admissions: await clearAdmissions(),
+        orphans: await clearOrphans(),
+      }
+      if (Object.values(gone).some((count) => count > 0)) log.debug(gone, 'what was kept for long enough is deleted')
       return ofExecutions.isMore || ofLogs.isMore
     },
   }

@@ -37,9 +37,10 @@ export function mayGo({ state, changedAt, isPublished }: EndedExecution, horizon
   return isEnded(state) && isPublished && changedAt < horizon.executions
 }
 
-/** Whether a part of a log may go: its execution ended so long ago, however old the line is. */
-export function mayLoseLog({ state, changedAt }: LogChunkSummary, horizon: Horizon): boolean {
-  return isEnded(state) && changedAt < horizon.logs
+/** Whether a part of a log may go: its execution ended so long ago, however old the line is, or has been purged. */
+export function mayLoseLog({ at, execution }: LogChunkSummary, horizon: Horizon): boolean {
+  if (execution === null) return at < horizon.logs
+  return isEnded(execution.state) && execution.changedAt < horizon.logs
 }
 
 /**

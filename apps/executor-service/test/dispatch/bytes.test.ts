@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createStartTimers } from '../../src/dispatch/start-timers.ts'
 import { unreadParams } from '../../src/executions/execution.ts'
 import { migrations } from '../../src/store/sqlite/index.ts'
-import { command, execution, executionId, jobId, policy, start } from '../samples.ts'
+import { command, execution, executionId, jobId, policy, sampleRowId, start } from '../samples.ts'
 import { type Call, openWorld, type World, type WorldOptions } from '../world.ts'
 
 const large = (number: number, bytes = 10_000) => ({ number, text: 'x'.repeat(bytes) })
@@ -85,8 +85,9 @@ describe('large params', () => {
   it('take up no memory while their executions wait for their time', () => {
     const clock = createManualClock(start)
     const armed = createStartTimers(clock, { count: 100, size: 20_000, ownerShare: 1 }, () => undefined)
-    for (let rowId = 1; rowId <= 9; rowId++) {
-      const waiting = execution({ id: executionId(rowId), runAt: start + 100, params: unreadParams })
+    for (let number = 1; number <= 9; number++) {
+      const rowId = sampleRowId(number)
+      const waiting = execution({ id: executionId(number), runAt: start + 100, params: unreadParams })
       armed.add({ rowId, execution: waiting, size: 250_000 }, 10)
     }
     expect(armed.room()).toEqual({ count: 91, full: [] })

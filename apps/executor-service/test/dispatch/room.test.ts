@@ -1,10 +1,11 @@
 import { createManualClock } from '@belfry/service'
+import type { RowId } from '@belfry/storage'
 import { describe, expect, it } from 'vitest'
 import { type Attempt, createAttempt } from '../../src/attempts/attempt.ts'
 import { createClaimLead } from '../../src/dispatch/claim-lead.ts'
 import { createSlots } from '../../src/dispatch/slots.ts'
 import { createStartTimers } from '../../src/dispatch/start-timers.ts'
-import { command, execution, executionId, start } from '../samples.ts'
+import { command, execution, executionId, sampleRowId, start } from '../samples.ts'
 import { openWorld } from '../world.ts'
 
 describe('the lead of a claim', () => {
@@ -30,15 +31,15 @@ describe('the lead of a claim', () => {
 })
 
 describe('executions that wait for their time', () => {
-  const ready = (rowId: number, runAt: number, seq = 1) => ({
-    rowId,
-    execution: execution({ id: executionId(rowId), runAt, seq }),
+  const ready = (number: number, runAt: number, seq = 1) => ({
+    rowId: sampleRowId(number),
+    execution: execution({ id: executionId(number), runAt, seq }),
     size: 10,
   })
 
   it('are called shortly before it, in their newest state, and within bounds', async () => {
     const clock = createManualClock(start)
-    const due: [number, number, number][] = []
+    const due: [RowId, number, number][] = []
     const armed = createStartTimers(clock, { count: 3, size: 1000, ownerShare: 1 }, ({ rowId, execution: { seq } }) =>
       due.push([rowId, seq, clock.now() - start]),
     )
@@ -47,12 +48,17 @@ describe('executions that wait for their time', () => {
     }
     armed.add(ready(3, start + 20), 10)
     armed.add(ready(4, start + 20), 10)
-    armed.remove(3)
-    expect([3 - armed.room().count, armed.has(1), armed.has(3), armed.has(4)]).toEqual([2, true, false, false])
+    armed.remove(sampleRowId(3))
+    expect([
+      3 - armed.room().count,
+      armed.has(sampleRowId(1)),
+      armed.has(sampleRowId(3)),
+      armed.has(sampleRowId(4)),
+    ]).toEqual([2, true, false, false])
     await clock.advance(200)
     expect(due).toEqual([
-      [2, 1, 40],
-      [1, 2, 70],
+      [sampleRowId(2), 1, 40],
+      [sampleRowId(1), 2, 70],
     ])
     armed.add(ready(5, start + 900), 10)
     armed.clear()
@@ -61,7 +67,7 @@ describe('executions that wait for their time', () => {
 
   it('take up no more memory than they may', () => {
     const armed = createStartTimers(createManualClock(start), { count: 100, size: 25, ownerShare: 1 }, () => undefined)
-    for (let rowId = 1; rowId <= 9; rowId++) armed.add(ready(rowId, start + 100), 10)
+    for (let number = 1; number <= 9; number++) armed.add(ready(number, start + 100), 10)
     expect(armed.room()).toEqual({ count: 97, full: ['usr-1'] })
   })
 })
@@ -69,7 +75,7 @@ describe('executions that wait for their time', () => {
 describe('the room of an executor', () => {
   function openSlots(change = {}) {
     const clock = createManualClock(start)
-    const begun: number[] = []
+    const begun: RowId[] = []
     let asked = 0
     const slots = createSlots({
       clock,
@@ -83,8 +89,8 @@ describe('the room of an executor', () => {
       },
       ...change,
     })
-    const run = (rowId: number, priority = 5): Attempt =>
-      createAttempt({ rowId, execution: execution({ priority }), size: 10 }, undefined)
+    const run = (number: number, priority = 5): Attempt =>
+      createAttempt({ rowId: sampleRowId(number), execution: execution({ priority }), size: 10 }, undefined)
     return { clock, slots, run, begun, asked: () => asked }
   }
   const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -102,13 +108,13 @@ describe('the room of an executor', () => {
     const { slots, run, begun } = openSlots()
     const runs = [run(1), run(2), run(3, 9), run(4, 5), run(5, 1)]
     for (const one of runs) slots.start(one)
-    expect(begun).toEqual([1, 2])
+    expect(begun).toEqual([1, 2].map((number) => sampleRowId(number)))
     for (const one of runs.slice(0, 2)) slots.vacate(one)
     await turn()
-    expect(begun).toEqual([1, 2, 5, 4])
+    expect(begun).toEqual([1, 2, 5, 4].map((number) => sampleRowId(number)))
     slots.vacate(runs[3] as Attempt)
     await turn()
-    expect(begun).toEqual([1, 2, 5, 4, 3])
+    expect(begun).toEqual([1, 2, 5, 4, 3].map((number) => sampleRowId(number)))
   })
 
   it('goes first to those in the store, then to those outside', async () => {

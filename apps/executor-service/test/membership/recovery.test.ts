@@ -7,7 +7,7 @@ import { createExecutionLog } from '../../src/executions/execution-log.ts'
 import { claim, maxLosses } from '../../src/executions/transitions.ts'
 import { createRescue } from '../../src/membership/rescue.ts'
 import { createExecutorMetrics } from '../../src/metrics.ts'
-import type { Stored } from '../../src/store/ports.ts'
+import type { Stored, Stores } from '../../src/store/ports.ts'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 import { command, execution, executionId, policy, runningExecution, start } from '../samples.ts'
 import { type Call, openWorld } from '../world.ts'
@@ -268,13 +268,15 @@ describe('the heartbeat', () => {
 })
 
 describe('the rescue', () => {
-  async function openRescue() {
-    const { stores } = await openStores()
+  const running = [claimed(execution(), 'me'), claimed(execution({ id: executionId(2) }), 'other')]
+
+  async function openRescue(given?: Stores, executions = running) {
+    const stores = given ?? (await openStores()).stores
     const clock = createManualClock(start)
     const log = createLog({ level: 'silent' })
     const runLog = createExecutionLog({ log, clock, warningsPerSecond: 1000, warningBacklog: 0 })
     const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), () => true, runLog)
-    const given: Stored[] = []
+    const givenBack: Stored[] = []
     const rescue = createRescue({
       stores,
       clock,
@@ -283,17 +285,14 @@ describe('the rescue', () => {
       instance: () => 'me',
       leaseMs: 900,
       page: { rows: 200, bytes: 1e6 },
-      onChanged: (stored) => void given.push(...stored),
+      onChanged: (stored) => void givenBack.push(...stored),
     })
     for (const instance of ['me', 'other']) await stores.executors.enlist(instance, null)
-    await stores.executions.insertMany(
-      [claimed(execution(), 'me'), claimed(execution({ id: executionId(2) }), 'other')],
-      start,
-    )
+    await stores.executions.insertMany(executions, start)
     const look = async (afterMs: number) => {
       await clock.advance(afterMs)
       await rescue.runOnce()
-      return given.map((one) => one.execution.id)
+      return givenBack.map((one) => one.execution.id)
     }
     return { stores, rescue, look }
   }
@@ -314,6 +313,33 @@ describe('the rescue', () => {
       expect(await look(300)).toEqual([])
     }
     expect(rescue.share()).toEqual({ index: 0, executors: 2 })
+  })
+
+  it('takes no executor for gone that enlists and claims between its reads', async () => {
+    const { stores } = await openStores()
+    let isLate = false
+    /** After the first read of an iteration another executor appears, and claims at once. */
+    const enlistAfter = async <T>(read: Promise<T>): Promise<T> => {
+      const answer = await read
+      if (isLate) return answer
+      isLate = true
+      await stores.executors.enlist('late', null)
+      await stores.executions.insertMany([claimed(execution(), 'late')], start)
+      return answer
+    }
+    const racing = {
+      ...stores,
+      executors: { ...stores.executors, list: () => enlistAfter(stores.executors.list()) },
+      executions: {
+        ...stores.executions,
+        listRunningOwners: () => enlistAfter(stores.executions.listRunningOwners()),
+      },
+    }
+    const { rescue } = await openRescue(racing, [])
+    await rescue.runOnce()
+    await rescue.runOnce()
+    const [record] = await stores.executions.find([executionId()])
+    expect([isLate, record?.execution]).toEqual([true, claimed(execution(), 'late')])
   })
 
   it('knows nothing after it was asleep itself', async () => {

@@ -1,6 +1,7 @@
 import { createManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
+import type { DueCursor } from '../../src/store/ports.ts'
 import { createSqliteStores } from '../../src/store/sqlite/index.ts'
 import { migrations } from '../../src/store/sqlite/schema.ts'
 import { start } from '../samples.ts'
@@ -43,7 +44,7 @@ describe('the plan of', () => {
         share,
       })
       const query = { pool: 'io', now: start, passOver: ['usr-1'], scan: 9, limit: 9, share } as const
-      await executions.listDueOfOthers({ ...query, after: [5, start, 1, 1] })
+      await executions.listDueOfOthers({ ...query, after: [5, start, 1, 1] as unknown as DueCursor })
     })
     const searches = plans.filter((plan) => plan.includes('executions'))
     expect(searches).toHaveLength(6)
@@ -55,13 +56,13 @@ describe('the plan of', () => {
   })
 
   it('what a fence reads: the executions of the job and the state alone', async () => {
-    const plans = await plansOf(({ executions }) => executions.listOpen('job-1', 'running', 0, 9))
+    const plans = await plansOf(({ executions }) => executions.listOpen('job-1', 'running', null, 9))
     expect(plans[0]).toContain('SEARCH e USING INDEX ofJob (jobNo=? AND state=? AND rowid>?)')
     expect(plans.filter((plan) => plan.includes('TEMP B-TREE'))).toEqual([])
   })
 
   it('admissions that are unsettled: those alone', async () => {
-    const plans = await plansOf(({ admissions }) => admissions.listUnsettled(0, 9))
+    const plans = await plansOf(({ admissions }) => admissions.listUnsettled(null, 9))
     expect(plans).toEqual(['SEARCH admissions USING INDEX unsettledAdmissions (n>?)'])
   })
 })

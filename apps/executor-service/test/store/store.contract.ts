@@ -5,8 +5,18 @@ import { type Execution, unreadParams } from '../../src/executions/execution.ts'
 import { failed, readResult } from '../../src/executions/outcome.ts'
 import { claim, close, finish, handBack, lose, requestCancel, takeBack } from '../../src/executions/transitions.ts'
 import { admit } from '../../src/intake/command.ts'
-import type { DueCursor, DueOfOthersQuery, DueQuery, Stored, Stores } from '../../src/store/ports.ts'
-import { command, delivery, execution, executionId, jobId, ownerId, start } from '../samples.ts'
+import type {
+  AdmissionSummary,
+  DueCursor,
+  DueOfOthersQuery,
+  DueQuery,
+  EndedCursor,
+  EndedExecution,
+  RowId,
+  Stored,
+  Stores,
+} from '../../src/store/ports.ts'
+import { command, delivery, execution, executionId, executions, jobId, ownerId, start } from '../samples.ts'
 
 const at = start + 2000
 
@@ -15,6 +25,25 @@ function taken<T extends object>(answer: T | Refusal): T {
   return answer
 }
 const page = (rows: number, bytes = 1e6) => ({ rows, bytes })
+const idsOf = (stored: readonly Stored[]) => stored.map((one) => one.execution.id).toSorted()
+const byJob = <T extends { readonly jobId: string }>(some: readonly T[]) =>
+  some.toSorted((one, other) => (one.jobId < other.jobId ? -1 : 1))
+const inOrderOf = (stored: readonly Stored[], some: readonly Stored[]) =>
+  stored.map(({ rowId }) => some.find((one) => one.rowId === rowId)!)
+
+/** The rows of all pages. */
+async function all<Row, Cursor = RowId>(
+  read: (after: Cursor | null) => Promise<{ rows: readonly Row[]; next: Cursor | null }>,
+): Promise<Row[]> {
+  const rows: Row[] = []
+  let after: Cursor | null = null
+  do {
+    const found: { rows: readonly Row[]; next: Cursor | null } = await read(after)
+    rows.push(...found.rows)
+    after = found.next
+  } while (after !== null)
+  return rows
+}
 const claimed = (from: Execution, owner = 'one') => taken(claim(from, { owner }))
 const finished = (from: Execution, outcome = readResult('done')) =>
   taken(finish(from, { epoch: from.epoch, at, startedAt: at - 5, outcome, artifacts: [], random: 0 }))
@@ -114,7 +143,7 @@ export function describeStores(
         expect(await reread(stored!)).toEqual(newer)
       })
 
-      it('change for the first who asks, and for nobody who saw an older state', async () => {
+      it('change once from each state', async () => {
         const [stored] = await put(execution())
         const { rowId, execution: from } = stored!
         const [first, second] = await stores.executions.compareAndSetMany(
@@ -125,8 +154,8 @@ export function describeStores(
           ],
           at,
         )
-        expect([first, second]).toEqual([true, false])
-        expect(await reread(stored!)).toMatchObject({ owner: 'one', seq: 2 })
+        expect([first, second].toSorted()).toEqual([false, true])
+        expect(await reread(stored!)).toMatchObject({ owner: first ? 'one' : 'two', seq: 2 })
       })
 
       it('keep no outcome of a change that did not count', async () => {
@@ -139,48 +168,58 @@ export function describeStores(
         expect(await reread(stored!)).toEqual(cancelled.execution)
       })
 
-      it('are found by their executor while they run, and when it is gone', async () => {
+      it('are found by their owner while they run', async () => {
         const [a, b, c] = await put(
           claimed(execution(), 'one'),
           claimed(execution({ id: executionId(2) }), 'two'),
           execution({ id: executionId(3) }),
         )
         await swap(a!, taken(requestCancel(a!.execution, at)))
+        const runningOf = async (...owners: string[]) => {
+          const found = await stores.executions.listRunningOf(owners, page(10))
+          expect(found.hasMore).toBe(false)
+          return idsOf(found.rows)
+        }
         expect(await stores.executions.listHeld('one')).toEqual([{ rowId: a!.rowId, epoch: 1, cancelRequested: true }])
-        await stores.executors.enlist('one', null)
-        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.rowId)).toEqual([b!.rowId])
-        await stores.executors.markGone({ instance: 'one', beat: 0, gone: false })
-        expect((await stores.executions.abandoned(page(10))).rows.map((one) => one.rowId)).toEqual([a!.rowId, b!.rowId])
-        expect((await stores.executions.abandoned(page(1))).rows).toHaveLength(1)
+        expect((await stores.executions.listRunningOwners()).toSorted()).toEqual(['one', 'two'])
+        expect([await runningOf('two'), await runningOf('three'), await runningOf()]).toEqual([idsOf([b!]), [], []])
+        expect(await runningOf('one', 'two')).toEqual(idsOf([a!, b!]))
+        const part = await stores.executions.listRunningOf(['one', 'two'], page(1))
+        expect([part.rows.length, part.hasMore]).toEqual([1, true])
         expect((await reread(c!)).state).toBe('ready')
       })
 
-      it('are listed by their job while they are open, in pages', async () => {
-        const mine = Array.from({ length: 5 }, (_, i) => execution({ id: executionId(i + 1) }))
-        const stored = await put(...mine, execution({ id: executionId(9), jobId: jobId(2) }))
-        await swap(stored[1]!, taken(close(stored[1]!.execution, 'superseded', at)))
-        const rowIds = stored.map((one) => one.rowId)
-        const first = await stores.executions.listOpen(jobId(), null, 0, 2)
-        expect(first.map((one) => one.rowId)).toEqual([rowIds[0], rowIds[2]])
-        const rest = await stores.executions.listOpen(jobId(), null, rowIds[2]!, 10)
-        expect(rest.map((one) => one.rowId)).toEqual([rowIds[3], rowIds[4]])
-      })
-
-      it('are listed by their job and state, in pages', async () => {
-        const states = [0, 1, 0, 1, 1].map((isRunning, i) => {
+      it('are listed by their job and state, in pages, each once', async () => {
+        const states = [0, 1, 0, 1, 1, 2].map((state, i) => {
           const one = execution({ id: executionId(i + 1) })
-          return isRunning ? claimed(one) : one
+          return state === 1 ? claimed(one) : one
         })
         const stored = await put(...states, claimed(execution({ id: executionId(9), jobId: jobId(2) })))
-        const numbers = async (state: 'ready' | 'running' | null, after: number, limit: number) => {
-          const page = await stores.executions.listOpen(jobId(), state, after, limit)
-          return page.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
+        await swap(stored[5]!, taken(close(stored[5]!.execution, 'superseded', at)))
+        const pages = async (state: 'ready' | 'running' | null, limit: number) => {
+          const sizes: number[] = []
+          const rows = await all(async (after) => {
+            const found = await stores.executions.listOpen(jobId(), state, after, limit)
+            sizes.push(found.rows.length)
+            return found
+          })
+          expect(sizes.slice(0, -1).every((size) => size === limit)).toBe(true)
+          return idsOf(rows)
         }
-        expect(await numbers('ready', 0, 10)).toEqual([1, 3])
-        expect(await numbers('running', 0, 2)).toEqual([2, 4])
-        expect(await numbers('running', stored[3]!.rowId, 2)).toEqual([5])
-        expect(await numbers(null, 0, 3)).toEqual([1, 2, 3])
-        expect(await numbers(null, stored[2]!.rowId, 3)).toEqual([4, 5])
+        const [one, two, three, four, five] = stored.map((one) => one.execution.id)
+        expect(await pages('ready', 10)).toEqual([one, three])
+        expect(await pages('ready', 1)).toEqual([one, three])
+        expect(await pages('running', 2)).toEqual([two, four, five])
+        expect(await pages(null, 2)).toEqual([one, two, three, four, five])
+        expect(await pages(null, 5)).toEqual([one, two, three, four, five])
+      })
+
+      it('say whether a job has one that is open', async () => {
+        const [stored] = await put(execution(), claimed(execution({ id: executionId(2), jobId: jobId(2) })))
+        expect(await stores.executions.hasOpen([jobId(3), jobId(2), jobId()])).toEqual([false, true, true])
+        await swap(stored!, taken(close(stored!.execution, 'superseded', at)))
+        expect(await stores.executions.hasOpen([jobId()])).toEqual([false])
+        expect(await stores.executions.hasOpen([])).toEqual([])
       })
 
       it('come without large params, which are read apart, and with small ones', async () => {
@@ -194,10 +233,11 @@ export function describeStores(
           )),
         )
         const rowIds = stored.map(({ rowId }) => rowId)
-        const listed = await stores.executions.listOpen(jobId(), 'ready', 0, 10)
+        const open = await stores.executions.listOpen(jobId(), 'ready', null, 10)
+        const listed = inOrderOf(stored, open.rows)
         expect(listed.map(({ execution: { params } }) => params)).toEqual([unreadParams, small, unreadParams])
         expect(listed.map(({ size }) => size > 10_000)).toEqual([true, false, true])
-        expect((await stores.executions.listUnpublished(page(10))).rows).toEqual(listed)
+        expect(inOrderOf(stored, (await stores.executions.listUnpublished(page(10))).rows)).toEqual(listed)
         expect(await stores.executions.find([stored[0]!.execution.id])).toEqual([listed[0]])
         expect(await stores.executions.readParams(rowIds, 1e6)).toEqual([large, small, large])
         expect(await stores.executions.readParams(rowIds, 10_000)).toEqual([large])
@@ -245,9 +285,8 @@ export function describeStores(
       it('are told apart when two jobs share a number', async () => {
         const twin = `job-11111111${jobId().slice(12)}`
         await put(execution(), execution({ id: executionId(2), jobId: twin }))
-        expect((await stores.executions.listOpen(twin, 'ready', 0, 10)).map((one) => one.execution.id)).toEqual([
-          executionId(2),
-        ])
+        expect(idsOf((await stores.executions.listOpen(twin, 'ready', null, 10)).rows)).toEqual([executionId(2)])
+        expect(await stores.executions.hasOpen([`job-22222222${jobId().slice(12)}`])).toEqual([false])
       })
 
       it('are listed by their job when an epoch of theirs is in doubt, also once they have ended', async () => {
@@ -343,7 +382,7 @@ export function describeStores(
       })
       const ready = (number: number, owner: string, change: Partial<Execution> = {}) =>
         execution({ id: executionId(number), ownerId: owner, runAt: at - 100 + number, ...change })
-      const numbersOf = (stored: readonly Stored[], found: readonly { rowId: number }[]) =>
+      const numbersOf = (stored: readonly Stored[], found: readonly { rowId: RowId }[]) =>
         found.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
 
       it('comes by priority and age, is ready and due, and belongs to others', async () => {
@@ -356,11 +395,11 @@ export function describeStores(
           claimed(ready(6, b)),
           ready(7, b),
         )
-        const { found, next } = await stores.executions.listDueOfOthers(ask())
+        const { rows: found, next } = await stores.executions.listDueOfOthers(ask())
         expect([numbersOf(stored, found), next]).toEqual([[3, 2, 7], null])
         expect(found[0]).toEqual({ rowId: stored[2]?.rowId, runAt: at - 97, pool: 'io' })
         const both = await stores.executions.listDueOfOthers(ask({ passOver: [a, b] }))
-        expect(numbersOf(stored, both.found)).toEqual([3])
+        expect(numbersOf(stored, both.rows)).toEqual([3])
       })
 
       it('is looked for in so many entries at a time, and found behind any number of them', async () => {
@@ -374,7 +413,7 @@ export function describeStores(
         let after: DueCursor | null = null
         do {
           const page = await stores.executions.listDueOfOthers(ask({ after, limit: 1 }))
-          pages.push(numbersOf(stored, page.found))
+          pages.push(numbersOf(stored, page.rows))
           after = page.next
         } while (after !== null)
         expect(pages).toEqual([[], [], [251], [252], []])
@@ -385,7 +424,7 @@ export function describeStores(
         const stored = await put(...recent, ready(11, b, { runAt: at - 600 }))
         const mine = async (place: number) => {
           const share = { index: place, executors: 2, overdueAt: at - 500 }
-          return numbersOf(stored, (await stores.executions.listDueOfOthers(ask({ share, limit: 100 }))).found)
+          return numbersOf(stored, (await stores.executions.listDueOfOthers(ask({ share, limit: 100 }))).rows)
         }
         const [even, odd] = [await mine(0), await mine(1)]
         expect(even.filter((number) => odd.includes(number))).toEqual([11])
@@ -395,7 +434,9 @@ export function describeStores(
 
     describe('what is not yet published', () => {
       const unpublished = async () =>
-        (await stores.executions.listUnpublished(page(100))).rows.map((one) => [one.rowId, one.execution.seq])
+        (await stores.executions.listUnpublished(page(100))).rows
+          .toSorted((one, other) => (one.execution.id < other.execution.id ? -1 : 1))
+          .map((one) => [one.rowId, one.execution.seq])
 
       it('is every new state, until that very state was sent', async () => {
         const [a, b] = await put(execution(), execution({ id: executionId(2) }))
@@ -433,7 +474,7 @@ export function describeStores(
 
     describe('what has changed', () => {
       it('comes in order of change, open or ended, in pages', async () => {
-        const [a, b, c] = await put(execution(), execution({ id: executionId(2) }), execution({ id: executionId(3) }))
+        const [a, b] = await put(execution(), execution({ id: executionId(2) }), execution({ id: executionId(3) }))
         await swap(a!, claimed(a!.execution), 'claim', start + 30)
         await swap(b!, taken(close(b!.execution, 'cancelled', at)), 'claim', start + 20)
         const list = async (query: { since: number; cursor?: string }, limit: number) =>
@@ -444,7 +485,6 @@ export function describeStores(
           [executionId(2), 2, start + 20],
           [executionId(1), 2, start + 30],
         ])
-        expect(all[0]?.id).toBe(c!.execution.id)
         const page = await list({ since: start + 20 }, 1)
         expect(page.rows).toEqual([all[1]])
         expect(await list({ since: 0, cursor: page.next ?? '' }, 10)).toEqual({ rows: [all[2]], next: null })
@@ -475,32 +515,55 @@ export function describeStores(
           return { from, to: { ...from, minVersion: 2, unsettled: number === 2 ? 0 : 1, rev: 1 } }
         })
         await stores.admissions.compareAndSetMany('fence', marked, start)
-        const [first, ...none] = await stores.admissions.listUnsettled(0, 1)
-        expect([first?.admission, none]).toEqual([marked[0]?.to, []])
-        const [second] = await stores.admissions.listUnsettled(first!.rowId, 9)
-        expect(second?.admission).toEqual(marked[2]?.to)
-        const from = second!.admission
-        await stores.admissions.compareAndSetMany('settle', [{ from, to: { ...from, unsettled: 0, rev: 2 } }], start)
-        expect(await stores.admissions.listUnsettled(first!.rowId, 9)).toEqual([])
+        const first = await stores.admissions.listUnsettled(null, 1)
+        const second = await stores.admissions.listUnsettled(first.next, 1)
+        expect(byJob([...first.rows, ...second.rows])).toEqual([marked[0]?.to, marked[2]?.to])
+        const [from] = first.rows
+        await stores.admissions.compareAndSetMany(
+          'settle',
+          [{ from: from!, to: { ...from!, unsettled: 0, rev: 2 } }],
+          start,
+        )
+        const left = await stores.admissions.listUnsettled(null, 9)
+        expect(left).toEqual({ rows: second.rows, next: null })
       })
 
-      it('change for the first who asks', async () => {
+      it('change once from each state', async () => {
         const other = { ...open, minVersion: 9, rev: 1 }
-        const changes = [
-          { from: open, to: fenced },
-          { from: open, to: other },
-          { from: fenced, to: { ...fenced, places: [], rev: 2 } },
-        ]
-        expect(await stores.admissions.compareAndSetMany('place', changes, start)).toEqual([true, false, true])
-        expect(await stores.admissions.read([jobId()])).toEqual([{ ...fenced, places: [], rev: 2 }])
+        const first = await stores.admissions.compareAndSetMany(
+          'place',
+          [
+            { from: open, to: fenced },
+            { from: open, to: other },
+          ],
+          start,
+        )
+        expect(first.toSorted()).toEqual([false, true])
+        const [from] = await stores.admissions.read([jobId()])
+        expect(from).toEqual(first[0] ? fenced : other)
+        const next = { ...from!, places: [], rev: 2 }
+        const set = async (before: typeof open, after: typeof open) =>
+          (await stores.admissions.compareAndSetMany('place', [{ from: before, to: after }], start))[0]
+        expect([await set(open, next), await set(from!, next), await set(from!, next)]).toEqual([false, true, false])
+        expect(await stores.admissions.read([jobId()])).toEqual([next])
+      })
+
+      it('do not come back by a change of one that has been purged', async () => {
+        await stores.admissions.compareAndSetMany('place', [{ from: open, to: fenced }], start)
+        await stores.admissions.purgeMany((await stores.admissions.list(null, 9)).rows)
+        const change = { from: fenced, to: { ...fenced, places: [], rev: 2 } }
+        expect(await stores.admissions.compareAndSetMany('place', [change], start)).toEqual([false])
+        expect(await stores.admissions.read([jobId()])).toEqual([undefined])
       })
     })
 
     describe('retention', () => {
-      const first = { changedAt: 0, rowId: 0 }
+      /** Ended ones, each a moment after the one before it. */
       const settled = async (...numbers: number[]) => {
         const stored = await put(...numbers.map((number) => execution({ id: executionId(number) })))
-        return Promise.all(stored.map((one) => swap(one, taken(close(one.execution, 'cancelled', at)), 'claim', at)))
+        return Promise.all(
+          stored.map((one, index) => swap(one, taken(close(one.execution, 'cancelled', at)), 'claim', at + index)),
+        )
       }
       const publish = (...stored: Stored[]) =>
         stores.executions.markPublished(stored.map((one) => ({ rowId: one.rowId, seq: one.execution.seq })))
@@ -509,14 +572,23 @@ export function describeStores(
         const [a, b, c] = await settled(1, 2, 3)
         await put(execution({ id: executionId(4) }))
         await publish(a!, c!)
-        const found = await stores.executions.listEnded(at + 1, first, 2)
-        expect(found.map((one) => [one.rowId, one.isPublished])).toEqual([
+        const found = await stores.executions.listEnded(at + 9, null, 2)
+        expect(found.rows.map((one) => [one.rowId, one.isPublished])).toEqual([
           [a!.rowId, true],
           [b!.rowId, false],
         ])
-        expect(found[0]).toMatchObject({ seq: 2, state: 'cancelled', changedAt: at })
-        expect((await stores.executions.listEnded(at + 1, found[1]!, 9)).map((one) => one.rowId)).toEqual([c!.rowId])
-        expect(await stores.executions.listEnded(at, first, 9)).toEqual([])
+        expect(found.rows[0]).toMatchObject({ seq: 2, state: 'cancelled', changedAt: at })
+        const rest = await stores.executions.listEnded(at + 9, found.next, 9)
+        expect([rest.rows.map((one) => one.rowId), rest.next]).toEqual([[c!.rowId], null])
+        expect((await stores.executions.listEnded(at, null, 9)).rows).toEqual([])
+      })
+
+      it('finds what has ended at one moment in pages, each once', async () => {
+        const stored = await put(...executions(5, () => ({ state: 'expired', endedAt: start })))
+        const found = await all<EndedExecution, EndedCursor>((after) => stores.executions.listEnded(at, after, 2))
+        expect(found.map((one) => String(one.rowId)).toSorted()).toEqual(
+          stored.map((one) => String(one.rowId)).toSorted(),
+        )
       })
 
       it('removes an execution with all that belongs to it, unless it has changed or must be published', async () => {
@@ -539,49 +611,82 @@ export function describeStores(
         expect([await artifactOf(a!), await artifactOf(c!)]).toEqual([undefined, expect.anything()])
       })
 
-      it('gives no number of an execution that went to another one', async () => {
+      it('gives no row id of an execution that is purged to another one', async () => {
         const [a] = await settled(1)
         await publish(a!)
-        const found = await stores.executions.listEnded(at + 1, first, 9)
-        await stores.executions.purgeMany(found)
+        await stores.executions.purgeMany((await stores.executions.listEnded(at + 9, null, 9)).rows)
         const [b] = await put(execution({ id: executionId(2) }))
         expect(b!.rowId).not.toBe(a!.rowId)
       })
 
-      it('finds logs from the oldest on, with what became of their run', async () => {
+      it('finds what outlived its execution', async () => {
+        const [gone, kept] = await settled(1, 2)
+        await publish(gone!)
+        expect(await stores.executions.purgeMany([{ rowId: gone!.rowId, seq: 2 }])).toBe(1)
+        // As an attempt does that was given up and still stores what it has.
+        for (const { rowId } of [gone!, kept!]) {
+          await stores.logs.append([{ rowId, epoch: 1, lines: [{ seq: 1, at, level: 'info', text: 'late' }] }])
+          await stores.artifacts.put([{ rowId, epoch: 1, name: 'a', body: Buffer.from('late') }])
+        }
+        const chunks = (await stores.logs.listOldest(null, 9)).rows
+        expect(chunks.map((one) => one.execution?.state)).toEqual(expect.arrayContaining([undefined, 'cancelled']))
+        const first = await stores.artifacts.purgeOrphans(null, 1)
+        const second = await stores.artifacts.purgeOrphans(first.next, 9)
+        expect([first.purged + second.purged, second.next]).toEqual([1, null])
+        expect(await stores.artifacts.read(gone!.rowId, 1, 'a')).toBe(undefined)
+        expect(await stores.artifacts.read(kept!.rowId, 1, 'a')).not.toBe(undefined)
+        expect(await stores.executions.purgeOrphans(at, null, 9)).toEqual({ purged: 0, next: null })
+      })
+
+      it('keeps params that belong to a record, whatever else there is', async () => {
+        const large = { text: 'x'.repeat(10_000) }
+        const [stored] = await put(execution({ params: large }))
+        await stores.executions.insertMany([execution({ params: { text: 'y'.repeat(10_000) } })], at)
+        await all((after) => stores.executions.purgeOrphans(at + 1, after, 1).then(({ next }) => ({ rows: [], next })))
+        expect(await stores.executions.readParams([stored!.rowId], 1e6)).toEqual([large])
+      })
+
+      it('finds logs from the oldest on, with what became of their execution', async () => {
         const [ended] = await settled(1)
         const [open] = await put(execution({ id: executionId(2) }))
         const line = (when: number) => ({ seq: 1, at: when, level: 'info' as const, text: 'a line' })
         await stores.logs.append([{ rowId: open!.rowId, epoch: 1, lines: [line(start)] }])
         await stores.logs.append([{ rowId: ended!.rowId, epoch: 1, lines: [line(at)] }])
-        const [one, two] = await stores.logs.listOldest(0, 9)
-        expect([one, two]).toMatchObject([
-          { at: start, state: 'ready' },
-          { at, state: 'cancelled', changedAt: at },
-        ])
-        expect(await stores.logs.listOldest(one!.rowId, 9)).toEqual([two])
-        expect(await stores.logs.purgeMany([two!.rowId, 999])).toBe(1)
-        expect(await stores.logs.listOldest(0, 9)).toEqual([one])
+        const both = await stores.logs.listOldest(null, 9)
+        const [one, two] = both.rows
+        expect(both).toMatchObject({
+          rows: [
+            { at: start, execution: { state: 'ready' } },
+            { at, execution: { state: 'cancelled', changedAt: at } },
+          ],
+          next: null,
+        })
+        const first = await stores.logs.listOldest(null, 1)
+        expect([first.rows, (await stores.logs.listOldest(first.next, 9)).rows]).toEqual([[one], [two]])
+        expect(await stores.logs.purgeMany([two!.rowId])).toBe(1)
+        expect(await stores.logs.purgeMany([two!.rowId])).toBe(0)
+        expect((await stores.logs.listOldest(null, 9)).rows).toEqual([one])
       })
 
-      it('removes admissions as they were seen, and none of a job that has something open', async () => {
+      it('removes admissions as they were seen', async () => {
         const { admissions } = stores
         const changes = [1, 2, 3].map((number) => {
           const from = openAdmission(jobId(number))
           return { from, to: { ...from, minVersion: 2, rev: 1 } }
         })
         await admissions.compareAndSetMany('fence', changes, start)
-        const seen = await admissions.list(0, 2)
-        expect(seen).toMatchObject([
-          { jobId: jobId(1), rev: 1, neededAt: start },
-          { jobId: jobId(2), rev: 1, neededAt: start },
-        ])
-        const all = [...seen, ...(await admissions.list(seen[1]!.rowId, 2))]
-        await put(execution({ jobId: jobId(2) }))
+        const seen = await all<AdmissionSummary, RowId>((after) => admissions.list(after, 2))
+        expect(byJob(seen)).toMatchObject([1, 2, 3].map((n) => ({ jobId: jobId(n), rev: 1, neededAt: start })))
+        const from = changes[1]!.to
+        await admissions.compareAndSetMany('place', [{ from, to: { ...from, places: ['exe-1'], rev: 2 } }], start)
         await admissions.touch([jobId(3), jobId(9)], at)
         await admissions.touch([jobId(3)], start)
-        expect(await admissions.purgeMany(all)).toBe(1)
-        expect(await admissions.list(0, 9)).toMatchObject([{ jobId: jobId(2) }, { jobId: jobId(3), neededAt: at }])
+        expect(await admissions.purgeMany(seen)).toBe(1)
+        const left = (await admissions.list(null, 9)).rows
+        expect(byJob(left)).toMatchObject([
+          { jobId: jobId(2), rev: 2 },
+          { jobId: jobId(3), neededAt: at },
+        ])
       })
     })
 
@@ -589,10 +694,12 @@ export function describeStores(
       it('beat until they are gone, and never again', async () => {
         const { executors } = stores
         await executors.enlist('one', '127.0.0.1:1')
+        await executors.enlist('one', '127.0.0.1:1')
         expect([await executors.beat('one'), await executors.beat('two')]).toEqual([true, false])
         expect(await executors.list()).toEqual([{ instance: 'one', beat: 1, gone: false }])
         expect(await executors.markGone({ instance: 'one', beat: 0, gone: false })).toBe(false)
         expect(await executors.markGone({ instance: 'one', beat: 1, gone: false })).toBe(true)
+        await executors.enlist('one', '127.0.0.1:1')
         expect(await executors.beat('one')).toBe(false)
         expect(await executors.list()).toEqual([{ instance: 'one', beat: 1, gone: true }])
       })
@@ -609,33 +716,53 @@ export function describeStores(
 
     describe('logs', () => {
       const line = (seq: number) => ({ seq, at: start + seq, level: 'info' as const, text: `line ${seq}` })
-      const read = async (epoch: number | null, after: [number, number], limit = 10) => {
-        const lines = await stores.logs.list(1, { after: { epoch: after[0], seq: after[1] }, epoch, limit })
-        return lines.map((one) => `${one.epoch}.${one.seq}`)
+      const opened = async () => {
+        const [one, two] = await put(execution(), execution({ id: executionId(2) }))
+        const read = async (epoch: number | null, after: [number, number], limit = 10) => {
+          const query = { after: { epoch: after[0], seq: after[1] }, epoch, limit }
+          const lines = await stores.logs.list(one!.rowId, query)
+          return lines.map((line) => `${line.epoch}.${line.seq}`)
+        }
+        return { rowId: one!.rowId, other: two!.rowId, read }
       }
 
+      it('take the same lines again, and more with them, without a line twice', async () => {
+        const { rowId, read } = await opened()
+        const chunk = (...seqs: number[]) => ({ rowId, epoch: 1, lines: seqs.map(line) })
+        await stores.logs.append([chunk(1, 2)])
+        for (const again of [chunk(1, 2), chunk(1), chunk(1, 2, 3), chunk(1, 2)]) await stores.logs.append([again])
+        await stores.logs.append([chunk(4), chunk(5, 6)])
+        await stores.logs.append([chunk(4)])
+        expect(await read(null, [0, 0])).toEqual([1, 2, 3, 4, 5, 6].map((seq) => `1.${seq}`))
+        for (let seq = 0; seq < 6; seq++) expect(await read(null, [1, seq], 1)).toEqual([`1.${seq + 1}`])
+        expect(await read(null, [1, 2], 3)).toEqual(['1.3', '1.4', '1.5'])
+      })
+
       it('come back line by line, in order of attempt and line, in pages and by attempt', async () => {
+        const { rowId, other, read } = await opened()
         await stores.logs.append([
-          { rowId: 1, epoch: 1, lines: [line(1), line(2)] },
-          { rowId: 1, epoch: 2, lines: [line(1), line(2), line(3)] },
-          { rowId: 2, epoch: 1, lines: [line(1)] },
+          { rowId, epoch: 1, lines: [line(1), line(2)] },
+          { rowId, epoch: 2, lines: [line(1), line(2), line(3)] },
+          { rowId: other, epoch: 1, lines: [line(1)] },
         ])
-        await stores.logs.append([{ rowId: 1, epoch: 1, lines: [line(3)] }])
+        await stores.logs.append([{ rowId, epoch: 1, lines: [line(3)] }])
         expect(await read(null, [0, 0])).toEqual(['1.1', '1.2', '1.3', '2.1', '2.2', '2.3'])
         expect(await read(null, [1, 1], 3)).toEqual(['1.2', '1.3', '2.1'])
         expect(await read(null, [2, 2])).toEqual(['2.3'])
         expect(await read(2, [0, 0], 2)).toEqual(['2.1', '2.2'])
         expect(await read(1, [1, 2])).toEqual(['1.3'])
         expect(await read(3, [0, 0])).toEqual([])
-        const [first] = await stores.logs.list(1, { after: { epoch: 0, seq: 0 }, epoch: null, limit: 1 })
+        const [first] = await stores.logs.list(rowId, { after: { epoch: 0, seq: 0 }, epoch: null, limit: 1 })
         expect(first).toEqual({ ...line(1), epoch: 1 })
       })
     })
 
     describe('artifacts', () => {
       it('come back by attempt and name; the last one of a name stays', async () => {
+        const [stored] = await put(execution())
+        const { rowId } = stored!
         const file = (epoch: number, name: string, text: string) => ({
-          rowId: 1,
+          rowId,
           epoch,
           name,
           body: Buffer.from(text),
@@ -643,7 +770,7 @@ export function describeStores(
         await stores.artifacts.put([file(1, 'a', 'old'), file(1, 'b', ''), file(2, 'a', 'other')])
         await stores.artifacts.put([file(1, 'a', 'new')])
         const read = async (epoch: number, name: string) => {
-          const body = await stores.artifacts.read(1, epoch, name)
+          const body = await stores.artifacts.read(rowId, epoch, name)
           return body && Buffer.from(body).toString()
         }
         expect([await read(1, 'a'), await read(1, 'b'), await read(2, 'a'), await read(2, 'b')]).toEqual([

@@ -1,7 +1,7 @@
-import type { Database, SqlRow } from '@belfry/storage/sqlite'
+import type { Call, Database, SqlRow } from '@belfry/storage/sqlite'
 import type { Admission } from '../../admission/admission.ts'
-import type { AdmissionStore } from '../ports.ts'
-import { idNumber } from './execution-row.ts'
+import type { AdmissionStore, RowId } from '../ports.ts'
+import { nextOf } from './pages.ts'
 
 type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'>
 
@@ -13,16 +13,15 @@ function admissionOf(row: SqlRow): Admission {
 /** The admissions in SQLite: one row per job that has ever been fenced or held an overlap place. */
 export function createAdmissionStore(db: Database): AdmissionStore {
   const read = db.statement('SELECT n, jobId, rev, unsettled, body FROM admissions WHERE jobId = ?')
-  const put = db.statement(`INSERT INTO admissions (jobId, rev, neededAt, unsettled, body) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (jobId) DO UPDATE SET rev = excluded.rev, neededAt = excluded.neededAt,
-      unsettled = excluded.unsettled, body = excluded.body
-    WHERE rev = ? RETURNING n`)
+  const insert = db.statement(`INSERT INTO admissions (rev, neededAt, unsettled, body, jobId) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (jobId) DO NOTHING`)
+  const update = db.statement(`UPDATE admissions SET rev = ?, neededAt = ?, unsettled = ?, body = ?
+    WHERE jobId = ? AND rev = ?`)
   const unsettled = db.statement(`SELECT n, jobId, rev, unsettled, body FROM admissions INDEXED BY unsettledAdmissions
     WHERE unsettled > 0 AND n > ? ORDER BY n LIMIT ?`)
   const touch = db.statement('UPDATE admissions SET neededAt = ?1 WHERE jobId = ?2 AND neededAt < ?1')
   const page = db.statement('SELECT n, jobId, rev, neededAt FROM admissions WHERE n > ? ORDER BY n LIMIT ?')
-  const purge = db.statement(`DELETE FROM admissions WHERE n = ? AND rev = ? AND neededAt = ?
-    AND NOT EXISTS (SELECT 1 FROM executions WHERE jobNo = ? AND state < 2) RETURNING n`)
+  const purge = db.statement(`DELETE FROM admissions WHERE n = ? AND rev = ? AND neededAt = ? RETURNING n`)
 
   return {
     async read(jobIds) {
@@ -32,16 +31,18 @@ export function createAdmissionStore(db: Database): AdmissionStore {
       )
       return rows.map((row) => row && admissionOf(row))
     },
-    async compareAndSetMany(step, changes, at) {
-      const rows = changes.map(({ from, to: { jobId, rev, minVersion, floors, places, unsettled } }) => {
+    async compareAndSetMany(step, updates, at) {
+      const calls = updates.map(({ from, to: { jobId, rev, minVersion, floors, places, unsettled } }): Call => {
         const body: Body = { minVersion, floors, places }
-        return [jobId, rev, at, unsettled, JSON.stringify(body), from.rev]
+        const columns = [rev, at, unsettled, JSON.stringify(body), jobId]
+        if (from.rev === 0) return { statement: insert, params: columns }
+        return { statement: update, params: [...columns, from.rev] }
       })
-      return (await db.writeEach(`admissions.${step}`, put, rows)).map((row) => row !== undefined)
+      return (await db.write(`admissions.${step}`, calls)).map(({ changes }) => changes === 1)
     },
     async listUnsettled(after, limit) {
-      const rows = await db.read(unsettled, [after, limit])
-      return rows.map((row) => ({ rowId: row[0] as number, admission: admissionOf(row) }))
+      const rows = await db.read(unsettled, [after ?? 0, limit])
+      return { rows: rows.map(admissionOf), next: nextOf(rows, limit) }
     },
     async touch(jobIds, at) {
       await db.writeEach(
@@ -51,15 +52,15 @@ export function createAdmissionStore(db: Database): AdmissionStore {
       )
     },
     async list(after, limit) {
-      const rows = await db.read(page, [after, limit])
-      return rows.map((row) => {
-        const [n, jobId, rev, neededAt] = row as [number, string, number, number]
-        return { rowId: n, jobId, rev, neededAt }
+      const rows = await db.read(page, [after ?? 0, limit])
+      const summaries = rows.map((row) => {
+        const [rowId, jobId, rev, neededAt] = row as unknown as [RowId, string, number, number]
+        return { rowId, jobId, rev, neededAt }
       })
+      return { rows: summaries, next: nextOf(rows, limit) }
     },
     async purgeMany(rows) {
-      if (rows.length === 0) return 0
-      const params = rows.map(({ rowId: n, jobId, rev, neededAt }) => [n, rev, neededAt, idNumber(jobId)])
+      const params = rows.map(({ rowId, rev, neededAt }) => [rowId, rev, neededAt])
       return (await db.writeEach('admissions.purge', purge, params)).filter((row) => row !== undefined).length
     },
   }

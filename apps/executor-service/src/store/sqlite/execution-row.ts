@@ -1,7 +1,7 @@
 import { type AttemptRecord, type ExecutionPolicy, type ExecutionState, executionStates } from '@belfry/contracts'
 import type { SqlRow, SqlValue } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, type Pool, unreadParams } from '../../executions/execution.ts'
-import type { Stored } from '../ports.ts'
+import type { RowId, Stored } from '../ports.ts'
 
 /** Numbers of states in the file: their places in the contract's list, in which ready and running come first. */
 export const stateNumber = (state: ExecutionState): number => executionStates.indexOf(state)
@@ -120,7 +120,7 @@ export const storedColumns = `e.n, e.id, e.state, e.pool, e.priority, e.runAt, e
   e.cancelRequested, e.command, o.body, p.size`
 
 type Columns = [
-  n: number,
+  n: RowId,
   id: string,
   state: number,
   pool: number,

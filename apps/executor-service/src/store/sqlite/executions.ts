@@ -11,7 +11,8 @@ import {
   type SqlRow,
 } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
-import type { ExecutionStore, ExecutionUpdate, OpenState, Stored } from '../ports.ts'
+import type { ExecutionStore, ExecutionUpdate, OpenState, RowId, Stored } from '../ports.ts'
+import { shardOf } from '../shard.ts'
 import { createDueQueries } from './due.ts'
 import {
   changesOutcome,
@@ -25,6 +26,7 @@ import {
   storedColumns,
   storedOf,
 } from './execution-row.ts'
+import { nextOf } from './pages.ts'
 
 /** What belongs to a row and stands apart from it. */
 const beside = 'LEFT JOIN outcomes o ON o.n = e.n LEFT JOIN largeParams p ON p.n = e.n'
@@ -42,8 +44,8 @@ function openOf(state: OpenState, columns = 'e.n'): string {
 function prepare(db: Database) {
   return {
     insert: db.statement(`INSERT INTO executions
-      (id, jobNo, ownerNo, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+      (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
     // After a statement that changed the row, and only then.
     insertParams: db.statement(`INSERT INTO largeParams (n, size, body)
       SELECT n, ?, ? FROM executions WHERE id = ? AND changes() = 1`),
@@ -67,13 +69,17 @@ function prepare(db: Database) {
     heldBy: db.statement(
       'SELECT n, epoch, cancelRequested FROM executions WHERE state < 2 AND state = 1 AND owner = ?',
     ),
-    abandoned: db.statement(`SELECT ${storedColumns} ${from} WHERE e.state < 2 AND e.state = 1
-      AND e.owner NOT IN (SELECT instance FROM executors WHERE gone = 0) LIMIT ?`),
-    openOf: db.statement(`SELECT ${storedColumns} FROM (SELECT * FROM (${openOf('ready')})
+    hasOpen: db.statement(
+      `SELECT 1 FROM executions e INDEXED BY ofJob WHERE e.jobNo = ? AND e.state < 2 AND ${isOfJob} LIMIT 1`,
+    ),
+    runningOwners: db.statement('SELECT DISTINCT owner FROM executions WHERE state < 2 AND state = 1'),
+    runningOf: db.statement(`SELECT ${storedColumns} ${from} WHERE e.state < 2 AND e.state = 1
+      AND e.owner IN (SELECT value FROM json_each(?)) LIMIT ?`),
+    listOpen: db.statement(`SELECT ${storedColumns} FROM (SELECT * FROM (${openOf('ready')})
         UNION ALL SELECT * FROM (${openOf('running')}) ORDER BY n LIMIT ?4) page
       JOIN executions e ON e.n = page.n ${beside} ORDER BY page.n`),
-    readyOf: db.statement(openOf('ready', storedColumns)),
-    runningOf: db.statement(openOf('running', storedColumns)),
+    listReady: db.statement(openOf('ready', storedColumns)),
+    listRunning: db.statement(openOf('running', storedColumns)),
     doubtfulOf: db.statement(
       `SELECT ${storedColumns} ${from} WHERE e.jobNo = ? AND ${isOfJob} AND e.doubtAt IS NOT NULL
         AND e.doubtAt >= ?`,
@@ -89,12 +95,13 @@ function prepare(db: Database) {
     unpublished: db.statement(`SELECT ${storedColumns} FROM outbox x JOIN executions e ON e.n = x.n
       LEFT JOIN outcomes o ON o.n = x.n LEFT JOIN largeParams p ON p.n = x.n ORDER BY x.n LIMIT ?`),
     markPublished: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
-    // The newest row stays: SQLite would give its number to the next execution, and a run that was given up may still use it.
     ended: db.statement(`SELECT e.n, e.seq, e.state, e.changedAt, x.n IS NULL
       FROM executions e INDEXED BY ended LEFT JOIN outbox x ON x.n = e.n
-      WHERE e.state > 1 AND e.changedAt < ? AND (e.changedAt, e.n) > (?, ?) AND e.n < (SELECT max(n) FROM executions)
+      WHERE e.state > 1 AND e.changedAt < ? AND (e.changedAt, e.n) > (?, ?)
       ORDER BY e.changedAt, e.n LIMIT ?`),
-    purge: db.statement(`DELETE FROM executions WHERE n = ? AND seq = ? AND state > 1
+    // The newest row stays: SQLite would give its number to the next execution, and an attempt that was given up may still use it.
+    purge:
+      db.statement(`DELETE FROM executions WHERE n = ? AND seq = ? AND state > 1 AND n < (SELECT max(n) FROM executions)
       AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = executions.n)`),
     purgeRest: [
       'DELETE FROM outcomes WHERE n = ?1',
@@ -112,6 +119,7 @@ function insertRow(execution: Execution, command: string, at: number): SqlRow {
     execution.id,
     idNumber(execution.jobId),
     idNumber(execution.ownerId),
+    shardOf(execution.id),
     stateNumber(execution.state),
     poolNumber(execution.pool),
     execution.priority,
@@ -153,11 +161,14 @@ function swapCalls(statements: Statements, { rowId, from: before, to }: Executio
 }
 
 /** Comes last: it may change nothing, and what follows it would take that for a lost race. */
-function replaceParams(statements: Statements, rowId: number, to: Execution): Call {
+function replaceParams(statements: Statements, rowId: RowId, to: Execution): Call {
   const text = largeParamsText(to)
   if (text === null) return { statement: statements.dropParams, params: [rowId] }
   return { statement: statements.setParams, params: [rowId, paramsSize(to.params), text] }
 }
+
+/** Earlier than every change. */
+const beforeAll = Number.MIN_SAFE_INTEGER
 
 /** No bound: for records that are in memory already. */
 const unbounded = Number.MAX_SAFE_INTEGER
@@ -191,7 +202,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const [smallRows, largeRows] = await Promise.all([insertSmall(small, at), insertLarge(large, at)])
       return executions.map((execution): Stored | undefined => {
         const row = (hasLargeParams(execution) ? largeRows : smallRows).shift()
-        return row && { rowId: row[0] as number, execution, size: executionSize(execution) }
+        return row && { rowId: row[0] as RowId, execution, size: executionSize(execution) }
       })
     },
     async compareAndSetMany(step, swaps, at) {
@@ -224,7 +235,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const rows = await db.readEachPage(statements.params, keys, bytes)
       const read = (row: SqlRow) => JSON.parse(row[0] as string) as Record<string, unknown>
       const onBad =
-        (rowId: number | undefined): OnUnreadable =>
+        (rowId: RowId | undefined): OnUnreadable =>
         (_table, _row, error) =>
           onUnreadable('largeParams', rowId, error)
       return rows.map((row, index) => readRow('largeParams', row, read, onBad(rowIds[index])))
@@ -239,15 +250,25 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     async listHeld(owner) {
       const rows = await db.read(statements.heldBy, [owner])
       return rows.map(([n, epoch, cancelRequested]) => ({
-        rowId: n as number,
+        rowId: n as RowId,
         epoch: epoch as number,
         cancelRequested: cancelRequested === 1,
       }))
     },
-    abandoned: (page) => readBounded(db, statements.abandoned, [], page, allStored),
+    async hasOpen(jobIds) {
+      const params = jobIds.map((jobId) => [idNumber(jobId), jobId])
+      return (await db.readEach(statements.hasOpen, params)).map((row) => row !== undefined)
+    },
+    async listRunningOwners() {
+      return (await db.read(statements.runningOwners, [])).map(([owner]) => owner as string)
+    },
+    listRunningOf: (owners, page) => readBounded(db, statements.runningOf, [JSON.stringify(owners)], page, allStored),
     async listOpen(jobId, state, after, limit) {
-      const statement = state === null ? statements.openOf : statements[`${state}Of`]
-      return (await db.read(statement, [idNumber(jobId), jobId, after, limit])).map(storedOf)
+      const statement = { ready: statements.listReady, running: statements.listRunning, open: statements.listOpen }[
+        state ?? 'open'
+      ]
+      const rows = await db.read(statement, [idNumber(jobId), jobId, after ?? 0, limit])
+      return { rows: rows.map(storedOf), next: nextOf(rows, limit) }
     },
     async listInDoubt(jobId, since) {
       return (await db.read(statements.doubtfulOf, [idNumber(jobId), jobId, since])).map(storedOf)
@@ -272,22 +293,24 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       }
     },
     listUnpublished: (page) => readBounded(db, statements.unpublished, [], page, allStored),
-    async markPublished(rows) {
+    async markPublished(states) {
       await db.writeEach(
         'outbox.mark',
         statements.markPublished,
-        rows.map(({ rowId, seq }) => [rowId, seq]),
+        states.map(({ rowId, seq }) => [rowId, seq]),
       )
     },
     async listEnded(before, after, limit) {
-      const rows = await db.read(statements.ended, [before, after.changedAt, after.rowId, limit])
-      return rows.map(([n, seq, state, changedAt, isPublished]) => ({
-        rowId: n as number,
+      const rows = await db.read(statements.ended, [before, after?.changedAt ?? beforeAll, after?.rowId ?? 0, limit])
+      const ended = rows.map(([n, seq, state, changedAt, isPublished]) => ({
+        rowId: n as RowId,
         seq: seq as number,
         state: executionStates[state as number] as ExecutionState,
         changedAt: changedAt as number,
         isPublished: isPublished === 1,
       }))
+      const last = rows.length === limit ? ended.at(-1) : undefined
+      return { rows: ended, next: last ? { changedAt: last.changedAt, rowId: last.rowId } : null }
     },
     async purgeMany(rows) {
       if (rows.length === 0) return 0
@@ -297,7 +320,9 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       ])
       const results = await db.write('executions.purge', calls.flat())
       const perRow = 1 + statements.purgeRest.length
-      return results.filter(({ changes }, place) => place % perRow === 0 && changes === 1).length
+      return results.filter(({ changes }, index) => index % perRow === 0 && changes === 1).length
     },
+    // What stands apart from a row goes with it in one transaction.
+    purgeOrphans: async () => ({ purged: 0, next: null }),
   }
 }

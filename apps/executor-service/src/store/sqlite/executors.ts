@@ -3,7 +3,8 @@ import type { ExecutorStore } from '../ports.ts'
 
 /** The executors in SQLite: a handful of rows. */
 export function createExecutorStore(db: Database): ExecutorStore {
-  const enlist = db.statement('INSERT INTO executors (instance, beat, address, gone) VALUES (?, 0, ?, 0)')
+  const enlist = db.statement(`INSERT INTO executors (instance, beat, address, gone) VALUES (?, 0, ?, 0)
+    ON CONFLICT (instance) DO NOTHING`)
   const beat = db.statement('UPDATE executors SET beat = beat + 1 WHERE instance = ? AND gone = 0')
   const all = db.statement('SELECT instance, beat, gone FROM executors')
   const markGone = db.statement('UPDATE executors SET gone = 1 WHERE instance = ? AND beat = ? AND gone = 0')

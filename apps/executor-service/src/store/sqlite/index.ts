@@ -10,7 +10,7 @@ import { createLogStore } from './logs.ts'
 
 export { migrations } from './schema.ts'
 
-/** All stores of the executor over one SQLite file, which `migrations` have prepared. */
+/** All stores of the executor over one SQLite file, which `migrations` have prepared. `close` closes the file. */
 export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
   return {
     executions: createExecutionStore(db, onUnreadable),
@@ -20,5 +20,6 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
     artifacts: createArtifactStore(db),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
+    close: () => db.close(),
   }
 }

@@ -1,13 +1,21 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { Database } from '@belfry/storage/sqlite'
-import type { LogEntry, LogStore } from '../ports.ts'
+import type { LogChunkSummary, LogEntry, LogStore, RowId } from '../ports.ts'
+import { nextOf } from './pages.ts'
 
 /** The logs in SQLite: a row holds the lines that an attempt wrote between two flushes, mostly all of them. */
 export function createLogStore(db: Database): LogStore {
-  const append = db.statement('INSERT INTO logs (execution, epoch, lastSeq, at, lines) VALUES (?, ?, ?, ?, ?)')
-  const page = db.statement(`SELECT epoch, lines FROM logs
-    WHERE execution = ? AND (epoch, lastSeq) > (?, ?) AND epoch <= ? ORDER BY epoch, lastSeq LIMIT ?`)
-  const oldest = db.statement(`SELECT l.n, l.at, e.state, e.changedAt FROM logs l JOIN executions e ON e.n = l.execution
+  const append =
+    db.statement(`INSERT INTO logs (execution, epoch, firstSeq, lastSeq, at, lines) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (execution, epoch, firstSeq) DO UPDATE SET lastSeq = excluded.lastSeq, at = excluded.at, lines = excluded.lines
+    WHERE excluded.lastSeq > lastSeq`)
+  // From the chunk on that holds the line after the cursor: the last one of its attempt that does not begin behind it.
+  const list = db.statement(`SELECT epoch, lines FROM logs
+    WHERE execution = ?1 AND (epoch, firstSeq) >= (?2, coalesce(
+      (SELECT max(firstSeq) FROM logs WHERE execution = ?1 AND epoch = ?2 AND firstSeq <= ?3 + 1), 0)) AND epoch <= ?4
+    ORDER BY epoch, firstSeq LIMIT ?5`)
+  const oldest =
+    db.statement(`SELECT l.n, l.at, e.state, e.changedAt FROM logs l LEFT JOIN executions e ON e.n = l.execution
     WHERE l.n > ? ORDER BY l.n LIMIT ?`)
   const purge = db.statement('DELETE FROM logs WHERE n = ? RETURNING n')
 
@@ -16,6 +24,7 @@ export function createLogStore(db: Database): LogStore {
       const rows = chunks.map(({ rowId, epoch, lines }) => [
         rowId,
         epoch,
+        lines[0]?.seq ?? 0,
         lines.at(-1)?.seq ?? 0,
         lines.at(-1)?.at ?? 0,
         JSON.stringify(lines),
@@ -23,9 +32,9 @@ export function createLogStore(db: Database): LogStore {
       await db.writeEach('logs.append', append, rows)
     },
     async list(rowId, { after, epoch, limit }) {
-      // A chunk holds at least one line, so that many chunks hold enough of them.
       const from = epoch !== null && after.epoch < epoch ? { epoch, seq: 0 } : after
-      const rows = await db.read(page, [rowId, from.epoch, from.seq, epoch ?? Number.MAX_SAFE_INTEGER, limit])
+      // A chunk holds at least one line; the first one may hold none that is asked for.
+      const rows = await db.read(list, [rowId, from.epoch, from.seq, epoch ?? Number.MAX_SAFE_INTEGER, limit + 1])
       return rows
         .flatMap((row) =>
           (JSON.parse(row[1] as string) as LogEntry[]).map((one) => ({ ...one, epoch: row[0] as number })),
@@ -34,17 +43,19 @@ export function createLogStore(db: Database): LogStore {
         .slice(0, limit)
     },
     async listOldest(after, limit) {
-      const rows = await db.read(oldest, [after, limit])
-      return rows.map((row) => {
-        const [n, at, state, changedAt] = row as [number, number, number, number]
-        return { rowId: n, at, state: executionStates[state] as ExecutionState, changedAt }
+      const rows = await db.read(oldest, [after ?? 0, limit])
+      const summaries = rows.map((row): LogChunkSummary => {
+        const [rowId, at, state, changedAt] = row as unknown as [RowId, number, number | null, number]
+        const execution = state === null ? null : { state: executionStates[state] as ExecutionState, changedAt }
+        return { rowId, at, execution }
       })
+      return { rows: summaries, next: nextOf(rows, limit) }
     },
-    async purgeMany(rows) {
+    async purgeMany(rowIds) {
       const gone = await db.writeEach(
         'logs.purge',
         purge,
-        rows.map((n) => [n]),
+        rowIds.map((rowId) => [rowId]),
       )
       return gone.filter((row) => row !== undefined).length
     },

@@ -18,6 +18,7 @@ export const migrations: readonly Migration[] = [
         id TEXT NOT NULL UNIQUE,
         jobNo INTEGER NOT NULL,
         ownerNo INTEGER NOT NULL,
+        shard INTEGER NOT NULL,
         state INTEGER NOT NULL,
         pool INTEGER NOT NULL,
         priority INTEGER NOT NULL,
@@ -69,11 +70,12 @@ export const migrations: readonly Migration[] = [
         n INTEGER PRIMARY KEY,
         execution INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
+        firstSeq INTEGER NOT NULL,
         lastSeq INTEGER NOT NULL,
         at INTEGER NOT NULL,
         lines TEXT NOT NULL
       ) STRICT;
-      CREATE INDEX logsOfExecution ON logs (execution, epoch, lastSeq);
+      CREATE UNIQUE INDEX logsOfExecution ON logs (execution, epoch, firstSeq);
 
       CREATE TABLE artifacts (
         n INTEGER PRIMARY KEY,

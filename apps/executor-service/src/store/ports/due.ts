@@ -1,0 +1,65 @@
+import type { RowId } from '@belfry/storage'
+import type { Pool } from '../../executions/execution.ts'
+import type { CursorPage } from './pages.ts'
+
+/** A ready record that is due, or soon will be; enough to decide whether to read it. */
+export interface DueExecution {
+  readonly rowId: RowId
+  readonly runAt: number
+  readonly pool: Pool
+}
+
+/**
+ * One executor's share of what is ready: the records with `shardOf(id) % executors === index`. The shares of the others are
+ * left to them until `overdueAt`.
+ */
+export interface ExecutorShare {
+  readonly index: number
+  readonly executors: number
+  readonly overdueAt: number
+}
+
+/**
+ * What a poll asks for: at most so many of each pool that are due by `now`, and so many that are due by `until`. Among the
+ * latter it passes over the executions of the `saturated` owners, over at most `scan` of them in each pool.
+ */
+export interface DueQuery {
+  readonly now: number
+  readonly until: number
+  readonly due: Readonly<Record<Pool, number>>
+  readonly coming: number
+  readonly saturated: readonly string[]
+  readonly scan: number
+  readonly share: ExecutorShare
+}
+
+declare const dueCursorBrand: unique symbol
+
+/** A position among what is ready in a pool. The store makes it and reads it; to all others it is opaque. */
+export interface DueCursor {
+  readonly [dueCursorBrand]: true
+}
+
+/** Asks for a page of what is due by `now` in a pool and belongs to no owner of `passOver`, after `after` (null: from the first). */
+export interface DueOfOthersQuery {
+  readonly pool: Pool
+  readonly now: number
+  readonly passOver: readonly string[]
+  readonly after: DueCursor | null
+  /** Index entries that are looked through. */
+  readonly scan: number
+  readonly limit: number
+  readonly share: ExecutorShare
+}
+
+/** What can start soon. The records themselves are read by row id. */
+export interface DueStore {
+  /** Whether any execution is ready at all, due or not: far cheaper than to ask for them. */
+  hasReady(): Promise<boolean>
+  /** Ready ones, by priority and age within each pool. */
+  listDue(query: DueQuery): Promise<readonly DueExecution[]>
+  /** Ready ones of a pool that are due, by priority and age, without those of saturated owners. */
+  listDueOfOthers(query: DueOfOthersQuery): Promise<CursorPage<DueExecution, DueCursor>>
+  /** Ready ones that cannot be read: they count as due again at `until`. Those that are not ready stay as they are. */
+  quarantineMany(rowIds: readonly RowId[], until: number): Promise<void>
+}
