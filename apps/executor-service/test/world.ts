@@ -24,6 +24,7 @@ import { createExecutorService } from '../src/service.ts'
 import type { Stores } from '../src/store/ports.ts'
 import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
 import { start as startAt } from './samples.ts'
+import { watchedStores } from './store/mapped-stores.ts'
 
 /** A call of the job type TEST, in the hands of the test. */
 export interface Call {
@@ -91,6 +92,10 @@ export interface WorldOptions {
   readonly handlers?: readonly Handler[]
   /** The stores of an earlier process. */
   readonly db?: Database
+  /** What the service stores in, instead of SQLite. */
+  readonly stores?: Stores
+  /** Stands between the service and its stores; the test itself reads the stores as they are. */
+  readonly wrapStores?: (stores: Stores) => Stores
   readonly clock?: ManualClock
   /** What the service's log takes; nothing when left out. */
   readonly logLevel?: LogLevelName
@@ -123,7 +128,11 @@ export async function openWorld(options: WorldOptions = {}) {
   const metricsRegistry = createMetrics()
   const metrics = metricsRegistry.forService('executor-service')
   const opened = options.db ?? (await openMemoryDatabase(migrations))
-  const { db, failing, writes, isIdle, die } = countCalls(opened)
+  const counted = countCalls(opened)
+  const { db, failing, writes, die } = counted
+  const plain = options.stores ?? createSqliteStores(db, clock, createUnreadableReport(log, metrics))
+  const watched = watchedStores(options.wrapStores?.(plain) ?? plain)
+  const isIdle = () => counted.isIdle() && watched.isIdle()
   const groups = { 'job-execute': ['executor-service'], 'job-status': ['test'], 'job-dead-letter': ['test'] }
   const bus = createMemoryBus({ clock, ids, sender: 'test', freeze: true, groups })
   const tokens = createTokens(clock)
@@ -151,7 +160,7 @@ export async function openWorld(options: WorldOptions = {}) {
     metrics,
     ids,
     health: createHealth({ clock, log }),
-    stores: createSqliteStores(db, clock, createUnreadableReport(log, metrics)),
+    stores: watched.stores,
     bus,
     registry: createStaticRegistry(),
     tokens: tokens.verifier,
@@ -161,7 +170,7 @@ export async function openWorld(options: WorldOptions = {}) {
     handlers: { types: new Map(types.map((one) => [one.type, one])), close: async () => undefined },
     random: () => 0,
   })
-  const stores: Stores = createSqliteStores(opened, clock)
+  const stores: Stores = options.stores ?? createSqliteStores(opened, clock)
 
   /** Lets everything happen that needs no time. */
   async function settle(): Promise<void> {

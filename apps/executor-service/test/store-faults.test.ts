@@ -1,0 +1,100 @@
+import type { JobExecuteMessage } from '@belfry/contracts'
+import { fatal } from '@belfry/worker'
+import { describe, expect, it } from 'vitest'
+import { command, executionId, jobId, policy, start } from './samples.ts'
+import { type Faults, faultyStores } from './store/mapped-stores.ts'
+import { type Call, openWorld, type World } from './world.ts'
+
+const skip = policy({ overlap: { policy: 'skip', limit: 1 } })
+const atMostOnce = policy({ onLostLease: 'fail' })
+
+/** Executions of all sorts, due around `at` (milliseconds after the start), with ids from `from` on. */
+function some(from: number, at: number): JobExecuteMessage[] {
+  const sorts: [number, Partial<JobExecuteMessage>][] = [
+    [at, { params: { says: true, ms: 30 } }],
+    [at + 100, { params: { fails: true } }],
+    [at, { policy: skip, jobId: jobId(99), params: { ms: 150 } }],
+    [at + 50, { policy: skip, jobId: jobId(99) }],
+    [at + 700, { policy: atMostOnce }],
+    [at - 500, { policy: atMostOnce, jobId: jobId(2) }],
+    [at, { expiresAt: start + at + 5 }],
+    [at, { params: { text: 'x'.repeat(10_000), ms: 130 } }],
+  ]
+  return sorts.map(([ms, more], n) => command({ executionId: executionId(from + n), fireAt: start + ms, ...more }))
+}
+
+async function run({ params, context }: Call): Promise<void> {
+  if (params.says) {
+    context.log('info', 'at work')
+    context.artifact('a.txt', 'text/plain', 'made')
+  }
+  await new Promise<void>((resolve) => context.clock.callAfter(Number(params.ms ?? 0), resolve))
+  if (params.fails) throw fatal('no-good', 'It did not work.')
+}
+
+async function accountOf(world: World, { executionId: id, fireAt }: JobExecuteMessage) {
+  const { state, seq } = await world.read(id)
+  const calls = world.calls.filter(({ context }) => context.executionId === id)
+  const published = world.statuses.findLast((one) => one.executionId === id)
+  return {
+    isExplained: ['succeeded', 'failed'].includes(state) ? calls.length === 1 : calls.length === 0,
+    hasEnded: ['succeeded', 'failed', 'cancelled', 'superseded', 'skipped', 'expired'].includes(state),
+    isEarly: calls.some(({ at }) => at < fireAt),
+    isPublished: published?.seq === seq,
+  }
+}
+
+const fine = { isExplained: true, hasEnded: true, isEarly: false, isPublished: true }
+
+const steps = ['replace', 'claim', 'start', 'close', 'skip', 'expire', 'hand-back', 'finish', 'lose', 'take-back']
+const calls = [
+  ...steps.map((step) => `executions.compareAndSetMany:${step}`),
+  ...['fence', 'place', 'settle'].map((step) => `admissions.compareAndSetMany:${step}`),
+  ...['insertMany', 'markUnpublished', 'markPublished', 'quarantineMany'].map((verb) => `executions.${verb}`),
+  ...['admissions.touch', 'logs.append', 'artifacts.put', 'executors.beat', 'cursors.write'],
+]
+
+describe.each(['unavailable', 'outcome-unknown'] as const)(
+  'a store of which the calls end as %s for two seconds',
+  (code) => {
+    it.each(calls)(
+      'at %s: each execution runs once to its end',
+      async (name) => {
+        const faults: Faults = { code, at: new Set(), count: 0 }
+        const config = { executorIoConcurrency: 4, executorClaimAhead: 4, executorLogFlushMs: 50 }
+        const world = await openWorld({ config, run, wrapStores: (stores) => faultyStores(stores, faults) })
+        const all = [...some(1, 200), ...some(11, 600), ...some(21, 2300)]
+        // The senders of commands send them again when they are refused.
+        const send = (commands: JobExecuteMessage[]) => world.command(...commands).catch(() => undefined)
+        const cancel = { version: 2, kind: 'cancel', changedAt: start, schedule: { kind: 'manual' } }
+        const fence = () => world.internal('PUT', `/internal/admissions/${jobId(2)}`, { changes: [cancel] })
+
+        await send(all.slice(0, 8))
+        await world.pass(180, 20)
+        faults.at.add(name)
+        await send(all.slice(8, 16))
+        await send(all.slice(0, 16))
+        await send([{ ...(all[8] as JobExecuteMessage), version: 2 }])
+        await fence()
+        await world.pass(2000, 25)
+        await send(all.slice(16))
+        faults.at.clear()
+        await send(all)
+        expect((await fence()).statusCode).toBe(200)
+        await world.pass(8000, 50)
+
+        console.log('HITS', code, name, faults.count)
+      const accounts = await Promise.all(all.map((one) => accountOf(world, one)))
+        expect(accounts.map((one, n) => ({ of: n, ...one }))).toEqual(all.map((_, n) => ({ of: n, ...fine })))
+        expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
+        const taken = (await world.metric('belfry_executor_slots')).filter((line) =>
+          /state="(busy|claimed)"/.test(line),
+        )
+        expect(taken.map((line) => line.split(' ').at(-1))).toEqual(['0', '0', '0', '0'])
+        const { rows: lines } = { rows: (await world.get(`/executions/${executionId(1)}/logs`)).json().data }
+        expect(lines).toHaveLength(1)
+      },
+      30_000,
+    )
+  },
+)
