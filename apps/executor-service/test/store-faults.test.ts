@@ -17,7 +17,7 @@ function some(from: number, at: number): JobExecuteMessage[] {
     [at + 50, { policy: skip, jobId: jobId(99) }],
     [at + 700, { policy: atMostOnce }],
     [at - 500, { policy: atMostOnce, jobId: jobId(2) }],
-    [at, { expiresAt: start + at + 5 }],
+    [at - 500, { expiresAt: start + at - 460 }],
     [at, { params: { text: 'x'.repeat(10_000), ms: 130 } }],
   ]
   return sorts.map(([ms, more], n) => command({ executionId: executionId(from + n), fireAt: start + ms, ...more }))
@@ -46,12 +46,14 @@ async function accountOf(world: World, { executionId: id, fireAt }: JobExecuteMe
 
 const fine = { isExplained: true, hasEnded: true, isEarly: false, isPublished: true }
 
-const steps = ['replace', 'claim', 'start', 'close', 'skip', 'expire', 'hand-back', 'finish', 'lose', 'take-back']
+const steps = ['replace', 'claim', 'start', 'close', 'skip', 'expire', 'finish']
 const calls = [
   ...steps.map((step) => `executions.compareAndSetMany:${step}`),
   ...['fence', 'place', 'settle'].map((step) => `admissions.compareAndSetMany:${step}`),
-  ...['insertMany', 'markUnpublished', 'markPublished', 'quarantineMany'].map((verb) => `executions.${verb}`),
-  ...['admissions.touch', 'logs.append', 'artifacts.put', 'executors.beat', 'cursors.write'],
+  ...['insertMany', 'markUnpublished', 'markPublished'].map((verb) => `executions.${verb}`),
+  ...['admissions.touch', 'logs.append', 'artifacts.put'],
+  'executions.compareAndSetMany:claim and executions.compareAndSetMany:hand-back',
+  'admissions.compareAndSetMany:place and executions.compareAndSetMany:hand-back',
 ]
 
 describe.each(['unavailable', 'outcome-unknown'] as const)(
@@ -71,7 +73,7 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
 
         await send(all.slice(0, 8))
         await world.pass(180, 20)
-        faults.at.add(name)
+        for (const one of name.split(' and ')) faults.at.add(one)
         await send(all.slice(8, 16))
         await send(all.slice(0, 16))
         await send([{ ...(all[8] as JobExecuteMessage), version: 2 }])
@@ -83,8 +85,10 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
         expect((await fence()).statusCode).toBe(200)
         await world.pass(8000, 50)
 
-        console.log('HITS', code, name, faults.count)
-      const accounts = await Promise.all(all.map((one) => accountOf(world, one)))
+        expect(faults.count).toBeGreaterThan(0)
+        // No caller asks a store that goes wrong as fast as it answers.
+        expect(faults.count).toBeLessThan(200)
+        const accounts = await Promise.all(all.map((one) => accountOf(world, one)))
         expect(accounts.map((one, n) => ({ of: n, ...one }))).toEqual(all.map((_, n) => ({ of: n, ...fine })))
         expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
         const taken = (await world.metric('belfry_executor_slots')).filter((line) =>

@@ -4,11 +4,7 @@ import { createAuthService, openStores as openAuthStores } from '@belfry/auth-se
 import { createMemoryBus } from '@belfry/bus'
 import type { ServiceName } from '@belfry/contracts'
 import { createBalancer, createRestClient, createStaticRegistry, type RestClient } from '@belfry/discovery'
-import {
-  createExecutorService,
-  createSqliteStores as createExecutorStores,
-  migrations as executorMigrations,
-} from '@belfry/executor-service'
+import { createExecutorService, openStores as openExecutorStores } from '@belfry/executor-service'
 import { createGateway } from '@belfry/gateway'
 import { createServiceTokens, createTokenVerifier, readJwks } from '@belfry/http'
 import { createJobService, openStores as openJobStores } from '@belfry/job-service'
@@ -26,7 +22,7 @@ import {
   readConfig,
   type ServiceDeps,
 } from '@belfry/service'
-import { createUnreadableReport, type StorageError } from '@belfry/storage'
+import type { StorageError } from '@belfry/storage'
 import { type HeldLock, lockDataFolder, openStoreThread } from '@belfry/storage/sqlite'
 import manifest from '../package.json' with { type: 'json' }
 import { type StandaloneConfig, standaloneConfig } from './config.ts'
@@ -131,15 +127,13 @@ async function openServices(config: StandaloneConfig, dataDir: string, shared: S
   const jobDeps = depsOf('job-service')
   const jobStores = await openJobStores(`sqlite:${join(dataDir, 'jobs.db')}`, { ...jobDeps, thread })
   const schedulerStores = await openSchedulerStores(`sqlite:${join(dataDir, 'scheduler.db')}`, shared)
-  const executorDb = await thread.open(join(dataDir, 'executor.db'), executorMigrations)
+  const executorDeps = depsOf('executor-service')
+  const executorStores = await openExecutorStores(`sqlite:${join(dataDir, 'executor.db')}`, { thread, ...executorDeps })
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
   // One for all five: a token that the gateway has verified is known to the services behind it.
   const tokens = tokensOf(calls.gateway.rest)
   const common = { config, registry, bus, tokens, serviceTokens }
   const auth = createAuthService({ ...depsOf('auth-service'), ...common, stores: authStores })
-  const executorDeps = depsOf('executor-service')
-  const { clock, log, metrics } = executorDeps
-  const executorStores = createExecutorStores(executorDb, clock, createUnreadableReport(log, metrics))
   const executor = createExecutorService({ ...executorDeps, ...common, stores: executorStores })
   const scheduler = createSchedulerService({
     ...depsOf('scheduler-service'),

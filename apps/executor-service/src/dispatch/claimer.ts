@@ -1,5 +1,6 @@
 import { isRefusal } from '@belfry/contracts'
 import { type Clock, createBatcher, type Logger } from '@belfry/service'
+import { isOutcomeUnknown } from '@belfry/storage'
 import type { Handler } from '@belfry/worker'
 import { admitClaims } from '../admission/admit-claims.ts'
 import { type Attempt, createAttempt, storedOf } from '../attempts/attempt.ts'
@@ -138,6 +139,8 @@ export function createClaimer(options: ClaimerOptions): Claimer {
       for (const run of runs) if (run.execution.state !== 'running') drop(run)
     } catch (err) {
       if (!isFailing) log.warn({ err, executions: runs.length }, 'a claim failed, giving it back')
+      // What may be stored is given back and is due: it would be claimed again as fast as the store answers.
+      if (isOutcomeUnknown(err) && !isStopping) await new Promise<void>((go) => clock.callAfter(storeRetryMs, go))
       return giveBackAll(runs)
     }
     if (won.length === 0) return
