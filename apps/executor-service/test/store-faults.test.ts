@@ -1,7 +1,9 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
 import { fatal } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
-import { command, executionId, jobId, policy, start } from './samples.ts'
+import type { Execution } from '../src/executions/execution.ts'
+import type { Stores } from '../src/store/ports.ts'
+import { claimedExecution, command, executionId, jobId, policy, runningExecution, start } from './samples.ts'
 import { type Faults, faultyStores } from './store/mapped-stores.ts'
 import { type Call, openWorld, type World } from './world.ts'
 
@@ -102,3 +104,85 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
     )
   },
 )
+
+describe.each(['unavailable', 'outcome-unknown'] as const)(
+  'an executor that takes over, whose store ends as %s',
+  (code) => {
+    const verbs = ['executors.markGone', 'executors.beat', 'executors.enlist', 'executions.compareAndSetMany:lose']
+
+    it.each(verbs)(
+      'at %s for two seconds: what the other one ran runs once to its end',
+      async (name) => {
+        const faults: Faults = { code, at: new Set(), count: 0 }
+        const config = { mode: 'distributed' as const, executorIoConcurrency: 4, executorClaimAhead: 4 }
+        const world = await openWorld({ config, wrapStores: (stores) => faultyStores(stores, faults) })
+        const { executors, executions } = world.stores
+        const [me] = await executors.list()
+        await executors.enlist('other', null)
+        const of = (number: number, change: Partial<Execution>) =>
+          claimedExecution({ id: executionId(number), owner: 'other', ...change })
+        await executions.insertMany(
+          [
+            of(1, {}),
+            of(2, { policy: atMostOnce }),
+            of(3, {}),
+            runningExecution({ id: executionId(4), owner: 'other', policy: atMostOnce }),
+          ],
+          start,
+        )
+        await world.pass(1900, 25)
+        faults.at.add(name)
+        // This one is taken for dead meanwhile.
+        await executors.remove(me!.instance)
+        const due = [5, 6, 7].map((number) =>
+          command({ executionId: executionId(number), fireAt: start + 500 * number }),
+        )
+        await world.command(...due)
+        await world.pass(2000, 25)
+        faults.at.clear()
+        await world.pass(8000, 50)
+        expect(faults.count).toBeGreaterThan(0)
+        expect(faults.count).toBeLessThan(100)
+        const all = await Promise.all([1, 2, 3, 4, 5, 6, 7].map((number) => world.read(executionId(number))))
+        expect(all.map((one) => one.state)).toEqual([
+          'succeeded',
+          'succeeded',
+          'succeeded',
+          'lost',
+          'succeeded',
+          'succeeded',
+          'succeeded',
+        ])
+        const calls = all.map(({ id }) => world.calls.filter(({ context }) => context.executionId === id).length)
+        expect(calls).toEqual([1, 1, 1, 0, 1, 1, 1])
+        const alive = (await executors.list()).filter((one) => !one.gone)
+        expect(alive).toHaveLength(1)
+      },
+      30_000,
+    )
+  },
+)
+
+describe('an executor that was taken for dead and cannot enlist again', () => {
+  // The claimer does not know yet that its name has no record (protocol.md step 11).
+  it.fails('claims nothing until it has', async () => {
+    const faults: Faults = { code: 'unavailable', at: new Set(['executors.enlist']), count: 0 }
+    let isUp = false
+    const wrapStores = (stores: Stores) => {
+      const faulty = faultyStores(stores, faults)
+      const enlist = (name: string, address: string | null) => (isUp ? faulty : stores).executors.enlist(name, address)
+      return { ...stores, executors: { ...stores.executors, enlist } }
+    }
+    const world = await openWorld({ config: { mode: 'distributed' }, wrapStores })
+    isUp = true
+    const [me] = await world.stores.executors.list()
+    await world.stores.executors.remove(me!.instance)
+    await world.pass(600, 20)
+    await world.command(command({ policy: atMostOnce }))
+    await world.pass(1500, 20)
+    expect(world.calls).toEqual([])
+    isUp = false
+    await world.pass(2000, 20)
+    expect(await world.read(executionId())).toMatchObject({ state: 'succeeded', epoch: 1 })
+  })
+})
