@@ -1,11 +1,11 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
 import { fatal } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
-import type { Execution } from '../src/executions/execution.ts'
-import type { Stores } from '../src/store/ports.ts'
-import { claimedExecution, command, executionId, jobId, policy, runningExecution, start } from './samples.ts'
-import { type Faults, faultyStores } from './store/mapped-stores.ts'
-import { type Call, openWorld, type World } from './world.ts'
+import type { Execution } from '../../src/executions/execution.ts'
+import type { Stores } from '../../src/store/ports.ts'
+import { claimedExecution, command, executionId, jobId, policy, runningExecution, start } from '../samples.ts'
+import { type Call, openWorld, type World } from '../world.ts'
+import { type Faults, faultyStores } from './mapped-stores.ts'
 
 const skip = policy({ overlap: { policy: 'skip', limit: 1 } })
 const atMostOnce = policy({ onLostLease: 'fail' })
