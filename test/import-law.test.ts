@@ -175,3 +175,96 @@ describe('the domain of a service', () => {
     expect(asking.map((file) => relative(root, file))).toEqual([])
   })
 })
+
+describe('the parts of executor-service', () => {
+  const source = join(root, 'apps/executor-service/src/')
+  const files = globSync(join(source, '**/*.ts'))
+  const imports = files.flatMap(importsOf).filter(isRelative)
+  const targetOf = ({ file, specifier }: Import) => relative(source, resolve(dirname(file), specifier))
+  /** The folder, or the file where it stands in none. */
+  const partOf = (path: string) => path.split('/')[0] ?? path
+
+  /** What a part may use besides itself, `everyPart` included: calls lead downwards, changes come back through `changes.ts`. */
+  const parts: Record<string, readonly string[] | 'all'> = {
+    'index.ts': 'all',
+    'service.ts': 'all',
+    routes: 'all',
+    intake: ['dispatch', 'executions'],
+    membership: ['dispatch', 'executions'],
+    dispatch: ['attempts', 'admission', 'executions'],
+    attempts: ['executions'],
+    admission: ['executions'],
+    executions: [],
+    retention: [],
+    'job-types': [],
+    'metrics.ts': ['executions'],
+    'config.ts': [],
+    store: ['admission', 'executions'],
+  }
+  const everyPart = ['store', 'metrics.ts', 'config.ts']
+  /** Of the store a part sees the ports; only the service that is built from the stores sees how they are opened. */
+  const storeForParts = /^store\/ports(\/|\.ts$)/
+
+  it('are all named in the law', () => {
+    expect(
+      [...new Set(files.map((file) => partOf(relative(source, file))))].filter((part) => !(part in parts)),
+    ).toEqual([])
+  })
+
+  it('use the parts below them, and never the reverse', () => {
+    const unlawful = imports.filter((one) => {
+      const [from, target] = [partOf(relative(source, one.file)), targetOf(one)]
+      const to = partOf(target)
+      const allowed = parts[from] ?? []
+      if (from === to || allowed === 'all') return false
+      if (to === 'store') return !storeForParts.test(target)
+      return !allowed.includes(to) && !everyPart.includes(to)
+    })
+    expect(unlawful.map(show)).toEqual([])
+  })
+
+  it('import each other in no circle, types included', () => {
+    const targets = Map.groupBy(imports, ({ file }) => relative(source, file))
+    const done = new Set<string>()
+    const circles: string[] = []
+    const visit = (file: string, way: readonly string[]) => {
+      const begin = way.indexOf(file)
+      if (begin >= 0) circles.push([...way.slice(begin), file].join(' -> '))
+      if (begin >= 0 || done.has(file)) return
+      for (const one of targets.get(file) ?? []) visit(targetOf(one), [...way, file])
+      done.add(file)
+    }
+    for (const file of targets.keys()) visit(file, [])
+    expect(circles).toEqual([])
+  })
+
+  /** Each part is made from parts that are made before it, and nothing is filled in later: a circle of objects needs either. */
+  it('are wired from the bottom up', () => {
+    const text = readFileSync(join(source, 'service.ts'), 'utf8')
+    expect(text.match(/^\s*(let|var) /gm)).toBeNull()
+    const body = /^function createParts\(.*?^}/ms.exec(text)?.[0] ?? ''
+    const made = [...body.matchAll(/^ {2}const (?:(\w+)|\{([^}]*)\}) =/gm)].flatMap((match) =>
+      (match[1] ?? match[2] ?? '').split(',').map((name) => ({ name: name.trim(), at: match.index })),
+    )
+    expect(made.length).toBeGreaterThan(15)
+    const usedBefore = made.filter(({ name, at }) => new RegExp(`(?<![.\\w])${name}(?![\\w:])`).test(body.slice(0, at)))
+    expect(usedBefore.map(({ name }) => name)).toEqual([])
+  })
+
+  it('have rules that import no part which acts, and take time, chance and settings as arguments', () => {
+    const rules = [
+      ...['execution', 'transitions', 'retry', 'outcome'].map((name) => `executions/${name}.ts`),
+      'admission/admission.ts',
+      ...['share', 'claim-lead'].map((name) => `dispatch/${name}.ts`),
+      'intake/command.ts',
+      'retention/rules.ts',
+    ]
+    const ofRules = rules.flatMap((rule) => importsOf(join(source, rule)))
+    const unlawful = ofRules.filter((one) => {
+      if (isRelative(one)) return !rules.includes(targetOf(one)) && !(one.isType && storeForParts.test(targetOf(one)))
+      return ![...domainMayImport, '@belfry/worker'].includes(one.specifier)
+    })
+    expect(unlawful.map(show)).toEqual([])
+    expect(rules.filter((rule) => ambient.test(readFileSync(join(source, rule), 'utf8')))).toEqual([])
+  })
+})

@@ -1,21 +1,15 @@
 import { executionStatusOf } from '@belfry/contracts'
 import type { Metrics } from '@belfry/service'
+import { hasEnded, isRetried } from './executions/changes.ts'
 import type { Execution } from './executions/execution.ts'
-import type { ExecutionLog } from './executions/execution-log.ts'
-import type { Stored } from './store/ports.ts'
+import type { Step, Stored } from './store/ports.ts'
 
-/** What the executor counts (operations.md, metrics), and says in the log about single executions. */
+/** What the executor counts (operations.md, metrics). */
 export interface ExecutorMetrics {
-  /** Commands were stored as new executions. */
-  admitted(stored: readonly Stored[]): void
-  /** Executions were claimed. */
-  claimed(stored: readonly Stored[]): void
   /** A handler was called; how late, milliseconds. */
-  started(execution: Execution, lateMs: number): void
-  /** The execution has ended. */
-  ended(execution: Execution): void
-  /** A failed attempt is going to be followed by another one. */
-  retried(execution: Execution): void
+  started(lateMs: number): void
+  /** These have changed: counts those that have ended, and those that are going to be retried. */
+  changed(stored: readonly Stored[], step: Step): void
   /** An attempt is over; how long it ran, milliseconds. */
   ran(execution: Execution, durationMs: number): void
   /** Runs whose executor was lost. */
@@ -42,11 +36,10 @@ function byLabel<T>(make: (value: string) => T): (value: string) => T {
   }
 }
 
-/** `isKnownType`: other types get one label together, or a user could make as many series as they can think of names. */
+/** Types that are not among `knownTypes` get one label together: else a user could make any number of series. */
 export function createExecutorMetrics(
   metrics: Metrics,
-  isKnownType: (jobType: string) => boolean,
-  runLog: ExecutionLog,
+  knownTypes: { has(jobType: string): boolean },
 ): ExecutorMetrics {
   const counter = (name: string, help: string, labels: string[] = []) => metrics.counter(name, help, labels)
   const lateness = metrics
@@ -69,25 +62,18 @@ export function createExecutorMetrics(
   const stale = counter('belfry_stale_completions_total', 'Results of attempts that owned nothing any more').labels({})
   const duplicates = counter('belfry_duplicate_deliveries_total', 'Commands that said nothing new').labels({})
 
-  const typeOf = ({ jobType }: Execution) => (isKnownType(jobType) ? jobType : 'unknown')
+  const typeOf = ({ jobType }: Execution) => (knownTypes.has(jobType) ? jobType : 'unknown')
   const ended = byLabel((job_type) => byLabel((status) => executions.labels({ job_type, status })))
   const duration = byLabel((job_type) => durations.labels({ job_type }))
   const retried = byLabel((job_type) => retries.labels({ job_type }))
 
   return {
-    admitted: runLog.admitted,
-    claimed: runLog.claimed,
-    started(execution, lateMs) {
-      lateness.observe(lateMs / 1000)
-      runLog.started(execution)
-    },
-    ended(execution) {
-      ended(typeOf(execution))(executionStatusOf(execution)).inc()
-      runLog.ended(execution)
-    },
-    retried(execution) {
-      retried(typeOf(execution)).inc()
-      runLog.retried(execution)
+    started: (lateMs) => lateness.observe(lateMs / 1000),
+    changed(stored, step) {
+      for (const { execution } of stored) {
+        if (hasEnded(execution, step)) ended(typeOf(execution))(executionStatusOf(execution)).inc()
+        else if (isRetried(execution, step)) retried(typeOf(execution)).inc()
+      }
     },
     ran: (execution, durationMs) => duration(typeOf(execution)).observe(durationMs / 1000),
     leasesExpired: (count) => leases.inc(count),

@@ -1,12 +1,21 @@
-import { type Bus, createConsumer } from '@belfry/bus'
-import { createListener, type Registry } from '@belfry/discovery'
-import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
+import { createHttpApp, type HttpApp } from '@belfry/http'
+import { createLoop, createRetentionClock } from '@belfry/service'
+import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
+import { createAttemptRunner } from './attempts/attempt-runner.ts'
 import { createEngine } from './attempts/engine.ts'
+import { createAttemptOutput } from './attempts/output.ts'
+import { createStarts } from './attempts/starts.ts'
 import type { ExecutorConfig } from './config.ts'
+import { createClaimLead } from './dispatch/claim-lead.ts'
+import { createClaimer } from './dispatch/claimer.ts'
+import { createDispatcher } from './dispatch/dispatcher.ts'
 import { createPoller } from './dispatch/poller.ts'
+import { createRoom } from './dispatch/room.ts'
+import { createSlots } from './dispatch/slots.ts'
+import { createStartTimers } from './dispatch/start-timers.ts'
+import { createExecutionChanges } from './executions/changes.ts'
 import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
 import { createIntake } from './intake/job-execute.ts'
@@ -19,34 +28,29 @@ import { oldestPlannedAt } from './retention/rules.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { mountJobTypes } from './routes/job-types.ts'
-import type { Stored, Stores } from './store/ports.ts'
+import type { Stores } from './store/ports.ts'
 
-export interface ExecutorServiceDeps extends ServiceDeps {
-  /** Closed by whom they were opened. */
-  stores: Stores
-  bus: Bus
-  registry: Registry
-  tokens: TokenVerifier
-  serviceTokens: ServiceTokens
-  config: ExecutorConfig
+export interface ExecutorServiceDeps extends Omit<ServiceShellDeps<Stores, ExecutorConfig>, 'rest'> {
   /** The job types; without them those that ship. Closed when the service stops. */
-  handlers?: Handlers
+  readonly handlers?: Handlers
   /** From 0 up to 1, for the spread of retries. */
-  random?: () => number
+  readonly random?: () => number
 }
 
-export interface ExecutorService {
-  readonly app: HttpApp
-  /** Takes over what an earlier process left, joins the bus, starts the loops and listens; answers the address. */
-  start(): Promise<string>
-  /** In reverse: hands back what has not started, lets runs finish within the grace time. May be called twice. */
-  stop(): Promise<void>
-  /** Runs whose handler is at work. */
+/**
+ * Its start takes over what an earlier process left. Its stop gives back what has not started, and lets attempts finish within
+ * the grace time.
+ */
+export interface ExecutorService extends ServiceShell {
+  /** Attempts whose handler is at work. */
   running(): number
 }
 
-/** Everything between the adapters and the doors. */
-function createRooms(deps: ExecutorServiceDeps) {
+/**
+ * Everything between the adapters and the listener, from the bottom up: each part uses only what is created above it. Changes of
+ * executions come back to the parts that follow them through `changes`.
+ */
+function createParts(deps: ExecutorServiceDeps) {
   const { clock, log, ids, config, stores } = deps
   const handlers =
     deps.handlers ??
@@ -58,42 +62,77 @@ function createRooms(deps: ExecutorServiceDeps) {
       lookups: config.executorLookups,
       ownerLookups: config.executorOwnerLookups,
     })
-  const handlerOf = (jobType: string) => handlers.types.get(jobType)
-  const runLog = createExecutionLog({
+  const executionLog = createExecutionLog({
     log,
     clock,
     warningsPerSecond: config.executorWarningsPerSecond,
     warningBacklog: config.executorWarningBacklog,
   })
-  const metrics = createExecutorMetrics(deps.metrics, (jobType) => handlers.types.has(jobType), runLog)
-  const relay = createStatusRelay(deps, deps.bus, stores.executions)
+  const metrics = createExecutorMetrics(deps.metrics, handlers.types)
   const identity = createIdentity(ids)
+  const relay = createStatusRelay(deps, deps.bus, stores.executions)
+  const changes = createExecutionChanges()
+  const storeRetryMs = config.executorStoreRetryMs
+  const common = { stores, clock, log, metrics, changes, storeRetryMs }
 
-  const publish = (stored: readonly Stored[]) => relay.offer(stored.map(asUnpublished))
-  /** The one place that a stored change goes through: counted, published, and armed when it is about to be due. */
-  const onChanged = (stored: readonly Stored[]) => {
-    publish(stored)
-    const soon = clock.now() + 2 * config.executorPollMs
-    const ready: Stored[] = []
-    for (const one of stored) {
-      if (one.execution.endedAt !== null) metrics.ended(one.execution)
-      if (one.execution.state === 'ready') poll.wake()
-      if (one.execution.state === 'ready' && one.execution.runAt <= soon) ready.push(one)
-      else runs.claims.disarm(one.rowId)
-    }
-    if (ready.length > 0) runs.claims.arm(ready)
-  }
-  const common = { stores, clock, log, metrics, config, onChanged }
-  const random = deps.random ?? Math.random
+  const output = createAttemptOutput({
+    ...common,
+    limits: {
+      log: { lines: config.executorLogLines, bytes: config.executorLogBytes, lineBytes: config.executorLogLineBytes },
+      artifacts: config.executorArtifacts,
+      artifactBytes: config.executorArtifactBytes,
+    },
+    flushMs: config.executorLogFlushMs,
+  })
+  const runner = createAttemptRunner({ ...common, output, abortGraceMs: config.executorAbortGraceMs })
+  const starts = createStarts({ ...common, executions: stores.executions, shownMs: config.executorRunningShownMs })
+  const engine = createEngine({ ...common, starts, runner, output, random: deps.random ?? Math.random })
+
+  const ownerShare = config.executorOwnerShare
+  const limits = { io: config.executorIoConcurrency, cpu: config.executorConcurrency }
+  // What waits for its time holds no large params, so a quarter is enough for it.
+  const waitingBytes = config.executorHeldBytes / 4
+  const heldSize = config.executorHeldBytes - waitingBytes
+  const room = createRoom({ clock, limits, ahead: config.executorClaimAhead, heldSize, ownerShare })
+  const slots = createSlots({ limits, ownerShare })
+  const dispatcher = createDispatcher({
+    ...common,
+    handlers: handlers.types,
+    room,
+    slots,
+    engine,
+    shutdownGraceMs: config.shutdownGraceMs,
+    abortGraceMs: config.executorAbortGraceMs,
+  })
+  const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const instance = identity.name
-  const runs = createEngine({ ...common, instance, handlerOf, random, publish, onRoom: () => pollLoop.nudge() })
-  const presence = createMembership({ ...common, identity, runs })
-  const poll = createPoller({
-    executions: stores.executions,
+  const paramsBytes = config.executorPageBytes
+  const claimer = createClaimer({
+    ...common,
+    instance,
+    isEnlisted: identity.isEnlisted,
+    room,
+    dispatcher,
+    lead,
+    paramsBytes,
+  })
+  const timers = createStartTimers({
     clock,
-    claims: runs.claims,
-    slots: runs.slots,
-    share: presence.share,
+    lead,
+    claimer,
+    held: dispatcher.held,
+    soonMs: 2 * config.executorPollMs,
+    bounds: { count: config.executorArmed, size: waitingBytes, ownerShare },
+  })
+  const membership = createMembership({ ...common, config, identity, dispatcher })
+  const poller = createPoller({
+    ...common,
+    executions: stores.executions,
+    claimer,
+    timers,
+    dispatcher,
+    room,
+    share: membership.share,
     everyMs: config.executorPollMs,
     rows: config.executorPollRows,
     scanRows: config.executorPollScanRows,
@@ -102,129 +141,102 @@ function createRooms(deps: ExecutorServiceDeps) {
     isSoleOwner: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
   })
-  const pollLoop = createLoop({ name: 'poll', everyMs: config.executorPollMs, clock, log, runOnce: poll.runOnce })
+
+  changes.subscribe((stored) => relay.offer(stored.map(asUnpublished)))
+  changes.subscribe(metrics.changed)
+  changes.subscribe(executionLog.changed)
+  changes.subscribe(timers.update)
+  changes.subscribe(poller.notice)
+
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const intake = createIntake({
+    ...common,
     executions: stores.executions,
-    clock,
-    metrics,
-    runs,
-    poolOf: (jobType) => handlerOf(jobType)?.slots ?? 'io',
+    claimer,
+    room,
+    handlers: handlers.types,
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
-    onChanged,
   })
-  const settle = createSettle({
-    stores,
-    clock,
-    jobs: config.executorSettleJobs,
-    rows: config.executorSettleRows,
-    onClosed: onChanged,
-  })
-  const settleLoop = createLoop({
-    name: 'settle',
-    everyMs: config.executorSettleMs,
-    clock,
-    log,
-    runOnce: settle.runOnce,
-  })
+  const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })
+  const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
+    createLoop({ name, everyMs, clock, log, runOnce })
+  const settleLoop = loop('settle', config.executorSettleMs, settle.runOnce)
   const retention = createRetention({
-    stores,
+    ...common,
     retentionClock,
-    log,
     keep: { executionsMs: config.retentionExecutions, logsMs: config.retentionLogs },
     rows: config.executorPurgeRows,
   })
-  const runOnce = retention.runOnce
-  const retentionLoop = createLoop({ name: 'retention', everyMs: config.executorPurgeMs, clock, log, runOnce })
+  const retentionLoop = loop('retention', config.executorPurgeMs, retention.runOnce)
   return {
-    stores,
     handlers,
+    executionLog,
     relay,
-    runLog,
-    runs,
-    pollLoop,
-    presence,
+    changes,
+    output,
+    room,
+    slots,
+    dispatcher,
+    claimer,
+    timers,
+    membership,
+    poller,
     settleLoop,
     retentionClock,
     retentionLoop,
     intake,
-    onChanged,
   }
 }
-type Rooms = ReturnType<typeof createRooms>
+type Parts = ReturnType<typeof createParts>
 
-function createApp(deps: ExecutorServiceDeps, { stores, handlers, runs, settleLoop, onChanged }: Rooms): HttpApp {
-  const { clock, health, tokens, serviceTokens } = deps
+function createApp(deps: ExecutorServiceDeps, { handlers, changes, dispatcher, settleLoop }: Parts): HttpApp {
+  const { stores, clock, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   mountExecutions(app, stores)
   mountJobTypes(app, describeHandlers(handlers))
-  mountInternal(app, {
-    stores,
-    clock,
-    fetchBytes: deps.config.executorFetchBytes,
-    onFenced(asked) {
-      for (const { rowId } of asked) runs.cancel(rowId)
-      onChanged(asked)
-      settleLoop.nudge()
-    },
-  })
-  health.add('executor.db', async () => void (await stores.executors.list()))
+  mountInternal(app, { stores, clock, fetchBytes: config.executorFetchBytes, changes, dispatcher, settleLoop })
   return app
 }
 
-function showSlots({ metrics }: ExecutorServiceDeps, { runs }: Rooms): void {
+function showSlots({ metrics }: ExecutorServiceDeps, { slots, room }: Parts): void {
   metrics.gauge('belfry_executor_slots', 'Slots by what they are used for', ['pool', 'state'], (gauge) => {
     for (const pool of ['io', 'cpu'] as const) {
-      const { busy, claimed, limit } = runs.slots.view(pool)
+      const { busy, limit } = slots.view(pool)
       gauge.set({ pool, state: 'busy' }, busy)
       gauge.set({ pool, state: 'free' }, Math.max(0, limit - busy))
-      gauge.set({ pool, state: 'claimed' }, claimed)
+      gauge.set({ pool, state: 'claimed' }, room.view(pool).claimed)
     }
   })
 }
 
 export function createExecutorService(deps: ExecutorServiceDeps): ExecutorService {
-  const { bus, stores, log, metrics } = deps
-  const rooms = createRooms(deps)
-  const { relay, runLog, runs, pollLoop, presence, settleLoop, retentionClock, retentionLoop, handlers, intake } = rooms
-  const app = createApp(deps, rooms)
-  const { executorHost: host, executorPort: port } = deps.config
-  const { registry, health } = deps
-  const door = createListener({ service: 'executor-service', app, host, port, registry, health })
-  showSlots(deps, rooms)
-  const consumer = createConsumer({
-    bus,
-    topic: 'job-execute',
-    group: 'executor-service',
-    handle: intake,
-    poison: stores.poison,
-    log,
-    metrics,
+  const parts = createParts(deps)
+  const { handlers, executionLog, relay, output, dispatcher, claimer, timers, membership, poller, slots } = parts
+  showSlots(deps, parts)
+  const service = 'executor-service'
+  const shell = createServiceShell({
+    service,
+    deps,
+    app: createApp(deps, parts),
+    listen: { host: deps.config.executorHost, port: deps.config.executorPort },
+    store: { name: 'executor.db', read: () => deps.stores.executors.list() },
+    // Stopped in reverse: new commands, the poll and the claims, then the attempts; what they still change is published at the end.
+    parts: [
+      { name: 'retention clock', start: parts.retentionClock.open },
+      { name: 'handlers', stop: () => handlers.close() },
+      { name: 'warnings', stop: executionLog.stop },
+      { name: 'relay of executions', start: relay.start, stop: relay.stop },
+      { name: 'membership', ...membership },
+      { name: 'attempt output', stop: output.stop },
+      { name: 'attempts', stop: dispatcher.stop },
+      { name: 'claims', stop: claimer.stop },
+      { name: 'start timers', stop: timers.stop },
+      { name: 'poll', ...poller },
+      { name: 'settle', ...parts.settleLoop },
+      { name: 'retention', ...parts.retentionLoop },
+      createConsumerPart(deps, service, 'job-execute', parts.intake),
+    ],
   })
-  // Stopped in reverse: the door, new commands, the poll, then the runs; what they still say is published at the end.
-  const parts: Part[] = [
-    { name: 'retention clock', start: retentionClock.open },
-    { name: 'handlers', stop: () => handlers.close() },
-    { name: 'warnings', stop: runLog.stop },
-    { name: 'relay of executions', start: relay.start, stop: relay.stop },
-    { name: 'presence', ...presence },
-    { name: 'runs', stop: runs.stop },
-    { name: 'poll', ...pollLoop },
-    { name: 'settle', ...settleLoop },
-    { name: 'retention', ...retentionLoop },
-    { name: 'job-execute', ...consumer },
-    door,
-  ]
-  const life = createLifecycle(parts)
-
-  return {
-    app,
-    async start() {
-      await life.start()
-      return door.address()
-    },
-    stop: life.stop,
-    running: () => runs.slots.view('io').busy + runs.slots.view('cpu').busy,
-  }
+  return { ...shell, running: () => slots.view('io').busy + slots.view('cpu').busy }
 }

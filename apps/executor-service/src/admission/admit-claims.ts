@@ -1,8 +1,9 @@
 import { type ExecutionState, isRefusal, type Refusal } from '@belfry/contracts'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import { close, skip } from '../executions/transitions.ts'
-import type { AdmissionStore, ExecutionStore, Stored } from '../store/ports.ts'
+import type { AdmissionStore, ExecutionStore, Stored, Stores } from '../store/ports.ts'
 import { type Admission, closedAs, openAdmission, takePlace } from './admission.ts'
 
 /** What a batch of claims comes to: those that may start, and those that have ended instead. */
@@ -101,8 +102,8 @@ function stopped(execution: Execution, stop: Stop | undefined, at: number): Exec
  * the admission's own compare-and-set, or the execution is skipped and names the one in its way.
  */
 export async function admitClaims(
-  executions: ExecutionStore,
-  admissions: AdmissionStore,
+  { executions, admissions }: Pick<Stores, 'executions' | 'admissions'>,
+  executionChanges: ExecutionChanges,
   claims: readonly Stored[],
   at: number,
 ): Promise<AdmittedClaims> {
@@ -117,10 +118,15 @@ export async function admitClaims(
   // A scheduler that has not applied the change may still send commands of the older version: its admission must stay.
   const closing = [...stops].filter(([, stop]) => 'by' in stop).map(([{ execution }]) => execution.jobId)
   if (closing.length > 0) await admissions.touch([...new Set(closing)], at)
-  return { starts, ended: await endStopped(executions, stops, at) }
+  return { starts, ended: await endStopped(executions, executionChanges, stops, at) }
 }
 
-async function endStopped(executions: ExecutionStore, stops: Map<Stored, Stop>, at: number): Promise<Stored[]> {
+async function endStopped(
+  executions: ExecutionStore,
+  executionChanges: ExecutionChanges,
+  stops: Map<Stored, Stop>,
+  at: number,
+): Promise<Stored[]> {
   const ended: Stored[] = []
   for (const step of ['close', 'skip'] as const) {
     const some = [...stops].filter(([, stop]) => ('by' in stop ? 'close' : 'skip') === step)
@@ -132,6 +138,7 @@ async function endStopped(executions: ExecutionStore, stops: Map<Stored, Stop>, 
       (execution, place) => stopped(execution, some[place]?.[1], at),
       at,
     )
+    executionChanges.publish(changedOnes(changes), step)
     ended.push(...changedOnes(changes))
     const refused = changes.find(isRefusal)
     if (refused) throw new Error(refused.detail)

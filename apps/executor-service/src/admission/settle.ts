@@ -1,5 +1,6 @@
 import { type Clock, walkPages } from '@belfry/service'
-import type { RowId, Stored, Stores } from '../store/ports.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
+import type { RowId, Stores } from '../store/ports.ts'
 import type { Admission } from './admission.ts'
 import { settlePage, unmark } from './fence.ts'
 
@@ -10,8 +11,7 @@ export interface SettleOptions {
   readonly jobs: number
   /** Executions of each of them. */
   readonly rows: number
-  /** These have ended, and that is stored. */
-  readonly onClosed: (closed: readonly Stored[]) => void
+  readonly changes: ExecutionChanges
 }
 
 export interface Settle {
@@ -28,7 +28,7 @@ export interface Settle {
  * again after a crash, from the job's first execution; several executors that do it at once repeat nothing, because each
  * change is a compare-and-set.
  */
-export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOptions): Settle {
+export function createSettle({ stores, clock, jobs, rows, changes }: SettleOptions): Settle {
   const nextUnsettled = walkPages<Admission, RowId>((after) => stores.admissions.listUnsettled(after, jobs))
   /** How far the work of each mark has come. A newer mark of the same job begins anew. */
   const progress = new Map<string, { readonly mark: number; readonly after: RowId }>()
@@ -39,7 +39,7 @@ export function createSettle({ stores, clock, jobs, rows, onClosed }: SettleOpti
     const known = progress.get(jobId)
     const after = known?.mark === mark ? known.after : null
     const { closed, next } = await settlePage(stores, admission, after, rows, clock.now())
-    if (closed.length > 0) onClosed(closed)
+    changes.publish(closed, 'close')
     if (next !== null) progress.set(jobId, { mark, after: next })
     else {
       await unmark(stores, jobId, mark, clock.now())

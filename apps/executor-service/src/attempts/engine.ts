@@ -1,173 +1,171 @@
-import type { Clock, Logger } from '@belfry/service'
-import type { Handler } from '@belfry/worker'
-import type { ExecutorConfig } from '../config.ts'
-import { createClaimLead } from '../dispatch/claim-lead.ts'
-import { type Claimer, createClaimer } from '../dispatch/claimer.ts'
-import { createSlots, type Slots } from '../dispatch/slots.ts'
+import { isRefusal, type Refusal } from '@belfry/contracts'
+import { type Clock, createBatcher, type Logger } from '@belfry/service'
+import type { ExecutionChanges } from '../executions/changes.ts'
+import { type Change, changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
+import { type Execution, recordsStartFirst } from '../executions/execution.ts'
+import type { AttemptOutcome } from '../executions/outcome.ts'
+import { finish, interrupt, takeBack } from '../executions/transitions.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { RowId, Stored, Stores } from '../store/ports.ts'
+import type { Stores } from '../store/ports.ts'
 import type { AbortReason, Attempt } from './attempt.ts'
-import { createAttemptRunner } from './attempt-runner.ts'
-import { createCompleter } from './completer.ts'
-import { createAttemptOutput } from './output.ts'
-import { createStarts } from './starts.ts'
+import type { AttemptRunner } from './attempt-runner.ts'
+import { type AttemptOutput, artifactsOf } from './output.ts'
+import type { Starts } from './starts.ts'
 
 export interface EngineOptions {
-  readonly stores: Stores
+  readonly stores: Pick<Stores, 'executions'>
+  readonly changes: ExecutionChanges
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ExecutorMetrics
-  readonly config: ExecutorConfig
-  readonly instance: () => string
-  readonly handlerOf: (jobType: string) => Handler | undefined
+  readonly starts: Starts
+  readonly runner: AttemptRunner
+  readonly output: AttemptOutput
   /** From 0 up to 1. */
   readonly random: () => number
-  /** Records were changed, and the changes are stored. */
-  readonly onChanged: (stored: readonly Stored[]) => void
-  /** The same where nothing follows but to publish them. */
-  readonly publish: (stored: readonly Stored[]) => void
-  /** There is room again for executions that are due and had to be left in the store. */
-  readonly onRoom: () => void
+  /** How long to wait before asking a store again that failed, milliseconds. */
+  readonly storeRetryMs: number
 }
 
-/** What this executor runs, from the claim to the recorded end. */
+/**
+ * Takes attempts from their slot to their recorded end (protocol.md steps 10, 12 and 13). The steps of an attempt, in order:
+ * record its start, where that comes first; call its handler; then, with all attempts that end in the same iteration of the
+ * event loop, store its output, record its end, publish the execution.
+ */
 export interface Engine {
-  readonly claims: Claimer
-  readonly slots: Slots
-  /** The execution is to end: its run is told so, or given back when it has not started. */
-  cancel(rowId: RowId): void
-  /** Nothing is this executor's any more: every run is told to stop. */
-  abandon(): void
-  /** Gives back what has not started, lets the rest finish, and after the grace time tells it to stop. */
-  stop(): Promise<void>
+  /** Up to the end of the handler; `refused` when the start was refused, and the handler was not called. */
+  run(attempt: Attempt): Promise<AttemptOutcome | 'refused'>
+  /** From there on. Resolves when the end is stored, or the store failed until the executor stopped; never rejects. */
+  finish(attempt: Attempt, outcome: AttemptOutcome): Promise<void>
+  /** Asks the handler of a started attempt to stop. */
+  abort(attempt: Attempt, reason: AbortReason): void
+  /** From now on a store that fails is not asked again: attempts whose end is not stored will be taken for lost. */
+  giveUp(): void
 }
 
-function limitsOf(config: ExecutorConfig) {
-  return {
-    log: { lines: config.executorLogLines, bytes: config.executorLogBytes, lineBytes: config.executorLogLineBytes },
-    artifacts: config.executorArtifacts,
-    artifactBytes: config.executorArtifactBytes,
-  }
+/** An attempt whose handler is done, until its end is stored. */
+interface Ending {
+  readonly attempt: Attempt
+  readonly outcome: AttemptOutcome
+  readonly at: number
+  readonly resolve: () => void
 }
 
 export function createEngine(options: EngineOptions): Engine {
-  const { stores, clock, log, metrics, config, onChanged, publish, onRoom } = options
-  const storeRetryMs = config.executorStoreRetryMs
-  // What waits for its time holds no large params, so a quarter is enough for it.
-  const armedBytes = config.executorHeldBytes / 4
-  let onIdle: (() => void) | null = null
-
-  const keepsakes = createAttemptOutput({ stores, clock, log, flushMs: config.executorLogFlushMs })
-  const finishes = createCompleter({
-    stores,
-    clock,
-    log,
-    metrics,
-    keepsakes,
-    random: options.random,
-    storeRetryMs,
-    onChanged,
-    publish,
-    onDone: (run) => claims.drop(run),
-  })
-  const runner = createAttemptRunner({
-    clock,
-    metrics,
-    limits: limitsOf(config),
-    abortGraceMs: config.executorAbortGraceMs,
-    onLine: keepsakes.onLine,
-    onSettled(run, outcome) {
-      slots.vacate(run)
-      starts.forget(run)
-      finishes.add(run, outcome)
-      onLess()
-    },
-  })
-  const slots = createSlots({
-    clock,
-    limits: { io: config.executorIoConcurrency, cpu: config.executorConcurrency },
-    ahead: config.executorClaimAhead,
-    heldSize: config.executorHeldBytes - armedBytes,
-    ownerShare: config.executorOwnerShare,
-    begin: (run) => starts.begin(run),
-    onRoom,
-  })
-  const claims: Claimer = createClaimer({
-    stores,
-    clock,
-    log,
-    metrics,
-    instance: options.instance,
-    handlerOf: options.handlerOf,
-    slots,
-    lead: createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs }),
-    armed: { count: config.executorArmed, size: armedBytes, ownerShare: config.executorOwnerShare },
-    paramsBytes: config.executorPageBytes,
-    storeRetryMs,
-    onChanged,
-  })
-  const starts = createStarts({
-    executions: stores.executions,
-    clock,
-    log,
-    shownMs: config.executorRunningShownMs,
-    storeRetryMs,
-    call: runner.start,
-    onRefused(run) {
-      slots.vacate(run)
-      claims.giveBack(run)
-      onLess()
-    },
-    publish,
+  const { stores, changes, clock, log, metrics, starts, runner, output } = options
+  let isGivingUp = false
+  let isFailing = false
+  const endings = createBatcher<Ending>((batch) => {
+    const plain = batch.filter((one) => !mustWait(one))
+    if (plain.length > 0) void conclude(plain)
+    if (plain.length < batch.length) void conclude(batch.filter(mustWait))
   })
 
-  const started = () => [...claims.held.values()].filter(({ phase }) => phase === 'started' || phase === 'starting')
-
-  function stopRun(run: Attempt, reason: AbortReason): void {
-    if (run.phase === 'started') runner.abort(run, reason)
-    else if (run.phase === 'waiting') claims.giveBack(run)
-    else if (run.phase !== 'settled') run.abortedFor = reason
+  async function run(attempt: Attempt): Promise<AttemptOutcome | 'refused'> {
+    if (!recordsStartFirst(attempt.execution)) attempt.startedAt = clock.now()
+    else if (!(await recordStart(attempt))) return 'refused'
+    const outcome = runner.run(attempt)
+    starts.recordLater(attempt)
+    try {
+      return await outcome
+    } finally {
+      starts.forget(attempt)
+    }
   }
 
-  function onLess(): void {
-    if (onIdle && started().length === 0) onIdle()
+  async function recordStart(attempt: Attempt): Promise<boolean> {
+    attempt.phase = 'starting'
+    attempt.startedAt = clock.now()
+    const isRecorded = await starts.recordFirst(attempt)
+    if (!isRecorded) attempt.phase = 'waiting'
+    return isRecorded
   }
 
-  /** Resolves when no handler is at work any more, or after `waitMs`. */
-  async function idle(waitMs: number): Promise<void> {
-    if (started().length === 0) return
-    await new Promise<void>((resolve) => {
-      const timer = clock.callAfter(waitMs, resolve)
-      onIdle = () => {
-        timer.cancel()
-        resolve()
-      }
-    })
-    onIdle = null
+  /** Logs and artifacts are stored before the end; and a start that is being recorded would change the record under it. */
+  function mustWait({ attempt }: Ending): boolean {
+    return output.isPending(attempt) || attempt.startWrite !== null
+  }
+
+  /** Until it is stored. What the store refuses is tried one by one, so that one bad row holds up no other. */
+  async function conclude(batch: readonly Ending[]): Promise<void> {
+    if (!(await tryToRecord(batch)) && !isGivingUp) await Promise.all(batch.map(concludeAlone))
+    for (const { resolve } of batch) resolve()
+  }
+
+  async function concludeAlone(ending: Ending): Promise<void> {
+    do await new Promise<void>((resolve) => clock.callAfter(options.storeRetryMs, resolve))
+    while (!isGivingUp && !(await tryToRecord([ending])))
+    ending.resolve()
+  }
+
+  async function tryToRecord(batch: readonly Ending[]): Promise<boolean> {
+    try {
+      await record(batch)
+      if (isFailing) log.info('results are stored again')
+      isFailing = false
+    } catch (err) {
+      if (!isFailing) log.error({ err, executions: batch.length }, 'results could not be stored, trying again')
+      isFailing = true
+    }
+    return !isFailing
+  }
+
+  /** The last steps of attempts that end together. Rejects when the store does not take one of them. */
+  async function record(batch: readonly Ending[]): Promise<void> {
+    if (batch.some(mustWait)) await storeOutput(batch)
+    const ended = await recordEnds(batch)
+    await takeBackStale(batch.filter((_, index) => isRefusal(ended[index])))
+    for (const { attempt, at } of batch) metrics.ran(attempt.execution, at - attempt.startedAt)
+    changes.publish(changedOnes(ended), 'finish')
+  }
+
+  async function storeOutput(batch: readonly Ending[]): Promise<void> {
+    const attempts = batch.map((one) => one.attempt)
+    await Promise.all(attempts.map((one) => one.startWrite))
+    if (attempts.some(output.isPending)) await output.store(attempts)
+  }
+
+  function recordEnds(batch: readonly Ending[]): Promise<Change[]> {
+    return compareAndSet(
+      stores.executions,
+      'finish',
+      batch.map((one) => one.attempt),
+      (execution, index) => decide(execution, batch[index] as Ending),
+      clock.now(),
+    )
+  }
+
+  function decide(execution: Execution, { attempt, outcome, at }: Ending): Execution | Refusal {
+    const { startedAt, abortedFor, ignoredAbort } = attempt
+    const { epoch } = attempt.execution
+    // The executor stopped it, so it is no failure of the job. Nothing is in doubt when its handler is done.
+    if ((abortedFor === 'shutdown' || abortedFor === 'gone') && outcome.kind === 'failed')
+      return interrupt(execution, { epoch, at, startedAt, inDoubt: ignoredAbort })
+    const artifacts = attempt.files === null ? [] : artifactsOf(attempt)
+    return finish(execution, { epoch, at, startedAt, outcome, artifacts, random: options.random() })
+  }
+
+  /** Attempts that own nothing any more: counted, and their epochs are in doubt no longer. */
+  async function takeBackStale(stale: readonly Ending[]): Promise<void> {
+    if (stale.length === 0) return
+    metrics.staleCompletions(stale.length)
+    const attempts = stale.map((one) => one.attempt)
+    const epochs = attempts.map(({ execution }) => execution.epoch)
+    const found = await stores.executions.read(attempts.map((one) => one.rowId))
+    const newest = attempts.map((one, index) => found[index] ?? one)
+    const decideOne = (execution: Execution, index: number) => takeBack(execution, epochs[index] ?? 0)
+    const taken = await compareAndSet(stores.executions, 'take-back', newest, decideOne, clock.now())
+    changes.publish(changedOnes(taken), 'take-back')
   }
 
   return {
-    claims,
-    slots,
-    cancel(rowId) {
-      const run = claims.held.get(rowId)
-      if (run) stopRun(run, 'cancel')
-    },
-    abandon() {
-      for (const run of [...claims.held.values()]) stopRun(run, 'gone')
-    },
-    async stop() {
-      await claims.stop()
-      await idle(config.shutdownGraceMs)
-      const left = started()
-      if (left.length > 0) log.warn({ executions: left.length }, 'runs are told to stop')
-      for (const run of left) stopRun(run, 'shutdown')
-      await idle(config.executorAbortGraceMs)
-      await starts.stop()
-      // Runs whose start was refused meanwhile are given back.
-      await claims.stop()
-      await finishes.stop()
-      await keepsakes.stop()
+    run,
+    finish: (attempt, outcome) => new Promise((resolve) => endings.add({ attempt, outcome, at: clock.now(), resolve })),
+    abort: runner.abort,
+    giveUp() {
+      isGivingUp = true
+      starts.giveUp()
+      endings.flush()
     },
   }
 }

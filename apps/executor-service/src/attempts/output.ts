@@ -1,42 +1,65 @@
 import type { Clock, Logger, Timer } from '@belfry/service'
+import { fatal } from '@belfry/worker'
 import type { StoredArtifact } from '../executions/execution.ts'
-import type { ArtifactFile, LogChunk, Stores } from '../store/ports.ts'
-import type { Attempt } from './attempt.ts'
+import { cutText } from '../executions/outcome.ts'
+import type { ArtifactFile, LogChunk, LogEntry, LogLevel, Stores } from '../store/ports.ts'
+import type { Attempt, LogLines } from './attempt.ts'
 
-/** What runs leave behind besides their result: log lines and artifacts. */
+/** What an attempt produces besides its result: log lines and artifacts. */
 export interface AttemptOutput {
-  /** The run has logged something: it can be read soon, also while the run goes on. */
-  onLine(run: Attempt): void
-  /** Whether something of the run is not stored yet. */
-  isPending(run: Attempt): boolean
-  /** Stores all that these runs have left. Rejects when the store does not take it; then it may be tried again. */
-  store(runs: readonly Attempt[]): Promise<void>
+  /** A line of the attempt's log: it can be read soon, also while the attempt goes on. */
+  addLine(attempt: Attempt, level: LogLevel, text: string): void
+  /** A file of the attempt, in place of an older one of the same name. Throws when it is not within the limits. */
+  addFile(attempt: Attempt, name: unknown, contentType: unknown, body: unknown): void
+  /** Whether something of the attempt is not stored yet. */
+  isPending(attempt: Attempt): boolean
+  /** Stores all output of these attempts. Rejects when the store does not take it; then it may be tried again. */
+  store(attempts: readonly Attempt[]): Promise<void>
   stop(): Promise<void>
 }
 
+export interface OutputLimits {
+  readonly log: LogLimits
+  /** Artifacts of one attempt. */
+  readonly artifacts: number
+  /** Of each of them. */
+  readonly artifactBytes: number
+}
+
+export interface LogLimits {
+  readonly lines: number
+  /** Of all lines together, UTF-8. */
+  readonly bytes: number
+  /** Of one line; a longer one is cut. */
+  readonly lineBytes: number
+}
+
 interface Taken {
-  readonly run: Attempt
+  readonly attempt: Attempt
   readonly chunk: LogChunk
 }
 
-export function createAttemptOutput(options: {
-  readonly stores: Stores
+export interface AttemptOutputOptions {
+  readonly stores: Pick<Stores, 'logs' | 'artifacts'>
   readonly clock: Clock
   readonly log: Logger
+  readonly limits: OutputLimits
   /** How long a line waits for others, milliseconds. */
   readonly flushMs: number
-}): AttemptOutput {
-  const { stores, clock, log, flushMs } = options
+}
+
+export function createAttemptOutput({ stores, clock, log, limits, flushMs }: AttemptOutputOptions): AttemptOutput {
   const unflushed = new Set<Attempt>()
   let timer: Timer | null = null
   let flushing: Promise<void> = Promise.resolve()
 
-  function take(runs: Iterable<Attempt>): Taken[] {
+  function take(attempts: Iterable<Attempt>): Taken[] {
     const taken: Taken[] = []
-    for (const run of runs) {
-      unflushed.delete(run)
-      const lines = run.log?.take() ?? []
-      if (lines.length > 0) taken.push({ run, chunk: { rowId: run.rowId, epoch: run.execution.epoch, lines } })
+    for (const attempt of attempts) {
+      unflushed.delete(attempt)
+      const lines = attempt.log?.take() ?? []
+      const { rowId, execution } = attempt
+      if (lines.length > 0) taken.push({ attempt, chunk: { rowId, epoch: execution.epoch, lines } })
     }
     return taken
   }
@@ -46,9 +69,9 @@ export function createAttemptOutput(options: {
     try {
       await stores.logs.append(taken.map((one) => one.chunk))
     } catch (error) {
-      for (const { run, chunk } of taken) {
-        run.log?.putBack(chunk.lines)
-        unflushed.add(run)
+      for (const { attempt, chunk } of taken) {
+        attempt.log?.putBack(chunk.lines)
+        unflushed.add(attempt)
       }
       throw error
     }
@@ -59,31 +82,38 @@ export function createAttemptOutput(options: {
       await append(take([...unflushed]))
     } catch (err) {
       log.warn({ err }, 'log lines could not be stored yet')
-      arm()
+      flushLater()
     }
   }
 
-  function arm(): void {
+  function flushLater(): void {
     timer ??= clock.callAfter(flushMs, () => {
       timer = null
       flushing = flush()
     })
   }
 
-  const filesOf = (run: Attempt): ArtifactFile[] =>
-    Array.from(run.files ?? [], ([name, { body }]) => ({ rowId: run.rowId, epoch: run.execution.epoch, name, body }))
-
   return {
-    onLine(run) {
-      unflushed.add(run)
-      arm()
+    addLine(attempt, level, text) {
+      attempt.log ??= createLogLines(limits.log, clock)
+      attempt.log.add(level, text)
+      unflushed.add(attempt)
+      flushLater()
     },
-    isPending: (run) => run.log !== null || run.files !== null,
-    async store(runs) {
+    addFile(attempt, name, contentType, body) {
+      const file = checkFile(name, contentType, body, limits.artifactBytes)
+      attempt.files ??= new Map()
+      if (attempt.files.size >= limits.artifacts && !attempt.files.has(file.name)) {
+        throw fatal('too-many-artifacts', `An attempt may store ${limits.artifacts} artifacts.`)
+      }
+      attempt.files.set(file.name, file)
+    },
+    isPending: (attempt) => attempt.log !== null || attempt.files !== null,
+    async store(attempts) {
       // Lines that were taken before must be there too, or have been put back.
       await flushing
-      const files = runs.flatMap(filesOf)
-      await Promise.all([append(take(runs)), files.length > 0 ? stores.artifacts.put(files) : undefined])
+      const files = attempts.flatMap(filesOf)
+      await Promise.all([append(take(attempts)), files.length > 0 ? stores.artifacts.put(files) : undefined])
     },
     async stop() {
       timer?.cancel()
@@ -93,9 +123,78 @@ export function createAttemptOutput(options: {
   }
 }
 
-/** The run's artifacts as its record names them. */
-export function artifactsOf(run: Attempt): readonly StoredArtifact[] {
-  if (run.files === null) return []
-  const { epoch } = run.execution
-  return Array.from(run.files, ([name, { contentType, body }]) => ({ name, contentType, bytes: body.length, epoch }))
+function filesOf({ rowId, execution: { epoch }, files }: Attempt): ArtifactFile[] {
+  return Array.from(files ?? [], ([name, { body }]) => ({ rowId, epoch, name, body }))
+}
+
+/** The attempt's artifacts as its record names them. */
+export function artifactsOf({ execution: { epoch }, files }: Attempt): readonly StoredArtifact[] {
+  if (files === null) return []
+  return Array.from(files, ([name, { contentType, body }]) => ({ name, contentType, bytes: body.length, epoch }))
+}
+
+/** A name that fits into a path, a header and a file system as it is. */
+const artifactName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+const contentTypeText = /^[\w.+-]{1,60}\/[\w.+-]{1,60}(; ?[\w-]{1,30}=[\w.-]{1,60})?$/
+
+function checkFile(name: unknown, contentType: unknown, body: unknown, mostBytes: number) {
+  if (typeof name !== 'string' || !artifactName.test(name)) {
+    throw fatal('artifact-invalid', 'The name of an artifact is made of letters, digits, ".", "_" and "-".')
+  }
+  if (typeof contentType !== 'string' || !contentTypeText.test(contentType)) {
+    throw fatal('artifact-invalid', `The artifact ${name} needs a content type.`)
+  }
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw fatal('artifact-invalid', `The artifact ${name} needs a text or bytes.`)
+  }
+  const bytes = Buffer.byteLength(body)
+  if (bytes > mostBytes) {
+    throw fatal('artifact-too-large', `The artifact ${name} has ${bytes} bytes; ${mostBytes} are allowed.`)
+  }
+  // A copy, because the handler may go on writing into its bytes.
+  return { name, contentType, body: Buffer.from(body as string) }
+}
+
+const levels: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies LogLevel[]
+
+/** The types of a handler say what a line is, but nothing makes a handler keep to them. */
+function asText(value: unknown): string {
+  try {
+    return typeof value === 'string' ? value : String(value)
+  } catch {
+    return '(a line that cannot be read)'
+  }
+}
+
+/** A log that says where it was cut off: what is beyond the limits is dropped, and one line says so. */
+function createLogLines(limits: LogLimits, clock: Clock): LogLines {
+  let waiting: LogEntry[] = []
+  let seq = 0
+  let bytes = 0
+  let isFull = false
+
+  const push = (level: LogLevel, text: string) => {
+    seq += 1
+    waiting.push({ seq, at: clock.now(), level, text })
+  }
+
+  return {
+    add(level, text) {
+      if (isFull) return
+      const line = cutText(asText(text), limits.lineBytes)
+      bytes += Buffer.byteLength(line)
+      isFull = seq >= limits.lines || bytes > limits.bytes
+      if (isFull)
+        push('warn', `The log is truncated here: an attempt may log ${limits.lines} lines and ${limits.bytes} bytes.`)
+      else push(levels.includes(level) ? level : 'info', line)
+    },
+    take() {
+      const taken = waiting
+      if (taken.length > 0) waiting = []
+      return taken
+    },
+    putBack(lines) {
+      waiting = [...lines, ...waiting]
+    },
+  }
 }

@@ -1,74 +1,60 @@
 import { isRefusal } from '@belfry/contracts'
-import { type Clock, createBatcher, type Logger } from '@belfry/service'
+import { type Clock, createBatcher, debugEach, type Logger } from '@belfry/service'
 import { isOutcomeUnknown } from '@belfry/storage'
-import type { Handler } from '@belfry/worker'
 import { admitClaims } from '../admission/admit-claims.ts'
-import { type Attempt, createAttempt, storedOf } from '../attempts/attempt.ts'
+import type { Attempt } from '../attempts/attempt.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
-import { type Execution, unreadParams, withoutLargeParams } from '../executions/execution.ts'
-import { claim, expire, handBack, isTooLate } from '../executions/transitions.ts'
-import type { ExecutorMetrics } from '../metrics.ts'
-import type { ExecutionUpdate, RowId, Stored, Stores } from '../store/ports.ts'
+import { type Execution, executionSize, unreadParams } from '../executions/execution.ts'
+import { attemptFields } from '../executions/execution-log.ts'
+import { claim, expire, isTooLate } from '../executions/transitions.ts'
+import type { ExecutionUpdate, Stored, Stores } from '../store/ports.ts'
 import type { ClaimLead } from './claim-lead.ts'
-import type { Slots } from './slots.ts'
-import { createStartTimers, type StartTimersBounds, type StartTimersRoom } from './start-timers.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Room } from './room.ts'
 
 export interface ClaimerOptions {
-  readonly stores: Stores
+  readonly stores: Pick<Stores, 'executions' | 'admissions'>
+  readonly changes: ExecutionChanges
   readonly clock: Clock
   readonly log: Logger
-  readonly metrics: Pick<ExecutorMetrics, 'claimed'>
   /** This executor's name; another one after it was taken for dead. */
   readonly instance: () => string
-  readonly handlerOf: (jobType: string) => Handler | undefined
-  readonly slots: Slots
+  /** False while that name has no record: what is claimed under it would be taken for abandoned. */
+  readonly isEnlisted: () => boolean
+  readonly room: Room
+  readonly dispatcher: Dispatcher
   readonly lead: ClaimLead
-  /** What may wait in memory for its time. */
-  readonly armed: StartTimersBounds
   /** Params that are read at once, bytes. */
   readonly paramsBytes: number
   /** How long to wait before asking a store again that failed, milliseconds. */
   readonly storeRetryMs: number
-  /** Records were changed, and the changes are stored. */
-  readonly onChanged: (stored: readonly Stored[]) => void
 }
 
-/**
- * From ready to the moment of the start (protocol.md step 9): timers, claims in batches, the job's admission, and the wait
- * for the exact time. Everything that this executor holds is listed here.
- */
+/** From ready to admitted (protocol.md step 9): claims in batches, the job's admission, and the params. */
 export interface Claimer {
-  readonly held: ReadonlyMap<RowId, Attempt>
-  isKnown(rowId: RowId): boolean
-  /** How many more may wait for their time, and owners who may have no more of them. */
-  armedRoom(): StartTimersRoom
-  /** Ready ones: each is claimed shortly before its time, or now. What finds no room is left to the poll. */
-  arm(stored: readonly Stored[]): void
-  /** It is not ready any more, or not soon. */
-  disarm(rowId: RowId): void
-  /** Ready ones that are due, in the order in which they shall have the slots: what the poll found. */
-  claimDue(stored: readonly Stored[]): void
-  /** The record as it is when it is claimed right now; null when its time has not come. */
-  claimAtOnce(execution: Execution): Execution | 'no-room' | null
-  /** Records that were stored as running: this executor's from now on. */
+  /** Ready ones that are due, in the order in which they shall have the slots. What finds no room is left to the poll. */
+  claim(stored: readonly Stored[]): void
+  /** A ready one that is due, or will be shortly: claimed with all others of this iteration of the event loop, by priority. */
+  claimSoon(stored: Stored): void
+  /** Takes room for an execution that is not stored yet, and answers it as claimed; null when its time has not come. */
+  claimUnstored(execution: Execution): Execution | 'no-room' | null
+  /** Such an execution was not stored. */
+  releaseUnstored(execution: Execution): void
+  /** Such executions are stored: this executor's from now on. */
   adopt(stored: readonly Stored[]): void
-  /** A run that has not started is given back. */
-  giveBack(run: Attempt): void
-  /** The run's end is stored. */
-  drop(run: Attempt): void
-  /** Claims nothing more and gives back what has not started; resolves when that is stored. */
+  /** Claims nothing more, and closes the dispatcher; resolves when no claim is under way. */
   stop(): Promise<void>
 }
 
 export function createClaimer(options: ClaimerOptions): Claimer {
-  const { stores, clock, log, metrics, slots, lead, storeRetryMs, onChanged } = options
-  const held = new Map<RowId, Attempt>()
+  const { stores, changes, clock, log, room, dispatcher, lead, storeRetryMs } = options
+  const { held, hold, drop } = dispatcher
   const underWay = new Set<Promise<unknown>>()
   let isStopping = false
-  let isFailing = false
-  let isRefusing = false
-  const due = createBatcher<Stored>((batch) => claimBatch(byPriority(batch), slots.mustQueue))
-  const armed = createStartTimers(clock, options.armed, due.add)
+  let isClaimFailing = false
+  let isAdmissionFailing = false
+  const soon = createBatcher<Stored>((batch) => claimBatch(byPriority(batch), room.mustQueue))
 
   /** Lets `stop` wait for it. `work` never rejects. */
   function track(work: Promise<unknown>): void {
@@ -76,75 +62,72 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     void work.finally(() => underWay.delete(work))
   }
 
-  function hold(stored: Stored): Attempt {
-    const run = createAttempt(stored, options.handlerOf(stored.execution.jobType))
-    held.set(run.rowId, run)
-    slots.hold(run)
-    return run
+  async function waitForStore(): Promise<void> {
+    if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
   }
 
-  function drop(run: Attempt): void {
-    if (held.get(run.rowId) !== run) return
-    held.delete(run.rowId)
-    slots.release(run)
-  }
+  const mayClaim = () => !isStopping && options.isEnlisted()
 
-  function claimed(execution: Execution) {
-    return claim(execution, { owner: options.instance() })
-  }
+  const claimed = (execution: Execution) => claim(execution, { owner: options.instance() })
 
   function claimBatch(batch: readonly Stored[], mustQueue: (execution: Execution) => boolean): void {
     const now = clock.now()
-    const runs: Attempt[] = []
+    const attempts: Attempt[] = []
     const late: Stored[] = []
     for (const stored of batch) {
-      const { execution } = stored
-      if (isStopping || held.has(stored.rowId)) continue
+      const { execution, size } = stored
+      if (!mayClaim() || held.has(stored.rowId)) continue
       if (isTooLate(execution, now)) late.push(stored)
-      else if (mustQueue(execution) || !slots.hasRoom(execution)) slots.markSaturated(execution)
-      else runs.push(hold(stored))
+      else if (mustQueue(execution) || !room.hasRoomFor(execution)) room.markSaturated(execution)
+      else {
+        room.take(execution, size)
+        attempts.push(hold(stored))
+      }
     }
     if (late.length > 0) track(expireAll(late))
-    if (runs.length > 0) track(claimRuns(runs))
+    if (attempts.length > 0) track(claimAll(attempts))
   }
 
   async function expireAll(late: readonly Stored[]): Promise<void> {
+    const now = clock.now()
+    const decide = (execution: Execution) => (isTooLate(execution, now) ? expire(execution, now) : execution)
     try {
-      const now = clock.now()
-      onChanged(changedOnes(await compareAndSet(stores.executions, 'expire', late, (one) => expireLate(one, now), now)))
+      changes.publish(changedOnes(await compareAndSet(stores.executions, 'expire', late, decide, now)), 'expire')
     } catch (err) {
       log.warn({ err }, 'executions that are too late could not be ended yet')
     }
   }
 
-  async function claimRuns(runs: readonly Attempt[]): Promise<void> {
+  async function claimAll(attempts: readonly Attempt[]): Promise<void> {
     const begunAt = clock.monotonic()
-    const swaps: ExecutionUpdate[] = []
-    for (const run of runs) {
-      const from = run.execution
+    const updates: ExecutionUpdate[] = []
+    for (const attempt of attempts) {
+      const from = attempt.execution
       const to = claimed(from)
       if (isRefusal(to)) continue
-      swaps.push({ rowId: run.rowId, from, to })
-      run.execution = to
+      updates.push({ rowId: attempt.rowId, from, to })
+      attempt.execution = to
     }
     const won: Attempt[] = []
     try {
-      const counted = await stores.executions.compareAndSetMany('claim', swaps, clock.now())
-      for (const [index, { rowId }] of swaps.entries()) {
-        const run = held.get(rowId)
-        if (!run) continue
-        if (counted[index]) won.push(run)
-        else drop(run)
+      const counted = await stores.executions.compareAndSetMany('claim', updates, clock.now())
+      for (const [index, { rowId }] of updates.entries()) {
+        const attempt = held.get(rowId)
+        if (!attempt) continue
+        if (counted[index]) won.push(attempt)
+        else drop(attempt)
       }
-      for (const run of runs) if (run.execution.state !== 'running') drop(run)
+      for (const attempt of attempts) if (attempt.execution.state !== 'running') drop(attempt)
+      isClaimFailing = false
     } catch (err) {
-      if (!isFailing) log.warn({ err, executions: runs.length }, 'a claim failed, giving it back')
+      if (!isClaimFailing) log.warn({ err, executions: attempts.length }, 'a claim failed, giving it back')
+      isClaimFailing = true
       // What may be stored is given back and is due: it would be claimed again as fast as the store answers.
-      if (isOutcomeUnknown(err) && !isStopping) await new Promise<void>((go) => clock.callAfter(storeRetryMs, go))
-      return giveBackAll(runs)
+      if (isOutcomeUnknown(err)) await waitForStore()
+      return dispatcher.giveBack(attempts)
     }
     if (won.length === 0) return
-    metrics.claimed(won)
+    debugEach(log, 'execution claimed', won, attemptFields)
     if (await admit(won)) lead.observe(clock.monotonic() - begunAt)
   }
 
@@ -153,43 +136,50 @@ export function createClaimer(options: ClaimerOptions): Claimer {
    * one bad record holds up no other; what cannot be asked alone is given back after a wait, since it is due, and would
    * otherwise be claimed and given back as fast as the store can.
    */
-  async function admit(runs: readonly Attempt[]): Promise<boolean> {
+  async function admit(attempts: readonly Attempt[]): Promise<boolean> {
     try {
-      await settle(runs)
-      isRefusing = false
+      await admitOnce(attempts)
+      isAdmissionFailing = false
       return true
     } catch (err) {
-      if (runs.length > 1) await Promise.all(runs.map((run) => admit([run])))
+      if (attempts.length > 1) await Promise.all(attempts.map((attempt) => admit([attempt])))
       else {
-        if (!isRefusing) log.warn({ err, execution: runs[0]?.execution.id }, 'an admission could not be asked')
-        isRefusing = true
-        if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
-        await giveBackAll(runs)
+        if (!isAdmissionFailing)
+          log.warn({ err, execution: attempts[0]?.execution.id }, 'an admission could not be asked')
+        isAdmissionFailing = true
+        await waitForStore()
+        await dispatcher.giveBack(attempts)
       }
       return false
     }
   }
 
+  /** What was claimed or inserted under an older name is given back (protocol.md step 11). */
+  function start(attempt: Attempt): void {
+    const isOurs = options.isEnlisted() && attempt.execution.owner === options.instance()
+    if (!isOurs) attempt.abortedFor ??= 'gone'
+    dispatcher.start(attempt)
+  }
+
   /** Lets those start that may. */
-  async function settle(runs: readonly Attempt[]): Promise<void> {
-    const settled = await admitClaims(stores.executions, stores.admissions, runs.map(storedOf), clock.now())
-    for (const { rowId } of settled.ended) {
-      const run = held.get(rowId)
-      if (run) drop(run)
+  async function admitOnce(attempts: readonly Attempt[]): Promise<void> {
+    const { starts, ended } = await admitClaims(stores, changes, attempts, clock.now())
+    for (const { rowId } of ended) {
+      const attempt = held.get(rowId)
+      if (attempt) drop(attempt)
     }
-    if (settled.ended.length > 0) onChanged(settled.ended)
     const unread: Attempt[] = []
-    for (const { rowId } of settled.starts) {
-      const run = held.get(rowId)
-      if (run?.execution.params === unreadParams) unread.push(run)
-      else if (run) awaitStart(run)
+    for (const { rowId } of starts) {
+      const attempt = held.get(rowId)
+      if (attempt?.execution.params === unreadParams) unread.push(attempt)
+      else if (attempt) start(attempt)
     }
     if (unread.length > 0) track(readParams(unread))
   }
 
   /** Large params were left in the store while the execution waited. Each part starts as soon as it is there. */
-  async function readParams(runs: readonly Attempt[]): Promise<void> {
-    let left = runs
+  async function readParams(attempts: readonly Attempt[]): Promise<void> {
+    let left = attempts
     try {
       while (left.length > 0) {
         const found = await stores.executions.readParams(
@@ -197,100 +187,45 @@ export function createClaimer(options: ClaimerOptions): Claimer {
           options.paramsBytes,
         )
         for (const [index, params] of found.entries()) {
-          const run = left[index] as Attempt
-          if (params) run.execution = { ...run.execution, params }
-          if (held.get(run.rowId) === run) awaitStart(run)
+          const attempt = left[index] as Attempt
+          if (params) attempt.execution = { ...attempt.execution, params }
+          if (held.get(attempt.rowId) === attempt) start(attempt)
         }
         left = left.slice(found.length)
       }
     } catch (err) {
       log.warn({ err, executions: left.length }, 'params could not be read; the claims are given back')
-      if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
-      await giveBackAll(left)
-    }
-  }
-
-  function awaitStart(run: Attempt): void {
-    run.phase = 'waiting'
-    if (isStopping || run.abortedFor !== null) giveBack(run)
-    else if (run.execution.runAt <= clock.now()) slots.start(run)
-    else run.timer = clock.callAt(run.execution.runAt, () => slots.start(run))
-  }
-
-  function giveBack(run: Attempt): void {
-    track(giveBackAll([run]))
-  }
-
-  /** Gives back claims that have not started, until the store has it; what was not claimed after all is let go. */
-  async function giveBackAll(runs: readonly Attempt[]): Promise<void> {
-    const mine = runs.filter((run) => held.get(run.rowId) === run && hasNotStarted(run))
-    for (const run of mine) {
-      run.phase = 'settled'
-      run.timer?.cancel()
-    }
-    for (;;) {
-      try {
-        const now = clock.now()
-        const changes = await compareAndSet(
-          stores.executions,
-          'hand-back',
-          mine.map(storedOf),
-          (execution, place) => handBack(execution, mine[place]?.execution.epoch ?? 0, now),
-          now,
-        )
-        for (const run of mine) drop(run)
-        isFailing = false
-        return onChanged(changedOnes(changes))
-      } catch (err) {
-        if (!isFailing) log.warn({ err, executions: mine.length }, 'claims could not be given back yet')
-        isFailing = true
-        if (isStopping) return
-        await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
-      }
+      await waitForStore()
+      await dispatcher.giveBack(left)
     }
   }
 
   return {
-    held,
-    drop,
-    giveBack,
-    isKnown: (rowId) => held.has(rowId) || armed.has(rowId),
-    armedRoom: armed.room,
-    arm(stored) {
-      if (isStopping) return
-      for (const one of stored) {
-        if (!held.has(one.rowId)) armed.add({ ...one, execution: withoutLargeParams(one.execution) }, lead.ms())
-      }
-    },
-    disarm: (rowId) => armed.remove(rowId),
-    claimDue: (stored) => claimBatch(stored, () => false),
-    claimAtOnce(execution) {
+    claim: (stored) => claimBatch(stored, () => false),
+    claimSoon: soon.add,
+    claimUnstored(execution) {
       const now = clock.now()
       const isDue = execution.state === 'ready' && execution.runAt - lead.ms() <= now
-      if (isStopping || !isDue || isTooLate(execution, now)) return null
-      if (slots.mustQueue(execution) || !slots.hasRoom(execution)) return 'no-room'
-      const taken = claimed(execution)
-      return isRefusal(taken) ? null : taken
+      if (!mayClaim() || !isDue || isTooLate(execution, now)) return null
+      if (room.mustQueue(execution) || !room.hasRoomFor(execution)) return 'no-room'
+      const running = claimed(execution)
+      if (isRefusal(running)) return null
+      room.take(running, executionSize(running))
+      return running
     },
+    releaseUnstored: (execution) => room.release(execution, executionSize(execution)),
     adopt(stored) {
       if (stored.length === 0) return
-      metrics.claimed(stored)
+      debugEach(log, 'execution claimed', stored, attemptFields)
       track(admit(stored.map(hold)))
     },
     async stop() {
       isStopping = true
-      armed.clear()
-      due.flush()
-      for (const run of held.values()) if (run.phase === 'waiting') giveBack(run)
+      dispatcher.close()
+      soon.flush()
       while (underWay.size > 0) await Promise.all(underWay)
     },
   }
-}
-
-const hasNotStarted = ({ phase }: Attempt) => phase === 'admitting' || phase === 'waiting'
-
-function expireLate(execution: Execution, now: number) {
-  return isTooLate(execution, now) ? expire(execution, now) : execution
 }
 
 function byPriority(batch: readonly Stored[]): readonly Stored[] {

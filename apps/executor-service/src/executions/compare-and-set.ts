@@ -56,7 +56,8 @@ async function changeOnce(
   const counted = await store.compareAndSetMany(step, swaps, at)
   const lost: Wish[] = []
   for (const [index, { wish, to }] of tries.entries()) {
-    if (counted[index]) changes[wish.place] = { stored: { ...wish.stored, execution: to }, isChanged: true }
+    const { rowId, size } = wish.stored
+    if (counted[index]) changes[wish.place] = { stored: { rowId, size, execution: to }, isChanged: true }
     else lost.push(wish)
   }
   return lost

@@ -1,18 +1,17 @@
 import { type ExecutionError, executionStatusOf } from '@belfry/contracts'
 import { type Clock, debugEach, type Logger, type Timer } from '@belfry/service'
-import type { Stored } from '../store/ports.ts'
+import type { Step, Stored } from '../store/ports.ts'
+import { hasEnded, isRetried } from './changes.ts'
 import type { Execution } from './execution.ts'
 import { cutText } from './outcome.ts'
 
-/** The server log's lines about single executions (operations.md, logs): one for each balancer, all but bad ends at debug. */
+/**
+ * The server log's lines about single executions (operations.md, logs): one for each step of its way, at debug, but for ends
+ * that are FAILED, LOST or EXPIRED, which are warnings. The lines of admission, claim and start are written where these are made.
+ */
 export interface ExecutionLog {
-  /** Commands were stored as new executions. */
-  admitted(stored: readonly Stored[]): void
-  claimed(stored: readonly Stored[]): void
-  started(execution: Execution): void
-  retried(execution: Execution): void
-  /** FAILED, LOST and EXPIRED are warnings. */
-  ended(execution: Execution): void
+  /** These have changed: a line for each that has ended or is going to be retried. */
+  changed(stored: readonly Stored[], step: Step): void
   /** Writes the warnings that still wait. */
   stop(): void
 }
@@ -20,11 +19,11 @@ export interface ExecutionLog {
 /** Bytes of an error's message that its warning shows; the execution's record has all of it. */
 const shownErrorBytes = 500
 
-const idsOf = ({ id, jobId }: Execution) => ({ jobId, executionId: id })
-const storedIds = ({ execution }: Stored) => idsOf(execution)
-const attemptOf = (execution: Execution) => ({ ...idsOf(execution), attempt: execution.epoch })
-const endOf = (execution: Execution) => ({ ...attemptOf(execution), status: executionStatusOf(execution) })
-const claimOf = ({ execution }: Stored) => attemptOf(execution)
+type Logged = Pick<Stored, 'execution'>
+/** The fields of a line about an execution, and about an attempt of it. */
+export const executionFields = ({ execution: { id, jobId } }: Logged) => ({ jobId, executionId: id })
+export const attemptFields = (one: Logged) => ({ ...executionFields(one), attempt: one.execution.epoch })
+const endFields = (one: Logged) => ({ ...attemptFields(one), status: executionStatusOf(one.execution) })
 
 const badEnds: Partial<Record<Execution['state'], ExecutionError>> = {
   failed: { code: 'failed', message: 'The execution failed without an error.' },
@@ -35,7 +34,7 @@ const badEnds: Partial<Record<Execution['state'], ExecutionError>> = {
 function warningOf(execution: Execution, error: ExecutionError) {
   const { ownerId, jobType } = execution
   return {
-    ...endOf(execution),
+    ...endFields({ execution }),
     ownerId,
     jobType,
     error: { code: error.code, message: cutText(error.message, shownErrorBytes) },
@@ -90,16 +89,23 @@ export function createExecutionLog({
     else leftOut += 1
   }
 
-  return {
-    admitted: (stored) => debugEach(log, 'execution admitted', stored, storedIds),
-    claimed: (stored) => debugEach(log, 'execution claimed', stored, claimOf),
-    started: (execution) => debugEach(log, 'execution started', [execution], attemptOf),
-    retried: (execution) => debugEach(log, 'execution is going to be retried', [execution], attemptOf),
-    ended(execution) {
-      const bad = badEnds[execution.state]
-      if (bad === undefined) return debugEach(log, 'execution ended', [execution], endOf)
+  function logEnd(one: Stored): void {
+    const { execution } = one
+    const bad = badEnds[execution.state]
+    if (bad === undefined) debugEach(log, 'execution ended', [one], endFields)
+    else {
       const fields = warningOf(execution, execution.error ?? bad)
       warn(() => log.warn(fields, `execution ended ${fields.status}`))
+    }
+  }
+
+  return {
+    changed(stored, step) {
+      for (const one of stored) {
+        if (hasEnded(one.execution, step)) logEnd(one)
+        else if (isRetried(one.execution, step))
+          debugEach(log, 'execution is going to be retried', [one], attemptFields)
+      }
     },
     stop() {
       timer?.cancel()

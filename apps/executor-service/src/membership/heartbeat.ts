@@ -1,7 +1,9 @@
 import type { Clock, Logger } from '@belfry/service'
-import type { Engine } from '../attempts/engine.ts'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { HeldExecution, RowId, Stored, Stores } from '../store/ports.ts'
+import type { HeldExecution, RowId, Stores } from '../store/ports.ts'
+import type { Identity } from './identity.ts'
 import { loseAll } from './loss.ts'
 
 export interface HeartbeatOptions {
@@ -9,13 +11,12 @@ export interface HeartbeatOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ExecutorMetrics
-  readonly runs: Engine
-  readonly instance: () => string
+  readonly dispatcher: Dispatcher
+  /** An executor that was taken for dead enlists under another name, and goes on under it. */
+  readonly identity: Identity
   /** No other process can open the store, so no other executor waits for a sign of life. */
   readonly isSoleOwner: boolean
-  /** This executor was taken for dead: it enlists under another name, and goes on under it. */
-  readonly onGone: () => Promise<void>
-  readonly onChanged: (stored: readonly Stored[]) => void
+  readonly changes: ExecutionChanges
 }
 
 /** A sole owner that holds nothing looks only every so many beats: idling shall cost nothing. */
@@ -27,7 +28,7 @@ const idleBeats = 10
  * given back.
  */
 export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> {
-  const { stores, clock, log, metrics, runs, instance, isSoleOwner, onGone, onChanged } = options
+  const { stores, clock, log, metrics, dispatcher, identity, isSoleOwner, changes } = options
   let missedBefore = new Map<RowId, number>()
   let beats = 0
 
@@ -39,36 +40,37 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
     const lost = found.filter((one, index) => one?.execution.epoch === twice[index]?.epoch)
     log.warn({ executions: lost.length }, 'claims without an attempt are given back')
     metrics.leasesExpired(lost.length)
-    onChanged(
+    changes.publish(
       await loseAll(
         stores.executions,
         lost.filter((one) => one !== undefined),
         clock.now(),
         true,
       ),
+      'lose',
     )
   }
 
   return async () => {
-    const me = instance()
-    const isIdle = isSoleOwner && runs.claims.held.size === 0 && missedBefore.size === 0
+    const me = identity.name()
+    const isIdle = isSoleOwner && dispatcher.held.size === 0 && missedBefore.size === 0
     if (isIdle && beats++ % idleBeats !== 0) return
     const beat = isSoleOwner ? true : stores.executors.beat(me)
     const [isAlive, stored] = await Promise.all([beat, stores.executions.listHeld(me)])
     if (!isAlive) {
       log.error({ instance: me }, 'this executor was taken for dead; its attempts are aborted')
-      runs.abandon()
+      dispatcher.abandon()
       missedBefore.clear()
-      await onGone()
+      await identity.renew((name) => stores.executors.enlist(name, null))
       // What was claimed under the old name meanwhile must not start.
-      runs.abandon()
+      dispatcher.abandon()
       return
     }
     const missed: HeldExecution[] = []
     for (const one of stored) {
-      const run = runs.claims.held.get(one.rowId)
-      if (run === undefined || run.execution.epoch !== one.epoch) missed.push(one)
-      else if (one.cancelRequested) runs.cancel(one.rowId)
+      const attempt = dispatcher.held.get(one.rowId)
+      if (attempt === undefined || attempt.execution.epoch !== one.epoch) missed.push(one)
+      else if (one.cancelRequested) dispatcher.cancel(one.rowId)
     }
     await giveBack(missed)
   }

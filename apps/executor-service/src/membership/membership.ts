@@ -1,8 +1,9 @@
 import { type Clock, createLoop, type Logger } from '@belfry/service'
-import type { Engine } from '../attempts/engine.ts'
 import type { ExecutorConfig } from '../config.ts'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { Stored, Stores } from '../store/ports.ts'
+import type { Stores } from '../store/ports.ts'
 import { createHeartbeat } from './heartbeat.ts'
 import type { Identity } from './identity.ts'
 import { createRescue, takeOver } from './rescue.ts'
@@ -14,8 +15,8 @@ export interface MembershipOptions {
   readonly metrics: ExecutorMetrics
   readonly config: ExecutorConfig
   readonly identity: Identity
-  readonly runs: Engine
-  readonly onChanged: (stored: readonly Stored[]) => void
+  readonly dispatcher: Dispatcher
+  readonly changes: ExecutionChanges
 }
 
 /** This executor among the others: takes over from those before it, gives signs of life, and looks for those of others. */
@@ -26,10 +27,9 @@ export interface Membership {
   share(): { readonly index: number; readonly executors: number }
 }
 
-export function createMembership({ identity, runs, config, ...common }: MembershipOptions): Membership {
+export function createMembership({ identity, dispatcher, config, ...common }: MembershipOptions): Membership {
   const { stores, clock, log } = common
   const isSoleOwner = config.mode === 'standalone'
-  const enlist = (name: string) => stores.executors.enlist(name, null)
   const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
   const losses = { ...common, instance: identity.name, page }
   const heartbeat = createLoop({
@@ -38,10 +38,10 @@ export function createMembership({ identity, runs, config, ...common }: Membersh
     clock,
     log,
     runOnce: createHeartbeat({
-      ...losses,
-      runs,
+      ...common,
+      identity,
+      dispatcher,
       isSoleOwner,
-      onGone: () => identity.renew(enlist),
     }),
   })
   const rescue = createRescue({ ...losses, leaseMs: config.executorLeaseMs })
@@ -52,7 +52,7 @@ export function createMembership({ identity, runs, config, ...common }: Membersh
   return {
     share: rescue.share,
     async start() {
-      await enlist(identity.name())
+      await stores.executors.enlist(identity.name(), null)
       if (isSoleOwner) await takeOver(losses)
       else rescueLoop.start()
       heartbeat.start()

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@belfry/service'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { ExecutorRow, PageBounds, Stored, Stores } from '../store/ports.ts'
+import type { ExecutorRow, PageBounds, Stores } from '../store/ports.ts'
 import { loseAll } from './loss.ts'
 
 export interface RescueOptions {
@@ -13,13 +14,13 @@ export interface RescueOptions {
   readonly leaseMs: number
   /** Executions that are given back at once. */
   readonly page: PageBounds
-  readonly onChanged: (stored: readonly Stored[]) => void
+  readonly changes: ExecutionChanges
 }
 
 /** Gives back everything that these owners run. They are gone, so nothing is added meanwhile. */
 async function giveBackAll(
   owners: readonly string[],
-  { stores, clock, log, metrics, page, onChanged }: Omit<RescueOptions, 'leaseMs'>,
+  { stores, clock, log, metrics, page, changes }: Omit<RescueOptions, 'leaseMs'>,
   inDoubt: boolean,
 ): Promise<void> {
   while (owners.length > 0) {
@@ -28,7 +29,7 @@ async function giveBackAll(
       const given = await loseAll(stores.executions, rows, clock.now(), inDoubt)
       log.warn({ executions: given.length }, 'executions of an executor that is gone are given back')
       metrics.leasesExpired(given.length)
-      onChanged(given)
+      changes.publish(given, 'lose')
     }
     // A page of rows that all cannot be read would come again for ever.
     if (!hasMore || rows.length === 0) return

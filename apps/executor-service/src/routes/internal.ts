@@ -9,19 +9,23 @@ import {
   jobIdPattern,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
-import type { Clock } from '@belfry/service'
+import type { Clock, Loop } from '@belfry/service'
 import { z } from 'zod'
 import { fence } from '../admission/fence.ts'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
 import { toStatusMessage } from '../executions/execution.ts'
-import type { Stored, Stores } from '../store/ports.ts'
+import type { Stores } from '../store/ports.ts'
 
 export interface InternalRoutes {
   readonly stores: Stores
   readonly clock: Clock
   /** What one answer to a comparison holds, bytes; one record is sent whatever its size. */
   readonly fetchBytes: number
-  /** An admission was fenced; a cancel wants these runs to end: to be published, and told. */
-  readonly onFenced: (asked: readonly Stored[]) => void
+  readonly changes: ExecutionChanges
+  readonly dispatcher: Pick<Dispatcher, 'cancel'>
+  /** Ends what the fence has closed and is still ready. */
+  readonly settleLoop: Pick<Loop, 'nudge'>
 }
 
 const service = { access: 'service' } as const
@@ -32,16 +36,19 @@ const admission = {
 }
 
 /** What job-service asks: the fence (protocol.md step 2) and the reconcile (step 14). */
-export function mountInternal(app: HttpApp, { stores, clock, fetchBytes, onFenced }: InternalRoutes): void {
+export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
+  const { stores, clock, fetchBytes, changes, dispatcher, settleLoop } = routes
   app.put('/internal/admissions/:jobId', { schema: admission, config: service }, async (request, reply) => {
     const fenced = await fence(stores, request.params.jobId, request.body.changes, clock.now())
     if (isRefusal(fenced)) return reply.refuse(fenced)
-    onFenced(fenced.asked)
+    for (const { rowId } of fenced.asked) dispatcher.cancel(rowId)
+    changes.publish(fenced.asked, 'close')
+    settleLoop.nudge()
     return fenced.reply
   })
 
-  const changes = { querystring: changesQuery, response: { 200: executionChangesPage } }
-  app.get('/internal/executions/changes', { schema: changes, config: service }, async ({ query }, reply) => {
+  const comparison = { querystring: changesQuery, response: { 200: executionChangesPage } }
+  app.get('/internal/executions/changes', { schema: comparison, config: service }, async ({ query }, reply) => {
     const page = await stores.executions.listChanges(query)
     return isRefusal(page) ? reply.refuse(page) : { data: page.rows, next: page.next }
   })

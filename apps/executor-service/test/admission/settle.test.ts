@@ -4,6 +4,7 @@ import { type Database, openMemoryDatabase, type SqlRow } from '@belfry/storage/
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fence } from '../../src/admission/fence.ts'
 import { createSettle } from '../../src/admission/settle.ts'
+import { createExecutionChanges } from '../../src/executions/changes.ts'
 import type { Execution } from '../../src/executions/execution.ts'
 import { claim } from '../../src/executions/transitions.ts'
 import type { Stored } from '../../src/store/ports.ts'
@@ -47,6 +48,8 @@ async function openStore() {
   onTestFinished(() => opened.close())
   const { db, count } = countRows(opened)
   const stores = createSqliteStores(db, createManualClock())
+  const changes = createExecutionChanges()
+  changes.subscribe((some) => void closed.push(...some))
   const clock = createManualClock(start)
   const closed: Stored[] = []
   const states = db.statement('SELECT state, count(*) FROM executions WHERE jobNo = ? GROUP BY state')
@@ -63,8 +66,7 @@ async function openStore() {
       return fenced.reply
     },
     /** As a process does that has just started. */
-    settle: (jobs = 8, rows = 200) =>
-      createSettle({ stores, clock, jobs, rows, onClosed: (some) => void closed.push(...some) }),
+    settle: (jobs = 8, rows = 200) => createSettle({ stores, changes, clock, jobs, rows }),
     closed,
     /** Makes the executions of the job unreadable. */
     async spoil(job: string) {
@@ -171,7 +173,13 @@ describe('settling', () => {
         },
       },
     }
-    const settle = createSettle({ stores: late, clock: createManualClock(start), jobs: 8, rows: 9, onClosed: () => {} })
+    const settle = createSettle({
+      stores: late,
+      changes: createExecutionChanges(),
+      clock: createManualClock(start),
+      jobs: 8,
+      rows: 9,
+    })
     while (await settle.runOnce());
     expect(await store.states()).toEqual({ cancelled: 3 })
   })

@@ -84,13 +84,20 @@ describe('large params', () => {
 
   it('take up no memory while their executions wait for their time', () => {
     const clock = createManualClock(start)
-    const armed = createStartTimers(clock, { count: 100, size: 20_000, ownerShare: 1 }, () => undefined)
+    const timers = createStartTimers({
+      clock,
+      lead: { ms: () => 10, observe: () => undefined },
+      claimer: { claimSoon: () => undefined },
+      held: new Map(),
+      soonMs: 500,
+      bounds: { count: 100, size: 20_000, ownerShare: 1 },
+    })
     for (let number = 1; number <= 9; number++) {
       const rowId = sampleRowId(number)
       const waiting = execution({ id: executionId(number), runAt: start + 100, params: unreadParams })
-      armed.add({ rowId, execution: waiting, size: 250_000 }, 10)
+      timers.add([{ rowId, execution: waiting, size: 250_000 }])
     }
-    expect(armed.room()).toEqual({ count: 91, full: [] })
+    expect(timers.room()).toEqual({ count: 91, full: [] })
   })
 })
 

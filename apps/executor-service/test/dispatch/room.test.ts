@@ -3,10 +3,14 @@ import type { RowId } from '@belfry/storage'
 import { describe, expect, it } from 'vitest'
 import { type Attempt, createAttempt } from '../../src/attempts/attempt.ts'
 import { createClaimLead } from '../../src/dispatch/claim-lead.ts'
+import { createRoom } from '../../src/dispatch/room.ts'
 import { createSlots } from '../../src/dispatch/slots.ts'
 import { createStartTimers } from '../../src/dispatch/start-timers.ts'
-import { command, execution, executionId, sampleRowId, start } from '../samples.ts'
+import type { Stored } from '../../src/store/ports.ts'
+import { command, execution, executionId, runningExecution, sampleRowId, start } from '../samples.ts'
 import { openWorld } from '../world.ts'
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('the lead of a claim', () => {
   it('follows what claims take, within its bounds', () => {
@@ -31,121 +35,117 @@ describe('the lead of a claim', () => {
 })
 
 describe('executions that wait for their time', () => {
-  const ready = (number: number, runAt: number, seq = 1) => ({
+  const ready = (number: number, runAt: number, seq = 1): Stored => ({
     rowId: sampleRowId(number),
     execution: execution({ id: executionId(number), runAt, seq }),
     size: 10,
   })
 
-  it('are called shortly before it, in their newest state, and within bounds', async () => {
+  function openTimers(bounds: { count: number; size: number }) {
     const clock = createManualClock(start)
-    const due: [RowId, number, number][] = []
-    const armed = createStartTimers(clock, { count: 3, size: 1000, ownerShare: 1 }, ({ rowId, execution: { seq } }) =>
-      due.push([rowId, seq, clock.now() - start]),
-    )
-    for (const one of [ready(1, start + 100), ready(2, start + 50), ready(1, start + 80, 2), ready(1, start + 1, 1)]) {
-      armed.add(one, 10)
-    }
-    armed.add(ready(3, start + 20), 10)
-    armed.add(ready(4, start + 20), 10)
-    armed.remove(sampleRowId(3))
-    expect([
-      3 - armed.room().count,
-      armed.has(sampleRowId(1)),
-      armed.has(sampleRowId(3)),
-      armed.has(sampleRowId(4)),
-    ]).toEqual([2, true, false, false])
+    const claimed: [RowId, number, number][] = []
+    const held = new Map<RowId, Attempt>()
+    const timers = createStartTimers({
+      clock,
+      lead: { ms: () => 10, observe: () => undefined },
+      claimer: {
+        claimSoon: ({ rowId, execution: { seq } }) => void claimed.push([rowId, seq, clock.now() - start]),
+      },
+      held,
+      soonMs: 500,
+      bounds: { ...bounds, ownerShare: 1 },
+    })
+    return { clock, claimed, held, timers }
+  }
+
+  it('are claimed shortly before it, in their newest state, and within bounds', async () => {
+    const { clock, claimed, timers } = openTimers({ count: 3, size: 1000 })
+    timers.add([ready(1, start + 100), ready(2, start + 50), ready(1, start + 80, 2), ready(1, start + 1, 1)])
+    timers.add([ready(3, start + 20), ready(4, start + 20)])
+    timers.update([{ ...ready(3, start + 20), execution: runningExecution({ id: executionId(3) }) }])
+    expect([3 - timers.room().count, ...[1, 3, 4].map((number) => timers.has(sampleRowId(number)))]).toEqual([
+      2,
+      true,
+      false,
+      false,
+    ])
     await clock.advance(200)
-    expect(due).toEqual([
+    expect(claimed).toEqual([
       [sampleRowId(2), 1, 40],
       [sampleRowId(1), 2, 70],
     ])
-    armed.add(ready(5, start + 900), 10)
-    armed.clear()
-    expect([3 - armed.room().count, clock.pending()]).toEqual([0, 0])
+    timers.add([ready(5, start + 900)])
+    timers.stop()
+    expect([3 - timers.room().count, clock.pending()]).toEqual([0, 0])
+    timers.add([ready(6, start + 900)])
+    expect(timers.has(sampleRowId(6))).toBe(false)
   })
 
   it('take up no more memory than they may', () => {
-    const armed = createStartTimers(createManualClock(start), { count: 100, size: 25, ownerShare: 1 }, () => undefined)
-    for (let number = 1; number <= 9; number++) armed.add(ready(number, start + 100), 10)
-    expect(armed.room()).toEqual({ count: 97, full: ['usr-1'] })
+    const { timers } = openTimers({ count: 100, size: 25 })
+    timers.add(Array.from({ length: 9 }, (_, index) => ready(index + 1, start + 100)))
+    expect(timers.room()).toEqual({ count: 97, full: ['usr-1'] })
+  })
+
+  it('are those that a change makes ready soon, though their last attempt is held until its end is noted', () => {
+    const { held, timers } = openTimers({ count: 9, size: 1000 })
+    for (const [number, phase] of [
+      [1, 'started'],
+      [2, 'settled'],
+    ] as const) {
+      const rowId = sampleRowId(number)
+      const attempt = createAttempt({ rowId, execution: runningExecution(), size: 10 }, undefined)
+      held.set(rowId, Object.assign(attempt, { phase }))
+    }
+    timers.update([ready(1, start), ready(2, start), ready(3, start + 500), ready(4, start + 501)])
+    expect([1, 2, 3, 4].map((number) => timers.has(sampleRowId(number)))).toEqual([false, true, true, false])
   })
 })
 
 describe('the room of an executor', () => {
-  function openSlots(change = {}) {
+  const openRoom = (change = {}) => {
     const clock = createManualClock(start)
-    const begun: RowId[] = []
-    let asked = 0
-    const slots = createSlots({
-      clock,
-      limits: { io: 2, cpu: 1 },
-      ahead: 4,
-      heldSize: 100,
-      ownerShare: 0.5,
-      begin: (run) => void begun.push(run.rowId),
-      onRoom: () => {
-        asked += 1
-      },
-      ...change,
-    })
-    const run = (number: number, priority = 5): Attempt =>
-      createAttempt({ rowId: sampleRowId(number), execution: execution({ priority }), size: 10 }, undefined)
-    return { clock, slots, run, begun, asked: () => asked }
+    const room = createRoom({ clock, limits: { io: 2, cpu: 1 }, ahead: 4, heldSize: 100, ownerShare: 0.5, ...change })
+    return { clock, room }
   }
-  const turn = () => new Promise((resolve) => setImmediate(resolve))
 
   it('is its slots and what it claims ahead, and ends with its memory', () => {
-    const { slots, run } = openSlots({ ahead: 20 })
-    expect([slots.room('io'), slots.room('cpu')]).toEqual([22, 21])
-    for (let i = 0; i < 10; i++) slots.hold(run(i))
-    expect([slots.room('io'), slots.room('cpu')]).toEqual([0, 0])
-    slots.release(run(0))
-    expect([slots.room('io'), slots.room('cpu')]).toEqual([13, 21])
+    const { room } = openRoom({ ahead: 20 })
+    expect([room.left('io'), room.left('cpu')]).toEqual([22, 21])
+    for (let i = 0; i < 10; i++) room.take(execution(), 10)
+    expect([room.left('io'), room.left('cpu')]).toEqual([0, 0])
+    room.release(execution(), 10)
+    expect([room.left('io'), room.left('cpu')]).toEqual([13, 21])
   })
 
-  it('lets those start first that are urgent, and those that waited longer', async () => {
-    const { slots, run, begun } = openSlots()
-    const runs = [run(1), run(2), run(3, 9), run(4, 5), run(5, 1)]
-    for (const one of runs) slots.start(one)
-    expect(begun).toEqual([1, 2].map((number) => sampleRowId(number)))
-    for (const one of runs.slice(0, 2)) slots.vacate(one)
+  it('goes first to executions in the store, then to batches that wait', async () => {
+    const { room, clock } = openRoom()
+    for (let i = 0; i < 6; i++) room.take(execution(), 10)
+    let isReopened = false
+    void room.reopened().then(() => {
+      isReopened = true
+    })
+    const waiting = room.waitForRoom([execution()], 1000)
+    room.markSaturated(execution())
+    room.release(execution(), 10)
     await turn()
-    expect(begun).toEqual([1, 2, 5, 4].map((number) => sampleRowId(number)))
-    slots.vacate(runs[3] as Attempt)
-    await turn()
-    expect(begun).toEqual([1, 2, 5, 4, 3].map((number) => sampleRowId(number)))
-  })
-
-  it('goes first to those in the store, then to those outside', async () => {
-    const { slots, run, asked, clock } = openSlots()
-    const runs = Array.from({ length: 6 }, (_, i) => run(i))
-    for (const one of runs) slots.hold(one)
-    const outside = slots.hasRoomAgain([execution()], 1000)
-    slots.markSaturated(execution())
-    slots.release(runs[0] as Attempt)
-    expect(asked()).toBe(1)
-    slots.clearSaturated('io')
-    expect(await outside).toBe(true)
-    const inVain = slots.hasRoomAgain([execution()], 5)
+    expect(isReopened).toBe(true)
+    room.clearSaturated('io')
+    expect(await waiting).toBe(true)
+    const inVain = room.waitForRoom([execution()], 5)
     await clock.advance(5)
     expect(await inVain).toBe(false)
-    expect(await slots.hasRoomAgain([execution()], 0)).toBe(false)
+    expect(await room.waitForRoom([execution()], 0)).toBe(false)
   })
 
-  it('forgets who has waited in vain, and who was given back while it waited for a slot', async () => {
-    const { slots, run, clock } = openSlots({ limits: { io: 1, cpu: 1 } })
+  it('forgets batches that have waited in vain', async () => {
+    const { room, clock } = openRoom({ limits: { io: 1, cpu: 1 } })
     for (let i = 0; i < 3; i++) {
-      const inVain = slots.hasRoomAgain([execution()], 5)
+      const inVain = room.waitForRoom([execution()], 5)
       await clock.advance(5)
       expect(await inVain).toBe(false)
     }
-    const runs = [run(1), run(2), run(3)]
-    for (const one of runs) slots.hold(one)
-    for (const one of runs) slots.start(one)
-    expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 3, waiting: 2, waiters: 0 })
-    slots.release(runs[1] as Attempt)
-    expect(slots.view('io')).toMatchObject({ busy: 1, claimed: 2, waiting: 1, waiters: 0 })
+    expect(room.view('io')).toEqual({ claimed: 0, waiters: 0 })
   })
 
   it('makes a flood of commands wait for a moment, and stores what still finds none', async () => {
@@ -166,5 +166,39 @@ describe('the room of an executor', () => {
     expect(await world.read(executionId(3))).toMatchObject({ state: 'ready' })
     await world.pass(300)
     expect(world.calls).toHaveLength(3)
+  })
+})
+
+describe('the slots of an executor', () => {
+  const attemptOf = (number: number, priority = 5): Attempt =>
+    createAttempt({ rowId: sampleRowId(number), execution: execution({ priority }), size: 10 }, undefined)
+  const open = () => createSlots({ limits: { io: 2, cpu: 1 }, ownerShare: 0.5 })
+
+  it('go first to attempts that are urgent, and to those that waited longer', () => {
+    const slots = open()
+    const attempts = [attemptOf(1), attemptOf(2), attemptOf(3, 9), attemptOf(4, 5), attemptOf(5, 1)]
+    const [first, second] = attempts as [Attempt, Attempt]
+    for (const one of attempts) if (!slots.take(one)) slots.enqueue(one)
+    expect(slots.view('io')).toEqual({ busy: 2, limit: 2, waiting: 3 })
+    expect(slots.takeNext('io')).toBeUndefined()
+    for (const one of [first, second]) slots.vacate(one)
+    expect([slots.takeNext('io'), slots.takeNext('io'), slots.takeNext('io')].map((one) => one?.rowId)).toEqual([
+      sampleRowId(5),
+      sampleRowId(4),
+      undefined,
+    ])
+    slots.vacate(attempts[3] as Attempt)
+    expect(slots.take(first)).toBe(false)
+    expect(slots.takeNext('io')?.rowId).toBe(sampleRowId(3))
+  })
+
+  it('are not given to an attempt that was given back while it waited', () => {
+    const slots = open()
+    const attempts = [1, 2, 3, 4].map((number) => attemptOf(number))
+    for (const one of attempts) if (!slots.take(one)) slots.enqueue(one)
+    slots.withdraw(attempts[2] as Attempt)
+    expect(slots.view('io')).toEqual({ busy: 2, limit: 2, waiting: 1 })
+    slots.vacate(attempts[0] as Attempt)
+    expect(slots.takeNext('io')?.rowId).toBe(sampleRowId(4))
   })
 })

@@ -2,7 +2,7 @@ import { createLog, createManualClock } from '@belfry/service'
 import { fatal } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
 import { createExecutionLog } from '../../src/executions/execution-log.ts'
-import { command, execution, executionId, jobId, policy, start } from '../samples.ts'
+import { command, execution, executionId, jobId, policy, sampleRowId, start } from '../samples.ts'
 import { openWorld } from '../world.ts'
 
 const once = policy({ retry: { ...policy().retry, maxRetries: 0 } })
@@ -60,14 +60,17 @@ describe("the server's log", () => {
   it('warns of executions that expire, and of those that are lost', async () => {
     const lines: Record<string, unknown>[] = []
     const log = createLog({ destination: { write: (line: string) => void lines.push(JSON.parse(line)) } })
-    const runLog = createExecutionLog({
+    const executionLog = createExecutionLog({
       log,
       clock: createManualClock(start),
       warningsPerSecond: 1000,
       warningBacklog: 0,
     })
     for (const state of ['lost', 'expired', 'succeeded', 'skipped', 'cancelled', 'superseded'] as const) {
-      runLog.ended(execution({ state, endedAt: start }))
+      executionLog.changed(
+        [{ rowId: sampleRowId(), execution: execution({ state, endedAt: start }), size: 1 }],
+        'finish',
+      )
     }
     expect(lines.map(({ msg, error }) => [msg, (error as { code: string }).code])).toEqual([
       ['execution ended LOST', 'lost'],

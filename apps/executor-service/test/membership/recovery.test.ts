@@ -2,8 +2,8 @@ import { isRefusal } from '@belfry/contracts'
 import { createLog, createManualClock, createMetrics } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { createExecutionChanges } from '../../src/executions/changes.ts'
 import type { Execution } from '../../src/executions/execution.ts'
-import { createExecutionLog } from '../../src/executions/execution-log.ts'
 import { claim, maxLosses } from '../../src/executions/transitions.ts'
 import { createRescue } from '../../src/membership/rescue.ts'
 import { createExecutorMetrics } from '../../src/metrics.ts'
@@ -274,9 +274,10 @@ describe('the rescue', () => {
     const stores = given ?? (await openStores()).stores
     const clock = createManualClock(start)
     const log = createLog({ level: 'silent' })
-    const runLog = createExecutionLog({ log, clock, warningsPerSecond: 1000, warningBacklog: 0 })
-    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), () => true, runLog)
+    const metrics = createExecutorMetrics(createMetrics().forService('executor-service'), new Set(['TEST']))
     const givenBack: Stored[] = []
+    const changes = createExecutionChanges()
+    changes.subscribe((stored) => void givenBack.push(...stored))
     const rescue = createRescue({
       stores,
       clock,
@@ -285,7 +286,7 @@ describe('the rescue', () => {
       instance: () => 'me',
       leaseMs: 900,
       page: { rows: 200, bytes: 1e6 },
-      onChanged: (stored) => void givenBack.push(...stored),
+      changes,
     })
     for (const instance of ['me', 'other']) await stores.executors.enlist(instance, null)
     await stores.executions.insertMany(executions, start)

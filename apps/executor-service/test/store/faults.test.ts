@@ -164,8 +164,7 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
 )
 
 describe('an executor that was taken for dead and cannot enlist again', () => {
-  // The claimer does not know yet that its name has no record (protocol.md step 11).
-  it.fails('claims nothing until it has', async () => {
+  it('claims nothing until it has', async () => {
     const faults: Faults = { code: 'unavailable', at: new Set(['executors.enlist']), count: 0 }
     let isUp = false
     const wrapStores = (stores: Stores) => {

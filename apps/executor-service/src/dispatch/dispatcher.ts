@@ -1,0 +1,219 @@
+import type { Clock, Logger } from '@belfry/service'
+import type { Handler } from '@belfry/worker'
+import { type AbortReason, type Attempt, createAttempt } from '../attempts/attempt.ts'
+import type { Engine } from '../attempts/engine.ts'
+import type { ExecutionChanges } from '../executions/changes.ts'
+import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
+import type { Pool } from '../executions/execution.ts'
+import { handBack } from '../executions/transitions.ts'
+import type { RowId, Stored, Stores } from '../store/ports.ts'
+import type { Room } from './room.ts'
+import type { Slots } from './slots.ts'
+
+export interface DispatcherOptions {
+  readonly stores: Pick<Stores, 'executions'>
+  readonly changes: ExecutionChanges
+  readonly clock: Clock
+  readonly log: Logger
+  /** The job types by name. */
+  readonly handlers: ReadonlyMap<string, Handler>
+  readonly room: Room
+  readonly slots: Slots
+  readonly engine: Engine
+  /** How long attempts may go on after the executor was told to stop, and after they were aborted, milliseconds. */
+  readonly shutdownGraceMs: number
+  readonly abortGraceMs: number
+  /** How long to wait before asking a store again that failed, milliseconds. */
+  readonly storeRetryMs: number
+}
+
+/** Lists the attempts that this executor holds, gives them slots when their time has come, and sees them to their ends. */
+export interface Dispatcher {
+  readonly held: ReadonlyMap<RowId, Attempt>
+  /** The execution is claimed, or about to be, and has its room: holds its attempt until that is over, given back or dropped. */
+  hold(stored: Stored): Attempt
+  /** The attempt is admitted: runs it at its time, as soon as it has a slot. */
+  start(attempt: Attempt): void
+  /** Gives back claims that have not started; resolves when that is stored. */
+  giveBack(attempts: readonly Attempt[]): Promise<void>
+  /** The attempt needs no end of its own: its claim was lost, or its execution has ended. */
+  drop(attempt: Attempt): void
+  /** The execution is to end: its attempt is aborted, or given back when it has not started. */
+  cancel(rowId: RowId): void
+  /** Nothing is this executor's any more: every attempt is aborted. */
+  abandon(): void
+  /** Starts nothing more: what has not started is given back. */
+  close(): void
+  /** Closes, lets the handlers at work finish, and aborts them after the grace time. Resolves when nothing is held. */
+  stop(): Promise<void>
+}
+
+const pools: readonly Pool[] = ['io', 'cpu']
+/** Handlers that are called in one iteration of the event loop; between iterations due timers go first. */
+const startsPerIteration = 50
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { stores, changes, clock, log, handlers, room, slots, engine, storeRetryMs } = options
+  const held = new Map<RowId, Attempt>()
+  const idle = createCondition()
+  const empty = createCondition()
+  let atWork = 0
+  let started = 0
+  let isContinuing = false
+  let isClosed = false
+  let isFailing = false
+
+  function hold(stored: Stored): Attempt {
+    const attempt = createAttempt(stored, handlers.get(stored.execution.jobType))
+    held.set(attempt.rowId, attempt)
+    return attempt
+  }
+
+  function drop(attempt: Attempt): void {
+    if (held.get(attempt.rowId) !== attempt) return
+    held.delete(attempt.rowId)
+    room.release(attempt.execution, attempt.size)
+    if (held.size === 0) empty.signal()
+  }
+
+  /** The way of an attempt that has a slot. */
+  async function run(attempt: Attempt): Promise<void> {
+    atWork += 1
+    started += 1
+    continueSoon()
+    const outcome = await engine.run(attempt)
+    slots.vacate(attempt)
+    continueSoon()
+    const ending = outcome === 'refused' ? giveBack([attempt]) : engine.finish(attempt, outcome)
+    atWork -= 1
+    if (atWork === 0) idle.signal()
+    await ending
+    drop(attempt)
+  }
+
+  /** Its time has come. */
+  function startNow(attempt: Attempt): void {
+    if (started < startsPerIteration && slots.take(attempt)) void run(attempt)
+    else {
+      slots.enqueue(attempt)
+      continueSoon()
+    }
+  }
+
+  /** Starts attempts that wait for a slot, in the next iteration of the event loop. */
+  function continueSoon(): void {
+    if (isContinuing) return
+    isContinuing = true
+    setImmediate(startWaiting)
+  }
+
+  function startWaiting(): void {
+    isContinuing = false
+    started = 0
+    for (const pool of pools) {
+      while (started < startsPerIteration) {
+        const attempt = slots.takeNext(pool)
+        if (attempt === undefined) break
+        void run(attempt)
+      }
+    }
+  }
+
+  async function giveBack(attempts: readonly Attempt[]): Promise<void> {
+    const mine = attempts.filter((attempt) => held.get(attempt.rowId) === attempt && hasNotStarted(attempt))
+    if (mine.length === 0) return
+    for (const attempt of mine) {
+      attempt.phase = 'settled'
+      attempt.timer?.cancel()
+      slots.withdraw(attempt)
+    }
+    while (!(await tryToGiveBack(mine)) && !isClosed) {
+      await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
+    }
+    for (const attempt of mine) drop(attempt)
+  }
+
+  /** What was not claimed after all stays as it is. */
+  async function tryToGiveBack(attempts: readonly Attempt[]): Promise<boolean> {
+    const now = clock.now()
+    const epochs = attempts.map(({ execution }) => execution.epoch)
+    try {
+      const given = await compareAndSet(
+        stores.executions,
+        'hand-back',
+        attempts,
+        (execution, index) => handBack(execution, epochs[index] ?? 0, now),
+        now,
+      )
+      for (const attempt of attempts) drop(attempt)
+      changes.publish(changedOnes(given), 'hand-back')
+      isFailing = false
+    } catch (err) {
+      if (!isFailing) log.warn({ err, executions: attempts.length }, 'claims could not be given back yet')
+      isFailing = true
+    }
+    return !isFailing
+  }
+
+  function stopAttempt(attempt: Attempt, reason: AbortReason): void {
+    if (attempt.phase === 'started') engine.abort(attempt, reason)
+    else if (attempt.phase === 'waiting') void giveBack([attempt])
+    else if (attempt.phase !== 'settled') attempt.abortedFor = reason
+  }
+
+  function close(): void {
+    isClosed = true
+    void giveBack([...held.values()].filter(({ phase }) => phase === 'waiting'))
+  }
+
+  return {
+    held,
+    hold,
+    giveBack,
+    drop,
+    close,
+    start(attempt) {
+      attempt.phase = 'waiting'
+      const { runAt } = attempt.execution
+      if (isClosed || attempt.abortedFor !== null) void giveBack([attempt])
+      else if (runAt <= clock.now()) startNow(attempt)
+      else attempt.timer = clock.callAt(runAt, () => startNow(attempt))
+    },
+    cancel(rowId) {
+      const attempt = held.get(rowId)
+      if (attempt) stopAttempt(attempt, 'cancel')
+    },
+    abandon() {
+      for (const attempt of [...held.values()]) stopAttempt(attempt, 'gone')
+    },
+    async stop() {
+      close()
+      if (atWork > 0) await idle.wait(clock, options.shutdownGraceMs)
+      if (atWork > 0) log.warn({ executions: atWork }, 'attempts are aborted')
+      for (const attempt of [...held.values()]) stopAttempt(attempt, 'shutdown')
+      if (atWork > 0) await idle.wait(clock, options.abortGraceMs)
+      engine.giveUp()
+      if (held.size > 0) await empty.wait()
+    },
+  }
+}
+
+const hasNotStarted = ({ phase }: Attempt) => phase === 'admitting' || phase === 'waiting'
+
+/** Something that is waited for, once or several times. */
+function createCondition() {
+  let current: PromiseWithResolvers<void> | null = null
+  return {
+    signal() {
+      current?.resolve()
+      current = null
+    },
+    /** Resolves at the next signal, or after `mostMs`. */
+    async wait(clock?: Clock, mostMs = 0): Promise<void> {
+      current ??= Promise.withResolvers()
+      const timer = clock?.callAfter(mostMs, current.resolve)
+      await current.promise
+      timer?.cancel()
+    },
+  }
+}
