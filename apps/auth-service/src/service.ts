@@ -1,6 +1,6 @@
-import { createListener, type Registry } from '@belfry/discovery'
-import { createHttpApp, createRateLimiter, createTokenVerifier, type HttpApp, isLoopbackHost } from '@belfry/http'
-import { type Clock, createLifecycle, createLoop, type ServiceDeps } from '@belfry/service'
+import { createHttpApp, createRateLimiter, createTokenVerifier, isLoopbackHost } from '@belfry/http'
+import { type Clock, createLoop } from '@belfry/service'
+import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import { createFirstUser } from './accounts/first-user.ts'
 import { createLogIn } from './accounts/log-in.ts'
 import type { ThrottleRule } from './accounts/login-throttle.ts'
@@ -12,23 +12,14 @@ import { mountAccounts } from './routes/accounts.ts'
 import { mountKeys } from './routes/keys.ts'
 import type { Stores } from './store/ports.ts'
 
-export interface AuthServiceDeps extends ServiceDeps {
-  /** From `openStores`; closed by its opener. */
-  stores: Stores
-  registry: Registry
-  config: AuthConfig
-}
+export type AuthServiceDeps = Omit<ServiceShellDeps<Stores, AuthConfig>, 'bus' | 'rest' | 'tokens' | 'serviceTokens'>
 
-/** `start` makes the first key, listens and registers, and answers the address; `stop` may be called twice. */
-export interface AuthService {
-  readonly app: HttpApp
-  /** Resolves with the id of the very first user, once there is one: at the start, or when that user signs up. */
+export interface AuthService extends ServiceShell {
+  /** Resolves with the id of the first user of all, once there is one: at the start, or when that user signs up. */
   firstUser(): Promise<string>
-  start(): Promise<string>
-  stop(): Promise<void>
 }
 
-/** How long the keys before the newest are still of use beyond a token's life: twice the skew of the clocks. */
+/** How long a replaced key is published beyond the life of a token: twice the skew of the clocks. */
 const skewMs = 60_000
 
 function passwordsOf(config: AuthConfig) {
@@ -59,7 +50,7 @@ function throttleOf(config: AuthConfig): ThrottleRule {
 }
 
 export function createAuthService(deps: AuthServiceDeps): AuthService {
-  const { clock, log, ids, metrics, health, stores, registry, config } = deps
+  const { clock, log, ids, metrics, stores, config } = deps
   const tokenLifetimeMs = config.authTokenLifetimeMs
   const { users } = stores
   const acceptsShort = acceptsShortPasswords(config)
@@ -85,28 +76,18 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   const loginLimit = loginLimitOf(config, clock)
   mountAccounts(app, { signUp, logIn, users, keys, clock, tokenLifetimeMs, logins, loginLimit })
   mountKeys(app, keys)
-  const { authHost: host, authPort: port } = config
-  const listener = createListener({ service: 'auth-service', app, host, port, registry, health })
   const warnOfShort = async () => {
     const affected = acceptsShort ? 0 : await users.countShortPasswords()
     if (affected > 0)
       log.warn({ users: affected }, 'users with a short password cannot log in while the network reaches Belfry')
   }
-  const life = createLifecycle([
+  const listen = { host: config.authHost, port: config.authPort }
+  const parts = [
     { name: 'first key', start: keys.rotate },
     { name: 'short passwords', start: warnOfShort },
     { name: 'keys', ...rotation },
     { name: 'first user', start: first.look },
-    listener,
-  ])
-
-  return {
-    app,
-    firstUser: () => first.found,
-    async start() {
-      await life.start()
-      return listener.address()
-    },
-    stop: life.stop,
-  }
+  ]
+  const shell = createServiceShell({ service: 'auth-service', deps, app, listen, parts })
+  return { ...shell, firstUser: () => first.found }
 }

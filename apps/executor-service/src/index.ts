@@ -1,3 +1,3 @@
 export { type ExecutorConfig, executorConfig } from './config.ts'
 export { createExecutorService, type ExecutorService, type ExecutorServiceDeps } from './service.ts'
-export { createSqliteStores, migrations } from './store/sqlite/index.ts'
+export { openStores } from './store/index.ts'

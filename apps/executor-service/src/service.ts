@@ -107,7 +107,15 @@ function createParts(deps: ExecutorServiceDeps) {
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const instance = identity.name
   const paramsBytes = config.executorPageBytes
-  const claimer = createClaimer({ ...common, instance, room, dispatcher, lead, paramsBytes })
+  const claimer = createClaimer({
+    ...common,
+    instance,
+    isEnlisted: identity.isEnlisted,
+    room,
+    dispatcher,
+    lead,
+    paramsBytes,
+  })
   const timers = createStartTimers({
     clock,
     lead,

@@ -1,7 +1,13 @@
-import { type Bus, createCommandPublisher, createConsumer } from '@belfry/bus'
-import { createListener, type Registry, type RestClient } from '@belfry/discovery'
-import { createHttpApp, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
-import { createLifecycle, createLoop, createRetentionClock, type Part, type ServiceDeps } from '@belfry/service'
+import { createCommandPublisher } from '@belfry/bus'
+import { createHttpApp } from '@belfry/http'
+import { createLoop, createRetentionClock } from '@belfry/service'
+import {
+  createConsumerPart,
+  createPeerLoopsPart,
+  createServiceShell,
+  type ServiceShell,
+  type ServiceShellDeps,
+} from '@belfry/shell'
 import type { SchedulerConfig } from './config.ts'
 import { horizonOf } from './domain/retention.ts'
 import type { Rules } from './domain/schedule-record.ts'
@@ -21,25 +27,11 @@ import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createScheduleWriter } from './use-cases/schedule-writer.ts'
 import { createTimeSlice } from './use-cases/time-slice.ts'
 
-export interface SchedulerServiceDeps extends ServiceDeps {
-  /** Closed by their opener. */
-  stores: Stores
-  bus: Bus
-  registry: Registry
-  /** Calls of the scheduler's own to job-service. */
-  rest: RestClient
-  tokens: TokenVerifier
-  serviceTokens: ServiceTokens
-  config: SchedulerConfig
-}
+/** `rest` calls job-service. */
+export type SchedulerServiceDeps = ServiceShellDeps<Stores, SchedulerConfig>
+export type SchedulerService = ServiceShell
 
-export interface SchedulerService {
-  readonly app: HttpApp
-  /** Joins the bus, starts the loops and listens; answers the address. */
-  start(): Promise<string>
-  /** In reverse; may be called twice. */
-  stop(): Promise<void>
-}
+const service = 'scheduler-service'
 
 function rulesOf(config: SchedulerConfig): Rules {
   return {
@@ -54,8 +46,8 @@ function rulesOf(config: SchedulerConfig): Rules {
 }
 
 export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerService {
-  const { clock, log, health, stores, bus, rest, tokens, serviceTokens, config } = deps
-  const { schedules, fireLog, cursors, poison } = stores
+  const { clock, log, registry, bus, rest, tokens, serviceTokens, config } = deps
+  const { schedules, fireLog, cursors } = deps.stores
   const metrics = createSchedulerMetrics(deps.metrics)
   const rules = rulesOf(config)
   const compile = createScheduleCache(config.schedulerCompiledLimit)
@@ -94,47 +86,26 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     metrics,
     pollMs: config.schedulerPollMs,
   })
-  const mayLose = !bus.capabilities.storesBeforePublishResolves
-  const reconcileLoop = createReconcileLoop({ deps, schedules, cursors, ingestChanges, mayLose })
+  const reconcileLoop = createReconcileLoop(deps, ingestChanges)
   const retention = { name: 'retention', everyMs: config.schedulerPurgeMs, runOnce: purgeEnded, clock, log }
 
-  const app = createHttpApp({ service: 'scheduler-service', deps, tokens, serviceTokens })
+  const app = createHttpApp({ service, deps, tokens, serviceTokens })
   mountScan(app, advanceLoop.runOnce)
   mountFireLog(app, { fireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs) })
-  health.add('scheduler.db', async () => void (await schedules.nextDueAt()))
 
-  const group = { bus, group: 'scheduler-service', poison, log, metrics: deps.metrics } as const
-  const changes = createConsumer({
-    ...group,
-    topic: 'job-changes',
-    // A change without room for its commands is left to reconcile.
-    handle: async (messages) => void (await ingestChanges(messages.map(({ value }) => value))),
-  })
-  const statuses = createConsumer({
-    ...group,
-    topic: 'job-status',
-    handle: (messages) => ingestStatuses(messages.map(({ value }) => value)),
-  })
-  const { schedulerHost: host, schedulerPort: port } = config
-  const listener = createListener({ service: 'scheduler-service', app, host, port, registry: deps.registry, health })
-  const parts: Part[] = [
+  const parts = [
     { name: 'retention clock', start: retentionClock.open },
     { name: 'command publisher', stop: publisher.drain },
     { name: 'advance', start: advanceLoop.start, stop: advanceLoop.stop },
-    { name: 'job-status', start: statuses.start, stop: statuses.stop },
-    { name: 'job-changes', start: changes.start, stop: changes.stop },
-    reconcileLoop,
+    createConsumerPart(deps, service, 'job-status', (messages) => ingestStatuses(messages.map(({ value }) => value))),
+    createConsumerPart(deps, service, 'job-changes', async (messages) => {
+      // A change without room for its commands is left to reconcile.
+      await ingestChanges(messages.map(({ value }) => value))
+    }),
+    createPeerLoopsPart('reconcile', registry, 'job-service', [reconcileLoop]),
     { name: 'retention', ...createLoop(retention) },
-    listener,
   ]
-  const life = createLifecycle(parts)
-
-  return {
-    app,
-    async start() {
-      await life.start()
-      return listener.address()
-    },
-    stop: life.stop,
-  }
+  const listen = { host: config.schedulerHost, port: config.schedulerPort }
+  const store = { name: 'scheduler.db', read: schedules.nextDueAt }
+  return createServiceShell({ service, deps, app, listen, store, parts })
 }

@@ -1,5 +1,5 @@
 import type { JobChange, JobChangesMessage, JobSpec, JobState, JobStatusMessage, ScheduleSpec } from '@belfry/contracts'
-import { scheduledExecutionId } from '@belfry/contracts'
+import { sampleJobStatus, sampleSpec } from '@belfry/testkit'
 import type { Rules } from '../src/domain/schedule-record.ts'
 import { createScheduleCache } from '../src/use-cases/schedule-cache.ts'
 
@@ -16,7 +16,7 @@ export function jobIdOf(number: number): string {
 
 export const compile = createScheduleCache(100)
 
-/** What was over before this has been cleared away. */
+/** What was over before this was removed by retention. */
 export const horizon = noon - 30 * 24 * hour
 export const rules: Rules = {
   lookAheadMs: 4600,
@@ -33,22 +33,7 @@ export const everySecond: ScheduleSpec = { kind: 'cron', cron: '* * * * * *', ti
 export const once = (runAt: number): ScheduleSpec => ({ kind: 'once', runAt })
 
 export function specOf(schedule: ScheduleSpec, name = 'a job'): JobSpec {
-  const retry = { maxRetries: 3, backoff: 'exponential', delayMs: 5000, factor: 2, maxDelayMs: 300_000, jitter: true }
-  return {
-    name,
-    jobType: 'DUMMY',
-    params: { name },
-    schedule,
-    policy: {
-      retry: { ...retry, backoff: 'exponential' },
-      overlap: { policy: 'skip', limit: 1 },
-      timeoutMs: hour,
-      onLostLease: 'rerun',
-    },
-    isOverlapSet: false,
-    priority: 5,
-    tags: [],
-  }
+  return sampleSpec({ name, params: { name }, schedule })
 }
 
 /** What was done to a job: its kind, when, and the schedule from then on (else the one before). */
@@ -77,37 +62,5 @@ export function changesOf(steps: readonly Step[], id = jobId): JobChangesMessage
 
 /** What the executors show of the execution of a fire time. */
 export function statusOf(fireAt: number, more: Partial<JobStatusMessage> = {}, id = jobId): JobStatusMessage {
-  return {
-    executionId: scheduledExecutionId(id, fireAt),
-    jobId: id,
-    ownerId: 'usr-1',
-    jobType: 'DUMMY',
-    version: 1,
-    cause: 'schedule',
-    seq: 1,
-    state: 'ready',
-    fireAt,
-    runAt: fireAt,
-    epoch: 0,
-    attempts: [],
-    failures: 0,
-    losses: 0,
-    cancelRequested: false,
-    blockedBy: null,
-    retryOf: null,
-    result: null,
-    error: null,
-    artifacts: [],
-    timeline: {
-      plannedAt: fireAt,
-      sentAt: null,
-      admittedAt: null,
-      startedAt: null,
-      endedAt: null,
-      topic: null,
-      partition: null,
-      offset: null,
-    },
-    ...more,
-  }
+  return sampleJobStatus({ jobId: id, fireAt, ...more })
 }

@@ -12,7 +12,7 @@ import {
 } from '@belfry/contracts'
 import { createStaticRegistry } from '@belfry/discovery'
 import { createHttpApp, type ServiceTokens } from '@belfry/http'
-import { createManualClock, type ServiceDeps } from '@belfry/service'
+import { type Clock, createManualClock, type ServiceDeps } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import {
   createLossyBus,
@@ -25,6 +25,7 @@ import { z } from 'zod'
 import { createSchedulerService, type Stores, schedulerConfig } from '../src/index.ts'
 import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
 import { noon, statusOf } from './fixtures.ts'
+import { createDocumentStores } from './store/document-stores.ts'
 
 /** job-service as reconcile calls it: the newest state of each job, and when it changed. */
 function createJobs(deps: ServiceDeps, serviceTokens: ServiceTokens) {
@@ -72,11 +73,31 @@ function createJobs(deps: ServiceDeps, serviceTokens: ServiceTokens) {
   }
 }
 
+/** The databases on which the flow tests run. */
+export const databaseNames = ['SQLite', 'documents in Maps'] as const
+type DatabaseName = (typeof databaseNames)[number]
+
+/** Stores, and a way to make the record of a job unreadable, which no Belfry does. */
+interface Database {
+  readonly stores: Stores
+  spoil(jobId: string): Promise<void>
+}
+
+async function openDatabase(name: DatabaseName, clock: Clock): Promise<Database> {
+  if (name === 'documents in Maps') return createDocumentStores()
+  const db = await openMemoryDatabase(migrations)
+  const spoil = db.statement(`UPDATE schedules SET body = '{' WHERE id = ?`)
+  return {
+    stores: createSqliteStores(db, clock),
+    spoil: async (jobId) => void (await db.writeEach('test.spoil', spoil, [[jobId]])),
+  }
+}
+
 export interface WorldOptions {
   /** The bus says that it may lose messages. */
   readonly mayLose?: boolean
-  /** The stores; without it those over SQLite. */
-  readonly stores?: Stores
+  /** Default SQLite. */
+  readonly database?: DatabaseName
   /** What the scheduler gets instead of the stores that the test reads. */
   readonly wrap?: (stores: Stores) => Stores
 }
@@ -84,7 +105,7 @@ export interface WorldOptions {
 /** One scheduler between a bus, a job-service that only answers reconcile, and executors whose part the test plays. */
 export async function openWorld(
   settings: Partial<Record<keyof typeof schedulerConfig.shape, number>> = {},
-  { mayLose = false, stores: given, wrap = (stores) => stores }: WorldOptions = {},
+  { mayLose = false, database = 'SQLite', wrap = (stores) => stores }: WorldOptions = {},
 ) {
   const { clock, metricsRegistry, logged, depsOf } = createTestDeps({ clock: createManualClock(noon), seed: 7 })
   const { ids, metrics } = depsOf('scheduler-service')
@@ -94,8 +115,7 @@ export async function openWorld(
   const serviceTokens = createTestServiceTokens(clock)
   const tokens = createTestTokens(clock)
   const { balancer, rest } = createTestCalls({ caller: 'scheduler-service', registry, clock, metrics, serviceTokens })
-  const db = await openMemoryDatabase(migrations)
-  const stores = given ?? createSqliteStores(db, clock)
+  const { stores, spoil } = await openDatabase(database, clock)
   const jobs = createJobs(depsOf('job-service'), serviceTokens)
   const executors = { commands: [] as (JobExecuteMessage & { sentAt: number })[], takesCommands: true, answers: true }
 
@@ -133,11 +153,7 @@ export async function openWorld(
     executors,
     show,
     service: create(),
-    /** Makes the record of a job unreadable, which no Belfry does. */
-    async spoil(jobId: string) {
-      const spoil = db.statement(`UPDATE schedules SET body = '{' WHERE id = ?`)
-      await db.writeEach('test.spoil', spoil, [[jobId]])
-    },
+    spoil,
     /** job-service publishes changes of jobs. */
     async publishChanges(...messages: JobChangesMessage[]) {
       await bus.publish(
@@ -192,7 +208,7 @@ export async function openWorld(
       await jobs.app.close()
       balancer.close()
       await bus.close()
-      await db.close()
+      await stores.close()
     },
   }
   await world.service.start()

@@ -2,18 +2,18 @@ import { constants } from 'node:os'
 import { ConfigError } from '@belfry/service'
 import { StorageError } from '@belfry/storage'
 import { bannerText, secondStart, stoppingText } from './banner.ts'
-import { listenFault, NoFreePort } from './port.ts'
+import { listenErrorText, NoFreePort } from './port.ts'
 import { AlreadyRunning, openStandalone, type Standalone } from './standalone.ts'
 
 const isTerminal = process.stdout.isTTY === true
 
-/** What the environment or the disk is to blame for is told in a sentence; a stack is for faults of ours. */
+/** Prints an error of the environment or the disk as a sentence, and a bug with its stack. */
 function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof StorageError || error instanceof NoFreePort) return error.message
   if (error instanceof AggregateError) return error.errors.map(explain).join('\n')
   if (!(error instanceof Error)) return String(error)
   if (error.cause instanceof StorageError) return `${error.message}: ${error.cause.message}`
-  return listenFault(error) ?? String(error.stack)
+  return listenErrorText(error) ?? String(error.stack)
 }
 
 function fail(error: unknown): never {
@@ -27,7 +27,7 @@ function fail(error: unknown): never {
  */
 const onePressMs = 500
 
-/** The first signal stops in order and says what it waits for; the second ends the process as a kill would. */
+/** The first signal stops in order and prints what it waits for; the second ends the process at once. */
 function stopOnSignals({ log, graceMs, running, stop }: Standalone): void {
   let stoppingSince: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -56,7 +56,7 @@ export type JobVersionsPage = z.infer<typeof jobVersionsPage>
 
 /**
  * `POST /internal/executions/fetch` and `POST /internal/jobs/fetch`: whole states of the ids that differ. The answer holds
- * as many as fit into its bytes, one at least, and names those that it left out (ask for them again) and those whose
+ * as many as fit into its bytes, one at least, and names the ids that it left out (the caller asks again) and those whose
  * record cannot be read. An id that is not named at all has no record any more.
  */
 export const fetchBody = z.strictObject({ ids: z.array(z.string()).min(1).max(200) })
@@ -65,13 +65,13 @@ const fetchReplyOf = <T extends z.ZodType>(record: T) =>
   z.strictObject({ data: z.array(record), left: z.array(z.string()), unreadable: z.array(z.string()) })
 export const executionsReply = fetchReplyOf(jobStatusMessage)
 export const jobsReply = fetchReplyOf(jobChangesMessage)
-/** The same before its records have been looked at, so that one that does not fit its schema stops no other. */
+/** The same with unparsed records, so that a record that does not fit its schema stops no other. */
 export const fetchReply = fetchReplyOf(z.unknown())
 export type FetchReply = z.infer<typeof fetchReply>
 
 /**
- * Params that are taken, but with which no run of this executor would succeed: a text param of the top level that matches
- * `pattern` (case ignored) gives its job the warning.
+ * Params that are accepted although no attempt of this executor would succeed with them: a text param of the top level
+ * that matches `pattern` (case ignored) gives its job the warning.
  */
 export const paramWarning = z.strictObject({
   param: z.string(),
@@ -81,7 +81,7 @@ export const paramWarning = z.strictObject({
 })
 export type ParamWarning = z.infer<typeof paramWarning>
 
-/** One job type as the executor describes it (`GET /job-types`). Schemas are JSON Schema 2020-12. */
+/** One job type (`GET /job-types`). Schemas are JSON Schema 2020-12. */
 export const jobType = z.strictObject({
   type: z.string(),
   title: z.string(),
@@ -89,7 +89,7 @@ export const jobType = z.strictObject({
   params: z.record(z.string(), z.unknown()),
   result: z.record(z.string(), z.unknown()),
   paramWarnings: z.array(paramWarning).optional(),
-  /** What a job of this type gets when it names none, milliseconds. */
+  /** The time-out of a job that names none, milliseconds. */
   timeoutMs: z.number().int(),
   examples: z.array(z.record(z.string(), z.unknown())),
 })

@@ -34,7 +34,7 @@ export const problems = {
 
 export type ErrorCode = keyof typeof problems
 
-/** One fault of a request. `pointer` is a JSON pointer into the body, or `?name` for a query, `:name` for the path. */
+/** One validation issue of a request. `pointer` is a JSON pointer into the body, or `?name` for a query, `:name` for the path. */
 export const validationIssue = z.object({
   pointer: z.string(),
   code: z.string(),
@@ -59,7 +59,7 @@ export type Problem = z.infer<typeof problem>
 
 /** An expected "no": a value that a use case returns and a route turns into a problem. */
 export interface Refusal {
-  /** Tells a refusal apart from every other value of a union. */
+  /** Distinguishes a refusal from every other value of a union. */
   readonly kind: 'refusal'
   readonly code: ErrorCode
   readonly detail: string

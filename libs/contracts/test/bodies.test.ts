@@ -16,8 +16,8 @@ import {
 const uuid = '0190f3a0-1234-7abc-8def-0123456789ab'
 const minimal = { jobType: 'DUMMY' }
 
-/** Where the faults of a value are, as `a.b`; empty when it is taken. */
-function faults(schema: z.ZodType, value: unknown): string[] {
+/** The places of a value's issues, as `a.b`; empty when it is valid. */
+function issues(schema: z.ZodType, value: unknown): string[] {
   const result = schema.safeParse(value)
   return result.success ? [] : result.error.issues.map((issue) => issue.path.join('.'))
 }
@@ -90,11 +90,11 @@ const refusedCases = caps.flatMap(([field, , bad]) => bad.map((value) => [field,
 
 describe('the body of a new job', () => {
   it.each(takenCases)('takes %s %j', (field, value) => {
-    expect(faults(createJobBody, { ...minimal, [field]: value })).toEqual([])
+    expect(issues(createJobBody, { ...minimal, [field]: value })).toEqual([])
   })
 
   it.each(refusedCases)('refuses %s %j, and names the field', (field, value) => {
-    const found = faults(createJobBody, { ...minimal, [field]: value })
+    const found = issues(createJobBody, { ...minimal, [field]: value })
     expect(found.length).toBeGreaterThan(0)
     for (const path of found) expect(path.split('.')[0]).toBe(field)
   })
@@ -116,11 +116,11 @@ describe('the body of a new job', () => {
   })
 
   it('does not know unknown fields further in either', () => {
-    expect(faults(createJobBody, { ...minimal, schedule: { cron: '*', timezon: 'UTC' } })).toEqual(['schedule'])
-    expect(faults(createJobBody, { ...minimal, overlap: { policy: 'skip', max: 1 } })).toEqual(['overlap'])
+    expect(issues(createJobBody, { ...minimal, schedule: { cron: '*', timezon: 'UTC' } })).toEqual(['schedule'])
+    expect(issues(createJobBody, { ...minimal, overlap: { policy: 'skip', max: 1 } })).toEqual(['overlap'])
   })
 
-  it('names all faults at once', () => {
+  it('names all issues at once', () => {
     const body = {
       jobType: '',
       priority: 0,
@@ -129,14 +129,14 @@ describe('the body of a new job', () => {
       retry: { maxRetries: 101, delay: 'x' },
       nam: 1,
     }
-    const found = faults(createJobBody, body)
+    const found = issues(createJobBody, body)
     for (const path of ['jobType', 'priority', 'timeout', 'tags.0', 'retry.maxRetries', 'retry.delay', '']) {
       expect(found).toContain(path)
     }
   })
 
   it('is an object', () => {
-    for (const value of [null, [], 'a', 1, undefined]) expect(faults(createJobBody, value)).toEqual([''])
+    for (const value of [null, [], 'a', 1, undefined]) expect(issues(createJobBody, value)).toEqual([''])
   })
 
   it('carries times and durations as milliseconds inside', () => {
@@ -159,8 +159,8 @@ describe('the body of a new job', () => {
   })
 
   it('loses its key where the path has one', () => {
-    expect(faults(putJobBody, minimal)).toEqual([])
-    expect(faults(putJobBody, { ...minimal, key: 'a' })).toEqual([''])
+    expect(issues(putJobBody, minimal)).toEqual([])
+    expect(issues(putJobBody, { ...minimal, key: 'a' })).toEqual([''])
   })
 
   it('describes itself for the OpenAPI document', () => {
@@ -173,68 +173,68 @@ describe('the body of a new job', () => {
 
 describe('the bodies of sign-up and login', () => {
   it.each(['ab', 'shreyash', 'a.b_c@d+e-f', 'a'.repeat(64)])('take the name %j', (username) => {
-    expect(faults(signupBody, { username, password: '12345' })).toEqual([])
+    expect(issues(signupBody, { username, password: '12345' })).toEqual([])
   })
 
   it.each(['', 'a', 'a b', 'a'.repeat(65), 'ä'.repeat(3), 'a\n', '../x', { $ne: null }, null])(
     'refuse the new name %j',
     (username) => {
-      expect(faults(signupBody, { username, password: '12345' })).toEqual(['username'])
+      expect(issues(signupBody, { username, password: '12345' })).toEqual(['username'])
     },
   )
 
   it('hold passwords to 1 to 256 characters', () => {
     for (const schema of [signupBody, loginBody]) {
-      expect(faults(schema, { username: 'ab', password: 'x' })).toEqual([])
-      expect(faults(schema, { username: 'ab', password: 'x'.repeat(256) })).toEqual([])
-      expect(faults(schema, { username: 'ab', password: '' })).toEqual(['password'])
-      expect(faults(schema, { username: 'ab', password: 'x'.repeat(257) })).toEqual(['password'])
-      expect(faults(schema, { username: 'ab', password: { $ne: null } })).toEqual(['password'])
-      expect(faults(schema, { username: 'ab', password: 'x', roles: ['admin'] })).toEqual([''])
+      expect(issues(schema, { username: 'ab', password: 'x' })).toEqual([])
+      expect(issues(schema, { username: 'ab', password: 'x'.repeat(256) })).toEqual([])
+      expect(issues(schema, { username: 'ab', password: '' })).toEqual(['password'])
+      expect(issues(schema, { username: 'ab', password: 'x'.repeat(257) })).toEqual(['password'])
+      expect(issues(schema, { username: 'ab', password: { $ne: null } })).toEqual(['password'])
+      expect(issues(schema, { username: 'ab', password: 'x', roles: ['admin'] })).toEqual([''])
     }
   })
 
-  it('let anybody try to log in by any name', () => {
-    expect(faults(loginBody, { username: 'no such name!', password: 'x' })).toEqual([])
+  it('accept any name for a login', () => {
+    expect(issues(loginBody, { username: 'no such name!', password: 'x' })).toEqual([])
   })
 })
 
 describe('the body of a trigger', () => {
   it('may be left out', () => {
-    for (const value of [undefined, null, {}]) expect(faults(triggerBody, value)).toEqual([])
+    for (const value of [undefined, null, {}]) expect(issues(triggerBody, value)).toEqual([])
   })
 
   it('takes params and a reason', () => {
-    expect(faults(triggerBody, { params: {}, reason: 'a'.repeat(500) })).toEqual([])
-    expect(faults(triggerBody, { reason: 'a'.repeat(501) })).toEqual(['reason'])
-    expect(faults(triggerBody, { params: [] })).toEqual(['params'])
-    expect(faults(triggerBody, { force: true })).toEqual([''])
+    expect(issues(triggerBody, { params: {}, reason: 'a'.repeat(500) })).toEqual([])
+    expect(issues(triggerBody, { reason: 'a'.repeat(501) })).toEqual(['reason'])
+    expect(issues(triggerBody, { params: [] })).toEqual(['params'])
+    expect(issues(triggerBody, { force: true })).toEqual([''])
   })
 })
 
 describe('a retry policy in a body', () => {
   it('may leave out everything', () => {
-    expect(faults(retryBody, {})).toEqual([])
+    expect(issues(retryBody, {})).toEqual([])
   })
 })
 
 describe('the query of a list', () => {
-  it('has 50 rows a page unless told otherwise', () => {
+  it('has 50 rows a page by default', () => {
     expect(pageQuery.parse({})).toEqual({ limit: 50 })
     expect(pageQuery.parse({ limit: '200', cursor: 'x' })).toEqual({ limit: 200, cursor: 'x' })
   })
 
   it.each(['0', '201', '-1', '1.5', 'all', '', 'Infinity', ['1', '2']])('refuses limit %j', (limit) => {
-    expect(faults(pageQuery, { limit })).toEqual(['limit'])
+    expect(issues(pageQuery, { limit })).toEqual(['limit'])
   })
 
   it('refuses what it does not know', () => {
-    expect(faults(pageQuery, { offset: '5' })).toEqual([''])
-    expect(faults(jobsQuery, { status: 'DONE' })).toEqual(['status'])
-    expect(faults(executionsQuery, { status: 'PAUSED' })).toEqual(['status'])
-    expect(faults(jobsQuery, { cursor: 'x'.repeat(513) })).toEqual(['cursor'])
-    expect(faults(jobsQuery, { q: '' })).toEqual(['q'])
-    expect(faults(logsQuery, { attempt: '0' })).toEqual(['attempt'])
+    expect(issues(pageQuery, { offset: '5' })).toEqual([''])
+    expect(issues(jobsQuery, { status: 'DONE' })).toEqual(['status'])
+    expect(issues(executionsQuery, { status: 'PAUSED' })).toEqual(['status'])
+    expect(issues(jobsQuery, { cursor: 'x'.repeat(513) })).toEqual(['cursor'])
+    expect(issues(jobsQuery, { q: '' })).toEqual(['q'])
+    expect(issues(logsQuery, { attempt: '0' })).toEqual(['attempt'])
   })
 
   it('takes what it filters by', () => {

@@ -97,7 +97,7 @@ describe('a duration', () => {
     )
   })
 
-  it('is held to its bounds, which the fault names', () => {
+  it('is held to its bounds, which the issue names', () => {
     const bounded = duration({ min: 1000, max: 60_000 })
     expect(bounded.parse('1s')).toBe(1000)
     expect(bounded.parse('PT1M')).toBe(60_000)

@@ -79,7 +79,7 @@ function frameworkRefusal(error: { code?: unknown; statusCode?: unknown; message
 export function refusalOfError(error: unknown): Refusal | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   if (error instanceof MalformedBody) {
-    return refusal('malformed-request', 'The body cannot be taken.', { errors: error.faults })
+    return refusal('malformed-request', 'The body cannot be taken.', { errors: error.issues })
   }
   return adapterRefusal(error) ?? frameworkRefusal(error)
 }

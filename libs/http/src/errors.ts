@@ -3,18 +3,18 @@ import type { Logger } from '@belfry/service'
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 import { refusalOfError } from './error-refusals.ts'
-import { checkPart, type RequestPart, requestParts } from './faults.ts'
 import { guardLengthChecks } from './length-checks.ts'
 import { sendRefusal } from './problem.ts'
+import { checkPart, type RequestPart, requestParts } from './validation.ts'
 
 /** One part of a request does not fit its schema. `validationContext` is set by Fastify: which part it was. */
 class MisfitPart extends Error {
-  readonly faults: readonly ValidationIssue[]
+  readonly issues: readonly ValidationIssue[]
   validationContext?: string
-  constructor(faults: readonly ValidationIssue[]) {
+  constructor(issues: readonly ValidationIssue[]) {
     super('the request does not fit its schema')
     this.name = 'MisfitPart'
-    this.faults = faults
+    this.issues = issues
   }
 }
 
@@ -24,33 +24,33 @@ export const checkCompiler: FastifySchemaCompiler<z.core.$ZodType> = ({ schema, 
   guardLengthChecks(schema)
   return (data: unknown) => {
     const checked = checkPart(part, schema, data)
-    return 'faults' in checked ? { error: new MisfitPart(checked.faults) } : { value: checked.value }
+    return 'issues' in checked ? { error: new MisfitPart(checked.issues) } : { value: checked.value }
   }
 }
 
-/** Fastify stops at the first part with a fault; the answer names the faults of all. */
-function allFaults(error: MisfitPart, request: FastifyRequest): ValidationIssue[] {
+/** Fastify stops at the first part with an issue; the answer names the issues of all. */
+function allIssues(error: MisfitPart, request: FastifyRequest): ValidationIssue[] {
   const at = requestParts.indexOf(error.validationContext as RequestPart)
   const schemas = (request.routeOptions.schema ?? {}) as Partial<Record<RequestPart, z.core.$ZodType>>
   const given = { params: request.params, body: request.body, querystring: request.query }
   const later = requestParts.slice(at + 1).flatMap((part) => {
     const schema = schemas[part]
     const checked = schema ? checkPart(part, schema, given[part]) : undefined
-    return checked && 'faults' in checked ? checked.faults : []
+    return checked && 'issues' in checked ? checked.issues : []
   })
-  return [...error.faults, ...later]
+  return [...error.issues, ...later]
 }
 
 function refusalOf(error: unknown, request: FastifyRequest): Refusal | undefined {
   if (!(error instanceof MisfitPart)) return refusalOfError(error)
   return refusal('malformed-request', 'The request does not fit what this address takes.', {
-    errors: allFaults(error, request),
+    errors: allIssues(error, request),
   })
 }
 
 const surprise = refusal('internal', 'Something went wrong on our side. Name the request id when you report it.')
 
-/** Turns whatever a route throws into a problem. A surprise is logged once, with its context, and shown without it. */
+/** Turns every error of a route into a problem. An unexpected error is logged once with its context, and answered without it. */
 export function createErrorHandler(log: Logger) {
   return (err: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const refused = refusalOf(err, request)

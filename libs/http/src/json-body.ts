@@ -1,81 +1,81 @@
 import { isUtf8 } from 'node:buffer'
 import type { ValidationIssue } from '@belfry/contracts'
-import { describeJsonFault } from './json-fault.ts'
+import { describeJsonIssue } from './json-issue.ts'
 import { pointerOf } from './pointer.ts'
 
 /** How deep lists and objects may lie in each other: far beyond any body of ours, far below what overflows a stack. */
 const deepest = 64
-/** Faults told about one body: enough to mend it, too few to make a weapon of the answer. */
-const mostFaults = 50
+/** Issues that one answer names: enough to correct the body, too few to make the answer an amplifier. */
+const issuesLimit = 50
 
-/** A body that is no JSON, or JSON that we do not take. Leaves as 400 with its faults. */
+/** A body that is no JSON, or JSON that we do not take. Leaves as 400 with its issues. */
 export class MalformedBody extends Error {
-  readonly faults: readonly ValidationIssue[]
-  constructor(faults: readonly ValidationIssue[]) {
+  readonly issues: readonly ValidationIssue[]
+  constructor(issues: readonly ValidationIssue[]) {
     super('the body is malformed')
     this.name = 'MalformedBody'
-    this.faults = faults
+    this.issues = issues
   }
 }
 
 type Path = (string | number)[]
 
-/** What is wrong with a text that came from outside, wherever it stands; undefined when it may be stored. */
-export function textFault(text: string): string | undefined {
+/** What is wrong with a text of a request; undefined when it may be stored. */
+export function textIssue(text: string): string | undefined {
   if (text.includes('\0')) return 'must not contain the character U+0000'
   return text.isWellFormed() ? undefined : 'must not contain half of a surrogate pair'
 }
 
-function keyFault(key: string, value: unknown): Omit<ValidationIssue, 'pointer'> | undefined {
+function keyIssue(key: string, value: unknown): Omit<ValidationIssue, 'pointer'> | undefined {
   const poisons =
     key === '__proto__' ||
     (key === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype'))
   if (poisons) return { code: 'forbidden-name', detail: `"${key}" is not taken as a name` }
-  const wrong = textFault(key)
+  const wrong = textIssue(key)
   return wrong === undefined ? undefined : { code: 'bad-character', detail: `the name ${wrong}` }
 }
 
-function inspectValue(value: unknown, path: Path, faults: ValidationIssue[]): void {
-  if (faults.length >= mostFaults) return
+function inspectValue(value: unknown, path: Path, issues: ValidationIssue[]): void {
+  if (issues.length >= issuesLimit) return
   if (typeof value === 'string') {
-    const wrong = textFault(value)
-    if (wrong !== undefined) faults.push({ pointer: pointerOf(path), code: 'bad-character', detail: wrong })
+    const wrong = textIssue(value)
+    if (wrong !== undefined) issues.push({ pointer: pointerOf(path), code: 'bad-character', detail: wrong })
   } else if (typeof value === 'number') {
-    if (!Number.isFinite(value)) faults.push({ pointer: pointerOf(path), code: 'too-large', detail: 'is too large' })
+    if (!Number.isFinite(value)) issues.push({ pointer: pointerOf(path), code: 'too-large', detail: 'is too large' })
   } else if (typeof value === 'object' && value !== null) {
     if (path.length >= deepest) {
-      faults.push({ pointer: pointerOf(path), code: 'too-deep', detail: `lies deeper than ${deepest} levels` })
-    } else inspectMembers(value, path, faults)
+      issues.push({ pointer: pointerOf(path), code: 'too-deep', detail: `lies deeper than ${deepest} levels` })
+    } else inspectMembers(value, path, issues)
   }
 }
 
-function inspectMembers(value: object, path: Path, faults: ValidationIssue[]): void {
+function inspectMembers(value: object, path: Path, issues: ValidationIssue[]): void {
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
       path.push(i)
-      inspectValue(value[i], path, faults)
+      inspectValue(value[i], path, issues)
       path.pop()
     }
     return
   }
   for (const [key, member] of Object.entries(value)) {
     path.push(key)
-    const wrong = keyFault(key, member)
-    if (wrong) faults.push({ pointer: pointerOf(path), ...wrong })
-    else inspectValue(member, path, faults)
+    const wrong = keyIssue(key, member)
+    if (wrong) issues.push({ pointer: pointerOf(path), ...wrong })
+    else inspectValue(member, path, issues)
     path.pop()
   }
 }
 
-/** What must not come in, whatever the schema says: U+0000, half characters, prototypes, infinite numbers, deep nests. */
+/** The issues that no schema allows: U+0000, half characters, prototypes, infinite numbers, deep nests. */
 function inspectJson(value: unknown): ValidationIssue[] {
-  const faults: ValidationIssue[] = []
-  inspectValue(value, [], faults)
-  return faults
+  const issues: ValidationIssue[] = []
+  inspectValue(value, [], issues)
+  return issues
 }
 
 /** Only by an escape can U+0000 or half a character come into valid UTF-8, and only by its name a prototype. */
-function mayHoldFaults(text: string): boolean {
+function mayHoldIssues(text: string): boolean {
   return text.includes('\\u') || text.includes('__proto__') || text.includes('constructor')
 }
 
@@ -90,15 +90,15 @@ function isTame(value: unknown, levels: number): boolean {
   return true
 }
 
-function faultsOf(text: string, value: unknown): ValidationIssue[] {
-  return !mayHoldFaults(text) && isTame(value, deepest) ? [] : inspectJson(value)
+function issuesOf(text: string, value: unknown): ValidationIssue[] {
+  return !mayHoldIssues(text) && isTame(value, deepest) ? [] : inspectJson(value)
 }
 
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new MalformedBody([{ pointer: '', code: 'not-json', detail: describeJsonFault(text) }])
+    throw new MalformedBody([{ pointer: '', code: 'not-json', detail: describeJsonIssue(text) }])
   }
 }
 
@@ -109,7 +109,7 @@ export function readJsonBody(bytes: Buffer): unknown {
   // Some editors begin a file with a byte order mark; RFC 8259 section 8.1 lets a reader ignore it.
   const text = bytes.toString('utf8').replace(/^\uFEFF/, '')
   const value = parse(text)
-  const faults = faultsOf(text, value)
-  if (faults.length > 0) throw new MalformedBody(faults)
+  const issues = issuesOf(text, value)
+  if (issues.length > 0) throw new MalformedBody(issues)
   return value
 }

@@ -62,7 +62,7 @@ describe('a body', () => {
       'maxRetries',
     ],
     [
-      'the fault of the meant branch of a union',
+      'the issue of the meant branch of a union',
       { jobType: 'A', schedule: { evry: '5s' } },
       '/schedule/evry',
       'unknown-field',
@@ -81,9 +81,9 @@ describe('a body', () => {
     const { status, problem } = await open().sendJson(body)
     expect(status).toBe(400)
     expect(problem.code).toBe('malformed-request')
-    const fault = problem.errors?.find((one) => one.pointer === pointer)
-    expect(fault).toMatchObject({ pointer, code, ...(suggestion ? { suggestion } : {}) })
-    expect(fault?.detail).not.toMatch(/invalid/i)
+    const issue = problem.errors?.find((one) => one.pointer === pointer)
+    expect(issue).toMatchObject({ pointer, code, ...(suggestion ? { suggestion } : {}) })
+    expect(issue?.detail).not.toMatch(/invalid/i)
   })
 
   it('says what a union takes when the kind is wrong', async () => {
@@ -91,7 +91,7 @@ describe('a body', () => {
     expect(problem.errors).toEqual([{ pointer: '/schedule', code: 'wrong-type', detail: 'must be text or an object' }])
   })
 
-  it('is told all its faults at once', async () => {
+  it('is answered with all its issues at once', async () => {
     const { problem } = await open().sendJson({ jbType: 'A', priority: 'high', tags: [1], delay: '5 apples' })
     expect(problem.errors?.map((one) => one.pointer).sort()).toEqual([
       '/delay',
@@ -107,7 +107,7 @@ describe('a body', () => {
     expect(status).toBeLessThan(300)
   })
 
-  it('is told the faults of path, body and query together', async () => {
+  it('is answered with the issues of path, body and query together', async () => {
     const { app } = open()
     const answer = await app.inject({ method: 'PUT', url: '/all/too-long-id?x=1', payload: { n: 'one' } })
     const pointers = (answer.json() as Problem).errors?.map((one) => one.pointer)
@@ -224,7 +224,7 @@ describe('a body', () => {
       { jobType: 'A', retry: { delay: { length: { toString: 1 } } }, runAt: { length: 999 } },
       ['/runAt', '/retry/delay'],
     ],
-  ])('is told the wrong type of what has a length of its own: %j', async (body, pointers) => {
+  ])('is answered with the wrong type of a value that has a length of its own: %j', async (body, pointers) => {
     const { status, problem } = await open().sendJson(body)
     expect([status, problem.errors?.map((one) => one.code)]).toEqual([400, pointers.map(() => 'wrong-type')])
     expect(problem.errors?.map((one) => one.pointer)).toEqual(pointers)
@@ -233,9 +233,9 @@ describe('a body', () => {
   it('of any JSON never makes a 5xx', async () => {
     const { sendJson } = open()
     const fields = Object.keys(createJobBody.shape)
-    const anyBody = fc.dictionary(fc.oneof(fc.constantFrom(...fields), fc.string()), fc.jsonValue({ maxDepth: 3 }))
+    const bodies = fc.dictionary(fc.oneof(fc.constantFrom(...fields), fc.string()), fc.jsonValue({ maxDepth: 3 }))
     await fc.assert(
-      fc.asyncProperty(fc.oneof(anyBody, fc.jsonValue()), async (body) => {
+      fc.asyncProperty(fc.oneof(bodies, fc.jsonValue()), async (body) => {
         const { status } = await sendJson(body)
         expect(status === 200 || status === 400).toBe(true)
       }),

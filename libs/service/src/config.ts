@@ -8,13 +8,13 @@ export interface ConfigIssue {
   readonly detail: string
 }
 
-/** The environment cannot be used. Its message lists every fault, one a line, and is fit to be printed as it is. */
+/** The environment cannot be used. Its message lists every issue, one a line, and is fit to be printed as it is. */
 export class ConfigError extends Error {
   readonly issues: readonly ConfigIssue[]
-  constructor(faults: readonly ConfigIssue[]) {
-    super(['The configuration cannot be used:', ...faults.map((one) => `  ${one.key} ${one.detail}`)].join('\n'))
+  constructor(issues: readonly ConfigIssue[]) {
+    super(['The configuration cannot be used:', ...issues.map((one) => `  ${one.key} ${one.detail}`)].join('\n'))
     this.name = 'ConfigError'
-    this.issues = faults
+    this.issues = issues
   }
 }
 
@@ -51,7 +51,7 @@ function describe(issue: z.core.$ZodIssue): string {
 /**
  * The typed configuration out of the environment. Each field of `schema` is one variable (`configKey`); as variables are
  * text, the schema coerces (`z.coerce.number()`, `z.stringbool()`). An empty variable counts as not set. `known`: more
- * variables that are nobody's fault here, a trailing `*` stands for any rest. Throws a `ConfigError` with all faults.
+ * variables that belong to other programs, a trailing `*` stands for any rest. Throws a `ConfigError` with all issues.
  */
 export function readConfig<T extends z.ZodObject>(
   schema: T,
@@ -63,16 +63,16 @@ export function readConfig<T extends z.ZodObject>(
     const value = env[configKey(name)]
     return value === undefined || value === '' ? [] : [[name, value] as const]
   })
-  const faults = unknownKeys(env, names.map(configKey), [...knownToAll, ...(options.known ?? [])])
+  const issues = unknownKeys(env, names.map(configKey), [...knownToAll, ...(options.known ?? [])])
   const parsed = schema.safeParse(Object.fromEntries(given))
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0] ?? '')
       // A rule over several fields is broken by their values, the default ones too: none of them is missing.
       const missing = issue.code !== 'custom' && name !== '' && !given.some(([one]) => one === name)
-      faults.push({ key: name ? configKey(name) : 'BELFRY_*', detail: missing ? 'is required' : describe(issue) })
+      issues.push({ key: name ? configKey(name) : 'BELFRY_*', detail: missing ? 'is required' : describe(issue) })
     }
   }
-  if (faults.length > 0 || !parsed.success) throw new ConfigError(faults)
+  if (issues.length > 0 || !parsed.success) throw new ConfigError(issues)
   return parsed.data
 }

@@ -10,7 +10,7 @@ const schema = z.object({
 })
 const key = 'k'.repeat(32)
 
-function faultsOf(env: NodeJS.ProcessEnv, known: string[] = []) {
+function issuesOf(env: NodeJS.ProcessEnv, known: string[] = []) {
   try {
     readConfig(schema, env, { known })
   } catch (error) {
@@ -29,9 +29,9 @@ describe('the configuration', () => {
     expect(readConfig(schema, { BELFRY_PORT: '', BELFRY_SERVICE_KEY: key }).port).toBe(8080)
   })
 
-  it('names every fault at once, unknown keys with the nearest known one', () => {
-    const error = faultsOf({ BELFRY_PORT: 'eighty', BELFRY_EXECUTER_LEASE_MS: '1', BELFRY_ALLOW_PRIVATE: 'perhaps' })
-    expect(error.issues.map((fault) => fault.key).toSorted()).toEqual([
+  it('names every issue at once, unknown keys with the nearest known one', () => {
+    const error = issuesOf({ BELFRY_PORT: 'eighty', BELFRY_EXECUTER_LEASE_MS: '1', BELFRY_ALLOW_PRIVATE: 'perhaps' })
+    expect(error.issues.map((issue) => issue.key).toSorted()).toEqual([
       'BELFRY_ALLOW_PRIVATE',
       'BELFRY_EXECUTER_LEASE_MS',
       'BELFRY_PORT',
@@ -43,18 +43,18 @@ describe('the configuration', () => {
   })
 
   it('says in words which numbers are taken', () => {
-    const said = (value: string) => faultsOf({ BELFRY_PORT: value, BELFRY_SERVICE_KEY: key }).message
+    const said = (value: string) => issuesOf({ BELFRY_PORT: value, BELFRY_SERVICE_KEY: key }).message
     expect(said('eighty')).toContain('BELFRY_PORT must be a number')
     expect(said('80.5')).toContain('BELFRY_PORT must be a whole number')
     expect(said('99999')).toContain('BELFRY_PORT must be at most 65535')
     expect(said('-1')).toContain('BELFRY_PORT must be at least 0')
   })
 
-  it('knows the keys of tests and proofs, and those it is told of', () => {
+  it('knows the keys of tests and proofs, and those it is given', () => {
     const env = { BELFRY_SERVICE_KEY: key, BELFRY_TEST_X: '1', BELFRY_PEERS_KAFKA: 'x', BELFRY_REQUIRE_PEERS: '1' }
     expect(readConfig(schema, env).port).toBe(8080)
     expect(readConfig(schema, { ...env, BELFRY_MODE: 'standalone' }, { known: ['BELFRY_MODE'] }).port).toBe(8080)
-    expect(faultsOf({ ...env, BELFRY_MODE: 'standalone' }).issues).toHaveLength(1)
+    expect(issuesOf({ ...env, BELFRY_MODE: 'standalone' }).issues).toHaveLength(1)
   })
 
   it('says what is wrong between two keys, also when one of them has its default', () => {

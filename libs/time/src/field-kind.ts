@@ -1,4 +1,4 @@
-import { type Faulty, faulty } from './fault.ts'
+import { type Invalid, invalid } from './issue.ts'
 
 /** What one of the six fields may hold. `names` are the words for min, min + 1 …; `slots` the last value `H` stands for. */
 export interface FieldKind {
@@ -27,7 +27,7 @@ export function lastOf(kind: FieldKind): number {
   return kind === fieldKinds.dayOfWeek ? 6 : kind.max
 }
 
-/** A fault of one field. `detail` names the bad part and what is allowed. */
-export function fieldFault(kind: FieldKind, code: string, detail: string): Faulty {
-  return faulty('cron', code, `${kind.name}: ${detail}`)
+/** The issue of one field. `detail` names the bad part and what is allowed. */
+export function invalidField(kind: FieldKind, code: string, detail: string): Invalid {
+  return invalid('cron', code, `${kind.name}: ${detail}`)
 }

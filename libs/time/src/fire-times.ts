@@ -44,7 +44,7 @@ export function createFireTimes(body: FireTimesBody): FireTimes {
     last(from, upTo) {
       let newest = firstAtOrAfter(from)
       if (newest === null || !(newest <= upTo)) return null
-      // Nothing lies after `high`; each turn halves what lies between, so some forty turns reach over centuries.
+      // Nothing lies after `high`; each iteration halves the range, so some forty reach over centuries.
       let high = Math.min(Math.floor(upTo), latestFireAt)
       while (newest < high) {
         const middle: number = newest + Math.ceil((high - newest) / 2)
@@ -70,12 +70,12 @@ export function onceAt(runAt: number): FireTimes {
 
 /** `anchorAt` + k × `everyMs` for k = 0, 1, 2 …: counted from the anchor, so it does not drift. */
 export function everyFrom(anchorAt: number, everyMs: number): FireTimes {
-  const turnsBefore = (at: number) => Math.max(0, Math.ceil((at - anchorAt) / everyMs))
+  const stepsBefore = (at: number) => Math.max(0, Math.ceil((at - anchorAt) / everyMs))
   return createFireTimes({
     firstFrom(at) {
-      const fireAt = anchorAt + turnsBefore(at) * everyMs
+      const fireAt = anchorAt + stepsBefore(at) * everyMs
       return fireAt <= latestFireAt ? fireAt : null
     },
-    countIn: (from, to) => turnsBefore(to + 1) - turnsBefore(from),
+    countIn: (from, to) => stepsBefore(to + 1) - stepsBefore(from),
   })
 }

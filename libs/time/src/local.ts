@@ -23,9 +23,9 @@ const zoneless = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)$/
  */
 export function readZoneless(text: string, zone: string): number {
   const parts = zoneless.exec(text)
-  const reading = parts ? Date.parse(`${parts[1]}T${parts[2]}Z`) : Number.NaN
-  if (Number.isNaN(reading) || !parts || !new Date(reading).toISOString().startsWith(parts[1] as string)) {
+  const localTime = parts ? Date.parse(`${parts[1]}T${parts[2]}Z`) : Number.NaN
+  if (Number.isNaN(localTime) || !parts || !new Date(localTime).toISOString().startsWith(parts[1] as string)) {
     throw new RangeError(`"${text}" is not a local time such as 2026-12-01T09:00:00`)
   }
-  return firstMomentOf(requireZone(zone), reading)
+  return firstMomentOf(requireZone(zone), localTime)
 }

@@ -8,8 +8,8 @@ export interface MisfireRule {
   withinMs: number
 }
 
-/** What becomes of a schedule that may be late. `missed` is a row of the fire log: `count` fire times in [from, to]. */
-export interface Settlement {
+/** The result of applying the misfire rule to a schedule. `missed` is a row of the fire log: `count` fire times in [from, to]. */
+export interface MisfireOutcome {
   missed: { from: number; to: number; count: number } | null
   /** The late fire time that runs now. */
   fireAt: number | null
@@ -18,12 +18,12 @@ export interface Settlement {
 }
 
 /**
- * Settles the late fire times at `now`: `nextFireAt` (the one the schedule stands at, taken as asked for even if `times`
- * does not know it any more, say after a change of the zone's rules) and all after it up to `now - afterMs`, bound
+ * Applies the misfire rule to the late fire times at `now`: `nextFireAt` (the schedule's position, which counts even if `times`
+ * no longer has it, say after a change of the zone's rules) and all after it up to `now - afterMs`, bound
  * included. The newest of them runs unless it is older than `withinMs`; the others are missed. Every late fire time is
  * accounted for once: in `missed` or as `fireAt`.
  */
-export function settleLate(times: FireTimes, nextFireAt: number, now: number, rule: MisfireRule): Settlement {
+export function resolveMisfire(times: FireTimes, nextFireAt: number, now: number, rule: MisfireRule): MisfireOutcome {
   const bound = now - rule.afterMs
   if (nextFireAt > bound) return { missed: null, fireAt: null, nextFireAt }
   const newest = times.last(nextFireAt + 1, bound) ?? nextFireAt

@@ -1,8 +1,8 @@
 import { parseCron, splitCron } from './cron.ts'
 import { cronTimes } from './cron-times.ts'
 import { parseEvery } from './every.ts'
-import { type Faulty, faulty, isFaulty } from './fault.ts'
 import { earliestFireAt, everyFrom, type FireTimes, latestFireAt, noFireTimes, onceAt } from './fire-times.ts'
+import { type Invalid, invalid, isInvalid } from './issue.ts'
 import { openZone } from './zone.ts'
 
 /** When a job runs. Times and durations in milliseconds; the zone is an IANA name. */
@@ -13,10 +13,10 @@ export type Schedule =
   | { kind: 'manual' }
 
 /**
- * Compiles a schedule, or says what is wrong with it. `seed` (the job's id) decides what `H` stands for. Takes a few
+ * Compiles a schedule, or answers its issue. `seed` (the job's id) decides what `H` stands for. Takes a few
  * µs, so callers keep the result. Reads no clock: the same arguments always give the same fire times.
  */
-export function compileSchedule(schedule: Schedule, seed: string): FireTimes | Faulty {
+export function compileSchedule(schedule: Schedule, seed: string): FireTimes | Invalid {
   switch (schedule.kind) {
     case 'cron':
       return compileCron(schedule.cron, schedule.timezone, seed)
@@ -29,27 +29,27 @@ export function compileSchedule(schedule: Schedule, seed: string): FireTimes | F
   }
 }
 
-function compileCron(text: string, timezone: string, seed: string): FireTimes | Faulty {
+function compileCron(text: string, timezone: string, seed: string): FireTimes | Invalid {
   const zone = openZone(timezone)
   if (!zone) return unknownZone(timezone)
   const every = parseEvery(text)
   // Without an anchor of its own it counts from 1970; job-service gives it one instead (parseEvery).
-  if (every) return isFaulty(every) ? every : everyFrom(earliestFireAt, every.everyMs)
+  if (every) return isInvalid(every) ? every : everyFrom(earliestFireAt, every.everyMs)
   const cron = parseCron(text, seed)
-  return isFaulty(cron) ? cron : cronTimes(cron, zone)
+  return isInvalid(cron) ? cron : cronTimes(cron, zone)
 }
 
-function unknownZone(name: string): Faulty {
+function unknownZone(name: string): Invalid {
   const offset = /^[+-]?\d/.test(name) ? ': an offset has no clock changes, so name the place instead' : ''
   const detail = `"${name.slice(0, 64)}" is not an IANA time zone such as "Europe/Berlin"${offset}`
-  return faulty('timezone', 'unknown-zone', detail)
+  return invalid('timezone', 'unknown-zone', detail)
 }
 
-function compileInterval(everyMs: number, anchorAt: number): FireTimes | Faulty {
+function compileInterval(everyMs: number, anchorAt: number): FireTimes | Invalid {
   if (!Number.isSafeInteger(everyMs) || everyMs < 1) {
-    return faulty('every', 'out-of-range', 'must be a whole number of milliseconds, at least 1')
+    return invalid('every', 'out-of-range', 'must be a whole number of milliseconds, at least 1')
   }
-  return isFireTime(anchorAt) ? everyFrom(anchorAt, everyMs) : faulty('every', 'out-of-range', `its anchor ${years}`)
+  return isFireTime(anchorAt) ? everyFrom(anchorAt, everyMs) : invalid('every', 'out-of-range', `its anchor ${years}`)
 }
 
 const years = 'must be a whole millisecond in the years 1970 to 9999'
@@ -58,8 +58,8 @@ function isFireTime(at: number): boolean {
   return Number.isSafeInteger(at) && at >= earliestFireAt && at <= latestFireAt
 }
 
-function outOfYears(): Faulty {
-  return faulty('runAt', 'out-of-range', years)
+function outOfYears(): Invalid {
+  return invalid('runAt', 'out-of-range', years)
 }
 
 export interface ScheduleWarning {
@@ -82,11 +82,11 @@ function fixedOffset(timezone: string): ScheduleWarning[] {
   return [{ code: 'fixed-offset-zone', detail }]
 }
 
-/** What is legal but may not be what was meant. Empty for a schedule that does not compile. */
+/** Warnings about legal schedules that may not mean what their author meant. Empty for a schedule that does not compile. */
 export function scheduleWarnings(schedule: Schedule): ScheduleWarning[] {
   if (schedule.kind !== 'cron') return []
   const fields = splitCron(schedule.cron)
-  if (isFaulty(fields)) return []
+  if (isInvalid(fields)) return []
   const [dayOfMonth, dayOfWeek] = [fields[3] as string, fields[5] as string]
   const open = (field: string) => field.split(',').some((item) => item === '*' || item === '?')
   const warnings = fixedOffset(schedule.timezone)

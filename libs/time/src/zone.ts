@@ -1,14 +1,14 @@
 /**
- * A stretch of time in which a zone keeps one offset. Inside it local time is plain arithmetic, so everything about
- * clock changes happens where one stretch meets the next. Epoch milliseconds; `offset` = local reading - UTC.
+ * A period in which a zone keeps one offset. Inside it local time is plain arithmetic, so everything about
+ * clock changes happens where one period meets the next. Epoch milliseconds; `offset` = local time - UTC.
  */
-export interface Stretch {
+export interface OffsetPeriod {
   readonly start: number
-  /** The first moment of the next stretch; Infinity when the zone changes no more. */
+  /** The first moment of the next period; Infinity when the zone changes no more. */
   readonly end: number
   readonly offset: number
   /**
-   * What the local clock would have shown at `start` without the change. Smaller than `start + offset`: the readings
+   * What the local clock would have shown at `start` without the change. Smaller than `start + offset`: the local times
    * between do not exist. Greater: they come a second time.
    */
   readonly reached: number
@@ -17,11 +17,11 @@ export interface Stretch {
 export interface Zone {
   /** The IANA name in its usual spelling. */
   readonly name: string
-  stretchAt(at: number): Stretch
+  periodAt(at: number): OffsetPeriod
 }
 
-/** How many stretches a zone remembers: over a hundred years of two changes each; then it starts anew. */
-const rememberedStretches = 256
+/** Periods that a zone remembers: over a hundred years of two changes each; then it starts anew. */
+const rememberedPeriods = 256
 
 /** Zones by name in its usual spelling, so there are at most as many as the tz database has. */
 const zones = new Map<string, Zone>()
@@ -53,36 +53,36 @@ function usualSpelling(name: string): string | null {
 }
 
 function createZone(name: string): Zone {
-  let latest = readStretch(name, 0)
+  let latest = readPeriod(name, 0)
   const remembered = [latest]
   return {
     name,
-    stretchAt(at) {
+    periodAt(at) {
       if (at >= latest.start && at < latest.end) return latest
-      const place = placeOf(remembered, at)
-      const found = remembered[place - 1]
-      latest = found && at < found.end ? found : readStretch(name, at)
+      const index = indexAfter(remembered, at)
+      const found = remembered[index - 1]
+      latest = found && at < found.end ? found : readPeriod(name, at)
       if (latest === found) return latest
-      if (remembered.length === rememberedStretches) remembered.length = 0
-      remembered.splice(place, 0, latest)
+      if (remembered.length === rememberedPeriods) remembered.length = 0
+      remembered.splice(index, 0, latest)
       return latest
     },
   }
 }
 
-/** How many of the stretches, in order of time, start at or before `at`. */
-function placeOf(stretches: readonly Stretch[], at: number): number {
+/** How many of the periods, in order of time, start at or before `at`. */
+function indexAfter(periods: readonly OffsetPeriod[], at: number): number {
   let low = 0
-  let high = stretches.length
+  let high = periods.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((stretches[middle] as Stretch).start <= at) low = middle + 1
+    if ((periods[middle] as OffsetPeriod).start <= at) low = middle + 1
     else high = middle
   }
   return low
 }
 
-function readStretch(name: string, at: number): Stretch {
+function readPeriod(name: string, at: number): OffsetPeriod {
   const moment = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(name)
   const before = moment.add({ nanoseconds: 1 }).getTimeZoneTransition('previous')
   const after = moment.getTimeZoneTransition('next')
@@ -99,11 +99,11 @@ function readStretch(name: string, at: number): Stretch {
 const farthestOffset = 16 * 3_600_000
 
 /**
- * The first moment at which the local clock shows `reading` or has passed it: a reading that does not exist becomes the
- * moment after the jump, one that comes twice the first of the two. Readings are milliseconds as if local were UTC.
+ * The first moment at which the local clock shows `localTime` or has passed it: a local time that does not exist becomes the
+ * moment after the jump, one that comes twice the first of the two. Local times are milliseconds as if local were UTC.
  */
-export function firstMomentOf(zone: Zone, reading: number): number {
-  let stretch = zone.stretchAt(reading - farthestOffset)
-  while (reading >= stretch.end + stretch.offset) stretch = zone.stretchAt(stretch.end)
-  return Math.max(stretch.start, reading - stretch.offset)
+export function firstMomentOf(zone: Zone, localTime: number): number {
+  let period = zone.periodAt(localTime - farthestOffset)
+  while (localTime >= period.end + period.offset) period = zone.periodAt(period.end)
+  return Math.max(period.start, localTime - period.offset)
 }

@@ -94,7 +94,7 @@ export function matches(cron: string, at: Shown): boolean {
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 /** What the zone's clock shows, as milliseconds in which local is taken for UTC. */
-export function reading(at: number, zone: string): number {
+export function localTimeAt(at: number, zone: string): number {
   let format = formats.get(zone)
   if (!format) {
     const numericParts = { year: 'numeric', month: 'numeric', day: 'numeric' } as const
@@ -141,16 +141,16 @@ export function hasSeveralSlotsText(cron: string): boolean {
   return asked(seconds).length * asked(minutes).length > 1
 }
 
-/** Fire times in [from, to], walking in steps of `stepMs`, which must divide every reading and offset involved. */
+/** Fire times in [from, to], walking in steps of `stepMs`, which must divide every local time and offset involved. */
 export function walk(cron: string, zone: string, from: number, to: number, stepMs: number): number[] {
   const covers = coversTheDayText(cron)
   const firesTwice = covers || hasSeveralSlotsText(cron)
   const fires: number[] = []
   // From a day earlier: what the clock had already shown when the window began.
   const start = from - 86_400_000
-  let reached = reading(start, zone)
+  let reached = localTimeAt(start, zone)
   for (let at = start; at <= to; at += stepMs) {
-    const local = reading(at, zone)
+    const local = localTimeAt(at, zone)
     let fired = firesTwice && matches(cron, shown(local))
     for (let passed = reached + stepMs; !covers && passed <= local; passed += stepMs) {
       fired ||= matches(cron, shown(passed))

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { compileSchedule, type FireTimes, type Schedule } from '../src/index.ts'
 import { cronText, cronTextOfMinutes } from './cron-text.ts'
 import { dayMs, minuteMs, momentsIn } from './moments.ts'
-import { coversTheDayText, matches, reading, shown, walk } from './naive.ts'
+import { coversTheDayText, localTimeAt, matches, shown, walk } from './naive.ts'
 import { cronIn, fireTimesOf } from './schedules.ts'
 
 const zones = [
@@ -27,7 +27,7 @@ const cronCases = (cron: fc.Arbitrary<string>) =>
   fc
     .constantFrom(...zones)
     .chain((zone) => fc.record({ zone: fc.constant(zone), cron, from: momentsIn(zone, minuteMs) }))
-    .filter(({ cron: text, zone }) => !('fault' in compileSchedule({ kind: 'cron', cron: text, timezone: zone }, '')))
+    .filter(({ cron: text, zone }) => !('issue' in compileSchedule({ kind: 'cron', cron: text, timezone: zone }, '')))
 
 const intervals = fc
   .record({ everyMs: fc.integer({ min: 1, max: 400 * dayMs }), anchorAt: fc.integer({ min: 0, max: 2e12 }) })
@@ -61,9 +61,9 @@ describe('the fire times of a cron', () => {
     fc.assert(
       fc.property(cronCases(cronText), ({ zone, cron, from }) => {
         for (const fireAt of cronIn(zone, cron).nextMany(from, 10)) {
-          const local = reading(fireAt, zone)
+          const local = localTimeAt(fireAt, zone)
           if (matches(cron, shown(local))) continue
-          const before = reading(fireAt - 1000, zone) + 1000
+          const before = localTimeAt(fireAt - 1000, zone) + 1000
           expect(coversTheDayText(cron)).toBe(false)
           expect(local).toBeGreaterThan(before)
           const skipped = Array.from({ length: (local - before) / 1000 }, (_, second) => before + second * 1000)
@@ -126,7 +126,7 @@ describe('any schedule', () => {
     )
   })
 
-  it('names the newest fire time of a stretch: none follows within it', () => {
+  it('names the newest fire time of a period: none follows within it', () => {
     fc.assert(
       fc.property(scheduleCases, fc.integer({ min: 0, max: 900 * dayMs }), ({ times, from }, length) => {
         const upTo = from + length

@@ -5,9 +5,9 @@ import { cronIn, fireTimesOf } from './schedules.ts'
 const day = 86_400_000
 const newYear = Date.UTC(2026, 0, 1)
 
-function faultOf(schedule: Schedule) {
+function issueOf(schedule: Schedule) {
   const result = compileSchedule(schedule, 'job-1')
-  return 'fault' in result ? result.fault : null
+  return 'issue' in result ? result.issue : null
 }
 
 /** cron | code | what the detail says */
@@ -93,25 +93,25 @@ const refused: [string, string, string][] = [
 
 describe('a cron that cannot be', () => {
   it.each(refused)('%j is refused as %s', (cron, code, detail) => {
-    const fault = faultOf({ kind: 'cron', cron, timezone: 'UTC' })
-    expect(fault).toMatchObject({ field: 'cron', code })
-    expect(fault?.detail).toContain(detail)
+    const issue = issueOf({ kind: 'cron', cron, timezone: 'UTC' })
+    expect(issue).toMatchObject({ field: 'cron', code })
+    expect(issue?.detail).toContain(detail)
   })
 
-  it('is told apart from one of exactly 128 characters', () => {
+  it('is refused, unlike one of exactly 128 characters', () => {
     const cron = `${'1,'.repeat(58)}11,2 * * * *`
     expect(cron).toHaveLength(128)
-    expect(faultOf({ kind: 'cron', cron, timezone: 'UTC' })).toBeNull()
+    expect(issueOf({ kind: 'cron', cron, timezone: 'UTC' })).toBeNull()
   })
 
   it.each([
     ['Mars/Olympus', '"Mars/Olympus" is not an IANA time zone'],
     ['+01:00', 'an offset has no clock changes'],
     ['', 'is not an IANA time zone'],
-  ])('in zone %j is refused as a fault of the zone', (timezone, detail) => {
-    const fault = faultOf({ kind: 'cron', cron: '* * * * *', timezone })
-    expect(fault).toMatchObject({ field: 'timezone', code: 'unknown-zone' })
-    expect(fault?.detail).toContain(detail)
+  ])('in zone %j is refused as an issue of the zone', (timezone, detail) => {
+    const issue = issueOf({ kind: 'cron', cron: '* * * * *', timezone })
+    expect(issue).toMatchObject({ field: 'timezone', code: 'unknown-zone' })
+    expect(issue?.detail).toContain(detail)
   })
 })
 
@@ -180,7 +180,7 @@ describe('@every', () => {
     expect(parseEvery('@daily')).toBeNull()
   })
 
-  it('counts from 1970 where nobody gave it an anchor', () => {
+  it('counts from 1970 without an anchor', () => {
     expect(cronIn('Europe/Berlin', '@every 7h').nextMany(0, 2)).toEqual([7 * 3_600_000, 14 * 3_600_000])
   })
 })
@@ -206,11 +206,11 @@ describe('an interval', () => {
   })
 
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('of %d ms is refused', (everyMs) => {
-    expect(faultOf({ kind: 'interval', everyMs, anchorAt: 0 })).toMatchObject({ field: 'every', code: 'out-of-range' })
+    expect(issueOf({ kind: 'interval', everyMs, anchorAt: 0 })).toMatchObject({ field: 'every', code: 'out-of-range' })
   })
 
   it('without a real anchor is refused', () => {
-    expect(faultOf({ kind: 'interval', everyMs: 1, anchorAt: Number.NaN })).toMatchObject({ field: 'every' })
+    expect(issueOf({ kind: 'interval', everyMs: 1, anchorAt: Number.NaN })).toMatchObject({ field: 'every' })
   })
 })
 
@@ -228,7 +228,7 @@ describe('a one-shot', () => {
   })
 
   it.each([-1, 1.5, Number.NaN, Date.UTC(10_000, 0, 1)])('at %d is refused', (runAt) => {
-    expect(faultOf({ kind: 'once', runAt })).toMatchObject({ field: 'runAt', code: 'out-of-range' })
+    expect(issueOf({ kind: 'once', runAt })).toMatchObject({ field: 'runAt', code: 'out-of-range' })
   })
 })
 
@@ -259,13 +259,13 @@ describe('warnings', () => {
   const codes = (cron: string) =>
     scheduleWarnings({ kind: 'cron', cron, timezone: 'UTC' }).map((warning) => warning.code)
 
-  it('tell that either day field is enough', () => {
+  it('warn that either day field is enough', () => {
     expect(codes('0 0 13 * FRI')).toEqual(['either-day'])
     expect(codes('0 0 */2 * MON')).toEqual(['either-day'])
     expect(scheduleWarnings({ kind: 'cron', cron: '0 0 13 * fri', timezone: 'UTC' })[0]?.detail).toContain('"13"')
   })
 
-  it('tell what looks like the weekday numbers of Quartz', () => {
+  it('warn of the weekday numbers of Quartz', () => {
     expect(codes('0 0 12 ? * 2-6')).toEqual(['weekday-numbers'])
     expect(codes('0 0 12 ? * MON-FRI')).toEqual([])
     expect(codes('0 0 12 ? * MON#2')).toEqual([])
@@ -283,7 +283,7 @@ describe('warnings', () => {
     ['mst', '"America/Denver" does'],
     ['Etc/GMT+5', 'behind UTC'],
     ['Etc/GMT-2', 'ahead of UTC'],
-  ])('tell that the zone %s keeps one offset', (timezone, words) => {
+  ])('warn that the zone %s keeps one offset', (timezone, words) => {
     const warnings = scheduleWarnings({ kind: 'cron', cron: '0 9 * * *', timezone })
     expect(warnings).toEqual([{ code: 'fixed-offset-zone', detail: expect.stringContaining(words) }])
   })

@@ -3,7 +3,7 @@ import { compileSchedule, type FireTimes, type Schedule } from '../src/index.ts'
 /** The fire times of a schedule that must compile. */
 export function fireTimesOf(schedule: Schedule, seed = 'job-1'): FireTimes {
   const times = compileSchedule(schedule, seed)
-  if ('fault' in times) throw new Error(times.fault.detail)
+  if ('issue' in times) throw new Error(times.issue.detail)
   return times
 }
 

@@ -1,4 +1,5 @@
-import { type ExecutionState, isRefusal, type Refusal } from '@belfry/contracts'
+import { type ExecutionState, isEnded, isRefusal, type Refusal } from '@belfry/contracts'
+import { retryOnConflict } from '@belfry/service'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
@@ -46,7 +47,7 @@ async function statesOf(
 }
 
 /** Decides for all claims of one job; the admission comes back changed when a place was taken. */
-function settleJob(
+function admitJob(
   admission: Admission,
   claims: readonly Stored[],
   stateOf: (id: string) => ExecutionState | undefined,
@@ -69,7 +70,7 @@ function settleJob(
 }
 
 /** One try for these jobs; answers those whose admission another writer changed meanwhile. */
-async function settleOnce(
+async function admitOnce(
   executions: ExecutionStore,
   admissions: AdmissionStore,
   jobs: readonly JobClaims[],
@@ -83,7 +84,7 @@ async function settleOnce(
   for (const [index, job] of jobs.entries()) {
     const from = before[index] as Admission
     for (const claim of job.claims) stops.delete(claim)
-    const to = settleJob(from, job.claims, stateOf, stops)
+    const to = admitJob(from, job.claims, stateOf, stops)
     if (to !== from) changes.push({ job, from, to })
   }
   if (changes.length === 0) return []
@@ -92,12 +93,13 @@ async function settleOnce(
 }
 
 function stopped(execution: Execution, stop: Stop | undefined, at: number): Execution | Refusal {
-  if (stop === undefined) return execution
+  // It ended by this very stop, whose answer was lost.
+  if (stop === undefined || isEnded(execution.state)) return execution
   return 'by' in stop ? close(execution, stop.by, at) : skip(execution, stop.blockedBy, at)
 }
 
 /**
- * Settles claims that are stored and have not started (protocol.md step 9): reads the admissions of the whole batch, after
+ * Admits claims that are stored and have not started (protocol.md step 9): reads the admissions of the whole batch, after
  * the claims; what a floor closes ends without a try being charged; where the job limits overlap, a place is taken in
  * the admission's own compare-and-set, or the execution is skipped and names the one in its way.
  */
@@ -108,11 +110,10 @@ export async function admitClaims(
   at: number,
 ): Promise<AdmittedClaims> {
   const stops = new Map<Stored, Stop>()
-  let jobs = byJob(claims)
-  for (let round = 0; jobs.length > 0; round++) {
-    if (round === mostRounds) throw new Error(`${jobs.length} admissions changed faster than places could be taken`)
-    jobs = await settleOnce(executions, admissions, jobs, stops, at)
-  }
+  const left = await retryOnConflict(byJob(claims), mostRounds, (jobs) =>
+    admitOnce(executions, admissions, jobs, stops, at),
+  )
+  if (left.length > 0) throw new Error(`${left.length} admissions changed faster than places could be taken`)
   if (stops.size === 0) return { starts: claims, ended: [] }
   const starts = claims.filter((one) => !stops.has(one))
   // A scheduler that has not applied the change may still send commands of the older version: its admission must stay.
@@ -135,13 +136,14 @@ async function endStopped(
       executions,
       step,
       some.map(([claim]) => claim),
-      (execution, place) => stopped(execution, some[place]?.[1], at),
+      (execution, index) => stopped(execution, some[index]?.[1], at),
       at,
     )
     executionChanges.publish(changedOnes(changes), step)
-    ended.push(...changedOnes(changes))
-    const refused = changes.find(isRefusal)
-    if (refused) throw new Error(refused.detail)
+    for (const one of changes) {
+      if (isRefusal(one)) throw new Error(one.detail)
+      ended.push(one.stored)
+    }
   }
   return ended
 }

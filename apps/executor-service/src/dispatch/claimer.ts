@@ -20,6 +20,8 @@ export interface ClaimerOptions {
   readonly log: Logger
   /** This executor's name; another one after it was taken for dead. */
   readonly instance: () => string
+  /** False while that name has no record: what is claimed under it would be taken for abandoned. */
+  readonly isEnlisted: () => boolean
   readonly room: Room
   readonly dispatcher: Dispatcher
   readonly lead: ClaimLead
@@ -64,6 +66,8 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
   }
 
+  const mayClaim = () => !isStopping && options.isEnlisted()
+
   const claimed = (execution: Execution) => claim(execution, { owner: options.instance() })
 
   function claimBatch(batch: readonly Stored[], mustQueue: (execution: Execution) => boolean): void {
@@ -72,7 +76,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     const late: Stored[] = []
     for (const stored of batch) {
       const { execution, size } = stored
-      if (isStopping || held.has(stored.rowId)) continue
+      if (!mayClaim() || held.has(stored.rowId)) continue
       if (isTooLate(execution, now)) late.push(stored)
       else if (mustQueue(execution) || !room.hasRoomFor(execution)) room.markSaturated(execution)
       else {
@@ -150,6 +154,13 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     }
   }
 
+  /** What was claimed or inserted under an older name is given back (protocol.md step 11). */
+  function start(attempt: Attempt): void {
+    const isOurs = options.isEnlisted() && attempt.execution.owner === options.instance()
+    if (!isOurs) attempt.abortedFor ??= 'gone'
+    dispatcher.start(attempt)
+  }
+
   /** Lets those start that may. */
   async function admitOnce(attempts: readonly Attempt[]): Promise<void> {
     const { starts, ended } = await admitClaims(stores, changes, attempts, clock.now())
@@ -161,7 +172,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     for (const { rowId } of starts) {
       const attempt = held.get(rowId)
       if (attempt?.execution.params === unreadParams) unread.push(attempt)
-      else if (attempt) dispatcher.start(attempt)
+      else if (attempt) start(attempt)
     }
     if (unread.length > 0) track(readParams(unread))
   }
@@ -178,7 +189,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
         for (const [index, params] of found.entries()) {
           const attempt = left[index] as Attempt
           if (params) attempt.execution = { ...attempt.execution, params }
-          if (held.get(attempt.rowId) === attempt) dispatcher.start(attempt)
+          if (held.get(attempt.rowId) === attempt) start(attempt)
         }
         left = left.slice(found.length)
       }
@@ -195,7 +206,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     claimUnstored(execution) {
       const now = clock.now()
       const isDue = execution.state === 'ready' && execution.runAt - lead.ms() <= now
-      if (isStopping || !isDue || isTooLate(execution, now)) return null
+      if (!mayClaim() || !isDue || isTooLate(execution, now)) return null
       if (room.mustQueue(execution) || !room.hasRoomFor(execution)) return 'no-room'
       const running = claimed(execution)
       if (isRefusal(running)) return null

@@ -7,7 +7,7 @@ import {
   isTimeZone,
   parseEvery,
   readZoneless,
-  type ScheduleFault,
+  type ScheduleIssue,
   scheduleWarnings,
 } from '@belfry/time'
 
@@ -58,8 +58,8 @@ export function compileTiming(input: ScheduleInput, context: TimingContext): Tim
   if (schedule.kind === 'manual' || schedule.kind === 'once') return { ...read, times: null, impossible: [] }
   const warnings = [...read.warnings, ...scheduleWarnings(schedule)]
   const times = compileSchedule(schedule, context.jobId)
-  if ('fault' in times) {
-    const issue = issueAt(pointer, times.fault)
+  if ('issue' in times) {
+    const issue = issueAt(pointer, times.issue)
     return issue.code === 'never-fires' ? { schedule, times: null, warnings, impossible: [issue] } : { issues: [issue] }
   }
   if (times.next(context.createdAt) !== null) return { schedule, times, warnings, impossible: [] }
@@ -107,7 +107,7 @@ const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingCont
 }
 
 /** An issue of the schedule, with the pointer of its field. */
-function issueAt(pointer: string, { code, detail, suggestion }: ScheduleFault): ValidationIssue {
+function issueAt(pointer: string, { code, detail, suggestion }: ScheduleIssue): ValidationIssue {
   return { pointer, code, detail, ...(suggestion !== undefined && { suggestion }) }
 }
 
@@ -115,16 +115,16 @@ function issueAt(pointer: string, { code, detail, suggestion }: ScheduleFault): 
 function cronIssues(cron: string): ValidationIssue[] {
   if (parseEvery(cron) !== null) return []
   const times = compileSchedule({ kind: 'cron', cron, timezone: 'UTC' }, '')
-  if (!('fault' in times) || times.fault.code === 'never-fires') return []
-  return [issueAt('/schedule/cron', times.fault)]
+  if (!('issue' in times) || times.issue.code === 'never-fires') return []
+  return [issueAt('/schedule/cron', times.issue)]
 }
 
-/** `@every 90s` is an interval in the words of a cron, and as such has no zone. */
+/** `@every 90s` is an interval in the form of a cron, and has no zone. */
 function readCron(cron: string, timezone: string, pointer: string, context: ReadingContext): ReadSchedule | Misread {
   const every = parseEvery(cron)
   if (every === null) return { schedule: { kind: 'cron', cron: cron.trim(), timezone }, pointer, warnings: [] }
   if ('everyMs' in every) return interval(every.everyMs, pointer, context)
-  return { issues: [issueAt(pointer, every.fault)] }
+  return { issues: [issueAt(pointer, every.issue)] }
 }
 
 function interval(everyMs: number, pointer: string, context: ReadingContext): ReadSchedule {

@@ -8,8 +8,8 @@ type Scheduled = Pick<ListedJob, 'id' | 'version' | 'spec'>
 export interface ScheduleCache {
   /** The job's first fire time strictly after `after` (epoch milliseconds); null when there is none. */
   next(job: Scheduled, after: number): number | null
-  /** Takes what has been compiled already. */
-  set(job: Pick<Scheduled, 'id' | 'version'>, times: FireTimes | null): void
+  /** Caches what has been compiled already. */
+  set(job: Pick<Scheduled, 'id' | 'version'>, times: FireTimes): void
 }
 
 export function createScheduleCache(capacity: number): ScheduleCache {
@@ -18,7 +18,7 @@ export function createScheduleCache(capacity: number): ScheduleCache {
   /** Schedules were checked when they were stored: there is none that does not compile. */
   const compile = (job: Scheduled): FireTimes | undefined => {
     const times = compileSchedule(job.spec.schedule, job.id)
-    return 'fault' in times ? undefined : times
+    return 'issue' in times ? undefined : times
   }
   const timesOf = (job: Scheduled): FireTimes | undefined => {
     const name = nameOf(job)
@@ -28,6 +28,6 @@ export function createScheduleCache(capacity: number): ScheduleCache {
   }
   return {
     next: (job, after) => timesOf(job)?.next(after) ?? null,
-    set: (job, times) => void (times && cache.set(nameOf(job), times)),
+    set: (job, times) => void cache.set(nameOf(job), times),
   }
 }

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { createSqliteStores } from '../../src/store/sqlite/index.ts'
 import { migrations } from '../../src/store/sqlite/migrations.ts'
 
-/** How SQLite would work off each statement of the stores. */
+/** How SQLite would run each statement of the stores. */
 function plansOf(): Map<string, string[]> {
   const sqlite = new DatabaseSync(':memory:')
   for (const { sql } of migrations) sqlite.exec(sql)
@@ -24,17 +24,17 @@ function plansOf(): Map<string, string[]> {
 }
 
 describe('with a million rows', () => {
-  it('every statement still goes by an index: nothing is read whole, nothing is sorted', () => {
+  it('every statement uses an index: no full scan, no sort', () => {
     const plans = plansOf()
     expect(plans.size).toBeGreaterThan(30)
     for (const [sql, steps] of plans) {
-      // The outbox holds only what is not yet told, and its reader takes the first rows of it.
+      // The outbox holds only what is unpublished, and its reader takes the first rows of it.
       const slow = steps.filter((step) => /^SCAN (?!outbox$|u$)|TEMP B-TREE/.test(step))
       expect(slow, sql).toEqual([])
     }
   })
 
-  it('what runs of a job is found by the index of what is at work, not among all its executions', () => {
+  it('the running executions of a job are found by the index of those, not among all its executions', () => {
     const asking = [...plansOf()].filter(([sql]) => sql.includes('status = 1'))
     expect(asking.length).toBeGreaterThan(3)
     for (const [sql, steps] of asking) {

@@ -1,9 +1,9 @@
 import type { ScheduleSpec } from '@belfry/contracts'
-import { type FireTimes, settleLate } from '@belfry/time'
+import { type FireTimes, resolveMisfire } from '@belfry/time'
 import { type FireRange, fireLogOutboxRoom, pendingRoom, type Rules, type ScheduleRecord } from './schedule-record.ts'
 
 /** Fire times of a schedule, or what is wrong with it. `seed` spreads `H` slots: the job's id. */
-export type Compile = (schedule: ScheduleSpec, seed: string) => FireTimes | { fault: { code: string; detail: string } }
+export type Compile = (schedule: ScheduleSpec, seed: string) => FireTimes | { issue: { code: string; detail: string } }
 
 /** Which fire times become executions, and as which version of the job. */
 interface Firing {
@@ -41,7 +41,7 @@ function issueOneShot(record: ScheduleRecord, firing: Firing, now: number, rules
 
 /** What the misfire rule makes of the fire times from `from` to `upTo` that are late now. */
 function resolveOverdue(from: number, { times, upTo }: Firing, now: number, { misfire }: Rules) {
-  const resolved = settleLate(times, from, Math.min(now, upTo + misfire.afterMs), misfire)
+  const resolved = resolveMisfire(times, from, Math.min(now, upTo + misfire.afterMs), misfire)
   const { fireAt, missed } = resolved
   // A version that ended long ago is resolved as of its end; its newest late fire time may be too old by now.
   if (fireAt === null || fireAt >= now - misfire.withinMs) return resolved
@@ -120,5 +120,5 @@ export function advanceWith(
 export function advance(record: ScheduleRecord, now: number, compile: Compile, rules: Rules): ScheduleRecord {
   if (!isFireDue(record, now, rules)) return record
   const times = compile(record.spec.schedule, record.jobId)
-  return 'fault' in times ? quarantine(record, times.fault.code, now, rules) : advanceWith(record, times, now, rules)
+  return 'issue' in times ? quarantine(record, times.issue.code, now, rules) : advanceWith(record, times, now, rules)
 }

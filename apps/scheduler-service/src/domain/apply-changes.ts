@@ -53,7 +53,7 @@ function blank({ jobId, ownerId, spec }: JobChangesMessage): ScheduleRecord {
 function timesOf(schedule: ScheduleSpec, jobId: string, compile: Compile): FireTimes | null {
   if (schedule.kind === 'manual') return null
   const times = compile(schedule, jobId)
-  return 'fault' in times ? null : times
+  return 'issue' in times ? null : times
 }
 
 function isSameSchedule(a: ScheduleSpec, b: ScheduleSpec): boolean {

@@ -1,27 +1,17 @@
 import type { Clock } from '@belfry/service'
+import { openByScheme } from '@belfry/storage'
 import type { StoreThread } from '@belfry/storage/sqlite'
 import type { Stores } from './ports.ts'
 
 export interface OpenStoresOptions {
-  /** The one thread of the process for its SQLite files. */
+  /** The thread that holds the process's SQLite files. */
   readonly thread: StoreThread
   readonly clock: Clock
 }
 
-const adapters: Record<string, (location: string, options: OpenStoresOptions) => Promise<Stores>> = {
-  async sqlite(file, { thread, clock }) {
-    const { createSqliteStores, migrations } = await import('./sqlite/index.ts')
-    return createSqliteStores(await thread.open(file, migrations), clock)
-  },
-}
-
-/** Opens the stores at a URL such as `sqlite:/var/lib/belfry/scheduler.db`; its scheme chooses the adapter. */
-export async function openStores(url: string, options: OpenStoresOptions): Promise<Stores> {
-  const [scheme = '', ...rest] = url.split(':')
-  const open = Object.hasOwn(adapters, scheme) ? adapters[scheme] : undefined
-  if (!open) {
-    const known = Object.keys(adapters).join(', ')
-    throw new Error(`there is no store of scheduler-service for the scheme "${scheme}"; there are: ${known}`)
-  }
-  return open(rest.join(':'), options)
+/** Opens the stores at `url` (`sqlite:<path>`). Rejects with a `StorageError`, or for an unknown scheme. */
+export function openStores(url: string, { thread, clock }: OpenStoresOptions): Promise<Stores> {
+  return openByScheme<Stores>(url, {
+    sqlite: async (path) => (await import('./sqlite/index.ts')).openSqliteStores(path, thread, clock),
+  })
 }

@@ -153,7 +153,7 @@ function coveredTimes(message: JobChangesMessage, until: number): Set<number> {
   for (const [index, { changedAt, schedule }] of message.changes.entries()) {
     const next = message.changes[index + 1]
     const times = compile(schedule, jobId)
-    if (stateAt(message.changes, index) !== 'active' || 'fault' in times) continue
+    if (stateAt(message.changes, index) !== 'active' || 'issue' in times) continue
     const from = schedule.kind === 'once' ? 0 : changedAt
     const upTo = next ? next.changedAt : until
     for (let at = times.next(from); at !== null && at <= upTo; at = times.next(at)) covered.add(at)
@@ -186,7 +186,7 @@ function quieten(world: World): void {
 /** A range speaks of the fire times of its version only, not of every moment in it. */
 function isIn({ from, to, version }: FireRange, fireAt: number, { changes }: JobChangesMessage): boolean {
   const times = compile(changes[version - 1]!.schedule, jobId)
-  return from <= fireAt && fireAt <= to && !('fault' in times) && times.count(fireAt, fireAt) === 1
+  return from <= fireAt && fireAt <= to && !('issue' in times) && times.count(fireAt, fireAt) === 1
 }
 
 function checkAccounts(world: World): void {

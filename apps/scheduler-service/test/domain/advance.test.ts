@@ -87,7 +87,7 @@ describe('advance', () => {
   })
 
   it('quarantines a schedule that does not compile, and releases it later', () => {
-    const invalid: Compile = () => ({ fault: { code: 'unknown-zone', detail: 'gone' } })
+    const invalid: Compile = () => ({ issue: { code: 'unknown-zone', detail: 'gone' } })
     const record = created(everyMinute)
     const quarantined = advance(record, noon + minute, invalid, rules)
     expect(quarantined.quarantined).toEqual({ reason: 'unknown-zone', until: noon + minute + hour })

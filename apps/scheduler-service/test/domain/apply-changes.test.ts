@@ -310,7 +310,7 @@ describe('pause and resume', () => {
 describe('a version whose schedule does not compile', () => {
   it('is quarantined, and the change is applied', () => {
     const invalid: Compile = (schedule, seed) =>
-      schedule.kind === 'interval' ? { fault: { code: 'unknown', detail: '' } } : compile(schedule, seed)
+      schedule.kind === 'interval' ? { issue: { code: 'unknown', detail: '' } } : compile(schedule, seed)
     const interval = { kind: 'interval', everyMs: 7000, anchorAt: noon } as const
     const message = changesOf([
       ['create', noon, everyMinute],

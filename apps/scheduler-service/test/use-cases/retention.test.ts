@@ -77,7 +77,7 @@ describe('the retention of schedules and of the fire log', () => {
     expect(await left()).toEqual(all)
     await world.restart()
     expect(await left()).toEqual(all)
-    // What was cancelled a moment ago is taken over, for it was not cleared away.
+    // A job that was cancelled a moment ago still gets a schedule, which retention has not reached yet.
     const recent = changesOf(
       [
         ['create', noon],

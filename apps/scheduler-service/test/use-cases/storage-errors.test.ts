@@ -2,8 +2,7 @@ import type { JobChangesMessage } from '@belfry/contracts'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Stores } from '../../src/index.ts'
 import { changesOf, everyMinute, everySecond, hour, jobId, jobIdOf, minute, noon, once, second } from '../fixtures.ts'
-import { createDocumentStores } from '../store/document-stores.ts'
-import { openWorld, type World } from '../world.ts'
+import { databaseNames, openWorld, type World } from '../world.ts'
 import { createFailingStores, type Failure, type FailureControl, failOften, failOnce } from './failing-stores.ts'
 
 let world: World
@@ -11,10 +10,10 @@ let control: FailureControl
 afterEach(() => world.close())
 
 type Open = Parameters<typeof openWorld>
-async function open(settings: Open[0] = {}, stores?: Stores) {
+async function open(settings: Open[0] = {}, options: Open[1] = {}) {
   control = { plan: () => null, failed: 0 }
-  const wrap = (given: Stores) => createFailingStores(given, control)
-  world = await openWorld(settings, stores ? { stores, wrap } : { wrap })
+  const wrap = (stores: Stores) => createFailingStores(stores, control)
+  world = await openWorld(settings, { ...options, wrap })
 }
 
 const fireTimes = (id = jobId) =>
@@ -68,6 +67,21 @@ describe.each(failures)('a store that %s', (_, failure) => {
       expect(fireTimes(id)).toEqual([minute])
       expect(await recordOf(id)).toMatchObject({ fired: 1, pending: [], nextFireAt: noon + 2 * minute })
     }
+  })
+
+  it('at the insert of a new schedule sends the commands of another schedule at once, which it has stored', async () => {
+    await open()
+    const create = ['create', noon, once(noon + hour)] as const
+    await publish(changesOf([create]))
+    await world.clock.advance(1)
+    control.plan = failOnce('schedules.insertManyIfAbsent', failure)
+    const update = ['update', noon + 1, once(noon + 2 * second)] as const
+    const together = [changesOf([create, update]), changesOf([create], jobIdOf(2))]
+    await expect(world.publishChanges(...together)).rejects.toThrow()
+    await world.until(() => fireTimes().length === 1)
+    expect(world.clock.now()).toBe(noon + 1)
+    await publish(...together)
+    expect(await recordOf(jobIdOf(2))).toMatchObject({ version: 1, nextFireAt: noon + hour })
   })
 
   it('at a change is right when the change is published again', async () => {
@@ -150,16 +164,11 @@ describe.each(failures)('a store that %s', (_, failure) => {
 })
 
 describe('a database that fails at one call in six for twenty seconds', () => {
-  const databases: readonly (readonly [string, () => Stores | undefined])[] = [
-    ['SQLite', () => undefined],
-    ['documents in Maps', () => createDocumentStores().stores],
-  ]
-  const cases = databases.flatMap(([name, of]) => [1, 2, 3].map((seed) => [name, seed, of] as const))
+  const cases = databaseNames.flatMap((database) => [1, 2, 3].map((seed) => [database, seed] as const))
   it.each(cases)(
     'on %s, seed %d: every fire time becomes one execution, and nothing stays pending',
-    async (...one) => {
-      const [, seed, of] = one
-      await open({ schedulerPageRows: 3 }, of())
+    async (database, seed) => {
+      await open({ schedulerPageRows: 3 }, { database })
       const ids = [1, 2, 3, 4, 5, 6].map(jobIdOf)
       control.plan = failOften(seed, 6)
       for (const id of ids) await publish(changesOf([['create', noon, everySecond]], id))

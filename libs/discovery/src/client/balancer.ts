@@ -11,9 +11,9 @@ export interface BalancerOptions {
   clock: Clock
   metrics: Metrics
   breaker: BreakerConfig
-  /** Who calls; a label of the metrics. */
+  /** The calling service; a label of the metrics. */
   caller: ServiceName
-  /** Calls on their way to one instance; more are refused as `busy`. */
+  /** Calls in flight to one instance; more are refused as `busy`. */
   maxInFlight?: number
 }
 
@@ -27,9 +27,9 @@ export interface BreakerView {
 }
 
 /**
- * The guarded way to another service. `request` has the shape that @fastify/reply-from wants of its `undici` option, so
- * that the gateway's proxy and the calls between services take the same way: an instance from registry, its breaker, its
- * connections, and one retry where that is safe.
+ * Calls another service: picks an instance from the registry whose breaker allows a call, uses its connections, and
+ * retries once where that is safe. `request` has the shape that @fastify/reply-from wants of its `undici` option, so that
+ * the gateway's proxy and the calls between services share it.
  */
 export interface Balancer {
   /** Calls back once, with a `ServiceCallError` or with an answer of any status. */
@@ -38,7 +38,7 @@ export interface Balancer {
   close(): void
 }
 
-/** What stands for a service in the place of scheme and host. */
+/** The origin (scheme and host) that names a service in an `UpstreamRequest`. */
 export function originOf(service: ServiceName): string {
   return `http://${service}`
 }
@@ -46,7 +46,7 @@ export function originOf(service: ServiceName): string {
 const servicesByOrigin = new Map(serviceNames.map((service) => [originOf(service), service]))
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-/** A retry must change nothing that the first try may have changed, and must still have its body. */
+/** A retry must not repeat an effect of the first try, and its body must still be there. */
 function isRepeatable(request: UpstreamRequest, error: ServiceCallError): boolean {
   const hasStream = typeof request.body === 'object' && request.body !== null
   return error.code === 'refused' && idempotent.has(request.method) && !hasStream
@@ -72,12 +72,12 @@ export function createBalancer({
     return opened
   }
 
-  /** The next instance, in turn, whose breaker lets a call through; else why there is none. */
+  /** The next instance whose breaker allows a call; else the reason why there is none. */
   const choose = (service: ServiceName): Upstream | ServiceCallError => {
     const count = registry.instances(service).length
     let soonestMs = Number.POSITIVE_INFINITY
     let isBusy = false
-    for (let turn = 0; turn < count; turn++) {
+    for (let tries = 0; tries < count; tries++) {
       const instance = registry.pick(service)
       if (!instance) break
       const upstream = upstreamOf(instance)

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events'
 import type { Clock } from '@belfry/service'
 import CircuitBreaker from 'opossum'
 
@@ -16,15 +15,13 @@ export interface BreakerConfig {
 }
 
 /**
- * The calls that the share of failures is taken of: those of the last 20 s, forgotten in steps of 2 s. Long enough for a
- * service that hangs to be found out by one caller, who sees a failure every 3 s.
+ * The calls that the share of failures is taken of: those of the last 20 s, forgotten in steps of 2 s. Long enough to detect
+ * a service that hangs by the calls of one caller, which fail every 3 s.
  */
 export const windowMs = 20_000
 const buckets = 10
 /** Fewer calls than this in the window prove nothing. */
 const leastCalls = 5
-/** opossum's own timers are replaced by the clock; this is the longest wait that `setTimeout` takes, and never ends. */
-const never = 2_147_483_647
 
 /** What an error says about the instance: it counts as failed, as working, or not at all. */
 export type Verdict = 'failed' | 'working' | 'uncounted'
@@ -33,7 +30,7 @@ export type Verdict = 'failed' | 'working' | 'uncounted'
 export interface Breaker<C, R> {
   /** Whether a call may go out now; when not, `run` must not be called. */
   allows(): boolean
-  /** Makes the call, and counts what comes of it: an answer as working, an error by its verdict. */
+  /** Makes the call and counts its outcome: an answer as working, an error by its verdict. */
   run(call: C): Promise<R>
   state(): BreakerState
   /** How long it stays open from now, milliseconds; 0 when it is not. */
@@ -47,88 +44,72 @@ export interface BreakerOptions<C> {
   judge: (error: unknown, call: C) => Verdict
 }
 
+/** The action of the circuit: it takes the outcome of a call that was made. */
+async function report(hasFailed: boolean): Promise<void> {
+  if (hasFailed) throw new Error('failed')
+}
+
+function ignore(): void {}
+
+function openCircuit(config: BreakerConfig) {
+  return new CircuitBreaker<[hasFailed: boolean], void>(report, {
+    timeout: false,
+    resetTimeout: config.resetMs,
+    errorThresholdPercentage: config.errorPercent,
+    volumeThreshold: leastCalls,
+    rollingCountTimeout: windowMs,
+    rollingCountBuckets: buckets,
+    rollingPercentilesEnabled: false,
+    enableSnapshots: false,
+  })
+}
+
 /**
- * opossum behind the clock that was handed in. opossum waits for its reset and turns its window by timers of its own; here
- * both are looked at when a call comes: nothing wakes an idle process, and a test turns the breaker by hand. It cannot be
- * told to go half-open, but it can be born so: a reset replaces it, which also forgets the failures that opened it. opossum
- * counts every call that it makes, so calls are made here and it gets the outcomes that count.
+ * An opossum circuit over the outcomes of calls. opossum counts every call that it makes; it makes none here, so that a
+ * call may be left uncounted, and that calls under way do not count as working. While the circuit is half-open, one call
+ * at a time may try the instance, and only the outcome of such a call counts.
  */
 export function createBreaker<C, R>(
   action: (call: C) => Promise<R>,
   { clock, config, judge }: BreakerOptions<C>,
 ): Breaker<C, R> {
-  const window = new EventEmitter()
-  let turnedAt = clock.monotonic()
+  let circuit = openCircuit(config)
   let openedAt = 0
-  /** The one call that may go out while it is half-open is on its way. */
   let isTrying = false
 
-  const build = (isHalfOpen: boolean) => {
-    const circuit = new CircuitBreaker<[hasFailed: boolean], void>(settle, {
-      timeout: false,
-      resetTimeout: never,
-      errorThresholdPercentage: config.errorPercent,
-      volumeThreshold: leastCalls,
-      rollingCountTimeout: windowMs,
-      rollingCountBuckets: buckets,
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-      rotateBucketController: window,
-      ...(isHalfOpen ? { state: { enabled: true, closed: false, halfOpen: true } as CircuitBreaker.State } : {}),
-    })
-    circuit.on('open', () => {
-      openedAt = clock.monotonic()
-    })
-    return circuit
+  const onOpen = () => {
+    openedAt = clock.monotonic()
   }
-
-  let circuit = build(false)
-  const openForMs = () => (circuit.opened ? Math.max(0, openedAt + config.resetMs - clock.monotonic()) : 0)
-
-  const turnWindow = () => {
-    const bucketMs = windowMs / buckets
-    const due = Math.floor((clock.monotonic() - turnedAt) / bucketMs)
-    turnedAt += due * bucketMs
-    for (let turn = 0; turn < Math.min(due, buckets); turn++) window.emit('rotate')
+  /** A new circuit: the window of the old one still holds the failures that opened it. */
+  const onClose = () => {
+    circuit.shutdown()
+    circuit = openCircuit(config).on('open', onOpen).on('close', onClose)
   }
+  circuit.on('open', onOpen).on('close', onClose)
 
-  /** A call that began before a reset counts for the circuit of its own time, which is no longer asked. */
-  const count = async (counting: typeof circuit, verdict: Verdict) => {
-    turnWindow()
-    if (verdict !== 'uncounted') await counting.fire(verdict === 'failed').catch(ignore)
-    if (counting === circuit) isTrying = false
+  async function count(verdict: Verdict, begun: typeof circuit, isTrial: boolean): Promise<void> {
+    const mayCount = begun === circuit && (circuit.closed || (isTrial && circuit.halfOpen))
+    if (mayCount && verdict !== 'uncounted') await circuit.fire(verdict === 'failed').catch(ignore)
+    if (isTrial) isTrying = false
   }
 
   return {
-    allows: () => circuit.closed || (circuit.halfOpen ? !isTrying : openForMs() === 0),
+    allows: () => circuit.closed || (circuit.halfOpen && !isTrying),
     async run(call) {
-      if (circuit.opened) {
-        circuit.shutdown()
-        circuit = build(true)
-      }
-      isTrying = circuit.halfOpen
-      const counting = circuit
+      const begun = circuit
+      const isTrial = begun.halfOpen
+      if (isTrial) isTrying = true
       try {
         const answer = await action(call)
-        await count(counting, 'working')
+        await count('working', begun, isTrial)
         return answer
       } catch (error) {
-        await count(counting, judge(error, call))
+        await count(judge(error, call), begun, isTrial)
         throw error
       }
     },
-    state() {
-      if (circuit.closed) return 'closed'
-      return openForMs() > 0 ? 'open' : 'half-open'
-    },
-    openForMs,
+    state: () => (circuit.closed ? 'closed' : circuit.halfOpen ? 'half-open' : 'open'),
+    openForMs: () => (circuit.opened ? Math.max(0, openedAt + config.resetMs - clock.monotonic()) : 0),
     close: () => circuit.shutdown(),
   }
 }
-
-/** What opossum is given for an outcome. */
-async function settle(hasFailed: boolean): Promise<void> {
-  if (hasFailed) throw new Error('failed')
-}
-
-function ignore(): void {}

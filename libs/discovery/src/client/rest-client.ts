@@ -38,7 +38,7 @@ export interface RestClientOptions {
   signToken?: () => string
   /** When a call names none, milliseconds. */
   deadlineMs?: number
-  /** A longer answer is a fault of the service, bytes. */
+  /** A longer answer is refused as `too-large`, bytes. */
   maxResponseBytes?: number
 }
 

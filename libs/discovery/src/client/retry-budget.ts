@@ -1,4 +1,4 @@
-/** Says whether a failed call may be made once more, so that retries never multiply the load on a service in trouble. */
+/** Allows retries in proportion to first calls, so that they never multiply the load on a service in trouble. */
 export interface RetryBudget {
   /** One more first call was made. */
   earn(): void
@@ -6,7 +6,7 @@ export interface RetryBudget {
   spend(): boolean
 }
 
-/** `callsPerRetry` first calls pay for one retry; at most `most` retries are saved up in quiet times. Begins with one. */
+/** `callsPerRetry` first calls pay for one retry; the budget holds at most `most` retries. It begins with one. */
 export function createRetryBudget(callsPerRetry = 10, most = 10): RetryBudget {
   let calls = callsPerRetry
   return {

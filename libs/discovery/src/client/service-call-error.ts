@@ -1,7 +1,7 @@
 /**
  * Why a call to another service gave no answer.
- * `no-instance`: registry knows none · `breaker-open`: every instance has failed too often just now · `busy`: too many
- * calls are already on their way · `refused`: no connection, or it broke, or what came was no HTTP · `timeout`: the first
+ * `no-instance`: the registry has none · `breaker-open`: the breaker of every instance is open · `busy`: too many calls
+ * are in flight · `refused`: no connection, or it broke, or what came was no HTTP · `timeout`: the first
  * byte, or the whole answer, took too long · `malformed`: the request cannot be sent as it is · `aborted`: the caller's
  * own client went away while its body was passed on · `too-large`: the answer is longer than the caller takes ·
  * `unreadable`: the answer is not the JSON that it says it is.
@@ -19,7 +19,7 @@ export type ServiceCallErrorCode =
 
 export class ServiceCallError extends Error {
   readonly code: ServiceCallErrorCode
-  /** When to try again, whole seconds; null when nobody can say. */
+  /** When to try again, whole seconds; null when that is not known. */
   readonly retryAfterS: number | null
   constructor(code: ServiceCallErrorCode, message: string, options: ErrorOptions & { retryAfterS?: number } = {}) {
     super(message, options)
@@ -29,11 +29,11 @@ export class ServiceCallError extends Error {
   }
 }
 
-/** undici's codes for a request that it refuses to send: the fault of its sender, not of the service. */
+/** undici's codes for a request that it refuses to send: a fault of the caller, not of the service. */
 const unsendable = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'])
 const tooSlow = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
 
-/** What undici reports, in our words. */
+/** The error of undici as a `ServiceCallError`. */
 export function toServiceCallError(cause: unknown): ServiceCallError {
   if (cause instanceof ServiceCallError) return cause
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
@@ -42,7 +42,7 @@ export function toServiceCallError(cause: unknown): ServiceCallError {
   return new ServiceCallError('refused', 'the service refused or broke the connection', { cause })
 }
 
-/** Whether it speaks against the instance: then its breaker counts it. */
+/** Whether the instance failed: then its breaker counts the call. */
 export function isInstanceFault(error: ServiceCallError): boolean {
   return error.code === 'refused' || error.code === 'timeout'
 }

@@ -7,7 +7,7 @@ import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs
 import { isInstanceFault, ServiceCallError, toServiceCallError } from './service-call-error.ts'
 import { createUserTimeouts, userOf } from './user-timeouts.ts'
 
-/** An answer whose body is still to come. An unused body is dumped, never destroyed. */
+/** An answer whose body is not read yet. An unused body is dumped, never destroyed. */
 export type UpstreamResponse = Dispatcher.ResponseData
 
 /** One call as undici and @fastify/reply-from describe it. */
@@ -27,24 +27,24 @@ export interface Upstream {
   readonly instance: Instance
   readonly breaker: Breaker<UpstreamRequest, UpstreamResponse>
   inFlight(): number
-  /** Closes idle connections; calls on their way may end. */
+  /** Closes idle connections; calls in flight may end. */
   close(): void
 }
 
-/** A body that stands still for this long is given up, milliseconds. */
+/** A body without progress for this long is given up, milliseconds. */
 const bodyIdleMs = 60_000
 
-/** What the action rejects with for a 5xx: the breaker counts it, and the caller still gets the answer. */
+/** What a call rejects with for a 5xx: the breaker counts it, and the caller still gets the answer. */
 interface FailedAnswer {
   readonly answer: UpstreamResponse
 }
 
-/** The answer inside what a breaker rejected with; undefined when there was none. */
+/** The answer inside the error of a breaker's `run`; undefined when there is none. */
 export function answerOf(error: unknown): UpstreamResponse | undefined {
   return (error as Partial<FailedAnswer> | null)?.answer
 }
 
-/** A service that works and says "not now": a full disk, a queue that is full. Its other answers must stay within reach. */
+/** A service that works and refuses for now: its disk or a queue is full. Its other answers must stay within reach (decision 009). */
 function isOrderlyRefusal({ statusCode, headers }: UpstreamResponse): boolean {
   return statusCode === 503 && headers['retry-after'] !== undefined
 }
@@ -53,8 +53,9 @@ function ignore(): void {}
 
 /**
  * undici destroys a stream that it could not send to its end. This one is a client's request, whose connection still has to
- * carry the answer (the service is away, or has seen enough and says 413), so it is only lent. What nobody sends any more is
- * read and thrown away: a client that writes all of its body before it reads would never come to the answer.
+ * carry the answer (the service is away, or answers 413 before the end), so undici gets an iterator that does not destroy
+ * it. The rest of the body is read and thrown away: a client that writes all of its body before it reads would never read
+ * the answer.
  */
 async function* lend(upload: Readable): AsyncGenerator<unknown> {
   try {
@@ -65,31 +66,31 @@ async function* lend(upload: Readable): AsyncGenerator<unknown> {
 }
 
 /**
- * Makes one call; `onSettled` is called once, before the promise settles. The time to the first byte runs from the end of
- * the request's body, so that a slow uploader is not held against the service. Every answer's body gets an error listener
- * at once: destroying it later (reply-from does it, when its client has gone) would end the process otherwise.
+ * Makes one call; `onEnd` is called once, before the promise resolves or rejects. The time to the first byte runs from the
+ * end of the request's body, so that a slow upload does not count against the service. Every answer's body gets an error
+ * listener at once: destroying it later (reply-from does it when its client has gone) would end the process otherwise.
  */
-function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: Clock, onSettled: () => void) {
+function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: Clock, onEnd: () => void) {
   return new Promise<UpstreamResponse>((resolve, reject) => {
     const abort = new EventEmitter()
     const upload = typeof request.body === 'object' ? request.body : null
     const body = upload ? lend(upload) : (request.body as string | undefined)
     const uploader = (upload as { socket?: { destroyed: boolean } | null } | null)?.socket
     let timer: Timer | undefined
-    let isSettled = false
+    let hasEnded = false
 
-    const settle = () => {
-      isSettled = true
+    const end = () => {
+      hasEnded = true
       timer?.cancel()
-      onSettled()
+      onEnd()
     }
     const onLate = () => {
-      settle()
+      end()
       reject(new ServiceCallError('timeout', `no answer within ${firstByteMs} ms`))
       abort.emit('abort')
     }
     const startTimer = () => {
-      if (!isSettled && firstByteMs > 0) timer = clock.callAfter(firstByteMs, onLate)
+      if (!hasEnded && firstByteMs > 0) timer = clock.callAfter(firstByteMs, onLate)
     }
 
     if (upload) upload.once('end', startTimer)
@@ -97,8 +98,8 @@ function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: 
     const { path, method, headers } = request
     pool.request({ path, method, headers, body, signal: abort } as Dispatcher.RequestOptions, (error, response) => {
       if (!error) response.body.on('error', ignore)
-      if (isSettled) return
-      settle()
+      if (hasEnded) return
+      end()
       if (error)
         reject(
           uploader?.destroyed
@@ -120,12 +121,12 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
   })
   let inFlight = 0
 
-  const settled = () => {
+  const onEnd = () => {
     inFlight -= 1
   }
   const call = (request: UpstreamRequest) => {
     inFlight += 1
-    return send(pool, request, Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs), clock, settled)
+    return send(pool, request, Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs), clock, onEnd)
   }
 
   const timeouts = createUserTimeouts(windowMs)

@@ -1,8 +1,8 @@
 import { serviceNames } from '@belfry/contracts'
 
 /**
- * The user in whose name a request is made, out of its token: null without a token, and for the services' own calls. The
- * signature is not looked at. A forged name gains nothing: its time-outs count no more than those without a token.
+ * The subject of the token that goes with a request: null without a token, and for the services' own calls. The signature
+ * is not verified, because a forged name gains nothing: its time-outs count no more than those without a token.
  */
 export function userOf(headers: Readonly<Record<string, string | string[] | undefined>> = {}): string | null {
   const { authorization } = headers
@@ -17,8 +17,9 @@ export function userOf(headers: Readonly<Record<string, string | string[] | unde
 }
 
 /**
- * Whose time-outs have counted already. A user who asks for more than a service can answer in time says nothing about the
- * others' calls, so the time-outs of one user count once in `windowMs`. Holds no more than the time-outs of one window.
+ * The users whose time-outs have counted already. The calls of a user that ask for more than a service can answer in time
+ * say nothing about the calls of others, so the time-outs of one user count once in `windowMs`. It holds no more than the
+ * time-outs of one window.
  */
 export function createUserTimeouts(windowMs: number): { counts(user: string, now: number): boolean } {
   /** When a time-out of each user counted, oldest first. */

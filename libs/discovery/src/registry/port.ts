@@ -1,6 +1,6 @@
 import type { ServiceName } from '@belfry/contracts'
 
-/** One running process of a service, as others reach it. */
+/** One running process of a service, by its advertised address. */
 export interface Instance {
   readonly service: ServiceName
   /** Unique among all instances: name-host-port. */
@@ -10,15 +10,15 @@ export interface Instance {
 }
 
 /**
- * Who is there. `pick` is synchronous over a cached view, because the proxy asks for its upstream synchronously; it
- * takes the instances in turn and answers undefined when there is none.
+ * The instances of each service. `pick` is synchronous over a cached view, because the proxy asks for its upstream
+ * synchronously; it goes round the instances and answers undefined when there is none.
  */
 export interface Registry {
   register(instance: Instance): Promise<void>
   deregister(instance: Instance): Promise<void>
   pick(service: ServiceName): Instance | undefined
   instances(service: ServiceName): readonly Instance[]
-  /** Calls back whenever the service's instances change; answers the function that ends it. */
+  /** Calls back when the service's instances change; answers the function that ends the watch. */
   watch(service: ServiceName, onChange: (instances: readonly Instance[]) => void): () => void
   close(): Promise<void>
 }

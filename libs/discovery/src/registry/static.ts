@@ -1,17 +1,18 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Instance, Registry } from './port.ts'
 
-/** A table in memory: for one process that holds all services, and for tests. Who registers is there until it leaves. */
+/** A table in memory: for one process that holds all services, and for tests. An instance stays until it deregisters. */
 export function createStaticRegistry(): Registry {
   const table = new Map<ServiceName, readonly Instance[]>()
-  const turns = new Map<ServiceName, number>()
+  /** The next instance of each service that `pick` takes. */
+  const next = new Map<ServiceName, number>()
   const watchers = new Map<ServiceName, Set<(instances: readonly Instance[]) => void>>()
 
   const instances = (service: ServiceName) => table.get(service) ?? []
 
-  const change = (service: ServiceName, next: readonly Instance[]) => {
-    table.set(service, next)
-    for (const watcher of watchers.get(service) ?? []) watcher(next)
+  const change = (service: ServiceName, list: readonly Instance[]) => {
+    table.set(service, list)
+    for (const watcher of watchers.get(service) ?? []) watcher(list)
   }
 
   return {
@@ -25,9 +26,9 @@ export function createStaticRegistry(): Registry {
     },
     pick(service) {
       const list = instances(service)
-      const turn = (turns.get(service) ?? 0) % (list.length || 1)
-      turns.set(service, turn + 1)
-      return list[turn]
+      const index = (next.get(service) ?? 0) % (list.length || 1)
+      next.set(service, index + 1)
+      return list[index]
     },
     instances,
     watch(service, onChange) {

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ServiceCallError } from '../../src/index.ts'
 import { balancerTo, breaker, deadPort, listen } from './loopback.ts'
 
-describe('a hop', () => {
-  it('brings any answer back, with its body', async () => {
+describe('a balancer', () => {
+  it('answers with any status and body of the service', async () => {
     const { port } = await listen((request, reply) => {
       reply.writeHead(request.url === '/missing' ? 404 : 200)
       reply.end(`${request.method} ${request.url} ${request.headers['x-request-id']}`)
@@ -19,7 +19,7 @@ describe('a hop', () => {
     expect(await call({ path: '/missing' })).toMatchObject({ status: 404 })
   })
 
-  it('says no-instance when registry knows none, and when the name is no service', async () => {
+  it('fails with no-instance when the registry has none, and when the name is no service', async () => {
     const { codeOf } = await balancerTo([])
     expect(await codeOf()).toBe('no-instance')
     expect(await codeOf({ origin: 'http://169.254.169.254' })).toBe('no-instance')
@@ -39,7 +39,7 @@ describe('a hop', () => {
     expect(await call({ method: 'POST', body })).toEqual({ status: 200, body: String(160 * chunk.length) })
   })
 
-  it('gives up when the first byte takes too long, and lets the connection go', async () => {
+  it('times out when the first byte takes too long, and closes the connection', async () => {
     let closed = 0
     const { port } = await listen((request) => {
       request.socket.once('close', () => {
@@ -57,7 +57,7 @@ describe('a hop', () => {
     expect(clock.pending()).toBe(0)
   })
 
-  it('lets streams and waits take their time', async () => {
+  it('has no time-out for streams and long waits', async () => {
     const { server, port } = await listen(() => undefined)
     const { clock, codeOf } = await balancerTo([port])
     const [answer, [, reply]] = await Promise.all([{ settled: codeOf({ headersTimeout: 0 }) }, once(server, 'request')])
@@ -66,7 +66,7 @@ describe('a hop', () => {
     expect(await answer.settled).toBe(200)
   })
 
-  it('counts the time from the end of the upload, so that a slow client is not held against the service', async () => {
+  it('counts the time from the end of the upload, so that a slow client does not count against the service', async () => {
     const { server, port } = await listen((request) => request.resume())
     const { clock, codeOf, balancer } = await balancerTo([port])
     const body = new PassThrough()
@@ -97,7 +97,7 @@ describe('a hop', () => {
     expect(await codeOf({ headersTimeout: 0, origin: 'http://auth-service' })).toBe('no-instance')
   })
 
-  it('tells a request that cannot be sent from a service that is away', async () => {
+  it('distinguishes a request that cannot be sent from a service that is away', async () => {
     const { port } = await listen((_request, reply) => reply.end())
     const { codeOf, balancer } = await balancerTo([port])
     expect(await codeOf({ headers: { upgrade: 'websocket' } })).toBe('malformed')
@@ -105,14 +105,14 @@ describe('a hop', () => {
     expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
-  it('takes an answer that is no HTTP for a broken service', async () => {
+  it('treats an answer that is no HTTP as refused', async () => {
     const { server, port } = await listen(() => undefined)
     server.on('connection', (socket) => socket.end('SSH-2.0-OpenSSH\r\n'))
     const { codeOf } = await balancerTo([port])
     expect(await codeOf({ method: 'POST' })).toBe('refused')
   })
 
-  it('refuses more calls than may be on their way', async () => {
+  it('refuses more calls than may be in flight', async () => {
     const { server, port } = await listen(() => undefined)
     const { codeOf } = await balancerTo([port], { maxInFlight: 1 })
     const first = codeOf({ headersTimeout: 0 })
@@ -122,7 +122,7 @@ describe('a hop', () => {
     expect(await first).toBe(200)
   })
 
-  it('lets go of an instance that leaves', async () => {
+  it('forgets an instance that deregisters', async () => {
     const { port } = await listen((_request, reply) => reply.end())
     const { codeOf, registry, balancer, metricsRegistry } = await balancerTo([port])
     expect(await codeOf()).toBe(200)
@@ -135,7 +135,7 @@ describe('a hop', () => {
 })
 
 describe('a retry', () => {
-  it('takes another instance when one refuses, without the caller noticing', async () => {
+  it('calls another instance when one refuses', async () => {
     const { port } = await listen((_request, reply) => reply.end('here'))
     const { call } = await balancerTo([await deadPort(), port])
     expect(await call()).toEqual({ status: 200, body: 'here' })
@@ -153,7 +153,7 @@ describe('a retry', () => {
     expect(calls).toBe(40 + 1 + 4)
   })
 
-  it('never repeats what could happen twice, nor a body that is gone', async () => {
+  it('never repeats a call with an effect, nor one whose body is consumed', async () => {
     let calls = 0
     const { server, port } = await listen(() => undefined)
     server.on('connection', (socket) => {
@@ -167,6 +167,16 @@ describe('a retry', () => {
   })
 })
 
+/** Passes time for the breaker, which waits by timers of the process, and for the clock of the balancer. */
+function fakeTimers() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  return async (clock: { advance(ms: number): Promise<void> }, ms: number) => {
+    vi.advanceTimersByTime(ms)
+    await clock.advance(ms)
+  }
+}
+
 describe('a breaker', () => {
   async function failingService() {
     const service = { status: 500, calls: 0 }
@@ -177,19 +187,20 @@ describe('a breaker', () => {
     return { service, port, ...(await balancerTo([port])) }
   }
 
-  it('opens after failures, lets one call try after the reset, and closes when that works', async () => {
+  it('opens after failures, allows one call after the reset, and closes when that succeeds', async () => {
+    const pass = fakeTimers()
     const { service, balancer, clock, codeOf } = await failingService()
     for (let i = 0; i < 5; i++) expect(await codeOf()).toBe(500)
     expect(balancer.breakers()[0]?.state).toBe('open')
     expect(await codeOf()).toBe('breaker-open')
-    await clock.advance(9_999)
+    await pass(clock, 9_999)
     expect(await codeOf()).toBe('breaker-open')
     expect(service.calls).toBe(5)
-    await clock.advance(1)
+    await pass(clock, 1)
     expect(balancer.breakers()[0]?.state).toBe('half-open')
     expect(await codeOf()).toBe(500)
     expect(balancer.breakers()[0]?.state).toBe('open')
-    await clock.advance(10_000)
+    await pass(clock, 10_000)
     service.status = 200
     const both = await Promise.all([codeOf(), codeOf()])
     expect(both).toEqual([200, 'breaker-open'])
@@ -198,7 +209,7 @@ describe('a breaker', () => {
     expect(service.calls).toBe(8)
   })
 
-  it('says when to come back', async () => {
+  it('answers when to try again', async () => {
     const { clock, call, codeOf } = await failingService()
     for (let i = 0; i < 5; i++) await codeOf()
     await clock.advance(2_500)
@@ -207,24 +218,39 @@ describe('a breaker', () => {
     expect((refused as ServiceCallError).retryAfterS).toBe(8)
   })
 
-  it('does not mind answers that are the client’s fault', async () => {
+  it('stays closed on 4xx answers', async () => {
     const { service, balancer, codeOf } = await failingService()
     service.status = 404
     for (let i = 0; i < 50; i++) expect(await codeOf()).toBe(404)
     expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
-  it('does not mind a service that says when to come back: it works, and has other answers', async () => {
+  it('stays closed on a 503 with Retry-After: the service works, and has other answers', async () => {
     const { port } = await listen((_request, reply) => reply.writeHead(503, { 'retry-after': '1' }).end())
     const { codeOf, balancer } = await balancerTo([port])
     for (let i = 0; i < 20; i++) expect(await codeOf()).toBe(503)
     expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
+  it('forgets the failures that opened it when it closes', async () => {
+    const pass = fakeTimers()
+    const { service, balancer, clock, codeOf } = await failingService()
+    for (let i = 0; i < 5; i++) await codeOf()
+    await pass(clock, 10_000)
+    service.status = 200
+    expect(await codeOf()).toBe(200)
+    service.status = 500
+    for (let i = 0; i < 4; i++) await codeOf()
+    expect(balancer.breakers()[0]?.state).toBe('closed')
+    await codeOf()
+    expect(balancer.breakers()[0]?.state).toBe('open')
+  })
+
   it('forgets failures of long ago', async () => {
+    const pass = fakeTimers()
     const { service, balancer, clock, codeOf } = await failingService()
     for (let i = 0; i < 4; i++) await codeOf()
-    await clock.advance(21_000)
+    await pass(clock, 21_000)
     service.status = 200
     for (let i = 0; i < 4; i++) await codeOf()
     service.status = 500
@@ -253,22 +279,22 @@ describe('a breaker', () => {
     const { server, port } = await listen((request, reply) => {
       if (request.url !== '/jobs') reply.end('soon')
     })
-    const hopped = await balancerTo([port])
+    const opened = await balancerTo([port])
     /** One call of a user for each path, at the same time; answers their codes, those of lists after the time-out. */
     const callsOf = async (subject: string | null, paths: readonly string[]) => {
       const claims = Buffer.from(JSON.stringify({ sub: subject })).toString('base64url')
       const headers = subject === null ? {} : { authorization: `Bearer e30.${claims}.c2ln` }
-      const answers = Promise.all(paths.map((path) => hopped.codeOf({ path, headers })))
+      const answers = Promise.all(paths.map((path) => opened.codeOf({ path, headers })))
       for (const path of paths) if (path === '/jobs') await once(server, 'request')
-      if (paths.includes('/jobs')) await hopped.clock.advance(3_000)
+      if (paths.includes('/jobs')) await opened.clock.advance(3_000)
       return answers
     }
-    const state = () => hopped.balancer.breakers()[0]?.state
-    return { ...hopped, callsOf, state }
+    const state = () => opened.balancer.breakers()[0]?.state
+    return { ...opened, callsOf, state }
   }
   const lists = (count: number) => Array.from({ length: count }, () => '/jobs')
 
-  it('leaves the way open for others when the lists of one user time out', async () => {
+  it('stays closed for others when the lists of one user time out', async () => {
     const { callsOf, state } = await slowLists()
     for (let round = 0; round < 3; round++) {
       expect(new Set(await callsOf('usr-greedy', lists(12)))).toEqual(new Set(['timeout']))
@@ -296,14 +322,15 @@ describe('a breaker', () => {
     expect(state()).toBe('open')
   })
 
-  it('lets another call try when the one that did was of a user who timed out before', async () => {
+  it('stays half-open when the call that tried was one that does not count', async () => {
+    const pass = fakeTimers()
     const { callsOf, codeOf, state, clock } = await slowLists()
     await callsOf(null, lists(5))
     expect(state()).toBe('open')
-    await clock.advance(10_000)
+    await pass(clock, 10_000)
     expect(await callsOf('usr-greedy', lists(1))).toEqual(['timeout'])
     expect(state()).toBe('open')
-    await clock.advance(10_000)
+    await pass(clock, 10_000)
     expect(await callsOf('usr-greedy', lists(1))).toEqual(['timeout'])
     expect(state()).toBe('half-open')
     expect(await codeOf({ path: '/jobs/x' })).toBe(200)
@@ -314,9 +341,9 @@ describe('a breaker', () => {
     const upstream = await listen((request) => request.resume())
     const { balancer, call } = await balancerTo([upstream.port])
     for (let i = 0; i < 6; i++) {
-      const door = await listen(() => undefined)
-      const requested = once(door.server, 'request')
-      const client = connect(door.port, '127.0.0.1')
+      const clientSide = await listen(() => undefined)
+      const requested = once(clientSide.server, 'request')
+      const client = connect(clientSide.port, '127.0.0.1')
       client.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf')
       const [request] = await requested
       const answer = call({ method: 'POST', body: request })
@@ -327,7 +354,7 @@ describe('a breaker', () => {
     expect(balancer.breakers()[0]?.state).toBe('closed')
   })
 
-  it('does not count bodies of which a service has seen enough, and lets their senders come to the answer', async () => {
+  it('does not count bodies that a service refuses before their end, and lets their clients read the answer', async () => {
     const { port } = await listen((_request, reply) => reply.writeHead(413).end('enough'))
     const { balancer, call } = await balancerTo([port])
     const chunk = Buffer.alloc(64 * 1024, 'x')

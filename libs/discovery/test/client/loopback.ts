@@ -22,7 +22,7 @@ export async function listen(handler: RequestListener): Promise<{ server: Server
   return { server, port: (server.address() as AddressInfo).port }
 }
 
-/** A port on which nobody listens. */
+/** A port without a listener. */
 export async function deadPort(): Promise<number> {
   const { server, port } = await listen(() => undefined)
   await new Promise((closed) => server.close(closed))
@@ -31,7 +31,7 @@ export async function deadPort(): Promise<number> {
 
 export const breaker = { timeoutMs: 3_000, errorPercent: 50, resetMs: 10_000 }
 
-/** A hop with a manual clock to instances of job-service on these ports. */
+/** A balancer with a manual clock to instances of job-service on these ports. */
 export async function balancerTo(ports: readonly number[], options: Partial<BalancerOptions> = {}) {
   const clock = createManualClock()
   const metricsRegistry = createMetrics()

@@ -6,7 +6,7 @@ function instance(service: ServiceName, port: number): Instance {
   return { service, id: `${service}-127.0.0.1-${port}`, host: '127.0.0.1', port }
 }
 
-/** What every body of the registry port does. `open` gives a fresh one that knows nobody. */
+/** What every adapter of the registry port does. `open` gives an empty one. */
 export function discoveryContract(name: string, open: () => Promise<Registry>): void {
   describe(`registry over ${name}`, () => {
     const first = instance('job-service', 4001)
@@ -19,12 +19,12 @@ export function discoveryContract(name: string, open: () => Promise<Registry>): 
     })
     afterEach(() => registry.close())
 
-    it('knows nobody at first', () => {
+    it('is empty at first', () => {
       expect(registry.pick('job-service')).toBeUndefined()
       expect(registry.instances('job-service')).toEqual([])
     })
 
-    it('takes the instances of a service in turn', async () => {
+    it('picks the instances of a service round-robin', async () => {
       for (const one of [first, second, other]) await registry.register(one)
       const picked = [1, 2, 3, 4].map(() => registry.pick('job-service')?.port)
       expect(picked.toSorted()).toEqual([4001, 4001, 4002, 4002])
@@ -38,7 +38,7 @@ export function discoveryContract(name: string, open: () => Promise<Registry>): 
       expect(registry.instances('job-service')).toEqual([{ ...first, port: 4009 }])
     })
 
-    it('forgets who leaves, and does not mind who leaves twice', async () => {
+    it('forgets an instance that deregisters, also twice', async () => {
       await registry.register(first)
       await registry.register(second)
       await registry.deregister(first)
@@ -46,7 +46,7 @@ export function discoveryContract(name: string, open: () => Promise<Registry>): 
       expect([1, 2].map(() => registry.pick('job-service'))).toEqual([second, second])
     })
 
-    it('tells those who watch, until they stop', async () => {
+    it('calls the watchers of a service on each change, until they stop', async () => {
       const seen: number[][] = []
       const unwatch = registry.watch('job-service', (list) => seen.push(list.map((one) => one.port)))
       await registry.register(first)

@@ -1,14 +1,16 @@
 import type { Clock } from '@belfry/service'
-import type { OnUnreadable } from '@belfry/storage'
+import { createUnreadableReport, type OnUnreadable } from '@belfry/storage'
 import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
+import type { OpenStoresOptions } from '../index.ts'
 import type { Stores } from '../ports.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
 import { createExecutionStore } from './executions.ts'
 import { createExecutorStore } from './executors.ts'
 import { createLogStore } from './logs.ts'
+import { migrations } from './schema.ts'
 
-export { migrations } from './schema.ts'
+export { migrations }
 
 /** All stores of the executor over one SQLite file, which `migrations` have prepared. `close` closes the file. */
 export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
@@ -22,4 +24,12 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
     poison: createPoisonStore(db, clock),
     close: () => db.close(),
   }
+}
+
+/** Opens the file, or creates it. */
+export async function openSqliteStores(
+  path: string,
+  { thread, clock, log, metrics }: OpenStoresOptions,
+): Promise<Stores> {
+  return createSqliteStores(await thread.open(path, migrations), clock, createUnreadableReport(log, metrics))
 }

@@ -1,10 +1,11 @@
 import type { Clock } from '@belfry/service'
-import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
+import { createCursorStore, createPoisonStore, type Database, type StoreThread } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createFireLogStore } from './fire-log.ts'
+import { migrations } from './migrations.ts'
 import { createScheduleStore } from './schedules.ts'
 
-export { migrations } from './migrations.ts'
+export { migrations }
 
 /** The stores over scheduler.db, whose schema is at `migrations`. */
 export function createSqliteStores(db: Database, clock: Clock): Stores {
@@ -15,4 +16,9 @@ export function createSqliteStores(db: Database, clock: Clock): Stores {
     poison: createPoisonStore(db, clock),
     close: db.close,
   }
+}
+
+/** Opens scheduler.db at `path`. */
+export async function openSqliteStores(path: string, thread: StoreThread, clock: Clock): Promise<Stores> {
+  return createSqliteStores(await thread.open(path, migrations), clock)
 }

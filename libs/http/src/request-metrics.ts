@@ -2,7 +2,7 @@ import type { Metrics } from '@belfry/service'
 import type { HttpApp } from './http-app.ts'
 
 /** `belfry_http_request_duration_seconds`, by the route's pattern: an address that is no route counts as `none`. */
-export function measureRequests(app: HttpApp, metrics: Metrics): void {
+export function addRequestMetrics(app: HttpApp, metrics: Metrics): void {
   const histogram = metrics.histogram(
     'belfry_http_request_duration_seconds',
     'From the request to the end of its answer',

@@ -1,19 +1,19 @@
 import { type FieldHint, fieldHints, type ValidationIssue } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { z } from 'zod'
-import { codeOf, describe, isMissing } from './fault-words.ts'
-import { textFault } from './json-body.ts'
+import { textIssue } from './json-body.ts'
 import { pointerOf, shownName } from './pointer.ts'
+import { codeOf, describe, isMissing } from './validation-texts.ts'
 
 /** The parts of a request that have a schema, in the order in which Fastify checks them. */
 export const requestParts = ['params', 'body', 'querystring'] as const
 export type RequestPart = (typeof requestParts)[number]
 
-type Issue = z.core.$ZodIssue
+type ZodIssue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
 
-/** Faults told about one request: enough to mend it, too few to make a weapon of the answer. */
-const mostFaults = 50
+/** Issues that one answer names: enough to correct the request, too few to make the answer an amplifier. */
+const issuesLimit = 50
 
 interface Found {
   readonly path: Path
@@ -22,13 +22,13 @@ interface Found {
   readonly suggestion?: string | undefined
 }
 
-/** The fields that an object knows, and what is said about some that it does not know. */
+/** The fields of an object, and hints about some names that are not fields. */
 interface Known {
   readonly fields: readonly string[]
   readonly hints: Readonly<Record<string, FieldHint>>
 }
 
-/** What is asked about while the issues of one value are told: which fields its objects know. */
+/** What the description of a value's issues needs: the fields of its objects. */
 interface Context {
   /** By the very list of unknown fields that zod reports about an object. */
   readonly known: Map<readonly string[], Known>
@@ -53,49 +53,49 @@ function unknownField(
  * How far a value is from a branch of a union. A field that is missing counts double, since the sender may have meant
  * another branch; a misspelt one counts half, since they probably meant this one.
  */
-function distanceOf(issues: readonly Issue[], context: Context): number {
+function distanceOf(issues: readonly ZodIssue[], context: Context): number {
   let distance = 0
   for (const issue of issues) {
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys.slice(0, mostFaults)) distance += nearestField(issue, key, context) ? 0.5 : 1
+      for (const key of issue.keys.slice(0, issuesLimit)) distance += nearestField(issue, key, context) ? 0.5 : 1
     } else distance += issue.message === isMissing ? 2 : 1
   }
   return distance
 }
 
-function isOfWrongKind(issues: readonly Issue[]): boolean {
+function isOfWrongKind(issues: readonly ZodIssue[]): boolean {
   return issues.some((one) => one.path.length === 0 && (one.code === 'invalid_type' || one.code === 'invalid_value'))
 }
 
-/** The branch of a union that the sender most likely meant: right in kind, and with the least to mend. */
-function meantBranch(branches: readonly (readonly Issue[])[], context: Context): readonly Issue[] | undefined {
+/** The branch of a union that the sender most likely meant: right in kind, and with the smallest distance. */
+function meantBranch(branches: readonly (readonly ZodIssue[])[], context: Context): readonly ZodIssue[] | undefined {
   return branches
     .filter((issues) => !isOfWrongKind(issues))
     .map((issues) => ({ issues, distance: distanceOf(issues, context) }))
     .toSorted((a, b) => a.distance - b.distance)[0]?.issues
 }
 
-function wrongKind(branches: readonly (readonly Issue[])[]): string {
+function wrongKind(branches: readonly (readonly ZodIssue[])[]): string {
   const names = branches.flat().map((one) => one.message.replace(/^must be /, ''))
   return `must be ${[...new Set(names)].join(' or ')}`
 }
 
 /** `input` is the value where the schema met it: one of a list, where the address holds them with commas between. */
-function nearestValue(issue: Issue): string | undefined {
+function nearestValue(issue: ZodIssue): string | undefined {
   if (issue.code !== 'invalid_value' || typeof issue.input !== 'string') return undefined
   return nearestName(issue.input, issue.values.map(String))
 }
 
-/** What a schema's own rule suggests, beside its code. */
-function suggestedBy(issue: Issue): string | undefined {
+/** The suggestion of a schema's own rule. */
+function suggestedBy(issue: ZodIssue): string | undefined {
   const given = issue.code === 'custom' ? issue.params?.suggestion : undefined
   return typeof given === 'string' ? given : undefined
 }
 
-function expand(issue: Issue, above: Path, context: Context): Found[] {
+function expand(issue: ZodIssue, above: Path, context: Context): Found[] {
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.slice(0, mostFaults).map((key) => ({
+    return issue.keys.slice(0, issuesLimit).map((key) => ({
       path: [...path, key],
       code: 'unknown-field',
       ...unknownField(issue, key, context),
@@ -115,17 +115,17 @@ function pointerIn(part: RequestPart, path: Path): string {
   return `${part === 'querystring' ? '?' : ':'}${shownName(String(path[0] ?? ''))}`
 }
 
-function faultOf(part: RequestPart, { path, code, detail, suggestion }: Found): ValidationIssue {
+function issueOf(part: RequestPart, { path, code, detail, suggestion }: Found): ValidationIssue {
   const pointer = pointerIn(part, path)
   return suggestion === undefined ? { pointer, code, detail } : { pointer, code, detail, suggestion }
 }
 
-/** Texts of an address may hold U+0000 (`%00`), which no schema is asked about. */
-function addressFaults(part: RequestPart, data: unknown): ValidationIssue[] {
+/** Texts of an address may hold U+0000 (`%00`), which no schema checks. */
+function addressIssues(part: RequestPart, data: unknown): ValidationIssue[] {
   if (part === 'body' || typeof data !== 'object' || data === null) return []
   return Object.entries(data).flatMap(([name, value]) => {
-    const wrong = textFault(name) ?? textFault(String(value))
-    return wrong === undefined ? [] : [faultOf(part, { path: [name], code: 'bad-character', detail: wrong })]
+    const wrong = textIssue(name) ?? textIssue(String(value))
+    return wrong === undefined ? [] : [issueOf(part, { path: [name], code: 'bad-character', detail: wrong })]
   })
 }
 
@@ -134,13 +134,13 @@ function knownOf(schema: z.core.$ZodType | undefined): Known {
   return { fields: shape ? Object.keys(shape) : [], hints: (schema && fieldHints.get(schema)?.fields) ?? {} }
 }
 
-/** What the check of one part gives: the value as the schema makes it, or every fault. */
-export type Checked = { readonly value: unknown } | { readonly faults: readonly ValidationIssue[] }
+/** The result of checking one part: the value as the schema makes it, or all issues. */
+export type Checked = { readonly value: unknown } | { readonly issues: readonly ValidationIssue[] }
 
 /** Checks one part of a request against its schema. An empty body counts as undefined. */
 export function checkPart(part: RequestPart, schema: z.core.$ZodType, data: unknown): Checked {
-  const wrongTexts = addressFaults(part, data)
-  if (wrongTexts.length > 0) return { faults: wrongTexts }
+  const wrongTexts = addressIssues(part, data)
+  if (wrongTexts.length > 0) return { issues: wrongTexts }
   const given = data ?? undefined
   const context: Context = { known: new Map() }
   const result = z.core.safeParse(schema, given, {
@@ -153,5 +153,5 @@ export function checkPart(part: RequestPart, schema: z.core.$ZodType, data: unkn
   })
   if (result.success) return { value: result.data }
   const all = result.error.issues.flatMap((issue) => expand(issue, [], context))
-  return { faults: all.slice(0, mostFaults).map((one) => faultOf(part, one)) }
+  return { issues: all.slice(0, issuesLimit).map((one) => issueOf(part, one)) }
 }

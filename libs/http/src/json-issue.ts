@@ -1,5 +1,5 @@
 /** Where a text stops being JSON (RFC 8259): an index into it, and what must stand there. */
-interface JsonFault {
+interface JsonIssue {
   readonly at: number
   readonly wanted: string
 }
@@ -17,7 +17,7 @@ function endOf(pattern: RegExp, text: string, from: number): number {
 }
 
 /** The end of the string whose opening quote stands at `from`. */
-function endOfString(text: string, from: number): number | JsonFault {
+function endOfString(text: string, from: number): number | JsonIssue {
   for (let at = from + 1; ; ) {
     at = endOf(plain, text, at)
     if (text[at] === '"') return at + 1
@@ -29,7 +29,7 @@ function endOfString(text: string, from: number): number | JsonFault {
 }
 
 /** The end of the number or word at `from`. */
-function endOfSimple(text: string, from: number, wanted: string): number | JsonFault {
+function endOfSimple(text: string, from: number, wanted: string): number | JsonIssue {
   const end = endOf(simple, text, from)
   return end < 0 ? { at: from, wanted } : end
 }
@@ -50,7 +50,7 @@ const wants: Record<Exclude<State, 'next'>, string> = {
  * The first place at which `text` is no JSON; null when it is JSON. V8's own message names the place in some cases only.
  * The text is read once with a stack of its own, so neither its depth nor its length matters.
  */
-export function findJsonFault(text: string): JsonFault | null {
+export function findJsonIssue(text: string): JsonIssue | null {
   const closers: string[] = []
   let state: State = 'value'
   for (let at = 0; ; ) {
@@ -87,13 +87,13 @@ export function findJsonFault(text: string): JsonFault | null {
 }
 
 /** What is wrong with a text that is no JSON: line and column, counted from 1 in characters of UTF-16, and what is wanted. */
-export function describeJsonFault(text: string): string {
-  const fault = findJsonFault(text)
-  if (fault === null) return 'is not JSON'
-  const before = text.slice(0, fault.at)
+export function describeJsonIssue(text: string): string {
+  const issue = findJsonIssue(text)
+  if (issue === null) return 'is not JSON'
+  const before = text.slice(0, issue.at)
   const line = before.split('\n').length
-  const column = fault.at - before.lastIndexOf('\n')
-  const found = text.codePointAt(fault.at)
+  const column = issue.at - before.lastIndexOf('\n')
+  const found = text.codePointAt(issue.at)
   const shown = found === undefined ? 'the text ends' : `${JSON.stringify(String.fromCodePoint(found))} stands there`
-  return `is not JSON: at line ${line}, column ${column} ${fault.wanted} is expected, but ${shown}`
+  return `is not JSON: at line ${line}, column ${column} ${issue.wanted} is expected, but ${shown}`
 }

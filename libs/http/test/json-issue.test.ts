@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { describeJsonFault, findJsonFault } from '../src/json-fault.ts'
+import { describeJsonIssue, findJsonIssue } from '../src/json-issue.ts'
 
 function isJson(text: string): boolean {
   try {
@@ -29,7 +29,7 @@ describe('what is wrong with a text that is no JSON', () => {
     ['{} {}', 'line 1, column 4 the end is expected, but "{" stands there'],
     ['é', 'line 1, column 1 a value is expected, but "é" stands there'],
   ])('names line and column: %j', (text, words) => {
-    expect(describeJsonFault(text)).toBe(`is not JSON: at ${words}`)
+    expect(describeJsonIssue(text)).toBe(`is not JSON: at ${words}`)
   })
 
   it('is found where there is something wrong, and nowhere else', () => {
@@ -45,11 +45,11 @@ describe('what is wrong with a text that is no JSON', () => {
     )
     fc.assert(
       fc.property(texts, (text) => {
-        const fault = findJsonFault(text)
-        expect(fault === null).toBe(isJson(text))
-        // V8 names a place for most faults: at ours, or further on inside the same number or escape.
+        const issue = findJsonIssue(text)
+        expect(issue === null).toBe(isJson(text))
+        // V8 names a place for most issues: at ours, or further on inside the same number or escape.
         const place = /at position (\d+)/.exec(messageOf(text))?.[1]
-        if (fault !== null && place !== undefined) expect(fault.at).toBeLessThanOrEqual(Number(place))
+        if (issue !== null && place !== undefined) expect(issue.at).toBeLessThanOrEqual(Number(place))
       }),
       { numRuns: 3000 },
     )
@@ -57,7 +57,7 @@ describe('what is wrong with a text that is no JSON', () => {
 
   it('stays short and quick for a text that is deep, or long', () => {
     for (const text of ['['.repeat(4_000_000), `"${'x'.repeat(4_000_000)}`, `${'1'.repeat(4_000_000)}x`]) {
-      expect(describeJsonFault(text).length).toBeLessThan(150)
+      expect(describeJsonIssue(text).length).toBeLessThan(150)
     }
   })
 })

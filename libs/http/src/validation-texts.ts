@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 
-/** How the validator's findings read in our answers: one code and one sentence for each kind of fault. */
+/** The texts of validation issues in answers: one code and one sentence for each kind of issue. */
 export const isMissing = 'is missing'
 
 const kinds: Record<string, string> = {
@@ -19,7 +19,7 @@ function sizeText(origin: string, bound: string, size: number | bigint): string 
   return `must be ${bound} ${size}`
 }
 
-/** What is wrong, as a sentence whose subject is the field. A schema's own message goes before these. */
+/** The issue as a sentence whose subject is the field. A schema's own message takes precedence. */
 export function describe(issue: z.core.$ZodRawIssue): string {
   const isAbsent = issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')
   if (isAbsent) return isMissing
@@ -46,7 +46,7 @@ const codes: Record<string, string> = {
   custom: 'bad-format',
 }
 
-/** The fault's code: what a program looks at. A schema's own rule may name one in the `params` of its issue. */
+/** The code of the issue, for programs. A schema's own rule may name one in the `params` of its issue. */
 export function codeOf(issue: z.core.$ZodIssue): string {
   if (issue.message === isMissing) return 'required'
   if (issue.code === 'custom' && typeof issue.params?.code === 'string') return issue.params.code
