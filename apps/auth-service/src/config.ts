@@ -13,7 +13,7 @@ export const authConfig = z.object({
   authPort: count.min(0).max(65_535).default(0),
   /** Passwords hashed at the same time. Each takes a thread of the pool and 19 MiB for about 75 ms. */
   authHashConcurrency: count.min(1).max(64).default(2),
-  /** Logins that may wait for their turn; beyond it a login is refused with 503. They go before sign-ups. */
+  /** Logins that may wait for a hash; beyond it a login is refused with 503. They go before sign-ups. */
   authHashWaiting: count.min(0).max(10_000).default(50),
   /** Sign-ups that may wait for the one hash that they have at a time, of all addresses together and of one. */
   authSignupWaiting: count.min(0).max(10_000).default(50),
@@ -32,7 +32,7 @@ export const authConfig = z.object({
   authGuessDelayMs: count.min(1).default(1_000),
   /** Longest wait between guesses, milliseconds. */
   authGuessDelayMaxMs: count.min(1).default(60_000),
-  /** Names nobody has for which wrong passwords are counted all the same. */
+  /** Names without a user whose wrong passwords are counted too. */
   authUnknownNames: count.min(1).max(1_000_000).default(10_000),
   /** How long an access token is good, milliseconds (security.md: 15 min). */
   authTokenLifetimeMs: count.min(1_000).max(86_400_000).default(900_000),

@@ -7,29 +7,29 @@ const mib = 1024 * 1024
 
 /** What the executor reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const executorConfig = z.object({
-  /** Standalone: nobody else can have the store open, so no sign of life is given, and a start takes everything over. */
+  /** Standalone: no other process can open the store, so the executor gives no sign of life, and a start takes everything over. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The address that executor-service listens on, for the gateway and the other services; port 0 takes any free one. */
   executorHost: z.string().min(1).default('127.0.0.1'),
   executorPort: z.coerce.number().int().min(0).max(65_535).default(0),
-  /** Runs at a time of job types that compute. */
+  /** Attempts at a time of job types that compute. */
   executorConcurrency: count(50),
-  /** Runs at a time of job types that mostly wait. */
+  /** Attempts at a time of job types that mostly wait. */
   executorIoConcurrency: count(200),
   /**
    * What one owner may have of the slots of each kind while others wait, as a share of them above 0; 1 lets one owner keep all
-   * of them. While no other owner waits, one may have all. Nothing is stopped for another owner: runs beyond an owner's
-   * share do not count against the others, so for a time up to 2 - share times as many run as there are slots. The same share
+   * of them. While no other owner waits, one may have all. Nothing is stopped for another owner: attempts beyond an
+   * owner's share do not count against the others, so for a time up to 2 - share times as many are at work as there are slots. The same share
    * holds for what is claimed and what waits in memory.
    */
   executorOwnerShare: z.coerce.number().gt(0).max(1).default(0.5),
   /** Executions of each kind that are claimed beyond those slots, so that a free slot never waits for the store. */
   executorClaimAhead: count(1000, 0),
-  /** Executions that wait for their time in memory; what is beyond is found when it is due. */
+  /** Executions that wait for their time in memory; a poll finds the others when they are due. */
   executorArmed: count(10_000),
   /** What claimed executions, and those that wait for their time, may take up in memory together, bytes. */
   executorHeldBytes: count(64 * mib),
-  /** From one look at what is due to the next, milliseconds. */
+  /** From one poll for what is due to the next, milliseconds. */
   executorPollMs: count(250, 10),
   /** Executions that a poll reads at once. */
   executorPollRows: count(500),
@@ -40,9 +40,9 @@ export const executorConfig = z.object({
   executorPollScanRows: count(10_000),
   /** What is read at once, bytes, by a poll, by a take-over, and of params; one execution is read whatever its size. */
   executorPageBytes: count(4 * mib),
-  /** Runs of an executor that is gone that are given back at once. */
+  /** Executions of an executor that is gone that are given back at once. */
   executorRescueRows: count(200),
-  /** How long an execution that cannot be read is left alone, milliseconds. */
+  /** How long an execution that cannot be read stays in quarantine before it is read again, milliseconds. */
   executorAsideMs: count(3_600_000),
   /** What one answer to job-service's comparison holds, bytes; one execution is sent whatever its size. */
   executorFetchBytes: count(mib),
@@ -58,23 +58,23 @@ export const executorConfig = z.object({
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
   /**
-   * How long a run must last before its start is recorded and it is shown as RUNNING, milliseconds. Of a shorter one the start is
+   * How long an attempt must last before its start is recorded and it is shown as RUNNING, milliseconds. Of a shorter one the start is
    * stored with its end, which saves a write and a message.
    */
   executorRunningShownMs: count(100, 0),
   /**
-   * How often it is looked for executions that a cancel, pause or update has closed and that are still ready, milliseconds.
-   * Each change asks for a look of its own; this one finds what a process that died has left.
+   * From one search for executions that a cancel, pause or update has closed and that are still ready to the next,
+   * milliseconds. Each change starts a search of its own; this one finds what a process that died has left.
    */
   executorSettleMs: count(5000, 10),
-  /** Jobs that are worked off in one turn of it, and executions of each of them. */
+  /** Jobs whose executions one search ends, and executions of each of them. */
   executorSettleJobs: count(8),
   executorSettleRows: count(200),
   /** From one sign of life to the next, milliseconds. */
   executorBeatMs: count(500, 10),
-  /** How long another executor may give none before its runs are given back, milliseconds. */
+  /** How long another executor may give none before its executions are given back, milliseconds. */
   executorLeaseMs: count(2000, 100),
-  /** How long a run may go on after it was told to stop; then its slot is given away, milliseconds. */
+  /** How long a handler may go on after its attempt is aborted; then its slot is given away, milliseconds. */
   executorAbortGraceMs: count(5000, 0),
   /** Lines that one attempt may log, and bytes of all of them and of each. */
   executorLogLines: count(10_000),
@@ -102,14 +102,14 @@ export const executorConfig = z.object({
    */
   executorLookups: count(8),
   executorOwnerLookups: count(2),
-  /** How long finished executions are kept; an older command is the echo of one that is gone. */
+  /** How long finished executions are kept; an older command is the repetition of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How long the logs of finished executions are kept; at most as long as the executions, with which they go. */
   retentionLogs: duration({ min: 60_000 }).prefault('7d'),
-  /** How often it is looked for what need not be kept any more, milliseconds, and how many rows go at a time. */
+  /** From one search for what need not be kept any more to the next, milliseconds, and how many rows go at a time. */
   executorPurgeMs: count(600_000, 1000),
   executorPurgeRows: count(200),
-  /** How long runs may go on after the process was told to stop, milliseconds. */
+  /** How long attempts may go on after the process begins to stop, milliseconds. */
   shutdownGraceMs: count(30_000, 0),
 })
 export type ExecutorConfig = z.output<typeof executorConfig>

@@ -12,7 +12,7 @@ export interface ExecutorMetrics {
   changed(stored: readonly Stored[], step: Step): void
   /** An attempt is over; how long it ran, milliseconds. */
   ran(execution: Execution, durationMs: number): void
-  /** Runs whose executor was lost. */
+  /** Attempts whose executor was lost. */
   leasesExpired(count: number): void
   /** Results of attempts that did not own their execution any more. */
   staleCompletions(count: number): void
@@ -58,7 +58,7 @@ export function createExecutorMetrics(
     durationBuckets,
   )
   const retries = counter('belfry_retries_total', 'Failed attempts that are tried again', ['job_type'])
-  const leases = counter('belfry_leases_expired_total', 'Runs whose executor was lost').labels({})
+  const leases = counter('belfry_leases_expired_total', 'Attempts whose executor was lost').labels({})
   const stale = counter('belfry_stale_completions_total', 'Results of attempts that owned nothing any more').labels({})
   const duplicates = counter('belfry_duplicate_deliveries_total', 'Commands that said nothing new').labels({})
 

@@ -57,7 +57,7 @@ function createParts(deps: ExecutorServiceDeps) {
     createHandlers({
       ...handlersDefaults,
       allowPrivate: config.executorAllowPrivate,
-      // More than ever run at a time (docs/decisions, "one owner's share").
+      // More than there are attempts at a time (docs/decisions, "one owner's share").
       httpConnections: 2 * config.executorIoConcurrency,
       lookups: config.executorLookups,
       ownerLookups: config.executorOwnerLookups,
@@ -137,7 +137,7 @@ function createParts(deps: ExecutorServiceDeps) {
     rows: config.executorPollRows,
     scanRows: config.executorPollScanRows,
     bytes: config.executorPageBytes,
-    asideMs: config.executorAsideMs,
+    quarantineMs: config.executorAsideMs,
     isSoleOwner: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
   })

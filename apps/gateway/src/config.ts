@@ -31,7 +31,7 @@ export const gatewayConfig = z.object({
   breakerResetMs: z.coerce.number().int().min(1).default(10_000),
   /** How long the merged API description is served before the services are asked again, milliseconds. */
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),
-  /** How long a service may take to say that it is ready, milliseconds. */
+  /** How long a service may take to answer whether it is ready, milliseconds. */
   gatewayReadyTimeoutMs: z.coerce.number().int().min(1).default(800),
   /** Calls of the API that one user may make in 60 s. */
   gatewayUserCallsPerMinute: count(12_000),

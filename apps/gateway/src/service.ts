@@ -19,7 +19,7 @@ export interface GatewayDeps extends Omit<ServiceShellDeps<never, GatewayConfig>
   readonly metricsRegistry: MetricsRegistry
 }
 
-/** The gateway is ready when every service behind it says that it is. */
+/** The gateway is ready when every service behind it is ready. */
 function addReadiness({ health, rest, config }: GatewayDeps): void {
   for (const service of proxiedServices) {
     health.add(service, async () => {

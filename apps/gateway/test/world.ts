@@ -39,7 +39,7 @@ function echo(service: Behind, seen: Seen[]) {
 }
 
 export interface WorldOptions {
-  /** What a service does instead of writing down and answering 200; null: nobody has registered. */
+  /** What a service does instead of writing down and answering 200; null: no instance is registered. */
   services?: Partial<Record<Behind, RequestListener | null>>
   config?: Partial<GatewayConfig>
 }
@@ -95,7 +95,7 @@ export async function makeWorld({ services = {}, config: given = {} }: WorldOpti
 export type World = Awaited<ReturnType<typeof makeWorld>>
 
 /** Sends bytes as they are, and reads until the other side closes or `until` is seen. */
-export function exchange(address: string, bytes: string, until?: string): Promise<string> {
+export function sendRaw(address: string, bytes: string, until?: string): Promise<string> {
   const { hostname, port } = new URL(address)
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname)

@@ -15,7 +15,7 @@ export const jobConfig = z.object({
   jobPort: z.coerce.number().int().min(0).max(65_535).default(0),
   /** Jobs that one user may have; cancelled ones do not count. Beyond it a new job is refused with 429. */
   jobMostPerUser: count(100_000),
-  /** What the bodies of all requests at work may take up together, bytes; bodies up to 16 KiB count for nothing. */
+  /** What the bodies of all requests under way may take up together, bytes; bodies up to 16 KiB count for nothing. */
   jobBodiesBytes: count(16 * mib),
   /** Rows that one page of a filtered list looks at, in all and at a time. */
   jobScanRows: count(5_000, 201),
@@ -29,18 +29,18 @@ export const jobConfig = z.object({
   jobStatusRows: count(100),
   /**
    * How long after its time an execution that has not started is shown as waiting for a slot, milliseconds: longer than a
-   * claim and the way of its status take (the relay's sweep, which repeats what got lost, comes every second).
+   * claim and the delivery of its status take (the relay's sweep, which repeats what got lost, runs every second).
    */
   jobSlotWaitMs: count(1_000, 0),
-  /** Compiled schedules that are kept, for the next run that answers show. */
+  /** Compiled schedules that are cached, for the next fire time that answers show. */
   jobCompiledSchedules: count(2_000),
-  /** Jobs that are remembered from their last trigger, and bytes of them. */
+  /** Jobs that are cached from their last trigger, and bytes of them. */
   jobRememberedJobs: count(500),
   jobRememberedBytes: count(16 * mib),
   /** Triggers that may wait for the bus, and bytes of them; beyond it they are refused. */
   jobTriggerBacklog: count(10_000),
   jobTriggerBacklogBytes: count(8 * mib),
-  /** When a command that nobody has answered is sent again, doubling up to the longest wait, milliseconds. */
+  /** When a command without an answer is sent again, doubling up to the longest wait, milliseconds. */
   jobResendMs: count(5_000),
   jobResendMaxMs: count(60_000),
   /** How often commands and changes are looked for that must be sent again, milliseconds. */
@@ -48,7 +48,7 @@ export const jobConfig = z.object({
   /** Commands that are sent again at a time, and bytes of them; one is sent whatever its size. */
   jobResendRows: count(500),
   jobResendBytes: count(4 * mib),
-  /** Changes that the executors are told again at a time. */
+  /** Fences of changes that are repeated at a time. */
   jobFenceRows: count(20),
   /**
    * How long the executors may take to confirm a change, milliseconds; afterwards the answer is 202 `pending`. Must be below
@@ -61,7 +61,7 @@ export const jobConfig = z.object({
   jobReconcileSettleMs: count(60_000, 0),
   /** Executions that are compared at a time. */
   jobReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
-  /** Executions that reconcile could not take over and asks for again in each round; beyond it the next round begins with them. */
+  /** Executions that reconcile could not store and fetches again in each round; beyond it the next round begins with them. */
   jobReconcileSkipped: count(1_000),
   /** How long the executors may take to answer a comparison, milliseconds. */
   jobReconcileTimeoutMs: count(5_000),
@@ -70,14 +70,14 @@ export const jobConfig = z.object({
   /** How often the list of job types is fetched, and how soon again for a type that is not on it, milliseconds. */
   jobTypesMs: count(30_000),
   jobTypesAgainMs: count(10_000),
-  /** How long answers are kept for an Idempotency-Key, milliseconds (api.md: 24 h). */
+  /** How long answers are stored for an Idempotency-Key, milliseconds (api.md: 24 h). */
   jobRequestKeepMs: count(86_400_000),
   /** How old the unfinished try of another process must be to count as dead, milliseconds; 0: there is no other. */
   jobRequestTryMs: count(0, 0),
   ...retentionClockConfig,
-  /** How long finished executions are kept; an older command is the echo of one that is gone. */
+  /** How long finished executions are stored; an older command belongs to one that was purged. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
-  /** How often old requests and executions are dropped, milliseconds, and how many at a time. */
+  /** How often old requests and executions are purged, milliseconds, and how many at a time. */
   jobPurgeMs: count(600_000),
   jobPurgeRows: count(500),
 })

@@ -1,18 +1,15 @@
-import type { Bus } from '@belfry/bus'
-import { type CommandPublisher, createCommandPublisher, createConsumer, createRelay, type Relay } from '@belfry/bus'
-import { isRefusal, putJobBody, type Refusal } from '@belfry/contracts'
-import { createListener, type Registry, type RestClient } from '@belfry/discovery'
-import { createHttpApp, createIdempotency, type HttpApp, type ServiceTokens, type TokenVerifier } from '@belfry/http'
+import { type CommandPublisher, createCommandPublisher, createRelay, type Relay } from '@belfry/bus'
+import type { Refusal } from '@belfry/contracts'
+import { createHttpApp, createIdempotency, type HttpApp } from '@belfry/http'
+import { createRetentionClock, type RetentionClock } from '@belfry/service'
 import {
-  createLifecycle,
-  createRetentionClock,
-  type Loop,
-  type Part,
-  type RetentionClock,
-  type ServiceDeps,
-} from '@belfry/service'
+  createConsumerPart,
+  createPeerLoopsPart,
+  createServiceShell,
+  type ServiceShell,
+  type ServiceShellDeps,
+} from '@belfry/shell'
 import type { RowId } from '@belfry/storage'
-import type { z } from 'zod'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import type { JobConfig } from './config.ts'
@@ -28,43 +25,16 @@ import { createListPages } from './routes/list-pages.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
 import type { JobContext } from './use-cases/context.ts'
-import { createJob } from './use-cases/create-job.ts'
+import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
 
-export interface JobServiceDeps extends ServiceDeps {
-  /** From `openStores`. Closed by its opener. */
-  stores: Stores
-  bus: Bus
-  registry: Registry
-  /** Calls of job-service's own to the other services. */
-  rest: RestClient
-  tokens: TokenVerifier
-  serviceTokens: ServiceTokens
-  config: JobConfig
-}
+export type JobServiceDeps = ServiceShellDeps<Stores, JobConfig>
 
-/** A job that comes with the system; `key` names it. */
-interface OnceRequest {
-  readonly ownerId: string
-  readonly minted: string
-  readonly key: string
-  readonly body: z.input<typeof putJobBody>
-}
-
-export interface JobService {
-  readonly app: HttpApp
-  /** Joins the bus, starts the loops and listens; answers the address. */
-  start(): Promise<string>
-  /** In reverse; may be called twice. */
-  stop(): Promise<void>
+export interface JobService extends ServiceShell {
   readonly jobs: {
-    /**
-     * Makes a job that comes with the system, once on this data: not again after a restart, nor when its owner has ended
-     * it. `minted`: the UUID of its id, the same in every try. Null when it has been made before; a conflict when a job
-     * with its key is there, and then it counts as made.
-     */
-    createOnce(request: OnceRequest): Promise<StoredJob | Refusal | null>
+    /** See use-cases/create-once.ts. */
+    createOnce(request: CreateOnceRequest): Promise<StoredJob | Refusal | null>
   }
 }
 
@@ -90,7 +60,7 @@ function createCommands({ bus, clock, log, metrics, config }: JobServiceDeps): C
 }
 
 function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: RetentionClock): HttpApp {
-  const { stores, clock, ids, health, tokens, serviceTokens, config } = deps
+  const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
   const ages = { agedBy: retentionClock.now, keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
   const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), clock, ...ages })
@@ -104,30 +74,11 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
   })
-  health.add('jobs.db', async () => void (await stores.cursors.read('health')))
   return app
 }
 
-/** Runs the loops, and nudges each of them as soon as executors register: what waited for them waits no longer. */
-function createLoopPart({ registry }: JobServiceDeps, loops: readonly Loop[]): Part {
-  let unwatch: (() => void) | null = null
-  return {
-    name: 'loops',
-    start() {
-      for (const loop of loops) loop.start()
-      unwatch = registry.watch('executor-service', (executors) => {
-        if (executors.length > 0) for (const loop of loops) loop.nudge()
-      })
-    },
-    async stop() {
-      unwatch?.()
-      await Promise.all(loops.map((loop) => loop.stop()))
-    },
-  }
-}
-
 export function createJobService(deps: JobServiceDeps): JobService {
-  const { stores, bus, clock, log, metrics, config } = deps
+  const { stores, clock, log, config } = deps
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const relay = createJobRelay(deps)
   const commands = createCommands(deps)
@@ -145,48 +96,21 @@ export function createJobService(deps: JobServiceDeps): JobService {
     config,
   }
   const app = createApp(deps, context, retentionClock)
-  const { jobHost: host, jobPort: port } = config
-  const listener = createListener({
+  const loops = createLoops({ deps, context, commands, retentionClock })
+  const shell = createServiceShell({
     service: 'job-service',
+    deps,
     app,
-    host,
-    port,
-    registry: deps.registry,
-    health: deps.health,
+    listen: { host: config.jobHost, port: config.jobPort },
+    store: { name: 'jobs.db', read: () => stores.cursors.read('health') },
+    parts: [
+      { name: 'retention clock', start: retentionClock.open },
+      createConsumerPart(deps, 'job-service', 'job-status', applyStatuses(context)),
+      { name: 'relay of jobs', start: relay.start, stop: relay.stop },
+      { name: 'command publisher', stop: commands.drain },
+      createPeerLoopsPart('loops', deps.registry, 'executor-service', loops),
+    ],
   })
-  const consumer = createConsumer({
-    bus,
-    topic: 'job-status',
-    group: 'job-service',
-    handle: applyStatuses(context),
-    poison: stores.poison,
-    log,
-    metrics,
-  })
-  const life = createLifecycle([
-    { name: 'retention clock', start: retentionClock.open },
-    { name: 'job-status', ...consumer },
-    { name: 'relay of jobs', ...relay },
-    { name: 'command publisher', stop: commands.drain },
-    createLoopPart(deps, createLoops({ deps, context, commands, retentionClock })),
-    listener,
-  ])
 
-  return {
-    app,
-    async start() {
-      await life.start()
-      return listener.address()
-    },
-    stop: life.stop,
-    jobs: {
-      async createOnce({ ownerId, minted, key, body }) {
-        const name = `made ${key}`
-        if ((await stores.cursors.read(name)) > 0) return null
-        const made = await createJob(context, { ownerId, minted, body: { ...putJobBody.parse(body), key } })
-        if (!isRefusal(made) || made.code === 'conflict') await stores.cursors.write(name, clock.now())
-        return made
-      },
-    },
-  }
+  return { ...shell, jobs: { createOnce: (request) => createOnce(context, request) } }
 }

@@ -18,20 +18,20 @@ import type { ServiceDeps } from '@belfry/service'
 import { z } from 'zod'
 import { typeList } from './job-types.ts'
 
-interface Kept {
+interface Recorded {
   readonly message: JobStatusMessage
   readonly changedAt: number
   readonly n: number
 }
 
 /**
- * The executors as job-service meets them: commands come over the bus, questions over HTTP, and what they say goes out
- * on the bus. It runs nothing: a test says what has happened to an execution.
+ * The executors for job-service: they take commands from the bus, answer its calls, and publish job-status. They run nothing: a
+ * test records the state of an execution.
  */
 export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Registry, serviceTokens: ServiceTokens) {
   const app = createHttpApp({ service: 'executor-service', deps, tokens: null, serviceTokens })
   const service = { access: 'service' } as const
-  const kept = new Map<string, Kept>()
+  const recorded = new Map<string, Recorded>()
   const state = {
     commands: [] as JobExecuteMessage[],
     fences: [] as { jobId: string; versions: number[] }[],
@@ -57,7 +57,7 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
   const changes = { querystring: changesQuery, response: { 200: executionChangesPage } }
   app.get('/internal/executions/changes', { schema: changes, config: service }, async ({ query }) => {
     const [since = 0, after = 0] = query.cursor?.split('.').map(Number) ?? [query.since]
-    const rows = [...kept.values()]
+    const rows = [...recorded.values()]
       .filter((row) => row.changedAt > since || (row.changedAt === since && row.n > after))
       .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
       .slice(0, query.limit)
@@ -69,7 +69,7 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
   })
   const fetch = { body: fetchBody, response: { 200: executionsReply } }
   app.post('/internal/executions/fetch', { schema: fetch, config: service }, async (request) => ({
-    data: request.body.ids.flatMap((id) => kept.get(id)?.message ?? []),
+    data: request.body.ids.flatMap((id) => recorded.get(id)?.message ?? []),
     left: [],
     unreadable: [],
   }))
@@ -90,13 +90,13 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
     /** Others can reach it, or not any more. */
     join: () => registry.register(instance),
     leave: () => registry.deregister(instance),
-    /** Something happened to an execution; `tell` publishes it. */
-    keep(message: JobStatusMessage, changedAt = deps.clock.now()) {
-      const n = kept.get(message.executionId)?.n ?? kept.size + 1
-      kept.set(message.executionId, { message, changedAt, n })
+    /** Stores a state of an execution; `publish` also publishes it. */
+    record(message: JobStatusMessage, changedAt = deps.clock.now()) {
+      const n = recorded.get(message.executionId)?.n ?? recorded.size + 1
+      recorded.set(message.executionId, { message, changedAt, n })
     },
-    async tell(...messages: JobStatusMessage[]) {
-      for (const message of messages) this.keep(message)
+    async publish(...messages: JobStatusMessage[]) {
+      for (const message of messages) this.record(message)
       await bus.publish(
         'job-status',
         messages.map((value) => ({ key: value.jobId, value })),

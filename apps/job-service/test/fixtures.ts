@@ -64,7 +64,7 @@ const attemptSince = (startedAt: number): AttemptRecord => ({
   error: null,
 })
 
-/** What the executor says about an execution. */
+/** A job-status message. */
 export function statusMessage(wish: StatusWish = {}): JobStatusMessage {
   const { job = jobOf(), fireAt = monday, seq = 1, version = 1, state = 'ready', failures = 0, endedAt = null } = wish
   return {

@@ -19,7 +19,7 @@ import { migrations } from '../src/store/sqlite/migrations.ts'
 import { openExecutor } from './executor.ts'
 import { monday } from './fixtures.ts'
 
-/** An answer whose body a test looks into; what it expects there it says by the type it asks for. */
+/** An answer; a test names the type of the body that it expects. */
 export interface Reply<T> {
   readonly status: number
   readonly headers: Record<string, unknown>
@@ -28,9 +28,11 @@ export interface Reply<T> {
 
 export interface WorldOptions {
   readonly hasExecutor?: boolean
-  /** The bus says that it may lose messages. */
+  /** The capabilities of the bus include the loss of messages. */
   readonly mayLose?: boolean
-  /** What the service gets instead of its stores. */
+  /** Opens other stores than SQLite's. */
+  readonly open?: () => Promise<Stores>
+  /** What the service gets instead of the stores. */
   readonly wrap?: (stores: Stores) => Stores
 }
 
@@ -41,7 +43,7 @@ export async function openTestStores(clock = createManualClock(monday)): Promise
 
 export async function openWorld(
   settings: Partial<Record<keyof typeof jobConfig.shape, number>> = {},
-  { hasExecutor = true, mayLose = false, wrap = (stores) => stores }: WorldOptions = {},
+  { hasExecutor = true, mayLose = false, open, wrap = (stores) => stores }: WorldOptions = {},
 ) {
   const { clock, lines, metricsRegistry, depsOf } = createTestDeps({ clock: createManualClock(monday), seed: 7 })
   const deps = depsOf('job-service')
@@ -52,7 +54,7 @@ export async function openWorld(
   const calls = { caller: 'job-service', registry, clock, metrics: deps.metrics, serviceTokens } as const
   const { balancer, rest } = createTestCalls(calls)
   const tokens = createTestTokens(clock)
-  const stores = await openTestStores(clock)
+  const stores = open ? await open() : await openTestStores(clock)
   const executor = await openExecutor(depsOf('executor-service'), bus, registry, serviceTokens)
   if (hasExecutor) await executor.join()
   const published: JobChangesMessage[] = []

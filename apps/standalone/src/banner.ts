@@ -1,7 +1,7 @@
-/** What the banner tells a person who has just started Belfry. */
+/** The facts of the banner. */
 export interface BannerFacts {
   readonly url: string
-  /** Where others reach it, when that is set. */
+  /** Its address for others, when that is set. */
   readonly publicUrl?: string
   readonly dataDir: string
   /** The port that was asked for, when another one had to be taken. */
@@ -28,8 +28,8 @@ export function bannerText({ url: listensAt, publicUrl, dataDir, wantedPort }: B
 }
 
 /**
- * What a second start says, and its exit code. `address` is null while the first one is still starting. A person at a
- * terminal has what was asked for: a Belfry that runs. A supervisor or a script must see that its own did not start.
+ * The text and the exit code of a second start. `address` is null while the first one is starting. At a terminal the code is 0:
+ * a Belfry runs, as asked. For a supervisor or a script it is 1: its own process did not start.
  */
 export function secondStart(
   dataDir: string,
@@ -40,7 +40,7 @@ export function secondStart(
   return { text: `Belfry already runs on ${dataDir}, ${where}\n`, code: isTerminal ? 0 : 1 }
 }
 
-/** What is said when the process was told to stop; `graceMs` is how long it waits for what runs. */
+/** The text of a stop; `graceMs` is how long it waits for running attempts. */
 export function stoppingText(runs: number, graceMs: number): string {
   if (runs === 0) return 'Stopping: no run is at work. What waits is kept.'
   const some = runs === 1 ? '1 run' : `${runs} runs`

@@ -7,9 +7,9 @@ import { schedulerConfig } from '@belfry/scheduler-service'
 import { clockWatchConfig, configKey, logLevelNames } from '@belfry/service'
 import { z } from 'zod'
 
-/** What the process itself reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+/** The settings of the process itself, each with the prefix `BELFRY_` (operations.md, configuration). */
 const processConfig = z.object({
-  /** Where everything is kept; one process at a time. */
+  /** The folder of all data; one process at a time. */
   dataDir: z.string().min(1).default('./data'),
   /** The least level that is logged: trace, debug, info, warn, error, fatal, or silent for nothing at all. */
   logLevel: z.enum(logLevelNames).default('info'),
@@ -32,7 +32,7 @@ const services = z.object({
   mode: z.literal('standalone', 'is not built yet: only "standalone" is').default('standalone'),
 })
 
-/** The keys that say where something listens that takes calls of users. */
+/** The addresses of listeners that accept calls of users. */
 const hostKeys = ['host', 'authHost', 'jobHost', 'schedulerHost', 'executorHost'] as const
 
 /**

@@ -3,12 +3,12 @@ import { executionStatusOf, isEnded, isRefusal } from '@belfry/contracts'
 import type { JobService } from '@belfry/job-service'
 import type { Logger } from '@belfry/service'
 
-/** What becomes the id of a job: the UUID of its owner, so that another try after a crash makes no second job. */
+/** The id of the job comes from its owner's UUID, so that another try after a crash makes no second job. */
 const mintedFor = (userId: string) => userId.slice('usr-'.length)
 
 /**
  * The first user who signs up on a data folder gets a job called `hello`, which runs at once: so the first list is not
- * empty, and the log shows what a run looks like. It is made once. After a crash in between, the next start makes it.
+ * empty, and the log shows an execution. It is made once. After a crash in between, the next start makes it.
  */
 export async function sayHello(ownerId: string, jobs: JobService['jobs'], bus: Bus, log: Logger): Promise<void> {
   const made = await jobs.createOnce({

@@ -27,7 +27,7 @@ function fail(error: unknown): never {
  */
 const onePressMs = 500
 
-/** The first signal stops in order and says what it waits for; the second ends the process as a kill would. */
+/** The first signal stops in order and prints what it waits for; the second ends the process at once. */
 function stopOnSignals({ log, graceMs, running, stop }: Standalone): void {
   let stoppingSince: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

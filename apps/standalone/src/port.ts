@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** Every port that may be taken is in use. Its message is fit for people. */
+/** Every port of the range is in use. Its message is written for people. */
 export class NoFreePort extends Error {}
 
 async function isFree(host: string, port: number): Promise<boolean> {
@@ -48,6 +48,6 @@ export function listenErrorText(error: Error): string | undefined {
   const reason = listenReasons[code]
   const where = address ?? hostname
   if (reason === undefined || where === undefined) return undefined
-  const place = port === undefined ? where : `${where}, port ${port}`
-  return `Belfry cannot listen on ${place}: ${reason}. See BELFRY_HOST, BELFRY_PORT and those of the services.`
+  const target = port === undefined ? where : `${where}, port ${port}`
+  return `Belfry cannot listen on ${target}: ${reason}. See BELFRY_HOST, BELFRY_PORT and those of the services.`
 }

@@ -53,6 +53,24 @@ function signatureOf(busKey: string | Uint8Array, key: string, unsigned: Unsigne
   return createHmac('sha256', busKey).update(head).update('\n').update(value).digest()
 }
 
+/** A schema of the contracts, by its one method that is used here. */
+interface Schema<T> {
+  safeParse(
+    value: unknown,
+  ):
+    | { success: true; data: T }
+    | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } }
+}
+
+/** Throws with the place and the reason of every issue. */
+function parsed<T>(schema: Schema<T>, value: unknown): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw new Error(
+    result.error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`).join('; '),
+  )
+}
+
 function headersOf({ version, id, type, time, traceparent, sender, hmac }: Envelope): Record<string, string> {
   const always = { version: String(version), id, type, time: String(time), sender }
   return { ...always, ...(traceparent === null ? {} : { traceparent }), ...(hmac === null ? {} : { hmac }) }
@@ -60,13 +78,13 @@ function headersOf({ version, id, type, time, traceparent, sender, hmac }: Envel
 
 function envelopeOf({ headers }: EncodedMessage): Envelope {
   const { version, id, type, time, traceparent = null, sender, hmac = null } = headers
-  return envelopeSchema.parse({ version: Number(version), id, type, time: Number(time), traceparent, sender, hmac })
+  const read = { version: Number(version), id, type, time: Number(time), traceparent, sender, hmac }
+  return parsed(envelopeSchema, read)
 }
 
 function decodeValue<T extends Topic>(topic: T, bytes: Uint8Array): TopicValues[T] {
-  const parsed = topics[topic].safeParse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
-  if (parsed.success) return parsed.data as TopicValues[T]
-  throw new Error(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '))
+  const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  return parsed<TopicValues[Topic]>(topics[topic], value) as TopicValues[T]
 }
 
 export function createCodec({ clock, ids, sender, key: busKey }: CodecOptions): Codec {

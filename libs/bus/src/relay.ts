@@ -82,7 +82,7 @@ export function createRelay<T extends Topic, K extends RowKey>(options: RelayOpt
   let publishing: Promise<void> | null = null
   let marking: Promise<void> = Promise.resolve()
 
-  const loop = createLoop({ name: `relay ${name}`, everyMs: sweepMs, gatherMs: lingerMs, runOnce, clock, log })
+  const loop = createLoop({ name: `relay ${name}`, everyMs: sweepMs, lingerMs, runOnce, clock, log })
 
   options.metrics.gauge('belfry_relay_pending', 'Records that wait to be published', ['relay'], (gauge) =>
     gauge.set({ relay: name }, backlog.size()),

@@ -47,6 +47,7 @@ describe('the codec of the bus', () => {
     const { messages, poison } = await deliver(codec, [{ ...good, value: raw }, good, { ...good, headers: {} }])
     expect(messages.map(({ offset }) => offset)).toEqual(['1'])
     expect(poison.map(({ offset }) => offset)).toEqual(['0', '2'])
+    expect(poison[1]?.reason).toMatch(/^version: .*; id: /)
     expect(poison[0]).toMatchObject({ topic: 'job-status', group: 'job-service', key: 'a', partition: 3, raw })
   })
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What to say about a field that a body does not have: a sentence, and the path of the field that does it here. */
+/** The hint about a field that a body does not have: a sentence, and the path of the field that does the same here. */
 export interface FieldHint {
   readonly detail: string
   readonly suggestion: string

@@ -67,7 +67,7 @@ export const jobStatusMessage = z.strictObject({
 })
 export type JobStatusMessage = z.infer<typeof jobStatusMessage>
 
-/** The value of topic `job-dead-letter`: an execution that failed for good, or a message that nobody can read. */
+/** The value of topic `job-dead-letter`: an execution that failed for good, or a message that cannot be read. */
 export const deadLetterMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('execution'), jobId: z.string(), execution: jobStatusMessage }),
   z.strictObject({

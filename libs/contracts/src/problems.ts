@@ -59,7 +59,7 @@ export type Problem = z.infer<typeof problem>
 
 /** An expected "no": a value that a use case returns and a route turns into a problem. */
 export interface Refusal {
-  /** Tells a refusal apart from every other value of a union. */
+  /** Distinguishes a refusal from every other value of a union. */
   readonly kind: 'refusal'
   readonly code: ErrorCode
   readonly detail: string

@@ -1,3 +1,3 @@
-/** The services by the name under which registry knows them. */
+/** The services, by their names in the registry. */
 export const serviceNames = ['gateway', 'auth-service', 'job-service', 'scheduler-service', 'executor-service'] as const
 export type ServiceName = (typeof serviceNames)[number]

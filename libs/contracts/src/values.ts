@@ -44,7 +44,7 @@ export function formatDuration(ms: number): string {
   return unit ? `${ms / unit[1]}${unit[0]}` : `${ms}ms`
 }
 
-/** A number without a unit: whether seconds or milliseconds were meant cannot be told, so both are named. */
+/** A number without a unit: it may mean seconds or milliseconds, so both are named. */
 function unitless(count: number) {
   const inUnits = formatDuration(count * 1000)
   const seconds = inUnits === `${count}s` ? `"${count}s"` : `"${count}s" or "${inUnits}"`
@@ -137,7 +137,7 @@ const zoneless = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?$/
 
 /**
  * A time that may lack its offset, as the systems that Belfry replaces send it. Inside: the text and, when it has an
- * offset, its epoch milliseconds; without one job-service reads it in the default zone and says so in a warning.
+ * offset, its epoch milliseconds; without one job-service reads it in the default zone and adds a warning.
  */
 export const looseTime = z
   .string()

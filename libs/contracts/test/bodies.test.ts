@@ -194,7 +194,7 @@ describe('the bodies of sign-up and login', () => {
     }
   })
 
-  it('let anybody try to log in by any name', () => {
+  it('accept any name for a login', () => {
     expect(issues(loginBody, { username: 'no such name!', password: 'x' })).toEqual([])
   })
 })
@@ -219,7 +219,7 @@ describe('a retry policy in a body', () => {
 })
 
 describe('the query of a list', () => {
-  it('has 50 rows a page unless told otherwise', () => {
+  it('has 50 rows a page by default', () => {
     expect(pageQuery.parse({})).toEqual({ limit: 50 })
     expect(pageQuery.parse({ limit: '200', cursor: 'x' })).toEqual({ limit: 200, cursor: 'x' })
   })

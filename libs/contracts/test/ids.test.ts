@@ -49,7 +49,7 @@ describe('ids', () => {
     expect(executionId.safeParse(text).success).toBe(false)
   })
 
-  it('of jobs are told from keys', () => {
+  it('of jobs are distinguished from keys', () => {
     expect(`job-${uuid}`).toMatch(jobIdPattern)
     expect('job-100').not.toMatch(jobIdPattern)
   })

@@ -43,7 +43,7 @@ describe('the table of problems', () => {
     }
   })
 
-  it('is told from other values by its refusals', () => {
+  it('is distinguished from other values by its kind', () => {
     expect(isRefusal(refusal('not-found', 'There is no job "x"'))).toBe(true)
     expect(refusal('unavailable', 'x', { retryAfterS: 5 })).toEqual({
       kind: 'refusal',
@@ -153,7 +153,7 @@ describe('the messages', () => {
     expect(jobStatusMessage.safeParse({ ...status, [field]: value }).success).toBe(false)
   })
 
-  it('tell a dead execution from bytes that nobody can read', () => {
+  it('distinguish a dead execution from bytes that cannot be read', () => {
     const letters = topics['job-dead-letter']
     const poison = { kind: 'poison', topic: 'job-execute', partition: 0, offset: '7', reason: 'x', raw: 'AA==' }
     expect(letters.safeParse(poison).success).toBe(true)

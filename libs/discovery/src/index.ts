@@ -1,6 +1,5 @@
 export { type Balancer, type BalancerOptions, type BreakerView, createBalancer, originOf } from './client/balancer.ts'
 export { type BreakerConfig, type BreakerState, breakerStates } from './client/breaker.ts'
-export { type ChangedRow, createReconcile, type NotTaken, type ReconcileOptions } from './client/reconcile.ts'
 export {
   createRecordsClient,
   type RecordSchema,

@@ -1,8 +1,8 @@
 import { type Role, roles } from '@belfry/contracts'
 
 /**
- * Who may call a route. `public`: any caller. A role: callers that hold it or a higher one (viewer < user < operator < admin),
- * so `viewer` is open to everyone with a token. `service`: another service of ours, with a service token.
+ * The access rule of a route. `public`: any caller. A role: callers that hold it or a higher one (viewer < user < operator < admin),
+ * so `viewer` is open to every caller with a token. `service`: another service of ours, with a service token.
  */
 export type Access = 'public' | 'service' | Role
 
@@ -20,7 +20,7 @@ export function mayAccess(held: readonly Role[], needed: Role): boolean {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Every route says who may call it; without one the app does not start (security.md, "open route"). */
+    /** The access rule of the route; without one the app does not start (security.md, "open route"). */
     access?: Access
   }
 }

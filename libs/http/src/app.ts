@@ -49,7 +49,7 @@ export interface HttpAppOptions {
   timeoutSweepMs?: number
 }
 
-/** Said with every answer; a route that serves a page says its own policy. */
+/** Headers of every answer; a route that serves a page sets its own policy. */
 const everyAnswer = {
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -75,7 +75,7 @@ function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDef
   const { deps } = options
   return {
     loggerInstance: deps.log as FastifyBaseLogger,
-    // One line for each failure says all there is; a child logger and two lines a request would cost 10 µs.
+    // One line for each failure is enough; a child logger and two lines a request would cost 10 µs.
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (logger) => logger,
     bodyLimit: options.bodyLimitBytes ?? usualBodyLimitBytes,
@@ -119,9 +119,9 @@ function readBodies(app: HttpApp): void {
 }
 
 /**
- * An app that behaves: every route says who may call it, bodies are closed and checked, and one answer names all issues,
- * every "no" is problem+json, and nothing that comes in makes a 5xx. `/livez`, `/readyz` and `/openapi.json` are there.
- * Add routes in the same turn; `request.caller` holds who calls, `reply.refuse` answers an expected "no".
+ * An app with the common rules: every route has an access rule, bodies are closed and checked, and one answer names all issues,
+ * every refusal is problem+json, and nothing that comes in makes a 5xx. `/livez`, `/readyz` and `/openapi.json` are there.
+ * Add routes in the same turn of the event loop; `request.caller` is the caller, `reply.refuse` answers a refusal.
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { deps, tokens, serviceTokens = null } = options

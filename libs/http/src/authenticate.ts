@@ -10,9 +10,9 @@ import { KeysUnavailable, type TokenVerifier, tokenAudience, tokenIssuer } from 
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whose token came with the request. Only on routes whose access is a role; elsewhere reading it throws. */
+    /** The caller whose token came with the request. Only on routes whose access is a role; elsewhere reading it throws. */
     readonly caller: Caller
-    /** Which service calls. Only on routes whose access is `service`; elsewhere reading it throws. */
+    /** The calling service. Only on routes whose access is `service`; elsewhere reading it throws. */
     readonly callingService: ServiceName
   }
 }
@@ -21,7 +21,7 @@ declare module 'fastify' {
 const longestToken = 4096
 const bearer = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i
 
-/** Everything that is wrong with a token looks the same from outside, but for one that was good until it expired. */
+/** Every invalid token gets the same answer, but for one that was valid until it expired. */
 const unauthenticated = refusal('unauthenticated', 'Send a valid access token as "Authorization: Bearer …".')
 const expired = (at: number) =>
   refusal('unauthenticated', `The access token expired at ${toWireTime(at)}. Log in again: POST /auth/login.`)
@@ -35,7 +35,7 @@ function tokenOf(request: FastifyRequest): string | undefined {
   return bearer.exec(authorization)?.[1]
 }
 
-/** Base64url may end in bits that nobody reads; a token with other ones there is another text for the same signature. */
+/** Base64url may end in unused bits; a token with other ones there is another text for the same signature. */
 function isCanonical(token: string): boolean {
   return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
@@ -55,7 +55,7 @@ async function keyOf(tokens: TokenVerifier, { header }: DecodedToken): Promise<s
   return key
 }
 
-/** Where the identity lies on the request; read through the getters, which tell a route that it has none. */
+/** Where the identity is stored on the request; read through the getters, which throw on a route that has none. */
 const callerOn = Symbol('caller')
 const serviceOn = Symbol('callingService')
 
@@ -112,22 +112,22 @@ function isKeysUnavailable(error: unknown): boolean {
   )
 }
 
-function settled(accepted: ReturnType<TokenVerifier['accept']>): Caller | Refusal {
+function outcomeOf(accepted: ReturnType<TokenVerifier['accept']>): Caller | Refusal {
   if (accepted === undefined) return unauthenticated
   return 'expiredAt' in accepted ? expired(accepted.expiredAt) : accepted
 }
 
-type Settle = (outcome: Caller | Refusal) => void
+type Resolve = (outcome: Caller | Refusal) => void
 
-/** Whose token it is: at once when it was verified before, else after @fastify/jwt has checked it. */
-function identify(request: FastifyRequest, tokens: TokenVerifier, token: string, settle: Settle): void {
+/** Resolves with the token's caller: at once when it was verified before, else after @fastify/jwt has checked it. */
+function identify(request: FastifyRequest, tokens: TokenVerifier, token: string, resolve: Resolve): void {
   const known = tokens.recall(token)
-  if (known) settle(known)
-  else if (!isCanonical(token)) settle(unauthenticated)
+  if (known) resolve(known)
+  else if (!isCanonical(token)) resolve(unauthenticated)
   else {
     request.jwtVerify((error: Error | null, claims: unknown) => {
-      if (error) settle(isKeysUnavailable(error) ? keysUnavailable : unauthenticated)
-      else settle(settled(tokens.accept(token, claims)))
+      if (error) resolve(isKeysUnavailable(error) ? keysUnavailable : unauthenticated)
+      else resolve(outcomeOf(tokens.accept(token, claims)))
     })
   }
 }

@@ -15,7 +15,7 @@ const freeBytes = 16 * 1024
 
 const full = refusal('unavailable', 'Too many large bodies are being worked on. Send it again.', { retryAfterS: 1 })
 
-/** As the client says; a body of unknown length counts as the largest that is taken. */
+/** As the client declares; a body of unknown length counts as the largest that is taken. */
 function declaredBytes({ headers }: FastifyRequest, bodyLimit: number): number {
   if (headers['transfer-encoding'] !== undefined) return bodyLimit
   return Math.min(bodyLimit, Number(headers['content-length'] ?? 0))

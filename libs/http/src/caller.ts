@@ -8,7 +8,7 @@ export interface Caller {
   readonly roles: readonly Role[]
 }
 
-/** What an access token of ours says. Times are whole seconds (RFC 7519). */
+/** The claims of our access tokens. Times are whole seconds (RFC 7519). */
 const accessClaims = z.object({
   sub: z.string().min(1).max(100),
   name: z.string().min(1).max(256),

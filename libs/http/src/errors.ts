@@ -50,7 +50,7 @@ function refusalOf(error: unknown, request: FastifyRequest): Refusal | undefined
 
 const surprise = refusal('internal', 'Something went wrong on our side. Name the request id when you report it.')
 
-/** Turns whatever a route throws into a problem. A surprise is logged once, with its context, and shown without it. */
+/** Turns every error of a route into a problem. An unexpected error is logged once with its context, and answered without it. */
 export function createErrorHandler(log: Logger) {
   return (err: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const refused = refusalOf(err, request)

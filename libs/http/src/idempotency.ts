@@ -4,7 +4,7 @@ import type { Clock, Ids } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { sendRefusal } from './problem.ts'
 
-/** What a use case answers when it did what was asked. */
+/** The answer of a use case that succeeded. */
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
@@ -34,19 +34,26 @@ export interface RequestRecord {
   readonly answer: StoredAnswer | null
 }
 
-/** The store of requests. Each verb is one atomic step, durable when it resolves; all reject with a `StorageError`. */
+/**
+ * The store of requests. Each verb changes one record atomically, is durable when it resolves, and rejects with a `StorageError`.
+ * After `outcome-unknown` the request is answered with 503; a repeated request finds the record open, takes it over and runs with
+ * the same id, so what the lost write did is done again or found.
+ */
 export interface RequestStore {
   /**
    * Inserts the record unless one with its id is there that was made at or after `keptSince`; an older one gives way.
    * Answers the one that was there, or undefined when this one was inserted.
    */
   insert(record: RequestRecord, keptSince: number): Promise<RequestRecord | undefined>
-  /** Sets `triedBy` and `triedAt` if the record is open and its newest try is still the one of `found`; says if so. */
+  /** Sets `triedBy` and `triedAt` if the record is open and its newest try is still the one of `found`; answers whether. */
   retake(found: RequestRecord, triedBy: string, triedAt: number): Promise<boolean>
-  /** Keeps the answer; the record is no longer open. */
-  settle(id: string, answer: StoredAnswer): Promise<void>
-  /** Forgets a record whose first try was refused: nothing was done, so the key is free. */
-  remove(id: string): Promise<void>
+  /** Stores the answer; the record is no longer open. */
+  storeAnswer(id: string, answer: StoredAnswer): Promise<void>
+  /**
+   * Removes the record of a first try that was refused, which did nothing, so that the key is free again. Only while the record
+   * is open and its newest try is the one of `tried`: a call that takes effect late must not remove a later try.
+   */
+  removeIfUntouched(tried: RequestRecord): Promise<void>
 }
 
 export interface IdempotencyOptions {
@@ -67,10 +74,10 @@ export interface IdempotencyOptions {
  * Runs a use case once for each Idempotency-Key (api.md): without a key always. `run` gets the id that the thing it makes
  * is to have, and must be insert-if-absent: after a crash it runs again with the same id.
  */
-export type WithIdempotency = (request: FastifyRequest, reply: FastifyReply, run: IdempotentRun) => Promise<void>
+export type WithIdempotency = (request: FastifyRequest, reply: FastifyReply, run: IdempotentUseCase) => Promise<void>
 
 /** The use case behind a route that takes an Idempotency-Key. */
-export type IdempotentRun = (mintedId: string) => Promise<Answer | Refusal>
+export type IdempotentUseCase = (mintedId: string) => Promise<Answer | Refusal>
 
 /** `isFirst`: no try before this one can have done anything. */
 interface Take {
@@ -106,7 +113,7 @@ export function createIdempotency(options: IdempotencyOptions): WithIdempotency 
   const { store, clock, ids, instance, agedBy = clock.now, keepMs = 86_400_000, otherTryMs = 15_000 } = options
   const atWork = new Set<string>()
 
-  /** The record under which this try may run, or one with an answer to send again, and which it is; or why neither. */
+  /** The record under which this try may run, or one with a stored answer; or the refusal. */
   const take = async (id: string, bodyHash: string): Promise<Take | Refusal> => {
     const now = clock.now()
     const fresh = { id, bodyHash, mintedId: ids.uuid(), madeAt: now, triedBy: instance, triedAt: now, answer: null }
@@ -118,19 +125,19 @@ export function createIdempotency(options: IdempotencyOptions): WithIdempotency 
     return !mayLive && (await store.retake(found, instance, now)) ? { record: found, isFirst: false } : inFlight
   }
 
-  const runOnce = async (request: FastifyRequest, reply: FastifyReply, id: string, run: IdempotentRun) => {
+  const runOnce = async (request: FastifyRequest, reply: FastifyReply, id: string, run: IdempotentUseCase) => {
     const taken = await take(id, hashOf(JSON.stringify(request.body ?? null)))
     if (isRefusal(taken)) return sendRefusal(reply, taken)
     const { record, isFirst } = taken
     if (record.answer) return sendStored(reply.header('idempotency-replayed', 'true'), record.answer)
     const result = await run(record.mintedId)
     if (isRefusal(result)) {
-      // After a try that broke off nobody knows what it has stored: the next one must find that, not make it anew.
-      if (isFirst) await store.remove(id)
+      // A try that broke off may have stored something: the next one must find that, not make it anew.
+      if (isFirst) await store.removeIfUntouched(record)
       return sendRefusal(reply, result)
     }
     const answer = stored(result)
-    await store.settle(id, answer)
+    await store.storeAnswer(id, answer)
     return sendStored(reply, answer)
   }
 

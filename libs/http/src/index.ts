@@ -9,7 +9,7 @@ export {
   type Answer,
   createIdempotency,
   type IdempotencyOptions,
-  type IdempotentRun,
+  type IdempotentUseCase,
   type RequestRecord,
   type RequestStore,
   type StoredAnswer,

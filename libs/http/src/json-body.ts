@@ -20,7 +20,7 @@ export class MalformedBody extends Error {
 
 type Path = (string | number)[]
 
-/** What is wrong with a text that came from outside, wherever it stands; undefined when it may be stored. */
+/** What is wrong with a text of a request; undefined when it may be stored. */
 export function textIssue(text: string): string | undefined {
   if (text.includes('\0')) return 'must not contain the character U+0000'
   return text.isWellFormed() ? undefined : 'must not contain half of a surrogate pair'
@@ -67,7 +67,7 @@ function inspectMembers(value: object, path: Path, issues: ValidationIssue[]): v
   }
 }
 
-/** What must not come in, whatever the schema says: U+0000, half characters, prototypes, infinite numbers, deep nests. */
+/** The issues that no schema allows: U+0000, half characters, prototypes, infinite numbers, deep nests. */
 function inspectJson(value: unknown): ValidationIssue[] {
   const issues: ValidationIssue[] = []
   inspectValue(value, [], issues)

@@ -55,11 +55,11 @@ export function answerPage<T>(reply: FastifyReply, rows: readonly T[], page: Pag
   const texts: string[] = []
   let nextCursor = next
   let bytes = frameBytes
-  for (const [place, row] of rows.entries()) {
+  for (const [index, row] of rows.entries()) {
     const text = JSON.stringify(view(row))
     bytes += Buffer.byteLength(text) + 1
-    if (bytes > maxBytes && place > 0) {
-      nextCursor = encodeCursor(cursorOf(rows[place - 1] as T))
+    if (bytes > maxBytes && index > 0) {
+      nextCursor = encodeCursor(cursorOf(rows[index - 1] as T))
       break
     }
     texts.push(text)
@@ -69,7 +69,7 @@ export function answerPage<T>(reply: FastifyReply, rows: readonly T[], page: Pag
   reply.type('application/json; charset=utf-8').send(`{"data":[${texts.join(',')}],"page":${JSON.stringify(end)}}`)
 }
 
-/** Answers one page of `rows`, of which the store was asked for one more than `limit`: that one says that more follow. */
+/** Answers one page of `rows`, of which the store was asked for one more than `limit`: that one shows that more follow. */
 export function sendPage<T>(
   reply: FastifyReply,
   rows: readonly T[],

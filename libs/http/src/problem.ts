@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify'
 declare module 'fastify' {
   interface FastifyReply {
     /**
-     * Answers an expected "no" as problem+json, with the status of contracts' table: `return reply.refuse(refused)`.
+     * Answers a refusal as problem+json, with the status of contracts' table: `return reply.refuse(refused)`.
      * (Typed `void`, which a handler may return whatever its response schema is; it gives the reply.)
      */
     refuse(refused: Refusal): void
@@ -27,7 +27,7 @@ export function problemOf(refused: Refusal, requestId: string): Problem {
   }
 }
 
-/** Seconds that a client is asked to wait when the refusing service does not know better. */
+/** Seconds that a client is asked to wait by default. */
 const usualRetryAfterS = 1
 
 /** Answers a refusal: status, `Retry-After` where another try may help, and the problem. */

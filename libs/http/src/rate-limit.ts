@@ -38,7 +38,7 @@ const roundingMs = 1e-6
 
 /**
  * The generic cell rate algorithm: a key may use its whole quota at once, and gets it back evenly over the window. One
- * number a key is kept, the time at which all of its quota is back; a key whose time has passed is as good as unknown.
+ * number a key is kept, the time at which all of its quota is back; a key whose time has passed is like an unknown one.
  */
 export function createRateLimiter(options: RateLimitOptions): RateLimiter {
   const { name, counts, quota, windowMs, keys, clock } = options

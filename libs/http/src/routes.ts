@@ -105,7 +105,7 @@ export function guardRoutes(app: HttpApp, { hasTokens }: { hasTokens: boolean })
     return sendRefusal(reply, refusal('method-not-allowed', detail, { allowed }))
   }
   app.setNotFoundHandler(answerMissing)
-  // Before the body is read: what is wrong with it says nothing where nobody takes it.
+  // Before the body is read: its issues mean nothing where no route takes it.
   app.addHook('onRequest', (request, reply, done) => {
     if (request.is404) answerMissing(request, reply)
     else done()

@@ -9,7 +9,7 @@ export function readJwks(body: unknown): Jwk[] {
   return jwkSet.parse(body).keys
 }
 
-/** What `iss` and `aud` of every access token say. */
+/** `iss` and `aud` of every access token. */
 export const tokenIssuer = 'belfry'
 export const tokenAudience = 'belfry'
 

@@ -50,7 +50,7 @@ describe('the access rule', () => {
   it('holds for every route and every kind of caller', async () => {
     const { app, bearer, serviceTokens } = open()
     const callers: Record<string, Record<string, string>> = {
-      nobody: {},
+      noToken: {},
       service: { authorization: `Bearer ${serviceTokens.sign('gateway')}` },
     }
     for (const role of roles) callers[role] = bearer(role)
@@ -64,7 +64,7 @@ describe('the access rule', () => {
     }
     const none = { viewer: 401, user: 401, operator: 401, admin: 401 }
     expect(seen).toEqual({
-      nobody: { public: 200, service: 401, ...none },
+      noToken: { public: 200, service: 401, ...none },
       service: { public: 200, service: 200, ...none },
       viewer: { public: 200, service: 401, viewer: 200, user: 403, operator: 403, admin: 403 },
       user: { public: 200, service: 401, viewer: 200, user: 200, operator: 403, admin: 403 },
@@ -73,7 +73,7 @@ describe('the access rule', () => {
     })
   })
 
-  it('tells a route who calls', async () => {
+  it('gives a route its caller', async () => {
     const { app, bearer, serviceTokens } = open()
     expect((await app.inject({ url: '/me', headers: bearer('user') })).json()).toEqual({
       userId: 'usr-1',

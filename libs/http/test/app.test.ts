@@ -18,7 +18,7 @@ function open(...options: Parameters<typeof makeWorld>) {
   return world
 }
 
-const anybody = { schema: {}, config: { access: 'public' } } as const
+const publicRoute = { schema: {}, config: { access: 'public' } } as const
 
 class StorageError extends Error {
   override readonly name = 'StorageError'
@@ -32,8 +32,8 @@ class StorageError extends Error {
 describe('an app', () => {
   it('answers what is not there with 404, a wrong method with 405 and what it takes', async () => {
     const { app } = open()
-    app.get('/jobs/:id', anybody, () => ({}))
-    app.put('/jobs/:id', anybody, () => ({}))
+    app.get('/jobs/:id', publicRoute, () => ({}))
+    app.put('/jobs/:id', publicRoute, () => ({}))
     const missing = await app.inject('/nothing')
     expect([missing.statusCode, (missing.json() as Problem).code]).toEqual([404, 'not-found'])
     const wrong = await app.inject({ method: 'DELETE', url: '/jobs/job-1?x=1' })
@@ -43,7 +43,7 @@ describe('an app', () => {
 
   it('says so whatever body comes along', async () => {
     const { app } = open()
-    app.get('/jobs/:id', anybody, () => ({}))
+    app.get('/jobs/:id', publicRoute, () => ({}))
     for (const payload of ['{', 'x'.repeat(300_000)]) {
       for (const type of ['application/json', 'text/plain']) {
         const headers = { 'content-type': type }
@@ -55,7 +55,7 @@ describe('an app', () => {
 
   it.each(['/jobs/%E0%A4%A', '/jobs/%', '/jobs/%ff'])('answers the broken address %s with 400', async (url) => {
     const { app } = open()
-    app.get('/jobs/:id', anybody, () => ({}))
+    app.get('/jobs/:id', publicRoute, () => ({}))
     const answer = await app.inject({ url })
     expect([answer.statusCode, (answer.json() as Problem).code]).toEqual([400, 'malformed-request'])
     expect(answer.headers).toMatchObject({
@@ -67,16 +67,16 @@ describe('an app', () => {
 
   it('answers an address that no id can have with 404', async () => {
     const { app } = open()
-    app.get('/jobs/:id', anybody, () => ({}))
+    app.get('/jobs/:id', publicRoute, () => ({}))
     expect((await app.inject(`/jobs/${'x'.repeat(300)}`)).statusCode).toBe(404)
   })
 
   it('answers a refusal as a problem with its status, its choices and when to come again', async () => {
     const { app } = open()
-    app.get('/busy', anybody, (_request, reply) =>
+    app.get('/busy', publicRoute, (_request, reply) =>
       reply.refuse(refusal('unavailable', 'Too busy.', { retryAfterS: 2.2 })),
     )
-    app.get('/no', anybody, (_request, reply) =>
+    app.get('/no', publicRoute, (_request, reply) =>
       reply.refuse(refusal('illegal-transition', 'It has ended.', { allowed: ['PAUSED'] })),
     )
     const busy = await app.inject({ url: '/busy', headers: { 'x-request-id': 'req-7' } })
@@ -96,7 +96,7 @@ describe('an app', () => {
 
   it('logs a surprise once with its context and answers without it', async () => {
     const { app, lines } = open()
-    app.get('/jobs/:id', anybody, () => {
+    app.get('/jobs/:id', publicRoute, () => {
       throw new Error('the secret plan')
     })
     const answer = await app.inject({ url: '/jobs/job-1', headers: { 'x-request-id': 'req-7' } })
@@ -118,7 +118,7 @@ describe('an app', () => {
     ['a store that fails', 'failed', 500, 'internal'],
   ])('tells %s apart from its own errors', async (_what, code, status, problemCode) => {
     const { app } = open()
-    app.get('/x', anybody, () => Promise.reject(new StorageError(code)))
+    app.get('/x', publicRoute, () => Promise.reject(new StorageError(code)))
     const answer = await app.inject('/x')
     expect([answer.statusCode, (answer.json() as Problem).code]).toEqual([status, problemCode])
     expect(answer.body).not.toContain('jobs.db')
@@ -128,7 +128,7 @@ describe('an app', () => {
   it('takes the request id and the trace that came, and makes an id for what has none fit to log', async () => {
     const { app } = open()
     const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
-    app.get('/ids', anybody, (request) => ({ id: request.id, trace: request.traceparent }))
+    app.get('/ids', publicRoute, (request) => ({ id: request.id, trace: request.traceparent }))
     const kept = await app.inject({ url: '/ids', headers: { 'x-request-id': 'my-id.1', traceparent: trace } })
     expect(kept.json()).toEqual({ id: 'my-id.1', trace })
     expect(kept.headers['x-request-id']).toBe('my-id.1')
@@ -162,7 +162,7 @@ describe('an app', () => {
 
   it('measures requests by route, not by address', async () => {
     const { app, metricsRegistry } = open()
-    app.get('/jobs/:id', anybody, () => ({}))
+    app.get('/jobs/:id', publicRoute, () => ({}))
     await app.inject('/jobs/job-1')
     await app.inject('/jobs/job-2')
     await app.inject('/nothing-1')
@@ -262,7 +262,7 @@ describe('a list', () => {
   it('may answer a short page although more follow', async () => {
     const { app } = open()
     const view = { cursorOf: (row: number) => [row], view: (row: number) => row, next: 'next' }
-    app.get('/rows', anybody, (_request, reply) => answerPage(reply, [1], view))
+    app.get('/rows', publicRoute, (_request, reply) => answerPage(reply, [1], view))
     const answer = await app.inject('/rows')
     expect(answer.json()).toEqual({ data: [1], page: { nextCursor: 'next', hasMore: true } })
     expect(answer.headers.link).toBe('</rows?cursor=next>; rel="next"')
@@ -278,7 +278,7 @@ describe('a page that would be too long', () => {
     const rows = Array.from({ length: 10 }, (_, n) => ({ n, text: 'é'.repeat(140) }))
     const frame = Buffer.byteLength(JSON.stringify(rows[0])) - 280
     const view = (row: { n: number; text: string }) => ({ ...row, text: row.text + 'x'.repeat(rowBytes - 280 - frame) })
-    app.get('/rows', anybody, (request, reply) => {
+    app.get('/rows', publicRoute, (request, reply) => {
       const after = Number(new URLSearchParams(request.url.split('?')[1]).get('cursor') ?? -1)
       const left = rows.slice(after + 1)
       return answerPage(reply, left, { cursorOf: ({ n }) => [n], view, next: null, maxBytes })
@@ -310,7 +310,7 @@ describe('a page that would be too long', () => {
 describe('a connection', () => {
   async function talk(bytes: string): Promise<string> {
     const { app } = open()
-    app.post('/jobs', anybody, () => ({ taken: true }))
+    app.post('/jobs', publicRoute, () => ({ taken: true }))
     await app.listen({ port: 0, host: '127.0.0.1' })
     const { port } = app.server.address() as { port: number }
     const socket = connect(port, '127.0.0.1')

@@ -224,7 +224,7 @@ describe('a body', () => {
       { jobType: 'A', retry: { delay: { length: { toString: 1 } } }, runAt: { length: 999 } },
       ['/runAt', '/retry/delay'],
     ],
-  ])('is told the wrong type of what has a length of its own: %j', async (body, pointers) => {
+  ])('is answered with the wrong type of a value that has a length of its own: %j', async (body, pointers) => {
     const { status, problem } = await open().sendJson(body)
     expect([status, problem.errors?.map((one) => one.code)]).toEqual([400, pointers.map(() => 'wrong-type')])
     expect(problem.errors?.map((one) => one.pointer)).toEqual(pointers)
@@ -233,9 +233,9 @@ describe('a body', () => {
   it('of any JSON never makes a 5xx', async () => {
     const { sendJson } = open()
     const fields = Object.keys(createJobBody.shape)
-    const anyBody = fc.dictionary(fc.oneof(fc.constantFrom(...fields), fc.string()), fc.jsonValue({ maxDepth: 3 }))
+    const bodies = fc.dictionary(fc.oneof(fc.constantFrom(...fields), fc.string()), fc.jsonValue({ maxDepth: 3 }))
     await fc.assert(
-      fc.asyncProperty(fc.oneof(anyBody, fc.jsonValue()), async (body) => {
+      fc.asyncProperty(fc.oneof(bodies, fc.jsonValue()), async (body) => {
         const { status } = await sendJson(body)
         expect(status === 200 || status === 400).toBe(true)
       }),

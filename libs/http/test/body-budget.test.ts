@@ -20,7 +20,7 @@ function openApp() {
 }
 
 describe('the bodies of all requests at work', () => {
-  it('are bounded together; what does not fit is told to come again, and then fits', async () => {
+  it('are bounded together; one that does not fit is refused with Retry-After, and fits later', async () => {
     const { post, arrives, finish } = openApp()
     const first = post('first', 70_000)
     await arrives('first')
@@ -37,7 +37,7 @@ describe('the bodies of all requests at work', () => {
     expect((await again).statusCode).toBe(200)
   })
 
-  it('never cost a small one its place, nor do those of strangers count', async () => {
+  it('never refuse a small one, and those without a token do not count', async () => {
     const { post, arrives, finish } = openApp()
     expect((await post('stranger', 90_000, {})).statusCode).toBe(401)
     const large = post('large', 99_000)
@@ -49,7 +49,7 @@ describe('the bodies of all requests at work', () => {
     expect([(await small).statusCode, (await large).statusCode]).toEqual([200, 200])
   })
 
-  it('leave a body that is larger than all of them its turn, alone', async () => {
+  it('accept a body that is larger than the bound when it is alone', async () => {
     const { post, arrives, finish } = openApp()
     const huge = post('huge', 200_000)
     await arrives('huge')

@@ -26,11 +26,12 @@ function createMemoryRequests(): RequestStore & { records: Map<string, RequestRe
       records.set(found.id, { ...now, triedBy, triedAt })
       return true
     },
-    async settle(id, answer) {
+    async storeAnswer(id, answer) {
       records.set(id, { ...(records.get(id) as RequestRecord), answer })
     },
-    async remove(id) {
-      records.delete(id)
+    async removeIfUntouched({ id, triedBy, triedAt }) {
+      const now = records.get(id)
+      if (now && !now.answer && now.triedBy === triedBy && now.triedAt === triedAt) records.delete(id)
     },
   }
 }
@@ -210,5 +211,73 @@ describe('a request with an Idempotency-Key', () => {
     const answer = await post(key)
     expect([answer.statusCode, answer.json().errors[0].pointer]).toEqual([400, 'Idempotency-Key'])
     expect(made).toHaveLength(0)
+  })
+})
+
+describe('a request with an Idempotency-Key whose store fails', () => {
+  /** As an adapter rejects; libs/http knows adapters by the names of their errors. */
+  const storeError = (code: string) => Object.assign(new Error(code), { name: 'StorageError', code })
+
+  /** Lets the next call of the verb fail: before its work, or after it as a lost answer. */
+  function failNext(store: RequestStore, verb: keyof RequestStore, code: string, isStored: boolean): void {
+    const methods = store as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+    const method = methods[verb] as (...args: unknown[]) => Promise<unknown>
+    methods[verb] = async (...args) => {
+      methods[verb] = method
+      if (isStored) await method(...args)
+      throw storeError(code)
+    }
+  }
+
+  it.each([
+    ['insert', 'unavailable', false],
+    ['insert', 'outcome-unknown', false],
+    ['insert', 'outcome-unknown', true],
+    ['storeAnswer', 'unavailable', false],
+    ['storeAnswer', 'outcome-unknown', false],
+    ['storeAnswer', 'outcome-unknown', true],
+  ] as const)(
+    'at %s (%s, stored: %s) is 503, and does its work once when it is sent again',
+    async (verb, code, isStored) => {
+      const { post, store, made } = open()
+      failNext(store, verb, code, isStored)
+      const failed = await post('k')
+      expect([failed.statusCode, failed.json().code, failed.json().retryable]).toEqual([503, 'unavailable', true])
+      expect((await post('k')).statusCode).toBe(201)
+      expect((await post('k')).headers['idempotency-replayed']).toBe('true')
+      expect(made).toHaveLength(1)
+    },
+  )
+
+  it.each([
+    ['unavailable', false],
+    ['outcome-unknown', true],
+  ] as const)('while it takes over an open try (%s, stored: %s) can be sent again', async (code, isStored) => {
+    const { post, store, made } = open()
+    failNext(store, 'storeAnswer', 'unavailable', false)
+    await post('k')
+    failNext(store, 'retake', code, isStored)
+    expect((await post('k')).statusCode).toBe(503)
+    expect((await post('k')).statusCode).toBe(201)
+    expect(made).toHaveLength(1)
+  })
+
+  it('never loses a later try to a removal that takes effect late', async () => {
+    const { post, store, state, made, clock } = open()
+    const usual = state.useCase
+    const remove = store.removeIfUntouched
+    let late: () => Promise<void> = async () => undefined
+    store.removeIfUntouched = async (tried) => {
+      late = () => remove(tried)
+      throw storeError('outcome-unknown')
+    }
+    state.useCase = async () => refusal('unavailable', 'Not now.')
+    expect((await post('k')).statusCode).toBe(503)
+    state.useCase = usual
+    await clock.advance(1)
+    expect((await post('k')).statusCode).toBe(201)
+    await late()
+    expect((await post('k')).headers['idempotency-replayed']).toBe('true')
+    expect(made).toHaveLength(1)
   })
 })

@@ -23,7 +23,7 @@ const hs256 = (header: object, claims: object, secret: string | Buffer) => {
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
-/** Tokens that nobody may get in with, each by a name that says what is tried. */
+/** Invalid tokens by the name of the trick. */
 function forgeries(key: Key, claims: ReturnType<typeof claimsOf>): [string, string][] {
   const header = { alg: 'EdDSA', typ: 'JWT', kid: key.kid }
   const good = signToken(header, claims, key.privateKey)
@@ -86,7 +86,7 @@ function forgeries(key: Key, claims: ReturnType<typeof claimsOf>): [string, stri
     ['a certificate address', signedWith({ x5u: 'http://127.0.0.1/cert' })],
     ['a certificate', signedWith({ x5c: ['MIIB'] })],
     ['a key sent along with a good signature', signedWith({ jwk: key.jwk })],
-    ['kid of nobody', signedWith({ kid: 'k2' })],
+    ['unknown kid', signedWith({ kid: 'k2' })],
     ['kid left out', signedWith({ kid: undefined })],
     ['kid empty', signedWith({ kid: '' })],
     ['kid a number', signedWith({ kid: 1 })],

@@ -50,7 +50,7 @@ function makeDeps() {
   return { deps, clock, lines, metricsRegistry }
 }
 
-/** An app with the keys, clock and log that a test turns by hand. */
+/** An app with the keys, clock and log that a test advances. */
 export function makeWorld(options: Partial<HttpAppOptions> = {}) {
   const { deps, clock, lines, metricsRegistry } = makeDeps()
   const key = makeKey('k1')

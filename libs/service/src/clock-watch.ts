@@ -12,7 +12,7 @@ export const clockWatchConfig = {
 }
 
 /**
- * Tells by how much the wall clock was set since the call before, milliseconds: positive for forward, negative for back.
+ * Answers by how much the wall clock was set since the previous call, milliseconds: positive for forward, negative for back.
  * A machine that has slept shows as forward, since its monotonic clock stood still.
  */
 function createStepMeter(clock: Clock): () => number {

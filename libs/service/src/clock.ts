@@ -4,7 +4,7 @@ export interface Timer {
 }
 
 /**
- * Time as everything but `main.ts` sees it: handed in, so that tests and the simulation can turn it by hand.
+ * Time as everything but `main.ts` sees it: injected, so that tests and the simulation advance it.
  * Two clocks, because the wall clock jumps: fire times compare with `now`, leases and waits with `monotonic`.
  */
 export interface Clock {

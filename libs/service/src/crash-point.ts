@@ -1,8 +1,8 @@
 import { ConfigError } from './config.ts'
 
-/** Places at which a proof can kill the process, to see what a restart makes of it. */
+/** Points at which a proof kills the process, to check the restart. */
 export interface CrashPoints {
-  /** `step` is the name of a durable step (`executions.claim`); kills the process when this is the place. */
+  /** `step` is the name of a durable step (`executions.claim`); kills the process when this is the crash point. */
   at(step: string, phase: 'before' | 'after'): void
 }
 
@@ -10,7 +10,7 @@ const nowhere: CrashPoints = { at: () => undefined }
 
 /**
  * `spec` is the value of `BELFRY_CRASH_AT`: `<step>:before` or `<step>:after`, with `#n` for the n-th time (from 1).
- * Without one nothing happens, at the cost of an empty call. `kill` must not return: as a `kill -9` it lets nobody tidy up.
+ * Without one nothing happens, at the cost of an empty call. `kill` must not return: as after a `kill -9` no code tidies up.
  */
 export function createCrashPoints(
   spec: string | undefined,

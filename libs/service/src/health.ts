@@ -14,9 +14,9 @@ export interface CheckReport {
 }
 
 export interface HealthReport {
-  /** Whether the service takes work: it was said to be ready, and every check passed that is not advisory. */
+  /** Whether the service accepts work: it was set ready, and every check passed that is not advisory. */
   readonly ready: boolean
-  /** Empty unless asked for. */
+  /** Empty unless requested. */
   readonly checks: readonly CheckReport[]
 }
 
@@ -29,7 +29,7 @@ export interface Health {
    */
   add(name: string, check: () => unknown, options?: { readonly isAdvisory?: boolean }): void
   setReady(ready: boolean): void
-  /** Runs all checks side by side. What a failing one said goes to the log, never into the report, which is public. */
+  /** Runs all checks side by side. The error of a failing one goes to the log, never into the report, which is public. */
   report(verbose: boolean): Promise<HealthReport>
 }
 
@@ -61,7 +61,7 @@ export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptio
         .finally(() => limit.cancel())
     })
 
-  const settle = (check: Check, ok: boolean, err?: unknown) => {
+  const record = (check: Check, ok: boolean, err?: unknown) => {
     if (check.ok === ok) return
     if (!ok) log.warn({ err, check: check.name }, 'a dependency fails')
     else if (check.ok === false) log.info({ check: check.name }, 'a dependency works again')
@@ -73,10 +73,10 @@ export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptio
     const startedAt = clock.monotonic()
     const note = await withinLimit(check).then(
       (said) => {
-        settle(check, true)
+        record(check, true)
         return said
       },
-      (err: unknown) => settle(check, false, err),
+      (err: unknown) => record(check, false, err),
     )
     const latencyMs = Math.round(clock.monotonic() - startedAt)
     return {
@@ -97,7 +97,7 @@ export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptio
     },
     async report(verbose) {
       const reports = await Promise.all(checks.map(run))
-      const isFit = reports.every(({ ok }, place) => ok || checks[place]?.isAdvisory)
+      const isFit = reports.every(({ ok }, index) => ok || checks[index]?.isAdvisory)
       return { ready: isReady && isFit, checks: verbose ? reports : [] }
     },
   }

@@ -10,7 +10,7 @@ export type LogLevelName = (typeof logLevelNames)[number]
 export interface LogOptions {
   /** Left out where one process holds several services: each then binds its own with `child({ service })`. */
   service?: string
-  /** Which process this is, when there are several of one service. */
+  /** The process, when there are several of one service. */
   instance?: string
   level?: LogLevelName
   /** For people at a terminal instead of JSON lines. */
@@ -28,10 +28,10 @@ const secretPaths = [
   '*.headers.cookie',
 ]
 
-/** What our adapters throw when the world is in the way: a full disk, a bus that is closed, a service that is gone. */
+/** Errors of adapters about the environment: a full disk, a bus that is closed, a service that is gone. */
 const adapterErrors = new Set(['StorageError', 'BusError', 'ServiceCallError'])
 
-/** An error of the world is told by its code and message: a stack of ours says nothing about a full disk. */
+/** Shows an error of an adapter by its code and message: a stack says nothing about a full disk. */
 function showError(error: Error) {
   if (!(error instanceof Error) || !adapterErrors.has(error.name)) return pino.stdSerializers.err(error)
   return { type: error.name, code: (error as { code?: unknown }).code, message: error.message }

@@ -7,7 +7,7 @@ export interface LoopOptions {
   /** From the start of one turn to the start of the next, milliseconds; a turn that takes longer delays the next. */
   everyMs: number
   /** How long a nudge waits for others to join it, milliseconds. */
-  gatherMs?: number
+  lingerMs?: number
   /** One turn; may be async. Answers true when there is more to do at once, anything else when not. */
   runOnce: () => unknown
   clock: Clock
@@ -27,7 +27,7 @@ export interface Loop {
 }
 
 /** A turn that throws is logged with the loop's name (once until a turn works again), and the loop goes on. */
-export function createLoop({ name, everyMs, gatherMs = 0, runOnce, clock, log }: LoopOptions): Loop {
+export function createLoop({ name, everyMs, lingerMs = 0, runOnce, clock, log }: LoopOptions): Loop {
   let isStarted = false
   let timer: Timer | undefined
   let isNudged = false
@@ -55,7 +55,7 @@ export function createLoop({ name, everyMs, gatherMs = 0, runOnce, clock, log }:
   const turn = async () => {
     if (!isStarted) return
     if (atWork) {
-      // A turn that was asked for by hand: the next one follows it, or the loop would stand still from here on.
+      // A turn by `runOnce`: the next one follows it, or the loop would stop here.
       isNudged = true
       return
     }
@@ -70,7 +70,7 @@ export function createLoop({ name, everyMs, gatherMs = 0, runOnce, clock, log }:
     atWork = undefined
     if (!isStarted) return
     if (more) schedule(0)
-    else if (isNudged) schedule(gatherMs)
+    else if (isNudged) schedule(lingerMs)
     else schedule(Math.max(0, everyMs - (clock.monotonic() - startedAt)))
   }
 
@@ -88,19 +88,19 @@ export function createLoop({ name, everyMs, gatherMs = 0, runOnce, clock, log }:
     nudge() {
       if (!isStarted || isNudged) return
       isNudged = true
-      if (!atWork) schedule(gatherMs)
+      if (!atWork) schedule(lingerMs)
     },
     async runOnce() {
       while (atWork) await atWork
       const work = Promise.resolve().then(runOnce)
-      // Those who wait for the turn at work must not be told of its failure: its caller is.
+      // A waiter for the current turn does not see its failure; the caller of that turn does.
       atWork = work.then(
         () => undefined,
         () => undefined,
       )
       await atWork
       atWork = undefined
-      if (isStarted && isNudged) schedule(gatherMs)
+      if (isStarted && isNudged) schedule(lingerMs)
       await work
     },
   }

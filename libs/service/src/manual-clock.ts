@@ -1,11 +1,11 @@
 import type { Clock } from './clock.ts'
 import { createTimerHeap, type Entry } from './timer-heap.ts'
 
-/** A clock that stands still until it is turned. Both clocks run together; `step` sets the wall clock alone. */
+/** A clock that a test advances. Both clocks advance together; `step` sets the wall clock alone. */
 export interface ManualClock extends Clock {
   /**
-   * Turns both clocks on by `ms`, stopping at each due time to call back what is due (in the order in which it was asked
-   * for) and to let promises, I/O and what they ask for settle. Rejects with what a callback throws.
+   * Advances both clocks by `ms`, stopping at each due time to call back what is due (in the order in which it was asked
+   * for) and to let promises, I/O and what they ask for finish. Rejects with what a callback throws.
    */
   advance(ms: number): Promise<void>
   /** Sets the wall clock forward or back by `ms`, as an operator or NTP does; calls nothing back by itself. */
@@ -15,7 +15,7 @@ export interface ManualClock extends Clock {
 }
 
 /** Lets promises and callbacks that wait for the event loop run. */
-function settle(): Promise<void> {
+function flush(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
@@ -44,12 +44,12 @@ export function createManualClock(startAt = Date.UTC(2026, 0, 1)): ManualClock {
     callAfter: (delayMs, callback) => waits.add(elapsed + Math.max(0, delayMs), seq++, callback),
     async advance(ms) {
       const target = elapsed + ms
-      await settle()
+      await flush()
       for (let call = next(); call && call.due <= target; call = next()) {
         elapsed = call.due
         call.take()
         call.entry.callback()
-        await settle()
+        await flush()
       }
       elapsed = target
     },

@@ -23,8 +23,8 @@ export interface Histogram {
 }
 
 /**
- * The metrics of one service. Asking twice for a name gives the same metric; every series carries the label `service`.
- * `labels` names the others. Throws when a name is asked for again with other labels or as another kind.
+ * The metrics of one service. The same name gives the same metric; every series carries the label `service`.
+ * `labels` names the others. Throws when a name is used again with other labels or as another kind.
  */
 export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): Counter

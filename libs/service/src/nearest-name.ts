@@ -17,11 +17,11 @@ function distance(a: string, b: string): number {
   return last[b.length] as number
 }
 
-/** Longer names than this are nobody's typing error; comparing them would only cost time. */
+/** Longer names than this are no typing errors; comparing them would only cost time. */
 const longestName = 64
 
 /**
- * "Did you mean …": the candidate nearest to `name`, case aside, or undefined when none is near (more than a third of
+ * "Did you mean …": the candidate nearest to `name`, without regard to case, or undefined when none is near (more than a third of
  * its letters, and more than one, would have to change).
  */
 export function nearestName(name: string, candidates: readonly string[]): string | undefined {

@@ -22,12 +22,12 @@ export interface TrustedMoment {
   readonly seenAt: number
 }
 
-/** How the wall clock stands to the trusted time: within the tolerance, or further ahead or behind. */
-type ClockStanding = 'trusted' | 'ahead' | 'behind'
+/** The wall clock compared with the trusted time: within the tolerance, or further ahead or behind. */
+type ClockState = 'trusted' | 'ahead' | 'behind'
 
 /** One comparison of the clocks with the moment that was trusted last. Times are epoch milliseconds. */
-export interface ClockReading {
-  readonly standing: ClockStanding
+export interface ClockComparison {
+  readonly state: ClockState
   /** What the wall clock should show: the trusted moment plus the monotonic time since then. */
   readonly expectedAt: number
   /** By which ages are judged: never later than a trusted clock would show. */
@@ -40,10 +40,10 @@ export function readAgainst(
   wall: number,
   monotonic: number,
   toleranceMs: number,
-): ClockReading {
+): ClockComparison {
   const expectedAt = at + Math.floor(monotonic - seenAt)
-  if (Math.abs(wall - expectedAt) <= toleranceMs) return { standing: 'trusted', expectedAt, now: wall }
-  return { standing: wall > expectedAt ? 'ahead' : 'behind', expectedAt, now: Math.min(wall, expectedAt) }
+  if (Math.abs(wall - expectedAt) <= toleranceMs) return { state: 'trusted', expectedAt, now: wall }
+  return { state: wall > expectedAt ? 'ahead' : 'behind', expectedAt, now: Math.min(wall, expectedAt) }
 }
 
 /** Where the trusted time survives a restart: the named moments in the store of the service, epoch milliseconds. */
@@ -61,7 +61,7 @@ export interface RetentionClock {
   /** Epoch milliseconds: the wall clock while it is trusted, else the earlier of it and the trusted time. */
   now(): number
   /**
-   * For a turn that deletes: follows the wall clock while it is trusted (else the monotonic clock), keeps the mark, and
+   * For one run of a loop that deletes: follows the wall clock while it is trusted (else the monotonic clock), writes the mark, and
    * logs when the standing changes. Answers `now()`, or null while the clock is ahead: nothing may be deleted then.
    */
   turn(): Promise<number | null>
@@ -78,7 +78,7 @@ const markEveryMs = 60_000
 
 const iso = (at: number) => new Date(at).toISOString()
 
-const messages: Record<ClockStanding, string> = {
+const messages: Record<ClockState, string> = {
   trusted: 'the clock agrees with the trusted time again: retention goes on',
   ahead:
     'the clock is ahead of the trusted time: nothing is deleted until the clock is set right, or confirmed by a start ' +
@@ -86,7 +86,7 @@ const messages: Record<ClockStanding, string> = {
   behind: 'the clock is behind the trusted time: what is old is deleted that much later',
 }
 
-const notes: Record<ClockStanding, string | undefined> = {
+const notes: Record<ClockState, string | undefined> = {
   trusted: undefined,
   ahead: 'the clock is ahead of the trusted time: nothing is deleted',
   behind: 'the clock is behind the trusted time',
@@ -101,25 +101,25 @@ export function createRetentionClock({ deps, marks, config }: RetentionClockOpti
   const { retentionClockToleranceMs: toleranceMs, retentionTrustClock } = config
   let trusted = seen(clock, clock.now())
   let markedAt = 0
-  let standing: ClockStanding = 'trusted'
+  let state: ClockState = 'trusted'
 
   const read = () => readAgainst(trusted, clock.now(), clock.monotonic(), toleranceMs)
 
-  function report(reading: ClockReading): void {
-    if (reading.standing === standing) return
-    standing = reading.standing
-    const times = { clockAt: iso(clock.now()), trustedAt: iso(reading.expectedAt) }
-    if (standing === 'trusted') log.info(times, messages[standing])
-    else log.warn(times, messages[standing])
+  function report(comparison: ClockComparison): void {
+    if (comparison.state === state) return
+    state = comparison.state
+    const times = { clockAt: iso(clock.now()), trustedAt: iso(comparison.expectedAt) }
+    if (state === 'trusted') log.info(times, messages[state])
+    else log.warn(times, messages[state])
   }
 
-  async function keepMark(): Promise<void> {
+  async function writeMark(): Promise<void> {
     if (Math.abs(trusted.at - markedAt) < markEveryMs) return
     await marks.write(markName, trusted.at)
     markedAt = trusted.at
   }
 
-  health.add('retention clock', () => notes[read().standing])
+  health.add('retention clock', () => notes[read().state])
   metrics.gauge(
     'belfry_retention_clock_ahead_seconds',
     'How far the clock is ahead of the trusted time; negative when it is behind',
@@ -131,21 +131,21 @@ export function createRetentionClock({ deps, marks, config }: RetentionClockOpti
     async open() {
       markedAt = await marks.read(markName)
       trusted = seen(clock, markedAt || clock.now())
-      const reading = read()
-      if (retentionTrustClock && reading.standing !== 'trusted') {
-        log.warn({ clockAt: iso(clock.now()), trustedAt: iso(reading.expectedAt) }, 'the clock is confirmed')
+      const comparison = read()
+      if (retentionTrustClock && comparison.state !== 'trusted') {
+        log.warn({ clockAt: iso(clock.now()), trustedAt: iso(comparison.expectedAt) }, 'the clock is confirmed')
         trusted = seen(clock, clock.now())
       }
       report(read())
-      await keepMark()
+      await writeMark()
     },
     now: () => read().now,
     async turn() {
-      const reading = read()
-      report(reading)
-      trusted = seen(clock, reading.standing === 'trusted' ? reading.now : reading.expectedAt)
-      await keepMark()
-      return reading.standing === 'ahead' ? null : reading.now
+      const comparison = read()
+      report(comparison)
+      trusted = seen(clock, comparison.state === 'trusted' ? comparison.now : comparison.expectedAt)
+      await writeMark()
+      return comparison.state === 'ahead' ? null : comparison.now
     },
   }
 }

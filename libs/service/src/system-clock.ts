@@ -1,14 +1,14 @@
 import type { Clock, Timer } from './clock.ts'
 import { createTimerHeap } from './timer-heap.ts'
 
-/** At most this many due calls run before the loop gets a turn, so that a thousand timers of one second starve nobody. */
+/** At most this many due calls run before the loop gets a turn, so that a thousand timers of one second delay no other work. */
 const callsPerTurn = 50
 /** A wait is never longer than this: a wall clock that is set forward, or a machine that wakes up, is noticed within it. */
 const longestWallWaitMs = 1_000
 /** `setTimeout` fires at once when it is asked for more than 2^31-1 ms. */
 const longestWaitMs = 2_147_483_647
 
-/** One heap, one armed `setTimeout` or `setImmediate`. `wait` says how to wait for a call that is `leftMs` away. */
+/** One heap, one armed `setTimeout` or `setImmediate`. `wait` waits for a call that is `leftMs` away. */
 function createAlarm(time: () => number, wait: (leftMs: number) => number) {
   const heap = createTimerHeap()
   let seq = 0

@@ -7,7 +7,7 @@ export interface Entry extends Timer {
   readonly callback: () => void
 }
 
-/** What is to come, earliest first; calls that are due together come in the order in which they were asked for. */
+/** Calls in order of time; calls that are due together keep the order in which they were added. */
 export interface TimerHeap {
   add(due: number, seq: number, callback: () => void): Entry
   first(): Entry | undefined
@@ -17,64 +17,64 @@ export interface TimerHeap {
 }
 
 interface Node extends Entry {
-  /** Place in the array; -1 once taken or cancelled. It is what lets `cancel` remove the entry at once, without a leak. */
-  place: number
+  /** Index in the array; -1 once taken or cancelled. It is what lets `cancel` remove the entry at once, without a leak. */
+  index: number
 }
 
 function isBefore(a: Node, b: Node): boolean {
   return a.due < b.due || (a.due === b.due && a.seq < b.seq)
 }
 
-/** A binary heap whose entries know their place. Add, take and cancel cost O(log n); nothing cancelled stays behind. */
+/** A binary heap whose entries know their index. Add, take and cancel cost O(log n); nothing cancelled stays behind. */
 export function createTimerHeap(): TimerHeap {
   const nodes: Node[] = []
 
-  const put = (node: Node, place: number) => {
-    nodes[place] = node
-    node.place = place
+  const put = (node: Node, index: number) => {
+    nodes[index] = node
+    node.index = index
   }
 
   const rise = (node: Node) => {
-    let place = node.place
-    while (place > 0) {
-      const parent = nodes[(place - 1) >> 1] as Node
+    let index = node.index
+    while (index > 0) {
+      const parent = nodes[(index - 1) >> 1] as Node
       if (!isBefore(node, parent)) break
-      const above = parent.place
-      put(parent, place)
-      place = above
+      const above = parent.index
+      put(parent, index)
+      index = above
     }
-    put(node, place)
+    put(node, index)
   }
 
   const sink = (node: Node) => {
-    let place = node.place
+    let index = node.index
     for (;;) {
-      const left = nodes[2 * place + 1]
+      const left = nodes[2 * index + 1]
       if (left === undefined) break
-      const right = nodes[2 * place + 2]
+      const right = nodes[2 * index + 2]
       const child = right !== undefined && isBefore(right, left) ? right : left
       if (!isBefore(child, node)) break
-      const below = child.place
-      put(child, place)
-      place = below
+      const below = child.index
+      put(child, index)
+      index = below
     }
-    put(node, place)
+    put(node, index)
   }
 
   const remove = (node: Node) => {
-    const place = node.place
-    if (place === -1) return
-    node.place = -1
+    const index = node.index
+    if (index === -1) return
+    node.index = -1
     const last = nodes.pop() as Node
     if (last === node) return
-    put(last, place)
+    put(last, index)
     rise(last)
     sink(last)
   }
 
   return {
     add(due, seq, callback) {
-      const node: Node = { due, seq, callback, place: nodes.length, cancel: () => remove(node) }
+      const node: Node = { due, seq, callback, index: nodes.length, cancel: () => remove(node) }
       nodes.push(node)
       rise(node)
       return node

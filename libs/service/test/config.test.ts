@@ -50,7 +50,7 @@ describe('the configuration', () => {
     expect(said('-1')).toContain('BELFRY_PORT must be at least 0')
   })
 
-  it('knows the keys of tests and proofs, and those it is told of', () => {
+  it('knows the keys of tests and proofs, and those it is given', () => {
     const env = { BELFRY_SERVICE_KEY: key, BELFRY_TEST_X: '1', BELFRY_PEERS_KAFKA: 'x', BELFRY_REQUIRE_PEERS: '1' }
     expect(readConfig(schema, env).port).toBe(8080)
     expect(readConfig(schema, { ...env, BELFRY_MODE: 'standalone' }, { known: ['BELFRY_MODE'] }).port).toBe(8080)

@@ -25,7 +25,7 @@ describe('the manual clock', () => {
     expect(calls).toEqual([1, 2, 3])
   })
 
-  it('lets what a call began settle before the next one, and runs what it asked for', async () => {
+  it('finishes the work of a call before the next one, and runs what it asked for', async () => {
     const clock = createManualClock(0)
     const steps: string[] = []
     clock.callAfter(1, async () => {

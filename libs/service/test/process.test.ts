@@ -21,7 +21,7 @@ function capturedLog(pretty = false) {
 }
 
 describe('a loop', () => {
-  function started(options: { runOnce: () => unknown; everyMs?: number; gatherMs?: number }) {
+  function started(options: { runOnce: () => unknown; everyMs?: number; lingerMs?: number }) {
     const clock = createManualClock()
     const { log, lines } = capturedLog()
     const loop = createLoop({ name: 'relay', everyMs: 1_000, clock, log, ...options })
@@ -40,9 +40,9 @@ describe('a loop', () => {
     expect(clock.pending()).toBe(0)
   })
 
-  it('gathers nudges into one turn', async () => {
+  it('runs one turn for several nudges', async () => {
     const turns: number[] = []
-    const { clock, loop } = started({ gatherMs: 20, runOnce: () => turns.push(clock.monotonic()) })
+    const { clock, loop } = started({ lingerMs: 20, runOnce: () => turns.push(clock.monotonic()) })
     await clock.advance(100)
     loop.nudge()
     await clock.advance(5)

@@ -17,12 +17,12 @@ const start = Date.UTC(2026, 10, 1)
 describe('the time that retention trusts', () => {
   const trusted = { at: start, seenAt: 1000 }
   it.each([
-    ['is the clock, ahead by the tolerance', 20 * hour, 0, { standing: 'trusted', now: start + 20 * hour }],
-    ['is the clock, behind by the tolerance', -20 * hour, 0, { standing: 'trusted', now: start - 20 * hour }],
-    ['stands still under a clock that is further ahead', 20 * hour + 1, 0, { standing: 'ahead', now: start }],
-    ['goes on with the monotonic clock then', 40 * day, 3 * hour, { standing: 'ahead', now: start + 3 * hour }],
-    ['follows a clock that is further behind', -40 * day, hour, { standing: 'behind', now: start - 40 * day }],
-    ['is the clock after a long run', 90 * day, 90 * day, { standing: 'trusted', now: start + 90 * day }],
+    ['is the clock, ahead by the tolerance', 20 * hour, 0, { state: 'trusted', now: start + 20 * hour }],
+    ['is the clock, behind by the tolerance', -20 * hour, 0, { state: 'trusted', now: start - 20 * hour }],
+    ['does not advance under a clock that is further ahead', 20 * hour + 1, 0, { state: 'ahead', now: start }],
+    ['goes on with the monotonic clock then', 40 * day, 3 * hour, { state: 'ahead', now: start + 3 * hour }],
+    ['follows a clock that is further behind', -40 * day, hour, { state: 'behind', now: start - 40 * day }],
+    ['is the clock after a long run', 90 * day, 90 * day, { state: 'trusted', now: start + 90 * day }],
   ])('%s', (_, wallMs, ranMs, expected) => {
     expect(readAgainst(trusted, start + wallMs, 1000 + ranMs, toleranceMs)).toMatchObject(expected)
   })
@@ -56,7 +56,7 @@ const isBehind = 'warn: the clock is behind the trusted time'
 const agrees = 'info: the clock agrees with the trusted time again'
 
 describe('a clock that jumps ahead', () => {
-  it('while the process runs stops the deleting until it is back, and is told once', async () => {
+  it('while the process runs stops the deleting until it is back, and is logged once', async () => {
     const clock = createManualClock(start)
     const { retention, lines, said, health, metricsRegistry } = await run(clock, { at: 0 })
     clock.step(40 * day)
@@ -120,7 +120,7 @@ describe('a clock that jumps ahead', () => {
 })
 
 describe('a clock that is set back', () => {
-  it('takes the time by which ages are judged back with it, and is told once', async () => {
+  it('takes the time by which ages are judged back with it, and is logged once', async () => {
     const clock = createManualClock(start)
     const { retention, said, health } = await run(clock, { at: 0 })
     clock.step(-40 * day)

@@ -25,27 +25,27 @@ describe('a crash point', () => {
       .all()
       .map((row) => row.name)
     db.close()
-    return { signal, told: stdout.split('\n').filter(Boolean), stored }
+    return { signal, acknowledged: stdout.split('\n').filter(Boolean), stored }
   }
 
   it('before a step leaves nothing of it', () => {
-    expect(ring('bells.add:before')).toEqual({ signal: 'SIGKILL', told: [], stored: [] })
+    expect(ring('bells.add:before')).toEqual({ signal: 'SIGKILL', acknowledged: [], stored: [] })
   })
 
-  it('after a step leaves it stored, and nobody was told', () => {
-    expect(ring('bells.add:after')).toEqual({ signal: 'SIGKILL', told: [], stored: ['Emma'] })
+  it('after a step leaves it stored, without an acknowledgement', () => {
+    expect(ring('bells.add:after')).toEqual({ signal: 'SIGKILL', acknowledged: [], stored: ['Emma'] })
   })
 
   it('counts', () => {
     expect(ring('bells.add:before#3')).toEqual({
       signal: 'SIGKILL',
-      told: ['Emma', 'Gabriel'],
+      acknowledged: ['Emma', 'Gabriel'],
       stored: ['Emma', 'Gabriel'],
     })
   })
 
   it('of a step that is not taken changes nothing', () => {
     const all = ['Emma', 'Gabriel', 'Peter', 'Maria']
-    expect(ring('bells.melt:after')).toEqual({ signal: null, told: all, stored: all })
+    expect(ring('bells.melt:after')).toEqual({ signal: null, acknowledged: all, stored: all })
   })
 })

@@ -142,7 +142,7 @@ describe('a database', () => {
     expect(
       await db.writeEach('weigh', quiet, [
         [7, 'Emma'],
-        [7, 'Nobody'],
+        [7, 'Unknown'],
       ]),
     ).toEqual([undefined, undefined])
   })
@@ -154,7 +154,7 @@ describe('a database', () => {
       db.write('cast', [{ statement: insert, params: ['Emma', 1] }]),
       db.read(byName, ['Emma']),
       db.write('cast', [{ statement: insert, params: ['Gabriel', 2] }]),
-      db.readEach(byName, [['Gabriel'], ['Nobody'], ['Emma']]),
+      db.readEach(byName, [['Gabriel'], ['Unknown'], ['Emma']]),
     ])
     expect(seen).toEqual([[1]])
     expect(many).toEqual([[2], undefined, [1]])
@@ -228,7 +228,7 @@ describe('the store thread', () => {
   let store: StoreThread
   afterEach(() => store.close())
 
-  it('gathers all calls of a turn into one drain with one commit per database', async () => {
+  it('sends all calls of a turn in one drain with one commit per database', async () => {
     store = openStoreThread()
     const [a, b] = await Promise.all([store.open(':memory:', schema), store.open(':memory:', schema)])
     const before = { ...store.counters }

@@ -92,7 +92,7 @@ describe('a store file', () => {
     await expect(store.open(join(folder, 'no', 'such', 'folder.db'), [])).rejects.toMatchObject({ code: 'failed' })
   })
 
-  it('tells all callers in the drain that the disk is full, and works again once it is not', async () => {
+  it('rejects all calls of the drain when the disk is full, and works again once it is not', async () => {
     const db = await store.open(path, [bells])
     const other = await store.open(join(folder, 'other.db'), [bells])
     await add(db, 'Emma')

@@ -79,12 +79,12 @@ describe('the lock on the data folder', () => {
     expect(statSync(folder).mode & 0o777).toBe(0o755)
   })
 
-  it('tells a second process the address of the first', async () => {
+  it('gives a second process the address of the first', async () => {
     await holdElsewhere()
     expect(take()).toEqual({ held: false, address: 'http://127.0.0.1:8080' })
   })
 
-  it('holds although nobody keeps the handle, and although this process tries again', async () => {
+  it('holds although no code keeps the handle, and although this process tries again', async () => {
     await holdElsewhere(['--expose-gc'])
     expect(take()).toMatchObject({ held: false })
     child?.stdin?.write('try again\n')

@@ -22,7 +22,7 @@ describe('opening stores by the scheme of a URL', () => {
 })
 
 describe('an unknown outcome', () => {
-  it('is told apart from every other error', () => {
+  it('is distinguished from every other error', () => {
     expect(isOutcomeUnknown(new StorageError('outcome-unknown', 'the answer was lost'))).toBe(true)
     expect(isOutcomeUnknown(new StorageError('unavailable', 'no primary'))).toBe(false)
     expect(isOutcomeUnknown(new Error('outcome-unknown'))).toBe(false)

@@ -1,4 +1,4 @@
-/** What the next call of a verb does instead of its work. */
+/** How the next call of a verb fails. */
 export interface Failure {
   readonly error: Error
   /** Whether the call takes effect before it rejects, as a write whose answer is lost. */

@@ -1,6 +1,6 @@
 import type { Bus } from '@belfry/bus'
 
-/** The bus, which says of itself that it may lose messages, as a broker may; it loses none. */
+/** The bus with the capabilities of a broker that may lose messages; it loses none. */
 export function createLossyBus(bus: Bus): Bus {
   return { ...bus, capabilities: { ...bus.capabilities, storesBeforePublishResolves: false } }
 }

@@ -27,7 +27,7 @@ export function forgeToken(header: object, claims: unknown, key: KeyObject): str
   return `${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`
 }
 
-/** What an access token of a test says. */
+/** The claims of a test's access token. */
 export type TestClaims = Readonly<Record<string, unknown>> & { readonly sub: string; readonly roles: readonly Role[] }
 
 /** Access tokens as auth-service signs them. */

@@ -1,4 +1,4 @@
-/** A set of small numbers, 0 to 63, in two 32-bit words: what a cron field asks for. */
+/** A set of small numbers, 0 to 63, in two 32-bit words: the values of a cron field. */
 export interface Bits {
   lo: number
   hi: number

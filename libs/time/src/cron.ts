@@ -49,7 +49,7 @@ function zonePrefix(text: string): Invalid | null {
 
 const intervalText = /^\s*(?:every\s+)?(\d{1,9})?\s*(ms|[smhd]|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)\s*$/i
 
-/** `every 15s`, `15s` and `every 2 hours`: an interval without the form that says so. */
+/** `every 15s`, `15s` and `every 2 hours`: an interval without `@every`. */
 function plainInterval(text: string): Invalid | null {
   const [, count = '1', unit] = intervalText.exec(text) ?? []
   if (unit === undefined) return null

@@ -7,11 +7,11 @@ interface CalendarDate {
   day: number
 }
 
-/** Which days a cron asks for. Sets of days of the month hold day d in bit d-1, sets of weekdays Sunday in bit 0. */
+/** The days of a cron. Sets of days of the month hold day d in bit d-1, sets of weekdays Sunday in bit 0. */
 export interface DayRule {
   readonly months: number
   readonly ofMonth: {
-    /** Written as `*` or `?`: asks for nothing of its own. */
+    /** Written as `*` or `?`: no restriction of its own. */
     readonly open: boolean
     readonly days: number
     /** `L-n` in bit n: the last day is bit 0. */
@@ -110,7 +110,7 @@ function fromDaysOfWeek(rule: DayRule['ofWeek'], first: number, length: number):
   return days
 }
 
-/** The matching days of one month. When both day fields ask for something, a day that matches either is in. */
+/** The matching days of one month. When both day fields restrict the days, a day that matches either is in. */
 function daysIn(rule: DayRule, year: number, month: number): number {
   const length = monthLength(year, month)
   const exists = -1 >>> (32 - length)

@@ -3,7 +3,7 @@ import { type FieldKind, fieldKinds, invalidField } from './field-kind.ts'
 import { type Invalid, isInvalid } from './issue.ts'
 import { readRange, readStep, readValue } from './range.ts'
 
-/** What a field asks for. The last five are for the day fields alone and mean what DayRule says. */
+/** The values of a field. The last five are for the day fields alone, with the meaning that DayRule gives. */
 export interface Field {
   readonly values: Bits
   open: boolean

@@ -40,7 +40,7 @@ function readHashed(kind: FieldKind, base: string, step: number | null, seed: st
   return { from, to: step === null ? from : ends.to }
 }
 
-/** `5` or `1-5`. A range does not wrap: most dialects refuse that, and a list says the same without doubt. */
+/** `5` or `1-5`. A range does not wrap: most dialects refuse that, and a list is unambiguous. */
 function readEnds(kind: FieldKind, text: string): Range | Invalid {
   const [fromText, toText, more] = text.split('-')
   if (more !== undefined) return invalidField(kind, 'bad-value', `"${text}" is not a range`)

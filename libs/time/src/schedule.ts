@@ -82,7 +82,7 @@ function fixedOffset(timezone: string): ScheduleWarning[] {
   return [{ code: 'fixed-offset-zone', detail }]
 }
 
-/** What is legal but may not be what was meant. Empty for a schedule that does not compile. */
+/** Warnings about legal schedules that may not mean what their author meant. Empty for a schedule that does not compile. */
 export function scheduleWarnings(schedule: Schedule): ScheduleWarning[] {
   if (schedule.kind !== 'cron') return []
   const fields = splitCron(schedule.cron)

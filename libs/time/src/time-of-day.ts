@@ -1,6 +1,6 @@
 import { type Bits, countBelow, countBits, hasBit, nextBit } from './bits.ts'
 
-/** The seconds, minutes and hours that a cron asks for on every day that it asks for. None of them is empty. */
+/** The seconds, minutes and hours of a cron on each of its days. None of them is empty. */
 export interface TimesOfDay {
   readonly seconds: Bits
   readonly minutes: Bits

@@ -59,19 +59,19 @@ function createZone(name: string): Zone {
     name,
     periodAt(at) {
       if (at >= latest.start && at < latest.end) return latest
-      const place = placeOf(remembered, at)
-      const found = remembered[place - 1]
+      const index = indexAfter(remembered, at)
+      const found = remembered[index - 1]
       latest = found && at < found.end ? found : readPeriod(name, at)
       if (latest === found) return latest
       if (remembered.length === rememberedPeriods) remembered.length = 0
-      remembered.splice(place, 0, latest)
+      remembered.splice(index, 0, latest)
       return latest
     },
   }
 }
 
 /** How many of the periods, in order of time, start at or before `at`. */
-function placeOf(periods: readonly OffsetPeriod[], at: number): number {
+function indexAfter(periods: readonly OffsetPeriod[], at: number): number {
   let low = 0
   let high = periods.length
   while (low < high) {

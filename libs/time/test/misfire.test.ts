@@ -10,7 +10,7 @@ const rule = { afterMs: minute, withinMs: hour }
 const everyFive = cronIn('UTC', '*/5 * * * *')
 const at = (hours: number, minutes = 0, seconds = 0) => Date.UTC(2026, 0, 15, hours, minutes, seconds)
 
-describe('settling late fire times', () => {
+describe('the misfire rule for late fire times', () => {
   it('changes nothing while nothing is late', () => {
     expect(resolveMisfire(everyFive, noon, noon - hour, rule)).toEqual({ missed: null, fireAt: null, nextFireAt: noon })
     expect(resolveMisfire(everyFive, noon, noon + minute - 1, rule)).toEqual({
@@ -113,13 +113,13 @@ describe('settling late fire times', () => {
         const times = cronIn('Europe/Berlin', cron)
         const first = times.next(start) as number
         const now = first + later
-        const settled = resolveMisfire(times, first, now, limit)
+        const outcome = resolveMisfire(times, first, now, limit)
         const late = times.count(first, now - limit.afterMs)
-        expect((settled.missed?.count ?? 0) + (settled.fireAt === null ? 0 : 1)).toBe(late)
-        expect(settled.nextFireAt).toBe(late === 0 ? first : times.next(now - limit.afterMs))
-        if (settled.fireAt !== null) expect(now - settled.fireAt).toBeLessThanOrEqual(limit.withinMs)
-        if (settled.missed) expect(times.count(settled.missed.from, settled.missed.to)).toBe(settled.missed.count)
-        if (settled.missed && settled.fireAt !== null) expect(times.next(settled.missed.to)).toBe(settled.fireAt)
+        expect((outcome.missed?.count ?? 0) + (outcome.fireAt === null ? 0 : 1)).toBe(late)
+        expect(outcome.nextFireAt).toBe(late === 0 ? first : times.next(now - limit.afterMs))
+        if (outcome.fireAt !== null) expect(now - outcome.fireAt).toBeLessThanOrEqual(limit.withinMs)
+        if (outcome.missed) expect(times.count(outcome.missed.from, outcome.missed.to)).toBe(outcome.missed.count)
+        if (outcome.missed && outcome.fireAt !== null) expect(times.next(outcome.missed.to)).toBe(outcome.fireAt)
       }),
       { numRuns: 500 },
     )

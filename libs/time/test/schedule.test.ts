@@ -98,7 +98,7 @@ describe('a cron that cannot be', () => {
     expect(issue?.detail).toContain(detail)
   })
 
-  it('is told apart from one of exactly 128 characters', () => {
+  it('is refused, unlike one of exactly 128 characters', () => {
     const cron = `${'1,'.repeat(58)}11,2 * * * *`
     expect(cron).toHaveLength(128)
     expect(issueOf({ kind: 'cron', cron, timezone: 'UTC' })).toBeNull()
@@ -180,7 +180,7 @@ describe('@every', () => {
     expect(parseEvery('@daily')).toBeNull()
   })
 
-  it('counts from 1970 where nobody gave it an anchor', () => {
+  it('counts from 1970 without an anchor', () => {
     expect(cronIn('Europe/Berlin', '@every 7h').nextMany(0, 2)).toEqual([7 * 3_600_000, 14 * 3_600_000])
   })
 })
@@ -259,13 +259,13 @@ describe('warnings', () => {
   const codes = (cron: string) =>
     scheduleWarnings({ kind: 'cron', cron, timezone: 'UTC' }).map((warning) => warning.code)
 
-  it('tell that either day field is enough', () => {
+  it('warn that either day field is enough', () => {
     expect(codes('0 0 13 * FRI')).toEqual(['either-day'])
     expect(codes('0 0 */2 * MON')).toEqual(['either-day'])
     expect(scheduleWarnings({ kind: 'cron', cron: '0 0 13 * fri', timezone: 'UTC' })[0]?.detail).toContain('"13"')
   })
 
-  it('tell what looks like the weekday numbers of Quartz', () => {
+  it('warn of the weekday numbers of Quartz', () => {
     expect(codes('0 0 12 ? * 2-6')).toEqual(['weekday-numbers'])
     expect(codes('0 0 12 ? * MON-FRI')).toEqual([])
     expect(codes('0 0 12 ? * MON#2')).toEqual([])
@@ -283,7 +283,7 @@ describe('warnings', () => {
     ['mst', '"America/Denver" does'],
     ['Etc/GMT+5', 'behind UTC'],
     ['Etc/GMT-2', 'ahead of UTC'],
-  ])('tell that the zone %s keeps one offset', (timezone, words) => {
+  ])('warn that the zone %s keeps one offset', (timezone, words) => {
     const warnings = scheduleWarnings({ kind: 'cron', cron: '0 9 * * *', timezone })
     expect(warnings).toEqual([{ code: 'fixed-offset-zone', detail: expect.stringContaining(words) }])
   })

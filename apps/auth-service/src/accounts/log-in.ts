@@ -37,7 +37,7 @@ function tooSoon(waitMs: number): Refusal {
 function createFailureWrites({ users, onLostFailure }: LogInDeps) {
   const pending = new Map<string, Promise<unknown>>()
   return {
-    settled: (foldedName: string) => pending.get(foldedName),
+    finished: (foldedName: string) => pending.get(foldedName),
     add(foldedName: string, user: User, now: number) {
       const write = users.addLoginFailure(user.id, now).catch(onLostFailure)
       const all = Promise.all([pending.get(foldedName), write]).finally(() => {
@@ -63,7 +63,7 @@ export function createLogIn(deps: LogInDeps): LogIn {
   }
 
   const check = async (foldedName: string, password: string, matches: Matches): Promise<User | Refusal> => {
-    await writes.settled(foldedName)
+    await writes.finished(foldedName)
     const user = await users.findByName(foldedName)
     const failures = user?.loginFailures ?? unknownNames.get(foldedName) ?? noFailures
     const waitMs = throttleMs(failures, clock.now(), throttle)

@@ -13,7 +13,7 @@ describe('/auth/me', () => {
     expect((await me(token)).statusCode).toBe(401)
   })
 
-  it('is nobody when the user is gone', async () => {
+  it('answers 401 when the user is gone', async () => {
     const { signup, login, me, db } = await open()
     await signup('ada')
     const { token } = (await login('ada')).json()

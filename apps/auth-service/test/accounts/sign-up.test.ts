@@ -13,7 +13,7 @@ describe('sign-up', () => {
     expect(view.id).toMatch(/^usr-[0-9a-f-]{36}$/)
   })
 
-  it('tells who is the very first user, also after a restart', async () => {
+  it('finds the first user of all, also after a restart', async () => {
     const { signup, firstUser, db, clock } = await open()
     const found: string[] = []
     void firstUser().then((id) => found.push(id))
@@ -51,7 +51,7 @@ describe('sign-up', () => {
     ).toEqual([1])
     const refused = await second.login('shreyash', '12345')
     expect([refused.statusCode, problemOf(refused).code]).toEqual([403, 'forbidden'])
-    // A wrong password is told nothing about the length of the right one.
+    // The answer to a wrong password reveals nothing about the length of the right one.
     expect((await second.login('shreyash', '12346')).statusCode).toBe(401)
     expect((await second.login('ada')).statusCode).toBe(200)
     await second.stop()

@@ -21,47 +21,47 @@ function open(given: Partial<typeof limits> = {}) {
     end,
     login: (name: string) => queue.login(task(name)),
     signup: (address: string, name: string) => queue.signup(address, task(name)),
-    settled: () => new Promise(setImmediate),
+    flushed: () => new Promise(setImmediate),
   }
 }
 
 describe('the hash queue', () => {
   it('leaves a thread to logins, however many sign up', async () => {
-    const { signup, login, begun, settled } = open()
+    const { signup, login, begun, flushed } = open()
     for (let n = 0; n < 8; n++) void signup('a', `signup ${n}`)
-    await settled()
+    await flushed()
     expect(begun).toEqual(['signup 0'])
     void login('login')
-    await settled()
+    await flushed()
     expect(begun).toEqual(['signup 0', 'login'])
   })
 
   it('lets waiting logins go before waiting sign-ups', async () => {
-    const { signup, login, begun, end, settled } = open({ atOnce: 1 })
+    const { signup, login, begun, end, flushed } = open({ atOnce: 1 })
     void signup('a', 's1')
     void signup('a', 's2')
     void login('l1')
     void login('l2')
-    await settled()
+    await flushed()
     for (const name of ['s1', 'l1', 'l2', 's2']) await end(name)
     expect(begun).toEqual(['s1', 'l1', 'l2', 's2'])
   })
 
   it('serves the addresses that sign up round-robin', async () => {
-    const { signup, begun, end, settled } = open()
+    const { signup, begun, end, flushed } = open()
     for (const name of ['a1', 'a2', 'a3', 'a4']) void signup('a', name)
     for (const name of ['b1', 'b2']) void signup('b', name)
     void signup('c', 'c1')
-    await settled()
+    await flushed()
     for (let n = 0; n < 7; n++) await end(begun[n] as string)
     expect(begun).toEqual(['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4'])
   })
 
   it('refuses what is beyond the bounds, of each kind by itself', async () => {
-    const { signup, login, settled } = open({ atOnce: 1, logins: 1, signups: 3, signupsPerAddress: 2 })
+    const { signup, login, flushed } = open({ atOnce: 1, logins: 1, signups: 3, signupsPerAddress: 2 })
     void login('l1')
     void login('l2')
-    await settled()
+    await flushed()
     expect(await login('l3')).toBeUndefined()
     void signup('a', 'a1')
     void signup('a', 'a2')

@@ -40,7 +40,7 @@ export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunne
       return
     }
     concludes.delete(attempt)
-    attempt.phase = 'settled'
+    attempt.phase = 'ended'
     attempt.timer?.cancel()
     attempt.timer = null
     const isOverdue = attempt.abortedFor === 'timeout' && outcome.kind === 'failed'
@@ -129,10 +129,10 @@ function createRunContext(attempt: Attempt, output: AttemptOutput, clock: Clock)
       return controller.signal
     },
     log(level, text) {
-      if (attempt.phase !== 'settled') output.addLine(attempt, level, text)
+      if (attempt.phase !== 'ended') output.addLine(attempt, level, text)
     },
     artifact(name, contentType, body) {
-      if (attempt.phase !== 'settled') output.addFile(attempt, name, contentType, body)
+      if (attempt.phase !== 'ended') output.addFile(attempt, name, contentType, body)
     },
   }
 }

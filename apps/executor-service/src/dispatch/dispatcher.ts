@@ -20,7 +20,7 @@ export interface DispatcherOptions {
   readonly room: Room
   readonly slots: Slots
   readonly engine: Engine
-  /** How long attempts may go on after the executor was told to stop, and after they were aborted, milliseconds. */
+  /** How long attempts may go on after the executor begins to stop, and after they are aborted, milliseconds. */
   readonly shutdownGraceMs: number
   readonly abortGraceMs: number
   /** How long to wait before asking a store again that failed, milliseconds. */
@@ -58,7 +58,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const idle = createCondition()
   const empty = createCondition()
   let atWork = 0
-  let started = 0
+  let startedNow = 0
   let isContinuing = false
   let isClosed = false
   let isFailing = false
@@ -76,10 +76,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     if (held.size === 0) empty.signal()
   }
 
-  /** The way of an attempt that has a slot. */
+  /** An attempt that has a slot, up to its recorded end. */
   async function run(attempt: Attempt): Promise<void> {
     atWork += 1
-    started += 1
+    startedNow += 1
     continueSoon()
     const outcome = await engine.run(attempt)
     slots.vacate(attempt)
@@ -93,7 +93,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   /** Its time has come. */
   function startNow(attempt: Attempt): void {
-    if (started < startsPerIteration && slots.take(attempt)) void run(attempt)
+    if (startedNow < startsPerIteration && slots.take(attempt)) void run(attempt)
     else {
       slots.enqueue(attempt)
       continueSoon()
@@ -109,9 +109,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   function startWaiting(): void {
     isContinuing = false
-    started = 0
+    startedNow = 0
     for (const pool of pools) {
-      while (started < startsPerIteration) {
+      while (startedNow < startsPerIteration) {
         const attempt = slots.takeNext(pool)
         if (attempt === undefined) break
         void run(attempt)
@@ -123,7 +123,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const mine = attempts.filter((attempt) => held.get(attempt.rowId) === attempt && hasNotStarted(attempt))
     if (mine.length === 0) return
     for (const attempt of mine) {
-      attempt.phase = 'settled'
+      attempt.phase = 'ended'
       attempt.timer?.cancel()
       slots.withdraw(attempt)
     }
@@ -158,7 +158,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   function stopAttempt(attempt: Attempt, reason: AbortReason): void {
     if (attempt.phase === 'started') engine.abort(attempt, reason)
     else if (attempt.phase === 'waiting') void giveBack([attempt])
-    else if (attempt.phase !== 'settled') attempt.abortedFor = reason
+    else if (attempt.phase !== 'ended') attempt.abortedFor = reason
   }
 
   function close(): void {
@@ -200,20 +200,19 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
 const hasNotStarted = ({ phase }: Attempt) => phase === 'admitting' || phase === 'waiting'
 
-/** Something that is waited for, once or several times. */
+/** Something that one caller waits for at a time. */
 function createCondition() {
-  let current: PromiseWithResolvers<void> | null = null
+  let signal: (() => void) | null = null
   return {
-    signal() {
-      current?.resolve()
-      current = null
-    },
+    signal: () => signal?.(),
     /** Resolves at the next signal, or after `mostMs`. */
     async wait(clock?: Clock, mostMs = 0): Promise<void> {
-      current ??= Promise.withResolvers()
-      const timer = clock?.callAfter(mostMs, current.resolve)
-      await current.promise
+      const { promise, resolve } = Promise.withResolvers<void>()
+      signal = resolve
+      const timer = clock?.callAfter(mostMs, resolve)
+      await promise
       timer?.cancel()
+      signal = null
     },
   }
 }

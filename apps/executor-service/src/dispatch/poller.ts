@@ -14,7 +14,7 @@ export interface PollerOptions {
   readonly timers: StartTimers
   readonly dispatcher: Pick<Dispatcher, 'held'>
   readonly room: Room
-  /** This executor's place among so many. */
+  /** This executor's index among the executors that are alive. */
   readonly share: () => { readonly index: number; readonly executors: number }
   /** From one poll to the next, milliseconds. */
   readonly everyMs: number
@@ -23,8 +23,8 @@ export interface PollerOptions {
   /** Index entries that are looked through at once for executions of some owners behind those of others. */
   readonly scanRows: number
   readonly bytes: number
-  /** How long an execution that cannot be read is left alone, milliseconds. */
-  readonly asideMs: number
+  /** How long an execution that cannot be read is left in quarantine, milliseconds. */
+  readonly quarantineMs: number
   /** No other process can open the store. */
   readonly isSoleOwner: boolean
   /** How long another executor's share is left to it once it is due, milliseconds. */
@@ -58,8 +58,8 @@ export function createPoller(options: PollerOptions): Poller {
   const lookedAt: Record<Pool, number> = { io: Number.NEGATIVE_INFINITY, cpu: Number.NEGATIVE_INFINITY }
 
   /** What is due and cannot be read would be found again at each poll, in place of others. */
-  async function putAside(rowIds: readonly RowId[]): Promise<void> {
-    await executions.quarantineMany(rowIds, clock.now() + options.asideMs)
+  async function quarantine(rowIds: readonly RowId[]): Promise<void> {
+    await executions.quarantineMany(rowIds, clock.now() + options.quarantineMs)
   }
 
   const isKnown = ({ rowId }: DueExecution) => dispatcher.held.has(rowId) || timers.has(rowId)
@@ -72,7 +72,7 @@ export function createPoller(options: PollerOptions): Poller {
       const page = await executions.read(rowIds, bytes)
       from += page.length
       const read = page.filter((one) => one !== undefined)
-      if (read.length < page.length) await putAside(rowIds.filter((_, index) => index < page.length && !page[index]))
+      if (read.length < page.length) await quarantine(rowIds.filter((_, index) => index < page.length && !page[index]))
       onPage(read.filter((one) => one.execution.state === 'ready'))
     }
   }
@@ -85,7 +85,7 @@ export function createPoller(options: PollerOptions): Poller {
     return isFull
   }
 
-  /** Idling shall cost nothing: one seek, and alone in the store only now and then. */
+  /** Idling shall cost nothing: one seek, and for a sole owner of the store only at some polls. */
   async function hasReady(): Promise<boolean> {
     if (isQuiet && ++polls % quietPolls !== 0) return false
     const before = wakes
@@ -100,7 +100,7 @@ export function createPoller(options: PollerOptions): Poller {
    * Claims what is due of owners that hold little, which may lie behind very much of owners that hold much. It goes on in
    * each poll where the last one ended, and round again, so that a poll costs little however much is due.
    */
-  async function lookBeside(pool: Pool, now: number): Promise<void> {
+  async function lookPastGreedy(pool: Pool, now: number): Promise<void> {
     const isTime = clock.monotonic() - lookedAt[pool] >= everyMs
     if (!room.isSaturated(pool) || !isTime) return
     const passOver = room.greedy(pool)
@@ -116,7 +116,7 @@ export function createPoller(options: PollerOptions): Poller {
 
   async function look(): Promise<boolean> {
     const now = clock.now()
-    for (const pool of pools) await lookBeside(pool, now)
+    for (const pool of pools) await lookPastGreedy(pool, now)
     const due = { io: Math.min(rows, room.left('io')), cpu: Math.min(rows, room.left('cpu')) }
     const { count: coming, full } = timers.room()
     const query = { now, until: now + 2 * everyMs, due, coming, saturated: full, scan: scanRows, share: shareAt(now) }

@@ -118,7 +118,7 @@ export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomO
     return sizes.used >= sizes.limit ? 0 : Math.max(0, claims.limit - claims.used)
   }
 
-  /** First to executions in the store, then to batches that wait outside of it. */
+  /** First to executions in the store, then to batches that wait. */
   function offerRoom(pool: Pool): void {
     if (sizes.limit - sizes.used < worthBytes) return
     const worth = worthRoom(pool)

@@ -24,7 +24,7 @@ export interface StartTimers {
 export interface StartTimersRoom {
   /** How many more may wait. */
   readonly count: number
-  /** Owners who may have no more of them. */
+  /** Owners that may have no more of them. */
   readonly full: readonly string[]
 }
 
@@ -87,7 +87,7 @@ export function createStartTimers(options: StartTimersOptions): StartTimers {
   /** The execution may be due at once while its last attempt, whose end is stored, is still held. */
   function isHeld(rowId: RowId): boolean {
     const attempt = held.get(rowId)
-    return attempt !== undefined && attempt.phase !== 'settled'
+    return attempt !== undefined && attempt.phase !== 'ended'
   }
 
   function add({ rowId, execution: withParams, size }: Stored): void {

@@ -1,78 +1,80 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
+import { retryOnConflict } from '@belfry/service'
 import type { ExecutionStore, Step, Stored } from '../store/ports.ts'
 import type { Execution } from './execution.ts'
 
 /** What became of one record: its newest state, and whether this changed it; or why it must not be. */
 export type Change = { readonly stored: Stored; readonly isChanged: boolean } | Refusal
 
-/** Each lost race means that another writer got on; this many in a row is a fault of ours, not a race. */
+/** Each lost race means that another writer made progress; this many in a row is a defect, not a race. */
 const mostRounds = 50
 
-interface Wish {
-  readonly place: number
+/** What a record becomes. Answers the record it was given when there is nothing to change; `index`: its place in the list. */
+type Decide = (execution: Execution, index: number) => Execution | Refusal
+
+interface Pending {
+  readonly index: number
   readonly stored: Stored
 }
 
 /**
  * Changes records by a transition: decides, compares and sets, and where another writer was faster reads again and decides
- * again by the same function. `decide` answers the record it was given when there is nothing to change. Answers in the
- * order of `stored`; a record that is gone comes back as it was, unchanged.
+ * again by the same function. Answers in the order of `stored`; a record that is gone comes back as it was, unchanged.
  */
 export async function compareAndSet(
   store: ExecutionStore,
   step: Step,
   stored: readonly Stored[],
-  decide: (execution: Execution, place: number) => Execution | Refusal,
+  decide: Decide,
   at: number,
 ): Promise<Change[]> {
   const changes: Change[] = []
-  let wishes: Wish[] = stored.map((one, place) => ({ place, stored: one }))
-  for (let round = 0; wishes.length > 0; round++) {
-    if (round === mostRounds) throw new Error(`${wishes.length} executions changed faster than "${step}" could`)
-    const lost = await changeOnce(store, step, wishes, decide, at, changes)
-    wishes = await readAgain(store, lost, changes)
-  }
+  const pending = stored.map((one, index): Pending => ({ index, stored: one }))
+  const left = await retryOnConflict(pending, mostRounds, async (some, round) => {
+    const newest = round === 0 ? some : await readAgain(store, some, changes)
+    return changeOnce(store, step, newest, decide, at, changes)
+  })
+  if (left.length > 0) throw new Error(`${left.length} executions changed faster than "${step}" could`)
   return changes
 }
 
-/** One try for each; notes what is settled in `changes` and answers the rest. */
+/** One try for each; notes in `changes` what is decided, and answers those that lost a race. */
 async function changeOnce(
   store: ExecutionStore,
   step: Step,
-  wishes: readonly Wish[],
-  decide: (execution: Execution, place: number) => Execution | Refusal,
+  pending: readonly Pending[],
+  decide: Decide,
   at: number,
   changes: Change[],
-): Promise<Wish[]> {
-  const tries: { wish: Wish; to: Execution }[] = []
-  for (const wish of wishes) {
-    const to = decide(wish.stored.execution, wish.place)
-    if (isRefusal(to)) changes[wish.place] = to
-    else if (to === wish.stored.execution) changes[wish.place] = { stored: wish.stored, isChanged: false }
-    else tries.push({ wish, to })
+): Promise<Pending[]> {
+  const tries: { readonly one: Pending; readonly to: Execution }[] = []
+  for (const one of pending) {
+    const to = decide(one.stored.execution, one.index)
+    if (isRefusal(to)) changes[one.index] = to
+    else if (to === one.stored.execution) changes[one.index] = { stored: one.stored, isChanged: false }
+    else tries.push({ one, to })
   }
   if (tries.length === 0) return []
-  const swaps = tries.map(({ wish: { stored }, to }) => ({ rowId: stored.rowId, from: stored.execution, to }))
-  const counted = await store.compareAndSetMany(step, swaps, at)
-  const lost: Wish[] = []
-  for (const [index, { wish, to }] of tries.entries()) {
-    const { rowId, size } = wish.stored
-    if (counted[index]) changes[wish.place] = { stored: { rowId, size, execution: to }, isChanged: true }
-    else lost.push(wish)
+  const updates = tries.map(({ one: { stored }, to }) => ({ rowId: stored.rowId, from: stored.execution, to }))
+  const counted = await store.compareAndSetMany(step, updates, at)
+  const lost: Pending[] = []
+  for (const [index, { one, to }] of tries.entries()) {
+    const { rowId, size } = one.stored
+    if (counted[index]) changes[one.index] = { stored: { rowId, size, execution: to }, isChanged: true }
+    else lost.push(one)
   }
   return lost
 }
 
-async function readAgain(store: ExecutionStore, lost: readonly Wish[], changes: Change[]): Promise<Wish[]> {
-  if (lost.length === 0) return []
+async function readAgain(store: ExecutionStore, lost: readonly Pending[], changes: Change[]): Promise<Pending[]> {
   const found = await store.read(lost.map(({ stored }) => stored.rowId))
-  const wishes: Wish[] = []
-  for (const [index, { place, stored }] of lost.entries()) {
-    const newest = found[index]
-    if (newest) wishes.push({ place, stored: newest })
-    else changes[place] = { stored, isChanged: false }
+  const pending: Pending[] = []
+  for (const [at, { index, stored }] of lost.entries()) {
+    const newest = found[at]
+    if (newest) pending.push({ index, stored: newest })
+    else changes[index] = { stored, isChanged: false }
   }
-  return wishes
+  return pending
 }
 
 /** The records that were changed, as they are now. */

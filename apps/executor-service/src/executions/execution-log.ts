@@ -27,7 +27,7 @@ const endFields = (one: Logged) => ({ ...attemptFields(one), status: executionSt
 
 const badEnds: Partial<Record<Execution['state'], ExecutionError>> = {
   failed: { code: 'failed', message: 'The execution failed without an error.' },
-  lost: { code: 'lost', message: 'The executor of the run was lost, and the job must not run twice.' },
+  lost: { code: 'lost', message: 'The executor of the attempt was lost, and the job must not run twice.' },
   expired: { code: 'expired', message: 'The execution was not started before its time was over.' },
 }
 
@@ -46,7 +46,7 @@ export interface ExecutionLogOptions {
   readonly clock: Clock
   /** Warnings in a second: a line costs about 25 µs, so 2,000 of them take a twentieth of the main loop. */
   readonly warningsPerSecond: number
-  /** Warnings that may wait for their second; more of them are counted, and told in one line. */
+  /** Warnings that may wait for their second; more of them are counted, and one line says how many. */
   readonly warningBacklog: number
 }
 

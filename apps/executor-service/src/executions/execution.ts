@@ -13,7 +13,7 @@ import {
   refusal,
 } from '@belfry/contracts'
 
-/** Which of the executor's slots a run takes: `io` for one that mostly waits, `cpu` for one that computes. */
+/** Which of the executor's slots an attempt takes: `io` for one that mostly waits, `cpu` for one that computes. */
 export type Pool = 'io' | 'cpu'
 
 /** An epoch whose executor went silent: it may still be at work. `lostAt` in epoch milliseconds. */
@@ -27,7 +27,7 @@ export interface StoredArtifact extends ArtifactInfo {
   readonly epoch: number
 }
 
-/** How the command came here. Times in epoch milliseconds; place on the bus null where the bus has none. */
+/** How the command came here. Times in epoch milliseconds; partition and offset null where the bus has none. */
 export interface Arrival {
   readonly plannedAt: number
   readonly sentAt: number | null
@@ -79,7 +79,7 @@ export interface Execution {
 }
 
 /**
- * Stands for params that the store has and the record in memory does not: they are large, and nothing but the run itself
+ * Stands for params that the store has and the record in memory does not: they are large, and only the handler
  * looks at them. They are read after the claim.
  */
 export const unreadParams: Record<string, unknown> = Object.freeze({})
@@ -117,11 +117,11 @@ export function ended(at: number): Pick<Execution, 'owner' | 'endedAt'> {
   return { owner: null, endedAt: at }
 }
 
-/** Adds an attempt. When the list is full the oldest one goes, but not the first that started: it tells how late that was. */
+/** Adds an attempt. When the list is full the oldest one goes, but not the first that started: it shows how late that was. */
 export function withAttempt(attempts: readonly AttemptRecord[], added: AttemptRecord): AttemptRecord[] {
   if (attempts.length < maxAttempts) return [...attempts, added]
-  const place = attempts[0]?.startedAt === null ? 0 : 1
-  return [...attempts.toSpliced(place, 1), added]
+  const oldest = attempts[0]?.startedAt === null ? 0 : 1
+  return [...attempts.toSpliced(oldest, 1), added]
 }
 
 /** When the attempt at work started, as it is recorded; null when it is not, or none is at work. */

@@ -1,7 +1,7 @@
 import type { ExecutionError } from '@belfry/contracts'
 import { JobFailure, type RetryWish } from '@belfry/worker'
 
-/** How an attempt ended, as the runner saw it. */
+/** How an attempt ended, as the attempt runner saw it. */
 export type AttemptOutcome =
   | { readonly kind: 'succeeded'; readonly result: unknown }
   | {
@@ -11,7 +11,7 @@ export type AttemptOutcome =
       readonly timedOut: boolean
     }
 
-/** Largest result of a run as JSON, bytes (protocol.md, records). */
+/** Largest result of an attempt as JSON, bytes (protocol.md, records). */
 export const maxResultBytes = 65_536
 /** Longest message of an error, bytes. */
 export const maxErrorBytes = 8_192
@@ -19,7 +19,7 @@ const maxCodeLength = 100
 
 type Failed = Extract<AttemptOutcome, { kind: 'failed' }>
 
-/** A failure of the run; by the job's policy unless `retry` says otherwise. */
+/** A failure of the attempt; retried by the job's policy unless `retry` says otherwise. */
 export function failed(code: string, message: string, retry: RetryWish = 'policy'): Failed {
   return { kind: 'failed', error: { code, message }, retry, timedOut: false }
 }
@@ -39,7 +39,7 @@ export function cutText(text: string, maxBytes: number): string {
 
 /**
  * What a handler resolved to, as JSON and nothing else. A result that is no JSON or too large fails the execution for good:
- * its effect is there, and another run would only repeat it.
+ * its effect is there, and another attempt would only repeat it.
  */
 export function readResult(value: unknown): AttemptOutcome {
   if (value === undefined || value === null) return { kind: 'succeeded', result: null }

@@ -47,7 +47,7 @@ function withDeadLetters(bus: Bus): Bus {
   }
 }
 
-/** Tells the others what becomes of executions (protocol.md step 4). */
+/** Publishes the states of executions (protocol.md step 4). */
 export function createStatusRelay(
   { clock, log, metrics }: Pick<ServiceDeps, 'clock' | 'log' | 'metrics'>,
   bus: Bus,

@@ -164,7 +164,7 @@ function afterNoOutcome(execution: Execution, left: Partial<Execution>, at: numb
  * Its executor is gone (protocol.md step 13): back to ready, unless it was cancelled or must not run twice (`lost`). The first
  * loss is not charged. After it every start is recorded before the handler is called: an attempt without a recorded start is
  * handed back as if it had never been claimed, and one with a recorded start is charged. Beyond `maxLosses` the execution has
- * failed, because a run that takes its executor down every time would do so for ever.
+ * failed, because an attempt that takes its executor down every time would do so for ever.
  */
 export function lose(execution: Execution, input: LossInput): Execution | Refusal {
   const { epoch, at } = input
@@ -180,7 +180,7 @@ export function lose(execution: Execution, input: LossInput): Execution | Refusa
 }
 
 /**
- * The attempt was told to stop because its executor stops, and did not succeed: back to ready, unless it was cancelled or must
+ * The attempt was aborted because its executor stops, and did not succeed: back to ready, unless it was cancelled or must
  * not run twice. Neither a try nor a loss is charged.
  */
 export function interrupt(

@@ -9,7 +9,7 @@ export interface Delivery {
   readonly oldestPlannedAt: number
 }
 
-/** The record of an execution that was never heard of before; of one from before the retention, that it has expired. */
+/** The record of a new execution. One whose command was planned before the retention begins has expired. */
 export function newExecution(command: JobExecuteMessage, { arrival, pool, oldestPlannedAt }: Delivery): Execution {
   const isTooOld = command.plannedAt < oldestPlannedAt
   const { sentAt, admittedAt, topic, partition, offset } = arrival

@@ -45,7 +45,7 @@ interface Answered {
 
 /**
  * Topic job-execute (protocol.md step 8). A batch is stored in one statement list, and then its offset may be committed. What
- * is due while there is room is stored as running at once; nothing runs in here. When there is none, the batch waits for a
+ * is due while there is room is stored as running at once; no handler is called here. When there is none, the batch waits for a
  * moment: short attempts make room within it, and an execution that is stored as running costs half of one that is stored as
  * ready and claimed later. So a flood of commands is slowed down here, as the bus holds back its senders. Other owners'
  * commands wait behind the batch, so it does not wait for owners whose attempts are long.
@@ -141,8 +141,8 @@ async function answerKnown(store: ExecutionStore, known: readonly Intake[], at: 
     store,
     'replace',
     pairs.map((one) => one.stored),
-    (execution, place) => {
-      const { command, delivery } = pairs[place] as (typeof pairs)[number]
+    (execution, index) => {
+      const { command, delivery } = pairs[index] as (typeof pairs)[number]
       return admit(execution, command, delivery)
     },
     at,

@@ -91,7 +91,7 @@ describe('executions that wait for their time', () => {
     const { held, timers } = openTimers({ count: 9, size: 1000 })
     for (const [number, phase] of [
       [1, 'started'],
-      [2, 'settled'],
+      [2, 'ended'],
     ] as const) {
       const rowId = sampleRowId(number)
       const attempt = createAttempt({ rowId, execution: runningExecution(), size: 10 }, undefined)

@@ -1,4 +1,4 @@
-/** The address that the last reverse proxy of a chain wrote down; undefined when there is none. */
+/** The address that the last reverse proxy of a chain added; undefined when there is none. */
 function lastForwarded(forwardedFor: string | undefined): string | undefined {
   return forwardedFor?.split(',').at(-1)?.trim() || undefined
 }
@@ -14,7 +14,7 @@ export interface AddressSource {
   readonly trustProxy: boolean
 }
 
-/** Who sends a request, as far as the network says. */
+/** The address of the client, as far as the network shows it. */
 export function clientAddress({ remoteAddress, forwardedFor, trustProxy }: AddressSource): string {
   const forwarded = trustProxy ? lastForwarded(forwardedFor) : undefined
   return (forwarded ?? remoteAddress ?? '').slice(0, longestAddress)

@@ -18,7 +18,7 @@ declare module 'fastify' {
     rateRule?: RateRule
   }
   interface FastifyRequest {
-    /** On routes that count by address: the address, and what the answer says about its limits. Else null. */
+    /** On routes that count by address: the address, and the limits that the answer names. Else null. */
     addressCount: AddressCount | null
   }
 }
@@ -48,8 +48,8 @@ function createLimits(config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): L
 }
 
 /**
- * Counts every call with a token by its user, and sign-ups and logins by address, before the body is read. What is
- * refused costs the services nothing. Each limit is a map in this process (api.md, rate limits).
+ * Counts every call with a token by its user, and sign-ups and logins by address, before the body is read. A refused
+ * request costs the services nothing. Each limit is a map in this process (api.md, rate limits).
  */
 export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): void {
   const limits = createLimits(config, clock)

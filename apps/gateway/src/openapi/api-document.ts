@@ -14,7 +14,7 @@ export interface ApiDocument {
   components?: Record<string, Record<string, unknown>>
 }
 
-/** What a service says about itself; `tag` stands over its operations where they name none. */
+/** The description of one service; `tag` groups its operations where they name none. */
 export interface DescribedService {
   readonly tag: string
   readonly document: ApiDocument
@@ -32,7 +32,7 @@ function usedTags(paths: NonNullable<ApiDocument['paths']>): { name: string }[] 
 }
 
 /**
- * One document over all services. `isRouted` tells which paths the gateway leads to; the others (`/internal/*`, and what
+ * One document over all services. `isRouted` answers whether the gateway routes a path; the others (`/internal/*`, and what
  * two services have alike) stay out.
  */
 export function mergeDocuments(

@@ -7,14 +7,14 @@ import { hopByHopHeaders } from '@belfry/http'
  */
 const notForwarded = new Set<string>([...hopByHopHeaders, 'expect', 'host', 'http2-settings', 'origin'])
 
-/** Who asks is what the token says: a header that claims it is not believed (security.md, header spoofing). */
+/** The token alone identifies the caller: headers that claim an identity are dropped (security.md, header spoofing). */
 const claimsIdentity = /^(?:x[-_](?:user|internal|forwarded|original|real)(?:[-_]|$)|forwarded$)/
 
 function passes(name: string): boolean {
   return !notForwarded.has(name) && !claimsIdentity.test(name)
 }
 
-/** What the gateway knows about a request that it passes on. */
+/** Facts of a request that the gateway forwards. */
 export interface Passed {
   readonly method: string
   readonly requestId: string
@@ -25,8 +25,7 @@ export interface Passed {
 }
 
 /**
- * The headers that a service gets, out of those that came in. Removing comes first, so that nothing a client sends takes
- * away what is added here.
+ * The headers that a service gets. Removal precedes addition, so that no header of a client removes one that is added here.
  */
 export function forwardedHeaders(headers: IncomingHttpHeaders, passed: Passed): IncomingHttpHeaders {
   const forwarded: IncomingHttpHeaders = {}
@@ -41,7 +40,7 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, passed: Passed): 
   return forwarded
 }
 
-/** What the gateway itself said about the limits of a request. */
+/** The limits of a request by the gateway's own count. */
 export interface OwnLimits {
   readonly policy: string
   readonly left: string

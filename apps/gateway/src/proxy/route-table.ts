@@ -9,7 +9,7 @@ export function isLimited(access: Access | undefined, rule: RateRule | undefined
   return access !== 'public' || rule !== undefined
 }
 
-/** Addresses that one service answers, and who may ask. The service verifies the token and asks for the role itself. */
+/** Addresses of one service, and their access rule. The service verifies the token and the role itself. */
 export interface ProxiedRoutes {
   readonly service: Exclude<ServiceName, 'gateway'>
   readonly access: Access
@@ -18,8 +18,8 @@ export interface ProxiedRoutes {
 }
 
 /**
- * Who owns what (api.md, routes and their owners). The most exact pattern wins, whatever the order. What is not here is
- * not routed: above all nothing under `/internal`.
+ * The routes of each service (api.md, routes and their owners). The most exact pattern wins, in any order. Other addresses
+ * are not routed: above all nothing under `/internal`.
  */
 export const routeTable: readonly ProxiedRoutes[] = [
   { service: 'auth-service', access: 'public', routes: ['/auth/signup'], rateRule: 'signup' },

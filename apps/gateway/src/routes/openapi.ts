@@ -12,7 +12,7 @@ const info = {
     'Describe a job and when it should run, and Belfry runs it on its millisecond, once. Sign up, log in, send the token as "Authorization: Bearer …".',
 }
 
-/** While a service could not be asked, its part is missing, and it is asked again after this long, milliseconds. */
+/** How long a description is served that lacks an unreachable service, milliseconds. */
 const incompleteCacheMs = 2_000
 
 const proxied = routeTable.flatMap(({ routes }) => routes.map((route) => route.replace(/\/?\*$/, '')))
@@ -29,7 +29,7 @@ export interface OpenapiOptions {
   cacheMs: number
 }
 
-/** `/openapi.json`: one document over all services, each asked for its own. Ten readers at once make one round. */
+/** `/openapi.json`: one document over all services, each asked for its own. Concurrent readers share one request. */
 export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: OpenapiOptions): void {
   let cached: { text: string; until: number } | undefined
   let merging: Promise<string> | undefined

@@ -17,9 +17,9 @@ const check = z.object({
 const serviceView = z.object({
   service: z.enum(serviceNames),
   ready: z.boolean(),
-  /** What it depends on; empty when it could not be asked. */
+  /** The checks of its dependencies; empty when it could not be reached. */
   checks: z.array(check),
-  /** Version of the time zone data in use, such as `2026c`; null when the service could not be asked. */
+  /** Version of the time zone data in use, such as `2026c`; null when the service could not be reached. */
   timeZoneData: z.string().nullable(),
   instances: z.array(
     z.object({
@@ -35,7 +35,7 @@ type ServiceView = z.output<typeof serviceView>
 
 const servicesReply = z.object({ data: z.array(serviceView) })
 
-/** What the gateway itself adds to the description of the API. */
+/** The gateway's own part of the API description. */
 export const systemDocument: ApiDocument = {
   paths: {
     '/system/services': {
@@ -60,7 +60,7 @@ export interface SystemOptions {
   readyTimeoutMs: number
 }
 
-/** What `/readyz?verbose` of a service says. */
+/** The answer of `/readyz?verbose`. */
 const readyReply = z.object({ checks: z.array(check), timeZoneData: z.string() })
 
 type Readiness = Pick<ServiceView, 'ready' | 'checks' | 'timeZoneData'>
@@ -73,7 +73,7 @@ async function readinessOf(service: ServiceName, { rest, readyTimeoutMs }: Syste
     const read = readyReply.safeParse(body)
     return { ready: status === 200, ...(read.success ? read.data : unknown) }
   } catch {
-    // Not to be reached is an answer here: what exactly is wrong stands in the log of the hop's caller.
+    // An unreachable service is an answer here; the balancer's metrics and the log hold the reason.
     return { ready: false, ...unknown }
   }
 }
@@ -91,7 +91,7 @@ async function viewOf(service: ServiceName, options: SystemOptions): Promise<Ser
 const loopback = /^(?:127\.|::1$|::ffff:127\.)/
 const elsewhere = refusal('not-found', 'There is nothing at this address.')
 
-/** `/system/services` for users, `/metrics` for who is on the same machine. */
+/** `/system/services` for users, `/metrics` for callers on the same machine. */
 export function mountSystem(app: HttpApp, options: SystemOptions): void {
   app.get('/system/services', { schema: { hide: true }, config: { access: 'viewer' } }, async () => ({
     data: await Promise.all(proxiedServices.map((service) => viewOf(service, options))),

@@ -1,7 +1,7 @@
 import type { Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { gatewayConfig } from '../../src/index.ts'
-import { exchange, makeWorld } from '../world.ts'
+import { makeWorld, sendRaw } from '../world.ts'
 
 type Answer = { statusCode: number; headers: Record<string, unknown>; json(): Problem }
 const limitsOf = ({ headers }: Answer) => [headers['ratelimit-policy'], headers.ratelimit]
@@ -40,7 +40,7 @@ describe('the limit of calls', () => {
     const address = await gateway.start()
     await app.inject({ url: '/jobs', headers: bearer })
     const head = `POST /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\ncontent-length: 90000000\r\n\r\n`
-    expect(await exchange(address, head, 'retryable')).toMatch(/^HTTP\/1\.1 429 /)
+    expect(await sendRaw(address, head, 'retryable')).toMatch(/^HTTP\/1\.1 429 /)
   })
 
   it('counts triggers once more, however their address is written', async () => {

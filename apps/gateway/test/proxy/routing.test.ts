@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { exchange, makeWorld } from '../world.ts'
+import { makeWorld, sendRaw } from '../world.ts'
 
 describe('the way through the gateway', () => {
   it('leads every address to the service that owns it', async () => {
@@ -75,7 +75,7 @@ describe('the way through the gateway', () => {
       'http://job-service/internal/jobs/changes',
     ]
     for (const path of paths) {
-      const text = await exchange(
+      const text = await sendRaw(
         address,
         `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\nconnection: close\r\n\r\n`,
       )
@@ -120,7 +120,7 @@ describe('the way through the gateway', () => {
     ]
     for (const request of requests) {
       const end = request.includes('chunked') ? '0\r\n\r\n' : ''
-      const text = await exchange(
+      const text = await sendRaw(
         address,
         `${request}host: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\nconnection: close\r\n\r\n${end}`,
       )
@@ -149,7 +149,7 @@ describe('the way through the gateway', () => {
     })
     const address = await gateway.start()
     const head = `POST /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\ncontent-length: 90000000\r\n\r\n`
-    const text = await exchange(address, `${head}{"name":"`, 'too-large')
+    const text = await sendRaw(address, `${head}{"name":"`, 'too-large')
     expect(text).toMatch(/^HTTP\/1\.1 413 /)
   })
 
@@ -199,7 +199,7 @@ describe('the way through the gateway', () => {
     })
     const address = await gateway.start()
     const request = `GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\n\r\n`
-    await Promise.all(Array.from({ length: 20 }, () => exchange(address, request, 'first part')))
+    await Promise.all(Array.from({ length: 20 }, () => sendRaw(address, request, 'first part')))
     await Promise.all(closed)
     expect(closed).toHaveLength(20)
     expect((await fetch(`${address}/livez`)).status).toBe(200)
@@ -225,7 +225,7 @@ describe('the way through the gateway', () => {
 })
 
 describe('a service in trouble', () => {
-  it('is 503 with Retry-After when nobody has registered', async () => {
+  it('is 503 with Retry-After when no instance is registered', async () => {
     const { app, bearer } = await makeWorld({ services: { 'job-service': null } })
     const answer = await app.inject({ url: '/jobs', headers: bearer })
     expect(answer.statusCode).toBe(503)
@@ -256,7 +256,7 @@ describe('a service in trouble', () => {
     })
     const address = await gateway.start()
     const head = `POST /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${bearer.authorization}\r\ncontent-length: 1000\r\n\r\n`
-    const text = await exchange(address, `${head}{"name":"`, 'bad-gateway')
+    const text = await sendRaw(address, `${head}{"name":"`, 'bad-gateway')
     expect(text).toMatch(/^HTTP\/1\.1 502 /)
   })
 

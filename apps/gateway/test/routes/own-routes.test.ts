@@ -1,6 +1,6 @@
 import { problems } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { exchange, makeWorld } from '../world.ts'
+import { makeWorld, sendRaw } from '../world.ts'
 
 function describing(paths: object, components: object = {}) {
   return { openapi: '3.1.0', info: { title: 'x', version: '1' }, paths, components }
@@ -15,7 +15,7 @@ function json(answers: Record<string, [number, unknown]>): NonNullable<Handler> 
   }
 }
 
-describe('the front page', () => {
+describe('the landing page', () => {
   it('leads a browser to the docs and a program to its links', async () => {
     const { app } = await makeWorld()
     const browser = await app.inject({ url: '/', headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } })
@@ -54,7 +54,7 @@ describe('the docs', () => {
       '/docs/../package.json',
     ]
     for (const path of paths) {
-      const text = await exchange(address, `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n`)
+      const text = await sendRaw(address, `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n`)
       expect(text, path).toMatch(/^HTTP\/1\.1 4\d\d /)
     }
   })
@@ -186,7 +186,7 @@ describe('the state of the system', () => {
     expect((await bad.app.inject('/livez')).statusCode).toBe(200)
   })
 
-  it('shows metrics to the machine itself and to nobody else', async () => {
+  it('shows metrics to callers on this machine only', async () => {
     const { app } = await makeWorld()
     const here = await app.inject('/metrics')
     expect(here.statusCode).toBe(200)

@@ -2,7 +2,7 @@ import { type FenceReply, fenceReply, type JobChange, type JobType, jobType } fr
 import type { RestClient } from '@belfry/discovery'
 import { z } from 'zod'
 
-/** The executors, over REST. Every call rejects when no answer comes in time, or the answer is an error. */
+/** The executors, over REST. Every call rejects on a time-out, and on an answer that is an error. */
 export interface Executors {
   /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
   fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>

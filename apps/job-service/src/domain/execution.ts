@@ -26,7 +26,7 @@ export type ExecutionDetail = Pick<
   | 'timeline'
 >
 
-/** job-service's copy of an execution; at `seq` 0 a trigger that no executor has shown yet. */
+/** job-service's copy of an execution; at `seq` 0 a trigger without a job-status. */
 export interface Execution {
   readonly id: string
   readonly jobId: string
@@ -40,7 +40,7 @@ export interface Execution {
   readonly status: ExecutionStatus
   /** The reason that its trigger gave. */
   readonly reason: string | null
-  /** Those it runs with; undefined where they were not asked for, like `result`. */
+  /** Undefined where they were not asked for, like `result`. */
   readonly params?: Record<string, unknown>
   readonly result?: unknown
   readonly detail: ExecutionDetail
@@ -57,7 +57,7 @@ export interface TriggerRequest {
   readonly params?: Record<string, unknown> | undefined
 }
 
-/** Policies of jobs as their manual triggers have them: one object for each, so that a store may keep its text. */
+/** Policies of jobs as their manual triggers have them: one object for each, so that a store may cache its text. */
 const triggerPolicies = new WeakMap<ExecutionPolicy, ExecutionPolicy>()
 
 /** A trigger is limited only by an overlap that the owner set (time.md, "Still running: overlap"): else it takes no overlap place. */
@@ -72,7 +72,7 @@ function triggerPolicy({ policy, isOverlapSet }: JobSpec): ExecutionPolicy {
 
 /**
  * The command of a manual trigger: due at once, at the job's version now (protocol.md, step 3). Where nothing is
- * replaced, params and policy are the same objects in every command of a job, so that a store may keep their text.
+ * replaced, params and policy are the same objects in every command of a job, so that a store may cache their text.
  */
 export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMessage {
   const { executionId, plannedAt } = request

@@ -26,7 +26,7 @@ const formats = {
 
 /**
  * Compiles a job type's JSON Schema of params. The params are checked as they are: defaults are not filled in and types
- * not coerced, since the executor does that when it runs the job. The schema comes from an executor of ours: it is compiled
+ * not coerced, since the executor does that when it runs the job. The schema is the executor's: it is compiled
  * without being checked itself, which would take fifty times as long.
  */
 export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck {
@@ -56,7 +56,7 @@ function withoutRepeats(issues: readonly ValidationIssue[]): ValidationIssue[] {
   })
 }
 
-/** What a job type says about valid params. Its patterns come from a service of ours. */
+/** The warnings of a job type about valid params. Its patterns are the executor's. */
 export function compileParamWarnings(list: readonly ParamWarning[]): (params: Record<string, unknown>) => Warning[] {
   const rules = list.map((rule) => ({ ...rule, expression: new RegExp(rule.pattern, 'i') }))
   return (params) =>

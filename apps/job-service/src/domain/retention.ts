@@ -1,13 +1,13 @@
 import type { JobState } from '@belfry/contracts'
 
-/** How long executions and requests are kept, milliseconds. */
+/** How long executions and requests are stored, milliseconds. */
 export interface Retention {
   readonly executionsMs: number
   readonly requestsMs: number
 }
 
 /**
- * How much longer a copy is kept than the execution, milliseconds: while the executors still list it, reconcile
+ * How much longer a copy is stored than the execution, milliseconds: while the executors still list it, reconcile
  * brings it back. More than the period of their retention, and than two clocks may differ.
  */
 const longerMs = 3_600_000
@@ -24,7 +24,7 @@ export interface JobAge {
   /** Of a one-shot, else null. */
   readonly runAt: number | null
   readonly changedAt: number
-  /** The newest execution that has ended, by fire time, also when its copy has gone; null when there never was one. */
+  /** The newest execution that has ended, by fire time, also when its copy was purged; null when there never was one. */
   readonly newest: { readonly fireAt: number; readonly endedAt: number | null } | null
 }
 
@@ -42,7 +42,7 @@ export function mayPurge({ state, runAt, changedAt, newest }: JobAge, before: nu
 /**
  * A one-shot whose time and last change lie before this moment (epoch milliseconds), and that has an execution of that time or
  * later, is not listed to the scheduler any more, once its newest version is published: a scheduler that does not know it has purged
- * its schedule, or has lost its store, and would run it again. Earlier than the scheduler and the executors purge.
+ * its schedule, or has lost its store, and would fire it again. Earlier than the scheduler and the executors purge.
  */
 export function unlistedBefore(now: number, retentionMs: number): number {
   return now - retentionMs + longerMs

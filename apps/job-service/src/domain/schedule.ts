@@ -119,7 +119,7 @@ function cronIssues(cron: string): ValidationIssue[] {
   return [issueAt('/schedule/cron', times.issue)]
 }
 
-/** `@every 90s` is an interval in the words of a cron, and as such has no zone. */
+/** `@every 90s` is an interval in the form of a cron, and has no zone. */
 function readCron(cron: string, timezone: string, pointer: string, context: ReadingContext): ReadSchedule | Misread {
   const every = parseEvery(cron)
   if (every === null) return { schedule: { kind: 'cron', cron: cron.trim(), timezone }, pointer, warnings: [] }

@@ -1,6 +1,6 @@
 import type { JobSpec, ValidationIssue } from '@belfry/contracts'
 
-/** The parts of a spec by the field of a job's body that says them. */
+/** The parts of a spec by their fields in the body of a job. */
 const parts: Record<string, (spec: JobSpec) => unknown> = {
   name: (spec) => spec.name,
   jobType: (spec) => spec.jobType,

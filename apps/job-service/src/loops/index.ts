@@ -1,8 +1,9 @@
-import type { Bus, CommandPublisher } from '@belfry/bus'
-import type { RestClient } from '@belfry/discovery'
-import { createLoop, type Loop, type RetentionClock, type ServiceDeps } from '@belfry/service'
+import type { CommandPublisher } from '@belfry/bus'
+import { createLoop, type Loop, type RetentionClock } from '@belfry/service'
+import type { ServiceShellDeps } from '@belfry/shell'
 import type { JobConfig } from '../config.ts'
 import { copiesBefore } from '../domain/retention.ts'
+import type { Stores } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { createReconcileExecutions } from './reconcile-executions.ts'
 import { createRepeatFences } from './repeat-fences.ts'
@@ -10,7 +11,7 @@ import { createResendCommands } from './resend-commands.ts'
 import { createRetention } from './retention.ts'
 
 export interface LoopsOptions {
-  readonly deps: ServiceDeps & { readonly config: JobConfig; readonly bus: Bus; readonly rest: RestClient }
+  readonly deps: ServiceShellDeps<Stores, JobConfig>
   readonly context: JobContext
   readonly commands: CommandPublisher
   readonly retentionClock: RetentionClock
@@ -18,31 +19,24 @@ export interface LoopsOptions {
 
 /** The loops that repeat what has not been answered, compare, renew, and remove. */
 export function createLoops({ deps, context, commands, retentionClock }: LoopsOptions): Loop[] {
-  const { clock, log, config } = deps
-  const { jobs, executions, requests, cursors } = context.stores
+  const { clock, log, stores, config } = deps
   const backoff = { firstMs: config.jobResendMs, mostMs: config.jobResendMaxMs }
-  const resendCommands = createResendCommands({
-    executions,
-    commands,
-    clock,
-    page: { rows: config.jobResendRows, bytes: config.jobResendBytes },
-    backoff,
-  })
+  const page = { rows: config.jobResendRows, bytes: config.jobResendBytes }
+  const resendCommands = createResendCommands({ executions: stores.executions, commands, clock, page, backoff })
   const repeatFences = createRepeatFences(context, { rows: config.jobFenceRows, backoff })
-  const reconcileExecutions = createReconcileExecutions({
+  const reconciler = createReconcileExecutions({
     deps,
-    executions,
-    cursors,
+    stores,
     purgedBefore: () => copiesBefore(retentionClock.now(), config.retentionExecutions),
     mayLose: !deps.bus.capabilities.storesBeforePublishResolves,
   })
   const retention = { executionsMs: config.retentionExecutions, requestsMs: config.jobRequestKeepMs }
-  const purge = createRetention({ jobs, executions, requests, retentionClock, retention, rows: config.jobPurgeRows })
+  const purge = createRetention({ stores, retentionClock, retention, rows: config.jobPurgeRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, runOnce, clock, log })
   return [
     loop('job types', config.jobTypesMs, context.types.renew),
-    loop('reconcile executions', config.jobReconcileMs, reconcileExecutions),
+    loop('reconcile executions', config.jobReconcileMs, reconciler.runOnce),
     loop('resend triggers', config.jobResendPollMs, resendCommands),
     loop('repeat fences', config.jobResendPollMs, repeatFences),
     loop('retention', config.jobPurgeMs, purge),

@@ -1,47 +1,55 @@
+import { createReconciler, type Reconciler } from '@belfry/bus'
 import {
   type ExecutionChangesPage,
   executionChangesPage,
   type JobStatusMessage,
   jobStatusMessage,
 } from '@belfry/contracts'
-import { createReconcile, type RestClient } from '@belfry/discovery'
+import { createRecordsClient, type RestClient } from '@belfry/discovery'
 import type { ServiceDeps } from '@belfry/service'
-import type { CursorStore } from '@belfry/storage'
 import type { JobConfig } from '../config.ts'
-import type { ExecutionStore } from '../store/ports.ts'
+import type { Stores } from '../store/ports.ts'
 
 export interface ReconcileExecutionsOptions {
   readonly deps: ServiceDeps & { readonly config: JobConfig; readonly rest: RestClient }
-  readonly executions: ExecutionStore
-  readonly cursors: CursorStore
+  readonly stores: Pick<Stores, 'executions' | 'cursors'>
   /** What changed last before this moment (epoch milliseconds) has been purged here, and is not copied again. */
   readonly purgedBefore: () => number
-  /** The bus may lose messages, so that changes are listed at once and not only when they have settled. */
+  /** The bus may lose messages, so that changes are listed at once and not only after a while. */
   readonly mayLose: boolean
 }
 
+type ChangedExecution = ExecutionChangesPage['data'][number]
+
+/** The time of change, on the executors' clock, up to which every execution was compared. */
 const cursorName = 'executions'
 
-/** One round of comparing the copies with the executors' executions; one without a copy gets one (protocol.md, step 14). */
-export function createReconcileExecutions(options: ReconcileExecutionsOptions) {
-  const { deps, executions, cursors, purgedBefore, mayLose } = options
+/** Compares the copies with the executors' executions; one without a copy gets one (protocol.md, step 14). */
+export function createReconcileExecutions(options: ReconcileExecutionsOptions): Reconciler {
+  const { deps, purgedBefore, mayLose } = options
+  const { executions, cursors } = options.stores
   const { config } = deps
-  return createReconcile<ExecutionChangesPage['data'][number], JobStatusMessage>({
-    ...deps,
-    name: 'executions',
+  const records = createRecordsClient<ChangedExecution, JobStatusMessage>({
+    rest: deps.rest,
     service: 'executor-service',
     path: '/internal/executions',
     page: executionChangesPage,
     record: jobStatusMessage,
     idName: 'executionId',
-    async behind(rows) {
-      const own = await executions.readSeqs(rows.map(({ id }) => id))
+    deadlineMs: config.jobReconcileTimeoutMs,
+  })
+  return createReconciler<ChangedExecution, JobStatusMessage>({
+    ...deps,
+    ...records,
+    name: 'executions',
+    async compare(rows) {
+      const seqs = await executions.readSeqs(rows.map(({ id }) => id))
       const oldest = purgedBefore()
-      const isBehind = (row: (typeof rows)[number], seq: number | undefined) =>
-        seq === undefined ? row.changedAt >= oldest : seq < row.seq
-      return rows.filter((row, index) => isBehind(row, own[index])).map(({ id }) => id)
+      const isNewer = ({ seq, changedAt }: ChangedExecution, own: number | undefined) =>
+        own === undefined ? changedAt >= oldest : own < seq
+      return rows.filter((row, index) => isNewer(row, seqs[index])).map(({ id }) => id)
     },
-    async take(messages) {
+    async apply(messages) {
       await executions.applyStatuses(messages)
       return []
     },
@@ -50,7 +58,6 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions) {
     rows: config.jobReconcileRows,
     skippedLimit: config.jobReconcileSkipped,
     settleMs: config.jobReconcileSettleMs,
-    deadlineMs: config.jobReconcileTimeoutMs,
     everyMs: config.jobReconcileMs,
   })
 }

@@ -1,12 +1,10 @@
 import { type RetentionClock, walkPages } from '@belfry/service'
 import type { RowId } from '@belfry/storage'
 import { copiesBefore, mayPurge, type Retention } from '../domain/retention.ts'
-import type { AgedJob, ExecutionStore, JobStore, PurgedRequestStore } from '../store/ports.ts'
+import type { AgedJob, Stores } from '../store/ports.ts'
 
 export interface RetentionOptions {
-  readonly jobs: Pick<JobStore, 'listAges' | 'purgeMany'>
-  readonly executions: Pick<ExecutionStore, 'purgeEnded'>
-  readonly requests: Pick<PurgedRequestStore, 'purge'>
+  readonly stores: Pick<Stores, 'jobs' | 'executions' | 'requests'>
   readonly retentionClock: RetentionClock
   readonly retention: Retention
   /** Rows that are looked at, and purged, at a time. */
@@ -19,7 +17,8 @@ export interface RetentionOptions {
  * can go at once.
  */
 export function createRetention(options: RetentionOptions): () => Promise<boolean> {
-  const { jobs, executions, requests, retentionClock, retention, rows } = options
+  const { retentionClock, retention, rows } = options
+  const { jobs, executions, requests } = options.stores
   const nextPage = walkPages<AgedJob, RowId>((after) => jobs.listAges(after, rows))
   return async () => {
     const now = await retentionClock.turn()

@@ -1,6 +1,6 @@
 /** Bounds how many tasks of each key run at a time, so that the tasks of one key do not hold up those of others. */
 export interface ConcurrencyLimiter {
-  /** Runs the task, at once or when an earlier one of this key has ended; null when too many of them wait already. */
+  /** Runs the task, at once or when an earlier one of this key has ended; null when too many tasks wait already. */
   run<T>(key: string, task: () => Promise<T>): Promise<T | null>
 }
 
@@ -9,7 +9,7 @@ interface Queue {
   readonly waiting: (() => void)[]
 }
 
-/** `running` of each key run at a time, and `waiting` more wait for them in the order in which they came. */
+/** `running` of each key run at a time, and `waiting` more wait for them, first in, first out. */
 export function createConcurrencyLimiter(limits: { running: number; waiting: number }): ConcurrencyLimiter {
   const queues = new Map<string, Queue>()
 

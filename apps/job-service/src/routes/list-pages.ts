@@ -30,7 +30,7 @@ export interface ListPages {
 
 const tooManyLists = refusal('too-many-requests', 'Too many of your lists are being read.', { retryAfterS: 1 })
 
-/** The schema of the positions that a store says are its own. */
+/** The schema of a store's own positions. */
 export function positionsOf(store: { isPosition(value: unknown): value is ListPosition }): z.ZodType<ListPosition> {
   return z.custom<ListPosition>(store.isPosition)
 }

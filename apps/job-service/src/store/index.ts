@@ -1,13 +1,13 @@
+import { openByScheme } from '@belfry/storage'
 import type { Stores } from './ports.ts'
 import type { SqliteOptions } from './sqlite/index.ts'
 
-/** What the adapters take; each one only what it needs. */
+/** What the adapters take; each one uses what it needs. */
 export type StoreOptions = SqliteOptions
 
-/** Opens the stores of job-service by the scheme of the URL: `sqlite:<path>`. Only the adapter of that scheme is loaded. */
-export async function openStores(url: string, options: StoreOptions): Promise<Stores> {
-  const [scheme = ''] = url.split(':', 1)
-  if (scheme !== 'sqlite') throw new Error(`job-service has no store for "${scheme}:"; there is "sqlite:<path>"`)
-  const { openSqliteStores } = await import('./sqlite/index.ts')
-  return openSqliteStores(url.slice(scheme.length + 1), options)
+/** Opens the stores of job-service by the scheme of the URL: `sqlite:<path>`. */
+export function openStores(url: string, options: StoreOptions): Promise<Stores> {
+  return openByScheme(url, {
+    sqlite: async (path) => (await import('./sqlite/index.ts')).openSqliteStores(path, options),
+  })
 }

@@ -128,7 +128,7 @@ export interface JobStore {
    * executions may be a moment apart.
    */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
-  /** The jobs with these ids of rows, in their order; undefined for those that are gone. */
+  /** The jobs of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
   /** The owner's jobs, newest first. */
   listSummaries(ownerId: string, query: ListQuery): Promise<JobSummary[]>
@@ -199,14 +199,14 @@ export interface ExecutionStore {
    */
   insertTrigger(trigger: Trigger): Promise<boolean>
   /**
-   * Stores what the executors say. Per execution the newest seq wins, and its command is answered (protocol.md, step 7).
+   * Stores job-status messages. Per execution the newest seq wins, and its command is answered (protocol.md, step 7).
    * Then each job's progress: the newest execution that has ended, and the newest fire time. Executions of unknown jobs are
    * left out. The same messages again change nothing.
    */
   applyStatuses(messages: readonly JobStatusMessage[]): Promise<void>
   /** Whole, with its long fields. The execution and its job's params may be a moment apart. */
   find(ownerId: string, id: string): Promise<WholeExecution | undefined>
-  /** The executions with these ids of rows, in their order; undefined for those that are gone. */
+  /** The executions of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(Execution | undefined)[]>
   /** The executions of a scope, newest fire time first. */
   listSummaries(scope: ExecutionScope, query: ListQuery): Promise<ExecutionSummary[]>
@@ -221,7 +221,7 @@ export interface ExecutionStore {
   /** The seq of each stored execution, undefined where there is none. */
   readSeqs(ids: readonly string[]): Promise<(number | undefined)[]>
   /**
-   * Removes at most `limit` that ended before `before`, and never a trigger that no executor has shown. Progress of jobs
+   * Removes at most `limit` that ended before `before`, and never a trigger without a job-status. Progress of jobs
    * stays. Answers whether more may be left.
    */
   purgeEnded(before: number, limit: number): Promise<boolean>

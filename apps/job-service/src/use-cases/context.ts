@@ -8,7 +8,7 @@ import type { JobConfig } from '../config.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
 
-/** What the use cases work with; service.ts makes it once. Every use case answers only after what it did is durable. */
+/** The dependencies of the use cases; service.ts makes them once. Every use case answers only after what it did is durable. */
 export interface JobContext {
   readonly stores: Stores
   readonly executors: Executors

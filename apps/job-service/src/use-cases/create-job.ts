@@ -1,4 +1,5 @@
 import { type CreateJobBody, isRefusal, type Refusal, refusal } from '@belfry/contracts'
+import { isOutcomeUnknown } from '@belfry/storage'
 import { newestVersion, newJob } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
 import { readSpec, readTiming } from '../domain/spec.ts'
@@ -6,7 +7,6 @@ import { noExecutions } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { noSuchJob } from './find-job.ts'
-import { orLost } from './lost-answer.ts'
 
 export type CreateJobContext = Pick<JobContext, 'stores' | 'types' | 'schedules' | 'relay' | 'clock' | 'config'>
 
@@ -39,13 +39,15 @@ export async function insertJob(
   if (isRefusal(read)) return read
   const job = newJob({ id, ownerId, key: body.key ?? null, ...read, now })
   const create = () => stores.jobs.create(job, config.jobMostPerUser)
-  // After a lost answer the same id again finds what the first call has stored, or stores it.
-  const first = await orLost(create())
-  const stored = first === 'lost' ? await create() : first
+  const stored = await create().catch((error: unknown) => {
+    // The same id again finds what the first call has stored, or stores it.
+    if (isOutcomeUnknown(error)) return create()
+    throw error
+  })
   if (stored === 'key-taken') return stored
   if (stored === 'too-many') return tooManyJobs(config.jobMostPerUser)
   if (!stored.isNew) return (await stores.jobs.find(ownerId, id)) ?? noSuchJob
-  schedules.set(job, timing.times)
+  if (timing.times) schedules.set(job, timing.times)
   const { rowId } = stored
   relay.offer([{ rowId, ...newestVersion(job) }])
   return { ...job, rowId, fencedVersion: job.version, isPublished: false, known: noExecutions }

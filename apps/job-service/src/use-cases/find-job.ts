@@ -3,10 +3,6 @@ import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 
 export const noSuchJob = refusal('not-found', 'there is no such job')
-export const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
-
-/** How often a change is tried on the newest version when another one came first. */
-export const changeTries = 5
 
 /** The owner's job by id or key. */
 export async function findJob(

@@ -5,7 +5,8 @@ import { readSpec, readTiming } from '../domain/spec.ts'
 import { specDifferences } from '../domain/spec-differences.ts'
 import type { StoredJob } from '../store/ports.ts'
 import { type CreateJobContext, insertJob } from './create-job.ts'
-import { changeTries, findJob, keepsChanging } from './find-job.ts'
+import { findJob } from './find-job.ts'
+import { onNewestVersion } from './retry.ts'
 
 interface PutJobRequest {
   readonly ownerId: string
@@ -15,6 +16,11 @@ interface PutJobRequest {
   readonly body: PutJobBody
 }
 
+interface PutJob {
+  readonly job: StoredJob
+  readonly isNew: boolean
+}
+
 /**
  * `PUT /jobs/:key`: creates. The same body again finds the job as it is and changes nothing; another one is a conflict.
  * The key of a cancelled job is free.
@@ -22,11 +28,11 @@ interface PutJobRequest {
 export async function putJob(
   context: CreateJobContext,
   { ownerId, minted, key, body }: PutJobRequest,
-): Promise<{ job: StoredJob; isNew: boolean } | Refusal> {
+): Promise<PutJob | Refusal> {
   const isId = jobIdPattern.test(key)
   const checked = jobKey.safeParse(key)
   if (!isId && !checked.success) return badKey(checked.error.issues[0]?.message ?? 'is not a key')
-  for (let tries = 0; tries < changeTries; tries++) {
+  return onNewestVersion<PutJob | Refusal>(async () => {
     const found = await findJob(context, ownerId, key)
     if (isRefusal(found) && isId) return found
     if (!isRefusal(found) && (isId || isLive(found))) {
@@ -34,13 +40,13 @@ export async function putJob(
       return isRefusal(job) ? job : { job, isNew: false }
     }
     const job = await insertJob(context, { ownerId, minted, body: { ...body, key } })
-    // Another call has made a job with this key in between: it is compared like one that was there before.
-    if (job !== 'key-taken') return isRefusal(job) ? job : { job, isNew: true }
-  }
-  return keepsChanging
+    // Another call has made a job with this key in between: the next try compares it.
+    if (job === 'key-taken') return undefined
+    return isRefusal(job) ? job : { job, isNew: true }
+  })
 }
 
-/** The body is read as on the day when the job was made: then the same `delay` gives the same time. */
+/** The body is read as of the creation of the job: then the same `delay` gives the same time. */
 async function compare(
   { types, schedules, config }: CreateJobContext,
   job: StoredJob,
@@ -55,7 +61,7 @@ async function compare(
   if (!isLive(job)) return cancelledForGood
   const errors = specDifferences(read.spec, job.spec)
   if (errors.length > 0) return refusal('conflict', notReplaced, { errors })
-  schedules.set(job, timing.times)
+  if (timing.times) schedules.set(job, timing.times)
   return job
 }
 

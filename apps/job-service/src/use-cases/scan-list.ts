@@ -23,7 +23,7 @@ interface List<S extends Summary, T> {
   read(rowIds: readonly RowId[]): Promise<readonly (T | undefined)[]>
 }
 
-/** A page of a list: its summaries are scanned, and what fits is read. Rows that are gone by then are left out. */
+/** A page of a list: its summaries are scanned, and what fits is read. Rows that are removed meanwhile are left out. */
 export async function readPage<S extends Summary, T>(
   config: JobConfig,
   page: PageRequest,

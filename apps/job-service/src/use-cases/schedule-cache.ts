@@ -8,8 +8,8 @@ type Scheduled = Pick<ListedJob, 'id' | 'version' | 'spec'>
 export interface ScheduleCache {
   /** The job's first fire time strictly after `after` (epoch milliseconds); null when there is none. */
   next(job: Scheduled, after: number): number | null
-  /** Takes what has been compiled already. */
-  set(job: Pick<Scheduled, 'id' | 'version'>, times: FireTimes | null): void
+  /** Caches what has been compiled already. */
+  set(job: Pick<Scheduled, 'id' | 'version'>, times: FireTimes): void
 }
 
 export function createScheduleCache(capacity: number): ScheduleCache {
@@ -28,6 +28,6 @@ export function createScheduleCache(capacity: number): ScheduleCache {
   }
   return {
     next: (job, after) => timesOf(job)?.next(after) ?? null,
-    set: (job, times) => void (times && cache.set(nameOf(job), times)),
+    set: (job, times) => void cache.set(nameOf(job), times),
   }
 }

@@ -8,8 +8,8 @@ import { noTypesYet } from '../domain/job-types.ts'
 import { refuseSize } from '../domain/spec.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
-import { findJob, keepsChanging } from './find-job.ts'
-import { orLost } from './lost-answer.ts'
+import { findJob } from './find-job.ts'
+import { onNewestVersion, orLost } from './retry.ts'
 
 type TriggerContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'triggered' | 'clock' | 'log' | 'config'>
 
@@ -24,8 +24,6 @@ interface TriggerRequest {
 }
 
 const backlogFull = refusal('too-many-requests', 'too many triggers wait to be sent', { retryAfterS: 1 })
-/** How often a trigger is tried on the newest version when the job changed meanwhile. */
-const triggerTries = 5
 
 /** What a job takes up besides its params, bytes. */
 const bareJobBytes = 2048
@@ -41,7 +39,7 @@ export function createTriggeredJobs(config: JobConfig): JobContext['triggered'] 
 
 /**
  * Runs a job now, once: the answer comes when the execution is durable, and its command is under way then. The hot path is
- * one write and no read: jobs are remembered from their last trigger, and the write itself checks that the version it was
+ * one write and no read: jobs are cached from their last trigger, and the write itself checks that the version it was
  * made of is still the job's (protocol.md, step 3).
  */
 export async function triggerJob(
@@ -53,7 +51,7 @@ export async function triggerJob(
   const executionId = triggerId(minted)
   const reason = more.reason ?? null
   const name = `${ownerId} ${ref}`
-  for (let tries = 1; tries <= triggerTries; tries++) {
+  return onNewestVersion<WholeExecution | Refusal>(async (isLastTry) => {
     const job = triggered.get(name) ?? (await findJob(context, ownerId, ref))
     if (isRefusal(job)) return job
     const refused = checkTrigger(job) ?? (params && (await checkParams(context, job, params)))
@@ -67,18 +65,16 @@ export async function triggerJob(
       reason,
       nextSendAt: plannedAt + config.jobResendMs,
     }
-    if ((await orLost(stores.executions.insertTrigger(trigger), tries === triggerTries)) === true) {
+    if ((await orLost(stores.executions.insertTrigger(trigger), isLastTry)) === true) {
       triggered.set(name, job)
       debugEach(log, 'execution created', [command], ({ jobId }) => ({ jobId, executionId }))
       commands.enqueue(command)
       return triggeredExecution(job, command, reason)
     }
-    // Of an earlier try of this request, or of a write whose answer was lost: its command is repeated from the store.
-    const stored = await stores.executions.find(ownerId, executionId)
-    if (stored) return stored
     triggered.delete(name)
-  }
-  return keepsChanging
+    // Of an earlier try of this request, or of a write whose answer was lost: its command is sent again from the store.
+    return stores.executions.find(ownerId, executionId)
+  })
 }
 
 /** Params of one trigger must fit the type like those of the job. */

@@ -48,7 +48,7 @@ describe('the overlap of a trigger', () => {
   })
 })
 
-describe('a batch of what the executor says', () => {
+describe('a batch of job-status messages', () => {
   const messages = fc.array(
     fc.record({
       n: fc.integer({ min: 1, max: 3 }),
@@ -59,7 +59,7 @@ describe('a batch of what the executor says', () => {
     }),
   )
 
-  it('is cut down to the newest word on each execution, and one update of the summary of each job, in any order', () => {
+  it('is reduced to the newest message of each execution and one progress update of each job, in any order', () => {
     fc.assert(
       fc.property(messages, (wishes) => {
         const batch = wishes.map(({ n, at, seq, state, cause }) => ({

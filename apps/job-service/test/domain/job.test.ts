@@ -40,7 +40,7 @@ describe('a job', () => {
     expect(cancelled(jobOf(), monday - 60_000).changedAt).toBe(monday + 1)
   })
 
-  it('can be triggered until it is cancelled, and says what remains', () => {
+  it('can be triggered until it is cancelled, and names what is allowed then', () => {
     expect(checkTrigger(jobOf())).toBeNull()
     expect(checkTrigger({ ...jobOf(), state: 'paused' })).toBeNull()
     expect(checkTrigger(cancelled(jobOf(), monday))).toMatchObject({
@@ -49,7 +49,7 @@ describe('a job', () => {
     })
   })
 
-  it('refuses a change while its list of changes is full, and asks to come back', () => {
+  it('refuses a change while its list of changes is full, with a time to retry after', () => {
     const [created] = jobOf().changes
     const full = {
       ...jobOf(),
@@ -58,7 +58,7 @@ describe('a job', () => {
     expect(cancelledJob(full, monday)).toMatchObject({ code: 'too-many-requests', retryAfterS: 5 })
   })
 
-  it('is told to the scheduler in the shape of its topic, whatever happened to it', () => {
+  it('fits the schema of job-changes in every state', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -1000, max: 1000 }), { maxLength: 5 }), (moves) => {
         const job = moves.reduce((before, move) => cancelled(before, monday + move), jobOf())

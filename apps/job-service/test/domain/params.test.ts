@@ -37,8 +37,8 @@ describe('params against the schema of their type', () => {
         ['/params/size', 'too-small'],
       ],
     ],
-  ])('%j', (params, faults) => {
-    expect(check(params).map((fault) => [fault.pointer, fault.code])).toEqual(faults)
+  ])('%j', (params, issues) => {
+    expect(check(params).map((issue) => [issue.pointer, issue.code])).toEqual(issues)
   })
 
   it('suggests the param or the value that was meant', () => {
@@ -46,17 +46,17 @@ describe('params against the schema of their type', () => {
     expect(check({ url, method: 'GTE' })[0]?.suggestion).toBe('GET')
   })
 
-  it('leaves the params as they are: nothing is filled in, nothing made to fit', () => {
+  it('leaves the params as they are: no defaults, no coercion', () => {
     const params = { url }
     check(params)
     expect(params).toEqual({ url })
   })
 
-  it('says something even when only a choice as a whole fails', () => {
+  it('gives an issue also when only a choice as a whole fails', () => {
     expect(check({ url, either: 'x' }).length).toBeGreaterThan(0)
   })
 
-  it('answers a flood of faults with the first ones', () => {
+  it('answers many issues with the first ones', () => {
     const strange = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`x${n}`, 1]))
     expect(check({ url, ...strange }).length).toBe(50)
   })

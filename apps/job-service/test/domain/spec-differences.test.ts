@@ -25,13 +25,13 @@ describe('the differences of two specs', () => {
     ['the type of a value', { a: 1 }, { a: '1' }],
     ['a field with a name of objects', { a: { toString: 1 } }, { a: {} }],
   ])('name params for %s', (_what, asked, stored) => {
-    expect(specDifferences(withParams(asked), withParams(stored)).map((fault) => fault.pointer)).toEqual(['/params'])
+    expect(specDifferences(withParams(asked), withParams(stored)).map((issue) => issue.pointer)).toEqual(['/params'])
   })
 
   it('name each part once', () => {
     const policy = { ...spec.policy, timeoutMs: 1000, retry: { ...spec.policy.retry, maxRetries: 0 } }
     const other = { ...spec, name: 'other', policy, isOverlapSet: true, tags: ['a'] }
-    expect(specDifferences(other, spec).map((fault) => fault.pointer)).toEqual([
+    expect(specDifferences(other, spec).map((issue) => issue.pointer)).toEqual([
       '/name',
       '/retry',
       '/timeout',

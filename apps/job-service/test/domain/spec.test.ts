@@ -68,7 +68,7 @@ describe('the body of a job', () => {
     expect(specOf(body).schedule).toEqual(schedule)
   })
 
-  it('reads a time without a zone in the default zone, and says so', () => {
+  it('reads a time without a zone in the default zone, with a warning', () => {
     const answer = read({ scheduledTime: '2026-12-01T09:00:00' }, { timezone: 'Europe/Berlin' }) as ReadSpec
     expect(answer.spec.schedule).toEqual({ kind: 'once', runAt: Date.UTC(2026, 11, 1, 8) })
     expect(answer.warnings.map((warning) => warning.code)).toEqual(['timezone-assumed'])
@@ -86,7 +86,7 @@ describe('the body of a job', () => {
     expect(answer.warnings.map((warning) => warning.code)).toEqual(['either-day'])
   })
 
-  it('lets recurring jobs skip and the others overlap, unless it says otherwise', () => {
+  it('lets recurring jobs skip and the others overlap, unless it has an overlap', () => {
     expect(specOf({ schedule: '@every 1m' }).policy.overlap).toEqual({ policy: 'skip', limit: 1 })
     expect(specOf({ schedule: '@hourly' }).policy.overlap).toEqual({ policy: 'skip', limit: 1 })
     expect(specOf({ delay: '1m' }).policy.overlap).toEqual({ policy: 'allow', limit: 1 })
@@ -108,7 +108,7 @@ describe('the body of a job', () => {
   })
 })
 
-describe('a body that cannot be taken', () => {
+describe('a body that is refused', () => {
   it.each([
     [{ schedule: '@hourly', runAt: '2026-12-01T09:00:00Z' }, ['/runAt']],
     [
@@ -125,7 +125,7 @@ describe('a body that cannot be taken', () => {
   ])('names every malformed field: %j', (body, pointers) => {
     const refused = refusalOf(body)
     expect(refused.code).toBe('malformed-request')
-    expect(refused.errors?.map((fault) => fault.pointer)).toEqual(pointers)
+    expect(refused.errors?.map((issue) => issue.pointer)).toEqual(pointers)
   })
 
   it.each([
@@ -138,7 +138,7 @@ describe('a body that cannot be taken', () => {
   ])('names every impossible field: %j', (body, pointers) => {
     const refused = refusalOf(body)
     expect(refused.code).toBe('impossible')
-    expect(refused.errors?.map((fault) => fault.pointer)).toEqual(pointers)
+    expect(refused.errors?.map((issue) => issue.pointer)).toEqual(pointers)
   })
 
   it('suggests the nearest known zone and type', () => {
@@ -159,7 +159,7 @@ describe('a body that cannot be taken', () => {
   })
 })
 
-describe('whatever the body says', () => {
+describe('any body', () => {
   const durations = fc.constantFrom('1s', '90s', '10m', 'PT1H', '1d')
   const bodies = fc.record(
     {
@@ -178,15 +178,15 @@ describe('whatever the body says', () => {
     { requiredKeys: ['jobType'] },
   )
 
-  it('it becomes a spec that every service accepts, or a refusal that names fields of it', () => {
+  it('becomes a spec that every service accepts, or a refusal that names its fields', () => {
     fc.assert(
       fc.property(bodies, (body) => {
         const answer = read(body)
         if (!isRefusal(answer)) return jobSpec.parse(answer.spec) !== undefined
         expect(['malformed-request', 'impossible']).toContain(answer.code)
         expect(answer.errors?.length).toBeGreaterThan(0)
-        for (const fault of answer.errors ?? []) {
-          expect(Object.keys({ ...body, params: 1 })).toContain(fault.pointer.split('/')[1])
+        for (const issue of answer.errors ?? []) {
+          expect(Object.keys({ ...body, params: 1 })).toContain(issue.pointer.split('/')[1])
         }
       }),
     )

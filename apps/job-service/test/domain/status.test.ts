@@ -25,11 +25,15 @@ const retrying = (fireAt?: number, id?: string) => ({ retrying: known('RETRYING'
 
 describe('the status of a job', () => {
   it.each<[string, StatusInput, string]>([
-    ['CREATED until the scheduler has been told', { ...active, isPublished: false, ...last('FAILED') }, 'CREATED'],
+    ['CREATED until it is published', { ...active, isPublished: false, ...last('FAILED') }, 'CREATED'],
     ['SCHEDULED before anything ran', active, 'SCHEDULED'],
     ['the outcome of the newest that has ended', { ...active, ...last('FAILED') }, 'FAILED'],
-    ['RUNNING when one runs, whatever else is newer', { ...active, ...running(monday - 9), ...retrying() }, 'RUNNING'],
-    ['RUNNING when an older one runs', { ...active, ...running(monday - 9), ...last('FAILED') }, 'RUNNING'],
+    [
+      'RUNNING while one is running, whatever else is newer',
+      { ...active, ...running(monday - 9), ...retrying() },
+      'RUNNING',
+    ],
+    ['RUNNING while an older one is running', { ...active, ...running(monday - 9), ...last('FAILED') }, 'RUNNING'],
     [
       'RETRYING when the newest waits for a retry',
       { ...active, ...retrying(), ...last('FAILED', monday - 9) },
@@ -57,15 +61,11 @@ describe('the status of a job', () => {
       { ...active, runAt: monday + 1, ...last('SUCCESS') },
       'SCHEDULED',
     ],
-    ['RUNNING for a one-shot while that trigger runs', { ...active, runAt: monday + 1, ...running() }, 'RUNNING'],
-    ['PAUSED, whatever runs', { ...active, state: 'paused', ...running() }, 'PAUSED'],
-    [
-      'CANCELLED, even when nobody has been told yet',
-      { ...active, state: 'cancelled', isPublished: false },
-      'CANCELLED',
-    ],
-  ])('is %s', (_name, standing, status) => {
-    expect(deriveStatus(standing)).toBe(status)
+    ['RUNNING for a one-shot while that trigger is running', { ...active, runAt: monday + 1, ...running() }, 'RUNNING'],
+    ['PAUSED, whatever is running', { ...active, state: 'paused', ...running() }, 'PAUSED'],
+    ['CANCELLED, also before it is published', { ...active, state: 'cancelled', isPublished: false }, 'CANCELLED'],
+  ])('is %s', (_name, input, status) => {
+    expect(deriveStatus(input)).toBe(status)
   })
 })
 
@@ -74,7 +74,7 @@ describe('the state of a job', () => {
     ['completed once its one-shot is over', { ...active, runAt: monday, ...last('FAILED') }, 'completed'],
     ['active while its one-shot retries', { ...active, runAt: monday, ...retrying() }, 'active'],
     [
-      'active while its one-shot runs',
+      'active while its one-shot is running',
       { ...active, runAt: monday, ...running(), ...last('SUCCESS', monday + 5) },
       'active',
     ],
@@ -85,21 +85,21 @@ describe('the state of a job', () => {
       { ...active, state: 'cancelled', runAt: monday, ...last('SUCCESS') },
       'cancelled',
     ],
-  ])('is %s', (_name, standing, state) => {
-    expect(deriveState(standing)).toBe(state)
+  ])('is %s', (_name, input, state) => {
+    expect(deriveState(input)).toBe(state)
   })
 })
 
-describe('the next run of a job', () => {
+describe('the next fire time of a job', () => {
   const recurring = { kind: 'cron', cron: '* * * * *', timezone: 'UTC' } as const
   const minute = 60_000
   const nextMinute = (after: number) => Math.floor(after / minute) * minute + minute
-  const nextOf = (handedOver: Partial<HandedOver>, now = monday, standing = active) =>
-    deriveNextRunAt(recurring, standing, { ...noExecutions, ...handedOver }, now, nextMinute)
+  const nextOf = (handedOver: Partial<HandedOver>, now = monday, input = active) =>
+    deriveNextRunAt(recurring, input, { ...noExecutions, ...handedOver }, now, nextMinute)
   const nextOfOnce = (runAt: number, more: Partial<StatusInput>, now = monday) =>
     deriveNextRunAt({ kind: 'once', runAt }, { ...active, runAt, ...more }, noExecutions, now, () => null)
 
-  it('is what its schedule says', () => {
+  it('is the next one of its schedule', () => {
     expect(nextOf({})).toBe(monday + minute)
     expect(deriveNextRunAt({ kind: 'manual' }, active, noExecutions, monday, () => null)).toBeNull()
   })
@@ -134,7 +134,7 @@ describe('the next run of a job', () => {
 })
 
 describe('failures in a row', () => {
-  it('count back to the last success, over what never ran', () => {
+  it('count back to the last success, without executions that never ran', () => {
     expect(
       countFailuresInRow(['RUNNING', 'FAILED', 'SKIPPED', 'LOST', 'CANCELLED', 'FAILED', 'SUCCESS', 'FAILED']),
     ).toBe(3)

@@ -605,11 +605,13 @@ function createRequests(requests: Collection<RequestRecord>): Stores['requests']
         (one) => one.id === id && one.triedBy === triedBy && one.triedAt === triedAt && one.answer === null,
         { triedBy: by, triedAt: at },
       ),
-    async settle(id, answer) {
+    async storeAnswer(id, answer) {
       await requests.updateOne((one) => one.id === id, { answer })
     },
-    async remove(id) {
-      await requests.deleteOne((one) => one.id === id)
+    async removeIfUntouched({ id, triedBy, triedAt }) {
+      await requests.deleteOne(
+        (one) => one.id === id && one.triedBy === triedBy && one.triedAt === triedAt && one.answer === null,
+      )
     },
     async purge(before, limit) {
       const old = await requests.find((one) => one.madeAt < before, undefined, limit)

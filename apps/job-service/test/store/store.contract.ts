@@ -84,7 +84,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await stores.jobs.find(owner(), 'nightly')).toBeUndefined()
       })
 
-      it('keeps its key to itself among the jobs of its owner', async () => {
+      it('has its key to itself among the jobs of its owner', async () => {
         const job = await put({ key: 'mine' })
         expect(await stores.jobs.create(jobOf({ n: ++made, ownerId: job.ownerId, key: 'mine' }))).toBe('key-taken')
         expect(await stores.jobs.create(jobOf({ n: ++made, ownerId: owner(), key: 'mine' }))).toMatchObject({
@@ -92,7 +92,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         })
       })
 
-      it('gives its key up when it is cancelled, and is found by it until another job has it', async () => {
+      it('frees its key when it is cancelled, and is found by it until another job has it', async () => {
         const first = await put({ key: 'again' })
         const { ownerId } = first
         await stores.jobs.compareAndSet(first.rowId, 1, cancelled(first), monday)
@@ -143,7 +143,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await rowsOf()).toEqual([])
       })
 
-      it('waits for the executors from its change until they confirmed that version', async () => {
+      it('has a due fence from its change until the executors have confirmed that version', async () => {
         const job = await put()
         const due = async (at: number) =>
           (await stores.jobs.listDueFences(at, 1000)).rows.filter((fence) => fence.jobId === job.id)
@@ -301,7 +301,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect((await again(job)).spec.params).toEqual(params)
       })
 
-      it('turns up in the versions since its change, in pages by time', async () => {
+      it('is listed among the changes, in pages by time', async () => {
         const now = monday + 1_000_000
         const ownerId = owner()
         const jobs = [await put({ ownerId, now }), await put({ ownerId, now }), await put({ ownerId, now: now + 1 })]
@@ -319,7 +319,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
     })
 
     describe('an execution', () => {
-      it('of a trigger is there at once, scheduled, with what was planned', async () => {
+      it('of a trigger is stored at once, scheduled, with its plan', async () => {
         const job = await put()
         const wish = trigger(job, 1001, { reason: 'because' })
         expect(await stores.executions.insertTrigger(wish)).toBe(true)
@@ -341,7 +341,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await stores.executions.find(owner(), executionId)).toBeUndefined()
       })
 
-      it('of a trigger is stored once, and never for a version that is over', async () => {
+      it('of a trigger is stored once, and never for an older version', async () => {
         const job = await put()
         expect(await stores.executions.insertTrigger(trigger(job, 1002))).toBe(true)
         expect(await stores.executions.insertTrigger(trigger(job, 1002))).toBe(false)
@@ -482,7 +482,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect((await again(job)).known.last).toMatchObject({ endedAt: monday + 86 })
       })
 
-      it('makes the job show which fire times were handed over, and the first that has not started', async () => {
+      it('makes the job show the newest fire time that was handed over, and the first that has not started', async () => {
         const job = await put()
         const handedOver = async () => {
           const { waitingAt, newestAt } = (await again(job)).known
@@ -613,7 +613,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(left[4]?.known.last?.fireAt).toBe(monday - 9)
       })
 
-      it('walks through all jobs once, with what it decides by', async () => {
+      it('lists the ages of all jobs once, page by page', async () => {
         const ended = await put({ schedule: { kind: 'once', runAt: 5 } })
         await stores.executions.applyStatuses([
           statusMessage({ job: ended, fireAt: 5, state: 'succeeded', endedAt: 6 }),
@@ -679,22 +679,25 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       })
       const answer = { status: 201, headers: { location: '/jobs/x' }, body: '{"id":"x"}' }
 
-      it('is inserted once, retaken by one, and keeps its answer', async () => {
+      it('is inserted once, retaken once, and stores its answer', async () => {
         const first = request('request-1')
         expect(await stores.requests.insert(first, monday)).toBeUndefined()
         expect(await stores.requests.insert(request('request-1'), monday)).toEqual(first)
         expect(await stores.requests.retake(first, 'two', monday + 9)).toBe(true)
         expect(await stores.requests.retake(first, 'three', monday + 9)).toBe(false)
-        await stores.requests.settle('request-1', answer)
+        await stores.requests.storeAnswer('request-1', answer)
         const found = await stores.requests.insert(request('request-1'), monday)
         expect(found).toEqual({ ...first, triedBy: 'two', triedAt: monday + 9, answer })
         expect(await stores.requests.retake(found as typeof first, 'four', monday + 10)).toBe(false)
       })
 
-      it('gives way when it is refused, too old, or purged', async () => {
-        await stores.requests.insert(request('request-2'), monday)
-        await stores.requests.remove('request-2')
-        expect(await stores.requests.insert(request('request-2'), monday)).toBeUndefined()
+      it('can be inserted again when it was removed, is too old, or was purged', async () => {
+        const second = request('request-2')
+        await stores.requests.insert(second, monday)
+        await stores.requests.removeIfUntouched({ ...second, triedBy: 'two' })
+        expect(await stores.requests.insert(second, monday)).toEqual(second)
+        await stores.requests.removeIfUntouched(second)
+        expect(await stores.requests.insert(second, monday)).toBeUndefined()
         expect(await stores.requests.insert(request('request-2', monday + 100), monday + 1)).toBeUndefined()
         await stores.requests.insert(request('request-3', 5), 0)
         await stores.requests.insert(request('request-4', 6), 0)

@@ -69,6 +69,21 @@ describe.each(failures)('a store that %s', (_, failure) => {
     }
   })
 
+  it('at the insert of a new schedule sends the commands of another schedule at once, which it has stored', async () => {
+    await open()
+    const create = ['create', noon, once(noon + hour)] as const
+    await publish(changesOf([create]))
+    await world.clock.advance(1)
+    control.plan = failOnce('schedules.insertManyIfAbsent', failure)
+    const update = ['update', noon + 1, once(noon + 2 * second)] as const
+    const together = [changesOf([create, update]), changesOf([create], jobIdOf(2))]
+    await expect(world.publishChanges(...together)).rejects.toThrow()
+    await world.until(() => fireTimes().length === 1)
+    expect(world.clock.now()).toBe(noon + 1)
+    await publish(...together)
+    expect(await recordOf(jobIdOf(2))).toMatchObject({ version: 1, nextFireAt: noon + hour })
+  })
+
   it('at a change is right when the change is published again', async () => {
     await open()
     const create = ['create', noon, everySecond] as const

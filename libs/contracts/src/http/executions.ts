@@ -21,7 +21,7 @@ export const executionView = z.strictObject({
   jobVersion: z.number().int(),
   ownerId: z.string(),
   status: z.enum(executionStatuses),
-  /** What keeps an execution that is due from starting; null when nothing does. */
+  /** What a due execution waits for; null when it does not wait. */
   waitingFor: z.enum(['slot']).nullable(),
   cause: z.enum(executionCauses),
   /** The reason given with the trigger. */
@@ -41,7 +41,7 @@ export const executionView = z.strictObject({
   error: executionError.nullable(),
   artifacts: z.array(artifactInfo),
   blockedBy: z.string().nullable(),
-  /** Why it did not run, or not to its end, in a sentence; null where there is nothing to explain. */
+  /** The reason that it did not run, or not to its end, as a sentence; null where there is none. */
   statusReason: z.string().nullable(),
   retryOf: z.string().nullable(),
   timeline: z.strictObject({

@@ -61,7 +61,7 @@ export type CreateJobBody = z.infer<typeof createJobBody>
 export const putJobBody = z.strictObject(jobFields).register(fieldHints, { fields: jobHints })
 export type PutJobBody = z.infer<typeof putJobBody>
 
-/** `POST /jobs/:id/trigger`: `params` replace the job's for this one execution; `reason` is kept for people. */
+/** `POST /jobs/:id/trigger`: `params` replace the job's for this one execution; `reason` is stored and shown. */
 export const triggerBody = z
   .strictObject({ params: jsonObject.optional(), reason: z.string().max(500).optional() })
   .register(fieldHints, { fields: triggerHints })

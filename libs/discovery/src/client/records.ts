@@ -7,7 +7,7 @@ export interface RecordSchema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false; error: { message: string } }
 }
 
-export interface FetchOptions<T> {
+interface FetchOptions<T> {
   readonly rest: RestClient
   readonly service: ServiceName
   /** The route that answers `fetchBody` with a `FetchReply`. */
@@ -20,7 +20,7 @@ export interface FetchOptions<T> {
 }
 
 /** What became of some of the ids. Those that are named nowhere have no record any more. */
-export interface Fetched<T> {
+interface Fetched<T> {
   readonly records: readonly T[]
   /** Ids whose record cannot be read, and why. */
   readonly failed: readonly { readonly id: string; readonly reason: string }[]
@@ -39,7 +39,7 @@ function isDivisible(error: unknown): error is ServiceCallError {
  * it left out. When an answer is too large or is no JSON, the client asks again in halves, down to the one record that
  * makes it so; a record that does not fit its schema fails alone. Rejects when the service does not answer.
  */
-export async function* fetchRecords<T>(ids: readonly string[], options: FetchOptions<T>): AsyncGenerator<Fetched<T>> {
+async function* fetchRecords<T>(ids: readonly string[], options: FetchOptions<T>): AsyncGenerator<Fetched<T>> {
   const { rest, service, path, record, idName, deadlineMs } = options
   const waiting: (readonly string[])[] = []
   for (let from = 0; from < ids.length; from += requestIds) waiting.push(ids.slice(from, from + requestIds))

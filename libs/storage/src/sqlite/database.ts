@@ -9,7 +9,7 @@ const statementsLimit = 1000
 
 type FirstRow = SqlRow | undefined
 
-/** Gives each statement its number, and knows which are its own. */
+/** Numbers the statements of one database and rejects those of others. */
 function createStatements(file: number, client: WorkerClient) {
   const ids = new Map<Statement, number>()
   const bySql = new Map<string, Statement>()

@@ -39,7 +39,7 @@ export function asStorageError(error: unknown): StorageError {
   return new StorageError(codeOf(error), message, { cause: error })
 }
 
-/** Whether the error says something about the file or the disk, so that no statement after it is worth trying. */
+/** Whether the error concerns the file or the disk, so that later statements would fail as well. */
 export function concernsFile(error: unknown): boolean {
   const result = resultCode(error)
   return result !== null && (result & 0xff) in codes

@@ -10,7 +10,7 @@ import type { FileSettings, StatementList, WorkerAnswer, WorkerCall } from './wo
 /** One SQLite file as the store thread holds it. */
 export interface SqliteFile {
   prepare(id: number, sql: string): void
-  /** Works off the calls in order, in one transaction when one of them writes, and commits; one answer per call. */
+  /** Executes the calls in order, in one transaction when one of them writes, and commits; one answer per call. */
   drain(calls: readonly WorkerCall[]): readonly WorkerAnswer[]
   /** Time spent in COMMIT by the last drain, milliseconds; null when it wrote nothing. */
   readonly lastCommitMs: number | null
@@ -20,7 +20,7 @@ export interface SqliteFile {
 
 interface Prepared {
   readonly run: StatementSync
-  /** What comes back: nothing, the changed rows, or what was selected. */
+  /** The result: nothing, the changed rows, or the selected rows. */
   readonly gives: 'nothing' | 'changed' | 'selected'
 }
 
@@ -48,7 +48,7 @@ function prepareStatement(db: DatabaseSync, sql: string): Prepared {
 const isWrite = (call: WorkerCall): call is Extract<WorkerCall, readonly ['write' | 'each', ...unknown[]]> =>
   call[0] === 'write' || call[0] === 'each'
 
-/** With `setReturnArrays` the rows are arrays, which the types of node:sqlite do not say. */
+/** With `setReturnArrays` the rows are arrays; the types of node:sqlite do not show it. */
 const allRows = (statement: StatementSync, params: SqlRow) => statement.all(...params) as unknown as SqlRow[]
 const firstRow = (statement: StatementSync, params: SqlRow) => statement.get(...params) as unknown as SqlRow | undefined
 
@@ -164,7 +164,7 @@ export function openFile(
     }
   }
 
-  /** Works off one call. When it fails alone, nothing of it stands and all before it does. */
+  /** Executes one call. When it fails alone, nothing of it is stored and all before it is. */
   function answer(call: WorkerCall, careful: boolean): WorkerAnswer {
     const several = (call[0] === 'write' && call[3].length > 2) || (call[0] === 'each' && call[4].length > 1)
     try {

@@ -16,7 +16,7 @@ import { asStorageError } from './errors.ts'
 
 import { createPrivateFile } from './private-file.ts'
 
-/** The data folder is ours until `release`, or until the process is gone, however it goes. */
+/** The data folder is ours until `release`, or until the process ends in any way. */
 export interface HeldLock {
   readonly held: true
   /**

@@ -1,5 +1,5 @@
 /**
- * What SQLite stores. `undefined`, dates, booleans and numbers that are not finite are refused at the door: node:sqlite
+ * What SQLite stores. `undefined`, dates, booleans and numbers that are not finite are refused before the call: node:sqlite
  * binds some of them silently as NULL. It binds every number as REAL: an INTEGER column turns that back, a TEXT column
  * would store `5.0`, so hand texts to TEXT columns.
  */
@@ -7,7 +7,7 @@ export type SqlValue = string | number | bigint | null | Uint8Array
 export type SqlRow = readonly SqlValue[]
 
 /**
- * A statement that the thread keeps prepared. It belongs to the database that made it; make it once, where the store is
+ * A prepared statement of the thread. It belongs to the database that made it; make it once, where the store is
  * made, never per call (the same text gives the same statement, and a database keeps at most 1,000).
  */
 export interface Statement {
@@ -35,7 +35,7 @@ export interface RowPage {
 
 /**
  * One SQLite file of the store thread. Every method is one message in the turn's array; the thread takes all that wait,
- * works them off in order in one transaction per file, commits once, and only then answers (house.md, threads).
+ * executes them in order in one transaction per file, commits once, and then answers (house.md, threads).
  * Reads go the same way, so that they see all that was sent before them. What is handed over must not change any more.
  *
  * `verb` names the durable step (`executions.claim`): it is the name of the crash point (`BELFRY_CRASH_AT`) and of the
@@ -48,7 +48,7 @@ export interface Database {
   /**
    * The same statement once per row of parameters, each row an atomic step of its own: the shape of a batch of
    * compare-and-sets. Answers, per row, the first row of RETURNING, or undefined where nothing was changed. A row that
-   * violates a constraint rejects the whole batch (and undoes it), so say ON CONFLICT where that can happen.
+   * violates a constraint rejects the whole batch (and undoes it), so use ON CONFLICT where that can happen.
    */
   writeEach(verb: string, statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
   /** Rows of one SELECT. */

@@ -11,7 +11,7 @@ import type { ThreadSettings, WorkerAnswer, WorkerCall, WorkerDrain, WorkerTurn 
  * answers in one message: however many callers wait, a file pays for one fsync per drain.
  */
 const settings = workerData as ThreadSettings
-/** Loaded only where a proof asks for it: the log and the metrics that come with it have no place in this thread. */
+/** Loaded only for a proof: it brings the log and the metrics along, which this thread does not need. */
 const crash: CrashPoints =
   settings.crashAt === null
     ? { at: () => undefined }
@@ -35,14 +35,14 @@ function openOrClose(call: WorkerCall): WorkerAnswer {
 }
 
 /** Where each call of a file stands among all calls of the drain. */
-function placesByFile(calls: readonly WorkerCall[]): Map<number, number[]> {
-  const places = new Map<number, number[]>()
-  for (const [place, call] of calls.entries()) {
-    const ofFile = places.get(call[1])
-    if (ofFile) ofFile.push(place)
-    else places.set(call[1], [place])
+function indexesByFile(calls: readonly WorkerCall[]): Map<number, number[]> {
+  const indexes = new Map<number, number[]>()
+  for (const [index, call] of calls.entries()) {
+    const ofFile = indexes.get(call[1])
+    if (ofFile) ofFile.push(index)
+    else indexes.set(call[1], [index])
   }
-  return places
+  return indexes
 }
 
 /** The main loop opens a file before, and closes it after, all other calls of it were answered: they come alone. */
@@ -58,12 +58,12 @@ function drain(turns: readonly WorkerTurn[]): WorkerDrain {
   const answers: WorkerAnswer[] = new Array(calls.length)
   let commits = 0
   let commitMs = 0
-  for (const [file, places] of placesByFile(calls)) {
+  for (const [file, indexes] of indexesByFile(calls)) {
     const fileAnswers = drainFile(
       file,
-      places.map((place) => calls[place] as WorkerCall),
+      indexes.map((index) => calls[index] as WorkerCall),
     )
-    for (const [index, place] of places.entries()) answers[place] = fileAnswers[index] as WorkerAnswer
+    for (const [at, index] of indexes.entries()) answers[index] = fileAnswers[at] as WorkerAnswer
     const spent = files.get(file)?.lastCommitMs ?? null
     if (spent !== null) commits += 1
     commitMs += spent ?? 0

@@ -21,7 +21,7 @@ interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
 
 /**
  * The columns that `readJob` reads, with the tables under the names j (jobs), o (owners). `params` may be an expression
- * that is null: then the job comes without them.
+ * that is null: then the job is read without them.
  */
 const jobColumnsWith = (params: string) => `j.n, j.id, o.id, j.key, j.version, j.state, j.createdAt, j.changedAt,
   j.fencedVersion, j.name, j.jobType, j.body, ${params}`
@@ -80,7 +80,7 @@ type KnownRow = [
 ]
 
 /**
- * The newest execution of a job that runs (1) or waits for a retry (2). The index is named, since SQLite would walk
+ * The newest execution of a job that is running (1) or waits for a retry (2). The index is named, since SQLite would walk
  * through all of the job's executions from the newest on.
  */
 const newestOf = (status: 1 | 2) => `(SELECT n FROM executions INDEXED BY executionsAtWork

@@ -7,14 +7,14 @@ const counted = (['active', 'paused'] as const).map((state) => jobStates.indexOf
 /**
  * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
  * time: both decide how many pages a commit touches (performance.md). `state` and `status` are indexes into `jobStates` and
- * `executionStatuses` of the contracts, to which words are only ever appended. What can be long and is seldom shown
+ * `executionStatuses` of the contracts, which only ever grow at the end. What can be long and is seldom shown
  * (params, result) stands last in its row: SQLite reads a row up to the last column that is asked for.
  */
 export const migrations: readonly Migration[] = [
   {
     name: 'jobs, executions and what surrounds them',
     sql: `
--- jobs: how many of the owner's jobs count against the quota, kept by the triggers below whatever changes a job.
+-- jobs: how many of the owner's jobs count against the quota, maintained by the triggers below.
 CREATE TABLE owners (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, jobs INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE jobs (
@@ -81,7 +81,7 @@ CREATE INDEX executionsByJob ON executions (jobNo, fireAt);
 CREATE INDEX executionsFailed ON executions (ownerNo, fireAt) WHERE status = 4;
 CREATE INDEX executionsToSend ON executions (nextSendAt) WHERE nextSendAt IS NOT NULL;
 
--- Those that run and those that wait for a retry (1 and 2). A short run is stored by its end alone and never comes here.
+-- Those that are running and those that wait for a retry (1 and 2). A short execution is stored by its end alone and is never in this index.
 CREATE INDEX executionsAtWork ON executions (jobNo, status, fireAt) WHERE status = 1 OR status = 2;
 
 -- Each job's newest execution that has ended for good, by fire time (null before the first one), and the newest fire time

@@ -7,8 +7,8 @@ const columns = 'id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer'
 function readRecord(row: SqlRow): RequestRecord {
   type Row = [string, string, string, number, string, number, string | null]
   const [id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer] = row as unknown as Row
-  const kept = answer === null ? null : (JSON.parse(answer) as StoredAnswer)
-  return { id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer: kept }
+  const stored = answer === null ? null : (JSON.parse(answer) as StoredAnswer)
+  return { id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer: stored }
 }
 
 /** `PurgedRequestStore` on the table `requests`. */
@@ -19,8 +19,9 @@ export function createRequestStore(db: Database): PurgedRequestStore {
   const select = db.statement(`SELECT ${columns} FROM requests WHERE id = ?`)
   const retake = db.statement(`UPDATE requests SET triedBy = ?, triedAt = ?
     WHERE id = ? AND triedBy = ? AND triedAt = ? AND answer IS NULL RETURNING n`)
-  const settle = db.statement('UPDATE requests SET answer = ? WHERE id = ?')
-  const remove = db.statement('DELETE FROM requests WHERE id = ?')
+  const storeAnswer = db.statement('UPDATE requests SET answer = ? WHERE id = ?')
+  const remove = db.statement(`DELETE FROM requests
+    WHERE id = ? AND triedBy = ? AND triedAt = ? AND answer IS NULL`)
   const purge = db.statement('DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE madeAt < ? LIMIT ?)')
 
   return {
@@ -39,11 +40,11 @@ export function createRequestStore(db: Database): PurgedRequestStore {
       const [row] = await db.writeEach('requests.retake', retake, [params])
       return row !== undefined
     },
-    async settle(id, answer) {
-      await db.write('requests.settle', [{ statement: settle, params: [JSON.stringify(answer), id] }])
+    async storeAnswer(id, answer) {
+      await db.write('requests.settle', [{ statement: storeAnswer, params: [JSON.stringify(answer), id] }])
     },
-    async remove(id) {
-      await db.write('requests.remove', [{ statement: remove, params: [id] }])
+    async removeIfUntouched({ id, triedBy, triedAt }) {
+      await db.write('requests.remove', [{ statement: remove, params: [id, triedBy, triedAt] }])
     },
     async purge(before, limit) {
       const [result] = await db.write('requests.purge', [{ statement: purge, params: [before, limit] }])

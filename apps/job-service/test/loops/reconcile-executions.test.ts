@@ -1,7 +1,7 @@
 import type { ExecutionView, JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { monday, statusMessage } from './fixtures.ts'
-import { until, useWorld } from './world.ts'
+import { monday, statusMessage } from '../fixtures.ts'
+import { until, useWorld } from '../world.ts'
 
 describe('reconciling with the executors', () => {
   const world = useWorld({ jobReconcileRows: 3 }, { mayLose: true })
@@ -13,36 +13,36 @@ describe('reconciling with the executors', () => {
   }
   const statusOf = async (id: string) => (await world.call<ExecutionView>('GET', `/executions/${id}`)).body.status
 
-  it('finds executions never heard of, and what became of others, within 30 s', async () => {
+  it('copies unknown executions, and newer states of known ones, within 30 s', async () => {
     const job = await create()
-    const said = Array.from({ length: 8 }, (_, n) => statusMessage({ job, fireAt: monday + n, state: 'running' }))
-    await world.executor.tell(said[0]!)
+    const messages = Array.from({ length: 8 }, (_, n) => statusMessage({ job, fireAt: monday + n, state: 'running' }))
+    await world.executor.publish(messages[0]!)
     // The bus loses everything else that the executors say.
-    for (const message of said.slice(1)) world.executor.keep(message)
-    world.executor.keep({ ...said[0]!, seq: 2, state: 'succeeded' })
+    for (const message of messages.slice(1)) world.executor.record(message)
+    world.executor.record({ ...messages[0]!, seq: 2, state: 'succeeded' })
     await world.clock.advance(30_000)
-    await until(async () => (await statusOf(said[7]!.executionId)) === 'RUNNING')
-    await until(async () => (await statusOf(said[0]!.executionId)) === 'SUCCESS')
+    await until(async () => (await statusOf(messages[7]!.executionId)) === 'RUNNING')
+    await until(async () => (await statusOf(messages[0]!.executionId)) === 'SUCCESS')
     const { body } = await world.call<{ data: unknown[] }>('GET', `/jobs/${job.id}/executions`)
     expect(body.data).toHaveLength(8)
   })
 
-  it('goes on from the last round, less a minute', async () => {
+  it('begins one minute before the end of the last round', async () => {
     const job = await create()
     const late = statusMessage({ job, fireAt: monday + 100, state: 'succeeded' })
     const old = statusMessage({ job, fireAt: monday + 200, state: 'succeeded' })
     const lastRoundAt = world.clock.now()
-    world.executor.keep(late, lastRoundAt - 59_000)
-    world.executor.keep(old, lastRoundAt - 61_000)
+    world.executor.record(late, lastRoundAt - 59_000)
+    world.executor.record(old, lastRoundAt - 61_000)
     await world.clock.advance(30_000)
     await until(async () => (await statusOf(late.executionId)) === 'SUCCESS')
     expect((await world.call('GET', `/executions/${old.executionId}`)).status).toBe(404)
   })
 
-  it('waits for executors that are away, and says so once', async () => {
+  it('waits for executors that are away, and logs it once', async () => {
     const job = await create()
     await world.executor.leave()
-    world.executor.keep(statusMessage({ job, state: 'succeeded' }))
+    world.executor.record(statusMessage({ job, state: 'succeeded' }))
     await world.clock.advance(90_000)
     await until(() => world.lines.some((line) => line.includes('reconcile executions')))
     await world.executor.join()
@@ -54,7 +54,7 @@ describe('reconciling with the executors', () => {
   })
 })
 
-describe('what the scheduler reconciles with', () => {
+describe('the routes for the reconciler of the scheduler', () => {
   const world = useWorld()
   const inject = (method: 'GET' | 'POST', url: string, payload?: object) =>
     world.service.app.inject({
@@ -64,7 +64,7 @@ describe('what the scheduler reconciles with', () => {
       ...(payload ? { payload } : {}),
     })
 
-  it('is every version since a time, and the whole jobs', async () => {
+  it('are the versions since a time, and the whole jobs', async () => {
     const { body: job } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY' })
     await world.call('POST', `/jobs/${job.id}/cancel`)
     const changes = await inject('GET', `/internal/jobs/changes?since=${monday}`)
@@ -77,7 +77,7 @@ describe('what the scheduler reconciles with', () => {
     expect(fetched.json().data).toMatchObject([{ jobId: job.id, version: 2, state: 'cancelled' }])
   })
 
-  it('is for services alone', async () => {
+  it('are for services only', async () => {
     expect((await world.call('GET', '/internal/jobs/changes', undefined, { roles: ['admin'] })).status).toBe(401)
     expect((await world.call('POST', '/internal/jobs/fetch', { ids: ['x'] }, { roles: ['admin'] })).status).toBe(401)
   })

@@ -1,8 +1,8 @@
 import type { ExecutionView, JobView, Page } from '@belfry/contracts'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { jobOf, monday, statusMessage } from './fixtures.ts'
-import { listAll, pointersOf, useWorld } from './world.ts'
+import { jobOf, monday, statusMessage } from '../fixtures.ts'
+import { listAll, pointersOf, useWorld } from '../world.ts'
 
 describe('the list of jobs', () => {
   const world = useWorld({ jobScanRows: 201, jobScanChunkRows: 50 })
@@ -13,8 +13,8 @@ describe('the list of jobs', () => {
       return jobOf({ n: n + 1, name: `Rêport ${n}`, jobType, key: n % 5 ? null : `key-${n}` })
     })
     for (const job of rows) await world.stores.jobs.create(job)
-    const untold = await world.stores.jobs.listUnpublished({ rows: 100, bytes: 1e6 })
-    await world.stores.jobs.markPublished(untold.rows.slice(0, 25))
+    const unpublished = await world.stores.jobs.listUnpublished({ rows: 100, bytes: 1e6 })
+    await world.stores.jobs.markPublished(unpublished.rows.slice(0, 25))
     await world.stores.executions.applyStatuses(rows.slice(0, 10).map((job) => statusMessage({ job, state: 'failed' })))
     made.push(
       ...rows.map((job, n) => {
@@ -49,7 +49,7 @@ describe('the list of jobs', () => {
     )
   })
 
-  it('says where it goes on, and on the last page that it ends', async () => {
+  it('has the cursor of the next page, and none on the last page', async () => {
     const first = await world.call<Page<JobView>>('GET', '/jobs?limit=29')
     expect(first.body.page.hasMore).toBe(true)
     expect(first.headers.link).toContain(encodeURIComponent(first.body.page.nextCursor as string))
@@ -59,7 +59,7 @@ describe('the list of jobs', () => {
     expect(last.headers.link).toBeUndefined()
   })
 
-  it('looks at no more rows than it may for one page: a page may be empty although more follow', async () => {
+  it('scans a bounded number of rows for one page: a page may be empty although more follow', async () => {
     const ownerId = 'usr-many'
     for (let n = 0; n < 250; n++) {
       await world.stores.jobs.create(jobOf({ n: 1000 + n, ownerId, name: n === 0 ? 'needle' : 'hay' }))
@@ -104,7 +104,7 @@ describe('the lists of executions', () => {
   beforeAll(async () => {
     await world.stores.jobs.create(job)
     await world.stores.jobs.create(other)
-    const said = Array.from({ length: 40 }, (_, n) =>
+    const messages = Array.from({ length: 40 }, (_, n) =>
       // Four are due at the same millisecond each time.
       statusMessage({
         job: n % 4 ? job : other,
@@ -113,8 +113,8 @@ describe('the lists of executions', () => {
         state: n % 8 === 1 ? 'failed' : 'succeeded',
       }),
     )
-    await world.stores.executions.applyStatuses(said)
-    ids.push(...said.map((message) => message.executionId).reverse())
+    await world.stores.executions.applyStatuses(messages)
+    ids.push(...messages.map((message) => message.executionId).reverse())
   })
 
   it.each([1, 3, 7, 40, 200])('give each once, newest fire time first, %d a page', async (limit) => {

@@ -1,7 +1,7 @@
 import { type ExecutionView, executionView, type JobView, type Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { monday, statusMessage } from './fixtures.ts'
-import { openWorld, pointersOf, until, useWorld, type World } from './world.ts'
+import { monday, statusMessage } from '../fixtures.ts'
+import { openWorld, pointersOf, until, useWorld, type World } from '../world.ts'
 
 async function createJob(world: World, body: Record<string, unknown> = {}): Promise<JobView> {
   const { status, body: job } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', ...body })
@@ -15,7 +15,7 @@ const commandsOf = (world: World, jobId: string) =>
 describe('a trigger', () => {
   const world = useWorld()
 
-  it('is answered with its execution, and its command reaches the executors', async () => {
+  it('answers its execution, and its command reaches the executors', async () => {
     const job = await createJob(world, { params: { durationMs: 7 } })
     const now = world.clock.now()
     const { status, headers, body } = await world.call<ExecutionView>('POST', `/jobs/${job.id}/trigger`)
@@ -36,7 +36,7 @@ describe('a trigger', () => {
     expect(body.reason).toBe('to see it run')
     const [command] = await until(() => commandsOf(world, job.id).length > 0 && commandsOf(world, job.id))
     expect(command?.params).toEqual({ durationMs: 1 })
-    await world.executor.tell(statusMessage({ job: await stored(job), executionId: body.id, state: 'succeeded' }))
+    await world.executor.publish(statusMessage({ job: await stored(job), executionId: body.id, state: 'succeeded' }))
     expect((await world.call('GET', `/executions/${body.id}`)).body).toMatchObject({
       status: 'SUCCESS',
       reason: 'to see it run',
@@ -60,20 +60,20 @@ describe('a trigger', () => {
     expect([status, body.code, body.allowed]).toEqual([409, 'illegal-transition', ['cancel']])
   })
 
-  it('shows what became of it', async () => {
+  it('shows the outcome of its execution', async () => {
     const job = await createJob(world)
     const { body } = await world.call<ExecutionView>('POST', `/jobs/${job.id}/trigger`)
     const [startedAt, endedAt] = [monday + 3, monday + 10]
-    const said = statusMessage({
+    const message = statusMessage({
       job: await stored(job),
       executionId: body.id,
       fireAt: monday,
       state: 'succeeded',
       endedAt,
     })
-    const timeline = { ...said.timeline, startedAt }
-    await world.executor.tell({
-      ...said,
+    const timeline = { ...message.timeline, startedAt }
+    await world.executor.publish({
+      ...message,
       timeline,
       artifacts: [{ name: 'a b.csv', contentType: 'text/csv', bytes: 3 }],
     })
@@ -88,7 +88,7 @@ describe('a trigger', () => {
     expect((await world.call('GET', `/jobs/${job.id}`)).body).toMatchObject({ lastExecution: { id: body.id } })
   })
 
-  it('of many callers at once is stored for each, and sent for each', async () => {
+  it('is stored and sent for each of many callers at once', async () => {
     const job = await createJob(world)
     const answers = await Promise.all(
       Array.from({ length: 64 }, () => world.call<ExecutionView>('POST', `/jobs/${job.id}/trigger`)),
@@ -152,7 +152,7 @@ describe('an Idempotency-Key', () => {
     expect((await world.call('POST', '/jobs', { jobType: 'DUMMY' }, keyed('create-2'))).status).toBe(201)
   })
 
-  it('finds what a try that died after its write has stored', async () => {
+  it('finds what a try has stored that crashed after its write', async () => {
     const job = await createJob(world)
     const minted = '01900000-0000-7000-8000-0000000000aa'
     const open = { madeAt: monday, triedBy: 'a process that died', triedAt: monday, answer: null, mintedId: minted }
@@ -162,8 +162,7 @@ describe('an Idempotency-Key', () => {
     const first = await world.call<ExecutionView>('POST', path, undefined, keyed(key))
     const record = await world.stores.requests.insert({ ...open, id: await requestId(path, key), bodyHash: '' }, 0)
     if (!record) throw new Error('the request was not kept')
-    await world.stores.requests.remove(record.id)
-    await world.stores.requests.insert({ ...record, answer: null, triedBy: open.triedBy }, 0)
+    await world.stores.requests.insert({ ...record, answer: null, triedBy: open.triedBy }, record.madeAt + 1)
     await world.clock.advance(60_000)
     const second = await world.call<ExecutionView>('POST', path, undefined, keyed(key))
     expect(second.body.id).toBe(first.body.id)
@@ -179,10 +178,10 @@ describe('an Idempotency-Key', () => {
   }
 })
 
-describe('a command that nobody answers', () => {
+describe('a command without an answer', () => {
   const world = useWorld()
 
-  it('is sent again until the executors show it', async () => {
+  it('is sent again until a job-status answers it', async () => {
     const job = await createJob(world)
     const { body } = await world.call<ExecutionView>('POST', `/jobs/${job.id}/trigger`)
     const sent = () => commandsOf(world, job.id).length
@@ -192,12 +191,12 @@ describe('a command that nobody answers', () => {
     expect(sent()).toBe(1)
     await world.pass(3)
     await until(() => sent() === 2)
-    await world.executor.tell(statusMessage({ job: stored!, executionId: body.id, state: 'running' }))
+    await world.executor.publish(statusMessage({ job: stored!, executionId: body.id, state: 'running' }))
     await world.pass(30)
     expect(sent()).toBe(2)
   })
 
-  it('is one more of those that wait, and beyond their number triggers are refused', async () => {
+  it('counts against the backlog, and triggers beyond it are refused', async () => {
     const small = await openWorld({ jobTriggerBacklog: 3 })
     const job = await createJob(small)
     small.executor.state.takesCommands = false
@@ -213,7 +212,7 @@ describe('a command that nobody answers', () => {
     await small.close()
   })
 
-  it('is refused no longer when the bus works again and nothing is left to be sent', async () => {
+  it('no longer fills the backlog when the bus works again and nothing is left to be sent', async () => {
     const small = await openWorld({ jobTriggerBacklog: 2 })
     const job = await createJob(small)
     small.executor.state.takesCommands = false
@@ -223,7 +222,7 @@ describe('a command that nobody answers', () => {
     // The executors had stored them all the same, and say so.
     const stored = await small.stores.jobs.find('usr-a', job.id)
     for (const executionId of ids)
-      await small.executor.tell(statusMessage({ job: stored!, executionId, state: 'ready' }))
+      await small.executor.publish(statusMessage({ job: stored!, executionId, state: 'ready' }))
     small.executor.state.takesCommands = true
     await small.pass(6)
     expect((await trigger()).status).toBe(202)

@@ -1,13 +1,13 @@
 import { type ExecutionView, type JobStatusView, type JobView, jobStatusView, type Page } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import type { StoredJob } from '../src/store/ports.ts'
-import { monday, type StatusWish, statusMessage } from './fixtures.ts'
-import { until, useWorld, type World } from './world.ts'
+import type { StoredJob } from '../../src/store/ports.ts'
+import { monday, type StatusWish, statusMessage } from '../fixtures.ts'
+import { until, useWorld, type World } from '../world.ts'
 
 const minute = 60_000
 const wire = (at: number) => new Date(at).toISOString()
 
-/** A job that the scheduler has been told of, and what the executors say about it from then on. */
+/** A published job, and the job-status messages about it. */
 async function openJob(world: World, body: Record<string, unknown>) {
   const { body: made } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', ...body })
   await world.clock.advance(20)
@@ -17,7 +17,8 @@ async function openJob(world: World, body: Record<string, unknown>) {
   })
   return {
     job,
-    tell: (...wishes: StatusWish[]) => world.executor.tell(...wishes.map((wish) => statusMessage({ job, ...wish }))),
+    publish: (...wishes: StatusWish[]) =>
+      world.executor.publish(...wishes.map((wish) => statusMessage({ job, ...wish }))),
     shown: async () => (await world.call<JobView>('GET', `/jobs/${job.id}`)).body,
     status: async () => (await world.call<JobStatusView>('GET', `/jobs/${job.id}/status`)).body,
   }
@@ -28,13 +29,13 @@ async function listed(world: World, status: string): Promise<string[]> {
   return (await world.call<Page<JobView>>('GET', `/jobs?status=${status}`)).body.data.map((job) => job.id)
 }
 
-describe('a job whose runs fail', () => {
+describe('a job whose executions fail', () => {
   const world = useWorld()
 
-  it('reads FAILED in every view also while its next run is handed over', async () => {
-    const { job, tell, shown, status } = await openJob(world, { schedule: '* * * * *' })
+  it('is FAILED in every view, also while its next fire time is handed over', async () => {
+    const { job, publish, shown, status } = await openJob(world, { schedule: '* * * * *' })
     const failedAt = monday + minute
-    await tell({ fireAt: failedAt, state: 'failed', seq: 2, endedAt: failedAt + 9 }, { fireAt: failedAt + minute })
+    await publish({ fireAt: failedAt, state: 'failed', seq: 2, endedAt: failedAt + 9 }, { fireAt: failedAt + minute })
     const last = { status: 'FAILED', fireAt: wire(failedAt), endedAt: wire(failedAt + 9) }
     expect(await shown()).toMatchObject({ status: 'FAILED', lastExecution: last })
     expect(await status()).toMatchObject({ status: 'FAILED', lastExecution: last, currentExecution: null })
@@ -42,23 +43,23 @@ describe('a job whose runs fail', () => {
     expect(await listed(world, 'SCHEDULED')).not.toContain(job.id)
   })
 
-  it('reads RETRYING while the newest waits for a retry, and RUNNING while one runs, an older one too', async () => {
-    const { job, tell, shown, status } = await openJob(world, { schedule: '* * * * *' })
+  it('is RETRYING while its newest execution waits for a retry, and RUNNING while one is running, also an older one', async () => {
+    const { job, publish, shown, status } = await openJob(world, { schedule: '* * * * *' })
     const at = (minutes: number) => monday + minutes * minute
-    await tell({ fireAt: at(1), state: 'running' }, { fireAt: at(2), state: 'ready', failures: 1 })
+    await publish({ fireAt: at(1), state: 'running' }, { fireAt: at(2), state: 'ready', failures: 1 })
     const running = { status: 'RUNNING', fireAt: wire(at(1)) }
     expect(await status()).toMatchObject({ status: 'RUNNING', currentExecution: running, lastExecution: null })
     expect(await listed(world, 'RUNNING')).toEqual([job.id])
-    await tell({ fireAt: at(1), state: 'succeeded', seq: 2, endedAt: at(3) }, { fireAt: at(3) })
+    await publish({ fireAt: at(1), state: 'succeeded', seq: 2, endedAt: at(3) }, { fireAt: at(3) })
     expect(await status()).toMatchObject({ status: 'RETRYING', currentExecution: null })
     expect((await shown()).lastExecution).toMatchObject({ status: 'SUCCESS' })
     expect(await listed(world, 'RETRYING')).toEqual([job.id])
-    await tell({ fireAt: at(2), state: 'failed', seq: 2, endedAt: at(3) })
+    await publish({ fireAt: at(2), state: 'failed', seq: 2, endedAt: at(3) })
     expect(jobStatusView.parse(await status())).toMatchObject({ status: 'FAILED', consecutiveFailures: 1 })
   })
 })
 
-describe('the next run', () => {
+describe('the next fire time', () => {
   const world = useWorld()
   const nextOf = async ({ shown, status }: Awaited<ReturnType<typeof openJob>>) => {
     const [{ nextRunAt }, short] = [await shown(), await status()]
@@ -70,17 +71,17 @@ describe('the next run', () => {
     const opened = await openJob(world, { schedule: '* * * * *' })
     const now = world.clock.now()
     const fireAt = Math.ceil(now / minute) * minute
-    await opened.tell({ fireAt })
+    await opened.publish({ fireAt })
     await world.clock.advance(fireAt + 500 - now)
     expect(await nextOf(opened)).toBe(wire(fireAt))
-    await opened.tell({ fireAt, state: 'running', seq: 2 })
+    await opened.publish({ fireAt, state: 'running', seq: 2 })
     expect(await nextOf(opened)).toBe(wire(fireAt + minute))
   })
 
   it('is the one of the scheduler when the clock is set back', async () => {
     const opened = await openJob(world, { schedule: '* * * * *' })
     const fireAt = Math.ceil(world.clock.now() / minute) * minute
-    await opened.tell({ fireAt, state: 'succeeded', endedAt: fireAt + 1 })
+    await opened.publish({ fireAt, state: 'succeeded', endedAt: fireAt + 1 })
     world.clock.step(-60 * minute)
     expect(await nextOf(opened)).toBe(wire(fireAt + minute))
     world.clock.step(60 * minute)
@@ -95,20 +96,20 @@ describe('an execution that waits for a slot', () => {
       one.waitingFor,
     ])
 
-  it('is SCHEDULED and says what it waits for, once its time is past', async () => {
-    const { job, tell, status } = await openJob(world, { schedule: '* * * * *' })
+  it('is SCHEDULED and shows what it waits for, once its time is past', async () => {
+    const { job, publish, status } = await openJob(world, { schedule: '* * * * *' })
     const fireAt = world.clock.now() + 100
-    await tell({ fireAt })
+    await publish({ fireAt })
     await world.clock.advance(1100)
     expect(await shownOf(job)).toEqual([['SCHEDULED', null]])
     await world.clock.advance(1)
     expect(await shownOf(job)).toEqual([['SCHEDULED', 'slot']])
     expect(await status()).toMatchObject({ status: 'SCHEDULED', currentExecution: null, nextRunAt: wire(fireAt) })
-    await tell({ fireAt, state: 'ready', failures: 1, seq: 2 })
+    await publish({ fireAt, state: 'ready', failures: 1, seq: 2 })
     expect(await shownOf(job)).toEqual([['RETRYING', 'slot']])
-    await tell({ fireAt, state: 'running', failures: 1, seq: 3 })
+    await publish({ fireAt, state: 'running', failures: 1, seq: 3 })
     expect(await shownOf(job)).toEqual([['RUNNING', null]])
-    await tell({ fireAt, state: 'succeeded', seq: 4, endedAt: fireAt + 1 })
+    await publish({ fireAt, state: 'succeeded', seq: 4, endedAt: fireAt + 1 })
     expect(await shownOf(job)).toEqual([['SUCCESS', null]])
   })
 
@@ -118,13 +119,13 @@ describe('an execution that waits for a slot', () => {
     const attemptsOf = async () =>
       (await world.call<ExecutionView>('GET', `/executions/${message.executionId}`)).body.attempts.length
     const claimed = message.attempts.map((one) => ({ ...one, startedAt: null }))
-    await world.executor.tell({ ...message, attempts: claimed })
+    await world.executor.publish({ ...message, attempts: claimed })
     expect(await attemptsOf()).toBe(0)
-    await world.executor.tell({ ...message, seq: 2 })
+    await world.executor.publish({ ...message, seq: 2 })
     expect(await attemptsOf()).toBe(1)
   })
 
-  it('does not while no executor has shown it', async () => {
+  it('does not wait for a slot before its first job-status', async () => {
     const { job } = await openJob(world, {})
     world.executor.state.takesCommands = false
     await world.call('POST', `/jobs/${job.id}/trigger`)

@@ -1,9 +1,9 @@
 import type { ExecutionView, JobView, Page } from '@belfry/contracts'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { jobIdOf, statusMessage } from './fixtures.ts'
-import { useWorld } from './world.ts'
+import { jobIdOf, statusMessage } from '../fixtures.ts'
+import { useWorld } from '../world.ts'
 
-describe('what belongs to another user', () => {
+describe('the jobs of another user', () => {
   const world = useWorld()
   const stranger = { user: 'usr-b' }
   let jobId: string
@@ -12,7 +12,7 @@ describe('what belongs to another user', () => {
     const { body: job } = await world.call<JobView>('PUT', '/jobs/secret-key', { jobType: 'DUMMY' })
     const { body: execution } = await world.call<ExecutionView>('POST', `/jobs/${job.id}/trigger`)
     const stored = await world.stores.jobs.find('usr-a', job.id)
-    await world.executor.tell(statusMessage({ job: stored!, executionId: execution.id, state: 'failed' }))
+    await world.executor.publish(statusMessage({ job: stored!, executionId: execution.id, state: 'failed' }))
     jobId = job.id
     executionId = execution.id
   })

@@ -1,7 +1,7 @@
 import { type JobView, jobStatusView, jobView, type Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { jobIdOf, minted, monday, statusMessage } from './fixtures.ts'
-import { openWorld, pointersOf, until, useWorld } from './world.ts'
+import { jobIdOf, minted, monday, statusMessage } from '../fixtures.ts'
+import { openWorld, pointersOf, until, useWorld } from '../world.ts'
 
 describe('a job over the API', () => {
   const world = useWorld()
@@ -11,7 +11,7 @@ describe('a job over the API', () => {
     return answer
   }
 
-  it('is answered whole, with its place and version', async () => {
+  it('is answered whole, with its location and version', async () => {
     const { body, headers } = await create({ schedule: '*/5 * * * *', params: { durationMs: 1 }, tags: ['sales'] })
     expect(jobView.parse(body)).toEqual(body)
     expect(headers).toMatchObject({ location: `/jobs/${body.id}`, etag: '"1"' })
@@ -50,7 +50,7 @@ describe('a job over the API', () => {
     expect(body.nextRunAt).toBe(new Date(monday + 90_000).toISOString())
   })
 
-  it('is CREATED until the scheduler has been told, which takes a moment', async () => {
+  it('is CREATED until it is published to the scheduler', async () => {
     const { body } = await create({ runAt: '2026-12-01T09:00:00Z' })
     expect(body.status).toBe('CREATED')
     await world.clock.advance(20)
@@ -59,7 +59,7 @@ describe('a job over the API', () => {
     expect(world.published.find((job) => job.jobId === body.id)).toMatchObject({ version: 1, state: 'active' })
   })
 
-  it('shows what the executor says, and is completed when its one-shot is over', async () => {
+  it('shows the status of its execution, and is completed when its one-shot has ended', async () => {
     const { body } = await create({ runAt: '2026-11-02T09:16:00Z' })
     await world.clock.advance(20)
     const stored = await until(async () => {
@@ -67,22 +67,22 @@ describe('a job over the API', () => {
       return job?.isPublished && job
     })
     const fireAt = Date.UTC(2026, 10, 2, 9, 16)
-    await world.executor.tell(statusMessage({ job: stored, fireAt, state: 'running' }))
+    await world.executor.publish(statusMessage({ job: stored, fireAt, state: 'running' }))
     expect((await world.call('GET', `/jobs/${body.id}`)).body).toMatchObject({ status: 'RUNNING', state: 'active' })
     const endedAt = fireAt + 5
-    await world.executor.tell(statusMessage({ job: stored, fireAt, state: 'succeeded', seq: 2, endedAt }))
+    await world.executor.publish(statusMessage({ job: stored, fireAt, state: 'succeeded', seq: 2, endedAt }))
     const { body: done } = await world.call<JobView>('GET', `/jobs/${body.id}`)
     expect(done).toMatchObject({ status: 'SUCCESS', state: 'completed' })
     expect(done.lastExecution).toMatchObject({ status: 'SUCCESS', fireAt: '2026-11-02T09:16:00.000Z' })
     expect(done.lastExecution?.endedAt).toBe(new Date(endedAt).toISOString())
   })
 
-  it('tells its status with what runs now and how often it failed in a row', async () => {
+  it('shows its status with the running execution and its failures in a row', async () => {
     const { body } = await create({ schedule: '* * * * *', key: 'status-job' })
     const job = await world.stores.jobs.find('usr-a', body.id)
     if (!job) throw new Error('the job is gone')
     const at = (minutes: number) => monday + minutes * 60_000
-    await world.executor.tell(
+    await world.executor.publish(
       statusMessage({ job, fireAt: at(0), state: 'succeeded' }),
       statusMessage({ job, fireAt: at(1), state: 'failed' }),
       statusMessage({ job, fireAt: at(2), state: 'failed' }),
@@ -114,7 +114,7 @@ describe('a job over the API', () => {
     ['interval', { schedule: { every: '90s' }, retry: { maxRetries: 2 }, overlap: { policy: 'skip' } }],
     ['seeded', { schedule: 'H H * * *' }],
     ['once', { scheduledTime: '2026-11-02T09:16:00' }],
-  ])('stays as it is when PUT says the same again, under its key and its id: %s', async (name, more) => {
+  ])('stays as it is when the same PUT is repeated, under its key and its id: %s', async (name, more) => {
     const put = (ref: string) => world.call<JobView>('PUT', `/jobs/${ref}`, { jobType: 'DUMMY', ...more })
     const first = await put(`same-${name}`)
     expect(first.status).toBe(201)
@@ -183,19 +183,19 @@ describe('a job over the API', () => {
     },
   )
 
-  it('warns of what it had to guess', async () => {
+  it('warns of assumptions', async () => {
     const { body } = await create({ scheduledTime: '2024-01-01T10:00:00' })
     expect(body.warnings.map((warning) => warning.code)).toEqual(['timezone-assumed', 'in-the-past'])
     expect(body.nextRunAt).toBe('2024-01-01T10:00:00.000Z')
   })
 
-  it('may not be made by a user who only reads', async () => {
+  it('is not created for a viewer', async () => {
     const answer = await world.call<Problem>('POST', '/jobs', { jobType: 'DUMMY' }, { roles: ['viewer'] })
     expect([answer.status, answer.body.code]).toEqual([403, 'forbidden'])
     expect((await world.call('GET', '/jobs', undefined, { roles: ['viewer'] })).status).toBe(200)
   })
 
-  it('can come with the system, once: not again after a crash, a restart or its cancel', async () => {
+  it('that comes with the system is created once: not again after a crash, a restart or its cancel', async () => {
     const as = { user: 'usr-first' }
     const hello = { ownerId: 'usr-first', minted: minted(0xf00), key: 'hello', body: { jobType: 'DUMMY', delay: '1h' } }
     const { createOnce } = world.service.jobs
@@ -221,7 +221,7 @@ describe('a job over the API', () => {
 describe('the list of job types', () => {
   const world = useWorld({ jobTypesAgainMs: 10_000 })
 
-  it('is asked for again when a type is unknown, but not at every call', async () => {
+  it('is fetched again for an unknown type, but not at every call', async () => {
     const asks = () => world.executor.state.typeAsks
     const make = (jobType: string) => world.call('POST', '/jobs', { jobType })
     await world.clock.advance(10_000)
@@ -234,7 +234,7 @@ describe('the list of job types', () => {
     expect((await make('NEWER')).status).toBe(201)
   })
 
-  it('is waited for when there is none yet', async () => {
+  it('is fetched at the first request when there is none yet', async () => {
     const early = await openWorld({}, { hasExecutor: false })
     const make = () => early.call<Problem>('POST', '/jobs', { jobType: 'DUMMY' })
     const refused = await make()
@@ -245,7 +245,7 @@ describe('the list of job types', () => {
     await early.close()
   })
 
-  it('stays the last good one while no executor is there', async () => {
+  it('stays the last good one while no executor is registered', async () => {
     await world.executor.leave()
     await world.clock.advance(60_000)
     expect((await world.call('POST', '/jobs', { jobType: 'DUMMY' })).status).toBe(201)

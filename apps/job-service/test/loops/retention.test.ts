@@ -1,14 +1,14 @@
 import type { ExecutionView, JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { copiesBefore, mayPurge } from '../src/domain/retention.ts'
-import { monday, statusMessage } from './fixtures.ts'
-import { openWorld, until, useWorld } from './world.ts'
+import { copiesBefore, mayPurge } from '../../src/domain/retention.ts'
+import { monday, statusMessage } from '../fixtures.ts'
+import { openWorld, until, useWorld } from '../world.ts'
 
 const day = 86_400_000
 const anyRequest = { id: 'request-1', bodyHash: '', mintedId: '', triedBy: '', triedAt: 0, answer: null }
 
 describe('the copy of an execution', () => {
-  it.each([7, 30])('outlives the execution itself, which goes after %i days', (days) => {
+  it.each([7, 30])('outlives the execution itself, which is purged after %i days', (days) => {
     const before = copiesBefore(monday, days * day)
     expect(before).toBeLessThan(monday - days * day)
     expect(before).toBeGreaterThan(monday - (days + 1) * day)
@@ -18,7 +18,7 @@ describe('the copy of an execution', () => {
 describe('a job', () => {
   const before = monday
   const newest = { fireAt: monday - 20, endedAt: monday - 10 }
-  const over = { handle: 1, version: 1, state: 'active', runAt: monday - 20, changedAt: monday - 30, newest } as const
+  const over = { version: 1, state: 'active', runAt: monday - 20, changedAt: monday - 30, newest } as const
   it.each([
     ['that is a one-shot and has run goes', over, true],
     ['that has run by hand only, before its time, stays', { ...over, runAt: monday - 19 }, false],
@@ -31,7 +31,7 @@ describe('a job', () => {
     ['that was cancelled goes', { ...over, state: 'cancelled', runAt: null }, true],
     ['that was deleted before it ever ran goes', { ...over, state: 'deleted', newest: null }, true],
     [
-      'that was cancelled while it runs stays',
+      'that was cancelled while it is running stays',
       { ...over, state: 'cancelled', newest: { ...newest, endedAt: null } },
       false,
     ],
@@ -41,7 +41,7 @@ describe('a job', () => {
 describe('after the retention', () => {
   const world = useWorld({ jobPurgeMs: 1000 })
 
-  /** Days of a machine that sleeps for most of each: the clock goes on, and retention gets its turns in between. */
+  /** Days of a machine that sleeps for most of each: the clock goes on, and retention iterates in between. */
   async function passDays(days: number): Promise<void> {
     for (let slept = 0; slept < days; slept += 0.75) {
       world.clock.step(0.75 * day)
@@ -49,15 +49,15 @@ describe('after the retention', () => {
     }
   }
 
-  it('an execution is not found any more, its job is, and what came later, too', async () => {
+  it('an execution is not found any more; its job and later executions are', async () => {
     const { body: made } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY' })
     const job = await world.stores.jobs.find('usr-a', made.id)
     if (!job) throw new Error('the job is gone')
     const { body: trigger } = await world.call<ExecutionView>('POST', `/jobs/${job.id}/trigger`, {})
     const old = statusMessage({ job, state: 'failed', endedAt: monday })
     const open = statusMessage({ job, fireAt: monday + 1, state: 'running' })
-    await world.executor.tell(old)
-    await world.executor.tell(open)
+    await world.executor.publish(old)
+    await world.executor.publish(open)
     const statusOf = async (id: string) => (await world.call('GET', `/executions/${id}`)).status
     await until(async () => (await statusOf(old.executionId)) === 200)
 
@@ -72,7 +72,7 @@ describe('after the retention', () => {
     await world.pass(61)
     expect([await statusOf(old.executionId), await repaired()]).toEqual([404, before])
     const recent = statusMessage({ job, fireAt: world.clock.now(), state: 'succeeded', endedAt: world.clock.now() })
-    await world.executor.tell(recent)
+    await world.executor.publish(recent)
     const left = [open, recent].map((one) => one.executionId)
     for (const id of [...left, trigger.id]) expect(await statusOf(id)).toBe(200)
     expect((await world.call<{ data: unknown[] }>('GET', '/dead-letters')).body.data).toEqual([])
@@ -81,7 +81,7 @@ describe('after the retention', () => {
 })
 
 describe('one-shots and cancelled jobs', () => {
-  it('go after the retention with their executions; what may still run, and the newest job, stays', async () => {
+  it('are purged after the retention with their executions; jobs that may still fire, and the newest job, stay', async () => {
     const world = await openWorld({ jobPurgeMs: 1000, jobPurgeRows: 2, retentionClockToleranceMs: 2 * day })
     try {
       const make = async (more: object) => {
@@ -94,16 +94,18 @@ describe('one-shots and cancelled jobs', () => {
       const [done, running, cancelled] = [await make(once), await make({ delay: '1s' }), await make({})]
       const [coming, manual, newest] = [await make({ delay: '90d' }), await make({}), await make({ delay: '1s' })]
       const end = (job: typeof done) =>
-        world.executor.tell(statusMessage({ job, fireAt: monday + 1000, state: 'succeeded', endedAt: monday + 1001 }))
+        world.executor.publish(
+          statusMessage({ job, fireAt: monday + 1000, state: 'succeeded', endedAt: monday + 1001 }),
+        )
       for (const job of [done, manual, newest]) await end(job)
-      await world.executor.tell(statusMessage({ job: running, fireAt: monday + 1000, state: 'running' }))
+      await world.executor.publish(statusMessage({ job: running, fireAt: monday + 1000, state: 'running' }))
       await world.call('POST', `/jobs/${cancelled.id}/cancel`)
       const jobs = [done, running, cancelled, coming, manual, newest]
       const statuses = () => Promise.all(jobs.map(async ({ id }) => (await world.call('GET', `/jobs/${id}`)).status))
       const listed = async () => {
         const headers = { authorization: `Bearer ${world.serviceTokens.sign('scheduler-service')}` }
         const answer = await world.service.app.inject({ url: '/internal/jobs/changes?since=0', headers })
-        return jobs.flatMap(({ id }, place) => (answer.body.includes(id) ? [place] : []))
+        return jobs.flatMap(({ id }, index) => (answer.body.includes(id) ? [index] : []))
       }
       const passDays = async (days: number) => {
         for (let passed = 0; passed < days; passed++) {
@@ -147,7 +149,7 @@ describe('a clock that is wrong', () => {
       const job = await world.stores.jobs.find('usr-a', made.id)
       if (!job) throw new Error('the job is gone')
       const ended = statusMessage({ job, state: 'failed', endedAt: monday })
-      await world.executor.tell(ended)
+      await world.executor.publish(ended)
       const seq = async () => (await world.stores.executions.readSeqs([ended.executionId]))[0]
       await until(seq)
       const requests = async () => world.stores.requests.insert({ ...anyRequest, madeAt: monday }, 0)

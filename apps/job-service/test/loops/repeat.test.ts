@@ -3,15 +3,15 @@ import { isRefusal, type JobExecuteMessage } from '@belfry/contracts'
 import { createIds, createLog, createManualClock, createMetrics } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Executors } from '../src/clients/executors.ts'
-import { triggerCommand } from '../src/domain/execution.ts'
-import { cancelledJob, type Job } from '../src/domain/job.ts'
-import { createRepeatFences } from '../src/loops/repeat-fences.ts'
-import { createResendCommands } from '../src/loops/resend-commands.ts'
-import type { StoredJob } from '../src/store/ports.ts'
-import { createSqliteStores } from '../src/store/sqlite/index.ts'
-import { migrations } from '../src/store/sqlite/migrations.ts'
-import { jobOf, minted, monday, statusMessage } from './fixtures.ts'
+import type { Executors } from '../../src/clients/executors.ts'
+import { triggerCommand } from '../../src/domain/execution.ts'
+import { cancelledJob, type Job } from '../../src/domain/job.ts'
+import { createRepeatFences } from '../../src/loops/repeat-fences.ts'
+import { createResendCommands } from '../../src/loops/resend-commands.ts'
+import type { StoredJob } from '../../src/store/ports.ts'
+import { createSqliteStores } from '../../src/store/sqlite/index.ts'
+import { migrations } from '../../src/store/sqlite/migrations.ts'
+import { jobOf, minted, monday, statusMessage } from '../fixtures.ts'
 
 async function openParts() {
   const clock = createManualClock(monday)
@@ -86,14 +86,14 @@ describe('resending the commands of triggers', () => {
     return { resend: createResendCommands({ executions: stores.executions, commands, clock, page, backoff }) }
   }
 
-  it('comes after 5 s, 10 s, 20 s, 40 s and then every 60 s', async () => {
+  it('happens after 5 s, 10 s, 20 s, 40 s and then every 60 s', async () => {
     const { command } = await insert(1)
     const { resend } = createIteration()
     expect(await secondsOfGrowth(parts, 260, resend, () => parts.sent.length)).toEqual([5, 15, 35, 75, 135, 195, 255])
     expect(parts.sent[0]).toEqual(command)
   })
 
-  it('ends when a status shows the execution', async () => {
+  it('ends with the first job-status', async () => {
     const { job, command } = await insert(1)
     const { resend } = createIteration()
     await parts.stores.executions.applyStatuses([
@@ -102,7 +102,7 @@ describe('resending the commands of triggers', () => {
     expect(await secondsOfGrowth(parts, 100, resend, () => parts.sent.length)).toEqual([])
   })
 
-  it('comes at once when another process has left them behind', async () => {
+  it('happens at once for what another process has left behind', async () => {
     await insert(1)
     await insert(2)
     await parts.clock.advance(1)
@@ -111,7 +111,7 @@ describe('resending the commands of triggers', () => {
     expect(parts.sent).toHaveLength(2)
   })
 
-  it('comes at once after a crash, in pages, whatever the next time says by a clock that was set back', async () => {
+  it('happens at once after a crash, in pages, whatever the next time is by a clock that was set back', async () => {
     for (let n = 1; n <= 5; n++) await insert(n, monday + n * 10_000)
     const crashed = createIteration(2)
     await parts.clock.advance(50_000)
@@ -155,7 +155,7 @@ describe('resending the commands of triggers', () => {
     expect(await resend()).toBe(false)
   })
 
-  it('is done once by two processes that do it', async () => {
+  it('sends a command once, also with two processes', async () => {
     await insert(1)
     const [one, two] = [createIteration(), createIteration()]
     await parts.clock.advance(5000)
@@ -192,13 +192,13 @@ describe('repeating fences', () => {
     return { asked, state, repeat }
   }
 
-  it('comes 5 s after the change, then after 10 s, 20 s, 40 s and every 60 s', async () => {
+  it('happens 5 s after the change, then after 10 s, 20 s, 40 s and every 60 s', async () => {
     await cancel(1)
     const { asked, repeat } = createIteration()
     expect(await secondsOfGrowth(parts, 200, repeat, () => asked.length)).toEqual([5, 15, 35, 75, 135, 195])
   })
 
-  it('comes at once when another process has left it behind', async () => {
+  it('happens at once for what another process has left behind', async () => {
     await cancel(1)
     await parts.clock.advance(1)
     const { asked, repeat } = createIteration()
@@ -207,7 +207,7 @@ describe('repeating fences', () => {
     expect(asked).toHaveLength(1)
   })
 
-  it('comes at once after a crash, whatever the next time says by a clock that was set back', async () => {
+  it('happens at once after a crash, whatever the next time is by a clock that was set back', async () => {
     for (const n of [1, 2, 3]) await cancel(n, monday + n * 10_000)
     await parts.clock.advance(50_000)
     parts.clock.step(-86_400_000)

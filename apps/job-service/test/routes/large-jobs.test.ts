@@ -2,12 +2,12 @@ import type { JobView } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { triggerCommand } from '../src/domain/execution.ts'
-import type { StoredJob, Stores } from '../src/store/ports.ts'
-import { createSqliteStores } from '../src/store/sqlite/index.ts'
-import { migrations } from '../src/store/sqlite/migrations.ts'
-import { jobOf, minted, monday, statusMessage } from './fixtures.ts'
-import { until, useWorld } from './world.ts'
+import { triggerCommand } from '../../src/domain/execution.ts'
+import type { StoredJob, Stores } from '../../src/store/ports.ts'
+import { createSqliteStores } from '../../src/store/sqlite/index.ts'
+import { migrations } from '../../src/store/sqlite/migrations.ts'
+import { jobOf, minted, monday, statusMessage } from '../fixtures.ts'
+import { until, useWorld } from '../world.ts'
 
 const large = (length = 20_000) => ({ payload: 'x'.repeat(length) })
 
@@ -43,7 +43,7 @@ describe('pages of large jobs', () => {
   })
   afterAll(() => close())
 
-  it('are cut by bytes on their way to the bus, without one that cannot be read', async () => {
+  it('are cut by bytes for the relay, without one that cannot be read', async () => {
     const cut = await stores.jobs.listUnpublished({ rows: 10, bytes: 1 })
     expect([cut.rows.map(({ key }) => key), cut.hasMore]).toEqual([[jobs[0]?.id], true])
     const whole = await stores.jobs.listUnpublished({ rows: 10, bytes: 1e6 })
@@ -74,7 +74,7 @@ describe('pages of large jobs', () => {
 describe('large bodies', () => {
   const world = useWorld({ jobBodiesBytes: 30_000, jobRememberedBytes: 1 })
 
-  it('that come together are told to come again when they do not fit', async () => {
+  it('at the same time are refused with a time to retry after when they do not fit', async () => {
     const create = (params: object) => world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', params })
     const answers = await Promise.all([1, 2, 3, 4].map(() => create(large())))
     const statuses = answers.map(({ status }) => status)
@@ -84,22 +84,22 @@ describe('large bodies', () => {
     expect((await create(large())).status).toBe(201)
   })
 
-  it('make jobs that can be triggered though none is remembered', async () => {
+  it('make jobs that can be triggered without a cache', async () => {
     const { body } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', params: large(1000) })
     for (let n = 0; n < 3; n++) expect((await world.call('POST', `/jobs/${body.id}/trigger`)).status).toBe(202)
   })
 })
 
-describe('an execution that cannot be taken over', () => {
+describe('an execution that cannot be stored', () => {
   const world = useWorld({ jobReconcileRows: 2 })
 
-  it('stops no other, is shown, and is taken over once it can be', async () => {
+  it('stops no other, is reported, and is stored once that is possible', async () => {
     const { body } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY' })
     const job = (await world.stores.jobs.find('usr-a', body.id)) as StoredJob
     const said = [0, 1, 2, 3, 4].map((n) => statusMessage({ job, fireAt: monday + n, state: 'succeeded' }))
-    for (const message of said) world.executor.keep(message, monday - 40_000)
+    for (const message of said) world.executor.record(message, monday - 40_000)
     const [, bad] = said
-    world.executor.keep({ ...bad!, attempts: 'none' as never }, monday - 40_000)
+    world.executor.record({ ...bad!, attempts: 'none' as never }, monday - 40_000)
     const ids = said.map(({ executionId }) => executionId)
     const known = async () => (await world.stores.executions.readSeqs(ids)).filter((seq) => seq !== undefined).length
     const check = async () => {
@@ -111,7 +111,7 @@ describe('an execution that cannot be taken over', () => {
     await until(async () => (await known()) === 4)
     expect(await check()).toBe(false)
     expect(await world.metricsRegistry.render()).toContain('belfry_reconcile_skipped{service="job-service"} 1')
-    world.executor.keep(bad!, monday - 40_000)
+    world.executor.record(bad!, monday - 40_000)
     await world.clock.advance(30_000)
     await until(async () => (await known()) === 5)
     await until(check)

@@ -1,6 +1,6 @@
 import { type FencedJobView, fencedJobView, type JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { until, useWorld } from './world.ts'
+import { until, useWorld } from '../world.ts'
 
 describe('a cancel', () => {
   const world = useWorld()
@@ -8,7 +8,7 @@ describe('a cancel', () => {
   const cancel = (id: string) => world.call<FencedJobView>('POST', `/jobs/${id}/cancel`)
   const fencesOf = (jobId: string) => world.executor.state.fences.filter((fence) => fence.jobId === jobId)
 
-  it('is firm once the executors know, and lists what still runs', async () => {
+  it('is effective once the executors have confirmed it, and lists what is still running', async () => {
     const job = await create()
     world.executor.state.inFlight = [{ executionId: 'exe-1-x', epoch: 3, status: 'RUNNING' }]
     const { status, headers, body } = await cancel(job.id)
@@ -28,7 +28,7 @@ describe('a cancel', () => {
     await until(() => world.published.some((one) => one.jobId === job.id && one.state === 'cancelled'))
   })
 
-  it('changes nothing when it is asked for again, but asks the executors what runs now', async () => {
+  it('changes nothing when it is repeated, but asks the executors what is running now', async () => {
     const job = await create()
     await cancel(job.id)
     const { status, body } = await cancel(job.id)
@@ -36,7 +36,7 @@ describe('a cancel', () => {
     expect(fencesOf(job.id)).toHaveLength(2)
   })
 
-  it('is pending while no executor can be reached, and told again until one confirms it', async () => {
+  it('is pending while no executor can be reached, and its fence is repeated until one confirms it', async () => {
     const job = await create()
     await world.executor.leave()
     const { status, body } = await cancel(job.id)
@@ -68,7 +68,7 @@ describe('a cancel', () => {
     await until(async () => (await world.stores.jobs.find('usr-a', job.id))?.fencedVersion === 2)
   })
 
-  it('may be asked for by several at once', async () => {
+  it('can be requested by several clients at once', async () => {
     const job = await create()
     const answers = await Promise.all([cancel(job.id), cancel(job.id), cancel(job.id)])
     expect(answers.map(({ status, body }) => [status, body.version])).toEqual([

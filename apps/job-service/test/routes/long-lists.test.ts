@@ -1,8 +1,8 @@
 import type { ExecutionView, JobView, ListedExecutionView, ListedJobView, Page } from '@belfry/contracts'
 import { listedExecutionView, listedJobView } from '@belfry/contracts'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { jobOf, monday, statusMessage } from './fixtures.ts'
-import { listAll, useWorld } from './world.ts'
+import { jobOf, monday, statusMessage } from '../fixtures.ts'
+import { listAll, useWorld } from '../world.ts'
 
 const mebibyte = 1024 * 1024
 
@@ -89,12 +89,12 @@ describe('the lists of long executions', () => {
     }
   })
 
-  it('are no more than the record: that shows the params which it ran with, and its result', async () => {
+  it('show less than the single execution, which has its params and result', async () => {
     const read = async (id: string) => (await world.call<ExecutionView>('GET', `/executions/${id}`)).body
     expect(triggered.params).toEqual(own)
     expect((await read(triggered.id)).params).toEqual(own)
     const stored = await world.stores.jobs.find('usr-a', job.id)
-    await world.executor.tell(statusMessage({ job: stored!, executionId: triggered.id, state: 'succeeded', result }))
+    await world.executor.publish(statusMessage({ job: stored!, executionId: triggered.id, state: 'succeeded', result }))
     expect(await read(triggered.id)).toMatchObject({ status: 'SUCCESS', params: own, result })
     const [scheduled] = await listAll<ListedExecutionView>(world, '/dead-letters', 200)
     expect(await read(scheduled?.id ?? '')).toMatchObject({ params: { durationMs: 7 }, result })
@@ -104,7 +104,7 @@ describe('the lists of long executions', () => {
 describe('the lists of one user', () => {
   const world = useWorld({ jobListsAtWork: 2, jobListsWaiting: 3 })
 
-  it('are read a few at a time, a few more wait, and the rest is told to come back', async () => {
+  it('are read a few at a time, a few more wait, and the rest is refused', async () => {
     const answers = await Promise.all(Array.from({ length: 40 }, () => world.call('GET', '/jobs?q=zzz')))
     const refused = answers.filter((answer) => answer.status !== 200)
     expect(answers.length - refused.length).toBeGreaterThanOrEqual(5)
@@ -115,7 +115,7 @@ describe('the lists of one user', () => {
     expect((await world.call('GET', '/jobs')).status).toBe(200)
   })
 
-  it('hold up neither those of another one nor what is no list', async () => {
+  it('hold up neither the lists of another user nor other requests', async () => {
     const { body: job } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY' })
     const flood = Array.from({ length: 40 }, () => world.call('GET', '/executions'))
     const others = await Promise.all([

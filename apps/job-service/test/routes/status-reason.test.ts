@@ -1,7 +1,7 @@
 import type { ExecutionView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { monday, statusMessage } from './fixtures.ts'
-import { until, useWorld } from './world.ts'
+import { monday, statusMessage } from '../fixtures.ts'
+import { until, useWorld } from '../world.ts'
 
 describe('an execution that did not run', () => {
   const world = useWorld()
@@ -15,13 +15,13 @@ describe('an execution that did not run', () => {
     const job = await world.stores.jobs.find('usr-a', created.body.id)
     if (!job) throw new Error('the job is gone')
     const message = { ...statusMessage({ job, fireAt: monday + ++count, state }), blockedBy }
-    await world.executor.tell(message)
+    await world.executor.publish(message)
     const read = () => world.call<ExecutionView>('GET', `/executions/${message.executionId}`)
     await until(async () => (await read()).status === 200)
     return (await read()).body
   }
 
-  it('says why, and what was in its way', async () => {
+  it('shows the reason, and the execution that blocked it', async () => {
     const skipped = await shown('skipped', 'exe-other')
     expect(skipped).toMatchObject({ status: 'SKIPPED', blockedBy: 'exe-other' })
     expect(skipped.statusReason).toBe(
@@ -32,7 +32,7 @@ describe('an execution that did not run', () => {
     expect((await shown('lost', null)).statusReason).toContain('must not run twice')
   })
 
-  it('says nothing where nothing needs to be explained', async () => {
+  it('shows no reason for other statuses', async () => {
     expect((await shown('succeeded', null)).statusReason).toBeNull()
   })
 })

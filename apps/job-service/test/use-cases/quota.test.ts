@@ -2,11 +2,11 @@ import type { JobView, Problem } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { jobConfig } from '../src/index.ts'
-import { createSqliteStores } from '../src/store/sqlite/index.ts'
-import { migrations } from '../src/store/sqlite/migrations.ts'
-import { jobOf, monday } from './fixtures.ts'
-import { openWorld } from './world.ts'
+import { jobConfig } from '../../src/index.ts'
+import { createSqliteStores } from '../../src/store/sqlite/index.ts'
+import { migrations } from '../../src/store/sqlite/migrations.ts'
+import { jobOf, monday } from '../fixtures.ts'
+import { openWorld } from '../world.ts'
 
 async function open(jobMostPerUser = 3) {
   const world = await openWorld({ jobMostPerUser })
@@ -17,7 +17,7 @@ async function open(jobMostPerUser = 3) {
 }
 
 describe('the jobs of one user', () => {
-  it('are bounded, whatever comes at once, and never at the cost of another user', async () => {
+  it('are bounded, also among requests at the same time, and never at the cost of another user', async () => {
     const { create } = await open()
     const statuses = (await Promise.all(Array.from({ length: 8 }, () => create()))).map((one) => one.status)
     expect(statuses.sort()).toEqual([201, 201, 201, 429, 429, 429, 429, 429])
@@ -37,7 +37,7 @@ describe('the jobs of one user', () => {
     }
   })
 
-  it('under a key that is taken are a conflict, not one too many', async () => {
+  it('under a key that is taken are a conflict and not refused by the quota', async () => {
     const { call } = await open(1)
     const put = (key: string, priority = 5) => call<Problem>('PUT', `/jobs/${key}`, { jobType: 'DUMMY', priority })
     expect((await put('a')).status).toBe(201)
@@ -47,7 +47,7 @@ describe('the jobs of one user', () => {
     expect((await put('b')).body.code).toBe('quota-exceeded')
   })
 
-  it('that are found again by an Idempotency-Key are none too many', async () => {
+  it('that are found by an Idempotency-Key do not count again', async () => {
     const { call } = await open(1)
     const headers = { 'idempotency-key': 'k' }
     const create = () => call('POST', '/jobs', { jobType: 'DUMMY' }, { headers })
@@ -83,8 +83,8 @@ describe('the shortest interval', () => {
     const { call } = await open()
     const { status, body } = await call<Problem>('POST', '/jobs', { jobType: 'DUMMY', schedule })
     expect(status).toBe(400)
-    const fault = body.errors?.[0]
-    expect([fault?.pointer, fault?.detail]).toEqual([pointer, expect.stringMatching(/between 1s and 366d/)])
+    const issue = body.errors?.[0]
+    expect([issue?.pointer, issue?.detail]).toEqual([pointer, expect.stringMatching(/between 1s and 366d/)])
   })
 
   it.each([{ every: '1s' }, '@every 1s', '* * * * * *'])('is 1 s: %j is taken', async (schedule) => {

@@ -1,6 +1,6 @@
 import type { Page, Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { pointersOf, useWorld } from './world.ts'
+import { pointersOf, useWorld } from '../world.ts'
 
 /** Values that no field of a job takes, whatever it is. */
 const nowhere: unknown[] = [true, 1.5, -1, 1e300, [], [{}], { $ne: null }, { toString: 1 }, '\u0000', '\ud800']
@@ -30,7 +30,7 @@ const fields: Record<string, unknown[]> = {
   tags: [true, 'a', [1], [''], ['x'.repeat(51)], Array.from({ length: 21 }, () => 'a'), ['\u0000'], null],
 }
 
-describe('a body that no job is made of', () => {
+describe('a malformed body', () => {
   const world = useWorld()
   const count = async () => (await world.call<Page<unknown>>('GET', '/jobs?limit=200')).body.data.length
 
@@ -49,7 +49,7 @@ describe('a body that no job is made of', () => {
     expect(await count()).toBe(0)
   })
 
-  it('is refused with the faults of its fields and of its schedule together', async () => {
+  it('is refused with the issues of its fields and of its schedule together', async () => {
     const body = {
       jobTipe: 'DUMMY',
       priority: 12,
@@ -100,21 +100,21 @@ describe('a body that no job is made of', () => {
     },
   )
 
-  it('suggests the field that was meant, and names all faults at once', async () => {
+  it('suggests the field that was meant, and names all issues at once', async () => {
     const { body } = await world.call<Problem>('POST', '/jobs', {
       jobType: 'DUMMY',
       shedule: '* * * * *',
       priority: 99,
     })
     expect(pointersOf(body).sort()).toEqual(['/priority', '/shedule'])
-    expect(body.errors?.find((fault) => fault.pointer === '/shedule')?.suggestion).toBe('schedule')
+    expect(body.errors?.find((issue) => issue.pointer === '/shedule')?.suggestion).toBe('schedule')
   })
 
   it.each([
     [{ schedule: 'bad bad', delay: '1s' }, ['/delay', '/schedule']],
     [{ schedule: { cron: '0 0 * *', timezone: 'Nope' } }, ['/schedule/cron', '/schedule/timezone']],
     [{ schedule: { cron: '@every 90s', timezone: 'Nope' } }, ['/schedule/timezone']],
-  ])('hears every fault of its schedule at once: %j', async (schedule, pointers) => {
+  ])('is refused with all issues of its schedule at once: %j', async (schedule, pointers) => {
     const { status, body } = await world.call<Problem>('POST', '/jobs', { jobType: 'DUMMY', ...schedule })
     expect([status, pointersOf(body).sort()]).toEqual([400, pointers])
   })

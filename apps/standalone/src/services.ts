@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import { createAuthService, openStores as openAuthStores } from '@belfry/auth-service'
+import { createExecutorService, openStores as openExecutorStores } from '@belfry/executor-service'
+import { createGateway } from '@belfry/gateway'
+import { createJobService, openStores as openJobStores } from '@belfry/job-service'
+import { createSchedulerService, openStores as openSchedulerStores } from '@belfry/scheduler-service'
+import type { Part } from '@belfry/service'
+import type { StandaloneConfig } from './config.ts'
+import type { Shared } from './shared.ts'
+
+/** Opens the stores of all services and wires the services. Rejects with a `StorageError`; the store thread stays open. */
+export async function openServices(config: StandaloneConfig, dataDir: string, shared: Shared) {
+  const { clock, thread, metricsRegistry, registry, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
+  const deps = {
+    auth: depsOf('auth-service'),
+    job: depsOf('job-service'),
+    scheduler: depsOf('scheduler-service'),
+    executor: depsOf('executor-service'),
+  }
+  const urlOf = (file: string) => `sqlite:${join(dataDir, file)}`
+  // One after the other: when another process has a file open, no file behind it is touched.
+  const authStores = await openAuthStores(urlOf('auth.db'), { thread })
+  const jobStores = await openJobStores(urlOf('jobs.db'), { ...deps.job, thread })
+  const schedulerStores = await openSchedulerStores(urlOf('scheduler.db'), { clock, thread })
+  const executorStores = await openExecutorStores(urlOf('executor.db'), { ...deps.executor, thread })
+
+  const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
+  // One for all five: a token that the gateway has verified is known to the services behind it.
+  const tokens = tokensOf(calls.gateway.rest)
+  const common = { config, registry, bus, tokens, serviceTokens }
+  const auth = createAuthService({ ...deps.auth, ...common, stores: authStores })
+  const executor = createExecutorService({ ...deps.executor, ...common, stores: executorStores })
+  const { rest } = calls.scheduler
+  const scheduler = createSchedulerService({ ...deps.scheduler, ...common, stores: schedulerStores, rest })
+  const job = createJobService({ ...deps.job, ...common, stores: jobStores, rest: calls.job.rest })
+  const gateway = createGateway({ ...depsOf('gateway'), ...common, ...calls.gateway, metricsRegistry })
+  const closeCalls = () => {
+    for (const { balancer } of Object.values(calls)) balancer.close()
+  }
+  return { auth, executor, scheduler, job, gateway, closeCalls }
+}
+type Services = Awaited<ReturnType<typeof openServices>>
+
+/** In order of start. A consumer of a service's changes stops after that service, so it still takes the last changes. */
+export function partsOf({ auth, executor, scheduler, job, gateway }: Services): Part[] {
+  return [
+    { name: 'auth-service', ...auth },
+    { name: 'scheduler-service', stop: scheduler.stop },
+    { name: 'job-service', stop: job.stop },
+    { name: 'executor-service', ...executor },
+    { name: 'scheduler-service', start: scheduler.start },
+    { name: 'job-service', start: job.start },
+    { name: 'gateway', ...gateway },
+  ]
+}
