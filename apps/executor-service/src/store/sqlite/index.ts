@@ -1,7 +1,6 @@
-import type { Clock } from '@belfry/service'
+import type { Clock, Logger, Metrics } from '@belfry/service'
 import { createUnreadableReport, type OnUnreadable } from '@belfry/storage'
-import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
-import type { OpenStoresOptions } from '../index.ts'
+import { createCursorStore, createPoisonStore, type Database, type StoreThread } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
@@ -11,6 +10,15 @@ import { createLogStore } from './logs.ts'
 import { migrations } from './schema.ts'
 
 export { migrations }
+
+export interface SqliteOptions {
+  /** The thread that holds the process's SQLite files. */
+  readonly thread: StoreThread
+  readonly clock: Clock
+  /** Rows that cannot be read are reported here, and counted. */
+  readonly log: Logger
+  readonly metrics: Metrics
+}
 
 /** All stores of the executor over one SQLite file, which `migrations` have prepared. `close` closes the file. */
 export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
@@ -27,9 +35,6 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
 }
 
 /** Opens the file, or creates it. */
-export async function openSqliteStores(
-  path: string,
-  { thread, clock, log, metrics }: OpenStoresOptions,
-): Promise<Stores> {
+export async function openSqliteStores(path: string, { thread, clock, log, metrics }: SqliteOptions): Promise<Stores> {
   return createSqliteStores(await thread.open(path, migrations), clock, createUnreadableReport(log, metrics))
 }
