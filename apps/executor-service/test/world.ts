@@ -61,7 +61,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 export interface WorldOptions {
   readonly config?: Partial<ExecutorConfig>
-  /** What TEST does; it succeeds with `null` unless told otherwise. */
+  /** What TEST does; it succeeds with `null` when left out. */
   readonly run?: (call: Call, number: number) => unknown
   readonly handlers?: readonly Handler[]
   /** The stores of an earlier process. */

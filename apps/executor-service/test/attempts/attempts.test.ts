@@ -36,7 +36,7 @@ describe('an execution', () => {
     }
   })
 
-  it('is told about from the first moment to the last, once each', async () => {
+  it('publishes each of its states once, from the first to the last', async () => {
     const world = await openWorld({ run: () => ({ found: 3 }) })
     await world.command(command(inMs(1000)))
     await world.pass(1100)
@@ -136,7 +136,7 @@ describe('an execution', () => {
     expect(await world.read(executionId(2))).toMatchObject({ state: 'succeeded', result: 'fine' })
   })
 
-  it('fails for good when nobody knows its type', async () => {
+  it('fails for good when there is no handler of its type', async () => {
     const world = await openWorld()
     await world.command(command({ ...inMs(0), jobType: 'NOBODY' }))
     const record = await world.read(executionId())
@@ -163,7 +163,7 @@ describe('an execution', () => {
 describe('an attempt that takes too long', () => {
   const once = policy({ timeoutMs: 1000, retry: { ...policy().retry, maxRetries: 0 } })
 
-  it('is told to stop and recorded as timed-out', async () => {
+  it('is aborted and recorded as timed-out', async () => {
     const world = await openWorld({
       run: ({ context }) =>
         new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason))),

@@ -33,7 +33,7 @@ describe('losses', () => {
       const world = await live({ config: { executorIoConcurrency: 2 }, run: lasting(200) })
       if (life === 0) await world.command(...ids.map((id) => command({ executionId: id, ...inMs(0), cause: 'manual' })))
       if (life === kills) await world.pass(5000, 20)
-      // Two runs end in each life, and two more are at work when it is killed.
+      // Two attempts end in each life, and two more are at work when it is killed.
       else await world.pass(320, 20)
       const records = await Promise.all(ids.map(world.read))
       for (const { losses, attempts } of records) {
@@ -46,7 +46,7 @@ describe('losses', () => {
     }
   })
 
-  it('of a run that takes its executor down each time end it, once they are charged', async () => {
+  it('of an attempt that takes its executor down each time end it, once they are charged', async () => {
     const live = await openLives()
     const outcomes: string[] = []
     for (let life = 0; life < 9; life++) {
@@ -125,7 +125,7 @@ describe('a start that is recorded first', () => {
     expect(world.calls).toHaveLength(1)
   })
 
-  it('does not hold up a stop, and the run is at its start again afterwards', async () => {
+  it('does not hold up a stop, and the execution is claimed again afterwards', async () => {
     const live = await openLives()
     const first = await live({ config: stopsAtOnce })
     first.failing.add('executions.start')
@@ -170,7 +170,7 @@ describe('what is shown of a start', () => {
     expect(executionStatusOf(shown!)).toBe('SCHEDULED')
   })
 
-  it('costs a run nothing that is short: its start is stored with its end', async () => {
+  it('costs a short attempt nothing: its start is stored with its end', async () => {
     const world = await openWorld({ run: lasting(90) })
     // The relay sweeps at the start, and again after a second.
     await world.pass(50)
@@ -180,7 +180,7 @@ describe('what is shown of a start', () => {
     expect(shown).toEqual([['succeeded', 3, start + 50]])
   })
 
-  it('agrees with a run that ends while its start is being stored', async () => {
+  it('agrees with an attempt that ends while its start is being stored', async () => {
     const world = await openWorld({
       run: async (call) => {
         // Its timer comes after the executor's own of the same moment.
@@ -217,7 +217,7 @@ describe('what is shown of a start', () => {
     })
   })
 
-  it('comes later when the store does not take it, and the run goes on', async () => {
+  it('comes later when the store does not take it, and the attempt goes on', async () => {
     const world = await openWorld({ run: lasting(5000) })
     world.failing.add('executions.start')
     await world.command(command(inMs(0)))

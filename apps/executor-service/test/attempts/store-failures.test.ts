@@ -32,7 +32,7 @@ async function run({ params, context }: Call): Promise<void> {
   if (params.fails) throw fatal('no-good', 'It did not work.')
 }
 
-/** A store in memory of which, when told so, each third read fails. */
+/** A store in memory of which, when the test asks for it, each third read fails. */
 async function openFlaky() {
   const real = await openMemoryDatabase(migrations)
   onTestFinished(() => real.close())

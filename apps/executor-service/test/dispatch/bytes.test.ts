@@ -26,7 +26,7 @@ async function spoil(db: Database, table: 'executions' | 'largeParams', number: 
 }
 
 describe('large params', () => {
-  it('wait in the store, and are there when the run starts on time', async () => {
+  it('wait in the store, and are there when the attempt starts on time', async () => {
     const world = await openWorld()
     await world.command(due(1, 3000), due(2, 100), due(3, 0))
     await world.pass(3100, 10)
@@ -59,7 +59,7 @@ describe('large params', () => {
     expect(tries.map(({ params }) => params)).toEqual([1, 2, 3, 1, 2, 3].map((number) => large(number)))
   })
 
-  it('stay with a run whose record changes before its start is recorded', async () => {
+  it('stay with an attempt whose record changes before its start is recorded', async () => {
     const config = { executorIoConcurrency: 1 }
     const run = ({ context }: Call) => new Promise((resolve) => context.clock.callAfter(100, () => resolve('done')))
     const world = await openWorld({ config, run })
@@ -73,7 +73,7 @@ describe('large params', () => {
     expect(await world.read(executionId(2))).toMatchObject({ state: 'succeeded' })
   })
 
-  it('that cannot be read end their execution alone, and say so', async () => {
+  it('that cannot be read end no execution but their own, with a reason', async () => {
     const world = await openWorld()
     await world.command(...[1, 2, 3].map((number) => due(number, 1000)))
     await spoil(world.db, 'largeParams', 2)

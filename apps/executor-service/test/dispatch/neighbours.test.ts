@@ -21,7 +21,7 @@ function triggers(owner: string, count: number, change: Partial<JobExecuteMessag
   })
 }
 
-/** Runs of the greedy owner take an hour, those of others `ms`. */
+/** Attempts of the greedy owner take an hour, those of others `ms`. */
 const hourOr =
   (ms: number) =>
   ({ context }: Call) =>
@@ -44,8 +44,8 @@ const stored = (count: number): Execution[] =>
     policy: { ...execution().policy, ...long },
   }))
 
-describe('triggers of one owner whose runs take an hour', () => {
-  it('take all slots while nobody else waits', async () => {
+describe('triggers of one owner whose attempts take an hour', () => {
+  it('take all slots while no other owner waits', async () => {
     const world = await openWorld({ config, run: hourOr(10) })
     await world.command(...patient(triggers(greedy, 60)))
     await world.pass(20)
@@ -142,7 +142,7 @@ describe('triggers of one owner whose runs take an hour', () => {
   })
 })
 
-describe('triggers of one owner whose runs are short', () => {
+describe('triggers of one owner whose attempts are short', () => {
   it('run one after the other, and those of others in between', async () => {
     const db = await openMemoryDatabase(migrations)
     onTestFinished(() => db.close())

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createShare, pickNext } from '../../src/dispatch/share.ts'
 
-/** Some owners whose runs take slots; what a slot is given to is decided by `pickNext`, owners in turn. */
+/** Some owners whose attempts take slots; `pickNext` decides which owner a slot goes to, round robin. */
 function openPool(limit: number, share: number) {
   const slots = createShare(limit, share)
   const held = new Map<string, number>()
@@ -40,13 +40,13 @@ function openPool(limit: number, share: number) {
 }
 
 describe("an owner's share", () => {
-  it('is all of a pool while nobody else waits', () => {
+  it('is all of a pool while no other owner waits', () => {
     const pool = openPool(200, 0.5)
     pool.come('a', 260)
     expect(pool.start()).toHaveLength(200)
   })
 
-  it('is half of it while others wait, though none of its runs ends', () => {
+  it('is half of it while others wait, though none of its attempts ends', () => {
     const pool = openPool(200, 0.5)
     pool.come('a', 260)
     pool.start()
@@ -60,7 +60,7 @@ describe("an owner's share", () => {
     expect([pool.heldBy('a'), pool.heldBy('b')]).toEqual([100, 100])
   })
 
-  it('comes in turn between owners that are below their parts', () => {
+  it('goes round between owners that are below their parts', () => {
     const pool = openPool(100, 0.5)
     pool.come('a', 30)
     pool.come('b', 2)
@@ -76,7 +76,7 @@ describe("an owner's share", () => {
     expect(pool.start()).toEqual([])
   })
 
-  it('is at least one place, however few there are', () => {
+  it('is at least one unit, however few there are', () => {
     const pool = openPool(1, 0.1)
     pool.come('a', 2)
     pool.come('b', 1)
@@ -118,7 +118,7 @@ describe("an owner's share", () => {
     )
   })
 
-  it('lets no owner take a place beyond its part while one below its part waits', () => {
+  it('lets no owner take a unit beyond its part while one below its part waits', () => {
     fc.assert(
       fc.property(history, ({ limit, share, events }) => {
         const pool = openPool(limit, share)
@@ -136,7 +136,7 @@ describe("an owner's share", () => {
     )
   })
 
-  it('starves no owner as long as runs end: each is served before another one is for the second time', () => {
+  it('starves no owner as long as attempts end: each is served before another one is for the second time', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 2, max: 12 }), (limit, owners) => {
         const pool = openPool(limit, 0.5)

@@ -78,7 +78,7 @@ describe("the server's log", () => {
     ])
   })
 
-  it('is told of an execution that came too late to run', async () => {
+  it('warns of an execution that came too late to start', async () => {
     const world = await openWorld({ logLevel: 'info' })
     await world.command(command({ fireAt: start, plannedAt: start - 31 * 86_400_000 }))
     expect(world.logged().filter((line) => line.level === 'warn')).toEqual([
@@ -114,7 +114,7 @@ describe("the server's log", () => {
     expect(warnings()).toHaveLength(16 + 8)
   })
 
-  it('has one line for each hop of a run at debug, and none otherwise', async () => {
+  it('has one line for each step of an execution at debug, and none otherwise', async () => {
     const hopsOf = async (logLevel: 'debug' | 'info') => {
       const world = await openWorld({ logLevel })
       await world.command(command({ fireAt: start + 100 }))

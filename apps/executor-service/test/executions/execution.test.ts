@@ -275,7 +275,7 @@ describe('a finish', () => {
 })
 
 describe('a lost executor', () => {
-  it('gives the execution back, to run again under a new epoch', () => {
+  it('gives the execution back, for another attempt under a new epoch', () => {
     const record = taken(lose(runningExecution(), { epoch: 1, at, inDoubt: true }))
     expect(record).toMatchObject({ state: 'ready', losses: 1, failures: 0, inDoubt: [{ epoch: 1, lostAt: at }] })
     expect(record.attempts[0]).toMatchObject({ outcome: 'lost', startedAt })
@@ -339,11 +339,11 @@ describe('an executor that stops', () => {
     expect(after.attempts).toMatchObject([{ outcome: 'interrupted', startedAt, endedAt: at, error: null }])
   })
 
-  it('leaves a run in doubt that does not obey', () => {
+  it('leaves an attempt in doubt that ignores its abort', () => {
     expect(taken(interrupt(claimedExecution(), { ...stop, inDoubt: true })).inDoubt).toEqual([{ epoch: 1, lostAt: at }])
   })
 
-  it('ends a run that was cancelled, and one that must not run twice', () => {
+  it('ends an execution that was cancelled, and one that must not run twice', () => {
     const cancelled = taken(interrupt(claimedExecution({ cancelRequested: true }), stop))
     expect(cancelled).toMatchObject({ state: 'cancelled', endedAt: at, attempts: [{ outcome: 'cancelled' }] })
     const once = taken(interrupt(runningExecution({ policy: policy({ onLostLease: 'fail' }) }), stop))
