@@ -1,16 +1,9 @@
-import type { Clock, Logger, Metrics } from '@belfry/service'
 import { openByScheme } from '@belfry/storage'
-import type { StoreThread } from '@belfry/storage/sqlite'
 import type { Stores } from './ports.ts'
+import type { SqliteOptions } from './sqlite/index.ts'
 
-export interface OpenStoresOptions {
-  /** The thread that holds the process's SQLite files. */
-  readonly thread: StoreThread
-  readonly clock: Clock
-  /** Rows that cannot be read are reported here, and counted. */
-  readonly log: Logger
-  readonly metrics: Metrics
-}
+/** What the adapters take; each one uses what it needs. */
+export type OpenStoresOptions = SqliteOptions
 
 /** Opens the stores at `url` (`sqlite:<path>`). Rejects with a `StorageError`, or for an unknown scheme. */
 export function openStores(url: string, options: OpenStoresOptions): Promise<Stores> {
