@@ -41,7 +41,7 @@ export interface Handler<P = unknown> {
   readonly paramWarnings?: readonly ParamWarning[]
   /** How long one attempt may take when the job names no timeout, milliseconds. */
   readonly timeoutMs: number
-  /** Which of the executor's slots a run takes: `io` for one that mostly waits, `cpu` for one that computes. */
+  /** Which of the executor's slots an attempt takes: `io` for one that mostly waits, `cpu` for one that computes. */
   readonly slots: 'io' | 'cpu'
   /** Params that are valid and make sense, for the docs and for forms. */
   readonly examples: readonly Record<string, unknown>[]
@@ -52,7 +52,7 @@ export interface Handler<P = unknown> {
   run(params: P, context: RunContext): Promise<unknown>
 }
 
-/** The job types of an executor. `close` ends what they share (connection pools); runs still going then fail. */
+/** The job types of an executor. `close` ends what they share (connection pools); attempts still at work then fail. */
 export interface Handlers {
   readonly types: ReadonlyMap<string, Handler>
   close(): Promise<void>

@@ -13,7 +13,7 @@ export interface Floor {
   readonly fromAt: number
 }
 
-/** Per job: what must not start any more, and who holds an overlap place. A job without one is open. */
+/** Per job: what must not start any more, and which executions hold an overlap place. A job without one is open. */
 export interface Admission {
   readonly jobId: string
   /** Versions below it never start. */
@@ -125,7 +125,7 @@ export interface PlaceAnswer {
 
 /**
  * Takes an overlap place for `executionId` among `limit`. Places whose execution is neither ready nor running are dropped
- * first, so nobody has to release one; an own place is kept, so a retry finds it again.
+ * first, so no execution has to release its own; an own place is kept, so a retry finds it again.
  */
 export function takePlace(
   admission: Admission,

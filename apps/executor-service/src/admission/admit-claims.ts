@@ -16,7 +16,7 @@ export interface AdmittedClaims {
 /** Why one of them must not start. */
 type Stop = { readonly by: 'cancelled' | 'superseded' } | { readonly blockedBy: string }
 
-/** Places are taken by one job at a time; the one that loses the race for its admission looks at it anew. */
+/** A job whose admission another writer has changed is decided anew. */
 const mostRounds = 50
 
 interface JobClaims {

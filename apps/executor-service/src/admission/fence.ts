@@ -29,7 +29,7 @@ const mostRounds = 50
 
 export interface Fenced {
   readonly reply: FenceReply
-  /** Runs that were asked to end: told so only now, so that each is on the list. */
+  /** Executions whose cancel is stored now: their attempts are aborted only after that, so that each is on the list. */
   readonly asked: readonly Stored[]
 }
 
@@ -75,7 +75,7 @@ async function changeAdmission<T extends Admission | Refusal>(
   return answer
 }
 
-/** The newest version by which the job's runs were told to end, 0 when none was. */
+/** The newest version that cancels the job's running executions, 0 when none does. */
 function cancelVersion(changes: readonly JobChange[]): number {
   return Math.max(0, ...changes.filter((one) => one.kind === 'cancel').map((one) => one.version))
 }
@@ -84,7 +84,7 @@ function inFlight(execution: Execution, epoch: number): InFlight {
   return { executionId: execution.id, epoch, status: executionStatusOf(execution) }
 }
 
-/** Asks to end what runs and is older than the cancel. */
+/** Requests the cancel of a running execution that is older than the cancel. */
 function ask(execution: Execution, cancelled: number, at: number): Execution | Refusal {
   const mustEnd = execution.state === 'running' && execution.version < cancelled
   return mustEnd ? requestCancel(execution, at) : execution
@@ -92,10 +92,10 @@ function ask(execution: Execution, cancelled: number, at: number): Execution | R
 
 /**
  * The fence (protocol.md step 2). First the admission is written, so that nothing more of what is closed starts. After
- * that write the runs of the job are read and listed, and every epoch that was lost within the last hour. What a cancel
- * finds running it asks to end (docs/decisions, "a cancel reaches running runs"). The cost does not grow with what waits:
- * the same write marks the admission as unsettled, and `settlePage` ends the executions that are ready and closed
- * afterwards. Doing it again changes nothing.
+ * that write the running executions of the job are read and listed, and every epoch that was lost within the last hour. A
+ * cancel is requested of those that are older (docs/decisions/003). The cost does not grow with
+ * what is ready: the same write marks the admission as unsettled, and `settlePage` ends the executions that are ready and
+ * closed afterwards. Doing it again changes nothing.
  */
 export async function fence(
   stores: Stores,
@@ -141,7 +141,7 @@ export interface SettledPage {
   readonly next: RowId | null
 }
 
-/** Ends what the admission closes among the job's next ready executions after `after`. What runs is left alone. */
+/** Ends what the admission closes among the job's next ready executions after `after`. A running one is left alone. */
 export async function settlePage(
   { executions }: Stores,
   admission: Admission,

@@ -7,7 +7,7 @@ import { settlePage, unmark } from './fence.ts'
 export interface SettleOptions {
   readonly stores: Stores
   readonly clock: Clock
-  /** Jobs of one turn. */
+  /** Jobs of one iteration. */
   readonly jobs: number
   /** Executions of each of them. */
   readonly rows: number
@@ -16,8 +16,8 @@ export interface SettleOptions {
 
 export interface Settle {
   /**
-   * One turn: ends the next ready executions that fences have closed, a page of each of some jobs, so that a job with very
-   * many holds up no other. Answers true while there are marked admissions. Rejects after the turn when a job could not be
+   * One iteration: ends the next ready executions that fences have closed, a page of each of some jobs, so that a job with very
+   * many holds up no other. Answers true while there are marked admissions. Rejects after the iteration when a job could not be
    * worked on; it stays marked.
    */
   runOnce(): Promise<boolean>

@@ -18,7 +18,7 @@ export interface AttemptOutput {
   stop(): Promise<void>
 }
 
-export interface OutputLimits {
+interface OutputLimits {
   readonly log: LogLimits
   /** Artifacts of one attempt. */
   readonly artifacts: number
@@ -26,7 +26,7 @@ export interface OutputLimits {
   readonly artifactBytes: number
 }
 
-export interface LogLimits {
+interface LogLimits {
   readonly lines: number
   /** Of all lines together, UTF-8. */
   readonly bytes: number
@@ -89,7 +89,8 @@ export function createAttemptOutput({ stores, clock, log, limits, flushMs }: Att
   function flushLater(): void {
     timer ??= clock.callAfter(flushMs, () => {
       timer = null
-      flushing = flush()
+      // One after the other: the lines of an attempt are appended in their order, also when an append fails.
+      flushing = flushing.then(flush)
     })
   }
 
@@ -111,7 +112,11 @@ export function createAttemptOutput({ stores, clock, log, limits, flushMs }: Att
     isPending: (attempt) => attempt.log !== null || attempt.files !== null,
     async store(attempts) {
       // Lines that were taken before must be there too, or have been put back.
-      await flushing
+      let awaited: Promise<void> | null = null
+      while (awaited !== flushing) {
+        awaited = flushing
+        await awaited
+      }
       const files = attempts.flatMap(filesOf)
       await Promise.all([append(take(attempts)), files.length > 0 ? stores.artifacts.put(files) : undefined])
     },

@@ -10,7 +10,7 @@ import { report } from './report/report.ts'
 export interface HandlersConfig {
   /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
   allowPrivate: boolean
-  /** Most connections to one origin at a time: as many as there may be runs, or one owner's would hold up another's. */
+  /** Most connections to one origin at a time: as many as there may be attempts, or those of one owner would hold up those of another. */
   httpConnections: number
   /** How long opening one connection may take, milliseconds. */
   httpConnectTimeoutMs: number

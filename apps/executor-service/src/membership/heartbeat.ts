@@ -23,7 +23,7 @@ export interface HeartbeatOptions {
 const idleBeats = 10
 
 /**
- * One beat (protocol.md step 11): a sign of life, and a look at what this executor runs by what is stored. Attempts that
+ * One beat (protocol.md step 11): a sign of life, and a look at the stored running executions of this executor. Attempts that
  * are cancelled are aborted; what it does not hold in two beats one after the other (the answer to a claim was lost) is
  * given back.
  */

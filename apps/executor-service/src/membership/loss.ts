@@ -3,7 +3,7 @@ import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { lose } from '../executions/transitions.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 
-/** Gives runs back whose attempt is lost (protocol.md step 13); those that have moved on meanwhile stay as they are. */
+/** Gives executions back whose attempt is lost (protocol.md step 13); those that have moved on meanwhile stay as they are. */
 export async function loseAll(
   executions: ExecutionStore,
   lost: readonly Stored[],
@@ -14,8 +14,8 @@ export async function loseAll(
     executions,
     'lose',
     lost,
-    (execution, place) => {
-      const epoch = lost[place]?.execution.epoch ?? 0
+    (execution, index) => {
+      const epoch = lost[index]?.execution.epoch ?? 0
       const next = lose(execution, { epoch, at, inDoubt })
       return isRefusal(next) ? execution : next
     },

@@ -17,7 +17,7 @@ export interface RescueOptions {
   readonly changes: ExecutionChanges
 }
 
-/** Gives back everything that these owners run. They are gone, so nothing is added meanwhile. */
+/** Gives back all running executions of these owners. They are gone, so nothing is added meanwhile. */
 async function giveBackAll(
   owners: readonly string[],
   { stores, clock, log, metrics, page, changes }: Omit<RescueOptions, 'leaseMs'>,

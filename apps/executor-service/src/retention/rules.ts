@@ -29,7 +29,7 @@ export function horizonOf(now: number, { executionsMs, logsMs }: Keep): Horizon 
 }
 
 /**
- * Whether an execution may go, with all that belongs to it (protocol.md step 15): it has ended, every receiver has been told, and
+ * Whether an execution may go, with all that belongs to it (protocol.md step 15): it has ended, its newest state is published, and
  * nothing changed since the horizon. Its command was planned before it ended, so a repetition of it is older than the
  * retention too, and is stored as expired (step 8).
  */
@@ -46,7 +46,7 @@ export function mayLoseLog({ at, execution }: LogChunkSummary, horizon: Horizon)
 /**
  * Whether an admission may be forgotten, unless something of its job is ready or running (it may hold a place). It must
  * outlive every command that it closes. Commands planned before its last change are stored as expired by now; a scheduler
- * that has not heard of the change plans newer ones, but each of them was closed, and that counts as needed.
+ * that has not applied the change plans newer ones, but each of them was closed, and that counts as needed.
  */
 export function mayForget({ neededAt }: AdmissionSummary, horizon: Horizon): boolean {
   return neededAt < horizon.executions

@@ -14,11 +14,11 @@ import type { LogEntry, Stored, Stores } from '../store/ports.ts'
 
 const tags = ['executions']
 const reads = { access: 'viewer' } as const
-const logPlace = z.tuple([z.int().min(0), z.int().min(0)])
+const logPosition = z.tuple([z.int().min(0), z.int().min(0)])
 const noExecution = refusal('not-found', 'You have no such execution.')
 const noArtifact = refusal('not-found', 'The execution has no such artifact.')
 
-/** Types that no browser runs; whatever else a handler says is sent as bytes (security.md, "log and page injection"). */
+/** Types that no browser runs; any other type that a handler names is sent as bytes (security.md, "log and page injection"). */
 const plainTypes = ['text/plain', 'text/csv', 'application/json', 'application/pdf', 'image/png', 'image/jpeg']
 
 function servedType(contentType: string): string {
@@ -44,11 +44,11 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
   }
   app.get('/executions/:id/logs', { schema: logSchema, config: reads }, async (request, reply) => {
     const { limit, cursor, attempt } = request.query
-    const place = decodeCursor(cursor ?? encodeCursor([0, 0]), logPlace)
-    if (isRefusal(place)) return reply.refuse(place)
+    const position = decodeCursor(cursor ?? encodeCursor([0, 0]), logPosition)
+    if (isRefusal(position)) return reply.refuse(position)
     const found = await findOwn(request.params.id, request.caller.userId)
     if (isRefusal(found)) return reply.refuse(found)
-    const after = { epoch: place[0], seq: place[1] }
+    const after = { epoch: position[0], seq: position[1] }
     const lines = await logs.list(found.rowId, { after, epoch: attempt ?? null, limit: limit + 1 })
     return sendPage(reply, lines, limit, ({ epoch, seq }) => [epoch, seq], viewLine)
   })

@@ -2,7 +2,7 @@ import { openByScheme } from '@belfry/storage'
 import type { Stores } from './ports.ts'
 import type { SqliteOptions } from './sqlite/index.ts'
 
-/** What the adapters take; each one uses what it needs. */
+/** What the adapters take; each one only what it needs. */
 export type OpenStoresOptions = SqliteOptions
 
 /** Opens the stores at `url` (`sqlite:<path>`). Rejects with a `StorageError`, or for an unknown scheme. */

@@ -48,7 +48,7 @@ function keepHeaders(headers: Headers): Record<string, string> {
 
 /**
  * Reads at most `maxBytes`. What is longer is cut off by closing the connection: its rest might never end. Destroying a
- * body raises an error event that nobody awaits, so it gets a listener first.
+ * body raises an error event, so it gets a listener first.
  */
 async function readCapped(body: Dispatcher.ResponseData['body'], maxBytes: number) {
   const chunks: Buffer[] = []

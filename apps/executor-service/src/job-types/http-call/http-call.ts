@@ -59,7 +59,7 @@ function requestOf(params: HttpCallParams, context: RunContext): Dispatcher.Requ
 
 /**
  * Does `work` with a signal that is aborted with the context's, or with a failure once `timeoutMs` have passed. It
- * rejects at that moment: undici itself hears of an abort only after it has connected (and then sends nothing).
+ * rejects at that moment: undici itself notices an abort only after it has connected (and then sends nothing).
  */
 async function withDeadline<T>(context: RunContext, timeoutMs: number, work: (signal: AbortSignal) => Promise<T>) {
   context.signal.throwIfAborted()

@@ -29,7 +29,7 @@ function tooMany(hostname: string): Error {
 }
 
 /**
- * Lookups of all owners, in turn. A name that is being looked up for one owner is answered for the others by the same
+ * Lookups of all owners, round robin. A name that is being looked up for one owner is answered for the others by the same
  * lookup, and counts for the first; a name that only waits does so for each owner apart, or one owner's queue would hold up
  * the others'.
  */

@@ -70,7 +70,7 @@ export interface Outbound {
  */
 export function createOutbound(config: OutboundConfig, resolve: Resolve = resolveBySystem): Outbound {
   const lookup = createLookups(resolve, config.lookups)
-  // A connector is not told for which call it connects. undici calls it within the call that needs the connection; where
+  // A connector does not know for which call it connects. undici calls it within the call that needs the connection; where
   // one is opened again for a call that waits, the lookup counts for the owner whose call has ended.
   const owners = new AsyncLocalStorage<string>()
   const connect = buildConnector({

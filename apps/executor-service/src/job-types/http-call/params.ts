@@ -75,7 +75,7 @@ export const httpCallParams = z
     path: ['body'],
     message: bodyDetail,
   })
-  // The same for JSON Schema, so that a job is refused when it is made and not when it runs.
+  // The same for JSON Schema, so that a job is refused when it is created and not when an execution starts.
   .meta({
     if: { properties: { method: { enum: ['GET', 'HEAD'] } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema, and nothing that is awaited.
@@ -84,8 +84,8 @@ export const httpCallParams = z
 export type HttpCallParams = z.infer<typeof httpCallParams>
 
 /**
- * Hosts of a URL that stand for an address which is not public, as people write them. A help when the job is made and no
- * guard: what a run may reach is decided when it connects (`outbound.ts`).
+ * Hosts of a URL that stand for an address which is not public, as people write them. A help when the job is created and no
+ * guard: what an attempt may reach is decided when it connects (`outbound.ts`).
  */
 const privateHosts = [
   '(?:[a-z0-9-]+\\.)*localhost',

@@ -30,7 +30,7 @@ function fullYear(year: string, now: number): number {
   return guess > thisYear + 50 ? guess - 100 : guess
 }
 
-/** Epoch milliseconds of an HTTP date in any of its three forms; null when the text is none. `now` settles the century. */
+/** Epoch milliseconds of an HTTP date in any of its three forms; null when the text is none. `now` decides the century. */
 export function parseHttpDate(text: string, now: number): number | null {
   const parts = partsOf(text)
   const month = months.indexOf(parts?.month ?? '')

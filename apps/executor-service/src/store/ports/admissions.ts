@@ -12,7 +12,7 @@ export interface AdmissionSummary {
 }
 
 /** A change of an admission: it counts only if the stored `rev` is still `from.rev` (0: none is stored yet). */
-export interface AdmissionUpdate {
+interface AdmissionUpdate {
   readonly from: Admission
   readonly to: Admission
 }

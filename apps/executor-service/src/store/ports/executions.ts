@@ -50,7 +50,7 @@ interface ChangedExecutions {
 }
 
 /** That the state `seq` of a record was published. */
-export interface PublishedState {
+interface PublishedState {
   readonly rowId: RowId
   readonly seq: number
 }
@@ -94,11 +94,11 @@ export interface ExecutionStore extends DueStore {
   readParams(rowIds: readonly RowId[], bytes: number): Promise<readonly (Record<string, unknown> | undefined)[]>
   /** Whether each of these jobs has an execution that is ready or running. */
   hasOpen(jobIds: readonly string[]): Promise<readonly boolean[]>
-  /** What `owner` runs, by what is stored. */
+  /** The running executions of `owner`. */
   listHeld(owner: string): Promise<readonly HeldExecution[]>
   /** The owners of running executions, each once. */
   listRunningOwners(): Promise<readonly string[]>
-  /** What these owners run. */
+  /** The running executions of these owners. */
   listRunningOf(owners: readonly string[], page: PageBounds): Promise<Page<Stored>>
   /**
    * The job's executions of this state (null: both, each once though it changes from one to the other between pages), in an

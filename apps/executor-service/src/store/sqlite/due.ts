@@ -4,9 +4,9 @@ import type { DueCursor, DueExecution, DueStore, ExecutorShare, RowId } from '..
 import { idNumber, poolNumber, poolOfNumber } from './execution-row.ts'
 
 /**
- * `INDEXED BY` keeps a query from falling back to a walk through the table unnoticed. For an executor that is alone, which is
- * the rule with SQLite, every query reads the index alone; a share of several is looked up in the rows, since `shard` would
- * make each entry of the index longer.
+ * `INDEXED BY` keeps a query from falling back to a walk through the table unnoticed. For a sole executor, which is the rule
+ * with SQLite, every query reads nothing but the index; the share of one of several is looked up in the rows, since `shard`
+ * would make each entry of the index longer.
  */
 const ready = 'FROM executions INDEXED BY live WHERE state < 2 AND state = 0'
 const anyPriority = 'priority IN (1, 2, 3, 4, 5, 6, 7, 8, 9)'
@@ -35,10 +35,10 @@ const positionOf = (cursor: DueCursor | null) => (cursor as unknown as SqlRow | 
 
 const numbersOf = (owners: readonly string[]) => JSON.stringify(owners.map(idNumber))
 
-/** The statements of an executor that is alone (`shard` is not read), or of one of several. */
-function prepare(db: Database, isAlone: boolean) {
-  const shard = isAlone ? '' : ', shard'
-  const isMine = isAlone ? 'true' : isOfShare
+/** The statements of a sole executor (`shard` is not read), or of one of several. */
+function prepare(db: Database, isSole: boolean) {
+  const shard = isSole ? '' : ', shard'
+  const isMine = isSole ? 'true' : isOfShare
   return {
     soon: db.statement(
       [due('io', isMine), due('cpu', isMine), coming('io', shard, isMine), coming('cpu', shard, isMine)].join(
@@ -52,11 +52,11 @@ function prepare(db: Database, isAlone: boolean) {
 
 /** What is ready and due, in SQLite. */
 export function createDueQueries(db: Database): Pick<DueStore, 'listDue' | 'listDueOfOthers'> {
-  const alone = prepare(db, true)
+  const sole = prepare(db, true)
   const shared = prepare(db, false)
   const scanEnd = db.statement(`SELECT ${position} ${beyond} LIMIT 1 OFFSET ?`)
 
-  const statementsOf = ({ executors }: ExecutorShare) => (executors === 1 ? alone : shared)
+  const statementsOf = ({ executors }: ExecutorShare) => (executors === 1 ? sole : shared)
   const mineOf = ({ executors, index, overdueAt }: ExecutorShare) =>
     executors === 1 ? [] : [executors, index, overdueAt]
 

@@ -3,7 +3,7 @@ import type { SqlRow, SqlValue } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, type Pool, unreadParams } from '../../executions/execution.ts'
 import type { RowId, Stored } from '../ports.ts'
 
-/** Numbers of states in the file: their places in the contract's list, in which ready and running come first. */
+/** Numbers of states in the file: their indexes in the contract's list, in which ready and running come first. */
 export const stateNumber = (state: ExecutionState): number => executionStates.indexOf(state)
 const pools: readonly Pool[] = ['io', 'cpu']
 export const poolNumber = (pool: Pool): number => pools.indexOf(pool)

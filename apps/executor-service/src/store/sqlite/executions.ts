@@ -31,7 +31,7 @@ import { nextOf } from './pages.ts'
 /** What belongs to a row and stands apart from it. */
 const beside = 'LEFT JOIN outcomes o ON o.n = e.n LEFT JOIN largeParams p ON p.n = e.n'
 const from = `FROM executions e ${beside}`
-/** Jobs may share a number, so the id has the last word. */
+/** Jobs may share a number, so the id is compared too. */
 const isOfJob = "e.command ->> '$.jobId' = ?"
 
 /** A job's executions of one state in order of `n`, for the parameters job number, job, after and limit. */
@@ -54,7 +54,7 @@ function prepare(db: Database) {
     dropParams: db.statement('DELETE FROM largeParams WHERE n = ? AND changes() = 1'),
     params: db.statement(`SELECT coalesce(p.body, e.command ->> '$.params') FROM executions e
       LEFT JOIN largeParams p ON p.n = e.n WHERE e.n = ?`),
-    putAside: db.statement('UPDATE executions SET runAt = ? WHERE n = ? AND state = 0'),
+    quarantine: db.statement('UPDATE executions SET runAt = ? WHERE n = ? AND state = 0'),
     swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
       cancelRequested = ?, changedAt = ?, doubtAt = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
@@ -208,10 +208,10 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     async compareAndSetMany(step, swaps, at) {
       const calls = swaps.map((one) => swapCalls(statements, one, at))
       const results = await db.write(`executions.${step}`, calls.flat())
-      let place = 0
+      let index = 0
       return calls.map((ofOne) => {
-        const isChanged = results[place]?.changes === 1
-        place += ofOne.length
+        const isChanged = results[index]?.changes === 1
+        index += ofOne.length
         return isChanged
       })
     },
@@ -242,7 +242,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     },
     async quarantineMany(rowIds, until) {
       const rows = rowIds.map((rowId): SqlRow => [until, rowId])
-      await db.writeEach('executions.put-aside', statements.putAside, rows)
+      await db.writeEach('executions.put-aside', statements.quarantine, rows)
     },
     async hasReady() {
       return (await db.read(statements.hasReady, [])).length > 0
