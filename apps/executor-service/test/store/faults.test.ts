@@ -111,7 +111,7 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
     const verbs = ['executors.markGone', 'executors.beat', 'executors.enlist', 'executions.compareAndSetMany:lose']
 
     it.each(verbs)(
-      'at %s for two seconds: what the other one ran runs once to its end',
+      'at %s for two seconds: each execution of the other one runs once to its end',
       async (name) => {
         const faults: Faults = { code, at: new Set(), count: 0 }
         const config = { mode: 'distributed' as const, executorIoConcurrency: 4, executorClaimAhead: 4 }

@@ -282,7 +282,7 @@ export function describeStores(
         expect([whole.rows.length, whole.hasMore]).toEqual([3, false])
       })
 
-      it('are told apart when two jobs share a number', async () => {
+      it('are listed by job id also when two ids end alike', async () => {
         const twin = `job-11111111${jobId().slice(12)}`
         await put(execution(), execution({ id: executionId(2), jobId: twin }))
         expect(idsOf((await stores.executions.listOpen(twin, 'ready', null, 10)).rows)).toEqual([executionId(2)])
@@ -360,15 +360,15 @@ export function describeStores(
 
       it('is shared among executors, until it is overdue', async () => {
         const stored = await put(...Array.from({ length: 10 }, (_, i) => ready(i + 1, at - 10)), ready(11, at - 600))
-        const share = (place: number) =>
-          query({ due: { io: 100, cpu: 0 }, share: { index: place, executors: 2, overdueAt: at - 500 } })
+        const share = (index: number) =>
+          query({ due: { io: 100, cpu: 0 }, share: { index, executors: 2, overdueAt: at - 500 } })
         const [even, odd] = [await dueIds(stored, share(0)), await dueIds(stored, share(1))]
         expect(even.filter((number) => odd.includes(number))).toEqual([11])
         expect(new Set([...even, ...odd]).size).toBe(11)
       })
     })
 
-    describe('what is due beside the executions of some owners', () => {
+    describe('what is due of owners that are not saturated', () => {
       const [a, b, c] = [ownerId(1), ownerId(2), ownerId(3)] as const
       const ask = (change: Partial<DueOfOthersQuery> = {}): DueOfOthersQuery => ({
         pool: 'io',
@@ -422,8 +422,8 @@ export function describeStores(
       it('is shared among executors, until it is overdue', async () => {
         const recent = Array.from({ length: 10 }, (_, n) => ready(n + 1, b, { runAt: at - 10 }))
         const stored = await put(...recent, ready(11, b, { runAt: at - 600 }))
-        const mine = async (place: number) => {
-          const share = { index: place, executors: 2, overdueAt: at - 500 }
+        const mine = async (index: number) => {
+          const share = { index, executors: 2, overdueAt: at - 500 }
           return numbersOf(stored, (await stores.executions.listDueOfOthers(ask({ share, limit: 100 }))).rows)
         }
         const [even, odd] = [await mine(0), await mine(1)]
@@ -559,7 +559,7 @@ export function describeStores(
 
     describe('retention', () => {
       /** Ended ones, each a moment after the one before it. */
-      const settled = async (...numbers: number[]) => {
+      const endedOnes = async (...numbers: number[]) => {
         const stored = await put(...numbers.map((number) => execution({ id: executionId(number) })))
         return Promise.all(
           stored.map((one, index) => swap(one, taken(close(one.execution, 'cancelled', at)), 'claim', at + index)),
@@ -569,7 +569,7 @@ export function describeStores(
         stores.executions.markPublished(stored.map((one) => ({ rowId: one.rowId, seq: one.execution.seq })))
 
       it('finds what has ended, in order and in pages, and says what is not published', async () => {
-        const [a, b, c] = await settled(1, 2, 3)
+        const [a, b, c] = await endedOnes(1, 2, 3)
         await put(execution({ id: executionId(4) }))
         await publish(a!, c!)
         const found = await stores.executions.listEnded(at + 9, null, 2)
@@ -592,7 +592,7 @@ export function describeStores(
       })
 
       it('removes an execution with all that belongs to it, unless it has changed or must be published', async () => {
-        const [a, b, c] = await settled(1, 2, 3)
+        const [a, b, c] = await endedOnes(1, 2, 3)
         const [d] = await put(execution({ id: executionId(4) }))
         await publish(a!, c!, d!)
         for (const { rowId } of [a!, c!]) {
@@ -612,7 +612,7 @@ export function describeStores(
       })
 
       it('gives no row id of an execution that is purged to another one', async () => {
-        const [a] = await settled(1)
+        const [a] = await endedOnes(1)
         await publish(a!)
         await stores.executions.purgeMany((await stores.executions.listEnded(at + 9, null, 9)).rows)
         const [b] = await put(execution({ id: executionId(2) }))
@@ -620,7 +620,7 @@ export function describeStores(
       })
 
       it('finds what outlived its execution', async () => {
-        const [gone, kept] = await settled(1, 2)
+        const [gone, kept] = await endedOnes(1, 2)
         await publish(gone!)
         expect(await stores.executions.purgeMany([{ rowId: gone!.rowId, seq: 2 }])).toBe(1)
         // As an attempt does that was given up and still stores what it has.
@@ -647,7 +647,7 @@ export function describeStores(
       })
 
       it('finds logs from the oldest on, with what became of their execution', async () => {
-        const [ended] = await settled(1)
+        const [ended] = await endedOnes(1)
         const [open] = await put(execution({ id: executionId(2) }))
         const line = (when: number) => ({ seq: 1, at: when, level: 'info' as const, text: 'a line' })
         await stores.logs.append([{ rowId: open!.rowId, epoch: 1, lines: [line(start)] }])
