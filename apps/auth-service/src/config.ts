@@ -7,7 +7,7 @@ export const authConfig = z.object({
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The address that the gateway listens on; while it is a loopback address short passwords are taken. */
   host: z.string().min(1).default('127.0.0.1'),
-  /** The address it listens on; only the gateway is reached from outside. */
+  /** The address it listens on; the network reaches the gateway only. */
   authHost: z.string().min(1).default('127.0.0.1'),
   /** 0 takes any free port. */
   authPort: count.min(0).max(65_535).default(0),
@@ -30,7 +30,7 @@ export const authConfig = z.object({
   authFreeGuesses: count.min(1).max(100).default(5),
   /** Wait after the next wrong one, milliseconds; doubles with each further one. */
   authGuessDelayMs: count.min(1).default(1_000),
-  /** Longest wait between guesses, milliseconds. */
+  /** Longest wait after wrong passwords, milliseconds. */
   authGuessDelayMaxMs: count.min(1).default(60_000),
   /** Names without a user whose wrong passwords are counted too. */
   authUnknownNames: count.min(1).max(1_000_000).default(10_000),

@@ -1,24 +1,20 @@
 import type { ExecutionPolicy, JobExecuteMessage } from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
+import { samplePolicy, sampleTime } from '@belfry/testkit'
 import type { Execution } from '../src/executions/execution.ts'
 import type { Delivery } from '../src/intake/command.ts'
 import { newExecution } from '../src/intake/command.ts'
 
 /** 2026-01-01T00:00:00Z: where manual clocks begin. */
-export const start = Date.UTC(2026, 0, 1)
+export const start = sampleTime
 
 const uuid = (number: number) => `00000000-0000-7000-8000-${number.toString(16).padStart(12, '0')}`
 export const jobId = (number = 1) => `job-${uuid(number)}`
 export const ownerId = (number: number) => `usr-${uuid(number)}`
 export const executionId = (number = 1) => `exe-${start.toString(36)}-${uuid(number)}`
 
-export const policy = (change: Partial<ExecutionPolicy> = {}): ExecutionPolicy => ({
-  retry: { maxRetries: 3, backoff: 'exponential', delayMs: 5000, factor: 2, maxDelayMs: 300_000, jitter: false },
-  overlap: { policy: 'allow', limit: 1 },
-  timeoutMs: 60_000,
-  onLostLease: 'rerun',
-  ...change,
-})
+export const policy = (change: Partial<ExecutionPolicy> = {}): ExecutionPolicy =>
+  samplePolicy({ timeoutMs: 60_000, ...change })
 
 export const command = (change: Partial<JobExecuteMessage> = {}): JobExecuteMessage => ({
   jobId: jobId(),

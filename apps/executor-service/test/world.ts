@@ -1,20 +1,10 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
 import { createMemoryBus, ignorePoison } from '@belfry/bus'
-import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage, Role } from '@belfry/contracts'
+import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage } from '@belfry/contracts'
 import { createStaticRegistry } from '@belfry/discovery'
-import { createServiceTokens, createTokenVerifier } from '@belfry/http'
-import {
-  type Clock,
-  createHealth,
-  createLog,
-  createManualClock,
-  createMetrics,
-  createSeededIds,
-  type LogLevelName,
-  type ManualClock,
-} from '@belfry/service'
+import { createManualClock, type LogLevelName, type ManualClock } from '@belfry/service'
 import { createUnreadableReport } from '@belfry/storage'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
+import { createTestDeps, createTestServiceTokens, createTestTokens } from '@belfry/testkit'
 import type { Handler, RunContext } from '@belfry/worker'
 import { onTestFinished } from 'vitest'
 import { z } from 'zod'
@@ -69,22 +59,6 @@ function countCalls(db: Database) {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
-/** Signs access tokens as auth-service does. */
-function createTokens(clock: Clock) {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  const { x = '' } = publicKey.export({ format: 'jwk' })
-  const jwks = async () => [{ kty: 'OKP', crv: 'Ed25519', x, kid: 'k1', alg: 'EdDSA', use: 'sig' }]
-  const bearer = (userId: string, ...roles: Role[]) => {
-    const iat = Math.floor(clock.now() / 1000)
-    const claims = { sub: userId, name: userId, roles, iss: 'belfry', aud: 'belfry', iat, exp: iat + 86_400 }
-    const text = `${encode({ alg: 'EdDSA', typ: 'JWT', kid: 'k1' })}.${encode(claims)}`
-    return `Bearer ${text}.${sign(null, Buffer.from(text), privateKey).toString('base64url')}`
-  }
-  return { verifier: createTokenVerifier({ jwks, clock }), bearer }
-}
-
 export interface WorldOptions {
   readonly config?: Partial<ExecutorConfig>
   /** What TEST does; it succeeds with `null` unless told otherwise. */
@@ -119,14 +93,10 @@ export function testHandler(run: (params: Record<string, unknown>, context: RunC
 /** The executor on a bus, a store and a clock of its own: commands go in, statuses come out. */
 export async function openWorld(options: WorldOptions = {}) {
   const clock = options.clock ?? createManualClock(startAt)
-  const ids = createSeededIds(Number(process.hrtime.bigint() % 1_000_000n))
-  const lines: string[] = []
-  const log = createLog({
-    level: options.logLevel ?? 'silent',
-    destination: { write: (line: string) => void lines.push(line) },
-  })
-  const metricsRegistry = createMetrics()
-  const metrics = metricsRegistry.forService('executor-service')
+  const seed = Number(process.hrtime.bigint() % 1_000_000n)
+  const { metricsRegistry, logged, depsOf } = createTestDeps({ clock, logLevel: options.logLevel ?? 'silent', seed })
+  const deps = depsOf('executor-service')
+  const { ids, log, metrics } = deps
   const opened = options.db ?? (await openMemoryDatabase(migrations))
   const counted = countCalls(opened)
   const { db, failing, writes, die } = counted
@@ -135,8 +105,8 @@ export async function openWorld(options: WorldOptions = {}) {
   const isIdle = () => counted.isIdle() && watched.isIdle()
   const groups = { 'job-execute': ['executor-service'], 'job-status': ['test'], 'job-dead-letter': ['test'] }
   const bus = createMemoryBus({ clock, ids, sender: 'test', freeze: true, groups })
-  const tokens = createTokens(clock)
-  const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
+  const tokens = createTestTokens(clock)
+  const serviceTokens = createTestServiceTokens(clock)
   const calls: Call[] = []
   const statuses: JobStatusMessage[] = []
   const deadLetters: DeadLetterMessage[] = []
@@ -155,11 +125,7 @@ export async function openWorld(options: WorldOptions = {}) {
   })
   const types = [run, ...(options.handlers ?? [])]
   const service = createExecutorService({
-    clock,
-    log,
-    metrics,
-    ids,
-    health: createHealth({ clock, log }),
+    ...deps,
     stores: watched.stores,
     bus,
     registry: createStaticRegistry(),
@@ -205,7 +171,7 @@ export async function openWorld(options: WorldOptions = {}) {
     statuses,
     deadLetters,
     /** The lines of the log, read. */
-    logged: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    logged,
     failing,
     /** Names of the writes so far, in order. */
     writes,

@@ -9,7 +9,7 @@ export interface FieldHint {
 type FieldHints = Readonly<Record<string, FieldHint>>
 
 /**
- * Names that other schedulers use, and fields that stand in the wrong place, by the schema of the object in which they
+ * Names that other schedulers use, and fields in a wrong position, by the schema of the object in which they
  * turn up. An answer gives the hint instead of "there is no field".
  */
 export const fieldHints = z.registry<{ readonly fields: FieldHints }>()

@@ -18,7 +18,7 @@ export const jobKey = z
   .refine((key) => !idShape.test(key), 'must not be shaped like an id')
   .refine((key) => key !== '.' && !/^\.\.|\.\.$/.test(key), 'must not be ".", nor begin or end with ".."')
 
-/** What stands in the place of `:id` of a job's routes: its id or its key. */
+/** The value of `:id` in a job's routes: its id or its key. */
 export const jobRef = z.string().min(1).max(64)
 
 export const executionId = z.string().regex(executionIdPattern, 'is not an execution id')

@@ -47,7 +47,7 @@ const wants: Record<Exclude<State, 'next'>, string> = {
 }
 
 /**
- * The first place at which `text` is no JSON; null when it is JSON. V8's own message names the place in some cases only.
+ * The first position at which `text` is no JSON; null when it is JSON. V8's own message names it in some cases only.
  * The text is read once with a stack of its own, so neither its depth nor its length matters.
  */
 export function findJsonIssue(text: string): JsonIssue | null {

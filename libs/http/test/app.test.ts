@@ -160,7 +160,7 @@ describe('an app', () => {
     ])
   })
 
-  it('measures requests by route, not by address', async () => {
+  it('records the duration of requests by route, not by address', async () => {
     const { app, metricsRegistry } = open()
     app.get('/jobs/:id', publicRoute, () => ({}))
     await app.inject('/jobs/job-1')

@@ -49,7 +49,7 @@ const leftOut = /^nodejs_(?:eventloop_lag|active_handles|active_requests)/
 
 /**
  * Node's default metrics but for those left out. prom-client has no option to leave the sampler of the lag out, which wakes an
- * idle process every 10 ms; so it gets a resolution of a day. `nodejs_eventloop_utilization`, read on demand, takes its place.
+ * idle process every 10 ms; so it gets a resolution of a day. `nodejs_eventloop_utilization`, read on demand, replaces it.
  */
 function addDefaultMetrics(metricsRegistry: prom.Registry): void {
   prom.collectDefaultMetrics({ register: metricsRegistry, eventLoopMonitoringPrecision: lagResolutionMs })

@@ -62,7 +62,7 @@ export interface RetentionClock {
   now(): number
   /**
    * For one run of a loop that deletes: follows the wall clock while it is trusted (else the monotonic clock), writes the mark, and
-   * logs when the standing changes. Answers `now()`, or null while the clock is ahead: nothing may be deleted then.
+   * logs when the state changes. Answers `now()`, or null while the clock is ahead: nothing may be deleted then.
    */
   turn(): Promise<number | null>
 }

@@ -8,7 +8,7 @@ const longestWallWaitMs = 1_000
 /** `setTimeout` fires at once when it is asked for more than 2^31-1 ms. */
 const longestWaitMs = 2_147_483_647
 
-/** One heap, one armed `setTimeout` or `setImmediate`. `wait` waits for a call that is `leftMs` away. */
+/** One heap, one pending `setTimeout` or `setImmediate`. `wait` waits for a call that is `leftMs` away. */
 function createAlarm(time: () => number, wait: (leftMs: number) => number) {
   const heap = createTimerHeap()
   let seq = 0
@@ -81,7 +81,7 @@ function waitForMonotonic(leftMs: number): number {
  * The clocks of the machine. Every decision "is it due?" reads `Date.now()` (for `callAt`) or `performance.now()` (for
  * `callAfter`) itself, never an estimate, so nothing is early whatever the timers do: `performance.timeOrigin +
  * performance.now()` would be finer, but runs away from a wall clock that NTP bends. A time that is past calls back in the
- * next turn, never at once. Its timers keep the process alive while they are armed.
+ * next turn, never at once. Its timers keep the process alive while they are pending.
  */
 export function createSystemClock(): Clock {
   const callAtWall = createAlarm(() => Date.now(), waitForWall)

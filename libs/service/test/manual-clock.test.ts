@@ -25,7 +25,7 @@ describe('the manual clock', () => {
     expect(calls).toEqual([1, 2, 3])
   })
 
-  it('finishes the work of a call before the next one, and runs what it asked for', async () => {
+  it('completes the work of a call before the next one, and runs the calls that it added', async () => {
     const clock = createManualClock(0)
     const steps: string[] = []
     clock.callAfter(1, async () => {

@@ -52,7 +52,7 @@ async function run(clock: ManualClock, stored: { at: number; writes?: number }, 
 }
 
 const isAhead = 'warn: the clock is ahead of the trusted time'
-const isBehind = 'warn: the clock is behind the trusted time'
+const behindWarning = 'warn: the clock is behind the trusted time'
 const agrees = 'info: the clock agrees with the trusted time again'
 
 describe('a clock that jumps ahead', () => {
@@ -129,7 +129,7 @@ describe('a clock that is set back', () => {
     expect(check).toMatchObject({ ok: true, note: 'the clock is behind the trusted time' })
     clock.step(40 * day)
     expect(await retention.turn()).toBe(start)
-    expect(said()).toEqual([isBehind, agrees])
+    expect(said()).toEqual([behindWarning, agrees])
   })
 })
 

@@ -87,7 +87,7 @@ describe('the clock of the machine', () => {
     expect(() => clock.callAfter(Number.NaN, () => undefined)).toThrow(RangeError)
   })
 
-  it('goes on after a call that throws, and lets the process end when nothing is armed', async () => {
+  it('goes on after a call that throws, and lets the process end when no timer is pending', async () => {
     const program = `
       import { createSystemClock } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).pathname)}
       process.on('uncaughtException', (error) => console.log('caught', error.message))

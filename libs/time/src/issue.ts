@@ -1,5 +1,5 @@
 /**
- * The reason that a schedule is refused. `code` is stable and kebab-case, `detail` a sentence for people, `field` its place.
+ * The reason that a schedule is refused. `code` is stable and kebab-case, `detail` a sentence for people, `field` the field of the schedule.
  * `suggestion` is a value that may be put there instead.
  */
 export interface ScheduleIssue {

@@ -18,7 +18,7 @@ export interface AttemptOutput {
   stop(): Promise<void>
 }
 
-export interface OutputLimits {
+interface OutputLimits {
   readonly log: LogLimits
   /** Artifacts of one attempt. */
   readonly artifacts: number
@@ -26,7 +26,7 @@ export interface OutputLimits {
   readonly artifactBytes: number
 }
 
-export interface LogLimits {
+interface LogLimits {
   readonly lines: number
   /** Of all lines together, UTF-8. */
   readonly bytes: number

@@ -21,7 +21,7 @@ export interface StartTimers {
   stop(): void
 }
 
-export interface StartTimersRoom {
+interface StartTimersRoom {
   /** How many more may wait. */
   readonly count: number
   /** Owners that may have no more of them. */

@@ -2,7 +2,7 @@ import type { Step, Stored } from '../store/ports.ts'
 import type { Execution } from './execution.ts'
 
 /** Gets records in their new states, which are stored, and the durable step that made the change. */
-export type ChangeListener = (stored: readonly Stored[], step: Step) => void
+type ChangeListener = (stored: readonly Stored[], step: Step) => void
 
 /**
  * The one place at which a stored change of executions is announced. The parts that react to changes subscribe here, so

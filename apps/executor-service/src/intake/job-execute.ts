@@ -101,9 +101,10 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
       }
     }
     debugEach(log, 'execution admitted', news, executionFields)
-    claimer.adopt(news.filter(isRunning))
-    const waiting = news.filter((one) => !isRunning(one))
+    const running = news.filter(({ execution }) => execution.state === 'running')
+    const waiting = news.filter(({ execution }) => execution.state !== 'running')
     if (waiting.length > 0) changes.publish(waiting, 'insert')
+    claimer.adopt(running)
     return known
   }
 
@@ -121,8 +122,6 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
     await store(left)
   }
 }
-
-const isRunning = ({ execution }: Stored) => execution.state === 'running'
 
 /**
  * Answers commands whose executions are there already (protocol.md step 8); those that were not, the insert before it has

@@ -45,7 +45,7 @@ function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
 export function mountProxy(app: HttpApp, balancer: Balancer): void {
   for (const proxied of routeTable) {
     app.register((scope, _options, done) => {
-      // The parser of JSON stays outside: http-proxy adds those that hand the stream on.
+      // This scope parses no JSON: http-proxy adds parsers that hand the stream on.
       scope.removeAllContentTypeParsers()
       const { access, rateRule } = proxied
       const common = proxyOptions(proxied, balancer)

@@ -40,6 +40,7 @@ interface Misread {
 /** When a job runs: read, compiled and checked. */
 export interface Timing {
   readonly schedule: ScheduleSpec
+  readonly isRecurring: boolean
   /** Null for a schedule that is not recurring, or never fires. */
   readonly times: FireTimes | null
   readonly warnings: readonly Warning[]
@@ -55,15 +56,16 @@ export function compileTiming(input: ScheduleInput, context: TimingContext): Tim
   const read = readSchedule(input, context)
   if ('issues' in read) return read
   const { schedule, pointer } = read
-  if (schedule.kind === 'manual' || schedule.kind === 'once') return { ...read, times: null, impossible: [] }
-  const warnings = [...read.warnings, ...scheduleWarnings(schedule)]
+  if (schedule.kind === 'manual' || schedule.kind === 'once')
+    return { ...read, isRecurring: false, times: null, impossible: [] }
+  const timing = { schedule, isRecurring: true, warnings: [...read.warnings, ...scheduleWarnings(schedule)] }
   const times = compileSchedule(schedule, context.jobId)
   if ('issue' in times) {
     const issue = issueAt(pointer, times.issue)
-    return issue.code === 'never-fires' ? { schedule, times: null, warnings, impossible: [issue] } : { issues: [issue] }
+    return issue.code === 'never-fires' ? { ...timing, times: null, impossible: [issue] } : { issues: [issue] }
   }
-  if (times.next(context.createdAt) !== null) return { schedule, times, warnings, impossible: [] }
-  return { schedule, times, warnings, impossible: [{ pointer, code: 'never-fires', detail: 'has no fire time' }] }
+  if (times.next(context.createdAt) !== null) return { ...timing, times, impossible: [] }
+  return { ...timing, times, impossible: [{ pointer, code: 'never-fires', detail: 'has no fire time' }] }
 }
 
 /** The schedule fields that a body gives. */

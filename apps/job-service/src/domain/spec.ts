@@ -1,6 +1,5 @@
 import {
   type CreateJobBody,
-  isRecurring,
   isRefusal,
   type JobSpec,
   type OverlapPolicy,
@@ -60,7 +59,7 @@ export function readSpec(body: CreateJobBody, timing: Timing, types: JobTypes): 
   if (impossible.length > 0 || isRefusal(type)) {
     return refusal('impossible', 'the job cannot run as it is', { errors: impossible })
   }
-  const { schedule } = timing
+  const { schedule, isRecurring } = timing
   const spec: JobSpec = {
     name: body.name ?? body.key ?? body.jobType,
     jobType: body.jobType,
@@ -68,7 +67,7 @@ export function readSpec(body: CreateJobBody, timing: Timing, types: JobTypes): 
     schedule,
     policy: {
       retry: readRetry(body.retry),
-      overlap: readOverlap(body.overlap, isRecurring(schedule)),
+      overlap: readOverlap(body.overlap, isRecurring),
       timeoutMs: body.timeout ?? type.timeoutMs,
       onLostLease: 'rerun',
     },

@@ -1,4 +1,4 @@
-/** A place in an order of change: behind the row `n` of that time. Row numbers begin at 1. */
+/** A position in an order of change: behind the row `n` of that time. Row numbers begin at 1. */
 export type ChangePosition = readonly [changedAt: number, n: number]
 
 const pattern = /^(\d{1,15})\.(\d{1,15})$/

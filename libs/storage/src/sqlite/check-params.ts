@@ -20,7 +20,7 @@ function nameOf(value: unknown): string {
 
 /**
  * What the texts and bytes of the parameters take up: a text counts a byte a character. Throws a `StorageError` when one is
- * not what SQLite stores, naming it by its place.
+ * not what SQLite stores, naming it by its position.
  */
 export function checkParams(sql: string, params: SqlRow): number {
   let bytes = 0

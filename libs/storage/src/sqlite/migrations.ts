@@ -37,7 +37,7 @@ function inTransaction(db: DatabaseSync, work: () => void): void {
 
 /**
  * Applies the migrations that the file does not have yet, each in one transaction, recorded in `belfry_schema` by its
- * number (its place in the list, from 1). Throws `schema-newer` when the file has more of them than the list.
+ * number (its position in the list, from 1). Throws `schema-newer` when the file has more of them than the list.
  */
 export function migrate(db: DatabaseSync, migrations: readonly Migration[]): void {
   db.exec(table)

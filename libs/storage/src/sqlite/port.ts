@@ -68,7 +68,7 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** A migration: its number is its place in the list, from 1; never edited once released. */
+/** A migration: its number is its position in the list, from 1; never edited once released. */
 export interface Migration {
   readonly name: string
   readonly sql: string

@@ -34,6 +34,15 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
   }
 }
 
+export interface SqliteOptions {
+  /** The thread that holds the process's SQLite files. */
+  readonly thread: StoreThread
+  readonly clock: Clock
+  /** Rows that cannot be read are reported here, and counted. */
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
 /** Opens the file, or creates it. */
 export async function openSqliteStores(path: string, { thread, clock, log, metrics }: SqliteOptions): Promise<Stores> {
   return createSqliteStores(await thread.open(path, migrations), clock, createUnreadableReport(log, metrics))

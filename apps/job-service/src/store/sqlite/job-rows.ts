@@ -14,7 +14,7 @@ import type { KnownExecutions } from '../../domain/status.ts'
 import type { AgedJob, DueFence, JobSummary, ListedJob, ListPosition, StoredJob, UnpublishedJob } from '../ports.ts'
 
 /** What a job's row holds in `body`: everything that is no column. */
-interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
+export interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   changes: readonly JobChange[]
   warnings: readonly Warning[]
 }
@@ -136,30 +136,6 @@ export function readListedJob(columns: SqlRow): ListedJob {
 /** Of columns with their params. */
 export function readStoredJob(columns: SqlRow): StoredJob {
   return readListedJob(columns) as StoredJob
-}
-
-/** What `insert` takes, in its order; a new job counts as confirmed, since a creation closes nothing. */
-export function jobParams(job: Job): SqlRow {
-  const { id, ownerId, key, version, createdAt, changedAt, spec } = job
-  const state = jobStates.indexOf(job.state)
-  const tail = [version, spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
-  return [id, ownerId, key, version, state, runAtOf(job), createdAt, changedAt, ...tail]
-}
-
-/** What `change` sets, in its order. */
-export function changeParams(job: Job): SqlRow {
-  const { version, changedAt, spec } = job
-  const texts = [spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
-  return [version, jobStates.indexOf(job.state), runAtOf(job), changedAt, ...texts]
-}
-
-function bodyText({ spec, changes, warnings }: Job): string {
-  const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
-  return JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
-}
-
-function runAtOf({ spec }: Job): number | null {
-  return spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 }
 
 /** The last one is what reading the row costs, bytes: with its params where the first parameter is 1. */

@@ -1,4 +1,4 @@
-import { badChangesCursor, jobIdPattern } from '@belfry/contracts'
+import { badChangesCursor, jobIdPattern, jobStates } from '@belfry/contracts'
 import type { OnUnreadable, RowId } from '@belfry/storage'
 import {
   type Call,
@@ -9,13 +9,12 @@ import {
   readRows,
   type SqlRow,
 } from '@belfry/storage/sqlite'
-import { toJobChanges } from '../../domain/job.ts'
+import { type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
 import {
-  changeParams,
   fenceColumns,
+  type JobBody,
   jobColumns,
-  jobParams,
   knownTables,
   listedColumns,
   readAge,
@@ -80,6 +79,30 @@ function prepare(db: Database) {
     purgeSummary: db.statement(`DELETE FROM summaries WHERE jobNo = ?1
       AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.n = ?1)`),
   }
+}
+
+/** What `insert` takes, in its order; a new job counts as confirmed, since a creation closes nothing. */
+function jobParams(job: Job): SqlRow {
+  const { id, ownerId, key, version, createdAt, changedAt, spec } = job
+  const state = jobStates.indexOf(job.state)
+  const tail = [version, spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
+  return [id, ownerId, key, version, state, runAtOf(job), createdAt, changedAt, ...tail]
+}
+
+/** What `change` sets, in its order. */
+function changeParams(job: Job): SqlRow {
+  const { version, changedAt, spec } = job
+  const texts = [spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
+  return [version, jobStates.indexOf(job.state), runAtOf(job), changedAt, ...texts]
+}
+
+function bodyText({ spec, changes, warnings }: Job): string {
+  const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
+  return JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
+}
+
+function runAtOf({ spec }: Job): number | null {
+  return spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 }
 
 /** Owners whose row is known to be there; beyond it they are asked for again. */
