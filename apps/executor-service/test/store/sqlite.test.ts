@@ -7,10 +7,7 @@ import { migrations } from '../../src/store/sqlite/schema.ts'
 import { start } from '../samples.ts'
 import { describeStores } from './store.contract.ts'
 
-describeStores('SQLite', async () => {
-  const db = await openMemoryDatabase(migrations)
-  return { stores: createSqliteStores(db, createManualClock()), close: () => db.close() }
-})
+describeStores('SQLite', async () => createSqliteStores(await openMemoryDatabase(migrations), createManualClock()))
 
 /** The plans of the statements that `ask` sends. */
 async function plansOf(ask: (stores: ReturnType<typeof createSqliteStores>) => Promise<unknown>): Promise<string[]> {
