@@ -15,7 +15,7 @@ export const workSteps: readonly Step[] = [
   step('jobs.create', 5),
   step('jobs.change'),
   step('jobs.fenced'),
-  step('jobs.told', 3),
+  step('jobs.mark-published', 3),
   step('requests.insert', 6),
   step('requests.settle', 6),
   step('executions.trigger', 4),

@@ -40,7 +40,7 @@ export const jobConfig = z.object({
   /** Triggers that may wait for the bus, and bytes of them; beyond it they are refused. */
   jobTriggerBacklog: count(10_000),
   jobTriggerBacklogBytes: count(8 * mib),
-  /** When a command without an answer is sent again, doubling up to the longest wait, milliseconds. */
+  /** When a command without an answer is sent again, each wait twice the last one up to the longest, milliseconds. */
   jobResendMs: count(5_000),
   jobResendMaxMs: count(60_000),
   /** How often commands and changes are looked for that must be sent again, milliseconds. */

@@ -24,7 +24,7 @@ export const schedulerConfig = z.object({
   schedulerMisfireAfterMs: count(60_000),
   /** Up to which age the newest late one still runs, milliseconds. */
   schedulerMisfireWithinMs: count(3_600_000),
-  /** When a command that no `job-status` has acknowledged is sent again, doubling each time, milliseconds. */
+  /** When a command that no `job-status` has acknowledged is sent again, twice as long each time, milliseconds. */
   schedulerResendMs: count(5_000),
   /** The longest wait before such a repetition, milliseconds. */
   schedulerResendMaxMs: count(60_000),

@@ -56,7 +56,7 @@ function isCount(given: unknown): given is number {
   return Number.isSafeInteger(given) && (given as number) >= 0 && (given as number) <= longestDurationMs
 }
 
-/** A duration on the wire, milliseconds inside. Bounds in milliseconds. */
+/** A duration in a body, milliseconds inside. Bounds in milliseconds. */
 export function duration(bounds: { min: number; max?: number }) {
   const max = bounds.max ?? longestDurationMs
   const text = z
@@ -116,7 +116,7 @@ export function parseTimeAt(text: string): number | null {
 
 const outOfRange = 'must lie in the years 1970 to 9999'
 
-/** A point in time on the wire (RFC 3339 with an offset), epoch milliseconds inside. */
+/** A point in time in a body (RFC 3339 with an offset), epoch milliseconds inside. */
 export const timeAt = z
   .string()
   .max(64)

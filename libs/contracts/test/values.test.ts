@@ -124,8 +124,8 @@ describe('a time', () => {
     ['9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999Z'],
     ['2026-12-01T09:00:00-00:00', '2026-12-01T09:00:00.000Z'],
     ['2026-12-01T00:00:00+23:59', '2026-11-30T00:01:00.000Z'],
-  ])('%s is %s', (text, wire) => {
-    expect(toWireTime(parseTimeAt(text))).toBe(wire)
+  ])('%s is %s', (text, expected) => {
+    expect(toWireTime(parseTimeAt(text))).toBe(expected)
   })
 
   const noDates = [
@@ -176,7 +176,7 @@ describe('a time', () => {
     }
   })
 
-  it('comes back from the wire as it was', () => {
+  it('comes back from its text as it was', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: latestAt }), (at) => {
         expect(timeAt.parse(toWireTime(at))).toBe(at)

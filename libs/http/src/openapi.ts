@@ -2,7 +2,7 @@ import { problem } from '@belfry/contracts'
 import swagger from '@fastify/swagger'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 import type { HttpApp } from './http-app.ts'
-import { noBody, noQuery } from './routes.ts'
+import { emptyBody, noQuery } from './routes.ts'
 
 /** What every route may answer instead: a problem (RFC 9457). */
 const anyProblem = {
@@ -18,7 +18,7 @@ const transform: Transform = (document) => {
   const { body, querystring, response, ...rest } = (document.schema ?? {}) as Record<string, unknown>
   const schema = {
     ...rest,
-    ...(body === undefined || body === noBody ? {} : { body }),
+    ...(body === undefined || body === emptyBody ? {} : { body }),
     ...(querystring === undefined || querystring === noQuery ? {} : { querystring }),
     ...(access === 'public' ? {} : { security: [{ token: [] }] }),
     response: { ...(response as object | undefined), default: anyProblem },

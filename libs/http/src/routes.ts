@@ -6,7 +6,7 @@ import type { HttpApp } from './http-app.ts'
 import { sendRefusal } from './problem.ts'
 
 /** What a route without a body schema takes: nothing, or an empty object. */
-export const noBody = z.strictObject({}).nullish()
+export const emptyBody = z.strictObject({}).nullish()
 /** What a route without a query schema takes: nothing. */
 export const noQuery = z.strictObject({})
 
@@ -22,7 +22,7 @@ function close(route: RouteOptions): void {
   const takesBody = methodsOf(route).some((method) => methodsWithBody.includes(method))
   route.schema = {
     ...route.schema,
-    ...(takesBody && route.schema.body === undefined ? { body: noBody } : {}),
+    ...(takesBody && route.schema.body === undefined ? { body: emptyBody } : {}),
     ...(route.schema.querystring === undefined ? { querystring: noQuery } : {}),
   }
 }

@@ -20,7 +20,7 @@ export interface ServiceShellOptions {
   readonly listen: ListenAddress
   /** The readiness check of the store: its public name, and a read that rejects when the store does not answer. */
   readonly store?: { readonly name: string; readonly read: () => Promise<unknown> }
-  /** In order of start. Each is stopped before those that stand in front of it. */
+  /** In order of start. Each is stopped before those that stand before it. */
   readonly parts: readonly Part[]
 }
 

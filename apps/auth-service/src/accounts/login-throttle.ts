@@ -17,7 +17,7 @@ export interface ThrottleRule {
 
 export const noFailures: LoginFailures = { count: 0, lastAt: 0 }
 
-/** The wait after `count` wrong passwords in a row: none, then `delayMs`, doubling up to `maxDelayMs`. */
+/** The wait after `count` wrong passwords in a row: none, then `delayMs`, twice as long each time up to `maxDelayMs`. */
 export function delayAfter(count: number, rule: ThrottleRule): number {
   if (count < rule.free) return 0
   return backoffMs(count - rule.free, rule.delayMs, rule.maxDelayMs)

@@ -30,7 +30,7 @@ describe('the login throttle', () => {
     )
   })
 
-  it('makes 10,000 guesses take days', () => {
+  it('makes 10,000 attempts take days', () => {
     let failures = noFailures
     let now = 0
     for (let i = 0; i < 10_000; i++) {

@@ -5,7 +5,7 @@ import { monday, type StatusWish, statusMessage } from '../fixtures.ts'
 import { until, useWorld, type World } from '../world.ts'
 
 const minute = 60_000
-const wire = (at: number) => new Date(at).toISOString()
+const iso = (at: number) => new Date(at).toISOString()
 
 /** A published job, and the job-status messages about it. */
 async function openJob(world: World, body: Record<string, unknown>) {
@@ -36,7 +36,7 @@ describe('a job whose executions fail', () => {
     const { job, publish, shown, status } = await openJob(world, { schedule: '* * * * *' })
     const failedAt = monday + minute
     await publish({ fireAt: failedAt, state: 'failed', seq: 2, endedAt: failedAt + 9 }, { fireAt: failedAt + minute })
-    const last = { status: 'FAILED', fireAt: wire(failedAt), endedAt: wire(failedAt + 9) }
+    const last = { status: 'FAILED', fireAt: iso(failedAt), endedAt: iso(failedAt + 9) }
     expect(await shown()).toMatchObject({ status: 'FAILED', lastExecution: last })
     expect(await status()).toMatchObject({ status: 'FAILED', lastExecution: last, currentExecution: null })
     expect(await listed(world, 'FAILED')).toContain(job.id)
@@ -47,7 +47,7 @@ describe('a job whose executions fail', () => {
     const { job, publish, shown, status } = await openJob(world, { schedule: '* * * * *' })
     const at = (minutes: number) => monday + minutes * minute
     await publish({ fireAt: at(1), state: 'running' }, { fireAt: at(2), state: 'ready', failures: 1 })
-    const running = { status: 'RUNNING', fireAt: wire(at(1)) }
+    const running = { status: 'RUNNING', fireAt: iso(at(1)) }
     expect(await status()).toMatchObject({ status: 'RUNNING', currentExecution: running, lastExecution: null })
     expect(await listed(world, 'RUNNING')).toEqual([job.id])
     await publish({ fireAt: at(1), state: 'succeeded', seq: 2, endedAt: at(3) }, { fireAt: at(3) })
@@ -73,9 +73,9 @@ describe('the next fire time', () => {
     const fireAt = Math.ceil(now / minute) * minute
     await opened.publish({ fireAt })
     await world.clock.advance(fireAt + 500 - now)
-    expect(await nextOf(opened)).toBe(wire(fireAt))
+    expect(await nextOf(opened)).toBe(iso(fireAt))
     await opened.publish({ fireAt, state: 'running', seq: 2 })
-    expect(await nextOf(opened)).toBe(wire(fireAt + minute))
+    expect(await nextOf(opened)).toBe(iso(fireAt + minute))
   })
 
   it('is the one of the scheduler when the clock is set back', async () => {
@@ -83,7 +83,7 @@ describe('the next fire time', () => {
     const fireAt = Math.ceil(world.clock.now() / minute) * minute
     await opened.publish({ fireAt, state: 'succeeded', endedAt: fireAt + 1 })
     world.clock.step(-60 * minute)
-    expect(await nextOf(opened)).toBe(wire(fireAt + minute))
+    expect(await nextOf(opened)).toBe(iso(fireAt + minute))
     world.clock.step(60 * minute)
   })
 })
@@ -104,7 +104,7 @@ describe('an execution that waits for a slot', () => {
     expect(await shownOf(job)).toEqual([['SCHEDULED', null]])
     await world.clock.advance(1)
     expect(await shownOf(job)).toEqual([['SCHEDULED', 'slot']])
-    expect(await status()).toMatchObject({ status: 'SCHEDULED', currentExecution: null, nextRunAt: wire(fireAt) })
+    expect(await status()).toMatchObject({ status: 'SCHEDULED', currentExecution: null, nextRunAt: iso(fireAt) })
     await publish({ fireAt, state: 'ready', failures: 1, seq: 2 })
     expect(await shownOf(job)).toEqual([['RETRYING', 'slot']])
     await publish({ fireAt, state: 'running', failures: 1, seq: 3 })

@@ -11,12 +11,12 @@ export interface DueTimer {
 
 /** `pollMs`: from one poll of the store to the next, milliseconds. */
 export function createDueTimer(clock: Clock, pollMs: number): DueTimer {
-  let armed: { at: number; timer: Timer } | null = null
+  let next: { at: number; timer: Timer } | null = null
   let onDue: (() => void) | null = null
 
   function disarm(): void {
-    armed?.timer.cancel()
-    armed = null
+    next?.timer.cancel()
+    next = null
   }
 
   return {
@@ -30,13 +30,13 @@ export function createDueTimer(clock: Clock, pollMs: number): DueTimer {
     wakeAt(at) {
       const now = clock.now()
       if (at <= now) onDue?.()
-      if (at <= now || at > now + pollMs || (armed && armed.at <= at)) return
+      if (at <= now || at > now + pollMs || (next && next.at <= at)) return
       disarm()
       const ring = () => {
-        armed = null
+        next = null
         onDue?.()
       }
-      armed = { at, timer: clock.callAt(at, ring) }
+      next = { at, timer: clock.callAt(at, ring) }
     },
   }
 }

@@ -140,7 +140,7 @@ const anyChange = fc.oneof(
   fc.constant(change('update')),
 )
 const lastChange = fc.constantFrom<JobChange['kind']>('cancel', 'delete').map((kind) => change(kind))
-const faults = fc.oneof(
+const failures = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 3 }).map(ingest) },
   { weight: 4, arbitrary: fc.boolean().map(turn) },
   { weight: 3, arbitrary: fc.integer({ min: 1, max: 3 }).map(answer) },
@@ -171,12 +171,8 @@ function quieten(world: World): void {
   for (let rounds = 0; rounds < 400; rounds++) {
     for (const act of [ingest(0), turn(false), answer(1)]) act(world)
     const { record } = world
-    const isBehind = record?.state === 'active' && record.nextFireAt !== null && record.nextFireAt <= world.now
-    if (
-      record?.version === world.steps.length &&
-      record.pending.length + record.fireLogOutbox.length === 0 &&
-      !isBehind
-    )
+    const isLate = record?.state === 'active' && record.nextFireAt !== null && record.nextFireAt <= world.now
+    if (record?.version === world.steps.length && record.pending.length + record.fireLogOutbox.length === 0 && !isLate)
       return
     world.now += 500
   }
@@ -234,7 +230,7 @@ describe('every fire time has one outcome', () => {
     const acts = fc.array(
       fc.oneof(
         { weight: 2, arbitrary: anyChange },
-        { weight: 5, arbitrary: faults },
+        { weight: 5, arbitrary: failures },
         { weight: 4, arbitrary: waits(4000) },
       ),
       {
@@ -252,7 +248,7 @@ describe('every fire time has one outcome', () => {
 
   it('while a scheduler comes back late, again and again, to a job that may be cancelled', () => {
     const acts = fc.array(
-      fc.oneof({ weight: 5, arbitrary: faults }, { weight: 2, arbitrary: waits(4000) }, waits(10 * minute)),
+      fc.oneof({ weight: 5, arbitrary: failures }, { weight: 2, arbitrary: waits(4000) }, waits(10 * minute)),
       { maxLength: 60, size: 'max' },
     )
     fc.assert(
@@ -264,7 +260,7 @@ describe('every fire time has one outcome', () => {
   })
 
   it('also with room for two commands and one range only', () => {
-    const acts = fc.array(fc.oneof({ weight: 5, arbitrary: faults }, { weight: 3, arbitrary: waits(4000) }), {
+    const acts = fc.array(fc.oneof({ weight: 5, arbitrary: failures }, { weight: 3, arbitrary: waits(4000) }), {
       maxLength: 60,
       size: 'max',
     })

@@ -29,7 +29,7 @@ export class ServiceCallError extends Error {
   }
 }
 
-/** undici's codes for a request that it refuses to send: a fault of the caller, not of the service. */
+/** undici's codes for a request that it refuses to send: an error of the caller, not of the service. */
 const unsendable = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'])
 const tooSlow = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
 
@@ -43,6 +43,6 @@ export function toServiceCallError(cause: unknown): ServiceCallError {
 }
 
 /** Whether the instance failed: then its breaker counts the call. */
-export function isInstanceFault(error: ServiceCallError): boolean {
+export function countsAgainstInstance(error: ServiceCallError): boolean {
   return error.code === 'refused' || error.code === 'timeout'
 }

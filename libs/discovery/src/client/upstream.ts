@@ -4,7 +4,7 @@ import type { Clock, Timer } from '@belfry/service'
 import { type Dispatcher, Pool } from 'undici'
 import type { Instance } from '../registry/port.ts'
 import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs } from './breaker.ts'
-import { isInstanceFault, ServiceCallError, toServiceCallError } from './service-call-error.ts'
+import { countsAgainstInstance, ServiceCallError, toServiceCallError } from './service-call-error.ts'
 import { createUserTimeouts, userOf } from './user-timeouts.ts'
 
 /** An answer whose body is not read yet. An unused body is dumped, never destroyed. */
@@ -133,7 +133,7 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
   const judge = (error: unknown, { headers }: UpstreamRequest): Verdict => {
     if (answerOf(error)) return 'failed'
     const callError = toServiceCallError(error)
-    if (!isInstanceFault(callError)) return 'working'
+    if (!countsAgainstInstance(callError)) return 'working'
     const user = callError.code === 'timeout' ? userOf(headers) : null
     return user === null || timeouts.counts(user, clock.monotonic()) ? 'failed' : 'uncounted'
   }

@@ -1,6 +1,6 @@
 export type Cell = string | number
 
-/** A text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, "CSV Injection"). */
+/** A text that a spreadsheet would take for a formula gets a leading apostrophe (OWASP, "CSV Injection"). */
 function harmless(text: string): string {
   return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
 }

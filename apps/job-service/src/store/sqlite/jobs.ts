@@ -163,7 +163,7 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       readBounded(db, sql.unpublished, [], page, (rows) => readRows('jobs', rows, readUnpublished, onUnreadable)),
     async markPublished(rows) {
       const params = rows.map(({ rowId, seq }) => [rowId, seq])
-      await db.writeEach('jobs.told', sql.published, params)
+      await db.writeEach('jobs.mark-published', sql.published, params)
     },
     async listDueFences(until, limit, after) {
       const rows = await db.read(sql.dueFences, [until, ...afterParams(after), limit])
