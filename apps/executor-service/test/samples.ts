@@ -50,7 +50,7 @@ export const execution = (change: Partial<Execution> = {}): Execution => ({
 
 /** That many records that are ready, each changed as the test wants it. */
 export const executions = (count: number, change: (number: number) => Partial<Execution>): Execution[] =>
-  Array.from({ length: count }, (_, place) => execution({ id: executionId(place + 1), ...change(place + 1) }))
+  Array.from({ length: count }, (_, index) => execution({ id: executionId(index + 1), ...change(index + 1) }))
 
 /** A record that is claimed for its first attempt, which has no recorded start. */
 export const claimedExecution = (change: Partial<Execution> = {}): Execution =>

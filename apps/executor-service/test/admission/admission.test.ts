@@ -58,7 +58,7 @@ describe('the admission of a job', () => {
     },
   )
 
-  it('says the same when told again', () => {
+  it('answers the same for the same changes', () => {
     const changes = [change(1, 'create'), change(2, 'update'), change(3, 'cancel')]
     const admission = apply(open, changes)
     expect(admission).toMatchObject({ minVersion: 3, floors: [], rev: 1 })
@@ -82,7 +82,7 @@ describe('the admission of a job', () => {
     .map(([version, kind]) => change(version, kind))
   const anyHistory = fc.uniqueArray(anyChange, { selector: (one) => one.version, maxLength: 12 })
 
-  it('does not mind in which order, how often and in what pieces it is told', () => {
+  it('does not depend on the order, number and size of the deliveries', () => {
     fc.assert(
       fc.property(anyHistory, fc.array(fc.nat(), { maxLength: 30 }), (history, order) => {
         const whole = apply(
@@ -90,8 +90,8 @@ describe('the admission of a job', () => {
           history.toSorted((a, b) => a.version - b.version),
         )
         let piecewise: Admission = open
-        for (const place of order) {
-          const one = history[place % Math.max(1, history.length)]
+        for (const index of order) {
+          const one = history[index % Math.max(1, history.length)]
           if (one) piecewise = apply(piecewise, [one])
         }
         for (const one of history) piecewise = apply(piecewise, [one])

@@ -41,7 +41,7 @@ describe('the fence', () => {
     expect(world.statuses.map((one) => [one.executionId, one.state]).at(-1)).toEqual([executionId(2), 'cancelled'])
   })
 
-  it('lists what runs, tells it to stop at once, and it ends cancelled', async () => {
+  it('lists running executions and aborts them at once, and they end cancelled', async () => {
     const world = await openWorld({ run: obedient })
     await world.command(command(inMs(0)))
     await world.pass(110)
@@ -51,7 +51,7 @@ describe('the fence', () => {
     expect(world.calls).toHaveLength(1)
   })
 
-  it('of a pause lets what runs go on', async () => {
+  it('of a pause lets running executions go on', async () => {
     const world = await openWorld({
       run: ({ context }) => new Promise((resolve) => context.clock.callAfter(100, () => resolve('done'))),
     })
@@ -101,7 +101,7 @@ describe('the fence', () => {
     expect(await world.read(executionId())).toMatchObject({ state: 'cancelled', attempts: [] })
   })
 
-  it('leaves a newer version alone, also one that comes for the same fire time', async () => {
+  it('leaves a newer version as it is, also one that comes for the same fire time', async () => {
     const world = await openWorld()
     await world.command(command(inMs(300)))
     await fence(world, [change(2, 'pause'), change(3, 'resume', start + 100)])
@@ -132,7 +132,7 @@ describe('the fence', () => {
     expect((await fence(world, cancel)).inFlight).toEqual([])
   })
 
-  it('says the same when told again, and touches no other job', async () => {
+  it('answers the same when it is repeated, and touches no other job', async () => {
     const world = await openWorld()
     await world.command(command({ executionId: executionId(2), jobId: jobId(2), ...inMs(200) }))
     expect(await fence(world, cancel)).toEqual(await fence(world, cancel))
@@ -146,7 +146,7 @@ describe('the fence', () => {
     const open = await world.service.app.inject({ method: 'PUT', url, payload: { changes: cancel } })
     expect(open.statusCode).toBe(401)
     for (const [path, payload] of [
-      ['/internal/admissions/nobody', { changes: cancel }],
+      ['/internal/admissions/no-job', { changes: cancel }],
       [url, { changes: [] }],
       [url, { changes: [{ ...change(2, 'cancel'), version: 'x' }] }],
     ] as const) {
@@ -210,7 +210,7 @@ describe('an execution of a job that does not overlap', () => {
     expect(states).toEqual(['succeeded', 'skipped', 'succeeded'])
   })
 
-  it('runs beside as many others as the limit says', async () => {
+  it('runs together with as many others as the limit says', async () => {
     const two = { overlap: { policy: 'skip' as const, limit: 2 } }
     const world = await openWorld({ run: lasting(500) })
     await world.command(numbered(1, 100, two), numbered(2, 200, two), numbered(3, 300, two))

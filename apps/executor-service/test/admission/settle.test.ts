@@ -101,7 +101,7 @@ describe('a fence over 100,000 waiting executions', () => {
     expect(await store.states()).toEqual({ ready: 100_000, running: 1 })
 
     const first = store.settle()
-    for (let turn = 0; turn < 7; turn++) expect(await first.runOnce()).toBe(true)
+    for (let round = 0; round < 7; round++) expect(await first.runOnce()).toBe(true)
     expect(await store.states()).toEqual({ ready: 100_000 - 1400, running: 1, cancelled: 1400 })
     const afterTheCrash = store.settle(8, 5000)
     while (await afterTheCrash.runOnce());
@@ -121,7 +121,7 @@ describe('settling', () => {
     await store.put(...executions(90, (n) => ({ jobId: jobId(n > 40 ? (n % 5) + 2 : 1) })))
     for (let job = 1; job <= 6; job++) await store.fence(cancel, jobId(job))
     const settle = store.settle(2, 10)
-    for (let turn = 0; turn < 6; turn++) await settle.runOnce()
+    for (let round = 0; round < 6; round++) await settle.runOnce()
     expect(await store.states(jobId(6))).toEqual({ cancelled: 10 })
     expect((await store.states(jobId(1))).ready).toBe(20)
   })
@@ -137,7 +137,7 @@ describe('settling', () => {
     expect((await store.stores.admissions.listUnsettled(null, 9)).rows).toMatchObject([{ jobId: jobId(2) }])
   })
 
-  it('leaves alone what the fence does not close', async () => {
+  it('leaves what the fence does not close', async () => {
     const store = await openStore()
     await store.put(...executions(50, (n) => ({ version: n % 2 ? 1 : 2 })))
     await store.fence()
@@ -157,7 +157,7 @@ describe('settling', () => {
     expect(await store.states()).toEqual({ cancelled: 50 })
   })
 
-  it('keeps the mark of a fence that comes between its last page and its last word', async () => {
+  it('keeps the mark of a fence that comes between its last page and the unmark', async () => {
     const store = await openStore()
     await store.put(...executions(3, () => ({ version: 2 })))
     await store.fence()

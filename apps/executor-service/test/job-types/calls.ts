@@ -29,7 +29,7 @@ export function httpCall(resolve?: Resolve): Handler {
   return handlers.types.get('HTTP_CALL') as Handler
 }
 
-/** Parses and runs, as the executor does. */
+/** Parses the params and calls the handler, as the executor does. */
 export function call(
   params: Record<string, unknown>,
   context: TestContext = createTestContext(),

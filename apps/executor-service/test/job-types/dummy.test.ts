@@ -6,7 +6,7 @@ import { createTestContext } from './run-context.ts'
 const parse = (params: unknown) => dummy.params.parse(params)
 
 describe('DUMMY', () => {
-  it('sleeps two seconds when told nothing, and says so', async () => {
+  it('sleeps two seconds by default, and says so', async () => {
     const clock = createManualClock()
     const context = createTestContext({ clock })
     const run = dummy.run(parse({}), context)

@@ -10,7 +10,7 @@ import { startTarget } from './target.ts'
 const signal = <T = void>() => Promise.withResolvers<T>()
 
 describe('an HTTP_CALL', () => {
-  it('sends what the job says, and who calls, for which attempt and fire time', async () => {
+  it('sends what the job says, and for which execution, attempt and fire time', async () => {
     const { url, seen } = await target((_, response) => response.end())
     const headers = { Accept: 'application/json', Authorization: 'Bearer theirs' }
     await call(
@@ -171,7 +171,7 @@ describe('an HTTP_CALL that gets no answer', () => {
     expect(started.connections()).toBe(0)
   })
 
-  it('says that nobody listens', async () => {
+  it('says that the connection is refused', async () => {
     const gone = await startTarget((_, response) => response.end())
     await gone.close()
     const context = createTestContext()

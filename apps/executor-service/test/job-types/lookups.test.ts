@@ -54,7 +54,7 @@ describe('name lookups', () => {
     expect(asked).toEqual(['a1', 'a2', 'b1', 'a3'])
   })
 
-  it('of many owners come in turn', async () => {
+  it('of many owners come round robin', async () => {
     const { find, asked, answer } = openLookups({ total: 2, ofOwner: 1 })
     find('a', 'a1', 'a2', 'a3')
     find('b', 'b1', 'b2')
@@ -74,7 +74,7 @@ describe('name lookups', () => {
     expect(asked).toEqual(['shop', 'shop'])
   })
 
-  it('count for the owner who asked first, and take no place of the others', () => {
+  it('count for the owner that asked first, and take no slot of the others', () => {
     const { find, asked } = openLookups()
     find('a', 'slow1', 'slow2')
     find('b', 'slow1', 'slow2', 'b1', 'b2')
@@ -101,7 +101,7 @@ describe('name lookups', () => {
   })
 })
 
-describe("HTTP_CALLs of one owner to names that get no answer, with another owner's beside them", () => {
+describe('HTTP_CALLs of one owner to names that get no answer, together with those of another owner', () => {
   it('do not hold those up', async () => {
     const target = await startTarget((_, response) => response.end('hello'))
     const resolver = openResolver()

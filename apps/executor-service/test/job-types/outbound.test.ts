@@ -175,7 +175,7 @@ describe('outbound calls with private addresses off', () => {
       ...oddUrls.map((url) => url.replaceAll('PORT', String(port))),
     ])
 
-  it('refuses every URL of the corpus for good, and the canary hears of none', async () => {
+  it('refuses every URL of the corpus for good, and none reaches the canary', async () => {
     const urls = corpus()
     expect(new Set(urls).size).toBeGreaterThanOrEqual(200)
     const outcomes = await Promise.all(urls.map(async (url) => [url, await outcomeOf(handlers, { url })] as const))
@@ -184,7 +184,7 @@ describe('outbound calls with private addresses off', () => {
     expect(canary.connections() + (canary6?.connections() ?? 0)).toBe(0)
   })
 
-  it('refuses a closed address that hides behind a name, alone or among public ones', async () => {
+  it('refuses a closed address that hides behind a name, by itself or among public ones', async () => {
     const answers = closedAddresses.flatMap((address) => {
       const closed = { address, family: address.includes(':') ? 6 : 4 }
       const open = { address: '1.1.1.1', family: 4 }

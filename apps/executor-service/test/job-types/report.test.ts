@@ -13,7 +13,7 @@ async function write(params: Record<string, unknown>) {
 }
 
 describe('REPORT daily-sales', () => {
-  it('writes a CSV for the day of the fire time when told nothing', async () => {
+  it('writes a CSV for the day of the fire time by default', async () => {
     const { result, name, contentType, text, logs } = await write({})
     expect(name).toBe('daily-sales-2026-11-21.csv')
     expect(contentType).toBe('text/csv; charset=utf-8')

@@ -112,7 +112,7 @@ describe('a restart', () => {
 })
 
 describe('a stop', () => {
-  it('hands back what has not started, and lets what runs finish', async () => {
+  it('hands back what has not started, and lets started attempts finish', async () => {
     const { db, stores } = await openStores()
     const world = await openWorld({
       db,
@@ -137,7 +137,7 @@ describe('a stop', () => {
     await world.stop()
   })
 
-  it('interrupts what runs too long, however often, and charges it nothing', async () => {
+  it('interrupts an attempt that lasts too long, however often, without a charge', async () => {
     const { db } = await openStores()
     const clock = createManualClock(start)
     const stops = maxLosses + 2
@@ -158,7 +158,7 @@ describe('a stop', () => {
     expect(last.statuses.at(-1)?.timeline.startedAt).toBe(start)
   })
 
-  it('counts a success that comes after the run was told to stop', async () => {
+  it('counts a success that comes after the abort', async () => {
     const world = await openWorld({
       config: { shutdownGraceMs: 100 },
       run: ({ context }) => new Promise((resolve) => context.signal.addEventListener('abort', () => resolve('done'))),
@@ -168,7 +168,7 @@ describe('a stop', () => {
     expect(await world.read(executionId())).toMatchObject({ state: 'succeeded', result: 'done' })
   })
 
-  it('ends a run that was cancelled meanwhile', async () => {
+  it('ends an execution that was cancelled meanwhile', async () => {
     const config = { shutdownGraceMs: 100, executorAbortGraceMs: 100 }
     const world = await openWorld({ config, run: () => new Promise(() => undefined) })
     await world.command(command(inMs(0)))
@@ -182,7 +182,7 @@ describe('a stop', () => {
   })
 })
 
-describe('a run that does not hear that the executor stops', () => {
+describe('an attempt that ignores its abort when the executor stops', () => {
   it('is interrupted after the grace time, and its epoch stays in doubt', async () => {
     const { db } = await openStores()
     const config = { shutdownGraceMs: 100, executorAbortGraceMs: 100 }
@@ -222,7 +222,7 @@ describe('a store that fails for a while', () => {
 })
 
 describe('the heartbeat', () => {
-  it('tells a run to stop that was cancelled elsewhere', async () => {
+  it('aborts an attempt whose cancel another executor has stored', async () => {
     const world = await openWorld({
       run: ({ context }) =>
         new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason))),
@@ -236,7 +236,7 @@ describe('the heartbeat', () => {
     expect(await world.read(executionId())).toMatchObject({ state: 'cancelled' })
   })
 
-  it('gives back a claim that nobody holds, after two beats', async () => {
+  it('gives back a claim without an attempt, after two beats', async () => {
     const world = await openWorld({ config: { mode: 'distributed' } })
     await world.pass(10)
     const [me] = await world.stores.executors.list()
@@ -247,14 +247,14 @@ describe('the heartbeat', () => {
     expect(world.calls.map((one) => one.context.epoch)).toEqual([2])
   })
 
-  it('of an executor that was taken for dead stops its runs; their results count for nothing', async () => {
+  it('of an executor that was taken for dead aborts its attempts; their results do not count', async () => {
     const results: ((value: string) => void)[] = []
     const config = { mode: 'distributed' as const, executorAbortGraceMs: 100 }
     const world = await openWorld({ config, run: () => new Promise((resolve) => results.push(resolve)) })
     await world.command(command(inMs(0)))
     const [me] = await world.stores.executors.list()
     await world.stores.executors.remove(me!.instance)
-    // Its own rescue gives the run back, since its owner has no row.
+    // Its own rescue gives the execution back, since its owner has no row.
     await world.pass(900, 10)
     expect(world.calls.map((one) => one.context.epoch)).toEqual([1, 2])
     expect(world.calls[0]?.context.signal.aborted).toBe(true)
@@ -298,7 +298,7 @@ describe('the rescue', () => {
     return { stores, rescue, look }
   }
 
-  it('gives back what an executor ran that has been silent for a lease, and never its own', async () => {
+  it('gives back the executions of an executor that has been silent for a lease, and never its own', async () => {
     const { look, stores } = await openRescue()
     for (const at of [0, 300, 300]) expect(await look(at)).toEqual([])
     expect(await look(300)).toEqual([executionId(2)])
@@ -307,7 +307,7 @@ describe('the rescue', () => {
     expect(await stores.executors.beat('other')).toBe(false)
   })
 
-  it('leaves one alone that beats', async () => {
+  it('leaves an executor as it is that beats', async () => {
     const { look, stores, rescue } = await openRescue()
     for (let i = 0; i < 10; i++) {
       await stores.executors.beat('other')

@@ -3,10 +3,7 @@ import { execution, start } from '../samples.ts'
 import { createDocumentStores } from './document-stores.ts'
 import { describeStores } from './store.contract.ts'
 
-describeStores('Maps of documents', async () => {
-  const stores = createDocumentStores()
-  return { stores, close: stores.close }
-})
+describeStores('Maps of documents', async () => createDocumentStores())
 
 describe('the document stores', () => {
   const large = { text: 'x'.repeat(10_000) }

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 
-/** A few turns of the event loop, as a seeded generator says. */
+/** A few iterations of the event loop, as many as a seeded generator says. */
 export type Delay = () => Promise<void>
 
-export function createDelay(seed: number, turns = 4): Delay {
+export function createDelay(seed: number, iterations = 4): Delay {
   let state = seed
   return async () => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-    for (let left = (state >>> 16) % turns; left > 0; left -= 1) await new Promise((resolve) => setImmediate(resolve))
+    for (let left = (state >>> 16) % iterations; left > 0; left -= 1)
+      await new Promise((resolve) => setImmediate(resolve))
   }
 }
 

@@ -7,10 +7,7 @@ import { migrations } from '../../src/store/sqlite/schema.ts'
 import { start } from '../samples.ts'
 import { describeStores } from './store.contract.ts'
 
-describeStores('SQLite', async () => {
-  const db = await openMemoryDatabase(migrations)
-  return { stores: createSqliteStores(db, createManualClock()), close: () => db.close() }
-})
+describeStores('SQLite', async () => createSqliteStores(await openMemoryDatabase(migrations), createManualClock()))
 
 /** The plans of the statements that `ask` sends. */
 async function plansOf(ask: (stores: ReturnType<typeof createSqliteStores>) => Promise<unknown>): Promise<string[]> {
@@ -32,7 +29,7 @@ async function plansOf(ask: (stores: ReturnType<typeof createSqliteStores>) => P
 describe('the plan of', () => {
   const share = { index: 0, executors: 1, overdueAt: start }
 
-  it('what is due: the index alone, without a sort', async () => {
+  it('what is due: nothing but the index, without a sort', async () => {
     const plans = await plansOf(async ({ executions }) => {
       await executions.listDue({
         now: start,
@@ -55,13 +52,13 @@ describe('the plan of', () => {
     expect(plans.filter((plan) => plan.includes('TEMP B-TREE') && plan.includes('ORDER BY'))).toEqual([])
   })
 
-  it('what a fence reads: the executions of the job and the state alone', async () => {
+  it('what a fence reads: only the executions of the job and the state', async () => {
     const plans = await plansOf(({ executions }) => executions.listOpen('job-1', 'running', null, 9))
     expect(plans[0]).toContain('SEARCH e USING INDEX ofJob (jobNo=? AND state=? AND rowid>?)')
     expect(plans.filter((plan) => plan.includes('TEMP B-TREE'))).toEqual([])
   })
 
-  it('admissions that are unsettled: those alone', async () => {
+  it('unsettled admissions: only those', async () => {
     const plans = await plansOf(({ admissions }) => admissions.listUnsettled(null, 9))
     expect(plans).toEqual(['SEARCH admissions USING INDEX unsettledAdmissions (n>?)'])
   })

@@ -7,6 +7,8 @@ import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlit
  * column (250 KB: 61 pages), and hardly any reader of a record needs them. Only `live` is touched by
  * every insert and finish; `ofJob` serves the fence and `ended` the reconcile (measured at 1 and 0.2 µs an execution).
  * `neededAt` and `at` tell the retention how old a row is; it walks by `n`, so they need no index.
+ * `shard` is the hash by which several executors share what is due; a sole executor never reads it. A chunk of a log is known by
+ * its first line, so appending it again finds it.
  * The triggers leave a mark in `outbox` with every change, so no verb can forget it.
  */
 export const migrations: readonly Migration[] = [

@@ -1,7 +1,7 @@
 import { executionChangesPage, executionsReply, jobType, pageOf } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { command, executionId, start } from './samples.ts'
-import { openWorld } from './world.ts'
+import { command, executionId, start } from '../samples.ts'
+import { openWorld } from '../world.ts'
 
 const inMs = (ms: number) => ({ fireAt: start + ms })
 
@@ -38,7 +38,7 @@ describe('the logs of an execution', () => {
     ])
   })
 
-  it("are its owner's alone", async () => {
+  it("are only its owner's", async () => {
     const world = await talking()
     await world.command(command(inMs(0)))
     const url = `/executions/${executionId()}/logs`
@@ -87,7 +87,7 @@ describe('an artifact', () => {
 })
 
 describe('the job types', () => {
-  it('are told to users and to services', async () => {
+  it('are listed for users and for services', async () => {
     const world = await openWorld()
     const list = await world.get('/job-types')
     expect(

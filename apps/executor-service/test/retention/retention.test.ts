@@ -3,10 +3,10 @@ import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import type { RunContext } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
-import { horizonOf, mayForget, mayGo, mayLoseLog } from '../src/retention/rules.ts'
-import { migrations } from '../src/store/sqlite/index.ts'
-import { command, executionId, jobId, policy, sampleRowId, start } from './samples.ts'
-import { openWorld } from './world.ts'
+import { horizonOf, mayForget, mayGo, mayLoseLog } from '../../src/retention/rules.ts'
+import { migrations } from '../../src/store/sqlite/index.ts'
+import { command, executionId, jobId, policy, sampleRowId, start } from '../samples.ts'
+import { openWorld } from '../world.ts'
 
 const day = 86_400_000
 const keep = { executionsMs: 30 * day, logsMs: 7 * day }
@@ -35,7 +35,7 @@ describe('what may be cleared away', () => {
     ['an execution, after 30 days', mayGo(ended, horizon), true],
     ['an execution, on the 30th day', mayGo({ ...ended, changedAt: now - 30 * day }, horizon), false],
     ['an execution that was not published', mayGo({ ...ended, isPublished: false }, horizon), false],
-    ['an old line of a run that ended a week ago', mayLoseLog(chunkOf(horizon.logs), horizon), false],
+    ['an old line of an execution that ended a week ago', mayLoseLog(chunkOf(horizon.logs), horizon), false],
     ['a log after a week', mayLoseLog(chunkOf(horizon.logs - 1), horizon), true],
     ['a log whose execution has gone', mayLoseLog({ ...orphan, at: horizon.logs - 1 }, horizon), true],
     ['a young log whose execution has gone', mayLoseLog({ ...orphan, at: horizon.logs }, horizon), false],
@@ -154,7 +154,7 @@ describe('retention', () => {
     expect(left).toMatchObject({ rows: [{ id: executionId(40) }], next: null })
   })
 
-  it('keeps a cancel firm as long as commands come from a scheduler that has not heard of it', async () => {
+  it('keeps a cancel firm as long as commands come from a scheduler that has not applied it', async () => {
     const world = await openWorld()
     const changes = [{ version: 2, kind: 'cancel', changedAt: start, schedule: { kind: 'manual' } }]
     await world.internal('PUT', `/internal/admissions/${jobId()}`, { changes })
@@ -169,7 +169,7 @@ describe('retention', () => {
     expect(await world.stores.admissions.read([jobId()])).toEqual([undefined])
   })
 
-  it('keeps the overlap place of a run that lasts longer', async () => {
+  it('keeps the overlap place of an execution that lasts longer', async () => {
     const limited = policy({ overlap: { policy: 'skip', limit: 1 }, timeoutMs: 100 * day })
     const world = await openWorld({ run: () => new Promise(() => undefined), config: { executorAbortGraceMs: 0 } })
     await world.command({ ...due(start, 1), policy: limited })

@@ -1,0 +1,142 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Execution } from '../../../src/executions/execution.ts'
+import { handBack } from '../../../src/executions/transitions.ts'
+import type { DueCursor, DueOfOthersQuery, DueQuery, RowId, Stored, Stores } from '../../../src/store/ports.ts'
+import { execution, executionId, ownerId } from '../../samples.ts'
+import { at, claimed, type StoreKit, taken } from './kit.ts'
+
+/** What is due, and what is due of others. */
+export function describeDue({ stores: open, put, swap }: StoreKit): void {
+  let stores: Stores
+
+  beforeEach(() => {
+    stores = open()
+  })
+
+  describe('what is due', () => {
+    const query = (change: Partial<DueQuery> = {}): DueQuery => ({
+      now: at,
+      until: at + 500,
+      due: { io: 10, cpu: 10 },
+      coming: 10,
+      saturated: [],
+      scan: 100,
+      share: { index: 0, executors: 1, overdueAt: at - 500 },
+      ...change,
+    })
+    const ready = (number: number, runAt: number, change: Partial<Execution> = {}) =>
+      execution({ id: executionId(number), runAt, ...change })
+    const dueIds = async (stored: readonly Stored[], asked = query()) => {
+      const due = await stores.executions.listDue(asked)
+      return due.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
+    }
+
+    it('comes by priority and then by age, and is ready', async () => {
+      const stored = await put(
+        ready(1, at - 10),
+        ready(2, at - 20),
+        ready(3, at, { priority: 1 }),
+        ready(4, at + 1),
+        ready(5, at + 501),
+        claimed(ready(6, at - 30)),
+      )
+      expect(await dueIds(stored)).toEqual([3, 2, 1, 4])
+    })
+
+    it('may be nothing, as long as nothing is ready', async () => {
+      const [stored] = await put(claimed(ready(1, at)))
+      expect(await stores.executions.hasReady()).toBe(false)
+      await swap(stored!, taken(handBack(stored!.execution, 1, at)))
+      expect(await stores.executions.hasReady()).toBe(true)
+    })
+
+    it('is counted for each kind of slots', async () => {
+      const stored = await put(ready(1, at - 3), ready(2, at - 2), ready(3, at - 1, { pool: 'cpu' }), ready(4, at + 5))
+      expect(await dueIds(stored, query({ due: { io: 1, cpu: 5 } }))).toEqual([1, 3, 4])
+      expect(await dueIds(stored, query({ due: { io: 0, cpu: 0 }, coming: 0 }))).toEqual([])
+      const [one] = await stores.executions.listDue(query({ due: { io: 0, cpu: 1 }, coming: 0 }))
+      expect(one).toEqual({ rowId: stored[2]?.rowId, runAt: at - 1, pool: 'cpu' })
+    })
+
+    it('is taken of other owners when some have all that they may have in memory', async () => {
+      const of = (number: number, owner: number) => ready(number, at + number, { ownerId: ownerId(owner) })
+      const stored = await put(of(1, 1), of(2, 1), of(3, 2), of(4, 1), of(5, 2))
+      expect(await dueIds(stored, query({ saturated: [ownerId(1)] }))).toEqual([3, 5])
+      expect(await dueIds(stored, query({ saturated: [ownerId(1)], scan: 3, coming: 1 }))).toEqual([3])
+      expect(await dueIds(stored, query({ saturated: [ownerId(1)], scan: 1, coming: 1 }))).toEqual([])
+    })
+
+    it('is shared among executors, until it is overdue', async () => {
+      const stored = await put(...Array.from({ length: 10 }, (_, i) => ready(i + 1, at - 10)), ready(11, at - 600))
+      const share = (index: number) =>
+        query({ due: { io: 100, cpu: 0 }, share: { index, executors: 2, overdueAt: at - 500 } })
+      const [even, odd] = [await dueIds(stored, share(0)), await dueIds(stored, share(1))]
+      expect(even.filter((number) => odd.includes(number))).toEqual([11])
+      expect(new Set([...even, ...odd]).size).toBe(11)
+    })
+  })
+
+  describe('what is due of owners that are not saturated', () => {
+    const [a, b, c] = [ownerId(1), ownerId(2), ownerId(3)] as const
+    const ask = (change: Partial<DueOfOthersQuery> = {}): DueOfOthersQuery => ({
+      pool: 'io',
+      now: at,
+      passOver: [a],
+      after: null,
+      scan: 100,
+      limit: 10,
+      share: { index: 0, executors: 1, overdueAt: at - 500 },
+      ...change,
+    })
+    const ready = (number: number, owner: string, change: Partial<Execution> = {}) =>
+      execution({ id: executionId(number), ownerId: owner, runAt: at - 100 + number, ...change })
+    const numbersOf = (stored: readonly Stored[], found: readonly { rowId: RowId }[]) =>
+      found.map((one) => stored.findIndex((other) => other.rowId === one.rowId) + 1)
+
+    it('comes by priority and age, is ready and due, and belongs to others', async () => {
+      const stored = await put(
+        ready(1, a),
+        ready(2, b),
+        ready(3, c, { priority: 1 }),
+        ready(4, b, { pool: 'cpu' }),
+        ready(5, b, { runAt: at + 1 }),
+        claimed(ready(6, b)),
+        ready(7, b),
+      )
+      const { rows: found, next } = await stores.executions.listDueOfOthers(ask())
+      expect([numbersOf(stored, found), next]).toEqual([[3, 2, 7], null])
+      expect(found[0]).toEqual({ rowId: stored[2]?.rowId, runAt: at - 97, pool: 'io' })
+      const both = await stores.executions.listDueOfOthers(ask({ passOver: [a, b] }))
+      expect(numbersOf(stored, both.rows)).toEqual([3])
+    })
+
+    it('is looked for in so many entries at a time, and found behind any number of them', async () => {
+      const many = Array.from({ length: 250 }, (_, n) => ready(n + 1, a, { runAt: at - 1000 + n }))
+      const stored = await put(
+        ...many,
+        ready(251, b, { priority: 9, runAt: at - 1 }),
+        ready(252, b, { priority: 9, runAt: at }),
+      )
+      const pages: number[][] = []
+      let after: DueCursor | null = null
+      do {
+        const page = await stores.executions.listDueOfOthers(ask({ after, limit: 1 }))
+        pages.push(numbersOf(stored, page.rows))
+        after = page.next
+      } while (after !== null)
+      expect(pages).toEqual([[], [], [251], [252], []])
+    })
+
+    it('is shared among executors, until it is overdue', async () => {
+      const recent = Array.from({ length: 10 }, (_, n) => ready(n + 1, b, { runAt: at - 10 }))
+      const stored = await put(...recent, ready(11, b, { runAt: at - 600 }))
+      const mine = async (index: number) => {
+        const share = { index, executors: 2, overdueAt: at - 500 }
+        return numbersOf(stored, (await stores.executions.listDueOfOthers(ask({ share, limit: 100 }))).rows)
+      }
+      const [even, odd] = [await mine(0), await mine(1)]
+      expect(even.filter((number) => odd.includes(number))).toEqual([11])
+      expect(new Set([...even, ...odd]).size).toBe(11)
+    })
+  })
+}
