@@ -33,7 +33,7 @@ function countCalls(db: Database) {
     <A extends unknown[], R>(call: (...args: A) => Promise<R>, isWrite: boolean) =>
     async (...args: A): Promise<R> => {
       if (isDead) throw new Error('the process is dead')
-      if (isWrite && failing.has(String(args[0]))) throw new Error(`told to fail: ${args[0]}`)
+      if (isWrite && failing.has(String(args[0]))) throw new Error(`made to fail: ${args[0]}`)
       if (isWrite) writes.push(String(args[0]))
       open += 1
       try {

@@ -57,7 +57,7 @@ async function sleepAloud(ms: number, context: RunContext): Promise<void> {
 export const dummy: Handler<DummyParams> = {
   type: 'DUMMY',
   title: 'Dummy',
-  description: 'Sleeps, and fails when told to. For trying things out and for measuring.',
+  description: 'Sleeps, and fails when asked to. For trying things out and for measuring.',
   params: dummyParams,
   result: dummyResult,
   timeoutMs: 3_600_000,
@@ -65,7 +65,7 @@ export const dummy: Handler<DummyParams> = {
   examples: [{ durationMs: 500 }, { durationMs: 100, fail: [1, 2], payload: { note: 'the third attempt succeeds' } }],
   async run({ durationMs, fail }, context) {
     if (durationMs > 0) await sleepAloud(durationMs, context)
-    if (mustFail(fail, context)) throw new JobFailure('told-to-fail', `Attempt ${context.epoch} was told to fail.`)
+    if (mustFail(fail, context)) throw new JobFailure('told-to-fail', `Attempt ${context.epoch} was asked to fail.`)
     return { sleptMs: durationMs }
   },
 }

@@ -138,7 +138,7 @@ describe('an execution', () => {
 
   it('fails for good when there is no handler of its type', async () => {
     const world = await openWorld()
-    await world.command(command({ ...inMs(0), jobType: 'NOBODY' }))
+    await world.command(command({ ...inMs(0), jobType: 'UNHANDLED' }))
     const record = await world.read(executionId())
     expect(record).toMatchObject({ state: 'failed', failures: 1, error: { code: 'unknown-job-type' } })
   })

@@ -39,7 +39,7 @@ async function openFlaky() {
   const reads = { areFailing: false, count: 0 }
   const check = () => {
     reads.count += 1
-    if (reads.areFailing && reads.count % 3 === 0) throw new Error('told to fail: a read')
+    if (reads.areFailing && reads.count % 3 === 0) throw new Error('made to fail: a read')
   }
   const db: Database = {
     ...real,
@@ -59,18 +59,25 @@ async function openFlaky() {
 async function accountOf(world: World, { executionId: id, fireAt }: JobExecuteMessage) {
   const { state, seq, losses, inDoubt, epoch } = await world.read(id)
   const calls = world.calls.filter(({ context }) => context.executionId === id)
-  const told = world.statuses.findLast((one) => one.executionId === id)
+  const shown = world.statuses.findLast((one) => one.executionId === id)
   return {
     isExplained: ['succeeded', 'failed'].includes(state) ? calls.length === 1 : calls.length === 0,
     hasEnded: ['succeeded', 'failed', 'cancelled', 'skipped'].includes(state),
     isEarly: calls.some(({ at }) => at < fireAt),
-    isTold: told?.seq === seq,
+    isPublished: shown?.seq === seq,
     wasLost: losses > 0 || inDoubt.length > 0,
     wasClaimedOften: epoch > 5,
   }
 }
 
-const fine = { isExplained: true, hasEnded: true, isEarly: false, isTold: true, wasLost: false, wasClaimedOften: false }
+const fine = {
+  isExplained: true,
+  hasEnded: true,
+  isEarly: false,
+  isPublished: true,
+  wasLost: false,
+  wasClaimedOften: false,
+}
 const verbs = ['insert', 'replace', 'claim', 'start', 'close', 'skip', 'hand-back', 'finish', 'republish'].map(
   (step) => `executions.${step}`,
 )

@@ -7,7 +7,7 @@ const handlers = createHandlers(handlersDefaults)
 const described = describeHandlers(handlers)
 const formats = { uri: URL.canParse, date: (text: string) => !Number.isNaN(Date.parse(text)) }
 const ajv = new Ajv2020({ strict: true, allErrors: true, allowUnionTypes: true, formats })
-// The words that a schema has for its own faults, as tools for JSON Schema call them.
+// The words that a schema has for its own issues, as tools for JSON Schema call them.
 ajv.addKeyword('errorMessage')
 const checkOf = (type: string) => ajv.compile(described.find((one) => one.type === type)?.params ?? false)
 

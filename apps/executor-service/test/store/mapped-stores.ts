@@ -21,20 +21,20 @@ function mapStores(stores: Stores, make: (name: string, call: () => Promise<unkn
 }
 
 /** Which calls go wrong, and how: `unavailable` without the write, `outcome-unknown` after it. */
-export interface Faults {
+export interface Failures {
   code: 'unavailable' | 'outcome-unknown'
   readonly at: Set<string>
   /** Calls that went wrong. */
   count: number
 }
 
-/** The same stores, of which the calls in `faults.at` go wrong. */
-export function faultyStores(stores: Stores, faults: Faults): Stores {
+/** The same stores, of which the calls in `failures.at` go wrong. */
+export function failingStores(stores: Stores, failures: Failures): Stores {
   return mapStores(stores, async (name, call) => {
-    if (!faults.at.has(name)) return call()
-    faults.count += 1
-    if (faults.code === 'outcome-unknown') await call()
-    throw new StorageError(faults.code, `as the test wants it: ${name}`)
+    if (!failures.at.has(name)) return call()
+    failures.count += 1
+    if (failures.code === 'outcome-unknown') await call()
+    throw new StorageError(failures.code, `as the test wants it: ${name}`)
   })
 }
 

@@ -6,7 +6,7 @@ import type { Stores } from '../../src/store/ports.ts'
 import { claimedExecution, command, executionId, jobId, policy, runningExecution, start } from '../samples.ts'
 import { type Call, openWorld, type World } from '../world.ts'
 import { createDocumentStores } from './document-stores.ts'
-import { type Faults, faultyStores } from './mapped-stores.ts'
+import { type Failures, failingStores } from './mapped-stores.ts'
 
 const skip = policy({ overlap: { policy: 'skip', limit: 1 } })
 const atMostOnce = policy({ onLostLease: 'fail' })
@@ -67,9 +67,9 @@ describe.each([
   it.each(calls)(
     'at %s: each execution runs once to its end',
     async (name) => {
-      const faults: Faults = { code, at: new Set(), count: 0 }
+      const failures: Failures = { code, at: new Set(), count: 0 }
       const config = { executorIoConcurrency: 4, executorClaimAhead: 4, executorLogFlushMs: 50 }
-      const wrapStores = (stores: Stores) => faultyStores(stores, faults)
+      const wrapStores = (stores: Stores) => failingStores(stores, failures)
       const bodyOf = body === 'documents' ? { stores: createDocumentStores() } : {}
       const world = await openWorld({ config, run, wrapStores, ...bodyOf })
       const all = [...some(1, 200), ...some(11, 600), ...some(21, 2300)]
@@ -80,21 +80,21 @@ describe.each([
 
       await send(all.slice(0, 8))
       await world.pass(180, 20)
-      for (const one of name.split(' and ')) faults.at.add(one)
+      for (const one of name.split(' and ')) failures.at.add(one)
       await send(all.slice(8, 16))
       await send(all.slice(0, 16))
       await send([{ ...(all[8] as JobExecuteMessage), version: 2 }])
       await fence()
       await world.pass(2000, 25)
       await send(all.slice(16))
-      faults.at.clear()
+      failures.at.clear()
       await send(all)
       expect((await fence()).statusCode).toBe(200)
       await world.pass(8000, 50)
 
-      expect(faults.count).toBeGreaterThan(0)
+      expect(failures.count).toBeGreaterThan(0)
       // No caller asks a store that goes wrong as fast as it answers.
-      expect(faults.count).toBeLessThan(200)
+      expect(failures.count).toBeLessThan(200)
       const accounts = await Promise.all(all.map((one) => accountOf(world, one)))
       expect(accounts.map((one, n) => ({ of: n, ...one }))).toEqual(all.map((_, n) => ({ of: n, ...fine })))
       expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
@@ -115,9 +115,9 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
     it.each(verbs)(
       'at %s for two seconds: each execution of the other one runs once to its end',
       async (name) => {
-        const faults: Faults = { code, at: new Set(), count: 0 }
+        const failures: Failures = { code, at: new Set(), count: 0 }
         const config = { mode: 'distributed' as const, executorIoConcurrency: 4, executorClaimAhead: 4 }
-        const world = await openWorld({ config, wrapStores: (stores) => faultyStores(stores, faults) })
+        const world = await openWorld({ config, wrapStores: (stores) => failingStores(stores, failures) })
         const { executors, executions } = world.stores
         const [me] = await executors.list()
         await executors.enlist('other', null)
@@ -133,7 +133,7 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
           start,
         )
         await world.pass(1900, 25)
-        faults.at.add(name)
+        failures.at.add(name)
         // This one is taken for dead meanwhile.
         await executors.remove(me!.instance)
         const due = [5, 6, 7].map((number) =>
@@ -141,10 +141,10 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
         )
         await world.command(...due)
         await world.pass(2000, 25)
-        faults.at.clear()
+        failures.at.clear()
         await world.pass(8000, 50)
-        expect(faults.count).toBeGreaterThan(0)
-        expect(faults.count).toBeLessThan(100)
+        expect(failures.count).toBeGreaterThan(0)
+        expect(failures.count).toBeLessThan(100)
         const all = await Promise.all([1, 2, 3, 4, 5, 6, 7].map((number) => world.read(executionId(number))))
         expect(all.map((one) => one.state)).toEqual([
           'succeeded',
@@ -167,11 +167,11 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
 
 describe('an executor that was taken for dead and cannot enlist again', () => {
   it('claims nothing until it has', async () => {
-    const faults: Faults = { code: 'unavailable', at: new Set(['executors.enlist']), count: 0 }
+    const failures: Failures = { code: 'unavailable', at: new Set(['executors.enlist']), count: 0 }
     let isUp = false
     const wrapStores = (stores: Stores) => {
-      const faulty = faultyStores(stores, faults)
-      const enlist = (name: string, address: string | null) => (isUp ? faulty : stores).executors.enlist(name, address)
+      const failing = failingStores(stores, failures)
+      const enlist = (name: string, address: string | null) => (isUp ? failing : stores).executors.enlist(name, address)
       return { ...stores, executors: { ...stores.executors, enlist } }
     }
     const world = await openWorld({ config: { mode: 'distributed' }, wrapStores })
