@@ -165,6 +165,62 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
   },
 )
 
+describe.each(['unavailable', 'outcome-unknown'] as const)('a claim that ends as %s', (code) => {
+  it('while another executor was faster does not give back the claim of that one', async () => {
+    const failures: Failures = { code, at: new Set(['executions.compareAndSetMany:claim']), count: 0 }
+    const wrapStores = (stores: Stores): Stores => ({
+      ...stores,
+      executions: {
+        ...stores.executions,
+        async compareAndSetMany(step, updates, at) {
+          const isClaim = step === 'claim' && failures.count === 0
+          const ofOther = updates.map(({ to, ...one }) => ({ ...one, to: { ...to, owner: 'other' } }))
+          if (isClaim) await stores.executions.compareAndSetMany(step, ofOther, at)
+          return failingStores(stores, failures).executions.compareAndSetMany(step, updates, at)
+        },
+      },
+    })
+    const world = await openWorld({ config: { executorStoreRetryMs: 50 }, wrapStores })
+    await world.command(command({ fireAt: start + 300 }))
+    await world.pass(600, 10)
+    expect(failures.count).toBe(1)
+    expect(await world.read(executionId())).toMatchObject({ state: 'running', owner: 'other', epoch: 1 })
+    expect(world.calls).toEqual([])
+    const claimed = (await world.metric('belfry_executor_slots')).filter((line) => line.includes('state="claimed"'))
+    expect(claimed.map((line) => line.split(' ').at(-1))).toEqual(['0', '0'])
+  })
+})
+
+const many = (count: number) => Array.from({ length: count }, (_, n) => command({ executionId: executionId(n + 1) }))
+
+/** Lets so many milliseconds pass in steps that are small enough for calls that follow each other at once. */
+async function passClosely({ clock }: World, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left--) {
+    await clock.advance(1)
+    for (let n = 0; n < 10; n++) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+}
+
+describe('an executor with more that is due than one poll takes', () => {
+  it.each(['unavailable', 'outcome-unknown'] as const)(
+    'does not claim again at once what ended as %s',
+    async (code) => {
+      const failures: Failures = { code, at: new Set(), count: 0 }
+      const config = { executorPollRows: 5, executorClaimAhead: 4, executorIoConcurrency: 4 }
+      const world = await openWorld({ config, wrapStores: (stores) => failingStores(stores, failures) })
+      failures.at.add('executions.compareAndSetMany:claim')
+      await world.command(...many(40))
+      await world.pass(900, 50)
+      await passClosely(world, 1000)
+      // One claim of each: for a start timer, and one for each retry of the store.
+      expect(failures.count).toBeLessThan(40)
+      failures.at.clear()
+      await world.pass(3000, 20)
+      expect(world.calls).toHaveLength(40)
+    },
+  )
+})
+
 describe('an executor that was taken for dead and cannot enlist again', () => {
   it('claims nothing until it has', async () => {
     const failures: Failures = { code: 'unavailable', at: new Set(['executors.enlist']), count: 0 }
@@ -185,5 +241,33 @@ describe('an executor that was taken for dead and cannot enlist again', () => {
     isUp = false
     await world.pass(2000, 20)
     expect(await world.read(executionId())).toMatchObject({ state: 'succeeded', epoch: 1 })
+  })
+
+  it('does not poll again at once for what it may not claim', async () => {
+    const failures: Failures = { code: 'unavailable', at: new Set(), count: 0 }
+    let polls = 0
+    const wrapStores = (stores: Stores) => {
+      const { executions, ...others } = failingStores(stores, failures)
+      const listDue: typeof executions.listDue = (query) => {
+        polls += 1
+        return executions.listDue(query)
+      }
+      return { ...others, executions: { ...executions, listDue } }
+    }
+    const config = { mode: 'distributed' as const, executorPollRows: 5 }
+    const world = await openWorld({ config, wrapStores })
+    const [me] = await world.stores.executors.list()
+    failures.at.add('executors.enlist')
+    await world.stores.executors.remove(me!.instance)
+    await world.pass(600, 20)
+    await world.command(...many(20))
+    await world.pass(500, 20)
+    polls = 0
+    await passClosely(world, 1000)
+    expect(polls).toBeLessThan(10)
+    expect(world.calls).toEqual([])
+    failures.at.clear()
+    await world.pass(2000, 20)
+    expect(world.calls).toHaveLength(20)
   })
 })

@@ -46,7 +46,7 @@ export function describeDue({ stores: open, put, swap }: StoreKit): void {
     it('may be nothing, as long as nothing is ready', async () => {
       const [stored] = await put(claimed(ready(1, at)))
       expect(await stores.executions.hasReady()).toBe(false)
-      await swap(stored!, taken(handBack(stored!.execution, 1, at)))
+      await swap(stored!, taken(handBack(stored!.execution, stored!.execution, at)))
       expect(await stores.executions.hasReady()).toBe(true)
     })
 

@@ -41,7 +41,7 @@ export function describeExecutions({ stores: open, put, swap, reread }: StoreKit
     it('come back from every transition as it left them', async () => {
       const steps: ((from: Execution) => Execution)[] = [
         (from) => claimed(from),
-        (from) => taken(handBack(from, from.epoch, at)),
+        (from) => taken(handBack(from, from, at)),
         (from) => claimed(from, 'two'),
         (from) => finished(from, failed('broken', 'It broke.')),
         (from) => claimed(from),
