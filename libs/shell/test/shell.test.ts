@@ -55,6 +55,35 @@ describe('the shell of a service', () => {
     expect((await fetch(`${address}/readyz`)).status).toBe(200)
   })
 
+  it('stops once its last request is answered, though the client keeps the connection alive', async () => {
+    const deps = openDeps()
+    const app = createHttpApp({ service: 'job-service', deps, tokens: null })
+    const arrived = Promise.withResolvers<void>()
+    const mayAnswer = Promise.withResolvers<void>()
+    app.get('/slow', { config: { access: 'public' } }, async () => {
+      arrived.resolve()
+      await mayAnswer.promise
+      return {}
+    })
+    const shell = createServiceShell({
+      service: 'job-service',
+      deps,
+      app,
+      listen: { host: '127.0.0.1', port: 0 },
+      parts: [],
+    })
+    const address = await shell.start()
+    const answer = fetch(`${address}/slow`)
+    await arrived.promise
+    const stopped = shell.stop()
+    // The close has begun, and has found the connection busy.
+    await expect.poll(() => app.server.listening).toBe(false)
+    mayAnswer.resolve()
+    expect((await answer).status).toBe(200)
+    // Far below the keep-alive time-out of 72 s, after which the connection would go by itself.
+    await stopped
+  })
+
   it('is not ready while its store does not answer', async () => {
     const { shell } = open(async () => Promise.reject(new Error('locked')))
     const address = await shell.start()

@@ -8,7 +8,10 @@ function open(listen: ListenAddress) {
   const registry = createStaticRegistry()
   const calls: string[] = []
   const app = {
-    server: { address: () => ({ address: listen.host, family: 'IPv4', port: listen.port || 4321 }) },
+    server: {
+      address: () => ({ address: listen.host, family: 'IPv4', port: listen.port || 4321 }),
+      closeIdleConnections: () => undefined,
+    },
     async listen({ host, port }: { host: string; port: number }) {
       calls.push(`listen ${host}:${port}`)
       return `http://${host}:${port || 4321}`
