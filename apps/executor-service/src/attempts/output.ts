@@ -50,8 +50,10 @@ export interface AttemptOutputOptions {
 
 export function createAttemptOutput({ stores, clock, log, limits, flushMs }: AttemptOutputOptions): AttemptOutput {
   const unflushed = new Set<Attempt>()
+  /** The next flush, or the one under way. */
   let timer: Timer | null = null
   let flushing: Promise<void> = Promise.resolve()
+  let isStopped = false
 
   function take(attempts: Iterable<Attempt>): Taken[] {
     const taken: Taken[] = []
@@ -79,18 +81,20 @@ export function createAttemptOutput({ stores, clock, log, limits, flushMs }: Att
 
   async function flush(): Promise<void> {
     try {
-      await append(take([...unflushed]))
+      // `store` appends the lines of an attempt that has ended.
+      await append(take([...unflushed].filter(({ phase }) => phase !== 'ended')))
     } catch (err) {
       log.warn({ err }, 'log lines could not be stored yet')
-      flushLater()
     }
+    timer = null
+    if (unflushed.size > 0) flushLater()
   }
 
+  /** One flush at a time: the lines of an attempt are appended in their order, also when an append fails. */
   function flushLater(): void {
+    if (isStopped) return
     timer ??= clock.callAfter(flushMs, () => {
-      timer = null
-      // One after the other: the lines of an attempt are appended in their order, also when an append fails.
-      flushing = flushing.then(flush)
+      flushing = flush()
     })
   }
 
@@ -111,18 +115,14 @@ export function createAttemptOutput({ stores, clock, log, limits, flushMs }: Att
     },
     isPending: (attempt) => attempt.log !== null || attempt.files !== null,
     async store(attempts) {
-      // Lines that were taken before must be there too, or have been put back.
-      let awaited: Promise<void> | null = null
-      while (awaited !== flushing) {
-        awaited = flushing
-        await awaited
-      }
+      // Lines that were taken before must be there too, or have been put back. A later flush takes none of these attempts.
+      await flushing
       const files = attempts.flatMap(filesOf)
       await Promise.all([append(take(attempts)), files.length > 0 ? stores.artifacts.put(files) : undefined])
     },
     async stop() {
+      isStopped = true
       timer?.cancel()
-      timer = null
       await flushing
     },
   }
