@@ -31,3 +31,8 @@ export class StorageError extends Error {
 export function isOutcomeUnknown(error: unknown): error is StorageError {
   return error instanceof StorageError && error.code === 'outcome-unknown'
 }
+
+/** Whether the database could not be reached, or its answer was lost: the next call is likely to fail as well. */
+export function isUnreachable(error: unknown): error is StorageError {
+  return isOutcomeUnknown(error) || (error instanceof StorageError && error.code === 'unavailable')
+}

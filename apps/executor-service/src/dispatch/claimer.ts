@@ -1,6 +1,6 @@
 import { isRefusal } from '@belfry/contracts'
 import { type Clock, createBatcher, debugEach, type Logger } from '@belfry/service'
-import { isOutcomeUnknown } from '@belfry/storage'
+import { isUnreachable } from '@belfry/storage'
 import { admitClaims } from '../admission/admit-claims.ts'
 import type { Attempt } from '../attempts/attempt.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
@@ -33,6 +33,8 @@ export interface ClaimerOptions {
 
 /** From ready to admitted (protocol.md step 9): claims in batches, the job's admission, and the params. */
 export interface Claimer {
+  /** False while the executor has no record or stops: nothing is claimed. */
+  mayClaim(): boolean
   /** Ready ones that are due, in the order in which they shall have the slots. What finds no room is left to the poll. */
   claim(stored: readonly Stored[]): void
   /** A ready one that is due, or will be shortly: claimed with all others of this iteration of the event loop, by priority. */
@@ -122,8 +124,8 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     } catch (err) {
       if (!isClaimFailing) log.warn({ err, executions: attempts.length }, 'a claim failed, giving it back')
       isClaimFailing = true
-      // What may be stored is given back and is due: it would be claimed again as fast as the store answers.
-      if (isOutcomeUnknown(err)) await waitForStore()
+      // What is given back is due: it would be claimed again as fast as the store fails.
+      if (isUnreachable(err)) await waitForStore()
       return dispatcher.giveBack(attempts)
     }
     if (won.length === 0) return
@@ -201,6 +203,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
   }
 
   return {
+    mayClaim,
     claim: (stored) => claimBatch(stored, () => false),
     claimSoon: soon.add,
     claimUnstored(execution) {

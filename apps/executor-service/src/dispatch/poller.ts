@@ -135,6 +135,8 @@ export function createPoller(options: PollerOptions): Poller {
   }
 
   async function poll(): Promise<boolean> {
+    // What is due stays due, so that the next poll would follow at once.
+    if (!claimer.mayClaim()) return false
     if (await hasReady()) return look()
     for (const pool of pools) room.clearSaturated(pool)
     return false

@@ -163,6 +163,36 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
   },
 )
 
+const many = (count: number) => Array.from({ length: count }, (_, n) => command({ executionId: executionId(n + 1) }))
+
+/** Lets so many milliseconds pass in steps that are small enough for calls that follow each other at once. */
+async function passClosely({ clock }: World, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left--) {
+    await clock.advance(1)
+    for (let n = 0; n < 10; n++) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+}
+
+describe('an executor with more that is due than one poll takes', () => {
+  it.each(['unavailable', 'outcome-unknown'] as const)(
+    'does not claim again at once what ended as %s',
+    async (code) => {
+      const faults: Faults = { code, at: new Set(), count: 0 }
+      const config = { executorPollRows: 5, executorClaimAhead: 4, executorIoConcurrency: 4 }
+      const world = await openWorld({ config, wrapStores: (stores) => faultyStores(stores, faults) })
+      faults.at.add('executions.compareAndSetMany:claim')
+      await world.command(...many(40))
+      await world.pass(900, 50)
+      await passClosely(world, 1000)
+      // One claim of each: for a start timer, and one for each retry of the store.
+      expect(faults.count).toBeLessThan(40)
+      faults.at.clear()
+      await world.pass(3000, 20)
+      expect(world.calls).toHaveLength(40)
+    },
+  )
+})
+
 describe('an executor that was taken for dead and cannot enlist again', () => {
   it('claims nothing until it has', async () => {
     const faults: Faults = { code: 'unavailable', at: new Set(['executors.enlist']), count: 0 }
@@ -183,5 +213,33 @@ describe('an executor that was taken for dead and cannot enlist again', () => {
     isUp = false
     await world.pass(2000, 20)
     expect(await world.read(executionId())).toMatchObject({ state: 'succeeded', epoch: 1 })
+  })
+
+  it('does not poll again at once for what it may not claim', async () => {
+    const faults: Faults = { code: 'unavailable', at: new Set(), count: 0 }
+    let polls = 0
+    const wrapStores = (stores: Stores) => {
+      const { executions, ...others } = faultyStores(stores, faults)
+      const listDue: typeof executions.listDue = (query) => {
+        polls += 1
+        return executions.listDue(query)
+      }
+      return { ...others, executions: { ...executions, listDue } }
+    }
+    const config = { mode: 'distributed' as const, executorPollRows: 5 }
+    const world = await openWorld({ config, wrapStores })
+    const [me] = await world.stores.executors.list()
+    faults.at.add('executors.enlist')
+    await world.stores.executors.remove(me!.instance)
+    await world.pass(600, 20)
+    await world.command(...many(20))
+    await world.pass(500, 20)
+    polls = 0
+    await passClosely(world, 1000)
+    expect(polls).toBeLessThan(10)
+    expect(world.calls).toEqual([])
+    faults.at.clear()
+    await world.pass(2000, 20)
+    expect(world.calls).toHaveLength(20)
   })
 })
