@@ -65,7 +65,7 @@ export function createEngine(options: EngineOptions): Engine {
     if (!recordsStartFirst(attempt.execution)) attempt.startedAt = clock.now()
     else if (!(await recordStart(attempt))) return 'refused'
     const outcome = runner.run(attempt)
-    starts.recordLater(attempt)
+    if (isAtWork(attempt)) starts.recordLater(attempt)
     try {
       return await outcome
     } finally {
@@ -169,3 +169,6 @@ export function createEngine(options: EngineOptions): Engine {
     },
   }
 }
+
+/** False when the attempt ended at once: its params do not fit, or it was aborted before its handler was called. */
+const isAtWork = ({ phase }: Attempt) => phase === 'started'

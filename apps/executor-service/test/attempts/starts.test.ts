@@ -138,6 +138,19 @@ describe('a start that is recorded first', () => {
     expect(await second.read(executionId())).toMatchObject({ state: 'succeeded', losses: 0 })
     expect(second.calls).toHaveLength(1)
   })
+
+  it('that comes at last during a stop leaves no timer behind', async () => {
+    const clock = createManualClock(start)
+    const world = await openWorld({ clock, config: stopsAtOnce })
+    world.failing.add('executions.start')
+    await world.command(command({ ...inMs(0), ...atMostOnce }))
+    await world.pass(10)
+    world.failing.clear()
+    await world.stop()
+    expect(await world.read(executionId())).toMatchObject({ state: 'lost', attempts: [{ outcome: 'interrupted' }] })
+    expect(world.calls).toEqual([])
+    expect(clock.pending()).toBe(0)
+  })
 })
 
 describe('what is shown of a start', () => {
