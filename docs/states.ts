@@ -79,7 +79,7 @@ const steps: readonly (readonly [name: string, step: (record: Execution) => Exec
   ['failure', ending(failure)],
   ['lease lost', (record) => lose(record, { epoch: record.epoch, at, inDoubt: true })],
   ['executor stops', (record) => interrupt(record, { epoch: record.epoch, at, startedAt: 0, inDoubt: false })],
-  ['handed back', (record) => handBack(record, record.epoch, at)],
+  ['handed back', (record) => handBack(record, record, at)],
   ['floor of a cancel', (record) => close(record, 'cancelled', at)],
   ['floor of an update', (record) => close(record, 'superseded', at)],
   ['no overlap place', (record) => skip(record, 'exe-2', at)],

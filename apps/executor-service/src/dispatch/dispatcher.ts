@@ -4,7 +4,7 @@ import { type AbortReason, type Attempt, createAttempt } from '../attempts/attem
 import type { Engine } from '../attempts/engine.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
-import type { Pool } from '../executions/execution.ts'
+import type { Execution, Pool } from '../executions/execution.ts'
 import { handBack } from '../executions/transitions.ts'
 import type { RowId, Stored, Stores } from '../store/ports.ts'
 import type { Room } from './room.ts'
@@ -133,16 +133,20 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     for (const attempt of mine) drop(attempt)
   }
 
-  /** What was not claimed after all stays as it is. */
+  /**
+   * What was not claimed after all stays as it is. The record is read first: that of a claim that was not stored has the
+   * sequence number and the epoch of the claim by which another executor was faster.
+   */
   async function tryToGiveBack(attempts: readonly Attempt[]): Promise<boolean> {
     const now = clock.now()
-    const epochs = attempts.map(({ execution }) => execution.epoch)
+    const claims = attempts.map(({ execution }) => execution)
     try {
+      const found = await stores.executions.read(attempts.map(({ rowId }) => rowId))
       const given = await compareAndSet(
         stores.executions,
         'hand-back',
-        attempts,
-        (execution, index) => handBack(execution, epochs[index] ?? 0, now),
+        attempts.map((attempt, index) => found[index] ?? attempt),
+        (execution, index) => handBack(execution, claims[index] as Execution, now),
         now,
       )
       for (const attempt of attempts) drop(attempt)

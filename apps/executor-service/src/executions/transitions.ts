@@ -79,9 +79,16 @@ export function start(
   return changed(execution, { attempts: withOpenAttempt(execution, { startedAt }) })
 }
 
-/** A claim that has not started goes back to ready, or ends if a cancel has come; neither try nor loss is charged. */
-export function handBack(execution: Execution, epoch: number, at: number): Execution | Refusal {
-  if (!isOwnedBy(execution, epoch)) return stale(execution, epoch)
+/**
+ * A claim that has not started goes back to ready, or ends if a cancel has come; neither try nor loss is charged. The claim is
+ * named by its owner too: one that the store did not take has the epoch of the claim by which another executor was faster.
+ */
+export function handBack(
+  execution: Execution,
+  { epoch, owner }: Pick<Execution, 'epoch' | 'owner'>,
+  at: number,
+): Execution | Refusal {
+  if (!isOwnedBy(execution, epoch) || execution.owner !== owner) return stale(execution, epoch)
   if (!isUnstarted(execution)) return illegal(execution, 'handed back')
   if (execution.cancelRequested) return endUnstarted(execution, 'cancelled', at)
   return changed(execution, { state: 'ready', owner: null, attempts: withoutOpenAttempt(execution) })
@@ -169,7 +176,7 @@ function afterNoOutcome(execution: Execution, left: Partial<Execution>, at: numb
 export function lose(execution: Execution, input: LossInput): Execution | Refusal {
   const { epoch, at } = input
   if (!isOwnedBy(execution, epoch)) return stale(execution, epoch)
-  if (recordedStart(execution) === null && recordsStartFirst(execution)) return handBack(execution, epoch, at)
+  if (recordedStart(execution) === null && recordsStartFirst(execution)) return handBack(execution, execution, at)
   const losses = execution.losses + 1
   const attempts = withOpenAttempt(execution, { endedAt: at, outcome: 'lost' })
   const lost = { losses, attempts, inDoubt: doubted(execution, input) }

@@ -145,17 +145,22 @@ describe('a claim', () => {
   })
 
   it('that has not started goes back to ready, as if nothing had been', () => {
-    const record = taken(handBack(claimedExecution(), 1, at))
+    const record = taken(handBack(claimedExecution(), claimedExecution(), at))
     expect(record).toMatchObject({ state: 'ready', owner: null, attempts: [], failures: 0, losses: 0, epoch: 1 })
   })
 
   it('that has not started ends when a cancel came in between', () => {
-    expect(taken(handBack(claimedExecution({ cancelRequested: true }), 1, at)).state).toBe('cancelled')
+    expect(taken(handBack(claimedExecution({ cancelRequested: true }), claimedExecution(), at)).state).toBe('cancelled')
+  })
+
+  it('of another executor is not taken back, though it has the same epoch', () => {
+    expect(isRefusal(handBack(claimedExecution(), claimedExecution({ owner: 'two' }), at))).toBe(true)
   })
 
   it('that has started is not taken back', () => {
     const answers = [close(runningExecution(), 'cancelled', at), skip(runningExecution(), 'exe-other', at)]
-    for (const answer of [...answers, handBack(runningExecution(), 1, at)]) expect(isRefusal(answer)).toBe(true)
+    for (const answer of [...answers, handBack(runningExecution(), runningExecution(), at)])
+      expect(isRefusal(answer)).toBe(true)
   })
 
   it('is too late after the record has expired', () => {
@@ -398,7 +403,7 @@ function apply(record: Execution, step: Step): Execution | Refusal {
     case 'skip':
       return skip(record, 'exe-other', at)
     case 'hand-back':
-      return handBack(record, step.epoch, at)
+      return handBack(record, { epoch: step.epoch, owner: 'one' }, at)
     case 'finish':
       return finish(record, ending({ epoch: step.epoch, ...(step.isFailure ? { outcome: broken } : {}) }))
     case 'lose':

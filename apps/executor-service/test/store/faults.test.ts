@@ -163,6 +163,32 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
   },
 )
 
+describe.each(['unavailable', 'outcome-unknown'] as const)('a claim that ends as %s', (code) => {
+  it('while another executor was faster does not give back the claim of that one', async () => {
+    const faults: Faults = { code, at: new Set(['executions.compareAndSetMany:claim']), count: 0 }
+    const wrapStores = (stores: Stores): Stores => ({
+      ...stores,
+      executions: {
+        ...stores.executions,
+        async compareAndSetMany(step, updates, at) {
+          const isClaim = step === 'claim' && faults.count === 0
+          const ofOther = updates.map(({ to, ...one }) => ({ ...one, to: { ...to, owner: 'other' } }))
+          if (isClaim) await stores.executions.compareAndSetMany(step, ofOther, at)
+          return faultyStores(stores, faults).executions.compareAndSetMany(step, updates, at)
+        },
+      },
+    })
+    const world = await openWorld({ config: { executorStoreRetryMs: 50 }, wrapStores })
+    await world.command(command({ fireAt: start + 300 }))
+    await world.pass(600, 10)
+    expect(faults.count).toBe(1)
+    expect(await world.read(executionId())).toMatchObject({ state: 'running', owner: 'other', epoch: 1 })
+    expect(world.calls).toEqual([])
+    const claimed = (await world.metric('belfry_executor_slots')).filter((line) => line.includes('state="claimed"'))
+    expect(claimed.map((line) => line.split(' ').at(-1))).toEqual(['0', '0'])
+  })
+})
+
 const many = (count: number) => Array.from({ length: count }, (_, n) => command({ executionId: executionId(n + 1) }))
 
 /** Lets so many milliseconds pass in steps that are small enough for calls that follow each other at once. */

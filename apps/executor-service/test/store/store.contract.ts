@@ -114,7 +114,7 @@ export function describeStores(
       it('come back from every transition as it left them', async () => {
         const steps: ((from: Execution) => Execution)[] = [
           (from) => claimed(from),
-          (from) => taken(handBack(from, from.epoch, at)),
+          (from) => taken(handBack(from, from, at)),
           (from) => claimed(from, 'two'),
           (from) => finished(from, failed('broken', 'It broke.')),
           (from) => claimed(from),
@@ -333,7 +333,7 @@ export function describeStores(
       it('may be nothing, as long as nothing is ready', async () => {
         const [stored] = await put(claimed(ready(1, at)))
         expect(await stores.executions.hasReady()).toBe(false)
-        await swap(stored!, taken(handBack(stored!.execution, 1, at)))
+        await swap(stored!, taken(handBack(stored!.execution, stored!.execution, at)))
         expect(await stores.executions.hasReady()).toBe(true)
       })
 
