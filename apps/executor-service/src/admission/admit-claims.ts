@@ -1,13 +1,13 @@
-import { type ExecutionState, isEnded, isRefusal, type Refusal } from '@belfry/contracts'
+import { type ExecutionState, isRefusal, type Refusal } from '@belfry/contracts'
 import { retryOnConflict } from '@belfry/service'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
-import type { Execution } from '../executions/execution.ts'
+import { type Execution, isOwnedBy } from '../executions/execution.ts'
 import { close, skip } from '../executions/transitions.ts'
 import type { AdmissionStore, ExecutionStore, Stored, Stores } from '../store/ports.ts'
 import { type Admission, closedAs, openAdmission, takePlace } from './admission.ts'
 
-/** What a batch of claims comes to: those that may start, and those that have ended instead. */
+/** What a batch of claims comes to: those that may start, and those that have ended instead or are lost. */
 export interface AdmittedClaims {
   readonly starts: readonly Stored[]
   readonly ended: readonly Stored[]
@@ -92,9 +92,9 @@ async function admitOnce(
   return changes.flatMap(({ job }, index) => (counted[index] ? [] : [job]))
 }
 
-function stopped(execution: Execution, stop: Stop | undefined, at: number): Execution | Refusal {
-  // It ended by this very stop, whose answer was lost.
-  if (stop === undefined || isEnded(execution.state)) return execution
+function stopped(execution: Execution, epoch: number, stop: Stop, at: number): Execution | Refusal {
+  // It ended by this very stop, whose answer was lost, or another executor has it: its handler may be at work.
+  if (!isOwnedBy(execution, epoch)) return execution
   return 'by' in stop ? close(execution, stop.by, at) : skip(execution, stop.blockedBy, at)
 }
 
@@ -132,11 +132,12 @@ async function endStopped(
   for (const step of ['close', 'skip'] as const) {
     const some = [...stops].filter(([, stop]) => ('by' in stop ? 'close' : 'skip') === step)
     if (some.length === 0) continue
+    const epochs = some.map(([claim]) => claim.execution.epoch)
     const changes = await compareAndSet(
       executions,
       step,
       some.map(([claim]) => claim),
-      (execution, index) => stopped(execution, some[index]?.[1], at),
+      (execution, index) => stopped(execution, epochs[index] ?? 0, (some[index] as (typeof some)[number])[1], at),
       at,
     )
     executionChanges.publish(changedOnes(changes), step)

@@ -101,10 +101,12 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
       }
     }
     debugEach(log, 'execution admitted', news, executionFields)
-    const running = news.filter(({ execution }) => execution.state === 'running')
-    const waiting = news.filter(({ execution }) => execution.state !== 'running')
-    if (waiting.length > 0) changes.publish(waiting, 'insert')
-    claimer.adopt(running)
+    // First of all, so that nothing that fails after it leaves their room taken.
+    claimer.adopt(news.filter(({ execution }) => execution.state === 'running'))
+    changes.publish(
+      news.filter(({ execution }) => execution.state !== 'running'),
+      'insert',
+    )
     return known
   }
 

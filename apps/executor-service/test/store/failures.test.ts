@@ -5,7 +5,6 @@ import type { Execution } from '../../src/executions/execution.ts'
 import type { Stores } from '../../src/store/ports.ts'
 import { claimedExecution, command, executionId, jobId, policy, runningExecution, start } from '../samples.ts'
 import { type Call, openWorld, type World } from '../world.ts'
-import { createDocumentStores } from './document-stores.ts'
 import { type Failures, failingStores } from './mapped-stores.ts'
 
 const skip = policy({ overlap: { policy: 'skip', limit: 1 } })
@@ -59,53 +58,52 @@ const calls = [
   'admissions.compareAndSetMany:place and executions.compareAndSetMany:hand-back',
 ]
 
-describe.each([
-  ['unavailable', 'SQLite'],
-  ['outcome-unknown', 'SQLite'],
-  ['outcome-unknown', 'documents'],
-] as const)('a store of which the calls end as %s for two seconds (%s)', (code, body) => {
-  it.each(calls)(
-    'at %s: each execution runs once to its end',
-    async (name) => {
-      const failures: Failures = { code, at: new Set(), count: 0 }
-      const config = { executorIoConcurrency: 4, executorClaimAhead: 4, executorLogFlushMs: 50 }
-      const wrapStores = (stores: Stores) => failingStores(stores, failures)
-      const bodyOf = body === 'documents' ? { stores: createDocumentStores() } : {}
-      const world = await openWorld({ config, run, wrapStores, ...bodyOf })
-      const all = [...some(1, 200), ...some(11, 600), ...some(21, 2300)]
-      // The senders of commands send them again when they are refused.
-      const send = (commands: JobExecuteMessage[]) => world.command(...commands).catch(() => undefined)
-      const cancel = { version: 2, kind: 'cancel', changedAt: start, schedule: { kind: 'manual' } }
-      const fence = () => world.internal('PUT', `/internal/admissions/${jobId(2)}`, { changes: [cancel] })
+describe.each(['unavailable', 'outcome-unknown'] as const)(
+  'a store of which the calls end as %s for two seconds',
+  (code) => {
+    it.each(calls)(
+      'at %s: each execution runs once to its end',
+      async (name) => {
+        const failures: Failures = { code, at: new Set(), count: 0 }
+        const config = { executorIoConcurrency: 4, executorClaimAhead: 4, executorLogFlushMs: 50 }
+        const world = await openWorld({ config, run, wrapStores: (stores) => failingStores(stores, failures) })
+        const all = [...some(1, 200), ...some(11, 600), ...some(21, 2300)]
+        // The senders of commands send them again when they are refused.
+        const send = (commands: JobExecuteMessage[]) => world.command(...commands).catch(() => undefined)
+        const cancel = { version: 2, kind: 'cancel', changedAt: start, schedule: { kind: 'manual' } }
+        const fence = () => world.internal('PUT', `/internal/admissions/${jobId(2)}`, { changes: [cancel] })
 
-      await send(all.slice(0, 8))
-      await world.pass(180, 20)
-      for (const one of name.split(' and ')) failures.at.add(one)
-      await send(all.slice(8, 16))
-      await send(all.slice(0, 16))
-      await send([{ ...(all[8] as JobExecuteMessage), version: 2 }])
-      await fence()
-      await world.pass(2000, 25)
-      await send(all.slice(16))
-      failures.at.clear()
-      await send(all)
-      expect((await fence()).statusCode).toBe(200)
-      await world.pass(8000, 50)
+        await send(all.slice(0, 8))
+        await world.pass(180, 20)
+        for (const one of name.split(' and ')) failures.at.add(one)
+        await send(all.slice(8, 16))
+        await send(all.slice(0, 16))
+        await send([{ ...(all[8] as JobExecuteMessage), version: 2 }])
+        await fence()
+        await world.pass(2000, 25)
+        await send(all.slice(16))
+        failures.at.clear()
+        await send(all)
+        expect((await fence()).statusCode).toBe(200)
+        await world.pass(8000, 50)
 
-      expect(failures.count).toBeGreaterThan(0)
-      // No caller asks a store that goes wrong as fast as it answers.
-      expect(failures.count).toBeLessThan(200)
-      const accounts = await Promise.all(all.map((one) => accountOf(world, one)))
-      expect(accounts.map((one, n) => ({ of: n, ...one }))).toEqual(all.map((_, n) => ({ of: n, ...fine })))
-      expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
-      const taken = (await world.metric('belfry_executor_slots')).filter((line) => /state="(busy|claimed)"/.test(line))
-      expect(taken.map((line) => line.split(' ').at(-1))).toEqual(['0', '0', '0', '0'])
-      const { rows: lines } = { rows: (await world.get(`/executions/${executionId(1)}/logs`)).json().data }
-      expect(lines).toHaveLength(1)
-    },
-    30_000,
-  )
-})
+        expect(failures.count).toBeGreaterThan(0)
+        // No caller asks a store that goes wrong as fast as it answers.
+        expect(failures.count).toBeLessThan(200)
+        const accounts = await Promise.all(all.map((one) => accountOf(world, one)))
+        expect(accounts.map((one, n) => ({ of: n, ...one }))).toEqual(all.map((_, n) => ({ of: n, ...fine })))
+        expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
+        const taken = (await world.metric('belfry_executor_slots')).filter((line) =>
+          /state="(busy|claimed)"/.test(line),
+        )
+        expect(taken.map((line) => line.split(' ').at(-1))).toEqual(['0', '0', '0', '0'])
+        const { rows: lines } = { rows: (await world.get(`/executions/${executionId(1)}/logs`)).json().data }
+        expect(lines).toHaveLength(1)
+      },
+      30_000,
+    )
+  },
+)
 
 describe.each(['unavailable', 'outcome-unknown'] as const)(
   'an executor that takes over, whose store ends as %s',
@@ -113,7 +111,7 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
     const verbs = ['executors.markGone', 'executors.beat', 'executors.enlist', 'executions.compareAndSetMany:lose']
 
     it.each(verbs)(
-      'at %s for two seconds: each execution of the other one runs once to its end',
+      'at %s for two seconds: what the other one ran runs once to its end',
       async (name) => {
         const failures: Failures = { code, at: new Set(), count: 0 }
         const config = { mode: 'distributed' as const, executorIoConcurrency: 4, executorClaimAhead: 4 }

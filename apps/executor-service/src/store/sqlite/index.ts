@@ -11,15 +11,6 @@ import { migrations } from './schema.ts'
 
 export { migrations }
 
-export interface SqliteOptions {
-  /** The thread that holds the process's SQLite files. */
-  readonly thread: StoreThread
-  readonly clock: Clock
-  /** Rows that cannot be read are reported here, and counted. */
-  readonly log: Logger
-  readonly metrics: Metrics
-}
-
 /** All stores of the executor over one SQLite file, which `migrations` have prepared. `close` closes the file. */
 export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
   return {
