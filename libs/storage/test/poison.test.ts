@@ -5,6 +5,7 @@ import {
   type Database,
   openMemoryDatabase,
   type PoisonRow,
+  poisonIndex,
   poisonTable,
 } from '../src/sqlite/index.ts'
 
@@ -21,7 +22,7 @@ const message = (change: Partial<PoisonRow> = {}): PoisonRow => ({
 describe('the poison store', () => {
   let db: Database
   beforeEach(async () => {
-    db = await openMemoryDatabase([{ name: 'poison messages', sql: poisonTable }])
+    db = await openMemoryDatabase([{ name: 'poison messages', sql: poisonTable + poisonIndex }])
   })
   afterEach(() => db.close())
 

@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite'
 import { createManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
@@ -61,5 +62,31 @@ describe('the plan of', () => {
   it('unsettled admissions: only those', async () => {
     const plans = await plansOf(({ admissions }) => admissions.listUnsettled(null, 9))
     expect(plans).toEqual(['SEARCH admissions USING INDEX unsettledAdmissions (n>?)'])
+  })
+})
+
+describe('a file of the time before migration 2', () => {
+  it('keeps its executions and its logs, each chunk once', () => {
+    const db = new DatabaseSync(':memory:')
+    db.exec(migrations[0]?.sql ?? '')
+    db.exec(`INSERT INTO executions (id, jobNo, ownerNo, state, pool, priority, runAt, seq, epoch, cancelRequested, changedAt, command)
+      VALUES ('exe-1', 1, 1, 0, 0, 5, 1, 1, 0, 0, 1, '{}')`)
+    const insert = db.prepare('INSERT INTO logs (execution, epoch, lastSeq, at, lines) VALUES (1, 1, ?, 1, ?)')
+    const lines = (...seqs: number[]) => JSON.stringify(seqs.map((seq) => ({ seq, at: 1, level: 'info', text: 'x' })))
+    insert.run(2, lines(1, 2))
+    insert.run(3, lines(3))
+    insert.run(3, lines(3))
+    insert.run(9, '[{"seq":')
+
+    db.exec(migrations[1]?.sql ?? '')
+
+    const kept = db.prepare('SELECT firstSeq, lastSeq FROM logs ORDER BY firstSeq').all()
+    expect(kept.map(({ firstSeq, lastSeq }) => [firstSeq, lastSeq])).toEqual([
+      [1, 2],
+      [3, 3],
+      [9, 9],
+    ])
+    expect(db.prepare('SELECT id, shard FROM executions').all()).toEqual([{ id: 'exe-1', shard: 0 }])
+    expect(db.prepare('SELECT n FROM outbox').all()).toHaveLength(1)
   })
 })

@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite'
 import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
@@ -61,5 +62,44 @@ describe('poison', () => {
       ['job-changes', 'job-1', 3, '17', 'not JSON'],
     ])
     await db.close()
+  })
+})
+
+describe('a file of the time before migration 2', () => {
+  it('keeps its pending commands, its fire-log outbox and its quarantine, and each poison message once', () => {
+    const db = new DatabaseSync(':memory:')
+    db.exec(migrations[0]?.sql ?? '')
+    const range = { from: 1, to: 2, count: 1, decision: 'missed', reason: 'overdue', version: 1 }
+    const pending = [{ fireAt: 5, version: 1, plannedAt: 1, nextSendAt: 6, tries: 0 }]
+    const shared = { state: 'active', nextFireAt: 9, lastFireAt: null, fired: 0, pending }
+    const body = JSON.stringify({ ...shared, undelivered: [range], aside: null })
+    const other = JSON.stringify({ ...shared, undelivered: [], aside: { until: 7, reason: 'no such zone' } })
+    const insert = db.prepare('INSERT INTO schedules (id, version, waiting, rev, body, spec) VALUES (?, 1, 1, 1, ?, ?)')
+    insert.run('job-1', body, '{}')
+    insert.run('job-2', other, '{}')
+    insert.run('job-3', '{"state":', '{}')
+    const poison = db.prepare(`INSERT INTO poison (topic, key, partition, offset, raw, reason, at)
+      VALUES ('job-changes', ?, ?, ?, x'00', 'not JSON', 1)`)
+    for (const [key, partition, offset] of [
+      ['first', 3, '17'],
+      ['again', 3, '17'],
+      ['a', null, null],
+      ['b', null, null],
+    ] as const)
+      poison.run(key, partition, offset)
+
+    db.exec(migrations[1]?.sql ?? '')
+
+    const rows = db.prepare('SELECT pending, body FROM schedules ORDER BY n').all()
+    expect(rows.map((row) => row.pending)).toEqual([1, 1, 1])
+    expect(JSON.parse(String(rows[0]?.body))).toEqual({ ...shared, fireLogOutbox: [range], quarantined: null })
+    const quarantined = { until: 7, reason: 'no such zone' }
+    expect(JSON.parse(String(rows[1]?.body))).toEqual({ ...shared, fireLogOutbox: [], quarantined })
+    expect(rows[2]?.body).toBe('{"state":')
+    expect(db.prepare('SELECT key FROM poison ORDER BY n').all()).toEqual([
+      { key: 'first' },
+      { key: 'a' },
+      { key: 'b' },
+    ])
   })
 })

@@ -21,9 +21,14 @@ export const poisonTable = `
     offset TEXT,
     raw BLOB NOT NULL,
     reason TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    UNIQUE (topic, partition, offset)
+    at INTEGER NOT NULL
   ) STRICT;
+`
+
+/** Lets `keep` find a message that is delivered again, for a migration after the table's; of equal messages the oldest stays. */
+export const poisonIndex = `
+  DELETE FROM poison WHERE partition IS NOT NULL AND n NOT IN (SELECT min(n) FROM poison GROUP BY topic, partition, offset);
+  CREATE UNIQUE INDEX poisonOnce ON poison (topic, partition, offset);
 `
 
 /**
@@ -32,7 +37,7 @@ export const poisonTable = `
  * messages is stored.
  */
 export function createPoisonStore(db: Database, clock: Clock) {
-  // NULLs are distinct in SQLite's UNIQUE, so messages without a partition are all stored.
+  // NULLs are distinct in a UNIQUE index of SQLite, so messages without a partition are all stored.
   const insert = db.statement(`INSERT INTO poison (topic, key, partition, offset, raw, reason, at)
     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (topic, partition, offset) DO NOTHING`)
   return {

@@ -1,4 +1,4 @@
-import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlite'
+import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/storage/sqlite'
 
 /**
  * `executions`: what is queried stands in columns, the command in `command`, which is rewritten only by a newer version;
@@ -6,6 +6,7 @@ import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlit
  * `largeParams` and not in the command: SQLite writes a row anew with all its pages when a claim or a finish changes a
  * column (250 KB: 61 pages), and hardly any reader of a record needs them. Only `live` is touched by
  * every insert and finish; `ofJob` serves the fence and `ended` the reconcile (measured at 1 and 0.2 µs an execution).
+ * `shard` is read by one of several executors only, so rows of the time before it may all have the same one.
  * `neededAt` and `at` tell the retention how old a row is; it walks by `n`, so they need no index.
  * `shard` is the hash by which several executors share what is due; a sole executor never reads it. A chunk of a log is known by
  * its first line, so appending it again finds it.
@@ -20,7 +21,6 @@ export const migrations: readonly Migration[] = [
         id TEXT NOT NULL UNIQUE,
         jobNo INTEGER NOT NULL,
         ownerNo INTEGER NOT NULL,
-        shard INTEGER NOT NULL,
         state INTEGER NOT NULL,
         pool INTEGER NOT NULL,
         priority INTEGER NOT NULL,
@@ -72,12 +72,11 @@ export const migrations: readonly Migration[] = [
         n INTEGER PRIMARY KEY,
         execution INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
-        firstSeq INTEGER NOT NULL,
         lastSeq INTEGER NOT NULL,
         at INTEGER NOT NULL,
         lines TEXT NOT NULL
       ) STRICT;
-      CREATE UNIQUE INDEX logsOfExecution ON logs (execution, epoch, firstSeq);
+      CREATE INDEX logsOfExecution ON logs (execution, epoch, lastSeq);
 
       CREATE TABLE artifacts (
         n INTEGER PRIMARY KEY,
@@ -89,6 +88,19 @@ export const migrations: readonly Migration[] = [
       ) STRICT;
 
 ${poisonTable}${cursorsTable}
+    `,
+  },
+  {
+    name: 'shards of executions; each chunk of a log and each poison message once',
+    sql: `
+      ALTER TABLE executions ADD COLUMN shard INTEGER NOT NULL DEFAULT 0;
+
+      ALTER TABLE logs ADD COLUMN firstSeq INTEGER NOT NULL DEFAULT 0;
+      UPDATE logs SET firstSeq = CASE WHEN json_valid(lines) THEN coalesce(lines ->> '$[0].seq', lastSeq) ELSE lastSeq END;
+      DELETE FROM logs WHERE n NOT IN (SELECT max(n) FROM logs GROUP BY execution, epoch, firstSeq);
+      DROP INDEX logsOfExecution;
+      CREATE UNIQUE INDEX logsOfExecution ON logs (execution, epoch, firstSeq);
+${poisonIndex}
     `,
   },
 ]

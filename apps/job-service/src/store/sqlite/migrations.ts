@@ -1,5 +1,5 @@
 import { jobStates } from '@belfry/contracts'
-import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlite'
+import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/storage/sqlite'
 
 /** The states of jobs that count against the quota, as rows hold them. */
 const counted = (['active', 'paused'] as const).map((state) => jobStates.indexOf(state)).join(', ')
@@ -114,4 +114,5 @@ ${poisonTable}
 ${cursorsTable}
 `,
   },
+  { name: 'each poison message once', sql: poisonIndex },
 ]

@@ -1,4 +1,4 @@
-import { cursorsTable, type Migration, poisonTable } from '@belfry/storage/sqlite'
+import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/storage/sqlite'
 
 /**
  * `schedules`: one row per job. `body` changes with every fire time, `spec` with a version only, so that an advance neither
@@ -16,7 +16,7 @@ export const migrations: readonly Migration[] = [
         version INTEGER NOT NULL,
         dueAt INTEGER,
         endedAt INTEGER,
-        pending INTEGER NOT NULL,
+        waiting INTEGER NOT NULL,
         rev INTEGER NOT NULL,
         body TEXT NOT NULL,
         spec TEXT NOT NULL
@@ -36,6 +36,17 @@ export const migrations: readonly Migration[] = [
       ) STRICT;
 ${poisonTable}
 ${cursorsTable}
+    `,
+  },
+  {
+    name: 'the pending commands, the fire-log outbox and the quarantine by their names of today; each poison message once',
+    sql: `
+      ALTER TABLE schedules RENAME COLUMN waiting TO pending;
+      UPDATE schedules SET body = json_remove(
+        json_set(body, '$.fireLogOutbox', json(body -> '$.undelivered'), '$.quarantined', json(body -> '$.aside')),
+        '$.undelivered', '$.aside'
+      ) WHERE json_valid(body);
+${poisonIndex}
     `,
   },
 ]
