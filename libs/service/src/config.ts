@@ -43,8 +43,10 @@ function unknownKeys(env: NodeJS.ProcessEnv, keys: readonly string[], known: rea
 function describe(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type' && issue.expected === 'int') return 'must be a whole number'
   if (issue.code === 'invalid_type' && issue.expected === 'number') return 'must be a number'
-  if (issue.code === 'too_big' && issue.origin !== 'string') return `must be at most ${issue.maximum}`
-  if (issue.code === 'too_small' && issue.origin !== 'string') return `must be at least ${issue.minimum}`
+  if (issue.code === 'too_big' && issue.origin !== 'string')
+    return `must be ${issue.inclusive ? 'at most' : 'below'} ${issue.maximum}`
+  if (issue.code === 'too_small' && issue.origin !== 'string')
+    return `must be ${issue.inclusive ? 'at least' : 'above'} ${issue.minimum}`
   return issue.message
 }
 

@@ -50,6 +50,12 @@ describe('the configuration', () => {
     expect(said('-1')).toContain('BELFRY_PORT must be at least 0')
   })
 
+  it('says of a bound that is not taken itself that a number must be above or below it', () => {
+    const share = z.object({ share: z.coerce.number().gt(0).lt(1) })
+    expect(() => readConfig(share, { BELFRY_SHARE: '0' })).toThrow('BELFRY_SHARE must be above 0')
+    expect(() => readConfig(share, { BELFRY_SHARE: '1' })).toThrow('BELFRY_SHARE must be below 1')
+  })
+
   it('knows the keys of tests and proofs, and those it is given', () => {
     const env = { BELFRY_SERVICE_KEY: key, BELFRY_TEST_X: '1', BELFRY_PEERS_KAFKA: 'x', BELFRY_REQUIRE_PEERS: '1' }
     expect(readConfig(schema, env).port).toBe(8080)
