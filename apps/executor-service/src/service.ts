@@ -105,17 +105,8 @@ function createParts(deps: ExecutorServiceDeps) {
     abortGraceMs: config.executorAbortGraceMs,
   })
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
-  const instance = identity.name
   const paramsBytes = config.executorPageBytes
-  const claimer = createClaimer({
-    ...common,
-    instance,
-    isEnlisted: identity.isEnlisted,
-    room,
-    dispatcher,
-    lead,
-    paramsBytes,
-  })
+  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes })
   const timers = createStartTimers({
     clock,
     lead,

@@ -18,10 +18,11 @@ export interface ClaimerOptions {
   readonly changes: ExecutionChanges
   readonly clock: Clock
   readonly log: Logger
-  /** This executor's name; another one after it was taken for dead. */
-  readonly instance: () => string
-  /** False while that name has no record: what is claimed under it would be taken for abandoned. */
-  readonly isEnlisted: () => boolean
+  /**
+   * This executor's name, another one after it was taken for dead. While the name has no record (`isEnlisted` is false), what
+   * is claimed under it would be taken for abandoned.
+   */
+  readonly identity: { readonly name: string; readonly isEnlisted: boolean }
   readonly room: Room
   readonly dispatcher: Dispatcher
   readonly lead: ClaimLead
@@ -50,7 +51,7 @@ export interface Claimer {
 }
 
 export function createClaimer(options: ClaimerOptions): Claimer {
-  const { stores, changes, clock, log, room, dispatcher, lead, storeRetryMs } = options
+  const { stores, changes, clock, log, identity, room, dispatcher, lead, storeRetryMs } = options
   const { held, hold, drop } = dispatcher
   const underWay = new Set<Promise<unknown>>()
   let isStopping = false
@@ -68,9 +69,9 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
   }
 
-  const mayClaim = () => !isStopping && options.isEnlisted()
+  const mayClaim = () => !isStopping && identity.isEnlisted
 
-  const claimed = (execution: Execution) => claim(execution, { owner: options.instance() })
+  const claimed = (execution: Execution) => claim(execution, { owner: identity.name })
 
   function claimBatch(batch: readonly Stored[], mustQueue: (execution: Execution) => boolean): void {
     const now = clock.now()
@@ -158,7 +159,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
 
   /** What was claimed or inserted under an older name is given back (protocol.md step 11). */
   function start(attempt: Attempt): void {
-    const isOurs = options.isEnlisted() && attempt.execution.owner === options.instance()
+    const isOurs = identity.isEnlisted && attempt.execution.owner === identity.name
     if (!isOurs) attempt.abortedFor ??= 'gone'
     dispatcher.start(attempt)
   }

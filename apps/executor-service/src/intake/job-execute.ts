@@ -103,10 +103,8 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
     debugEach(log, 'execution admitted', news, executionFields)
     // First of all, so that nothing that fails after it leaves their room taken.
     claimer.adopt(news.filter(({ execution }) => execution.state === 'running'))
-    changes.publish(
-      news.filter(({ execution }) => execution.state !== 'running'),
-      'insert',
-    )
+    const waiting = news.filter(({ execution }) => execution.state !== 'running')
+    if (waiting.length > 0) changes.publish(waiting, 'insert')
     return known
   }
 

@@ -52,7 +52,7 @@ export function createHeartbeat(options: HeartbeatOptions): () => Promise<void> 
   }
 
   return async () => {
-    const me = identity.name()
+    const me = identity.name
     const isIdle = isSoleOwner && dispatcher.held.size === 0 && missedBefore.size === 0
     if (isIdle && beats++ % idleBeats !== 0) return
     const beat = isSoleOwner ? true : stores.executors.beat(me)

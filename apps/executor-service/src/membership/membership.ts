@@ -31,7 +31,7 @@ export function createMembership({ identity, dispatcher, config, ...common }: Me
   const { stores, clock, log } = common
   const isSoleOwner = config.mode === 'standalone'
   const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
-  const losses = { ...common, instance: identity.name, page }
+  const losses = { ...common, identity, page }
   const heartbeat = createLoop({
     name: 'heartbeat',
     everyMs: config.executorBeatMs,
@@ -52,7 +52,7 @@ export function createMembership({ identity, dispatcher, config, ...common }: Me
   return {
     share: rescue.share,
     async start() {
-      await stores.executors.enlist(identity.name(), null)
+      await stores.executors.enlist(identity.name, null)
       if (isSoleOwner) await takeOver(losses)
       else rescueLoop.start()
       heartbeat.start()
@@ -60,7 +60,7 @@ export function createMembership({ identity, dispatcher, config, ...common }: Me
     async stop() {
       await rescueLoop.stop()
       await heartbeat.stop()
-      await stores.executors.remove(identity.name())
+      await stores.executors.remove(identity.name)
     },
   }
 }

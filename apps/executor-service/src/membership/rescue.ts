@@ -2,6 +2,7 @@ import type { Clock, Logger } from '@belfry/service'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { ExecutorRow, PageBounds, Stores } from '../store/ports.ts'
+import type { Identity } from './identity.ts'
 import { loseAll } from './loss.ts'
 
 export interface RescueOptions {
@@ -9,7 +10,7 @@ export interface RescueOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ExecutorMetrics
-  readonly instance: () => string
+  readonly identity: Pick<Identity, 'name'>
   /** How long an executor may give no sign of life, milliseconds on this machine's monotonic clock. */
   readonly leaseMs: number
   /** Executions that are given back at once. */
@@ -41,11 +42,11 @@ async function giveBackAll(
  * gone at once, and nothing of theirs is in doubt (protocol.md step 11).
  */
 export async function takeOver(options: Omit<RescueOptions, 'leaseMs'>): Promise<void> {
-  const { stores, instance } = options
-  await stores.executors.removeOthers(instance())
+  const { stores, identity } = options
+  await stores.executors.removeOthers(identity.name)
   const owners = await stores.executions.listRunningOwners()
   await giveBackAll(
-    owners.filter((owner) => owner !== instance()),
+    owners.filter((owner) => owner !== identity.name),
     options,
     false,
   )
@@ -67,7 +68,7 @@ interface Sighting {
  * lease, over reads that succeeded and were at most a third of a lease apart: an executor that was asleep for longer knows nothing.
  */
 export function createRescue(options: RescueOptions): Rescue {
-  const { stores, clock, log, instance, leaseMs } = options
+  const { stores, clock, log, identity, leaseMs } = options
   let sightings = new Map<string, Sighting>()
   let lastReadAt = Number.NEGATIVE_INFINITY
   let share = { index: 0, executors: 1 }
@@ -80,7 +81,7 @@ export function createRescue(options: RescueOptions): Rescue {
     sightings = new Map()
     const silent: ExecutorRow[] = []
     for (const row of rows) {
-      if (row.gone || row.instance === instance()) continue
+      if (row.gone || row.instance === identity.name) continue
       const known = before.get(row.instance)
       const sighting = known?.beat === row.beat ? known : { beat: row.beat, since: now }
       sightings.set(row.instance, sighting)
@@ -97,7 +98,7 @@ export function createRescue(options: RescueOptions): Rescue {
       const owners = await stores.executions.listRunningOwners()
       const rows = await stores.executors.list()
       const alive = new Set(rows.filter((one) => !one.gone).map((one) => one.instance))
-      share = { index: Math.max(0, [...alive].sort().indexOf(instance())), executors: Math.max(1, alive.size) }
+      share = { index: Math.max(0, [...alive].sort().indexOf(identity.name)), executors: Math.max(1, alive.size) }
       for (const row of findSilent(rows, clock.monotonic())) {
         if (!(await stores.executors.markGone(row))) continue
         alive.delete(row.instance)

@@ -283,7 +283,7 @@ describe('the rescue', () => {
       clock,
       log,
       metrics,
-      instance: () => 'me',
+      identity: { name: 'me' },
       leaseMs: 900,
       page: { rows: 200, bytes: 1e6 },
       changes,
