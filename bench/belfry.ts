@@ -38,16 +38,3 @@ export async function inParallel(
   }
   await Promise.all(Array.from({ length: Math.min(callers, count) }, one))
 }
-
-/** All rows of a list, page by page. */
-export async function readAll<T>(user: Caller, path: string): Promise<T[]> {
-  const rows: T[] = []
-  let cursor: string | null = null
-  do {
-    const query: string = `${path.includes('?') ? '&' : '?'}limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`
-    const { body } = await user.call<{ data: T[]; page: { nextCursor: string | null } }>('GET', path + query)
-    rows.push(...body.data)
-    cursor = body.page.nextCursor
-  } while (cursor)
-  return rows
-}

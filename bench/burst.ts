@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type BelfryProcess, eventually, makeDataDir, startBelfry } from '../proof/belfry-process.ts'
-import { type Caller, signUp } from '../proof/caller.ts'
-import { inParallel, readAll } from './belfry.ts'
+import { type Caller, readAll, signUp } from '../proof/caller.ts'
+import { inParallel } from './belfry.ts'
 import type { Benchmark } from './report.ts'
 
 interface Execution {

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { inParallel, readAll, withBelfry } from './belfry.ts'
+import { readAll } from '../proof/caller.ts'
+import { inParallel, withBelfry } from './belfry.ts'
 import { type Benchmark, percentile } from './report.ts'
 
 interface Execution {

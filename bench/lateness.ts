@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Caller } from '../proof/caller.ts'
+import { readAll } from '../proof/caller.ts'
 import { openTarget, preciseNow, type TargetCall } from '../proof/target.ts'
-import { inParallel, readAll, withBelfry } from './belfry.ts'
+import { inParallel, withBelfry } from './belfry.ts'
 import { type Benchmark, type Figure, percentile } from './report.ts'
 
 interface Execution {

@@ -52,3 +52,16 @@ export async function signUp(url: string, username = `user-${randomUUID().slice(
   if (login.status !== 200) throw new Error(`login: ${JSON.stringify(login.body)}`)
   return createCaller(url, login.body.token)
 }
+
+/** All rows of a list, page by page. */
+export async function readAll<T>(user: Caller, path: string): Promise<T[]> {
+  const rows: T[] = []
+  let cursor: string | null = null
+  do {
+    const query: string = `${path.includes('?') ? '&' : '?'}limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`
+    const { body } = await user.call<{ data: T[]; page: { nextCursor: string | null } }>('GET', path + query)
+    rows.push(...body.data)
+    cursor = body.page.nextCursor
+  } while (cursor)
+  return rows
+}

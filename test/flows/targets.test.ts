@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { eventually } from '../../proof/belfry-process.ts'
+import { readAll } from '../../proof/caller.ts'
 import { openTarget, preciseNow, type Reply } from '../../proof/target.ts'
 import { useBelfry } from './belfry.ts'
 
@@ -92,27 +93,20 @@ describe('HTTP jobs and their targets', () => {
       Array.from({ length: 300 }, async () => {
         const runAt = Date.now() + 600 + Math.floor(Math.random() * 1000)
         const jobId = await create({ params: { url: opened.url }, runAt: new Date(runAt).toISOString() })
-        const cancelAt = runAt - 100 + Math.floor(Math.random() * 200)
+        // More of them before than after the time: on a busy machine all of them come late.
+        const cancelAt = runAt - 400 + Math.floor(Math.random() * 500)
         await new Promise((resolve) => setTimeout(resolve, Math.max(0, cancelAt - Date.now())))
-        const answer = await belfry.user.call<{ inFlight: { executionId: string }[] }>('POST', `/jobs/${jobId}/cancel`)
-        // 202 is the answer on a machine that is too busy, and promises nothing.
-        expect([200, 202]).toContain(answer.status)
-        return {
-          jobId,
-          isFirm: answer.status === 200,
-          answeredAt: preciseNow(),
-          listed: answer.body.inFlight.length > 0,
-        }
+        const answer = await belfry.user.call<{ inFlight?: { executionId: string }[] }>('POST', `/jobs/${jobId}/cancel`)
+        // 202 and 504 are the answers of a machine that is too busy, and promise nothing.
+        expect([200, 202, 504]).toContain(answer.status)
+        const { inFlight = [] } = answer.body
+        return { jobId, isFirm: answer.status === 200, answeredAt: preciseNow(), listed: inFlight.length > 0 }
       }),
     )
-    await Promise.all(
-      cancelled.map(({ jobId }) =>
-        eventually(`${jobId} to be settled`, async () => {
-          const executions = await executionsOf(jobId)
-          return executions?.every((one) => !['SCHEDULED', 'RUNNING', 'RETRYING'].includes(one.status)) || undefined
-        }),
-      ),
-    )
+    await eventually('every execution to end', async () => {
+      const executions = await readAll<Execution>(belfry.user, '/executions')
+      return executions.every((one) => !['SCHEDULED', 'RUNNING', 'RETRYING'].includes(one.status)) || undefined
+    })
     const late = cancelled.filter(
       ({ jobId, isFirm, answeredAt, listed }) =>
         isFirm && !listed && opened.calls.some((call) => call.jobId === jobId && call.at > answeredAt),
