@@ -1,3 +1,16 @@
+import type { Clock, Logger, Metrics } from '@belfry/service'
+import type { StoreThread } from './sqlite/store-thread.ts'
+
+/** What a process gives to the stores that it opens; each adapter uses what it needs. */
+export interface OpenStoresOptions {
+  /** The thread that holds the process's SQLite files. */
+  readonly thread: StoreThread
+  readonly clock: Clock
+  /** Rows that cannot be read are reported here, and counted. */
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
 /** Opens the stores of one service; `location` is the URL without its scheme. */
 export type StoreAdapter<Stores> = (location: string) => Promise<Stores>
 

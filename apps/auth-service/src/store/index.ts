@@ -1,14 +1,8 @@
-import { openByScheme } from '@belfry/storage'
-import type { StoreThread } from '@belfry/storage/sqlite'
+import { type OpenStoresOptions, openByScheme } from '@belfry/storage'
 import type { Stores } from './ports.ts'
 
-export interface OpenStoresOptions {
-  /** The thread that holds the process's SQLite files. */
-  readonly thread: StoreThread
-}
-
 /** Opens the stores at `url` (`sqlite:<path>`). Rejects with a `StorageError`, or for an unknown scheme. */
-export function openStores(url: string, { thread }: OpenStoresOptions): Promise<Stores> {
+export function openStores(url: string, { thread }: Pick<OpenStoresOptions, 'thread'>): Promise<Stores> {
   return openByScheme<Stores>(url, {
     sqlite: async (path) => (await import('./sqlite/index.ts')).openSqliteStores(path, thread),
   })

@@ -15,8 +15,8 @@ export interface ResendCommandsOptions {
 
 /**
  * One iteration of sending the commands of triggers again that no job-status has answered (protocol.md, step 7): 5 s after
- * the first time, then twice as long each time up to 60 s, and at once for what a process before this one has left. The process that moves the
- * next time of a row sends its command. Answers true when there may be more.
+ * the first time, then twice as long each time up to 60 s, and at once for what a process before this one has left. The
+ * process that moves the next time of a row sends its command. Answers true when there may be more.
  */
 export function createResendCommands(options: ResendCommandsOptions): () => Promise<boolean> {
   const { executions, commands, clock, page, backoff } = options

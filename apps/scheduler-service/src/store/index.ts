@@ -1,17 +1,9 @@
-import type { Clock } from '@belfry/service'
-import { openByScheme } from '@belfry/storage'
-import type { StoreThread } from '@belfry/storage/sqlite'
+import { type OpenStoresOptions, openByScheme } from '@belfry/storage'
 import type { Stores } from './ports.ts'
 
-export interface OpenStoresOptions {
-  /** The thread that holds the process's SQLite files. */
-  readonly thread: StoreThread
-  readonly clock: Clock
-}
-
 /** Opens the stores at `url` (`sqlite:<path>`). Rejects with a `StorageError`, or for an unknown scheme. */
-export function openStores(url: string, { thread, clock }: OpenStoresOptions): Promise<Stores> {
+export function openStores(url: string, options: Pick<OpenStoresOptions, 'thread' | 'clock'>): Promise<Stores> {
   return openByScheme<Stores>(url, {
-    sqlite: async (path) => (await import('./sqlite/index.ts')).openSqliteStores(path, thread, clock),
+    sqlite: async (path) => (await import('./sqlite/index.ts')).openSqliteStores(path, options),
   })
 }

@@ -1,7 +1,6 @@
-import type { Call, Database, SqlRow } from '@belfry/storage/sqlite'
+import { type Call, type Database, nextOf, type SqlRow } from '@belfry/storage/sqlite'
 import type { Admission } from '../../admission/admission.ts'
 import type { AdmissionStore, RowId } from '../ports.ts'
-import { nextOf } from './pages.ts'
 
 type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'>
 

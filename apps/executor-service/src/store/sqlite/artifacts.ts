@@ -1,6 +1,5 @@
-import type { Database } from '@belfry/storage/sqlite'
+import { type Database, nextOf } from '@belfry/storage/sqlite'
 import type { ArtifactStore } from '../ports.ts'
-import { nextOf } from './pages.ts'
 
 /** The artifacts in SQLite, as blobs: the executor caps their size. */
 export function createArtifactStore(db: Database): ArtifactStore {

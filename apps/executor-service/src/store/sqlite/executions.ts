@@ -4,6 +4,7 @@ import {
   type Call,
   changeCursor,
   type Database,
+  nextOf,
   readBounded,
   readChangePosition,
   readRow,
@@ -26,7 +27,6 @@ import {
   storedOf,
 } from './execution-row.ts'
 import { prepareStatements, type Statements } from './execution-statements.ts'
-import { nextOf } from './pages.ts'
 
 function insertRow(execution: Execution, command: string, at: number): SqlRow {
   return [

@@ -1,6 +1,6 @@
-import type { Clock, Logger, Metrics } from '@belfry/service'
-import { createUnreadableReport, type OnUnreadable } from '@belfry/storage'
-import { createCursorStore, createPoisonStore, type Database, type StoreThread } from '@belfry/storage/sqlite'
+import type { Clock } from '@belfry/service'
+import { createUnreadableReport, type OnUnreadable, type OpenStoresOptions } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
@@ -25,16 +25,8 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
   }
 }
 
-export interface SqliteOptions {
-  /** The thread that holds the process's SQLite files. */
-  readonly thread: StoreThread
-  readonly clock: Clock
-  /** Rows that cannot be read are reported here, and counted. */
-  readonly log: Logger
-  readonly metrics: Metrics
-}
-
 /** Opens the file, or creates it. */
-export async function openSqliteStores(path: string, { thread, clock, log, metrics }: SqliteOptions): Promise<Stores> {
+export async function openSqliteStores(path: string, options: OpenStoresOptions): Promise<Stores> {
+  const { thread, clock, log, metrics } = options
   return createSqliteStores(await thread.open(path, migrations), clock, createUnreadableReport(log, metrics))
 }

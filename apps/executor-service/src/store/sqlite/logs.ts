@@ -1,7 +1,6 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
-import type { Database } from '@belfry/storage/sqlite'
+import { type Database, nextOf } from '@belfry/storage/sqlite'
 import type { LogChunkSummary, LogEntry, LogStore, RowId } from '../ports.ts'
-import { nextOf } from './pages.ts'
 
 /** The logs in SQLite: a row holds the lines that an attempt wrote between two flushes, mostly all of them. */
 export function createLogStore(db: Database): LogStore {

@@ -1,22 +1,15 @@
-import type { Clock, Logger, Metrics } from '@belfry/service'
-import { createUnreadableReport, type OnUnreadable } from '@belfry/storage'
-import { createCursorStore, createPoisonStore, type Database, type StoreThread } from '@belfry/storage/sqlite'
+import type { Clock } from '@belfry/service'
+import { createUnreadableReport, type OnUnreadable, type OpenStoresOptions } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
 import { migrations } from './migrations.ts'
 import { createRequestStore } from './requests.ts'
 
-export interface SqliteOptions {
-  /** The thread of all SQLite files of a process. */
-  readonly thread: StoreThread
-  readonly clock: Clock
-  readonly log: Logger
-  readonly metrics: Metrics
-}
-
 /** Opens the file, and brings its schema to `migrations`. */
-export async function openSqliteStores(path: string, { thread, clock, log, metrics }: SqliteOptions): Promise<Stores> {
+export async function openSqliteStores(path: string, options: OpenStoresOptions): Promise<Stores> {
+  const { thread, clock, log, metrics } = options
   return createSqliteStores(await thread.open(path, migrations), clock, createUnreadableReport(log, metrics))
 }
 

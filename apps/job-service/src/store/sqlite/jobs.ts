@@ -4,6 +4,7 @@ import {
   type Call,
   changeCursor,
   type Database,
+  nextOf,
   readBounded,
   readChangePosition,
   readRows,
@@ -202,8 +203,8 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       return { data, left: ids.slice(rows.length), unreadable }
     },
     async listAges(after, limit) {
-      const rows = (await db.read(sql.ages, [after ?? 0, limit])).map(readAge)
-      return { rows, next: rows.length === limit ? (rows.at(-1)?.rowId ?? null) : null }
+      const rows = await db.read(sql.ages, [after ?? 0, limit])
+      return { rows: rows.map(readAge), next: nextOf(rows, limit) }
     },
     async purgeMany(rows) {
       const calls = rows.flatMap(({ rowId, version }): Call[] => [

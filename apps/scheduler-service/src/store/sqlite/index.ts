@@ -1,5 +1,6 @@
 import type { Clock } from '@belfry/service'
-import { createCursorStore, createPoisonStore, type Database, type StoreThread } from '@belfry/storage/sqlite'
+import type { OpenStoresOptions } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createFireLogStore } from './fire-log.ts'
 import { migrations } from './migrations.ts'
@@ -19,6 +20,9 @@ export function createSqliteStores(db: Database, clock: Clock): Stores {
 }
 
 /** Opens scheduler.db at `path`. */
-export async function openSqliteStores(path: string, thread: StoreThread, clock: Clock): Promise<Stores> {
+export async function openSqliteStores(
+  path: string,
+  { thread, clock }: Pick<OpenStoresOptions, 'thread' | 'clock'>,
+): Promise<Stores> {
   return createSqliteStores(await thread.open(path, migrations), clock)
 }

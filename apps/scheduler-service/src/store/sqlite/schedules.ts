@@ -1,5 +1,5 @@
 import type { RowId } from '@belfry/storage'
-import type { Call, Database, SqlRow } from '@belfry/storage/sqlite'
+import { type Call, type Database, nextOf, type SqlRow } from '@belfry/storage/sqlite'
 import type { ScheduleRecord } from '../../domain/schedule-record.ts'
 import type { DueCursor, ScheduleStore, ScheduleSwap, SchedulesRow, ScheduleWrite } from '../ports.ts'
 
@@ -227,7 +227,7 @@ export function createScheduleStore(db: Database): ScheduleStore {
         const [n, rev, dueAt, endedAt] = row as [number, number, number | null, number | null]
         return { rowId: rowIdOf(n), rev, dueAt, endedAt }
       })
-      return { rows, next: rows.length === limit ? (rows.at(-1)?.rowId ?? null) : null }
+      return { rows, next: nextOf(found, limit) }
     },
     async purgeManyIfUnchanged(rows) {
       const calls = rows.flatMap(({ rowId, rev }): Call[] => [

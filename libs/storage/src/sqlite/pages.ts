@@ -1,5 +1,5 @@
-import type { SqlRow } from '@belfry/storage/sqlite'
-import type { RowId } from '../ports.ts'
+import type { RowId } from '../port.ts'
+import type { SqlRow } from './port.ts'
 
 /** The cursor after rows that begin with their number: null when the limit did not cut them. */
 export function nextOf(rows: readonly SqlRow[], limit: number): RowId | null {
