@@ -11,6 +11,7 @@ export {
   sampleSpec,
   sampleTime,
 } from './messages.ts'
+export { type Peer, peerUrl, peerVariables, uniqueName } from './peers.ts'
 export {
   createTestKey,
   createTestTokens,

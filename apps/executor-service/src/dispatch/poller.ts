@@ -15,7 +15,7 @@ export interface PollerOptions {
   readonly dispatcher: Pick<Dispatcher, 'held'>
   readonly room: Room
   /** This executor's index among the executors that are alive. */
-  readonly share: () => { readonly index: number; readonly executors: number }
+  readonly share: () => { readonly index: number; readonly instances: number }
   /** From one poll to the next, milliseconds. */
   readonly everyMs: number
   /** Executions that are read at once, and bytes of them. */

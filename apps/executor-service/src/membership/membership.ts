@@ -24,7 +24,7 @@ export interface Membership {
   start(): Promise<void>
   stop(): Promise<void>
   /** Its index among the executors that are alive. */
-  share(): { readonly index: number; readonly executors: number }
+  share(): { readonly index: number; readonly instances: number }
 }
 
 export function createMembership({ identity, dispatcher, config, ...common }: MembershipOptions): Membership {

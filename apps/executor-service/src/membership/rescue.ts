@@ -55,7 +55,7 @@ export async function takeOver(options: Omit<RescueOptions, 'leaseMs'>): Promise
 export interface Rescue {
   runOnce(): Promise<void>
   /** This executor's index among those that are alive, by the last iteration. */
-  share(): { readonly index: number; readonly executors: number }
+  share(): { readonly index: number; readonly instances: number }
 }
 
 interface Sighting {
@@ -71,7 +71,7 @@ export function createRescue(options: RescueOptions): Rescue {
   const { stores, clock, log, identity, leaseMs } = options
   let sightings = new Map<string, Sighting>()
   let lastReadAt = Number.NEGATIVE_INFINITY
-  let share = { index: 0, executors: 1 }
+  let share = { index: 0, instances: 1 }
 
   /** Notes what was read, and answers which executors have been silent for too long. */
   function findSilent(rows: readonly ExecutorRow[], now: number): ExecutorRow[] {
@@ -98,7 +98,7 @@ export function createRescue(options: RescueOptions): Rescue {
       const owners = await stores.executions.listRunningOwners()
       const rows = await stores.executors.list()
       const alive = new Set(rows.filter((one) => !one.gone).map((one) => one.instance))
-      share = { index: Math.max(0, [...alive].sort().indexOf(identity.name)), executors: Math.max(1, alive.size) }
+      share = { index: Math.max(0, [...alive].sort().indexOf(identity.name)), instances: Math.max(1, alive.size) }
       for (const row of findSilent(rows, clock.monotonic())) {
         if (!(await stores.executors.markGone(row))) continue
         alive.delete(row.instance)

@@ -313,7 +313,7 @@ describe('the rescue', () => {
       await stores.executors.beat('other')
       expect(await look(300)).toEqual([])
     }
-    expect(rescue.share()).toEqual({ index: 0, executors: 2 })
+    expect(rescue.share()).toEqual({ index: 0, instances: 2 })
   })
 
   it('takes no executor for gone that enlists and claims between its reads', async () => {

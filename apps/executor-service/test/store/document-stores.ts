@@ -1,5 +1,6 @@
 import type { PoisonMessage } from '@belfry/bus'
 import { badChangesCursor, paramsSize } from '@belfry/contracts'
+import { shardOf, type WorkShare } from '@belfry/storage'
 import type { Admission } from '../../src/admission/admission.ts'
 import {
   type Execution,
@@ -17,7 +18,6 @@ import type {
   DueStore,
   ExecutionStore,
   ExecutorRow,
-  ExecutorShare,
   ExecutorStore,
   LogChunk,
   LogStore,
@@ -25,7 +25,6 @@ import type {
   Stored,
   Stores,
 } from '../../src/store/ports.ts'
-import { shardOf } from '../../src/store/shard.ts'
 import { type Collection, createCollection, createDelay, type Delay, randomId } from './documents.ts'
 
 /** One execution. Large params are a document of their own, by row id and version. */
@@ -108,9 +107,9 @@ function createDueStore(executions: Executions): DueStore {
   }
   type Ready = Awaited<ReturnType<typeof readyOf>>[number]
   const isMine =
-    ({ index, executors, overdueAt }: ExecutorShare) =>
+    ({ index, instances, overdueAt }: WorkShare) =>
     ({ id, key: [, runAt] }: Ready) =>
-      shardOf(id) % executors === index || runAt <= overdueAt
+      shardOf(id) % instances === index || runAt <= overdueAt
   const dueOf =
     (pool: Pool) =>
     ({ key: [, runAt, id] }: Ready): DueExecution => ({ rowId: asRowId(id), runAt, pool })
@@ -125,7 +124,7 @@ function createDueStore(executions: Executions): DueStore {
         const isDue = ({ key: [, runAt] }: Ready) => runAt <= now
         const later = ready
           .filter((one) => !isDue(one) && one.key[1] <= until)
-          .slice(0, scan + coming * share.executors)
+          .slice(0, scan + coming * share.instances)
         const free = later.filter((one) => isMine(share)(one) && !saturated.includes(one.owner))
         const now_ = ready.filter((one) => isDue(one) && isMine(share)(one))
         return [now_.slice(0, due[pool]), free.slice(0, coming)].map((some) => some.map(dueOf(pool)))

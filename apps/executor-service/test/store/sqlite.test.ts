@@ -28,7 +28,7 @@ async function plansOf(ask: (stores: ReturnType<typeof createSqliteStores>) => P
 }
 
 describe('the plan of', () => {
-  const share = { index: 0, executors: 1, overdueAt: start }
+  const share = { index: 0, instances: 1, overdueAt: start }
 
   it('what is due: nothing but the index, without a sort', async () => {
     const plans = await plansOf(async ({ executions }) => {

@@ -1,4 +1,4 @@
-import type { RowId } from '@belfry/storage'
+import type { RowId, WorkShare } from '@belfry/storage'
 import type { Pool } from '../../executions/execution.ts'
 import type { CursorPage } from './pages.ts'
 
@@ -7,16 +7,6 @@ export interface DueExecution {
   readonly rowId: RowId
   readonly runAt: number
   readonly pool: Pool
-}
-
-/**
- * One executor's share of what is ready: the records with `shardOf(id) % executors === index`. The shares of the others are
- * left to them until `overdueAt`.
- */
-export interface ExecutorShare {
-  readonly index: number
-  readonly executors: number
-  readonly overdueAt: number
 }
 
 /**
@@ -30,7 +20,7 @@ export interface DueQuery {
   readonly coming: number
   readonly saturated: readonly string[]
   readonly scan: number
-  readonly share: ExecutorShare
+  readonly share: WorkShare
 }
 
 declare const dueCursorBrand: unique symbol
@@ -49,7 +39,7 @@ export interface DueOfOthersQuery {
   /** Index entries that are looked through. */
   readonly scan: number
   readonly limit: number
-  readonly share: ExecutorShare
+  readonly share: WorkShare
 }
 
 /** What can start soon. The records themselves are read by row id. */

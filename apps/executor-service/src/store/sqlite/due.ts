@@ -1,6 +1,7 @@
+import type { WorkShare } from '@belfry/storage'
 import type { Database, SqlRow } from '@belfry/storage/sqlite'
 import type { Pool } from '../../executions/execution.ts'
-import type { DueCursor, DueExecution, DueStore, ExecutorShare, RowId } from '../ports.ts'
+import type { DueCursor, DueExecution, DueStore, RowId } from '../ports.ts'
 import { idNumber, poolNumber, poolOfNumber } from './execution-row.ts'
 
 /**
@@ -56,14 +57,13 @@ export function createDueQueries(db: Database): Pick<DueStore, 'listDue' | 'list
   const shared = prepare(db, false)
   const scanEnd = db.statement(`SELECT ${position} ${beyond} LIMIT 1 OFFSET ?`)
 
-  const statementsOf = ({ executors }: ExecutorShare) => (executors === 1 ? sole : shared)
-  const mineOf = ({ executors, index, overdueAt }: ExecutorShare) =>
-    executors === 1 ? [] : [executors, index, overdueAt]
+  const statementsOf = ({ instances }: WorkShare) => (instances === 1 ? sole : shared)
+  const mineOf = ({ instances, index, overdueAt }: WorkShare) => (instances === 1 ? [] : [instances, index, overdueAt])
 
   return {
     async listDue({ now, until, due, coming, saturated, scan, share }) {
       const mine = mineOf(share)
-      const entries = scan + coming * share.executors
+      const entries = scan + coming * share.instances
       const later = [now, until, entries, ...mine, numbersOf(saturated), coming]
       const params = [now, ...mine, due.io, now, ...mine, due.cpu, ...later, ...later]
       const rows = await db.read(statementsOf(share).soon, params)

@@ -1,5 +1,6 @@
 import { badChangesCursor, type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
 import type { OnUnreadable } from '@belfry/storage'
+import { shardOf } from '@belfry/storage'
 import {
   type Call,
   changeCursor,
@@ -13,7 +14,6 @@ import {
 } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
 import type { ExecutionStore, ExecutionUpdate, RowId, Stored } from '../ports.ts'
-import { shardOf } from '../shard.ts'
 import { createDueQueries } from './due.ts'
 import {
   changesOutcome,

@@ -21,7 +21,7 @@ export function describeDue({ stores: open, put, swap }: StoreKit): void {
       coming: 10,
       saturated: [],
       scan: 100,
-      share: { index: 0, executors: 1, overdueAt: at - 500 },
+      share: { index: 0, instances: 1, overdueAt: at - 500 },
       ...change,
     })
     const ready = (number: number, runAt: number, change: Partial<Execution> = {}) =>
@@ -69,7 +69,7 @@ export function describeDue({ stores: open, put, swap }: StoreKit): void {
     it('is shared among executors, until it is overdue', async () => {
       const stored = await put(...Array.from({ length: 10 }, (_, i) => ready(i + 1, at - 10)), ready(11, at - 600))
       const share = (index: number) =>
-        query({ due: { io: 100, cpu: 0 }, share: { index, executors: 2, overdueAt: at - 500 } })
+        query({ due: { io: 100, cpu: 0 }, share: { index, instances: 2, overdueAt: at - 500 } })
       const [even, odd] = [await dueIds(stored, share(0)), await dueIds(stored, share(1))]
       expect(even.filter((number) => odd.includes(number))).toEqual([11])
       expect(new Set([...even, ...odd]).size).toBe(11)
@@ -85,7 +85,7 @@ export function describeDue({ stores: open, put, swap }: StoreKit): void {
       after: null,
       scan: 100,
       limit: 10,
-      share: { index: 0, executors: 1, overdueAt: at - 500 },
+      share: { index: 0, instances: 1, overdueAt: at - 500 },
       ...change,
     })
     const ready = (number: number, owner: string, change: Partial<Execution> = {}) =>
@@ -131,7 +131,7 @@ export function describeDue({ stores: open, put, swap }: StoreKit): void {
       const recent = Array.from({ length: 10 }, (_, n) => ready(n + 1, b, { runAt: at - 10 }))
       const stored = await put(...recent, ready(11, b, { runAt: at - 600 }))
       const mine = async (index: number) => {
-        const share = { index, executors: 2, overdueAt: at - 500 }
+        const share = { index, instances: 2, overdueAt: at - 500 }
         return numbersOf(stored, (await stores.executions.listDueOfOthers(ask({ share, limit: 100 }))).rows)
       }
       const [even, odd] = [await mine(0), await mine(1)]
