@@ -10,18 +10,19 @@ import type { Shared } from './shared.ts'
 
 /** Opens the stores of all services and wires the services. Rejects with a `StorageError`; the store thread stays open. */
 export async function openServices(config: StandaloneConfig, dataDir: string, shared: Shared) {
-  const { clock, thread, metricsRegistry, registry, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
+  const { thread: storeThread, metricsRegistry, registry, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
   const deps = {
     auth: depsOf('auth-service'),
     job: depsOf('job-service'),
     scheduler: depsOf('scheduler-service'),
     executor: depsOf('executor-service'),
   }
+  const thread = () => storeThread
   const urlOf = (file: string) => `sqlite:${join(dataDir, file)}`
   // One after the other: when another process has a file open, no file behind it is touched.
-  const authStores = await openAuthStores(urlOf('auth.db'), { thread })
+  const authStores = await openAuthStores(urlOf('auth.db'), { ...deps.auth, thread })
   const jobStores = await openJobStores(urlOf('jobs.db'), { ...deps.job, thread })
-  const schedulerStores = await openSchedulerStores(urlOf('scheduler.db'), { clock, thread })
+  const schedulerStores = await openSchedulerStores(urlOf('scheduler.db'), { ...deps.scheduler, thread })
   const executorStores = await openExecutorStores(urlOf('executor.db'), { ...deps.executor, thread })
 
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
