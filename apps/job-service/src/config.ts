@@ -1,5 +1,5 @@
 import { duration } from '@belfry/contracts'
-import { retentionClockConfig } from '@belfry/service'
+import { configKey, retentionClockConfig } from '@belfry/service'
 import { isTimeZone } from '@belfry/time'
 import { z } from 'zod'
 
@@ -82,3 +82,13 @@ export const jobConfig = z.object({
   jobPurgeRows: count(500),
 })
 export type JobConfig = z.output<typeof jobConfig>
+
+/** What must hold between settings of job-service, and of its process. */
+export function jobRules(
+  { jobFenceTimeoutMs, breakerTimeoutMs }: { readonly jobFenceTimeoutMs: number; readonly breakerTimeoutMs: number },
+  context: z.core.$RefinementCtx,
+): void {
+  if (jobFenceTimeoutMs < breakerTimeoutMs) return
+  const message = `must be below ${configKey('breakerTimeoutMs')}: a slow executor is to give 202, not 504`
+  context.addIssue({ code: 'custom', path: ['jobFenceTimeoutMs'], message })
+}
