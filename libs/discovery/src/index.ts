@@ -22,5 +22,6 @@ export {
   type ListenerOptions,
   type ListeningApp,
 } from './registry/listener.ts'
+export { createPeerShare, type PeerShare, type PeerShareOptions } from './registry/peer-share.ts'
 export type { Instance, Registry } from './registry/port.ts'
-export { createStaticRegistry } from './registry/static.ts'
+export { createStaticRegistry, createStaticTable, type StaticTable } from './registry/static.ts'

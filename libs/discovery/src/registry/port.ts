@@ -17,6 +17,9 @@ export interface Registry {
   register(instance: Instance): Promise<void>
   deregister(instance: Instance): Promise<void>
   pick(service: ServiceName): Instance | undefined
+  /** The instance that was registered here last, until it deregisters; undefined when there is none. */
+  own(service: ServiceName): Instance | undefined
+  /** The same array until the instances change. */
   instances(service: ServiceName): readonly Instance[]
   /** Calls back when the service's instances change; answers the function that ends the watch. */
   watch(service: ServiceName, onChange: (instances: readonly Instance[]) => void): () => void
