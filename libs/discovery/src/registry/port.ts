@@ -7,6 +7,8 @@ export interface Instance {
   readonly id: string
   readonly host: string
   readonly port: number
+  /** What the registry shows about it beside that, such as its job types. */
+  readonly meta?: Readonly<Record<string, string>>
 }
 
 /**

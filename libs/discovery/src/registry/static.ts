@@ -1,33 +1,12 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Instance, Registry } from './port.ts'
-
-type OnChange = (instances: readonly Instance[]) => void
+import { createInstanceTable, createRoundRobin, type InstanceTable } from './table.ts'
 
 /** The instances that static registries share. */
-export interface StaticTable {
-  instances(service: ServiceName): readonly Instance[]
-  change(service: ServiceName, list: readonly Instance[]): void
-  watch(service: ServiceName, onChange: OnChange): () => void
-}
-
-const none: readonly Instance[] = []
+export type StaticTable = InstanceTable
 
 export function createStaticTable(): StaticTable {
-  const lists = new Map<ServiceName, readonly Instance[]>()
-  const watchers = new Map<ServiceName, Set<OnChange>>()
-  return {
-    instances: (service) => lists.get(service) ?? none,
-    change(service, list) {
-      lists.set(service, list)
-      for (const watcher of watchers.get(service) ?? []) watcher(list)
-    },
-    watch(service, onChange) {
-      const set = watchers.get(service) ?? new Set()
-      watchers.set(service, set)
-      set.add(onChange)
-      return () => set.delete(onChange)
-    },
-  }
+  return createInstanceTable()
 }
 
 /**
@@ -36,8 +15,6 @@ export function createStaticTable(): StaticTable {
  */
 export function createStaticRegistry(table: StaticTable = createStaticTable()): Registry {
   const { instances, change } = table
-  /** The next instance of each service that `pick` takes. */
-  const next = new Map<ServiceName, number>()
   const owned = new Map<ServiceName, Instance>()
   const unwatchers = new Set<() => void>()
 
@@ -52,12 +29,7 @@ export function createStaticRegistry(table: StaticTable = createStaticTable()): 
       if (owned.get(instance.service)?.id === instance.id) owned.delete(instance.service)
       if (others.length < instances(instance.service).length) change(instance.service, others)
     },
-    pick(service) {
-      const list = instances(service)
-      const index = (next.get(service) ?? 0) % (list.length || 1)
-      next.set(service, index + 1)
-      return list[index]
-    },
+    pick: createRoundRobin(table),
     own: (service) => owned.get(service),
     instances,
     watch(service, onChange) {
