@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { createAuthService, openStores as openAuthStores } from '@belfry/auth-service'
-import { createCalls, openMemoryBus, openStaticRegistry, type ProcessBase } from '@belfry/bootstrap'
+import { createCalls, type ProcessBase } from '@belfry/bootstrap'
+import { createMemoryBus } from '@belfry/bus'
+import { createStaticRegistry } from '@belfry/discovery'
 import { createExecutorService, openStores as openExecutorStores } from '@belfry/executor-service'
 import { createGateway } from '@belfry/gateway'
 import { createJobService, openStores as openJobStores } from '@belfry/job-service'
@@ -17,8 +19,13 @@ const groups = {
 }
 
 /** Opens the stores of all services and wires the services. Rejects with a `StorageError`; the store thread stays open. */
-export async function openServices(config: StandaloneConfig, dataDir: string, base: ProcessBase, thread: StoreThread) {
-  const { clock, metricsRegistry, depsOf } = base
+export async function openServices(
+  config: StandaloneConfig,
+  dataDir: string,
+  base: ProcessBase,
+  thread: () => StoreThread,
+) {
+  const { clock, ids, metrics, metricsRegistry, depsOf } = base
   const deps = {
     auth: depsOf('auth-service'),
     job: depsOf('job-service'),
@@ -27,13 +34,13 @@ export async function openServices(config: StandaloneConfig, dataDir: string, ba
   }
   const urlOf = (file: string) => `sqlite:${join(dataDir, file)}`
   // One after the other: when another process has a file open, no file behind it is touched.
-  const authStores = await openAuthStores(urlOf('auth.db'), { thread })
+  const authStores = await openAuthStores(urlOf('auth.db'), { ...deps.auth, thread })
   const jobStores = await openJobStores(urlOf('jobs.db'), { ...deps.job, thread })
-  const schedulerStores = await openSchedulerStores(urlOf('scheduler.db'), { clock, thread })
+  const schedulerStores = await openSchedulerStores(urlOf('scheduler.db'), { ...deps.scheduler, thread })
   const executorStores = await openExecutorStores(urlOf('executor.db'), { ...deps.executor, thread })
 
-  const bus = await openMemoryBus(base, 'standalone', groups)
-  const registry = await openStaticRegistry()
+  const bus = createMemoryBus({ clock, ids, metrics, sender: 'standalone', groups })
+  const registry = createStaticRegistry()
   // Only this process uses the service key, so each start makes one.
   const { serviceTokens, callsOf, tokensOf } = createCalls(base, registry, config)
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }

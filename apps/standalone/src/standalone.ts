@@ -60,7 +60,7 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
       options.onFatal?.(error)
     },
   })
-  const services = await openServices(listening, dataDir, base, thread).catch(async (error: unknown) => {
+  const services = await openServices(listening, dataDir, base, () => thread).catch(async (error: unknown) => {
     await thread.close()
     throw error
   })

@@ -77,8 +77,6 @@ export const distributedConfig = {
   advertiseHost: z.string().min(1).optional(),
   /** Its port. Default: the one that it listens on. */
   advertisePort: z.coerce.number().int().min(1).max(65_535).optional(),
-  /** How long a process that stops still takes calls after it has left the registry, until the others have noticed, milliseconds. */
-  drainMs: count(1_000, 0),
 }
 
 /** What a service reads that sends or takes messages. */
@@ -87,14 +85,15 @@ export const busConfig = {
   busUrl: urlWith(['kafka'], 'kafka://127.0.0.1:9092').meta({ whenMissing: 'such as "kafka://127.0.0.1:9092"' }),
   /** The key that signs the messages on the bus: a random text of at least 32 bytes, the same in every process. */
   busKey: secretKey(),
-  /** The names of the topics. */
+  /** The topics' names at the brokers. */
   busTopicChanges: topicName('job-changes'),
   busTopicExecute: topicName('job-execute'),
   busTopicStatus: topicName('job-status'),
   busTopicDeadLetter: topicName('job-dead-letter'),
-  /** Partitions and replicas of a topic that Belfry creates. As many instances of a service take messages as there are partitions. */
+  /** Partitions of a topic that has to be made. No more instances of a service than this take its messages. */
   busPartitions: count(12),
-  busReplication: count(1),
+  /** Copies of each partition of a topic that has to be made. Default: the brokers' own default. */
+  busReplication: z.coerce.number().int().min(1).optional(),
 }
 export type BusConfig = z.output<z.ZodObject<typeof busConfig>>
 

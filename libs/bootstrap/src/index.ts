@@ -13,6 +13,5 @@ export {
   storeConfig,
 } from './config.ts'
 export { explain, fail, StartError } from './explain.ts'
-export { openMemoryBus, openStaticRegistry } from './open.ts'
 export { runService, type ServiceProcess, type ServiceProcessDeps } from './run-service.ts'
 export { endOnUncaught, stopOnSignals } from './signals.ts'

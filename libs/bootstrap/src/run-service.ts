@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
-import type { Bus } from '@belfry/bus'
+import { type Bus, openBus } from '@belfry/bus'
 import type { ServiceName } from '@belfry/contracts'
-import type { Balancer } from '@belfry/discovery'
+import { type Balancer, openRegistry } from '@belfry/discovery'
 import {
   createClockWatch,
   createLifecycle,
@@ -10,6 +10,7 @@ import {
   type Logger,
   type MetricsRegistry,
   readConfig,
+  type ServiceDeps,
 } from '@belfry/service'
 import type { ServiceShell, ServiceShellDeps } from '@belfry/shell'
 import { type OpenStoresOptions, storeUrlOf } from '@belfry/storage'
@@ -24,9 +25,7 @@ import {
   keysOfOthers,
   storeNounOf,
 } from './config.ts'
-import { drainingRegistry } from './drain.ts'
 import { fail, StartError } from './explain.ts'
-import { openBusOf, openRegistryOf } from './open.ts'
 import { endOnUncaught, stopOnSignals } from './signals.ts'
 
 /** What a service gets in a process of its own. */
@@ -71,6 +70,27 @@ function storeUrlFor(service: ServiceName, config: Record<string, unknown>): str
   return noun ? storeUrlOf(String(config.storeUrl), noun) : ''
 }
 
+/** Only SQLite's stores need a thread, and only one process with all services has those. */
+function noThread(): never {
+  throw new StartError('The stores of a service in its own process are in MongoDB.')
+}
+
+function openServiceBus(config: BusConfig, deps: ServiceDeps, sender: string): Promise<Bus> {
+  return openBus(config.busUrl, {
+    ...deps,
+    sender,
+    key: config.busKey,
+    topicNames: {
+      'job-changes': config.busTopicChanges,
+      'job-execute': config.busTopicExecute,
+      'job-status': config.busTopicStatus,
+      'job-dead-letter': config.busTopicDeadLetter,
+    },
+    partitions: config.busPartitions,
+    replication: config.busReplication,
+  })
+}
+
 /** Opens the adapters and wires the service; nothing is at work before `start`. */
 async function openService<Shape extends z.ZodRawShape, Stores extends Closable>(
   { service, config: fields, rules, openStores, create }: ServiceProcess<Shape, Stores>,
@@ -89,18 +109,17 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
   const { node, tz: timeZoneData } = process.versions
   log.info({ version, node, timeZoneData }, `${service} starts`)
 
-  const limitMs = config.shutdownGraceMs + config.drainMs + stopMarginMs
-  const onFatal = (err: unknown) => {
-    log.fatal({ err }, 'the process cannot go on, and ends')
-    withinLimit(life.stop(), limitMs).then(() => process.exit(1), fail)
-  }
-  const registry = drainingRegistry(await openRegistryOf(base, config), { clock, drainMs: config.drainMs })
-  const stores =
-    openStores && (await openStores(storeUrlFor(service, config), { ...deps } as unknown as OpenStoresOptions))
-  const busSettings = config as unknown as BusConfig
-  const bus = hasBus(service)
-    ? await openBusOf(base, busSettings, { sender: `${service}@${instance}`, onFatal })
-    : undefined
+  const registry = await openRegistry(config.registryUrl, {
+    ...deps,
+    key: config.serviceKey,
+    meta: { version, mode: config.mode },
+  })
+  const stores = await openStores?.(storeUrlFor(service, config), {
+    ...deps,
+    thread: noThread,
+    crashAt: process.env.BELFRY_CRASH_AT,
+  })
+  const bus = hasBus(service) && (await openServiceBus(config as unknown as BusConfig, deps, `${service}@${instance}`))
   const { serviceTokens, callsOf, tokensOf } = createCalls(base, registry, config, config.serviceKey)
   const { balancer, rest } = callsOf(service)
   const { advertiseHost, advertisePort: port } = config
@@ -121,7 +140,7 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
     { name: 'registry', stop: () => registry.close() },
     { name: 'clock watch', ...createClockWatch({ deps: { clock, log, metrics }, config }) },
     { name: 'stores', stop: () => stores?.close() },
-    { name: 'bus', stop: () => bus?.close() },
+    { name: 'bus', stop: () => bus && bus.close() },
     { name: 'calls', stop: () => balancer.close() },
     {
       name: service,
@@ -129,7 +148,7 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
       stop: shell.stop,
     },
   ])
-  return { log, start: life.start, stop: () => withinLimit(life.stop(), limitMs) }
+  return { log, start: life.start, stop: () => withinLimit(life.stop(), config.shutdownGraceMs + stopMarginMs) }
 }
 
 /**
