@@ -119,7 +119,9 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
     thread: noThread,
     crashAt: process.env.BELFRY_CRASH_AT,
   })
-  const bus = hasBus(service) && (await openServiceBus(config as unknown as BusConfig, deps, `${service}@${instance}`))
+  const bus = hasBus(service)
+    ? await openServiceBus(config as unknown as BusConfig, deps, `${service}@${instance}`)
+    : undefined
   const { serviceTokens, callsOf, tokensOf } = createCalls(base, registry, config, config.serviceKey)
   const { balancer, rest } = callsOf(service)
   const { advertiseHost, advertisePort: port } = config
@@ -140,7 +142,7 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
     { name: 'registry', stop: () => registry.close() },
     { name: 'clock watch', ...createClockWatch({ deps: { clock, log, metrics }, config }) },
     { name: 'stores', stop: () => stores?.close() },
-    { name: 'bus', stop: () => bus && bus.close() },
+    { name: 'bus', stop: () => bus?.close() },
     { name: 'calls', stop: () => balancer.close() },
     {
       name: service,

@@ -20,6 +20,7 @@ export {
   type Metrics,
   type MetricsRegistry,
 } from './metrics.ts'
+export { elapsedSince, type Moment, momentOf } from './moment.ts'
 export { nearestName } from './nearest-name.ts'
 export {
   createRetentionClock,
