@@ -2,8 +2,8 @@ import { type OpenStoresOptions, openByScheme } from '@belfry/storage'
 import type { Stores } from './ports.ts'
 
 /** Opens the stores at `url` (`sqlite:<path>`). Rejects with a `StorageError`, or for an unknown scheme. */
-export function openStores(url: string, { thread }: Pick<OpenStoresOptions, 'thread'>): Promise<Stores> {
+export function openStores(url: string, options: OpenStoresOptions): Promise<Stores> {
   return openByScheme<Stores>(url, {
-    sqlite: async (path) => (await import('./sqlite/index.ts')).openSqliteStores(path, thread),
+    sqlite: async (path) => (await import('./sqlite/index.ts')).openSqliteStores(path, options),
   })
 }

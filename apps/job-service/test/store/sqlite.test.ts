@@ -23,6 +23,6 @@ describe('jobs on SQLite', () => {
 
 describe('opening stores', () => {
   it('refuses a scheme without an adapter, and names those there are', async () => {
-    await expect(openStores('mongodb://db', {} as never)).rejects.toThrow(/sqlite:/)
+    await expect(openStores('redis://db', {} as never)).rejects.toThrow(/sqlite:/)
   })
 })

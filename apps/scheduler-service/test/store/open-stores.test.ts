@@ -1,15 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createManualClock } from '@belfry/service'
 import { openStoreThread } from '@belfry/storage/sqlite'
+import { createTestDeps } from '@belfry/testkit'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openStores } from '../../src/index.ts'
 
 describe('openStores', () => {
   const thread = openStoreThread()
   const folder = mkdtempSync(join(tmpdir(), 'belfry-stores-'))
-  const options = { thread, clock: createManualClock() }
+  const { depsOf } = createTestDeps()
+  const options = { ...depsOf('scheduler-service'), thread: () => thread }
   afterAll(async () => {
     await thread.close()
     rmSync(folder, { recursive: true })
@@ -26,6 +27,6 @@ describe('openStores', () => {
   })
 
   it('names the known schemes when the scheme of a URL is unknown', async () => {
-    await expect(openStores('mongodb://localhost/belfry', options)).rejects.toThrow('there are sqlite:')
+    await expect(openStores('redis://localhost/belfry', options)).rejects.toThrow('there are sqlite:')
   })
 })

@@ -1,4 +1,5 @@
-import type { Database, StoreThread } from '@belfry/storage/sqlite'
+import type { OpenStoresOptions } from '@belfry/storage'
+import type { Database } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createSqliteKeys } from './keys.ts'
 import { migrations } from './migrations.ts'
@@ -11,6 +12,6 @@ export function createSqliteStores(db: Database): Stores {
   return { users: createSqliteUsers(db), keys: createSqliteKeys(db), close: () => db.close() }
 }
 
-export async function openSqliteStores(path: string, thread: Pick<StoreThread, 'open'>): Promise<Stores> {
-  return createSqliteStores(await thread.open(path, migrations))
+export async function openSqliteStores(path: string, { thread }: Pick<OpenStoresOptions, 'thread'>): Promise<Stores> {
+  return createSqliteStores(await thread().open(path, migrations))
 }

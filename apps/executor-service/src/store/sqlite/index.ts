@@ -28,5 +28,5 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
 /** Opens the file, or creates it. */
 export async function openSqliteStores(path: string, options: OpenStoresOptions): Promise<Stores> {
   const { thread, clock, log, metrics } = options
-  return createSqliteStores(await thread.open(path, migrations), clock, createUnreadableReport(log, metrics))
+  return createSqliteStores(await thread().open(path, migrations), clock, createUnreadableReport(log, metrics))
 }

@@ -10,7 +10,7 @@ import { createRequestStore } from './requests.ts'
 /** Opens the file, and brings its schema to `migrations`. */
 export async function openSqliteStores(path: string, options: OpenStoresOptions): Promise<Stores> {
   const { thread, clock, log, metrics } = options
-  return createSqliteStores(await thread.open(path, migrations), clock, createUnreadableReport(log, metrics))
+  return createSqliteStores(await thread().open(path, migrations), clock, createUnreadableReport(log, metrics))
 }
 
 /** The stores over a database whose schema is at `migrations`. */

@@ -24,5 +24,5 @@ export async function openSqliteStores(
   path: string,
   { thread, clock }: Pick<OpenStoresOptions, 'thread' | 'clock'>,
 ): Promise<Stores> {
-  return createSqliteStores(await thread.open(path, migrations), clock)
+  return createSqliteStores(await thread().open(path, migrations), clock)
 }

@@ -1,0 +1,76 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type CrashPoints, createCrashPoints, type Metrics } from '@belfry/service'
+import { StorageError } from '../errors.ts'
+import { asStorageError, isConflict } from './errors.ts'
+
+/** Calls that may be under way; more are refused with `overloaded`. */
+const callsLimit = 10_000
+/** How often an operation that the database refused because of another one is repeated. */
+const conflictTries = 8
+
+/** Runs the calls of one database: crash points, metrics, and errors as `StorageError`. */
+export interface Calls {
+  read<R>(step: string, rows: number, work: () => Promise<R>): Promise<R>
+  write<R>(step: string, rows: number, work: () => Promise<R>): Promise<R>
+  close(): void
+}
+
+export interface CallsOptions {
+  readonly metrics: Metrics
+  readonly crashAt?: string | null | undefined
+}
+
+const conflictOf = (error: unknown) => isConflict(error instanceof Error && 'code' in error ? error.code : null)
+
+/** Repeats what the database refused because of another operation at the same time. */
+async function repeatConflicts<R>(work: () => Promise<R>): Promise<R> {
+  for (let left = conflictTries; ; left -= 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!conflictOf(error) || left <= 1) throw error
+      await nextTurn()
+    }
+  }
+}
+
+export function createCalls({ metrics, crashAt }: CallsOptions): Calls {
+  const crash: CrashPoints = createCrashPoints(crashAt ?? undefined)
+  const rowsTotal = metrics.counter('belfry_store_rows_total', 'Rows that were written to or asked of the store')
+  const seconds = metrics.histogram('belfry_store_call_seconds', 'Time until the database answered a call', ['step'])
+  const errors = metrics.counter('belfry_store_errors_total', 'Calls of the store that failed', ['step', 'code'])
+  let underWay = 0
+  let isClosed = false
+  metrics.gauge('belfry_store_waiting_calls', 'Calls that wait for the database', [], (gauge) =>
+    gauge.set({}, underWay),
+  )
+
+  async function run<R>(kind: 'read' | 'write', step: string, rows: number, work: () => Promise<R>): Promise<R> {
+    if (isClosed) throw new StorageError('closed', 'the database is closed')
+    if (underWay >= callsLimit) throw new StorageError('overloaded', `${callsLimit} calls wait for the database`)
+    underWay += 1
+    const begin = performance.now()
+    try {
+      if (kind === 'write') crash.at(step, 'before')
+      const result = await repeatConflicts(work)
+      if (kind === 'write') crash.at(step, 'after')
+      rowsTotal.inc({}, rows)
+      return result
+    } catch (thrown) {
+      const error = asStorageError(thrown, kind)
+      errors.inc({ step, code: error.code })
+      throw error
+    } finally {
+      underWay -= 1
+      seconds.observe({ step }, (performance.now() - begin) / 1000)
+    }
+  }
+
+  return {
+    read: (step, rows, work) => run('read', step, rows, work),
+    write: (step, rows, work) => run('write', step, rows, work),
+    close: () => {
+      isClosed = true
+    },
+  }
+}

@@ -1,0 +1,78 @@
+import { StorageError, type StorageErrorCode } from '../errors.ts'
+
+/** MongoDB's error codes that mean more than "this command was wrong". */
+const duplicateKey = 11_000
+/** WriteConflict of MongoDB; "deadlock detected" of FerretDB. Nothing of the operation was written. */
+const conflicts: readonly number[] = [112, 16_908_292]
+/** The server refused the command before it did anything: it is not, or no longer, the primary. */
+const refusedByState: readonly number[] = [10_107, 13_435, 10_058]
+/** The server stopped, or lost its role, while it worked on the command. */
+const interrupted: readonly number[] = [91, 189, 11_600, 11_602, 64, 100, 50, 262]
+const outOfDiskSpace = 14_031
+
+interface DriverError {
+  readonly name: string
+  readonly message: string
+  readonly code?: unknown
+  /** Of network errors: whether the connection was still being made. */
+  readonly beforeHandshake?: boolean
+  readonly cause?: unknown
+}
+
+const isError = (error: unknown): error is Error & DriverError => error instanceof Error
+
+function codeNumber(error: unknown): number | null {
+  return isError(error) && typeof error.code === 'number' ? error.code : null
+}
+
+/** Whether the database refused an operation because of another one at the same time: it may be repeated at once. */
+export const isConflict = (code: unknown): boolean => typeof code === 'number' && conflicts.includes(code)
+
+/** Whether a document with the same unique value is there. */
+export const isDuplicateKey = (error: unknown): boolean => codeNumber(error) === duplicateKey
+
+const hasLabel = (error: object, label: string) =>
+  'hasErrorLabel' in error && typeof error.hasErrorLabel === 'function' && error.hasErrorLabel(label) === true
+
+/** Whether the driver failed before it sent the command. */
+function isBeforeSending(error: Error & DriverError): boolean {
+  if (error.name === 'MongoServerSelectionError' || error.name === 'MongooseServerSelectionError') return true
+  if (error.beforeHandshake === true || hasLabel(error, 'PoolRequestedRetry')) return true
+  return isError(error.cause) && error.cause.code === 'ECONNREFUSED'
+}
+
+const isClosed = ({ name }: Error) =>
+  ['MongoNotConnectedError', 'MongoClientClosedError', 'MongoTopologyClosedError', 'MongoPoolClosedError'].includes(
+    name,
+  )
+
+const isOfNetwork = ({ name }: Error) => name.startsWith('MongoNetwork') || name.startsWith('PoolCleared')
+
+/** The driver wraps what ends a bulk write, and copies no more than some of its properties: the error within is looked at. */
+function unwrapped(error: unknown): unknown {
+  const within = isError(error) && 'errorResponse' in error ? error.errorResponse : undefined
+  return within instanceof Error ? within : error
+}
+
+function codeOf(thrown: unknown, kind: 'read' | 'write'): StorageErrorCode {
+  const error = unwrapped(thrown)
+  if (!isError(error)) return 'failed'
+  if (isClosed(error)) return 'closed'
+  if (error.name === 'MongoWaitQueueTimeoutError') return 'overloaded'
+  if (isBeforeSending(error)) return 'unavailable'
+  const code = codeNumber(error)
+  const lost: StorageErrorCode = kind === 'read' ? 'unavailable' : 'outcome-unknown'
+  if (code === null) return isOfNetwork(error) ? lost : 'failed'
+  if (code === duplicateKey) return 'constraint'
+  if (isConflict(code)) return 'locked'
+  if (refusedByState.includes(code)) return 'unavailable'
+  if (interrupted.includes(code) || error.name === 'MongoWriteConcernError') return lost
+  return code === outOfDiskSpace ? 'disk-full' : 'failed'
+}
+
+/** The same error as a `StorageError`; one that is one already stays as it is. */
+export function asStorageError(error: unknown, kind: 'read' | 'write'): StorageError {
+  if (error instanceof StorageError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new StorageError(codeOf(error, kind), message, { cause: error })
+}

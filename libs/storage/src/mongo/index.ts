@@ -1,0 +1,19 @@
+export type {
+  Change,
+  Collection,
+  FindOptions,
+  FindPageOptions,
+  MongoRecord,
+  Swap,
+} from './collection.ts'
+export { createCursorStore, cursorsCollection } from './cursors.ts'
+export {
+  type CollectionDefinition,
+  defineCollection,
+  type IndexDefinition,
+  type MongoDatabase,
+  type OpenMongoOptions,
+  openMongo,
+} from './database.ts'
+export { type Condition, type Filter, type Update, where } from './filter.ts'
+export { createPoisonStore, poisonCollection } from './poison.ts'
