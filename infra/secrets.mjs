@@ -2,9 +2,9 @@
 // set there already stays as it is, so a second call changes nothing. Any Node from 18 runs it.
 import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-const file = resolve(import.meta.dirname ?? '.', '..', '.env')
+const file = fileURLToPath(new URL('../.env', import.meta.url))
 const names = ['BELFRY_BUS_KEY', 'BELFRY_SERVICE_KEY', 'GRAFANA_PASSWORD']
 
 const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
