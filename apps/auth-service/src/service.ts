@@ -7,6 +7,7 @@ import type { ThrottleRule } from './accounts/login-throttle.ts'
 import { createSignUp } from './accounts/sign-up.ts'
 import type { AuthConfig } from './config.ts'
 import { createKeyRing } from './keys/key-ring.ts'
+import type { RotationRule } from './keys/signing-keys.ts'
 import { createArgon2Passwords } from './passwords/argon2.ts'
 import { mountAccounts } from './routes/accounts.ts'
 import { mountKeys } from './routes/keys.ts'
@@ -21,6 +22,17 @@ export interface AuthService extends ServiceShell {
 
 /** How long a replaced key is published beyond the life of a token: twice the skew of the clocks. */
 const skewMs = 60_000
+/** A verifier fetches the keys at most once in 10 s (`createTokenVerifier`), so a key that signs is three times as old. */
+const publishMs = 30_000
+/** More than the clocks of two instances are apart. */
+const settledMs = 600_000
+/** How old the keys that an instance knows may be when it signs; a login reads the store anyway. */
+const readKeysEveryMs = 5_000
+
+function rotationOf({ authKeyLifetimeMs, authKeyCheckMs, authTokenLifetimeMs }: AuthConfig): RotationRule {
+  const overlapMs = 2 * authKeyCheckMs + settledMs + authTokenLifetimeMs + skewMs
+  return { lifetimeMs: authKeyLifetimeMs, publishMs, settledMs, overlapMs }
+}
 
 function passwordsOf(config: AuthConfig) {
   return createArgon2Passwords({
@@ -55,8 +67,8 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   const { users } = stores
   const acceptsShort = acceptsShortPasswords(config)
   const passwords = passwordsOf(config)
-  const rule = { lifetimeMs: config.authKeyLifetimeMs, overlapMs: tokenLifetimeMs + skewMs }
-  const keys = createKeyRing({ store: stores.keys, clock, ids, log, rule })
+  const rule = rotationOf(config)
+  const keys = createKeyRing({ store: stores.keys, clock, ids, log, rule, readEveryMs: readKeysEveryMs })
   const rotation = createLoop({ name: 'keys', everyMs: config.authKeyCheckMs, runOnce: keys.rotate, clock, log })
   const first = createFirstUser(users, log)
   const signUp = createSignUp({ users, passwords, clock, ids, acceptsShort, onSignedUp: first.look })

@@ -1,5 +1,6 @@
+import { shutdownConfig } from '@belfry/bootstrap'
 import { duration } from '@belfry/contracts'
-import { retentionClockConfig } from '@belfry/service'
+import { configKey, retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 
 const count = (byDefault: number, least = 1) => z.coerce.number().int().min(least).default(byDefault)
@@ -109,7 +110,22 @@ export const executorConfig = z.object({
   /** From one search for what need not be kept any more to the next, milliseconds, and how many rows go at a time. */
   executorPurgeMs: count(600_000, 1000),
   executorPurgeRows: count(200),
-  /** How long attempts may go on after the process begins to stop, milliseconds. */
-  shutdownGraceMs: count(30_000, 0),
+  ...shutdownConfig,
 })
 export type ExecutorConfig = z.output<typeof executorConfig>
+
+/** What must hold between settings of the executor, and of its process. */
+export function executorRules(
+  config: Pick<ExecutorConfig, 'executorLookups' | 'executorOwnerLookups'> & { readonly threads: number },
+  context: z.core.$RefinementCtx,
+): void {
+  const { executorLookups, executorOwnerLookups, threads } = config
+  const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
+  if (2 * executorLookups > threads) {
+    const resolver = "the system's resolver gets no more threads"
+    refuse('executorLookups', `must be at most half of ${configKey('threads')}: ${resolver}`)
+  }
+  if (executorOwnerLookups >= executorLookups) {
+    refuse('executorOwnerLookups', `must be below ${configKey('executorLookups')}: others must find a free one`)
+  }
+}

@@ -1,3 +1,3 @@
-export { type ExecutorConfig, executorConfig } from './config.ts'
+export { type ExecutorConfig, executorConfig, executorRules } from './config.ts'
 export { createExecutorService, type ExecutorService, type ExecutorServiceDeps } from './service.ts'
 export { openStores } from './store/index.ts'

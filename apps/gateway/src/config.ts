@@ -1,3 +1,4 @@
+import { breakerConfig } from '@belfry/bootstrap'
 import { z } from 'zod'
 
 const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
@@ -23,12 +24,7 @@ export const gatewayConfig = z.object({
     .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
     .transform((text) => new URL(text).origin)
     .optional(),
-  /** Time to the first byte of a service's answer, milliseconds. */
-  breakerTimeoutMs: z.coerce.number().int().min(1).default(3_000),
-  /** A breaker opens when more than this share of the calls to an instance fails, percent. */
-  breakerErrorPercent: z.coerce.number().int().min(1).max(100).default(50),
-  /** How long it stays open before one call may try, milliseconds. */
-  breakerResetMs: z.coerce.number().int().min(1).default(10_000),
+  ...breakerConfig,
   /** How long the merged API description is served before the services are asked again, milliseconds. */
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),
   /** How long a service may take to answer whether it is ready, milliseconds. */

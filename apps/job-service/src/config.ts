@@ -1,5 +1,5 @@
 import { duration } from '@belfry/contracts'
-import { retentionClockConfig } from '@belfry/service'
+import { configKey, retentionClockConfig } from '@belfry/service'
 import { isTimeZone } from '@belfry/time'
 import { z } from 'zod'
 
@@ -8,6 +8,8 @@ const mib = 1024 * 1024
 
 /** What job-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const jobConfig = z.object({
+  /** Standalone: no other process can open the store. */
+  mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The zone of schedules and times that name none. */
   timezone: z.string().refine(isTimeZone, 'is not the name of a time zone such as "Europe/Berlin"').default('UTC'),
   /** The address that job-service listens on, for the gateway and the other services; port 0 takes any free one. */
@@ -72,8 +74,11 @@ export const jobConfig = z.object({
   jobTypesAgainMs: count(10_000),
   /** How long answers are stored for an Idempotency-Key, milliseconds (api.md: 24 h). */
   jobRequestKeepMs: count(86_400_000),
-  /** How old the unfinished try of another process must be to count as dead, milliseconds; 0: there is no other. */
-  jobRequestTryMs: count(0, 0),
+  /**
+   * How long a request with an Idempotency-Key that another process has begun must have been seen unfinished to count as dead,
+   * milliseconds; 0: there is no other process. Left out: 0 standalone, 15,000 distributed.
+   */
+  jobRequestTryMs: z.coerce.number().int().min(0).optional(),
   ...retentionClockConfig,
   /** How long finished executions are stored; an older command belongs to one that was purged. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
@@ -82,3 +87,18 @@ export const jobConfig = z.object({
   jobPurgeRows: count(500),
 })
 export type JobConfig = z.output<typeof jobConfig>
+
+/** What must hold between settings of job-service, and of its process. */
+export function jobRules(
+  { jobFenceTimeoutMs, breakerTimeoutMs }: { readonly jobFenceTimeoutMs: number; readonly breakerTimeoutMs: number },
+  context: z.core.$RefinementCtx,
+): void {
+  if (jobFenceTimeoutMs < breakerTimeoutMs) return
+  const message = `must be below ${configKey('breakerTimeoutMs')}: a slow executor is to give 202, not 504`
+  context.addIssue({ code: 'custom', path: ['jobFenceTimeoutMs'], message })
+}
+
+/** How long an open try of another process must have been seen to count as dead, milliseconds. */
+export function otherTryMsOf({ mode, jobRequestTryMs }: Pick<JobConfig, 'mode' | 'jobRequestTryMs'>): number {
+  return jobRequestTryMs ?? (mode === 'standalone' ? 0 : 15_000)
+}

@@ -12,7 +12,7 @@ import {
 import type { RowId } from '@belfry/storage'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
-import type { JobConfig } from './config.ts'
+import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
 import { createConcurrencyLimiter } from './routes/concurrency-limiter.ts'
@@ -62,7 +62,7 @@ function createCommands({ bus, clock, log, metrics, config }: JobServiceDeps): C
 function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: RetentionClock): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
-  const ages = { agedBy: retentionClock.now, keepMs: config.jobRequestKeepMs, otherTryMs: config.jobRequestTryMs }
+  const ages = { agedBy: retentionClock.now, keepMs: config.jobRequestKeepMs, otherTryMs: otherTryMsOf(config) }
   const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), clock, ...ages })
   const limiter = createConcurrencyLimiter({ running: config.jobListsAtWork, waiting: config.jobListsWaiting })
   const pages = createListPages({ limiter, maxBytes: config.jobPageBytes })

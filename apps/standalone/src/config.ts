@@ -1,35 +1,38 @@
 import { authConfig } from '@belfry/auth-service'
-import { executorConfig } from '@belfry/executor-service'
+import { processConfig } from '@belfry/bootstrap'
+import { executorConfig, executorRules } from '@belfry/executor-service'
 import { gatewayConfig } from '@belfry/gateway'
 import { isLoopbackHost } from '@belfry/http'
-import { jobConfig } from '@belfry/job-service'
+import { jobConfig, jobRules } from '@belfry/job-service'
 import { schedulerConfig } from '@belfry/scheduler-service'
-import { clockWatchConfig, configKey, logLevelNames } from '@belfry/service'
+import { configKey } from '@belfry/service'
 import { z } from 'zod'
 
-/** The settings of the process itself, each with the prefix `BELFRY_` (operations.md, configuration). */
-const processConfig = z.object({
-  /** The folder of all data; one process at a time. */
-  dataDir: z.string().min(1).default('./data'),
-  /** The least level that is logged: trace, debug, info, warn, error, fatal, or silent for nothing at all. */
-  logLevel: z.enum(logLevelNames).default('info'),
-  ...clockWatchConfig,
-  /**
-   * Threads for password hashing, files and name lookups (libuv's pool; in place of UV_THREADPOOL_SIZE). Name lookups get at
-   * most half of them.
-   */
-  threads: z.coerce.number().int().min(4).max(1024).default(16),
-})
+const onlyHere = (url: string) =>
+  `must be "${url}" in standalone mode: each service of a distributed Belfry is started by itself`
 
 const services = z.object({
-  ...processConfig.shape,
+  /** The folder of all data; one process at a time. */
+  dataDir: z.string().min(1).default('./data'),
+  ...processConfig,
   ...gatewayConfig.shape,
   ...authConfig.shape,
   ...jobConfig.shape,
   ...schedulerConfig.shape,
   ...executorConfig.shape,
-  /** One process with all services, or each service in processes of its own; only standalone is built. */
-  mode: z.literal('standalone', 'is not built yet: only "standalone" is').default('standalone'),
+  /**
+   * `standalone`: all services in one process, which `npm start` runs. A service in a process of its own needs
+   * `distributed` here.
+   */
+  mode: z
+    .literal('standalone', 'must be "standalone" here: each service of a distributed Belfry is started by itself')
+    .default('standalone'),
+  /** The bus of the one process; a distributed Belfry has Kafka. */
+  busUrl: z.literal('memory:', onlyHere('memory:')).default('memory:'),
+  /** The registry of the one process; a distributed Belfry has Consul. */
+  registryUrl: z.literal('static:', onlyHere('static:')).default('static:'),
+  /** The stores of the one process, files in BELFRY_DATA_DIR; a distributed Belfry has MongoDB. */
+  storeUrl: z.literal('sqlite:', onlyHere('sqlite:')).default('sqlite:'),
 })
 
 /** The addresses of listeners that accept calls of users. */
@@ -40,18 +43,8 @@ const hostKeys = ['host', 'authHost', 'jobHost', 'schedulerHost', 'executorHost'
  * reaches, jobs must not call private addresses: each user could reach what only this machine can (security.md, defaults).
  */
 export const standaloneConfig = services
-  .refine(({ jobFenceTimeoutMs, breakerTimeoutMs }) => jobFenceTimeoutMs < breakerTimeoutMs, {
-    path: ['jobFenceTimeoutMs'],
-    message: `must be below ${configKey('breakerTimeoutMs')}: a slow executor is to give 202, not 504`,
-  })
-  .refine(({ executorLookups, threads }) => 2 * executorLookups <= threads, {
-    path: ['executorLookups'],
-    message: `must be at most half of ${configKey('threads')}: the system's resolver gets no more threads`,
-  })
-  .refine(({ executorLookups, executorOwnerLookups }) => executorOwnerLookups < executorLookups, {
-    path: ['executorOwnerLookups'],
-    message: `must be below ${configKey('executorLookups')}: others must find a free one`,
-  })
+  .superRefine(jobRules)
+  .superRefine(executorRules)
   .superRefine((config, context) => {
     const open = hostKeys.find((key) => !isLoopbackHost(config[key]))
     if (open === undefined || !config.executorAllowPrivate) return

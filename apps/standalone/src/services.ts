@@ -1,23 +1,37 @@
 import { join } from 'node:path'
 import { createAuthService, openStores as openAuthStores } from '@belfry/auth-service'
+import { createCalls, type ProcessBase } from '@belfry/bootstrap'
+import { createMemoryBus } from '@belfry/bus'
+import { createStaticRegistry } from '@belfry/discovery'
 import { createExecutorService, openStores as openExecutorStores } from '@belfry/executor-service'
 import { createGateway } from '@belfry/gateway'
 import { createJobService, openStores as openJobStores } from '@belfry/job-service'
 import { createSchedulerService, openStores as openSchedulerStores } from '@belfry/scheduler-service'
 import type { Part } from '@belfry/service'
+import type { StoreThread } from '@belfry/storage/sqlite'
 import type { StandaloneConfig } from './config.ts'
-import type { Shared } from './shared.ts'
+
+/** The groups that belong to each topic (the messages between the services). */
+const groups = {
+  'job-changes': ['scheduler-service'],
+  'job-execute': ['executor-service'],
+  'job-status': ['job-service', 'scheduler-service'],
+}
 
 /** Opens the stores of all services and wires the services. Rejects with a `StorageError`; the store thread stays open. */
-export async function openServices(config: StandaloneConfig, dataDir: string, shared: Shared) {
-  const { thread: storeThread, metricsRegistry, registry, bus, serviceTokens, depsOf, callsOf, tokensOf } = shared
+export async function openServices(
+  config: StandaloneConfig,
+  dataDir: string,
+  base: ProcessBase,
+  thread: () => StoreThread,
+) {
+  const { clock, ids, metrics, metricsRegistry, depsOf } = base
   const deps = {
     auth: depsOf('auth-service'),
     job: depsOf('job-service'),
     scheduler: depsOf('scheduler-service'),
     executor: depsOf('executor-service'),
   }
-  const thread = () => storeThread
   const urlOf = (file: string) => `sqlite:${join(dataDir, file)}`
   // One after the other: when another process has a file open, no file behind it is touched.
   const authStores = await openAuthStores(urlOf('auth.db'), { ...deps.auth, thread })
@@ -25,6 +39,10 @@ export async function openServices(config: StandaloneConfig, dataDir: string, sh
   const schedulerStores = await openSchedulerStores(urlOf('scheduler.db'), { ...deps.scheduler, thread })
   const executorStores = await openExecutorStores(urlOf('executor.db'), { ...deps.executor, thread })
 
+  const bus = createMemoryBus({ clock, ids, metrics, sender: 'standalone', groups })
+  const registry = createStaticRegistry()
+  // Only this process uses the service key, so each start makes one.
+  const { serviceTokens, callsOf, tokensOf } = createCalls(base, registry, config)
   const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
   // One for all five: a token that the gateway has verified is known to the services behind it.
   const tokens = tokensOf(calls.gateway.rest)
@@ -38,7 +56,7 @@ export async function openServices(config: StandaloneConfig, dataDir: string, sh
   const closeCalls = () => {
     for (const { balancer } of Object.values(calls)) balancer.close()
   }
-  return { auth, executor, scheduler, job, gateway, closeCalls }
+  return { auth, executor, scheduler, job, gateway, bus, closeCalls }
 }
 type Services = Awaited<ReturnType<typeof openServices>>
 

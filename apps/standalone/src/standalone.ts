@@ -1,13 +1,12 @@
 import { resolve } from 'node:path'
+import { createBase, setThreads, version } from '@belfry/bootstrap'
 import { createClockWatch, createLifecycle, createLog, type Logger, readConfig } from '@belfry/service'
 import type { StorageError } from '@belfry/storage'
-import { type HeldLock, lockDataFolder } from '@belfry/storage/sqlite'
-import manifest from '../package.json' with { type: 'json' }
+import { type HeldLock, lockDataFolder, openStoreThread } from '@belfry/storage/sqlite'
 import { type StandaloneConfig, standaloneConfig } from './config.ts'
 import { sayHello } from './hello.ts'
 import { findPort } from './port.ts'
 import { openServices, partsOf } from './services.ts'
-import { createShared } from './shared.ts'
 
 /** Another process holds the data folder. `address` is null while that process is starting. */
 export class AlreadyRunning extends Error {
@@ -49,30 +48,34 @@ export interface StandaloneOptions {
 async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldLock, options: StandaloneOptions) {
   const log = createLog({ level: config.logLevel, pretty: options.pretty ?? false })
   const { node, tz: timeZoneData } = process.versions
-  log.info({ version: manifest.version, node, timeZoneData }, 'Belfry starts')
+  log.info({ version, node, timeZoneData }, 'Belfry starts')
   const port = await findPort(config.host, config.port)
   const listening = { ...config, port }
-  const shared = createShared(listening, log, (error) => {
-    log.fatal({ err: error }, 'nothing can be stored any more')
-    options.onFatal?.(error)
+  const base = createBase('standalone', log)
+  const thread = openStoreThread({
+    crashAt: process.env.BELFRY_CRASH_AT,
+    metrics: base.metrics,
+    onFatal(error) {
+      log.fatal({ err: error }, 'nothing can be stored any more')
+      options.onFatal?.(error)
+    },
   })
-  const watched = { clock: shared.clock, log, metrics: shared.metricsRegistry.forService('standalone') }
-  const services = await openServices(listening, dataDir, shared).catch(async (error: unknown) => {
-    await shared.thread.close()
+  const services = await openServices(listening, dataDir, base, () => thread).catch(async (error: unknown) => {
+    await thread.close()
     throw error
   })
   lock.forgetAddress()
-  const { gateway, auth, job } = services
+  const { gateway, auth, job, bus } = services
   const helloWhenSignedUp = () =>
     auth
       .firstUser()
-      .then((userId) => sayHello(userId, job.jobs, shared.bus, log))
+      .then((userId) => sayHello(userId, job.jobs, bus, log))
       .catch((err: unknown) => log.warn({ err }, 'the job hello could not be made; the next start tries again'))
   const life = createLifecycle([
     { name: 'lock', stop: lock.release },
-    { name: 'clock watch', ...createClockWatch({ deps: watched, config: listening }) },
-    { name: 'store thread', stop: shared.thread.close },
-    { name: 'bus', stop: shared.bus.close },
+    { name: 'clock watch', ...createClockWatch({ deps: base, config: listening }) },
+    { name: 'store thread', stop: thread.close },
+    { name: 'bus', stop: bus.close },
     { name: 'calls', stop: services.closeCalls },
     ...partsOf(services),
     { name: 'address', start: async () => lock.announce(await gateway.start()) },
@@ -98,8 +101,7 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
  */
 export async function openStandalone(env: NodeJS.ProcessEnv, options: StandaloneOptions = {}): Promise<Standalone> {
   const config = readConfig(standaloneConfig, env)
-  // libuv reads it when the pool is used for the first time, which nothing before this line does.
-  process.env.UV_THREADPOOL_SIZE = String(config.threads)
+  setThreads(config)
   const dataDir = resolve(config.dataDir)
   const lock = lockDataFolder(dataDir)
   if (!lock.held) throw new AlreadyRunning(dataDir, lock.address)

@@ -23,6 +23,8 @@ export interface CodecOptions {
   readonly sender: string
   /** The bus key. With it every message is signed, and an unsigned or altered one is poison; without it none is. */
   readonly key?: string | Uint8Array | undefined
+  /** Bytes of the largest value that is read; a larger one is poison, of which so much is kept. Default: no bound. */
+  readonly valueBytes?: number
 }
 
 /** The one place in which messages become bytes and bytes become messages, for every adapter that carries bytes. */
@@ -87,7 +89,9 @@ function decodeValue<T extends Topic>(topic: T, bytes: Uint8Array): TopicValues[
   return parsed<TopicValues[Topic]>(topics[topic], value) as TopicValues[T]
 }
 
-export function createCodec({ clock, ids, sender, key: busKey }: CodecOptions): Codec {
+export function createCodec({ clock, ids, sender, key: busKey, valueBytes }: CodecOptions): Codec {
+  const largest = valueBytes ?? Number.POSITIVE_INFINITY
+
   /** Throws with the reason when the bus has a key and it did not sign the message. */
   function verify({ key, value }: EncodedMessage, { hmac, ...unsigned }: Envelope): void {
     if (busKey === undefined) return
@@ -99,6 +103,8 @@ export function createCodec({ clock, ids, sender, key: busKey }: CodecOptions): 
   }
 
   function decode<T extends Topic>(topic: T, message: ArrivedMessage): IncomingMessage<T> {
+    const bytes = message.value.length
+    if (bytes > largest) throw new Error(`the message has ${bytes} bytes, ${largest} are taken`)
     const envelope = envelopeOf(message)
     if (envelope.type !== topic) throw new Error(`the message is one of ${envelope.type}`)
     verify(message, envelope)
@@ -123,10 +129,11 @@ export function createCodec({ clock, ids, sender, key: busKey }: CodecOptions): 
       const messages: IncomingMessage<T>[] = []
       const poison: PoisonMessage[] = []
       for (const one of arrived) {
-        const { key, partition, offset, value: raw } = one
+        const { key, partition, offset, value } = one
         try {
           messages.push(decode(topic, one))
         } catch (error) {
+          const raw = value.subarray(0, largest)
           poison.push({ topic, group, key, partition, offset, raw, reason: reasonOf(error) })
         }
       }

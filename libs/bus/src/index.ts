@@ -14,6 +14,7 @@ export {
   type PoisonStore,
 } from './consumer.ts'
 export { createMemoryBus, type MemoryBusOptions } from './memory.ts'
+export { type OpenBusOptions, openBus } from './open.ts'
 export * from './port.ts'
 export {
   type ChangedRow,

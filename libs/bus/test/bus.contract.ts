@@ -6,6 +6,8 @@ import { status } from './messages.ts'
 export interface BusUnderTest {
   readonly name: string
   open(): Promise<Bus>
+  /** How long a test may take, milliseconds. Default: what vitest allows. */
+  readonly timeoutMs?: number
 }
 
 type Status = IncomingMessage<'job-status'>
@@ -47,8 +49,8 @@ async function sendUntilTaken(bus: Bus, messages: readonly OutgoingMessage<'job-
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** What a service may rely on with every adapter: messages are nudges and may come twice (protocol.md). */
-export function testBus({ name, open }: BusUnderTest): void {
-  describe(`the bus: ${name}`, () => {
+export function testBus({ name, open, timeoutMs }: BusUnderTest): void {
+  describe(`the bus: ${name}`, timeoutMs === undefined ? {} : { timeout: timeoutMs }, () => {
     let bus: Bus
     beforeEach(async () => {
       bus = await open()

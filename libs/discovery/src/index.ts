@@ -22,5 +22,7 @@ export {
   type ListenerOptions,
   type ListeningApp,
 } from './registry/listener.ts'
+export { openRegistry, type RegistryOptions } from './registry/open.ts'
+export { createPeerShare, type PeerShare, type PeerShareOptions } from './registry/peer-share.ts'
 export type { Instance, Registry } from './registry/port.ts'
-export { createStaticRegistry } from './registry/static.ts'
+export { createStaticRegistry, createStaticTable, type StaticTable } from './registry/static.ts'

@@ -1,4 +1,5 @@
 import { type Refusal, refusal } from '@belfry/contracts'
+import type { Clock } from '@belfry/service'
 import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { type Answer, createIdempotency, type RequestRecord, type RequestStore } from '../src/index.ts'
@@ -26,8 +27,12 @@ function createMemoryRequests(): RequestStore & { records: Map<string, RequestRe
       records.set(found.id, { ...now, triedBy, triedAt })
       return true
     },
-    async storeAnswer(id, answer) {
-      records.set(id, { ...(records.get(id) as RequestRecord), answer })
+    find: async (id) => records.get(id),
+    async storeAnswer({ id, triedBy, triedAt }, answer) {
+      const now = records.get(id)
+      if (!now || now.answer || now.triedBy !== triedBy || now.triedAt !== triedAt) return false
+      records.set(id, { ...now, answer })
+      return true
     },
     async removeIfUntouched({ id, triedBy, triedAt }) {
       const now = records.get(id)
@@ -48,15 +53,16 @@ function open() {
     },
   }
   const world = makeWorld()
-  const start = (instance: string, otherTryMs?: number) => {
+  const start = (instance: string, otherTryMs?: number, clock: Clock = world.clock, sightingsLimit?: number) => {
     const { app, deps } = instance === 'a' ? world : makeWorld({ tokens: world.tokens })
     worlds.push({ app })
     const withIdempotency = createIdempotency({
       store,
-      clock: world.clock,
+      clock,
       ids: deps.ids,
       instance,
       ...(otherTryMs === undefined ? {} : { otherTryMs }),
+      ...(sightingsLimit === undefined ? {} : { sightingsLimit }),
     })
     const schema = {
       body: z.strictObject({ name: z.string() }),
@@ -211,6 +217,138 @@ describe('a request with an Idempotency-Key', () => {
     const answer = await post(key)
     expect([answer.statusCode, answer.json().errors[0].pointer]).toEqual([400, 'Idempotency-Key'])
     expect(made).toHaveLength(0)
+  })
+})
+
+/** A gate that a use case waits at. */
+function createGate() {
+  const began = Promise.withResolvers<void>()
+  const opened = Promise.withResolvers<void>()
+  const wait = () => {
+    began.resolve()
+    return opened.promise
+  }
+  return { began: began.promise, open: opened.resolve, wait }
+}
+
+describe('a request with an Idempotency-Key that several processes get', () => {
+  /** A clock that shows another wall time. */
+  const skewed = (clock: Clock, byMs: number): Clock => ({ ...clock, now: () => clock.now() + byMs })
+
+  it.each([-3_600_000, 3_600_000])(
+    'is left to a process whose clock differs by %i ms while its try may be alive',
+    async (byMs) => {
+      const { post, start, state, made, clock } = open()
+      const usual = state.useCase
+      const gate = createGate()
+      state.useCase = async (id, body) => {
+        await gate.wait()
+        return usual(id, body)
+      }
+      const first = post('k')
+      await Promise.all([gate.began, first.then.length])
+      const other = start('b', undefined, skewed(clock, byMs))
+      const answers = [await other('k')]
+      await clock.advance(14_000)
+      answers.push(await other('k'))
+      expect(answers.map((one) => [one.statusCode, one.headers['retry-after']])).toEqual([
+        [409, '1'],
+        [409, '1'],
+      ])
+      gate.open()
+      expect((await first).statusCode).toBe(201)
+      expect((await other('k')).headers['idempotency-replayed']).toBe('true')
+      expect(made).toHaveLength(1)
+    },
+  )
+
+  it('is seen anew when another try of it has begun', async () => {
+    const { post, start, state, store, clock } = open()
+    const usual = state.useCase
+    state.useCase = () => Promise.reject(new Error('the process is killed here'))
+    await post('k')
+    const other = start('b')
+    expect((await other('k')).statusCode).toBe(409)
+    await clock.advance(14_000)
+    await post('k')
+    await clock.advance(2_000)
+    state.useCase = usual
+    expect((await other('k')).statusCode).toBe(409)
+    await clock.advance(15_000)
+    expect((await other('k')).statusCode).toBe(201)
+    expect([...store.records.values()].map((one) => one.triedBy)).toEqual(['b'])
+  })
+
+  it('is answered with the stored answer by a process that was taken for dead and goes on', async () => {
+    const { post, start, state, store, made, clock } = open()
+    const usual = state.useCase
+    const gate = createGate()
+    state.useCase = async (id, body) => {
+      await gate.wait()
+      await usual(id, body)
+      return { status: 201, body: { id, name: 'an answer that is not stored' } }
+    }
+    const first = post('k')
+    await Promise.all([gate.began, first.then.length])
+    state.useCase = usual
+    const other = start('b')
+    await other('k')
+    await clock.advance(15_000)
+    const second = await other('k')
+    expect(second.statusCode).toBe(201)
+    gate.open()
+    const late = await first
+    expect([late.statusCode, late.body, late.headers['idempotency-replayed']]).toEqual([201, second.body, 'true'])
+    expect(made).toHaveLength(1)
+    expect([...store.records.values()].map((one) => one.answer?.body)).toEqual([second.body])
+  })
+
+  it('is in flight for a process that was taken for dead while the other one is at work', async () => {
+    const { post, start, state, made, clock } = open()
+    const usual = state.useCase
+    const [gateA, gateB] = [createGate(), createGate()]
+    const gates = [gateA, gateB]
+    state.useCase = async (id, body) => {
+      await gates.shift()?.wait()
+      return usual(id, body)
+    }
+    const first = post('k')
+    await Promise.all([gateA.began, first.then.length])
+    const other = start('b')
+    await other('k')
+    await clock.advance(15_000)
+    const second = other('k')
+    await Promise.all([gateB.began, second.then.length])
+    gateA.open()
+    const late = await first
+    expect([late.statusCode, late.json().code]).toEqual([409, 'request-in-flight'])
+    gateB.open()
+    expect((await second).statusCode).toBe(201)
+    expect(made).toHaveLength(1)
+  })
+
+  it('is seen anew when too many others were seen since', async () => {
+    const { post, start, state, clock } = open()
+    const usual = state.useCase
+    state.useCase = () => Promise.reject(new Error('the process is killed here'))
+    for (const key of ['k', 'l', 'm']) await post(key)
+    const other = start('b', undefined, undefined, 2)
+    for (const key of ['k', 'l', 'm']) await other(key)
+    await clock.advance(15_000)
+    state.useCase = usual
+    expect((await other('k')).statusCode).toBe(409)
+    expect((await other('m')).statusCode).toBe(201)
+  })
+
+  it('in one moment has tries of different names', async () => {
+    const { post, state, store } = open()
+    const seen: number[] = []
+    state.useCase = async () => {
+      seen.push(...[...store.records.values()].map((one) => one.triedAt))
+      throw new Error('it breaks off')
+    }
+    for (let n = 0; n < 3; n += 1) await post('k')
+    expect(new Set(seen).size).toBe(3)
   })
 })
 

@@ -2,7 +2,7 @@ export { backoffMs } from './backoff.ts'
 export { type Batcher, createBatcher } from './batcher.ts'
 export type { Clock, Timer } from './clock.ts'
 export { type ClockWatchOptions, clockWatchConfig, createClockWatch, createSteadySince } from './clock-watch.ts'
-export { ConfigError, type ConfigIssue, configKey, readConfig } from './config.ts'
+export { ConfigError, type ConfigIssue, configKey, configKeys, readConfig } from './config.ts'
 export { type CrashPoints, createCrashPoints } from './crash-point.ts'
 export type { ServiceDeps } from './deps.ts'
 export { type CheckReport, createHealth, type Health, type HealthOptions, type HealthReport } from './health.ts'
@@ -20,6 +20,7 @@ export {
   type Metrics,
   type MetricsRegistry,
 } from './metrics.ts'
+export { elapsedSince, type Moment, momentOf } from './moment.ts'
 export { nearestName } from './nearest-name.ts'
 export {
   createRetentionClock,
@@ -28,5 +29,6 @@ export {
   type TrustedMarks,
 } from './retention-clock.ts'
 export { retryOnConflict } from './retry-on-conflict.ts'
+export { secretKey } from './secret.ts'
 export { createSystemClock } from './system-clock.ts'
 export { walkPages } from './walk-pages.ts'

@@ -1,5 +1,5 @@
 import type { Bus } from '@belfry/bus'
-import type { Registry, RestClient } from '@belfry/discovery'
+import type { ListenAddress, Registry, RestClient } from '@belfry/discovery'
 import type { ServiceTokens, TokenVerifier } from '@belfry/http'
 import type { ServiceDeps } from '@belfry/service'
 
@@ -13,5 +13,7 @@ export interface ServiceShellDeps<Stores, Config> extends ServiceDeps {
   readonly rest: RestClient
   readonly tokens: TokenVerifier
   readonly serviceTokens: ServiceTokens
+  /** Where other processes reach this one, when it is not where the service listens. */
+  readonly advertise?: ListenAddress['advertise']
   readonly config: Config
 }

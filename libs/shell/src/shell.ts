@@ -15,7 +15,7 @@ export interface ServiceShell {
 
 export interface ServiceShellOptions {
   readonly service: ServiceName
-  readonly deps: Pick<ServiceShellDeps<unknown, unknown>, 'health' | 'registry'>
+  readonly deps: Pick<ServiceShellDeps<unknown, unknown>, 'health' | 'registry' | 'advertise'>
   readonly app: HttpApp
   readonly listen: ListenAddress
   /** The readiness check of the store: its public name, and a read that rejects when the store does not answer. */
@@ -26,9 +26,9 @@ export interface ServiceShellOptions {
 
 /** What the services have in common once they are wired: readiness of the store, the listener, start and stop. */
 export function createServiceShell({ service, deps, app, listen, store, parts }: ServiceShellOptions): ServiceShell {
-  const { health, registry } = deps
+  const { health, registry, advertise } = deps
   if (store) health.add(store.name, async () => void (await store.read()))
-  const listener = createListener({ service, app, ...listen, registry, health })
+  const listener = createListener({ service, app, ...listen, advertise, registry, health })
   const lifecycle = createLifecycle([...parts, listener])
   return {
     app,

@@ -41,8 +41,9 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
     return userViewOf(made.user, made.warnings)
   })
 
-  const replyFor = (user: User) => {
-    const token = keys.signer().sign(user, clock.now(), tokenLifetimeMs)
+  const replyFor = async (user: User) => {
+    const signer = await keys.signer()
+    const token = signer.sign(user, clock.now(), tokenLifetimeMs)
     const expiresIn = Math.floor(tokenLifetimeMs / 1000)
     return { token, accessToken: token, tokenType: 'Bearer' as const, expiresIn }
   }

@@ -107,16 +107,17 @@ describe('a rotation of the keys whose store', () => {
   async function openRing() {
     const { store, failNext } = createFailingStore(createDocumentStores().keys)
     const clock = createManualClock(0)
-    const rule = { lifetimeMs: day, overlapMs: 960_000 }
-    const ring = createKeyRing({ store, clock, ids: createSeededIds(3), log: createLog({ level: 'silent' }), rule })
-    return { ring, store, failNext, advance: clock.step }
+    const rule = { lifetimeMs: day, publishMs: 30_000, settledMs: 600_000, overlapMs: 960_000 }
+    const log = createLog({ level: 'silent' })
+    const ring = createKeyRing({ store, clock, ids: createSeededIds(3), log, rule, readEveryMs: 5_000 })
+    return { ring, store, failNext, advance: clock.advance }
   }
 
   it('is unavailable rejects, and the next one makes the key', async () => {
     const { ring, store, failNext } = await openRing()
     failNext('insert', unavailable())
     await expect(ring.rotate()).rejects.toMatchObject({ code: 'unavailable' })
-    expect(() => ring.signer()).toThrow('no signing key')
+    await expect(ring.signer()).rejects.toThrow('no signing key')
     await ring.rotate()
     expect(await store.list()).toHaveLength(1)
   })
@@ -127,20 +128,32 @@ describe('a rotation of the keys whose store', () => {
     await expect(ring.rotate()).rejects.toMatchObject({ code: 'outcome-unknown' })
     failNext('insert', lostAfterwards())
     await ring.rotate()
-    expect((await store.list()).map(({ kid }) => kid)).toEqual([ring.signer().kid])
+    expect((await store.list()).map(({ kid }) => kid)).toEqual([(await ring.signer()).kid])
   })
 
   it('cannot remove old keys signs with the new one, and removes them the next time', async () => {
     const { ring, store, failNext, advance } = await openRing()
     await ring.rotate()
-    const old = ring.signer().kid
-    advance(day)
+    const old = (await ring.signer()).kid
+    await advance(day)
     await ring.rotate()
-    expect(ring.signer().kid).not.toBe(old)
-    advance(960_000)
+    await advance(30_000)
+    expect((await ring.signer()).kid).not.toBe(old)
+    await advance(960_000)
     failNext('removeMany', unavailable())
     await expect(ring.rotate()).rejects.toMatchObject({ code: 'unavailable' })
     await ring.rotate()
-    expect((await store.list()).map(({ kid }) => kid)).toEqual([ring.signer().kid])
+    expect((await store.list()).map(({ kid }) => kid)).toEqual([(await ring.signer()).kid])
+  })
+
+  it('cannot be read lets nothing sign with keys that were read longer ago', async () => {
+    const { ring, failNext, advance } = await openRing()
+    await ring.rotate()
+    await advance(4_000)
+    failNext('list', unavailable())
+    expect((await ring.signer()).kid).toBeDefined()
+    await advance(1_000)
+    await expect(ring.signer()).rejects.toMatchObject({ code: 'unavailable' })
+    expect((await ring.signer()).kid).toBeDefined()
   })
 })

@@ -595,9 +595,16 @@ function createRequests(requests: Collection<RequestRecord>): Stores['requests']
   const withoutRowId = ({ rowId, ...record }: Stored<RequestRecord>): RequestRecord => record
   return {
     async insert(record, keptSince) {
-      await requests.deleteOne((one) => one.id === record.id && one.madeAt < keptSince)
-      if ((await requests.insert(record)) !== null) return undefined
-      const found = await requests.findOne((one) => one.id === record.id)
+      for (;;) {
+        await requests.deleteOne((one) => one.id === record.id && one.madeAt < keptSince)
+        if ((await requests.insert(record)) !== null) return undefined
+        const found = await requests.findOne((one) => one.id === record.id)
+        // It may have been removed in between: then the record is inserted after all.
+        if (found) return withoutRowId(found)
+      }
+    },
+    async find(id) {
+      const found = await requests.findOne((one) => one.id === id)
       return found && withoutRowId(found)
     },
     retake: ({ id, triedBy, triedAt }, by, at) =>
@@ -605,9 +612,11 @@ function createRequests(requests: Collection<RequestRecord>): Stores['requests']
         (one) => one.id === id && one.triedBy === triedBy && one.triedAt === triedAt && one.answer === null,
         { triedBy: by, triedAt: at },
       ),
-    async storeAnswer(id, answer) {
-      await requests.updateOne((one) => one.id === id, { answer })
-    },
+    storeAnswer: ({ id, triedBy, triedAt }, answer) =>
+      requests.updateOne(
+        (one) => one.id === id && one.triedBy === triedBy && one.triedAt === triedAt && one.answer === null,
+        { answer },
+      ),
     async removeIfUntouched({ id, triedBy, triedAt }) {
       await requests.deleteOne(
         (one) => one.id === id && one.triedBy === triedBy && one.triedAt === triedAt && one.answer === null,

@@ -685,10 +685,57 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await stores.requests.insert(request('request-1'), monday)).toEqual(first)
         expect(await stores.requests.retake(first, 'two', monday + 9)).toBe(true)
         expect(await stores.requests.retake(first, 'three', monday + 9)).toBe(false)
-        await stores.requests.storeAnswer('request-1', answer)
+        const second = { ...first, triedBy: 'two', triedAt: monday + 9 }
+        expect(await stores.requests.find('request-1')).toEqual(second)
+        expect(await stores.requests.storeAnswer(second, answer)).toBe(true)
         const found = await stores.requests.insert(request('request-1'), monday)
-        expect(found).toEqual({ ...first, triedBy: 'two', triedAt: monday + 9, answer })
-        expect(await stores.requests.retake(found as typeof first, 'four', monday + 10)).toBe(false)
+        expect(found).toEqual({ ...second, answer })
+        expect(await stores.requests.find('request-1')).toEqual(found)
+        expect(await stores.requests.find('request-9')).toBeUndefined()
+        expect(await stores.requests.retake(second, 'four', monday + 10)).toBe(false)
+      })
+
+      it('is answered and removed by its newest try only, and answered once', async () => {
+        const first = request('request-5')
+        const { requests } = stores
+        await requests.insert(first, monday)
+        expect(await requests.retake(first, 'two', monday + 9)).toBe(true)
+        const second = { ...first, triedBy: 'two', triedAt: monday + 9 }
+        for (const old of [first, { ...second, triedAt: monday }, { ...second, triedBy: 'one' }]) {
+          expect(await requests.storeAnswer(old, { ...answer, body: '{}' })).toBe(false)
+          await requests.removeIfUntouched(old)
+        }
+        expect(await requests.storeAnswer(second, answer)).toBe(true)
+        expect(await requests.storeAnswer(second, { ...answer, body: '{}' })).toBe(false)
+        await requests.removeIfUntouched(second)
+        expect(await requests.find(first.id)).toEqual({ ...second, answer })
+        expect(await requests.storeAnswer(request('request-9'), answer)).toBe(false)
+        expect(await requests.find('request-9')).toBeUndefined()
+      })
+
+      it('of several inserts, retakes and answers at once one counts', async () => {
+        const { requests } = stores
+        const fresh = Array.from({ length: 8 }, (_, n) => ({ ...request('request-6'), triedBy: `instance ${n}` }))
+        const found = await Promise.all(fresh.map((one) => requests.insert(one, monday)))
+        const first = fresh.filter((_, n) => found[n] === undefined)
+        expect(first).toHaveLength(1)
+        expect(found.filter(Boolean)).toEqual(Array.from({ length: 7 }, () => first[0]))
+        const [one] = first as [(typeof first)[0]]
+        const retaken = await Promise.all(fresh.map(({ triedBy }) => requests.retake(one, triedBy, monday + 9)))
+        expect(retaken.filter(Boolean)).toHaveLength(1)
+        const triedBy = fresh[retaken.indexOf(true)]?.triedBy ?? ''
+        const tries = fresh.map(() => requests.storeAnswer({ ...one, triedBy, triedAt: monday + 9 }, answer))
+        expect((await Promise.all(tries)).filter(Boolean)).toHaveLength(1)
+      })
+
+      it('that is too old gives way to one of several inserts', async () => {
+        const { requests } = stores
+        for (let round = 0; round < 10; round += 1) {
+          await requests.insert(request(`request-7-${round}`, 5), 0)
+          const fresh = Array.from({ length: 4 }, () => request(`request-7-${round}`, monday))
+          const found = await Promise.all(fresh.map((one) => requests.insert(one, monday - 1)))
+          expect(found.filter((one) => one === undefined)).toHaveLength(1)
+        }
       })
 
       it('can be inserted again when it was removed, is too old, or was purged', async () => {

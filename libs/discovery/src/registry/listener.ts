@@ -53,7 +53,7 @@ async function closeApp(app: ListeningApp): Promise<void> {
   }
 }
 
-/** Listens, registers the advertised address, and makes the service ready; in reverse when it stops. */
+/** Listens, makes the service ready and registers the advertised address; a stop goes not ready, deregisters and closes. */
 export function createListener(options: ListenerOptions): Listener {
   const { service, app, host, port, advertise = { host }, registry, health } = options
   let instance: Instance | undefined
@@ -66,8 +66,9 @@ export function createListener(options: ListenerOptions): Listener {
       const taken = (app.server.address() as AddressInfo).port
       const reached = { host: advertise.host, port: advertise.port ?? taken }
       instance = { service, id: `${service}-${reached.host}-${reached.port}`, ...reached }
-      await registry.register(instance)
+      // First, since a registry may show a ready service to others before its first check.
       health.setReady(true)
+      await registry.register(instance)
     },
     async stop() {
       health.setReady(false)

@@ -7,6 +7,8 @@ export interface Instance {
   readonly id: string
   readonly host: string
   readonly port: number
+  /** What the registry shows about it beside that, such as its job types. */
+  readonly meta?: Readonly<Record<string, string>>
 }
 
 /**
@@ -17,6 +19,9 @@ export interface Registry {
   register(instance: Instance): Promise<void>
   deregister(instance: Instance): Promise<void>
   pick(service: ServiceName): Instance | undefined
+  /** The instance that was registered here last, until it deregisters; undefined when there is none. */
+  own(service: ServiceName): Instance | undefined
+  /** The same array until the instances change. */
   instances(service: ServiceName): readonly Instance[]
   /** Calls back when the service's instances change; answers the function that ends the watch. */
   watch(service: ServiceName, onChange: (instances: readonly Instance[]) => void): () => void

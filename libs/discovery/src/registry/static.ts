@@ -1,44 +1,48 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Instance, Registry } from './port.ts'
+import { createInstanceTable, createRoundRobin, type InstanceTable } from './table.ts'
 
-/** A table in memory: for one process that holds all services, and for tests. An instance stays until it deregisters. */
-export function createStaticRegistry(): Registry {
-  const table = new Map<ServiceName, readonly Instance[]>()
-  /** The next instance of each service that `pick` takes. */
-  const next = new Map<ServiceName, number>()
-  const watchers = new Map<ServiceName, Set<(instances: readonly Instance[]) => void>>()
+/** The instances that static registries share. */
+export type StaticTable = InstanceTable
 
-  const instances = (service: ServiceName) => table.get(service) ?? []
+export function createStaticTable(): StaticTable {
+  return createInstanceTable()
+}
 
-  const change = (service: ServiceName, list: readonly Instance[]) => {
-    table.set(service, list)
-    for (const watcher of watchers.get(service) ?? []) watcher(list)
-  }
+/**
+ * A table in memory: for one process that holds all services, and for tests. An instance stays until it deregisters.
+ * A registry holds one instance of each service as its own; a test of several instances gives each a registry on one table.
+ */
+export function createStaticRegistry(table: StaticTable = createStaticTable()): Registry {
+  const { instances, change } = table
+  const owned = new Map<ServiceName, Instance>()
+  const unwatchers = new Set<() => void>()
 
   return {
     async register(instance) {
       const others = instances(instance.service).filter((one) => one.id !== instance.id)
+      owned.set(instance.service, instance)
       change(instance.service, [...others, instance])
     },
     async deregister(instance) {
       const others = instances(instance.service).filter((one) => one.id !== instance.id)
+      if (owned.get(instance.service)?.id === instance.id) owned.delete(instance.service)
       if (others.length < instances(instance.service).length) change(instance.service, others)
     },
-    pick(service) {
-      const list = instances(service)
-      const index = (next.get(service) ?? 0) % (list.length || 1)
-      next.set(service, index + 1)
-      return list[index]
-    },
+    pick: createRoundRobin(table),
+    own: (service) => owned.get(service),
     instances,
     watch(service, onChange) {
-      const set = watchers.get(service) ?? new Set()
-      watchers.set(service, set)
-      set.add(onChange)
-      return () => set.delete(onChange)
+      const unwatch = table.watch(service, onChange)
+      unwatchers.add(unwatch)
+      return () => {
+        unwatchers.delete(unwatch)
+        unwatch()
+      }
     },
     async close() {
-      watchers.clear()
+      for (const unwatch of unwatchers) unwatch()
+      unwatchers.clear()
     },
   }
 }

@@ -19,7 +19,8 @@ export function createRequestStore(db: Database): PurgedRequestStore {
   const select = db.statement(`SELECT ${columns} FROM requests WHERE id = ?`)
   const retake = db.statement(`UPDATE requests SET triedBy = ?, triedAt = ?
     WHERE id = ? AND triedBy = ? AND triedAt = ? AND answer IS NULL RETURNING n`)
-  const storeAnswer = db.statement('UPDATE requests SET answer = ? WHERE id = ?')
+  const storeAnswer = db.statement(`UPDATE requests SET answer = ?
+    WHERE id = ? AND triedBy = ? AND triedAt = ? AND answer IS NULL`)
   const remove = db.statement(`DELETE FROM requests
     WHERE id = ? AND triedBy = ? AND triedAt = ? AND answer IS NULL`)
   const purge = db.statement('DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE madeAt < ? LIMIT ?)')
@@ -40,8 +41,14 @@ export function createRequestStore(db: Database): PurgedRequestStore {
       const [row] = await db.writeEach('requests.retake', retake, [params])
       return row !== undefined
     },
-    async storeAnswer(id, answer) {
-      await db.write('requests.settle', [{ statement: storeAnswer, params: [JSON.stringify(answer), id] }])
+    async find(id) {
+      const [row] = await db.read(select, [id])
+      return row && readRecord(row)
+    },
+    async storeAnswer({ id, triedBy, triedAt }, answer) {
+      const params = [JSON.stringify(answer), id, triedBy, triedAt]
+      const [result] = await db.write('requests.settle', [{ statement: storeAnswer, params }])
+      return result?.changes === 1
     },
     async removeIfUntouched({ id, triedBy, triedAt }) {
       await db.write('requests.remove', [{ statement: remove, params: [id, triedBy, triedAt] }])

@@ -1,0 +1,55 @@
+import { type Clock, createLoop, type Logger } from '@belfry/service'
+import type { Instance } from '../port.ts'
+
+/** How often a registration that failed is tried again, milliseconds. */
+const retryMs = 1_000
+
+export interface RegistrationOptions {
+  readonly instance: Instance
+  readonly clock: Clock
+  readonly log: Logger
+  /** Registers the instance with Consul. */
+  readonly register: () => Promise<void>
+}
+
+/** Keeps one instance registered. */
+export interface ConsulRegistration {
+  readonly instance: Instance
+  /** Resolves after the first try, which may fail: further tries follow. */
+  start(): Promise<void>
+  /** No try begins any more, and none is at work. */
+  stop(): Promise<void>
+  /** Consul does not list the instance: it lost its data, or a check failed for too long. */
+  repeat(): void
+  isRegistered(): boolean
+}
+
+export function createRegistration({ instance, clock, log, register }: RegistrationOptions): ConsulRegistration {
+  let isNeeded = true
+  const loop = createLoop({
+    name: 'registration',
+    everyMs: retryMs,
+    clock,
+    log,
+    async runOnce() {
+      if (!isNeeded) return
+      await register()
+      isNeeded = false
+      log.info({ instance: instance.id }, 'registered with Consul')
+    },
+  })
+  return {
+    instance,
+    async start() {
+      // The loop logs failures, and repeats.
+      await loop.runOnce().catch(() => undefined)
+      loop.start()
+    },
+    stop: loop.stop,
+    repeat() {
+      isNeeded = true
+      loop.nudge()
+    },
+    isRegistered: () => !isNeeded,
+  }
+}

@@ -1,0 +1,45 @@
+import type { ServiceName } from '@belfry/contracts'
+import type { Instance } from './port.ts'
+
+type OnChange = (instances: readonly Instance[]) => void
+
+/** The instances of each service, and who is to be called when they change. */
+export interface InstanceTable {
+  /** The same array until the instances change. */
+  instances(service: ServiceName): readonly Instance[]
+  change(service: ServiceName, list: readonly Instance[]): void
+  watch(service: ServiceName, onChange: OnChange): () => void
+}
+
+const none: readonly Instance[] = []
+
+export function createInstanceTable(): InstanceTable {
+  const lists = new Map<ServiceName, readonly Instance[]>()
+  const watchers = new Map<ServiceName, Set<OnChange>>()
+  return {
+    instances: (service) => lists.get(service) ?? none,
+    change(service, list) {
+      lists.set(service, list)
+      for (const watcher of watchers.get(service) ?? []) watcher(list)
+    },
+    watch(service, onChange) {
+      const set = watchers.get(service) ?? new Set()
+      watchers.set(service, set)
+      set.add(onChange)
+      return () => set.delete(onChange)
+    },
+  }
+}
+
+/** Goes round the instances of each service. */
+export function createRoundRobin({
+  instances,
+}: Pick<InstanceTable, 'instances'>): (service: ServiceName) => Instance | undefined {
+  const next = new Map<ServiceName, number>()
+  return (service) => {
+    const list = instances(service)
+    const index = (next.get(service) ?? 0) % (list.length || 1)
+    next.set(service, index + 1)
+    return list[index]
+  }
+}
