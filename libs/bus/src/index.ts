@@ -20,7 +20,6 @@ export {
   type ChangeList,
   createReconciler,
   type FetchedRecords,
-  type ListPosition,
   type NotApplied,
   type Reconciler,
   type ReconcilerOptions,
