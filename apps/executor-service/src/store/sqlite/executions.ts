@@ -3,19 +3,10 @@ import type { OnUnreadable } from '@belfry/storage'
 import { shardOf } from '@belfry/storage'
 import { type Call, type Database, nextOf, readBounded, readRow, readRows, type SqlRow } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
+import { changesOutcome, commandText, doubtAt, largeParamsText, outcomeText } from '../execution-text.ts'
 import type { ExecutionStore, ExecutionUpdate, RowId, Stored } from '../ports.ts'
 import { createDueQueries } from './due.ts'
-import {
-  changesOutcome,
-  commandText,
-  doubtAt,
-  idNumber,
-  largeParamsText,
-  outcomeText,
-  poolNumber,
-  stateNumber,
-  storedOf,
-} from './execution-row.ts'
+import { idNumber, poolNumber, stateNumber, storedOf } from './execution-row.ts'
 import { prepareStatements, type Statements } from './execution-statements.ts'
 
 function insertRow(execution: Execution, command: string, at: number): SqlRow {
