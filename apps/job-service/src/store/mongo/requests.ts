@@ -1,4 +1,4 @@
-import type { RequestRecord, RequestTry, StoredAnswer } from '@belfry/http'
+import type { RequestRecord, StoredAnswer } from '@belfry/http'
 import { type MongoDatabase, where } from '@belfry/storage/mongo'
 import type { PurgedRequestStore } from '../ports.ts'
 import { type RequestDocument, requestsCollection } from './collections.ts'
@@ -7,6 +7,8 @@ function readRecord({ _id: id, bodyHash, mintedId, madeAt, triedBy, triedAt, ans
   const stored = answer === null ? null : (JSON.parse(answer) as StoredAnswer)
   return { id, bodyHash, mintedId, madeAt, triedBy, triedAt, answer: stored }
 }
+
+type RequestTry = Pick<RequestRecord, 'id' | 'triedBy' | 'triedAt'>
 
 /** Open, and its newest try is this one. */
 const isTriedBy = ({ triedBy, triedAt }: RequestTry) => ({ triedBy, triedAt, answer: null })
