@@ -25,7 +25,13 @@ export function triggerRecord({ command, hasOwnParams, reason, nextSendAt }: Tri
 }
 
 /** The stored record as far as a job-status needs it. */
-export const storedFields = ['_id', 'seq', 'version', 'hasOwnParams', 'paramsBytes'] as const satisfies (keyof ExecutionRecord)[]
+export const storedFields = [
+  '_id',
+  'seq',
+  'version',
+  'hasOwnParams',
+  'paramsBytes',
+] as const satisfies (keyof ExecutionRecord)[]
 export type StoredExecution = Pick<ExecutionRecord, (typeof storedFields)[number]>
 
 /** Whether the message is newer than what is stored. */
@@ -152,5 +158,10 @@ export function readDueCommand(record: ExecutionRecord): DueCommand {
   const { _id: executionId, nextSendAt = 0, tries, jobId, ownerId, jobType, version, fireAt, body, params } = record
   const { cause, plannedAt, expiresAt, priority, policy } = JSON.parse(body) as CommandBody
   const rest = { cause, fireAt, params: JSON.parse(params ?? ''), policy, priority, expiresAt, ownerId, plannedAt }
-  return { rowId: rowIdOf(executionId), nextAt: nextSendAt, tries, command: { jobId, jobType, executionId, version, ...rest } }
+  return {
+    rowId: rowIdOf(executionId),
+    nextAt: nextSendAt,
+    tries,
+    command: { jobId, jobType, executionId, version, ...rest },
+  }
 }

@@ -5,7 +5,13 @@ import { type Collection, type MongoDatabase, where } from '@belfry/storage/mong
 import type { WholeExecution } from '../../domain/execution.ts'
 import type { ExecutionScope, ExecutionStore, ListPosition, LongField, Trigger } from '../ports.ts'
 import { createStatusWriter } from './apply-statuses.ts'
-import { type ExecutionRecord, executionsCollection, type JobRecord, jobsCollection, summariesCollection } from './collections.ts'
+import {
+  type ExecutionRecord,
+  executionsCollection,
+  type JobRecord,
+  jobsCollection,
+  summariesCollection,
+} from './collections.ts'
 import { createDueReader } from './due.ts'
 import {
   commandFields,
@@ -35,7 +41,11 @@ function scopeFilter(scope: ExecutionScope) {
 function createTriggerWriter(jobs: Collection<JobRecord>, executions: Collection<ExecutionRecord>) {
   return createGatherer<Trigger, boolean>(triggersLimit, async (triggers) => {
     const ids = [...new Set(triggers.map(({ jobRowId }) => String(jobRowId)))]
-    const found = await jobs.find('jobs.read', { _id: where({ $in: ids }) }, { fields: ['_id', 'version'], limit: ids.length })
+    const found = await jobs.find(
+      'jobs.read',
+      { _id: where({ $in: ids }) },
+      { fields: ['_id', 'version'], limit: ids.length },
+    )
     const versions = new Map(found.map(({ _id, version }) => [_id, version]))
     const isCurrent = ({ jobRowId, command }: Trigger) => versions.get(String(jobRowId)) === command.version
     const current = triggers.filter(isCurrent)
@@ -63,17 +73,26 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
   const readJobs = async (found: readonly ExecutionRecord[], fields: readonly (keyof JobRecord)[]) => {
     const ids = [...new Set(found.map(({ jobId }) => jobId))]
     if (ids.length === 0) return new Map<string, JobRecord>()
-    const stored = await jobs.find('jobs.read', { _id: where({ $in: ids }) }, { fields: ['_id', ...fields], limit: ids.length })
+    const stored = await jobs.find(
+      'jobs.read',
+      { _id: where({ $in: ids }) },
+      { fields: ['_id', ...fields], limit: ids.length },
+    )
     return new Map(stored.map((one) => [one._id, one]))
   }
-  const jobFields = (fields: readonly LongField[]) => (fields.includes('params') ? (['name', 'params'] as const) : (['name'] as const))
+  const jobFields = (fields: readonly LongField[]) =>
+    fields.includes('params') ? (['name', 'params'] as const) : (['name'] as const)
 
   return {
     insertTrigger,
     applyStatuses,
     async find(ownerId, id) {
       const fields = ['params', 'result'] as const
-      const found = await executions.findOne('executions.read', { _id: id, ownerId }, { fields: executionFields(fields) })
+      const found = await executions.findOne(
+        'executions.read',
+        { _id: id, ownerId },
+        { fields: executionFields(fields) },
+      )
       if (!found) return undefined
       const job = (await readJobs([found], jobFields(fields))).get(found.jobId)
       return job && (readExecution(found, job, fields) as WholeExecution)
@@ -82,7 +101,10 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
       const ids = rowIds.map(String)
       if (ids.length === 0) return []
       const filter = { _id: where({ $in: ids }) }
-      const found = await executions.find('executions.read', filter, { fields: executionFields(fields), limit: ids.length })
+      const found = await executions.find('executions.read', filter, {
+        fields: executionFields(fields),
+        limit: ids.length,
+      })
       const byId = new Map(found.map((one) => [one._id, one]))
       const ofJobs = await readJobs(found, jobFields(fields))
       return ids.map((id) => {

@@ -2,7 +2,16 @@ import type { JobChange, JobSpec, Warning } from '@belfry/contracts'
 import { shardOf } from '@belfry/storage'
 import { fencedChanges, isLive, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
-import type { AgedJob, DueFence, JobSummary, ListedJob, ListPosition, LongField, StoredJob, UnpublishedJob } from '../ports.ts'
+import type {
+  AgedJob,
+  DueFence,
+  JobSummary,
+  ListedJob,
+  ListPosition,
+  LongField,
+  StoredJob,
+  UnpublishedJob,
+} from '../ports.ts'
 import type { JobRecord, SummaryRecord } from './collections.ts'
 import type { Known } from './known.ts'
 import { positionOf, rowIdOf } from './positions.ts'

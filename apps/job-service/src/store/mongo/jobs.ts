@@ -1,10 +1,16 @@
-import { changeNumberMaxAgeMs, jobIdPattern, type JobVersionsPage } from '@belfry/contracts'
+import { changeNumberMaxAgeMs, type JobVersionsPage, jobIdPattern } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import type { OnUnreadable, RowId } from '@belfry/storage'
 import { type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
-import { executionsCollection, type JobRecord, jobsCollection, keysCollection, summariesCollection } from './collections.ts'
+import {
+  executionsCollection,
+  type JobRecord,
+  jobsCollection,
+  keysCollection,
+  summariesCollection,
+} from './collections.ts'
 import { createDueReader, cutAt, inShare } from './due.ts'
 import {
   ageFields,
@@ -204,7 +210,11 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         ids.map((id) => ({ id, bytes: sizes.get(id)?.bytes ?? 0 })),
         bytes,
       )
-      const stored = await readRows('jobs.fetch', taken.map(({ id }) => id), jobFields(['params']))
+      const stored = await readRows(
+        'jobs.fetch',
+        taken.map(({ id }) => id),
+        jobFields(['params']),
+      )
       const unreadable: string[] = []
       const onBad: OnUnreadable = (collection, id, error) => {
         unreadable.push(String(id))

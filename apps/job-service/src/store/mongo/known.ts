@@ -76,10 +76,7 @@ export function createKnownReader(
     readExecutions,
     async readAll(jobIds) {
       if (jobIds.length === 0) return () => noExecutions
-      const [knownOf, earliest] = await Promise.all([
-        readExecutions(jobIds),
-        firstOfEach(jobIds, ['waiting'], 1),
-      ])
+      const [knownOf, earliest] = await Promise.all([readExecutions(jobIds), firstOfEach(jobIds, ['waiting'], 1)])
       const waiting = new Map<string, number | null>()
       await Promise.all(
         jobIds.map(async (jobId) => {

@@ -1,6 +1,6 @@
 import type { Clock } from '@belfry/service'
-import { LRUCache } from 'lru-cache'
 import type { Collection } from '@belfry/storage/mongo'
+import { LRUCache } from 'lru-cache'
 import type { JobRecord } from './collections.ts'
 
 /** Owners whose count is remembered. */
