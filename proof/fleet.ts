@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { ServiceName } from '@belfry/contracts'
-import { type Peer, peerUrl, peerVariables, uniqueName } from '@belfry/testkit'
+import { type Peer, peerUrl, uniqueName } from '@belfry/testkit'
 import { collectOutput, eventually, raisedLimits } from './belfry-process.ts'
 import { removeTraces } from './fleet-traces.ts'
 
@@ -246,11 +246,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         knownMs,
       )
     }
-    const paths = ['/auth/.well-known/jwks.json', '/job-types', '/jobs', '/scheduler/fire-log']
     const gateways = running.filter(({ service }) => service === 'gateway')
     for (const { url } of running.some(({ service }) => service === 'auth-service') ? gateways : []) {
       await eventually('the gateway to reach auth-service', async () => {
-        const answer = await fetch(`${url}${paths[0]}`)
+        const answer = await fetch(`${url}/auth/.well-known/jwks.json`)
         await answer.arrayBuffer()
         return answer.ok || undefined
       })
@@ -288,9 +287,4 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     known,
     stop,
   }
-}
-
-/** The variables of the servers that are not there. */
-export function missingPeers(): string[] {
-  return Object.values(peerVariables).filter((variable) => !process.env[variable])
 }
