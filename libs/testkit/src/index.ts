@@ -11,7 +11,9 @@ export {
   sampleSpec,
   sampleTime,
 } from './messages.ts'
+export { dropMongoDatabase } from './mongo.ts'
 export { type Peer, peerUrl, peerVariables, uniqueName } from './peers.ts'
+export { createTcpProxy, type TcpProxy, type TcpProxyMode } from './tcp-proxy.ts'
 export {
   createTestKey,
   createTestTokens,

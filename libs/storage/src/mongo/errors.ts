@@ -31,13 +31,17 @@ export const isConflict = (code: unknown): boolean => typeof code === 'number' &
 /** Whether a document with the same unique value is there. */
 export const isDuplicateKey = (error: unknown): boolean => codeNumber(error) === duplicateKey
 
-const hasLabel = (error: object, label: string) =>
-  'hasErrorLabel' in error && typeof error.hasErrorLabel === 'function' && error.hasErrorLabel(label) === true
+/** Errors that come before a command is sent. */
+const beforeSending: readonly string[] = [
+  'MongoServerSelectionError',
+  'MongooseServerSelectionError',
+  // The pool was cleared before the command got a connection. `PoolClearedOnNetworkError` interrupts commands under way.
+  'MongoPoolClearedError',
+]
 
 /** Whether the driver failed before it sent the command. */
 function isBeforeSending(error: Error & DriverError): boolean {
-  if (error.name === 'MongoServerSelectionError' || error.name === 'MongooseServerSelectionError') return true
-  if (error.beforeHandshake === true || hasLabel(error, 'PoolRequestedRetry')) return true
+  if (beforeSending.includes(error.name) || error.beforeHandshake === true) return true
   return isError(error.cause) && error.cause.code === 'ECONNREFUSED'
 }
 

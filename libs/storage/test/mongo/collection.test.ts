@@ -1,6 +1,5 @@
 import { createLog, createMetrics } from '@belfry/service'
-import { peerUrl, uniqueName } from '@belfry/testkit'
-import mongoose from 'mongoose'
+import { dropMongoDatabase, peerUrl, uniqueName } from '@belfry/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Collection, defineCollection, type MongoDatabase, openMongo, where } from '../../src/mongo/index.ts'
 
@@ -43,13 +42,6 @@ const options = (database: string) => ({
   metrics: createMetrics().forService('test'),
 })
 
-/** Removes a database that a test made. */
-async function dropDatabase(name: string): Promise<void> {
-  const connection = await mongoose.createConnection(url, { dbName: name }).asPromise()
-  await connection.dropDatabase()
-  await connection.close()
-}
-
 describe.skipIf(url === '')('a collection on MongoDB', () => {
   const name = uniqueName('storage')
   let db: MongoDatabase
@@ -60,7 +52,7 @@ describe.skipIf(url === '')('a collection on MongoDB', () => {
   })
   afterAll(async () => {
     await db.close()
-    await dropDatabase(name)
+    await dropMongoDatabase(url, name)
   })
 
   const insert = async (prefix: string, count: number, change: (index: number) => Partial<Task> = () => ({})) => {
