@@ -5,8 +5,7 @@ import { z } from 'zod'
 const count = (byDefault: number, least = 1) => z.coerce.number().int().min(least).default(byDefault)
 const mib = 1024 * 1024
 
-/** What the executor reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
-export const executorConfig = z.object({
+const fields = z.object({
   /** Standalone: no other process can open the store, so the executor gives no sign of life, and a start takes everything over. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The address that executor-service listens on, for the gateway and the other services; port 0 takes any free one. */
@@ -70,10 +69,13 @@ export const executorConfig = z.object({
   /** Jobs whose executions one search ends, and executions of each of them. */
   executorSettleJobs: count(8),
   executorSettleRows: count(200),
-  /** From one sign of life to the next, milliseconds. */
-  executorBeatMs: count(500, 10),
-  /** How long another executor may give none before its executions are given back, milliseconds. */
-  executorLeaseMs: count(2000, 100),
+  /** From one sign of life to the next, milliseconds. Left out: 500 standalone, 1,000 distributed. */
+  executorBeatMs: z.coerce.number().int().min(10).optional(),
+  /**
+   * How long another executor may give none before its executions are given back, milliseconds; an executor of which none got
+   * through for so long starts nothing. At least three times the time between two. Left out: 2,000 standalone, 5,000 distributed.
+   */
+  executorLeaseMs: z.coerce.number().int().min(100).optional(),
   /** How long a handler may go on after its attempt is aborted; then its slot is given away, milliseconds. */
   executorAbortGraceMs: count(5000, 0),
   /** Lines that one attempt may log, and bytes of all of them and of each. */
@@ -112,4 +114,28 @@ export const executorConfig = z.object({
   /** How long attempts may go on after the process begins to stop, milliseconds. */
   shutdownGraceMs: count(30_000, 0),
 })
-export type ExecutorConfig = z.output<typeof executorConfig>
+export type ExecutorConfig = z.output<typeof fields>
+
+const liveness = {
+  standalone: { beatMs: 500, leaseMs: 2000 },
+  distributed: { beatMs: 1000, leaseMs: 5000 },
+}
+
+/** How often an executor gives a sign of life, and how long it may give none, milliseconds. */
+export function livenessOf({
+  mode,
+  executorBeatMs,
+  executorLeaseMs,
+}: Pick<ExecutorConfig, 'mode' | 'executorBeatMs' | 'executorLeaseMs'>): { beatMs: number; leaseMs: number } {
+  const { beatMs, leaseMs } = liveness[mode]
+  return { beatMs: executorBeatMs ?? beatMs, leaseMs: executorLeaseMs ?? leaseMs }
+}
+
+/** What the executor reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+export const executorConfig = fields.refine(
+  (config) => {
+    const { beatMs, leaseMs } = livenessOf(config)
+    return 3 * beatMs <= leaseMs
+  },
+  { path: ['executorBeatMs'], message: 'must be at most a third of BELFRY_EXECUTOR_LEASE_MS' },
+)
