@@ -64,6 +64,9 @@ const noOutcome: Outcome = {
   endedAt: null,
 }
 
+/** The text of an execution that has come to nothing yet. */
+export const emptyOutcomeText = JSON.stringify(noOutcome)
+
 /** How many attempts have ended: the one at work is not written but made from the other fields. */
 const endedCount = (execution: Execution) => execution.attempts.length - (execution.state === 'running' ? 1 : 0)
 
