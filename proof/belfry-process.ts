@@ -67,7 +67,8 @@ async function answers(url: string): Promise<true | undefined> {
   return response?.ok ? true : undefined
 }
 
-function collectOutput(child: ChildProcess): () => string {
+/** The end of what a process writes, both streams. */
+export function collectOutput(child: ChildProcess): () => string {
   let text = ''
   const add = (chunk: Buffer) => {
     text = (text + chunk.toString()).slice(-200_000)

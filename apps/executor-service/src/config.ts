@@ -71,10 +71,13 @@ export const executorConfig = z.object({
   /** Jobs whose executions one search ends, and executions of each of them. */
   executorSettleJobs: count(8),
   executorSettleRows: count(200),
-  /** From one sign of life to the next, milliseconds. */
-  executorBeatMs: count(500, 10),
-  /** How long another executor may give none before its executions are given back, milliseconds. */
-  executorLeaseMs: count(2000, 100),
+  /** From one sign of life to the next, milliseconds. Left out: 500 standalone, 1,000 distributed. */
+  executorBeatMs: z.coerce.number().int().min(10).optional(),
+  /**
+   * How long another executor may give none before its executions are given back, milliseconds; an executor of which none got
+   * through for so long starts nothing. At least three times the time between two. Left out: 2,000 standalone, 5,000 distributed.
+   */
+  executorLeaseMs: z.coerce.number().int().min(100).optional(),
   /** How long a handler may go on after its attempt is aborted; then its slot is given away, milliseconds. */
   executorAbortGraceMs: count(5000, 0),
   /** Lines that one attempt may log, and bytes of all of them and of each. */
@@ -114,9 +117,24 @@ export const executorConfig = z.object({
 })
 export type ExecutorConfig = z.output<typeof executorConfig>
 
+const liveness = {
+  standalone: { beatMs: 500, leaseMs: 2000 },
+  distributed: { beatMs: 1000, leaseMs: 5000 },
+}
+
+/** How often an executor gives a sign of life, and how long it may give none, milliseconds. */
+export function livenessOf({
+  mode,
+  executorBeatMs,
+  executorLeaseMs,
+}: Pick<ExecutorConfig, 'mode' | 'executorBeatMs' | 'executorLeaseMs'>): { beatMs: number; leaseMs: number } {
+  const { beatMs, leaseMs } = liveness[mode]
+  return { beatMs: executorBeatMs ?? beatMs, leaseMs: executorLeaseMs ?? leaseMs }
+}
+
 /** What must hold between settings of the executor, and of its process. */
 export function executorRules(
-  config: Pick<ExecutorConfig, 'executorLookups' | 'executorOwnerLookups'> & { readonly threads: number },
+  config: ExecutorConfig & { readonly threads: number },
   context: z.core.$RefinementCtx,
 ): void {
   const { executorLookups, executorOwnerLookups, threads } = config
@@ -127,5 +145,12 @@ export function executorRules(
   }
   if (executorOwnerLookups >= executorLookups) {
     refuse('executorOwnerLookups', `must be below ${configKey('executorLookups')}: others must find a free one`)
+  }
+  const { beatMs, leaseMs } = livenessOf(config)
+  if (3 * beatMs > leaseMs) {
+    refuse(
+      'executorBeatMs',
+      `is ${beatMs}, and must be at most a third of ${configKey('executorLeaseMs')}, which is ${leaseMs}`,
+    )
   }
 }

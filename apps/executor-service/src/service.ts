@@ -7,7 +7,7 @@ import { createAttemptRunner } from './attempts/attempt-runner.ts'
 import { createEngine } from './attempts/engine.ts'
 import { createAttemptOutput } from './attempts/output.ts'
 import { createStarts } from './attempts/starts.ts'
-import type { ExecutorConfig } from './config.ts'
+import { type ExecutorConfig, livenessOf } from './config.ts'
 import { createClaimLead } from './dispatch/claim-lead.ts'
 import { createClaimer } from './dispatch/claimer.ts'
 import { createDispatcher } from './dispatch/dispatcher.ts'
@@ -69,7 +69,8 @@ function createParts(deps: ExecutorServiceDeps) {
     warningBacklog: config.executorWarningBacklog,
   })
   const metrics = createExecutorMetrics(deps.metrics, handlers.types)
-  const identity = createIdentity(ids)
+  const leaseMs = config.mode === 'standalone' ? null : livenessOf(config).leaseMs
+  const identity = createIdentity({ ids, clock, leaseMs })
   const relay = createStatusRelay(deps, deps.bus, stores.executions)
   const changes = createExecutionChanges()
   const storeRetryMs = config.executorStoreRetryMs
@@ -86,7 +87,7 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const runner = createAttemptRunner({ ...common, output, abortGraceMs: config.executorAbortGraceMs })
   const starts = createStarts({ ...common, executions: stores.executions, shownMs: config.executorRunningShownMs })
-  const engine = createEngine({ ...common, starts, runner, output, random: deps.random ?? Math.random })
+  const engine = createEngine({ ...common, identity, starts, runner, output, random: deps.random ?? Math.random })
 
   const ownerShare = config.executorOwnerShare
   const limits = { io: config.executorIoConcurrency, cpu: config.executorConcurrency }
@@ -101,6 +102,7 @@ function createParts(deps: ExecutorServiceDeps) {
     room,
     slots,
     engine,
+    identity,
     shutdownGraceMs: config.shutdownGraceMs,
     abortGraceMs: config.executorAbortGraceMs,
   })
@@ -115,7 +117,7 @@ function createParts(deps: ExecutorServiceDeps) {
     soonMs: 2 * config.executorPollMs,
     bounds: { count: config.executorArmed, size: waitingBytes, ownerShare },
   })
-  const membership = createMembership({ ...common, config, identity, dispatcher })
+  const membership = createMembership({ ...common, config, identity, dispatcher, claimer })
   const poller = createPoller({
     ...common,
     executions: stores.executions,

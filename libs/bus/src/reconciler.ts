@@ -182,7 +182,7 @@ export function createReconciler<Row extends ChangedRow, T>(options: ReconcilerO
     const bad = new Set(notApplied.map(({ id }) => id))
     const ids = records.map(idOf)
     for (const id of ids) if (!bad.has(id)) skipped.delete(id)
-    repaired.inc({}, records.length - bad.size)
+    if (records.length > bad.size) repaired.inc({}, records.length - bad.size)
     for (const { id, reason, isLater } of [...notApplied, ...failed] as NotApplied[]) {
       const changeNo = wanted.get(id) ?? 0
       if (isLater) heldBack = Math.min(heldBack, changeNo)

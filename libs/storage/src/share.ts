@@ -8,20 +8,15 @@ export function shardOf(id: string): number {
   return ((hash >>> 16) ^ hash) & (shardCount - 1)
 }
 
-/** One instance among the instances of a service. */
-export interface PeerShare {
-  /** From 0 on. */
-  readonly index: number
-  readonly instances: number
-}
-
 /**
  * One instance's share of what is due, among several instances of a service: the records with
  * `shardOf(id) % instances === index`. The shares of the others are left to them until `overdueAt`: a record that was due at
  * or before it (epoch milliseconds) belongs to every share, so that an instance that has died holds up nothing. Instances
  * that do not agree on their number take the same record; the compare-and-set decides.
  */
-export interface WorkShare extends PeerShare {
+export interface WorkShare {
+  readonly index: number
+  readonly instances: number
   readonly overdueAt: number
 }
 

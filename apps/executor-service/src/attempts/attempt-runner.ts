@@ -99,6 +99,7 @@ const abortTexts: Record<AbortReason, string> = {
   cancel: 'The execution was cancelled.',
   shutdown: 'The executor is stopping.',
   gone: 'Another executor has taken over.',
+  'no-lease': 'No sign of life of the executor was stored for too long: another one may have taken over.',
 }
 
 /** What a handler rejects with when it obeys an abort. */

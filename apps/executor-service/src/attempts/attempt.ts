@@ -3,8 +3,11 @@ import type { Handler } from '@belfry/worker'
 import type { Execution } from '../executions/execution.ts'
 import type { LogEntry, LogLevel, RowId, Stored } from '../store/ports.ts'
 
-/** Why an attempt is aborted. `gone`: other executors have taken this executor's attempts over. */
-export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone'
+/**
+ * Why an attempt is aborted. `gone`: other executors have taken this executor's attempts over. `no-lease`: they may have, and the
+ * attempt must not run beside another one.
+ */
+export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone' | 'no-lease'
 
 /** The log of an attempt, until it is stored. */
 export interface LogLines {

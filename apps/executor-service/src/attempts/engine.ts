@@ -21,6 +21,8 @@ export interface EngineOptions {
   readonly starts: Starts
   readonly runner: AttemptRunner
   readonly output: AttemptOutput
+  /** Whether what this executor owns may start at this moment. */
+  readonly identity: { mayStart(): boolean }
   /** From 0 up to 1. */
   readonly random: () => number
   /** How long to wait before asking a store again that failed, milliseconds. */
@@ -52,7 +54,7 @@ interface Ending {
 }
 
 export function createEngine(options: EngineOptions): Engine {
-  const { stores, changes, clock, log, metrics, starts, runner, output } = options
+  const { stores, changes, clock, log, metrics, starts, runner, output, identity } = options
   let isGivingUp = false
   let isFailing = false
   const endings = createBatcher<Ending>((batch) => {
@@ -61,9 +63,13 @@ export function createEngine(options: EngineOptions): Engine {
     if (plain.length < batch.length) void conclude(batch.filter(mustWait))
   })
 
+  const wait = (ms: number) => new Promise<void>((resolve) => clock.callAfter(ms, resolve))
+
   async function run(attempt: Attempt): Promise<AttemptOutcome | 'refused'> {
     if (!recordsStartFirst(attempt.execution)) attempt.startedAt = clock.now()
     else if (!(await recordStart(attempt))) return 'refused'
+    // The lease must hold when the handler is called, which comes at once.
+    while (!identity.mayStart() && attempt.abortedFor === null) await wait(leaseWaitMs)
     const outcome = runner.run(attempt)
     if (isAtWork(attempt)) starts.recordLater(attempt)
     try {
@@ -93,7 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   async function concludeAlone(ending: Ending): Promise<void> {
-    do await new Promise<void>((resolve) => clock.callAfter(options.storeRetryMs, resolve))
+    do await wait(options.storeRetryMs)
     while (!isGivingUp && !(await tryToRecord([ending])))
     ending.resolve()
   }
@@ -139,7 +145,7 @@ export function createEngine(options: EngineOptions): Engine {
     const { startedAt, abortedFor, ignoredAbort } = attempt
     const { epoch } = attempt.execution
     // The executor stopped it, so it is no failure of the job. Nothing is in doubt when its handler is done.
-    if ((abortedFor === 'shutdown' || abortedFor === 'gone') && outcome.kind === 'failed')
+    if (abortedFor !== null && ofExecutor.has(abortedFor) && outcome.kind === 'failed')
       return interrupt(execution, { epoch, at, startedAt, inDoubt: ignoredAbort })
     const artifacts = attempt.files === null ? [] : artifactsOf(attempt)
     return finish(execution, { epoch, at, startedAt, outcome, artifacts, random: options.random() })
@@ -169,6 +175,11 @@ export function createEngine(options: EngineOptions): Engine {
     },
   }
 }
+
+/** Aborts for which the executor is the reason, and not the job. */
+const ofExecutor: ReadonlySet<AbortReason> = new Set(['shutdown', 'gone', 'no-lease'])
+/** How long an attempt whose start is recorded waits before it looks again for the executor's lease, milliseconds. */
+const leaseWaitMs = 50
 
 /** False when the attempt ended at once: its params do not fit, or it was aborted before its handler was called. */
 const isAtWork = ({ phase }: Attempt) => phase === 'started'

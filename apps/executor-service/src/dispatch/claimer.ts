@@ -20,9 +20,9 @@ export interface ClaimerOptions {
   readonly log: Logger
   /**
    * This executor's name, another one after it was taken for dead. While the name has no record (`isEnlisted` is false), what
-   * is claimed under it would be taken for abandoned.
+   * is claimed under it would be taken for abandoned; while it may not start anything, it claims nothing either.
    */
-  readonly identity: { readonly name: string; readonly isEnlisted: boolean }
+  readonly identity: { readonly name: string; readonly isEnlisted: boolean; mayStart(): boolean }
   readonly room: Room
   readonly dispatcher: Dispatcher
   readonly lead: ClaimLead
@@ -34,7 +34,7 @@ export interface ClaimerOptions {
 
 /** From ready to admitted (protocol.md step 9): claims in batches, the job's admission, and the params. */
 export interface Claimer {
-  /** False while the executor has no record or stops: nothing is claimed. */
+  /** False while the executor has no record or no lease, or stops: nothing is claimed. */
   mayClaim(): boolean
   /** Ready ones that are due, in the order in which they shall have the slots. What finds no room is left to the poll. */
   claim(stored: readonly Stored[]): void
@@ -44,6 +44,8 @@ export interface Claimer {
   claimUnstored(execution: Execution): Execution | 'no-room' | null
   /** Such an execution was not stored. */
   releaseUnstored(execution: Execution): void
+  /** Such an execution is being stored: it may be there, and is not held yet. */
+  isInserting(executionId: string): boolean
   /** Such executions are stored: this executor's from now on. */
   adopt(stored: readonly Stored[]): void
   /** Claims nothing more, and closes the dispatcher; resolves when no claim is under way. */
@@ -54,6 +56,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
   const { stores, changes, clock, log, identity, room, dispatcher, lead, storeRetryMs } = options
   const { held, hold, drop } = dispatcher
   const underWay = new Set<Promise<unknown>>()
+  const inserting = new Set<string>()
   let isStopping = false
   let isClaimFailing = false
   let isAdmissionFailing = false
@@ -69,7 +72,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     if (!isStopping) await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
   }
 
-  const mayClaim = () => !isStopping && identity.isEnlisted
+  const mayClaim = () => !isStopping && identity.mayStart()
 
   const claimed = (execution: Execution) => claim(execution, { owner: identity.name })
 
@@ -214,12 +217,20 @@ export function createClaimer(options: ClaimerOptions): Claimer {
       if (room.mustQueue(execution) || !room.hasRoomFor(execution)) return 'no-room'
       const running = claimed(execution)
       if (isRefusal(running)) return null
+      // Of two commands for one execution in a batch the second one is ready, and finds the first.
+      if (inserting.has(execution.id)) return null
       room.take(running, executionSize(running))
+      inserting.add(execution.id)
       return running
     },
-    releaseUnstored: (execution) => room.release(execution, executionSize(execution)),
+    releaseUnstored(execution) {
+      inserting.delete(execution.id)
+      room.release(execution, executionSize(execution))
+    },
+    isInserting: (executionId) => inserting.has(executionId),
     adopt(stored) {
       if (stored.length === 0) return
+      for (const { execution } of stored) inserting.delete(execution.id)
       debugEach(log, 'execution claimed', stored, attemptFields)
       track(admit(stored.map(hold)))
     },

@@ -20,6 +20,8 @@ export interface DispatcherOptions {
   readonly room: Room
   readonly slots: Slots
   readonly engine: Engine
+  /** The name under which this executor owns attempts, and whether they may start at this moment. */
+  readonly identity: { readonly name: string; readonly isEnlisted: boolean; mayStart(): boolean }
   /** How long attempts may go on after the executor begins to stop, and after they are aborted, milliseconds. */
   readonly shutdownGraceMs: number
   readonly abortGraceMs: number
@@ -40,8 +42,12 @@ export interface Dispatcher {
   drop(attempt: Attempt): void
   /** The execution is to end: its attempt is aborted, or given back when it has not started. */
   cancel(rowId: RowId): void
-  /** Nothing is this executor's any more: every attempt is aborted. */
+  /** What another name owns than that under which the executor is enlisted is not its own any more: aborts those attempts. */
   abandon(): void
+  /** Other executors may have taken over: aborts the attempts at work that must not run beside another one. */
+  abortLimited(): void
+  /** Attempts may start again. */
+  resume(): void
   /** Starts nothing more: what has not started is given back. */
   close(): void
   /** Closes, lets the handlers at work finish, and aborts them after the grace time. Resolves when nothing is held. */
@@ -53,13 +59,14 @@ const pools: readonly Pool[] = ['io', 'cpu']
 const startsPerIteration = 50
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { stores, changes, clock, log, handlers, room, slots, engine, storeRetryMs } = options
+  const { stores, changes, clock, log, handlers, room, slots, engine, identity, storeRetryMs } = options
   const held = new Map<RowId, Attempt>()
   const idle = createCondition()
   const empty = createCondition()
   let atWork = 0
   let startedNow = 0
   let isContinuing = false
+  let isHeldUp = false
   let isClosed = false
   let isFailing = false
 
@@ -91,9 +98,18 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     drop(attempt)
   }
 
+  /**
+   * Asked right before each start, whatever has led to it: timers are the first to come after a process was stopped for a
+   * while.
+   */
+  function mayStart(): boolean {
+    isHeldUp = !identity.mayStart()
+    return !isHeldUp
+  }
+
   /** Its time has come. */
   function startNow(attempt: Attempt): void {
-    if (startedNow < startsPerIteration && slots.take(attempt)) void run(attempt)
+    if (mayStart() && startedNow < startsPerIteration && slots.take(attempt)) void run(attempt)
     else {
       slots.enqueue(attempt)
       continueSoon()
@@ -111,7 +127,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     isContinuing = false
     startedNow = 0
     for (const pool of pools) {
-      while (startedNow < startsPerIteration) {
+      while (startedNow < startsPerIteration && mayStart()) {
         const attempt = slots.takeNext(pool)
         if (attempt === undefined) break
         void run(attempt)
@@ -188,7 +204,18 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       if (attempt) stopAttempt(attempt, 'cancel')
     },
     abandon() {
-      for (const attempt of [...held.values()]) stopAttempt(attempt, 'gone')
+      for (const attempt of [...held.values()]) {
+        const isOurs = identity.isEnlisted && attempt.execution.owner === identity.name
+        if (!isOurs) stopAttempt(attempt, 'gone')
+      }
+    },
+    abortLimited() {
+      for (const attempt of [...held.values()]) {
+        if (attempt.phase === 'started' && isLimited(attempt)) stopAttempt(attempt, 'no-lease')
+      }
+    },
+    resume() {
+      if (isHeldUp) continueSoon()
     },
     async stop() {
       close()
@@ -201,6 +228,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
   }
 }
+
+/** Its job limits how many run at once, or must run at most once. */
+const isLimited = ({ execution: { policy } }: Attempt) =>
+  policy.overlap.policy !== 'allow' || policy.onLostLease === 'fail'
 
 const hasNotStarted = ({ phase }: Attempt) => phase === 'admitting' || phase === 'waiting'
 

@@ -1,10 +1,11 @@
 import { type Clock, createLoop, type Logger } from '@belfry/service'
-import type { ExecutorConfig } from '../config.ts'
+import { type ExecutorConfig, livenessOf } from '../config.ts'
+import type { Claimer } from '../dispatch/claimer.ts'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { Stores } from '../store/ports.ts'
-import { createHeartbeat } from './heartbeat.ts'
+import { createHeartbeat, createHeldLook } from './heartbeat.ts'
 import type { Identity } from './identity.ts'
 import { createRescue, takeOver } from './rescue.ts'
 
@@ -16,6 +17,7 @@ export interface MembershipOptions {
   readonly config: ExecutorConfig
   readonly identity: Identity
   readonly dispatcher: Dispatcher
+  readonly claimer: Pick<Claimer, 'isInserting'>
   readonly changes: ExecutionChanges
 }
 
@@ -27,40 +29,44 @@ export interface Membership {
   share(): { readonly index: number; readonly instances: number }
 }
 
-export function createMembership({ identity, dispatcher, config, ...common }: MembershipOptions): Membership {
+export function createMembership({ identity, dispatcher, claimer, config, ...common }: MembershipOptions): Membership {
   const { stores, clock, log } = common
   const isSoleOwner = config.mode === 'standalone'
   const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
   const losses = { ...common, identity, page }
-  const heartbeat = createLoop({
-    name: 'heartbeat',
-    everyMs: config.executorBeatMs,
-    clock,
-    log,
-    runOnce: createHeartbeat({
-      ...common,
-      identity,
-      dispatcher,
-      isSoleOwner,
-    }),
-  })
-  const rescue = createRescue({ ...losses, leaseMs: config.executorLeaseMs })
-  // A quarter of a lease, since reads further apart than a third prove nothing.
-  const everyMs = Math.floor(config.executorLeaseMs / 4)
-  const rescueLoop = createLoop({ name: 'rescue', everyMs, clock, log, runOnce: rescue.runOnce })
+  const { beatMs, leaseMs } = livenessOf(config)
+  const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
+    createLoop({ name, everyMs, clock, log, runOnce })
+  const heartbeat = createHeartbeat({ ...common, identity, dispatcher, address: addressOf(config) })
+  const beatLoop = loop('heartbeat', beatMs, heartbeat.beat)
+  // A loop of its own, because a slow read must not hold up a sign of life.
+  const look = createHeldLook({ ...common, identity, dispatcher, claimer, isSoleOwner })
+  const lookLoop = loop('held executions', beatMs, look)
+  const rescue = createRescue({ ...losses, leaseMs })
+  // A quarter of a lease, since of a longer gap between two reads only a third counts.
+  const rescueLoop = loop('rescue', Math.floor(leaseMs / 4), rescue.runOnce)
 
   return {
     share: rescue.share,
     async start() {
-      await stores.executors.enlist(identity.name, null)
+      await heartbeat.enlist()
       if (isSoleOwner) await takeOver(losses)
-      else rescueLoop.start()
-      heartbeat.start()
+      else {
+        beatLoop.start()
+        rescueLoop.start()
+      }
+      lookLoop.start()
     },
     async stop() {
-      await rescueLoop.stop()
-      await heartbeat.stop()
+      await Promise.all([rescueLoop.stop(), lookLoop.stop(), beatLoop.stop()])
+      heartbeat.stop()
+      // The last act: what could not be handed back is given back by the others, since its owner has no record.
       await stores.executors.remove(identity.name)
     },
   }
+}
+
+/** Known before the listener is there only where the port is fixed. */
+function addressOf({ executorHost, executorPort }: ExecutorConfig): string | null {
+  return executorPort === 0 ? null : `${executorHost}:${executorPort}`
 }

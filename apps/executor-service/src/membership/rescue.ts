@@ -4,6 +4,7 @@ import type { ExecutorMetrics } from '../metrics.ts'
 import type { ExecutorRow, PageBounds, Stores } from '../store/ports.ts'
 import type { Identity } from './identity.ts'
 import { loseAll } from './loss.ts'
+import { createSightings } from './sightings.ts'
 
 export interface RescueOptions {
   readonly stores: Stores
@@ -18,23 +19,26 @@ export interface RescueOptions {
   readonly changes: ExecutionChanges
 }
 
-/** Gives back all running executions of these owners. They are gone, so nothing is added meanwhile. */
-async function giveBackAll(
+/**
+ * Gives back a page of running executions of these owners; answers whether there may be more. They are gone, so all that is added
+ * is what they sent before. Two executors may do it at once: each execution is given back by one of them.
+ */
+async function giveBackPage(
   owners: readonly string[],
   { stores, clock, log, metrics, page, changes }: Omit<RescueOptions, 'leaseMs'>,
   inDoubt: boolean,
-): Promise<void> {
-  while (owners.length > 0) {
-    const { rows, hasMore } = await stores.executions.listRunningOf(owners, page)
-    if (rows.length > 0) {
-      const given = await loseAll(stores.executions, rows, clock.now(), inDoubt)
+): Promise<boolean> {
+  if (owners.length === 0) return false
+  const { rows, hasMore } = await stores.executions.listRunningOf(owners, page)
+  if (rows.length > 0) {
+    const given = await loseAll(stores.executions, rows, clock.now(), inDoubt)
+    if (given.length > 0)
       log.warn({ executions: given.length }, 'executions of an executor that is gone are given back')
-      metrics.leasesExpired(given.length)
-      changes.publish(given, 'lose')
-    }
-    // A page of rows that all cannot be read would come again for ever.
-    if (!hasMore || rows.length === 0) return
+    metrics.leasesExpired(given.length)
+    changes.publish(given, 'lose')
   }
+  // A page of rows that all cannot be read would come again for ever.
+  return hasMore && rows.length > 0
 }
 
 /**
@@ -45,49 +49,40 @@ export async function takeOver(options: Omit<RescueOptions, 'leaseMs'>): Promise
   const { stores, identity } = options
   await stores.executors.removeOthers(identity.name)
   const owners = await stores.executions.listRunningOwners()
-  await giveBackAll(
-    owners.filter((owner) => owner !== identity.name),
-    options,
-    false,
-  )
+  const others = owners.filter((owner) => owner !== identity.name)
+  while (await giveBackPage(others, options, false)) {}
 }
 
 export interface Rescue {
-  runOnce(): Promise<void>
+  /** Answers true when there is more to give back at once. */
+  runOnce(): Promise<boolean>
   /** This executor's index among those that are alive, by the last iteration. */
   share(): { readonly index: number; readonly instances: number }
 }
 
-interface Sighting {
-  readonly beat: number
-  readonly since: number
-}
+/** How long the record of an executor that is gone is kept after it was first seen so: nothing needs it, a reader may. */
+const goneKeptMs = 600_000
+/** Records that are removed at a time. */
+const mostRemoved = 100
 
-/**
- * One iteration of the rescue (protocol.md step 13), never of itself. An executor is gone when its beat has not changed for a
- * lease, over reads that succeeded and were at most a third of a lease apart: an executor that was asleep for longer knows nothing.
- */
+/** One iteration of the rescue (protocol.md step 13), never of itself. */
 export function createRescue(options: RescueOptions): Rescue {
   const { stores, clock, log, identity, leaseMs } = options
-  let sightings = new Map<string, Sighting>()
-  let lastReadAt = Number.NEGATIVE_INFINITY
+  const findSilent = createSightings(leaseMs)
+  let goneSince = new Map<string, number>()
   let share = { index: 0, instances: 1 }
 
-  /** Notes what was read, and answers which executors have been silent for too long. */
-  function findSilent(rows: readonly ExecutorRow[], now: number): ExecutorRow[] {
-    const isGap = now - lastReadAt > leaseMs / 3
-    lastReadAt = now
-    const before = isGap ? new Map<string, Sighting>() : sightings
-    sightings = new Map()
-    const silent: ExecutorRow[] = []
-    for (const row of rows) {
-      if (row.gone || row.instance === identity.name) continue
-      const known = before.get(row.instance)
-      const sighting = known?.beat === row.beat ? known : { beat: row.beat, since: now }
-      sightings.set(row.instance, sighting)
-      if (now - sighting.since >= leaseMs) silent.push(row)
-    }
-    return silent
+  /**
+   * What is still running under a name without a record is given back as under one that is gone. So it does not matter
+   * whether such a record is there, and one that beats again finds itself without.
+   */
+  async function removeGone(rows: readonly ExecutorRow[]): Promise<void> {
+    const now = clock.monotonic()
+    goneSince = new Map(
+      rows.filter(({ gone }) => gone).map(({ instance }) => [instance, goneSince.get(instance) ?? now]),
+    )
+    const old = [...goneSince].filter(([, since]) => now - since >= goneKeptMs).slice(0, mostRemoved)
+    for (const [instance] of old) await stores.executors.remove(instance)
   }
 
   return {
@@ -96,19 +91,19 @@ export function createRescue(options: RescueOptions): Rescue {
       // Owners first: an executor makes its record before it claims, so the record of each owner that is alive is there
       // when the executors are read. The other way round, one that enlists between the two reads would count as gone.
       const owners = await stores.executions.listRunningOwners()
+      const sentAt = clock.monotonic()
       const rows = await stores.executors.list()
       const alive = new Set(rows.filter((one) => !one.gone).map((one) => one.instance))
       share = { index: Math.max(0, [...alive].sort().indexOf(identity.name)), instances: Math.max(1, alive.size) }
-      for (const row of findSilent(rows, clock.monotonic())) {
-        if (!(await stores.executors.markGone(row))) continue
+      for (const row of findSilent({ sentAt, answeredAt: clock.monotonic(), rows })) {
+        if (row.instance === identity.name || !(await stores.executors.markGone(row))) continue
         alive.delete(row.instance)
         log.warn({ executor: row.instance }, 'an executor is gone')
       }
-      await giveBackAll(
-        owners.filter((owner) => !alive.has(owner)),
-        options,
-        true,
-      )
+      const lost = owners.filter((owner) => !alive.has(owner))
+      const isMore = await giveBackPage(lost, options, true)
+      await removeGone(rows)
+      return isMore
     },
   }
 }

@@ -237,7 +237,7 @@ describe('the heartbeat', () => {
   })
 
   it('gives back a claim without an attempt, after two beats', async () => {
-    const world = await openWorld({ config: { mode: 'distributed' } })
+    const world = await openWorld({ config: { mode: 'distributed', executorBeatMs: 500, executorLeaseMs: 2000 } })
     await world.pass(10)
     const [me] = await world.stores.executors.list()
     await world.stores.executions.insertMany([claimed(execution({ runAt: start, fireAt: start }), me!.instance)], start)
@@ -343,9 +343,47 @@ describe('the rescue', () => {
     expect([isLate, record?.execution]).toEqual([true, claimed(execution(), 'late')])
   })
 
-  it('knows nothing after it was asleep itself', async () => {
+  it('learns no more than a third of a lease from a read that comes late, and forgets nothing', async () => {
     const { look } = await openRescue()
-    for (const at of [0, 300, 5000, 300, 300]) expect(await look(at)).toEqual([])
-    expect(await look(300)).toEqual([executionId(2)])
+    for (const at of [0, 200, 5000]) expect(await look(at)).toEqual([])
+    expect(await look(300)).toEqual([])
+    expect(await look(100)).toEqual([executionId(2)])
+  })
+
+  it('by two executors at once gives each execution back once', async () => {
+    const { stores } = await openStores()
+    const many = Array.from({ length: 50 }, (_, n) => claimed(execution({ id: executionId(n + 1) }), 'other'))
+    const one = await openRescue(stores, many)
+    const two = await openRescue(stores, [])
+    let found: string[][] = []
+    for (const at of [0, 300, 300, 300, 300]) found = await Promise.all([one.look(at), two.look(at)])
+    expect(found.flat().toSorted()).toEqual(many.map(({ id }) => id).toSorted())
+    const records = await stores.executions.find(many.map(({ id }) => id))
+    expect(records.map((record) => record?.execution.losses)).toEqual(many.map(() => 1))
+  })
+
+  it('gives back what appears under the name of an executor that is gone, and removes its record in the end', async () => {
+    const { look, stores } = await openRescue()
+    for (const at of [0, 300, 300, 300]) await look(at)
+    expect((await stores.executors.list()).find((one) => one.instance === 'other')?.gone).toBe(true)
+    // Its insert was under way for long.
+    await stores.executions.insertMany([claimed(execution({ id: executionId(3) }), 'other')], start)
+    expect(await look(300)).toEqual([executionId(2), executionId(3)])
+    await look(600_000)
+    expect((await stores.executors.list()).map((one) => one.instance)).toEqual(['me'])
+    await stores.executions.insertMany([claimed(execution({ id: executionId(4) }), 'other')], start)
+    expect(await look(300)).toEqual([executionId(2), executionId(3), executionId(4)])
+    expect(await stores.executors.beat('other')).toBe(false)
+  })
+
+  it('gives back page by page', async () => {
+    const { stores } = await openStores()
+    const many = Array.from({ length: 450 }, (_, n) => claimed(execution({ id: executionId(n + 1) }), 'other'))
+    const { rescue, look } = await openRescue(stores, many)
+    for (const at of [0, 300, 300]) await look(at)
+    expect(await look(300)).toHaveLength(200)
+    expect(await rescue.runOnce()).toBe(true)
+    expect(await rescue.runOnce()).toBe(false)
+    expect(await look(0)).toHaveLength(450)
   })
 })

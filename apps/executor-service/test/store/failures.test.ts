@@ -115,7 +115,13 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
       'at %s for two seconds: what the other one ran runs once to its end',
       async (name) => {
         const failures: Failures = { code, at: new Set(), count: 0 }
-        const config = { mode: 'distributed' as const, executorIoConcurrency: 4, executorClaimAhead: 4 }
+        const config = {
+          mode: 'distributed' as const,
+          executorBeatMs: 500,
+          executorLeaseMs: 2000,
+          executorIoConcurrency: 4,
+          executorClaimAhead: 4,
+        }
         const world = await openWorld({ config, wrapStores: (stores) => failingStores(stores, failures) })
         const { executors, executions } = world.stores
         const [me] = await executors.list()

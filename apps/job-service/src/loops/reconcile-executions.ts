@@ -38,13 +38,15 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions): 
     idName: 'executionId',
     deadlineMs: config.jobReconcileTimeoutMs,
   })
-  /** The ids of those whose copy was purged. */
-  async function purgedOf(messages: readonly JobStatusMessage[]): Promise<ReadonlySet<string>> {
+  /** Those whose copy was not purged. */
+  async function withoutPurged(messages: readonly JobStatusMessage[]): Promise<readonly JobStatusMessage[]> {
     const before = purgedBefore()
     const isOld = ({ timeline: { endedAt } }: JobStatusMessage) => endedAt !== null && endedAt < before
     const old = messages.filter(isOld).map(({ executionId }) => executionId)
-    const seqs = old.length > 0 ? await executions.readSeqs(old) : []
-    return new Set(old.filter((_, index) => seqs[index] === undefined))
+    if (old.length === 0) return messages
+    const seqs = await executions.readSeqs(old)
+    const purged = new Set(old.filter((_, index) => seqs[index] === undefined))
+    return messages.filter(({ executionId }) => !purged.has(executionId))
   }
 
   return createReconciler<ChangedExecution, JobStatusMessage>({
@@ -55,9 +57,12 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions): 
       const seqs = await executions.readSeqs(rows.map(({ id }) => id))
       return rows.filter(({ seq }, index) => (seqs[index] ?? -1) < seq).map(({ id }) => id)
     },
+    async *fetch(ids) {
+      for await (const { records: messages, failed } of records.fetch(ids))
+        yield { records: await withoutPurged(messages), failed }
+    },
     async apply(messages) {
-      const purged = await purgedOf(messages)
-      await executions.applyStatuses(messages.filter((one) => !purged.has(one.executionId)))
+      await executions.applyStatuses(messages)
       return []
     },
     cursor: { read: () => cursors.read(cursorName), write: (no) => cursors.write(cursorName, no) },

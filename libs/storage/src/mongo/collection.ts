@@ -51,6 +51,16 @@ export interface Collection<T extends MongoRecord> {
    * sizes. What stops matching between the two is left out.
    */
   findPage(step: string, filter: Filter<T & { readonly bytes: number }>, options: FindPageOptions<T>): Promise<Page<T>>
+  /**
+   * Of the records that match, the first one of each value of the field `by`, in the order of `sort`; `fields` of it. An index over
+   * `by` and the fields of `sort` serves it.
+   */
+  findFirstOfEach(
+    step: string,
+    filter: Filter<T>,
+    by: keyof T & string,
+    options: Required<Pick<FindOptions<T>, 'sort' | 'fields'>>,
+  ): Promise<T[]>
   /** How many match, counted up to `limit`. */
   count(step: string, filter: Filter<T>, limit?: number): Promise<number>
   /**
@@ -372,6 +382,16 @@ export function createCollection<T extends MongoRecord>(model: Model<MongoRecord
       const found = await find(step, inPage, { limit: count, ...(fields && { fields }) })
       const byId = new Map(found.map((one) => [one._id, one]))
       return { rows: ids.flatMap((id) => byId.get(id) ?? []), hasMore: count < sizes.length }
+    },
+    async findFirstOfEach(step, filter, by, { sort, fields }) {
+      const [direction = 1] = Object.values(sort) as (1 | -1)[]
+      const pipeline = [
+        { $match: checkedFilter(filter) },
+        { $sort: { [by]: direction, ...sort } as Record<string, 1 | -1> },
+        { $group: { _id: `$${by}`, first: { $first: Object.fromEntries(fields.map((name) => [name, `$${name}`])) } } },
+      ]
+      const found = await calls.read(step, 1, async () => await model.aggregate(pipeline))
+      return found.map(({ first }) => first as T)
     },
     async count(step, filter, limit) {
       checkedFilter(filter)

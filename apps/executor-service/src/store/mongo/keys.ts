@@ -22,7 +22,7 @@ export function timeText(at: number): string {
     .padStart(timeDigits, '0')
 }
 
-/** Executions that become due in one millisecond are told apart by this many parts of their shards. */
+/** Executions that become due in one millisecond are distinguished by this many parts of their shards. */
 const buckets = 1024
 const bucketText = (bucket: number) => bucket.toString(36).padStart(2, '0')
 
