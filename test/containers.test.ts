@@ -58,7 +58,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('gives a stop longer than the grace time of a service', () => {
-    const graceS = Number(/shutdownGraceMs: count\((\d+)_000/.exec(read('apps/executor-service/src/config.ts'))?.[1])
+    const graceS = Number(/shutdownGraceMs: count\((\d+)_000/.exec(read('libs/bootstrap/src/config.ts'))?.[1])
     for (const [, { stop_grace_period: grace }] of ours)
       expect(Number.parseInt(grace ?? '', 10)).toBeGreaterThan(graceS)
   })

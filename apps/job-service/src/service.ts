@@ -9,7 +9,7 @@ import {
   type ServiceShell,
   type ServiceShellDeps,
 } from '@belfry/shell'
-import type { RowId } from '@belfry/storage'
+import { type RowId, soleShare } from '@belfry/storage'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
@@ -40,7 +40,7 @@ export interface JobService extends ServiceShell {
 
 function createJobRelay({ stores: { jobs }, bus, clock, log, metrics }: JobServiceDeps): Relay<'job-changes', RowId> {
   const source = {
-    readUnpublished: (rows: number, bytes: number) => jobs.listUnpublished({ rows, bytes }),
+    readUnpublished: (rows: number, bytes: number) => jobs.listUnpublished({ rows, bytes }, soleShare),
     markPublished: jobs.markPublished,
   }
   return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source })

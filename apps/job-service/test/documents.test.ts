@@ -2,10 +2,16 @@ import type { ExecutionView, FencedJobView, JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { statusMessage } from './fixtures.ts'
 import { createDocumentStores } from './store/document-stores.ts'
+import { mongoUrl, openPassingStores } from './store/mongo.ts'
 import { listAll, until, useWorld } from './world.ts'
 
-describe('job-service on a document database', () => {
-  const world = useWorld({}, { open: async () => createDocumentStores() })
+const databases = {
+  'documents in memory': async () => createDocumentStores(),
+  ...(mongoUrl !== undefined && { MongoDB: () => openPassingStores() }),
+}
+
+describe.each(Object.entries(databases))('job-service on %s', (_name, open) => {
+  const world = useWorld({}, { open })
 
   it('creates, lists, triggers, shows and cancels a job', async () => {
     const { body: job } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', schedule: '@daily' })

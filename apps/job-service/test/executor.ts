@@ -20,8 +20,7 @@ import { typeList } from './job-types.ts'
 
 interface Recorded {
   readonly message: JobStatusMessage
-  readonly changedAt: number
-  readonly n: number
+  readonly changeNo: number
 }
 
 /**
@@ -32,6 +31,7 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
   const app = createHttpApp({ service: 'executor-service', deps, tokens: null, serviceTokens })
   const service = { access: 'service' } as const
   const recorded = new Map<string, Recorded>()
+  let head = 0
   const state = {
     commands: [] as JobExecuteMessage[],
     fences: [] as { jobId: string; versions: number[] }[],
@@ -56,16 +56,12 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
   })
   const changes = { querystring: changesQuery, response: { 200: executionChangesPage } }
   app.get('/internal/executions/changes', { schema: changes, config: service }, async ({ query }) => {
-    const [since = 0, after = 0] = query.cursor?.split('.').map(Number) ?? [query.since]
-    const rows = [...recorded.values()]
-      .filter((row) => row.changedAt > since || (row.changedAt === since && row.n > after))
-      .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
+    const data = [...recorded.values()]
+      .map(({ message, changeNo }) => ({ id: message.executionId, seq: message.seq, changeNo }))
+      .filter(({ changeNo }) => changeNo > query.after)
+      .sort((a, b) => a.changeNo - b.changeNo)
       .slice(0, query.limit)
-    const last = rows.length === query.limit ? rows.at(-1) : undefined
-    return {
-      data: rows.map(({ message, changedAt }) => ({ id: message.executionId, seq: message.seq, changedAt })),
-      next: last ? `${last.changedAt}.${last.n}` : null,
-    }
+    return { data, head, hasMore: data.length === query.limit }
   })
   const fetch = { body: fetchBody, response: { 200: executionsReply } }
   app.post('/internal/executions/fetch', { schema: fetch, config: service }, async (request) => ({
@@ -91,9 +87,9 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
     join: () => registry.register(instance),
     leave: () => registry.deregister(instance),
     /** Stores a state of an execution; `publish` also publishes it. */
-    record(message: JobStatusMessage, changedAt = deps.clock.now()) {
-      const n = recorded.get(message.executionId)?.n ?? recorded.size + 1
-      recorded.set(message.executionId, { message, changedAt, n })
+    record(message: JobStatusMessage) {
+      head += 1
+      recorded.set(message.executionId, { message, changeNo: head })
     },
     async publish(...messages: JobStatusMessage[]) {
       for (const message of messages) this.record(message)

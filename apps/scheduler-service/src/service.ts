@@ -8,6 +8,7 @@ import {
   type ServiceShell,
   type ServiceShellDeps,
 } from '@belfry/shell'
+import { soleShare } from '@belfry/storage'
 import type { SchedulerConfig } from './config.ts'
 import { horizonOf } from './domain/retention.ts'
 import type { Rules } from './domain/schedule-record.ts'
@@ -106,6 +107,6 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     { name: 'retention', ...createLoop(retention) },
   ]
   const listen = { host: config.schedulerHost, port: config.schedulerPort }
-  const store = { name: 'scheduler.db', read: schedules.nextDueAt }
+  const store = { name: 'scheduler.db', read: () => schedules.nextDueAt(soleShare) }
   return createServiceShell({ service, deps, app, listen, store, parts })
 }

@@ -267,8 +267,8 @@ describe.each(databaseNames)('on %s,', (database) => {
 
   describe('reconcile', () => {
     const lists = () => world.jobs.asks.filter((ask) => ask.startsWith('/'))
-    /** Where each list began, by the time of change; a cursor of the fake job-service begins with it. */
-    const since = () => lists().map((ask) => Number(/(?:since|cursor)=(\d+)/.exec(ask)?.[1]) - noon)
+    /** After which change number each list began, and how many rows it asked for. */
+    const asked = () => lists().map((ask) => /after=(\d+)&limit=(\d+)/.exec(ask)?.slice(1).map(Number))
 
     it('applies at the start the changes that no message brought', async () => {
       world = await openWorld({ schedulerReconcileRows: 2 })
@@ -288,31 +288,51 @@ describe.each(databaseNames)('on %s,', (database) => {
       await world.until(async () => (await world.stores.schedules.readVersions([jobId]))[0] === 1)
     })
 
-    it('lists no change twice once it is old enough, and stores how far it came', async () => {
+    it('lists no change again once it has settled, and stores how far it came', async () => {
       world = await openWorld({}, { mayLose: true })
-      world.jobs.put(changesOf(created(once(noon + hour), noon - 61_000), jobIdOf(1)))
-      world.jobs.put(changesOf(created(once(noon + hour), noon), jobIdOf(2)))
+      // The clock of job-service is an hour ahead.
+      world.jobs.put(changesOf(created(once(noon + 3 * hour), noon + hour), jobIdOf(1)))
+      world.jobs.put(changesOf(created(once(noon + 3 * hour), noon + hour), jobIdOf(2)))
       await world.joinJobs()
       await world.until(() => lists().length === 1)
       await world.pass(2 * minute + second, 500)
       await world.until(() => lists().length === 5)
-      expect(since()).toEqual([-noon, -60_000, -30_000, 0, 30_000])
+      expect(asked().map((ask) => ask?.[0])).toEqual([0, 0, 0, 2, 2])
       expect(world.jobs.asks.filter((ask) => ask.startsWith('fetch'))).toEqual(['fetch 2'])
       await world.restart()
       await world.until(() => lists().length === 6)
-      expect(since()[5]).toBe(0)
+      expect(asked()[5]?.[0]).toBe(2)
     })
 
-    it('lists only changes that are old enough, where the bus loses nothing', async () => {
+    it('finds what changed before and after the clock of job-service was set back by two hours', async () => {
+      world = await openWorld({}, { mayLose: true })
+      await world.joinJobs()
+      world.jobs.put(changesOf(created(once(noon + 3 * hour), noon + hour), jobIdOf(1)))
+      await world.pass(5 * minute, 5000)
+      world.jobs.put(changesOf(created(once(noon + 3 * hour), noon - hour), jobIdOf(2)))
+      await world.pass(31 * second, 500)
+      const versions = () => world.stores.schedules.readVersions([1, 2].map(jobIdOf))
+      await world.until(async () => (await versions()).every((version) => version === 1))
+    })
+
+    it('lists only changes that have settled, where the bus loses nothing', async () => {
       world = await openWorld({ schedulerReconcileRows: 2 })
       await world.joinJobs()
       await world.until(() => lists().length === 1)
       for (const n of [1, 2, 3, 4, 5]) world.jobs.put(changesOf(created(once(noon + hour), noon + n), jobIdOf(n)))
       await world.pass(30 * second + 500, 500)
       await world.until(() => lists().length === 2)
-      await world.pass(minute, 500)
-      await world.until(() => lists().length === 6)
-      expect(since()).toEqual([-noon, -60_000, -30_000, 0, 2, 4])
+      await world.pass(90 * second, 500)
+      await world.until(() => lists().length === 7)
+      expect(asked()).toEqual([
+        [0, 2],
+        [0, 1],
+        [0, 1],
+        [0, 2],
+        [2, 2],
+        [4, 2],
+        [5, 1],
+      ])
     })
 
     it('comes back to a change for which there was no room', async () => {

@@ -13,6 +13,7 @@ import {
 import { createStaticRegistry } from '@belfry/discovery'
 import { createHttpApp, type ServiceTokens } from '@belfry/http'
 import { type Clock, createManualClock, type ServiceDeps } from '@belfry/service'
+import { soleShare } from '@belfry/storage'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import {
   createLossyBus,
@@ -30,23 +31,20 @@ import { createDocumentStores } from './store/document-stores.ts'
 /** job-service as reconcile calls it: the newest state of each job, and when it changed. */
 function createJobs(deps: ServiceDeps, serviceTokens: ServiceTokens) {
   const app = createHttpApp({ service: 'job-service', deps, tokens: null, serviceTokens })
-  const newest = new Map<string, { message: JobChangesMessage; n: number }>()
+  const newest = new Map<string, { message: JobChangesMessage; changeNo: number }>()
+  let head = 0
   const asks: string[] = []
   /** The version that the list names, whatever the record says. */
   const versionOf = ({ changes }: JobChangesMessage) => changes.at(-1)?.version ?? 0
-  const changedAt = ({ changes }: JobChangesMessage) => changes.at(-1)?.changedAt ?? 0
   const changes = { querystring: changesQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: { access: 'service' } }, async ({ query, url }) => {
     asks.push(url)
-    const [since = 0, after = 0] = query.cursor?.split('.').map(Number) ?? [query.since]
-    const rows = [...newest.values()]
-      .map(({ message, n }) => ({ id: message.jobId, version: versionOf(message), changedAt: changedAt(message), n }))
-      .filter((row) => row.changedAt > since || (row.changedAt === since && row.n > after))
-      .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
+    const data = [...newest.values()]
+      .map(({ message, changeNo }) => ({ id: message.jobId, version: versionOf(message), changeNo }))
+      .filter(({ changeNo }) => changeNo > query.after)
+      .sort((a, b) => a.changeNo - b.changeNo)
       .slice(0, query.limit)
-    const last = rows.length === query.limit ? rows.at(-1) : undefined
-    const data = rows.map(({ id, version, changedAt }) => ({ id, version, changedAt }))
-    return { data, next: last ? `${last.changedAt}.${last.n}` : null }
+    return { data, head, hasMore: data.length === query.limit }
   })
   const fetch = { body: fetchBody, response: { 200: jobsReply } }
   app.post('/internal/jobs/fetch', { schema: fetch, config: { access: 'service' } }, async ({ body }) => {
@@ -68,7 +66,8 @@ function createJobs(deps: ServiceDeps, serviceTokens: ServiceTokens) {
     owned,
     tokens,
     put(message: JobChangesMessage) {
-      newest.set(message.jobId, { message, n: newest.get(message.jobId)?.n ?? newest.size + 1 })
+      head += 1
+      newest.set(message.jobId, { message, changeNo: head })
     },
   }
 }
@@ -172,7 +171,7 @@ export async function openWorld(
     /** Lets work go on that needs no time of the clock. A read of SQLite follows all that was sent to it before. */
     async idle() {
       for (let reads = 0; reads < 12; reads++) {
-        await stores.schedules.nextDueAt()
+        await stores.schedules.nextDueAt(soleShare)
         await clock.advance(0)
       }
     },

@@ -21,7 +21,6 @@ export {
   type ChangeList,
   createReconciler,
   type FetchedRecords,
-  type ListPosition,
   type NotApplied,
   type Reconciler,
   type ReconcilerOptions,

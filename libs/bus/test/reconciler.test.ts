@@ -4,35 +4,47 @@ import { createReconciler, type FetchedRecords, type NotApplied, type Reconciler
 
 interface Row {
   readonly id: string
-  readonly changedAt: number
+  readonly changeNo: number
 }
 interface Kept {
   readonly jobId: string
 }
 
 /** The other service: rows and records, and answers that it cannot give. */
-function createOther(now: () => number) {
-  const rows: (Row & { readonly n: number })[] = []
+function createOther() {
+  let rows: Row[] = []
   const unreadable = new Set<string>()
   const fetches: string[][] = []
-  const lists: object[] = []
-  const state = { answers: true }
+  const lists: (readonly [after: number, limit: number])[] = []
+  const state = { answers: true, head: 0 }
+  const handOut = () => {
+    state.head += 1
+    return state.head
+  }
   return {
     unreadable,
     fetches,
     lists,
     state,
-    put: (id: string, changedAt: number) => void rows.push({ id, changedAt, n: rows.length + 1 }),
-    async list(position: { since: number } | { cursor: string }, limit: number) {
-      lists.push(position)
+    handOut,
+    /** A change of a record; with a number that was handed out before, it is stored late. */
+    put(id: string, changeNo = handOut()) {
+      rows = [...rows.filter((one) => one.id !== id), { id, changeNo }]
+    },
+    /** Another store in its place, or an older backup. */
+    restore(some: readonly Row[]) {
+      rows = [...some]
+      state.head = Math.max(0, ...some.map(({ changeNo }) => changeNo))
+    },
+    async list(after: number, limit: number) {
+      lists.push([after, limit])
       if (!state.answers) throw new Error('no answer')
-      const [since = 0, after = 0] = 'cursor' in position ? position.cursor.split('.').map(Number) : [position.since]
+      const { head } = state
       const page = rows
-        .filter((one) => one.changedAt > since || (one.changedAt === since && one.n > after))
-        .sort((a, b) => a.changedAt - b.changedAt || a.n - b.n)
+        .filter(({ changeNo }) => changeNo > after)
+        .sort((a, b) => a.changeNo - b.changeNo)
         .slice(0, limit)
-      const last = page.length === limit ? page.at(-1) : undefined
-      return { rows: page, next: last ? `${last.changedAt}.${last.n}` : null, answeredAt: now() }
+      return { rows: page, head, hasMore: page.length === limit }
     },
     async *fetch(ids: readonly string[]): AsyncGenerator<FetchedRecords<Kept>> {
       fetches.push([...ids])
@@ -46,10 +58,10 @@ function createOther(now: () => number) {
 async function openRounds(options: Partial<ReconcilerOptions<Row, Kept>> = {}) {
   const clock = createManualClock()
   await clock.advance(1_000_000)
-  const other = createOther(clock.now)
+  const other = createOther()
   const metricsRegistry = createMetrics()
   const lines: string[] = []
-  const log = createLog({ level: 'error', destination: { write: (line: string) => void lines.push(line) } })
+  const log = createLog({ level: 'warn', destination: { write: (line: string) => void lines.push(line) } })
   const health = createHealth({ clock, log: createLog({ level: 'silent' }) })
   const applied = new Set<string>()
   let storedCursor = 0
@@ -66,8 +78,8 @@ async function openRounds(options: Partial<ReconcilerOptions<Row, Kept>> = {}) {
       },
       cursor: {
         read: async () => storedCursor,
-        write: async (at) => {
-          storedCursor = at
+        write: async (changeNo) => {
+          storedCursor = changeNo
         },
       },
       clock,
@@ -90,27 +102,137 @@ const names = (count: number) => Array.from({ length: count }, (_, n) => `job-${
 describe('a reconciler', () => {
   it('compares page by page and applies what is newer', async () => {
     const { other, applied, create } = await openRounds({ rows: 2 })
-    for (const [n, id] of names(5).entries()) other.put(id, 500 + n)
+    for (const id of names(5)) other.put(id)
     applied.add('job-3')
     await create().runOnce()
     expect(applied.size).toBe(5)
     expect(other.fetches).toEqual([['job-1', 'job-2'], ['job-4'], ['job-5']])
-    expect(other.lists).toEqual([{ since: 0 }, { cursor: '501.2' }, { cursor: '503.4' }])
+    expect(other.lists.map(([after]) => after)).toEqual([0, 2, 4])
   })
 
-  it('lists only what has changed since the last round, and where the bus loses nothing stops at what is recent', async () => {
-    const { other, clock, create } = await openRounds({ rows: 1, settleMs: 60_000, mayLose: false })
-    const begin = clock.now()
-    for (const id of names(3)) other.put(id, begin - 1)
-    const round = create()
-    await round.runOnce()
-    expect(other.lists).toHaveLength(4)
+  it('lists everything that has not settled, so that it finds a change whose number became visible late', async () => {
+    const { other, clock, applied, create, cursor } = await openRounds({ settleMs: 60_000 })
+    const late = other.handOut()
+    other.put('job-2')
+    const rounds = create()
+    await rounds.runOnce()
     await clock.advance(30_000)
-    await round.runOnce()
-    expect(other.lists.slice(4)).toEqual([{ since: begin - 60_000 }])
-    await clock.advance(90_000)
-    await round.runOnce()
-    expect(other.lists.slice(5)).toHaveLength(4)
+    await rounds.runOnce()
+    expect([...applied]).toEqual(['job-2'])
+    other.put('job-1', late)
+    await clock.advance(29_000)
+    await rounds.runOnce()
+    expect(applied).toContain('job-1')
+    expect(cursor()).toBe(0)
+    await clock.advance(1000)
+    await rounds.runOnce()
+    expect(cursor()).toBe(2)
+  })
+
+  it('moves its position only over two complete rounds, however long they are apart', async () => {
+    const { other, clock, create, cursor } = await openRounds({ settleMs: 1000 })
+    other.put('job-1')
+    const rounds = create()
+    const positions: number[] = []
+    for (let round = 0; round < 3; round++) {
+      await rounds.runOnce()
+      positions.push(cursor())
+      other.state.answers = false
+      await clock.advance(3_600_000)
+      await expect(rounds.runOnce()).rejects.toThrow('no answer')
+      other.state.answers = true
+    }
+    expect(positions).toEqual([0, 0, 1])
+  })
+
+  it('asks for one small list once everything has settled', async () => {
+    const { other, clock, create } = await openRounds()
+    for (const id of names(5)) other.put(id)
+    const rounds = create()
+    for (let round = 0; round < 4; round++) {
+      await rounds.runOnce()
+      await clock.advance(30_000)
+    }
+    expect(other.lists).toEqual([
+      [0, 100],
+      [0, 100],
+      [0, 100],
+      [5, 100],
+    ])
+  })
+
+  it('lists each change once where the bus loses nothing, when it has settled', async () => {
+    const { other, clock, create } = await openRounds({ settleMs: 60_000, mayLose: false, rows: 10 })
+    const rounds = create()
+    await rounds.runOnce()
+    other.lists.splice(0)
+    for (let round = 1; round <= 8; round++) {
+      for (let n = 1; n <= 10; n++) other.put(`job-${round}-${n}`)
+      await rounds.runOnce()
+      await clock.advance(30_000)
+    }
+    const compared = other.fetches.flat()
+    expect(new Set(compared).size).toBe(compared.length)
+    expect(compared).toHaveLength(60)
+    expect(other.lists.filter(([, limit]) => limit === 10).map(([after]) => after)).toEqual([0, 10, 20, 30, 40, 50])
+    expect(other.lists).toHaveLength(8)
+  })
+
+  it('begins at its stored position after a restart, and lists all that came after it', async () => {
+    const { other, clock, applied, create, cursor } = await openRounds({ mayLose: false })
+    for (const id of names(3)) other.put(id)
+    const rounds = create()
+    for (let round = 0; round < 3; round++) {
+      await rounds.runOnce()
+      await clock.advance(30_000)
+    }
+    expect(cursor()).toBe(3)
+    other.put('job-4')
+    await create().runOnce()
+    expect(other.lists.at(-1)).toEqual([3, 100])
+    expect(applied).toContain('job-4')
+  })
+
+  it('compares everything again when the other store was replaced, also after a restart', async () => {
+    for (const isRestarted of [false, true]) {
+      const { other, clock, applied, lines, create, cursor } = await openRounds({ mayLose: false })
+      for (const id of names(9)) other.put(id)
+      const rounds = create()
+      for (let round = 0; round < 3; round++) {
+        await rounds.runOnce()
+        await clock.advance(30_000)
+      }
+      expect(cursor()).toBe(9)
+      other.restore([{ id: 'job-10', changeNo: 2 }])
+      await (isRestarted ? create() : rounds).runOnce()
+      expect(applied).toContain('job-10')
+      expect([lines.length, lines[0], cursor()]).toEqual([
+        1,
+        expect.stringContaining('everything is compared again'),
+        0,
+      ])
+    }
+  })
+
+  it('trusts no number of before that a restored store hands out again', async () => {
+    const { other, clock, applied, create, cursor } = await openRounds({ settleMs: 60_000 })
+    for (const id of names(9)) other.put(id)
+    const rounds = create()
+    await rounds.runOnce()
+    other.restore([{ id: 'job-1', changeNo: 1 }])
+    for (let round = 0; round < 2; round++) {
+      await clock.advance(30_000)
+      await rounds.runOnce()
+    }
+    expect(cursor()).toBe(0)
+    const late = other.handOut()
+    other.put('job-20')
+    await clock.advance(30_000)
+    await rounds.runOnce()
+    other.put('job-21', late)
+    await clock.advance(30_000)
+    await rounds.runOnce()
+    expect(applied).toContain('job-21')
   })
 
   it('applies records one by one when they cannot be applied together', async () => {
@@ -122,7 +244,7 @@ describe('a reconciler', () => {
         return []
       },
     })
-    for (const [n, id] of names(3).entries()) other.put(id, n)
+    for (const id of names(3)) other.put(id)
     await create().runOnce()
     expect(took).toEqual(['job-1', 'job-3'])
     expect(lines[0]).toContain('poison')
@@ -130,25 +252,29 @@ describe('a reconciler', () => {
 
   it('asks again in each round for what was passed over, reports it once, and forgets it when it is applied', async () => {
     const { other, clock, applied, create, lines, checks, cursor } = await openRounds()
-    for (const [n, id] of names(4).entries()) other.put(id, 500 + n)
+    for (const id of names(4)) other.put(id)
     other.unreadable.add('job-2')
-    const round = create()
-    await round.runOnce()
-    await clock.advance(30_000)
-    await round.runOnce()
-    expect([lines.length, await checks(), cursor()]).toEqual([1, [false], 501])
+    const rounds = create()
+    for (let round = 0; round < 4; round++) {
+      await rounds.runOnce()
+      await clock.advance(30_000)
+    }
+    expect([lines.length, await checks(), cursor()]).toEqual([1, [false], 1])
     expect(other.fetches.at(-1)).toEqual(['job-2'])
     other.unreadable.clear()
-    await clock.advance(30_000)
-    await round.runOnce()
-    expect([applied.has('job-2'), await checks(), cursor()]).toEqual([true, [true], 503])
+    await rounds.runOnce()
+    expect([applied.has('job-2'), await checks(), cursor()]).toEqual([true, [true], 4])
   })
 
   it('finds what was passed over again after a restart', async () => {
-    const { other, applied, create } = await openRounds()
-    for (const [n, id] of names(4).entries()) other.put(id, 500 + n)
+    const { other, clock, applied, create } = await openRounds()
+    for (const id of names(4)) other.put(id)
     other.unreadable.add('job-2')
-    await create().runOnce()
+    const rounds = create()
+    for (let round = 0; round < 4; round++) {
+      await rounds.runOnce()
+      await clock.advance(30_000)
+    }
     other.unreadable.clear()
     await create().runOnce()
     expect(applied.has('job-2')).toBe(true)
@@ -156,15 +282,17 @@ describe('a reconciler', () => {
 
   it('remembers no more of them than its limit, and still finds all', async () => {
     const { other, clock, applied, create } = await openRounds({ skippedLimit: 2, mayLose: false })
-    for (const [n, id] of names(6).entries()) {
-      other.put(id, 500 + n)
+    for (const id of names(6)) {
+      other.put(id)
       other.unreadable.add(id)
     }
-    const round = create()
-    await round.runOnce()
+    const rounds = create()
+    for (let round = 0; round < 4; round++) {
+      await rounds.runOnce()
+      await clock.advance(30_000)
+    }
     other.unreadable.clear()
-    await clock.advance(30_000)
-    await round.runOnce()
+    await rounds.runOnce()
     expect(applied.size).toBe(6)
   })
 
@@ -172,17 +300,18 @@ describe('a reconciler', () => {
     const full: NotApplied[] = [{ id: 'job-1', reason: 'no room', isLater: true }]
     const took: string[][] = []
     const { other, clock, create, cursor, checks } = await openRounds({
+      mayLose: false,
       async apply(records) {
         took.push(records.map(({ jobId }) => jobId))
         return full.splice(0)
       },
     })
-    other.put('job-1', 500)
-    const round = create()
-    await round.runOnce()
-    expect([cursor(), await checks()]).toEqual([500, [true]])
+    other.put('job-1')
+    const rounds = create()
+    await rounds.runOnce()
+    expect([cursor(), await checks()]).toEqual([0, [true]])
     await clock.advance(30_000)
-    await round.runOnce()
+    await rounds.runOnce()
     expect(took).toEqual([['job-1'], ['job-1']])
   })
 
@@ -205,7 +334,7 @@ describe('a reconciler', () => {
     const { other, create, lines } = await openRounds({
       apply: async () => Promise.reject(Object.assign(new Error('the disk is full'), { code: 'disk-full' })),
     })
-    for (const [n, id] of names(3).entries()) other.put(id, n)
+    for (const id of names(3)) other.put(id)
     await expect(create().runOnce()).rejects.toThrow('the disk is full')
     expect(lines).toEqual([])
   })

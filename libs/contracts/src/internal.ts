@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { jobStatusMessage } from './messages.ts'
-import { refusal } from './problems.ts'
 import { jobChange, jobChangesMessage } from './spec.ts'
 import { executionStatuses } from './states.ts'
 import { wholeNumber } from './values.ts'
@@ -23,34 +22,36 @@ export const fenceReply = z.strictObject({ fencedVersion: z.number().int(), inFl
 export type FenceReply = z.infer<typeof fenceReply>
 
 /**
- * The list of a reconcile, in order of change (protocol.md step 14). A list begins `since` a time and goes on with the
- * `next` of its last page, until that is null. Only the store that made a cursor reads it.
+ * The list of a reconcile (protocol.md step 14). Each write of a record gives it a new change number, which its store hands
+ * out: unique and growing, with gaps. The list is in the order of these numbers, and goes on after the last one of a page. No
+ * clock orders it. A store may store a number later than a higher one (`changeNumberMaxAgeMs`).
  */
 export const changesQuery = z.strictObject({
-  /** Rows changed at or after this time, epoch milliseconds; without effect beside a cursor. */
-  since: wholeNumber({ min: 0 }).default(0),
-  cursor: z.string().min(1).max(512).optional(),
+  /** Rows with a higher change number. */
+  after: wholeNumber({ min: 0 }).default(0),
   limit: wholeNumber({ min: 1, max: 1000 }).default(1000),
 })
 export type ChangesQuery = z.infer<typeof changesQuery>
 
-/** What a store answers to a cursor that it did not make. */
-export const badChangesCursor = refusal('malformed-request', 'The cursor is not one that this list gave.', {
-  errors: [{ pointer: '?cursor', code: 'bad-cursor', detail: 'is not a cursor of this list' }],
-})
+/**
+ * How old a change number may be when its record is stored, milliseconds: a writer whose write took longer gives the record
+ * a number once more. A third of what reconciling allows by default (`…ReconcileSettleMs`).
+ */
+export const changeNumberMaxAgeMs = 20_000
 
+/** `head`: the newest change number that the store had handed out before it read the rows; 0 when there was none. */
 const changesPageOf = <T extends z.ZodType>(row: T) =>
-  z.strictObject({ data: z.array(row), next: z.string().nullable() })
+  z.strictObject({ data: z.array(row), head: z.number().int().min(0), hasMore: z.boolean() })
 
 /** `GET /internal/executions/changes` of the executor. */
 export const executionChangesPage = changesPageOf(
-  z.strictObject({ id: z.string(), seq: z.number().int(), changedAt: z.number().int() }),
+  z.strictObject({ id: z.string(), seq: z.number().int(), changeNo: z.number().int() }),
 )
 export type ExecutionChangesPage = z.infer<typeof executionChangesPage>
 
 /** `GET /internal/jobs/changes` of job-service: the same with job versions. */
 export const jobVersionsPage = changesPageOf(
-  z.strictObject({ id: z.string(), version: z.number().int(), changedAt: z.number().int() }),
+  z.strictObject({ id: z.string(), version: z.number().int(), changeNo: z.number().int() }),
 )
 export type JobVersionsPage = z.infer<typeof jobVersionsPage>
 

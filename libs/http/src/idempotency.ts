@@ -30,7 +30,7 @@ export interface RequestRecord {
   readonly madeAt: number
   /**
    * The newest try: which process, and when it began by that process's clock. The two name the try: a process never gives one
-   * `triedAt` to two tries. Nobody compares `triedAt` with another clock.
+   * `triedAt` to two tries. `triedAt` is not compared with another clock.
    */
   readonly triedBy: string
   readonly triedAt: number

@@ -1,6 +1,6 @@
 export * from './errors.ts'
 export { type OpenStoresOptions, openByScheme, type StoreAdapter } from './open-by-scheme.ts'
 export * from './port.ts'
-export { shardCount, shardOf, type WorkShare } from './share.ts'
+export { shardCount, shardOf, soleShare, type WorkShare } from './share.ts'
 export { storeUrlOf } from './store-url.ts'
 export { createUnreadableReport, type OnUnreadable } from './unreadable.ts'

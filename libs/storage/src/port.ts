@@ -18,9 +18,9 @@ export interface Page<T> {
   readonly hasMore: boolean
 }
 
-/** Named moments, epoch milliseconds, that survive a restart: the positions of loops. */
+/** Named whole numbers that survive a restart: the positions of loops, as moments (epoch milliseconds) or change numbers. */
 export interface CursorStore {
   /** 0 when nothing was written under the name. */
   read(name: string): Promise<number>
-  write(name: string, at: number): Promise<void>
+  write(name: string, value: number): Promise<void>
 }

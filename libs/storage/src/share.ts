@@ -19,3 +19,6 @@ export interface WorkShare {
   readonly instances: number
   readonly overdueAt: number
 }
+
+/** The share of an instance that is alone: everything. */
+export const soleShare: WorkShare = { index: 0, instances: 1, overdueAt: 0 }

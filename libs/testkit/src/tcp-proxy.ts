@@ -9,7 +9,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
  */
 export type TcpProxyMode = 'pass' | 'hang' | 'lose-answers' | 'refuse'
 
-/** A port in front of a real server, so that a test makes the server fail for itself only. */
+/** A port between a test and a real server, so that a test makes the server fail for itself only. */
 export interface TcpProxy {
   /** On 127.0.0.1; stays the same in all modes. */
   readonly port: number

@@ -1,6 +1,7 @@
 import { type Bus, createRelay, type OutgoingMessage, type Relay, type Unpublished } from '@belfry/bus'
 import { type JobStatusMessage, outcomeSize } from '@belfry/contracts'
 import type { ServiceDeps } from '@belfry/service'
+import { soleShare } from '@belfry/storage'
 import type { ExecutionStore, RowId, Stored } from '../store/ports.ts'
 import { hasLargeParams, toStatusMessage } from './execution.ts'
 
@@ -62,7 +63,7 @@ export function createStatusRelay(
     metrics,
     source: {
       async readUnpublished(rows, bytes) {
-        const page = await executions.listUnpublished({ rows, bytes })
+        const page = await executions.listUnpublished({ rows, bytes }, soleShare)
         return { rows: page.rows.map(asUnpublished), hasMore: page.hasMore }
       },
       markPublished: executions.markPublished,

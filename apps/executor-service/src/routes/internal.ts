@@ -48,9 +48,9 @@ export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
   })
 
   const comparison = { querystring: changesQuery, response: { 200: executionChangesPage } }
-  app.get('/internal/executions/changes', { schema: comparison, config: service }, async ({ query }, reply) => {
-    const page = await stores.executions.listChanges(query)
-    return isRefusal(page) ? reply.refuse(page) : { data: page.rows, next: page.next }
+  app.get('/internal/executions/changes', { schema: comparison, config: service }, async ({ query }) => {
+    const { rows, head, hasMore } = await stores.executions.listChanges(query)
+    return { data: rows, head, hasMore }
   })
 
   const fetch = { body: fetchBody, response: { 200: executionsReply } }

@@ -1,3 +1,4 @@
+import { soleShare } from '@belfry/storage'
 import { fatal, type Handler, retryAfter } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
 import { command, executionId, jobId, policy, start } from '../samples.ts'
@@ -49,7 +50,7 @@ describe('an execution', () => {
       timeline: { plannedAt: start, sentAt: start, admittedAt: start, startedAt: start + 1000, endedAt: start + 1000 },
       attempts: [{ epoch: 1, startedAt: start + 1000, endedAt: start + 1000, outcome: 'succeeded', error: null }],
     })
-    expect((await world.stores.executions.listUnpublished({ rows: 10, bytes: 1e6 })).rows).toEqual([])
+    expect((await world.stores.executions.listUnpublished({ rows: 10, bytes: 1e6 }, soleShare)).rows).toEqual([])
   })
 
   it('gets its params, its key and its fire time', async () => {

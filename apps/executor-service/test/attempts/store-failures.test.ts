@@ -1,4 +1,5 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
+import { soleShare } from '@belfry/storage'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { fatal } from '@belfry/worker'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -111,7 +112,7 @@ describe('a store that fails for two seconds', () => {
       await world.pass(6000, 50)
 
       for (const one of all) expect({ of: one.executionId, ...(await accountOf(world, one)) }).toMatchObject(fine)
-      expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
+      expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 }, soleShare)).rows).toEqual([])
       const taken = (await world.metric('belfry_executor_slots')).filter((line) => /state="(busy|claimed)"/.test(line))
       expect(taken.map((line) => line.split(' ').at(-1))).toEqual(['0', '0', '0', '0'])
     },

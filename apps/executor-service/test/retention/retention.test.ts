@@ -150,8 +150,8 @@ describe('retention', () => {
     await world.command(...Array.from({ length: 40 }, (_, i) => due(start, i + 1)))
     await world.pass(31 * day, day)
     await world.pass(10)
-    const left = await world.stores.executions.listChanges({ since: 0, limit: 100 })
-    expect(left).toMatchObject({ rows: [{ id: executionId(40) }], next: null })
+    const left = await world.stores.executions.listChanges({ after: 0, limit: 100 })
+    expect(left).toMatchObject({ rows: [{ id: executionId(40) }], hasMore: false })
   })
 
   it('keeps a cancel firm as long as commands come from a scheduler that has not applied it', async () => {

@@ -1,5 +1,5 @@
 import type { PoisonMessage } from '@belfry/bus'
-import { badChangesCursor, paramsSize } from '@belfry/contracts'
+import { paramsSize } from '@belfry/contracts'
 import { shardOf, type WorkShare } from '@belfry/storage'
 import type { Admission } from '../../src/admission/admission.ts'
 import {
@@ -35,8 +35,7 @@ interface ExecutionDocument {
   readonly quarantinedUntil: number | null
   readonly isPublished: boolean
   readonly changedAt: number
-  /** Another one with each change: tells two changes of one moment apart. */
-  readonly revision: string
+  readonly changeNo: number
 }
 
 interface ParamsDocument {
@@ -157,26 +156,37 @@ interface Children {
 const paramsId = (rowId: string, version: number) => `${rowId}/${version}`
 const isOpen = ({ execution: { state } }: ExecutionDocument) => state === 'ready' || state === 'running'
 
-type Change = readonly [changedAt: number, revision: string]
-const isAfter = (one: Change, other: Change) => one[0] > other[0] || (one[0] === other[0] && one[1] > other[1])
-
-function readCursor(text: string): Change | null {
-  try {
-    const [changedAt, revision] = JSON.parse(text) as [unknown, unknown]
-    return typeof changedAt === 'number' && typeof revision === 'string' ? [changedAt, revision] : null
-  } catch {
-    return null
+/** A counter in a document of its own: a number is handed out in one step, before the write that stores it. */
+function createCounter(delay: Delay) {
+  let newest = 0
+  return {
+    async next(): Promise<number> {
+      await delay()
+      newest += 1
+      const handedOut = newest
+      await delay()
+      return handedOut
+    },
+    async read(): Promise<number> {
+      await delay()
+      return newest
+    },
   }
 }
 
-function createExecutionStore(executions: Executions, children: Children): ExecutionStore {
+function createExecutionStore(executions: Executions, children: Children, delay: Delay): ExecutionStore {
   const { params } = children
+  const changeNos = createCounter(delay)
+  const isOfShare =
+    ({ index, instances, overdueAt }: WorkShare) =>
+    ({ execution: { id }, changedAt }: ExecutionDocument) =>
+      shardOf(id) % instances === index || changedAt <= overdueAt
 
   async function putParams(rowId: string, { version, params: body }: Execution, at: number): Promise<void> {
     await params.upsert(paramsId(rowId, version), () => ({ rowId, version, at, params: body }))
   }
 
-  function documentOf(execution: Execution, at: number): ExecutionDocument {
+  function documentOf(execution: Execution, at: number, changeNo: number): ExecutionDocument {
     const isLarge = hasLargeParams(execution)
     return {
       execution: isLarge ? { ...execution, params: {} } : execution,
@@ -184,14 +194,15 @@ function createExecutionStore(executions: Executions, children: Children): Execu
       quarantinedUntil: null,
       isPublished: false,
       changedAt: at,
-      revision: randomId(),
+      changeNo,
     }
   }
 
   async function insert(execution: Execution, at: number): Promise<Stored | undefined> {
     const rowId = randomId()
     if (hasLargeParams(execution)) await putParams(rowId, execution, at)
-    if (!(await executions.insert(rowId, documentOf(execution, at)))) return undefined
+    const document = documentOf(execution, at, await changeNos.next())
+    if (!(await executions.insert(rowId, document))) return undefined
     return { rowId: asRowId(rowId), execution, size: executionSize(execution) }
   }
 
@@ -236,9 +247,10 @@ function createExecutionStore(executions: Executions, children: Children): Execu
           const id = idOf(rowId)
           const isReplaced = from.version !== to.version
           if (isReplaced && hasLargeParams(to)) await putParams(id, to, at)
+          const changeNo = await changeNos.next()
           return executions.update(id, (stored) => {
             if (stored.execution.seq !== from.seq || stored.execution.epoch !== from.epoch) return undefined
-            const next = documentOf(to, at)
+            const next = documentOf(to, at, changeNo)
             if (isReplaced) return next
             const { largeSize, execution } = stored
             return { ...next, largeSize, execution: { ...to, params: execution.params } }
@@ -289,31 +301,17 @@ function createExecutionStore(executions: Executions, children: Children): Execu
       const mark = (one: ExecutionDocument) => ({ ...one, isPublished: false })
       await Promise.all(stored.map(({ rowId }) => executions.update(idOf(rowId), mark)))
     },
-    async listChanges({ since, cursor, limit }) {
-      const from: Change | null = cursor === undefined ? [since, ''] : readCursor(cursor)
-      if (from === null) return badChangesCursor
-      const found = await executions.find(({ changedAt, revision }) => isAfter([changedAt, revision], from))
-      const all = found.map(
-        ([
-          ,
-          {
-            execution: { id, seq },
-            changedAt,
-            revision,
-          },
-        ]) => ({ id, seq, changedAt, revision }),
-      )
-      const page = all
-        .sort((a, b) => (isAfter([a.changedAt, a.revision], [b.changedAt, b.revision]) ? 1 : -1))
+    async listChanges({ after, limit }) {
+      const head = await changeNos.read()
+      const found = await executions.find(({ changeNo }) => changeNo > after)
+      const rows = found
+        .map(([, { execution, changeNo }]) => ({ id: execution.id, seq: execution.seq, changeNo }))
+        .sort((a, b) => a.changeNo - b.changeNo)
         .slice(0, limit)
-      const last = page.length === limit ? page.at(-1) : undefined
-      return {
-        rows: page.map(({ revision: _, ...one }) => one),
-        next: last ? JSON.stringify([last.changedAt, last.revision]) : null,
-      }
+      return { rows, head, hasMore: rows.length === limit }
     },
-    async listUnpublished(page) {
-      const all = await list((one) => !one.isPublished)
+    async listUnpublished(page, share) {
+      const all = await list((one) => !one.isPublished && isOfShare(share)(one))
       const rows = within(all.slice(0, page.rows), page.bytes, bytesOf)
       return { rows, hasMore: rows.length < all.length || rows.length === page.rows }
     },
@@ -505,7 +503,7 @@ export function createDocumentStores(seed = 1): Stores {
   const cursors = createCollection<{ readonly at: number }>(delay)
   const poison = createCollection<PoisonMessage>(delay)
   return {
-    executions: createExecutionStore(executions, children),
+    executions: createExecutionStore(executions, children, delay),
     admissions: createAdmissionStore(delay),
     executors: createExecutorStore(delay),
     logs: createLogStore(executions, children.logs),

@@ -1,4 +1,5 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
+import { soleShare } from '@belfry/storage'
 import { fatal } from '@belfry/worker'
 import { describe, expect, it } from 'vitest'
 import type { Execution } from '../../src/executions/execution.ts'
@@ -92,7 +93,7 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
         expect(failures.count).toBeLessThan(200)
         const accounts = await Promise.all(all.map((one) => accountOf(world, one)))
         expect(accounts.map((one, n) => ({ of: n, ...one }))).toEqual(all.map((_, n) => ({ of: n, ...fine })))
-        expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 })).rows).toEqual([])
+        expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 }, soleShare)).rows).toEqual([])
         const taken = (await world.metric('belfry_executor_slots')).filter((line) =>
           /state="(busy|claimed)"/.test(line),
         )

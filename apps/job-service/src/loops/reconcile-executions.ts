@@ -13,7 +13,7 @@ import type { Stores } from '../store/ports.ts'
 export interface ReconcileExecutionsOptions {
   readonly deps: ServiceDeps & { readonly config: JobConfig; readonly rest: RestClient }
   readonly stores: Pick<Stores, 'executions' | 'cursors'>
-  /** What changed last before this moment (epoch milliseconds) has been purged here, and is not copied again. */
+  /** What ended before this moment (epoch milliseconds) has been purged here, and is not copied again. */
   readonly purgedBefore: () => number
   /** The bus may lose messages, so that changes are listed at once and not only after a while. */
   readonly mayLose: boolean
@@ -21,8 +21,8 @@ export interface ReconcileExecutionsOptions {
 
 type ChangedExecution = ExecutionChangesPage['data'][number]
 
-/** The time of change, on the executors' clock, up to which every execution was compared. */
-const cursorName = 'executions'
+/** The change number of the executors up to which every execution was compared. */
+const cursorName = 'changes of executions'
 
 /** Compares the copies with the executors' executions; one without a copy gets one (protocol.md, step 14). */
 export function createReconcileExecutions(options: ReconcileExecutionsOptions): Reconciler {
@@ -38,22 +38,34 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions): 
     idName: 'executionId',
     deadlineMs: config.jobReconcileTimeoutMs,
   })
+  /** Those whose copy was not purged. */
+  async function withoutPurged(messages: readonly JobStatusMessage[]): Promise<readonly JobStatusMessage[]> {
+    const before = purgedBefore()
+    const isOld = ({ timeline: { endedAt } }: JobStatusMessage) => endedAt !== null && endedAt < before
+    const old = messages.filter(isOld).map(({ executionId }) => executionId)
+    if (old.length === 0) return messages
+    const seqs = await executions.readSeqs(old)
+    const purged = new Set(old.filter((_, index) => seqs[index] === undefined))
+    return messages.filter(({ executionId }) => !purged.has(executionId))
+  }
+
   return createReconciler<ChangedExecution, JobStatusMessage>({
     ...deps,
     ...records,
     name: 'executions',
     async compare(rows) {
       const seqs = await executions.readSeqs(rows.map(({ id }) => id))
-      const oldest = purgedBefore()
-      const isNewer = ({ seq, changedAt }: ChangedExecution, own: number | undefined) =>
-        own === undefined ? changedAt >= oldest : own < seq
-      return rows.filter((row, index) => isNewer(row, seqs[index])).map(({ id }) => id)
+      return rows.filter(({ seq }, index) => (seqs[index] ?? -1) < seq).map(({ id }) => id)
+    },
+    async *fetch(ids) {
+      for await (const { records: messages, failed } of records.fetch(ids))
+        yield { records: await withoutPurged(messages), failed }
     },
     async apply(messages) {
       await executions.applyStatuses(messages)
       return []
     },
-    cursor: { read: () => cursors.read(cursorName), write: (at) => cursors.write(cursorName, at) },
+    cursor: { read: () => cursors.read(cursorName), write: (no) => cursors.write(cursorName, no) },
     mayLose,
     rows: config.jobReconcileRows,
     skippedLimit: config.jobReconcileSkipped,

@@ -1,3 +1,4 @@
+import { soleShare } from '@belfry/storage'
 import { type Backoff, nextRepetitionAt } from '../domain/backoff.ts'
 import type { DueCursor, DueFence } from '../store/ports.ts'
 import { type ConfirmContext, fence } from '../use-cases/confirm-changes.ts'
@@ -20,7 +21,7 @@ export function createRepeatFences(
 ): () => Promise<boolean> {
   const { clock, log } = context
   const { jobs } = context.stores
-  const read = (until: number, after: DueCursor | null) => jobs.listDueFences(until, rows, after)
+  const read = (until: number, after: DueCursor | null) => jobs.listDueFences(until, rows, soleShare, after)
   const list = createDueLister({ read, clock, backoff })
 
   const repeat = async (due: DueFence): Promise<boolean> => {

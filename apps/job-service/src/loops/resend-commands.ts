@@ -1,6 +1,6 @@
 import type { CommandPublisher } from '@belfry/bus'
 import type { Clock } from '@belfry/service'
-import type { PageBounds } from '@belfry/storage'
+import { type PageBounds, soleShare } from '@belfry/storage'
 import { type Backoff, nextRepetitionAt } from '../domain/backoff.ts'
 import type { DueCursor, ExecutionStore } from '../store/ports.ts'
 import { createDueLister } from '../use-cases/list-due.ts'
@@ -20,7 +20,7 @@ export interface ResendCommandsOptions {
  */
 export function createResendCommands(options: ResendCommandsOptions): () => Promise<boolean> {
   const { executions, commands, clock, page, backoff } = options
-  const read = (until: number, after: DueCursor | null) => executions.listDueCommands(until, page, after)
+  const read = (until: number, after: DueCursor | null) => executions.listDueCommands(until, page, soleShare, after)
   const list = createDueLister({ read, clock, backoff })
   return async () => {
     const { due, isMore } = await list()

@@ -1,4 +1,4 @@
-import { changesQuery, fetchBody, isRefusal, jobsReply, jobVersionsPage } from '@belfry/contracts'
+import { changesQuery, fetchBody, jobsReply, jobVersionsPage } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { JobStore } from '../store/ports.ts'
 
@@ -14,9 +14,9 @@ interface InternalRules {
 /** The records that the scheduler reconciles with (protocol.md, step 14). */
 export function mountInternal(app: HttpApp, jobs: JobStore, { fetchBytes, unlistedBefore }: InternalRules): void {
   const changes = { querystring: changesQuery, response: { 200: jobVersionsPage } }
-  app.get('/internal/jobs/changes', { schema: changes, config: service }, async ({ query }, reply) => {
-    const page = await jobs.listChanges({ ...query, unlistedBefore: unlistedBefore() })
-    return isRefusal(page) ? reply.refuse(page) : { data: page.rows, next: page.next }
+  app.get('/internal/jobs/changes', { schema: changes, config: service }, async ({ query }) => {
+    const { rows, head, hasMore } = await jobs.listChanges({ ...query, unlistedBefore: unlistedBefore() })
+    return { data: rows, head, hasMore }
   })
 
   const fetch = { body: fetchBody, response: { 200: jobsReply } }

@@ -8,10 +8,9 @@ import type {
   JobStatusMessage,
   JobVersionsPage,
   jobsReply,
-  Refusal,
 } from '@belfry/contracts'
 import type { RequestStore } from '@belfry/http'
-import type { CursorStore, Page, PageBounds, RowId } from '@belfry/storage'
+import type { CursorStore, Page, PageBounds, RowId, WorkShare } from '@belfry/storage'
 import type { z } from 'zod'
 import type { Repetition } from '../domain/backoff.ts'
 import type { Execution, WholeExecution } from '../domain/execution.ts'
@@ -103,16 +102,18 @@ export interface UnpublishedJob {
   readonly value: JobChangesMessage
 }
 
-/** A page of jobs in order of change. */
+/** Jobs in order of their change numbers. `head`: see the contracts, `changesQuery`. */
 interface ChangedJobs {
   readonly rows: JobVersionsPage['data']
-  readonly next: string | null
+  readonly head: number
+  readonly hasMore: boolean
 }
 
 export interface AgedJob extends JobAge {
   readonly rowId: RowId
 }
 
+/** The jobs. `create` and `compareAndSet` give the job a new change number (contracts, `changesQuery`). */
 export interface JobStore {
   /**
    * Stores a new job, unpublished. Unique by `ownerId:(key ?? id)` among the jobs that are neither cancelled nor deleted;
@@ -134,21 +135,21 @@ export interface JobStore {
   listSummaries(ownerId: string, query: ListQuery): Promise<JobSummary[]>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
-  /** Some of the jobs whose newest version is not on the bus. */
-  listUnpublished(page: PageBounds): Promise<Page<UnpublishedJob>>
+  /** Some of the jobs of the share whose newest version is not on the bus; a job is overdue by when it last changed. */
+  listUnpublished(page: PageBounds, share: WorkShare): Promise<Page<UnpublishedJob>>
   /** Raises each job's mark to `seq`, and never lowers it: a newer version stays unpublished. */
   markPublished(rows: readonly { readonly rowId: RowId; readonly seq: number }[]): Promise<void>
-  /** Fences that are due by `until`, the longest waiting first. */
-  listDueFences(until: number, limit: number, after?: DueCursor | null): Promise<DuePage<DueFence>>
+  /** Fences of the share's jobs that are due by `until`, the longest waiting first. */
+  listDueFences(until: number, limit: number, share: WorkShare, after?: DueCursor | null): Promise<DuePage<DueFence>>
   /** The executors have confirmed all versions up to this one. A lower one than is stored changes nothing. */
   markFenced(rowId: RowId, version: number): Promise<void>
   /** The fence is due again at `nextAt`, if it is still due at `fence.nextAt`: the job has not changed and is not confirmed. */
   postponeFenceIfUnchanged(fence: Pick<DueFence, 'rowId' | 'nextAt'>, nextAt: number): Promise<void>
   /**
-   * Jobs in order of change (protocol.md step 14), without the one-shots that were over by `unlistedBefore`
-   * (domain/retention.ts). `next` continues the list, null after the last page; a refusal for a cursor of another list.
+   * The jobs with a change number above `after` in the order of these numbers (protocol.md step 14), without the one-shots that
+   * were over by `unlistedBefore` (domain/retention.ts).
    */
-  listChanges(query: ChangesQuery & { readonly unlistedBefore: number }): Promise<ChangedJobs | Refusal>
+  listChanges(query: ChangesQuery & { readonly unlistedBefore: number }): Promise<ChangedJobs>
   /** Jobs of any owner within `bytes`, for the scheduler; names those that were left out and those that cannot be read. */
   fetch(ids: readonly string[], bytes: number): Promise<z.infer<typeof jobsReply>>
   /** The next `limit` jobs after a row (null: from the first), in an order that stays. */
@@ -212,8 +213,13 @@ export interface ExecutionStore {
   listSummaries(scope: ExecutionScope, query: ListQuery): Promise<ExecutionSummary[]>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
-  /** Triggers whose command is due to be sent again by `until`, the longest waiting first. */
-  listDueCommands(until: number, page: PageBounds, after?: DueCursor | null): Promise<DuePage<DueCommand>>
+  /** Triggers of the share (by execution id) whose command is due to be sent again by `until`, the longest waiting first. */
+  listDueCommands(
+    until: number,
+    page: PageBounds,
+    share: WorkShare,
+    after?: DueCursor | null,
+  ): Promise<DuePage<DueCommand>>
   /** Sets the next time of those that are still due at the time which they were read with; answers these. */
   postponeManyIfUnchanged(
     claims: readonly { readonly due: DueCommand; readonly nextSendAt: number }[],

@@ -27,16 +27,20 @@ describe('reconciling with the executors', () => {
     expect(body.data).toHaveLength(8)
   })
 
-  it('begins one minute before the end of the last round', async () => {
+  it('copies no execution again whose copy was purged, and still every newer state of one that has a copy', async () => {
     const job = await create()
-    const late = statusMessage({ job, fireAt: monday + 100, state: 'succeeded' })
-    const old = statusMessage({ job, fireAt: monday + 200, state: 'succeeded' })
-    const lastRoundAt = world.clock.now()
-    world.executor.record(late, lastRoundAt - 59_000)
-    world.executor.record(old, lastRoundAt - 61_000)
+    const longAgo = monday - 40 * 86_400_000
+    const ended = (n: number, seq = 1) =>
+      statusMessage({ job, fireAt: longAgo + n, seq, state: 'succeeded', endedAt: longAgo + n + 1 })
+    await world.executor.publish(statusMessage({ job, fireAt: longAgo + 2, state: 'running' }))
+    world.executor.record(ended(1))
+    world.executor.record(ended(2, 2))
+    const fresh = statusMessage({ job, fireAt: monday + 100, state: 'succeeded', endedAt: monday + 101 })
+    world.executor.record(fresh)
     await world.clock.advance(30_000)
-    await until(async () => (await statusOf(late.executionId)) === 'SUCCESS')
-    expect((await world.call('GET', `/executions/${old.executionId}`)).status).toBe(404)
+    await until(async () => (await statusOf(fresh.executionId)) === 'SUCCESS')
+    expect(await statusOf(ended(2).executionId)).toBe('SUCCESS')
+    expect((await world.call('GET', `/executions/${ended(1).executionId}`)).status).toBe(404)
   })
 
   it('waits for executors that are away, and logs it once', async () => {
@@ -64,15 +68,15 @@ describe('the routes for the reconciler of the scheduler', () => {
       ...(payload ? { payload } : {}),
     })
 
-  it('are the versions since a time, and the whole jobs', async () => {
+  it('are the versions after a change number, and the whole jobs', async () => {
     const { body: job } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY' })
     await world.call('POST', `/jobs/${job.id}/cancel`)
-    const changes = await inject('GET', `/internal/jobs/changes?since=${monday}`)
-    expect(changes.json().data).toMatchObject([{ id: job.id, version: 2 }])
-    const { next } = (await inject('GET', '/internal/jobs/changes?limit=1')).json()
-    const end = { data: [], next: null }
-    expect((await inject('GET', `/internal/jobs/changes?cursor=${encodeURIComponent(next)}`)).json()).toEqual(end)
-    expect((await inject('GET', '/internal/jobs/changes?cursor=none')).statusCode).toBe(400)
+    const page = (await inject('GET', '/internal/jobs/changes?limit=1')).json()
+    const { head } = page
+    expect(page).toEqual({ data: [{ id: job.id, version: 2, changeNo: head }], head, hasMore: true })
+    const end = { data: [], head, hasMore: false }
+    expect((await inject('GET', `/internal/jobs/changes?after=${head}`)).json()).toEqual(end)
+    expect((await inject('GET', '/internal/jobs/changes?after=none')).statusCode).toBe(400)
     const fetched = await inject('POST', '/internal/jobs/fetch', { ids: [job.id] })
     expect(fetched.json().data).toMatchObject([{ jobId: job.id, version: 2, state: 'cancelled' }])
   })

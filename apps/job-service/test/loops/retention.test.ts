@@ -81,7 +81,7 @@ describe('after the retention', () => {
 })
 
 describe('one-shots and cancelled jobs', () => {
-  it('are purged after the retention with their executions; jobs that may still fire, and the newest job, stay', async () => {
+  it('are purged after the retention with their executions; jobs that may still fire, and the job that changed last, stay', async () => {
     const world = await openWorld({ jobPurgeMs: 1000, jobPurgeRows: 2, retentionClockToleranceMs: 2 * day })
     try {
       const make = async (more: object) => {
@@ -92,6 +92,7 @@ describe('one-shots and cancelled jobs', () => {
       }
       const once = { runAt: new Date(monday + 1000).toISOString(), key: 'once' }
       const [done, running, cancelled] = [await make(once), await make({ delay: '1s' }), await make({})]
+      await world.call('POST', `/jobs/${cancelled.id}/cancel`)
       const [coming, manual, newest] = [await make({ delay: '90d' }), await make({}), await make({ delay: '1s' })]
       const end = (job: typeof done) =>
         world.executor.publish(
@@ -99,12 +100,11 @@ describe('one-shots and cancelled jobs', () => {
         )
       for (const job of [done, manual, newest]) await end(job)
       await world.executor.publish(statusMessage({ job: running, fireAt: monday + 1000, state: 'running' }))
-      await world.call('POST', `/jobs/${cancelled.id}/cancel`)
       const jobs = [done, running, cancelled, coming, manual, newest]
       const statuses = () => Promise.all(jobs.map(async ({ id }) => (await world.call('GET', `/jobs/${id}`)).status))
       const listed = async () => {
         const headers = { authorization: `Bearer ${world.serviceTokens.sign('scheduler-service')}` }
-        const answer = await world.service.app.inject({ url: '/internal/jobs/changes?since=0', headers })
+        const answer = await world.service.app.inject({ url: '/internal/jobs/changes?after=0', headers })
         return jobs.flatMap(({ id }, index) => (answer.body.includes(id) ? [index] : []))
       }
       const passDays = async (days: number) => {

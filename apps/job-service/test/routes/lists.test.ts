@@ -1,4 +1,5 @@
 import type { ExecutionView, JobView, Page } from '@belfry/contracts'
+import { soleShare } from '@belfry/storage'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { jobOf, monday, statusMessage } from '../fixtures.ts'
@@ -13,7 +14,7 @@ describe('the list of jobs', () => {
       return jobOf({ n: n + 1, name: `Rêport ${n}`, jobType, key: n % 5 ? null : `key-${n}` })
     })
     for (const job of rows) await world.stores.jobs.create(job)
-    const unpublished = await world.stores.jobs.listUnpublished({ rows: 100, bytes: 1e6 })
+    const unpublished = await world.stores.jobs.listUnpublished({ rows: 100, bytes: 1e6 }, soleShare)
     await world.stores.jobs.markPublished(unpublished.rows.slice(0, 25))
     await world.stores.executions.applyStatuses(rows.slice(0, 10).map((job) => statusMessage({ job, state: 'failed' })))
     made.push(

@@ -1,5 +1,4 @@
 import {
-  badChangesCursor,
   type ExecutionStatus,
   isFinal,
   type JobExecuteMessage,
@@ -7,7 +6,7 @@ import {
   jobIdPattern,
 } from '@belfry/contracts'
 import type { RequestRecord } from '@belfry/http'
-import type { RowId } from '@belfry/storage'
+import { type RowId, shardOf, type WorkShare } from '@belfry/storage'
 import {
   type Execution,
   newestPerExecution,
@@ -44,8 +43,9 @@ export function createDocumentStores(random: () => number = Math.random): Stores
   const requests = createCollection<RequestRecord>(latency, ({ id }) => [id])
   const cursors = createCollection<{ name: string; at: number }>(latency, ({ name }) => [name])
   const poison = createCollection<{ name: string }>(latency, ({ name }) => [name])
+  const changeNos = createCounter(latency)
   return {
-    jobs: createJobs(jobs, executions),
+    jobs: createJobs(jobs, executions, changeNos),
     executions: createExecutions(jobs, executions),
     requests: createRequests(requests),
     cursors: {
@@ -154,6 +154,7 @@ interface JobDocument {
   /** `ownerId:(key ?? id)` of a live job, else `ownerId:id`. */
   readonly slot: string
   readonly job: Job
+  readonly changeNo: number
   readonly publishedVersion: number
   readonly fencedVersion: number
   readonly fenceAt: number | null
@@ -210,7 +211,33 @@ function isAfter(cursor: DueCursor | null, nextAt: number, id: string): boolean 
   return nextAt > at || (nextAt === at && id > last)
 }
 
-function createJobs(jobs: Collection<JobDocument>, executions: Collection<ExecutionDocument>): JobStore {
+/** A counter in a document of its own: a number is handed out in one step, before the write that stores it. */
+function createCounter(latency: () => Promise<void>) {
+  let newest = 0
+  return {
+    async next(): Promise<number> {
+      await latency()
+      newest += 1
+      const handedOut = newest
+      await latency()
+      return handedOut
+    },
+    async read(): Promise<number> {
+      await latency()
+      return newest
+    },
+  }
+}
+
+/** Whether a record is of the share, by its public id and the moment at which it was due. */
+const isOf = ({ index, instances, overdueAt }: WorkShare, id: string, dueAt: number) =>
+  shardOf(id) % instances === index || dueAt <= overdueAt
+
+function createJobs(
+  jobs: Collection<JobDocument>,
+  executions: Collection<ExecutionDocument>,
+  changeNos: ReturnType<typeof createCounter>,
+): JobStore {
   const knownOf = async ({ id, progress }: JobDocument): Promise<StoredJob['known']> => {
     const newest = async (status: ExecutionStatus): Promise<KnownExecution | null> => {
       const [one] = await executions.find((other) => other.jobId === id && other.status === status, newestExecution, 1)
@@ -256,18 +283,21 @@ function createJobs(jobs: Collection<JobDocument>, executions: Collection<Execut
       if (own.length >= mostJobs) return 'too-many'
       const fence = { fencedVersion: job.version, fenceAt: null, fenceTries: 0 }
       const progress = { last: null, scheduledAt: null }
-      const rowId = await jobs.insert({ id: job.id, slot: slotOf(job), job, publishedVersion: 0, ...fence, progress })
+      const changeNo = await changeNos.next()
+      const about = { id: job.id, slot: slotOf(job), job, changeNo, publishedVersion: 0 }
+      const rowId = await jobs.insert({ ...about, ...fence, progress })
       if (rowId !== null) return { rowId, isNew: true }
       const stored = await jobs.findOne((one) => one.id === job.id)
       return stored ? { rowId: stored.rowId, isNew: false } : 'key-taken'
     },
-    compareAndSet: (rowId, from, job, fenceAt) => {
+    async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
       const { id, ownerId, key, version, state, spec, changes, warnings, createdAt, changedAt } = job
       const next: Job = { id, ownerId, key, version, state, spec, changes, warnings, createdAt, changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
         slot: slotOf(next),
+        changeNo: await changeNos.next(),
         fenceAt,
         fenceTries: 0,
       })
@@ -313,8 +343,12 @@ function createJobs(jobs: Collection<JobDocument>, executions: Collection<Execut
         }),
       )
     },
-    async listUnpublished({ rows, bytes }) {
-      const found = await jobs.find((one) => one.publishedVersion < one.job.version, undefined, rows)
+    async listUnpublished({ rows, bytes }, share) {
+      const found = await jobs.find(
+        ({ id, job, publishedVersion }) => publishedVersion < job.version && isOf(share, id, job.changedAt),
+        undefined,
+        rows,
+      )
       const values = cut(
         found.map(({ rowId, job }) => ({ rowId, ...newestVersion(job) })),
         bytes,
@@ -328,9 +362,10 @@ function createJobs(jobs: Collection<JobDocument>, executions: Collection<Execut
         ),
       )
     },
-    async listDueFences(until, limit, after = null) {
+    async listDueFences(until, limit, share, after = null) {
       const rows = await jobs.find(
-        ({ fenceAt, id }) => fenceAt !== null && fenceAt <= until && isAfter(after, fenceAt, id),
+        ({ fenceAt, id }) =>
+          fenceAt !== null && fenceAt <= until && isOf(share, id, fenceAt) && isAfter(after, fenceAt, id),
         (a, b) => (a.fenceAt ?? 0) - (b.fenceAt ?? 0) || compare(a.id, b.id),
         limit,
       )
@@ -357,29 +392,21 @@ function createJobs(jobs: Collection<JobDocument>, executions: Collection<Execut
         ({ fenceTries }) => ({ fenceAt: nextAt, fenceTries: fenceTries + 1 }),
       )
     },
-    async listChanges({ since, cursor, limit, unlistedBefore }) {
-      const [, at, id] = /^(\d+) (job-.*)$/.exec(cursor ?? '') ?? []
-      if (cursor !== undefined && id === undefined) return badChangesCursor
+    async listChanges({ after, limit, unlistedBefore }) {
+      const head = await changeNos.read()
       const isOver = ({ job, publishedVersion, progress }: JobDocument) => {
         const runAt = runAtOf(job)
         if (runAt === null || job.state !== 'active' || publishedVersion < job.version) return false
         const newestAt = Math.max(progress.last?.fireAt ?? -1, progress.scheduledAt ?? -1)
         return Math.max(runAt, job.changedAt) < unlistedBefore && newestAt >= runAt
       }
-      const begins = ({ job }: JobDocument) =>
-        id === undefined
-          ? job.changedAt >= since
-          : job.changedAt > Number(at) || (job.changedAt === Number(at) && job.id > id)
-      const rows = await jobs.find(
-        (one) => begins(one) && !isOver(one),
-        (a, b) => a.job.changedAt - b.job.changedAt || compare(a.id, b.id),
+      const found = await jobs.find(
+        (one) => one.changeNo > after && !isOver(one),
+        (a, b) => a.changeNo - b.changeNo,
         limit,
       )
-      const last = rows.length === limit ? rows.at(-1) : undefined
-      return {
-        rows: rows.map(({ id, job }) => ({ id, version: job.version, changedAt: job.changedAt })),
-        next: last ? `${last.job.changedAt} ${last.id}` : null,
-      }
+      const rows = found.map(({ id, job, changeNo }) => ({ id, version: job.version, changeNo }))
+      return { rows, head, hasMore: rows.length === limit }
     },
     async fetch(ids, bytes) {
       const found = await Promise.all(ids.map((id) => jobs.findOne((one) => one.id === id)))
@@ -553,9 +580,10 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
         }),
       )
     },
-    async listDueCommands(until, { rows: limit, bytes }, after = null) {
+    async listDueCommands(until, { rows: limit, bytes }, share, after = null) {
       const found = await executions.find(
-        ({ nextSendAt, id }) => nextSendAt !== null && nextSendAt <= until && isAfter(after, nextSendAt, id),
+        ({ nextSendAt, id }) =>
+          nextSendAt !== null && nextSendAt <= until && isOf(share, id, nextSendAt) && isAfter(after, nextSendAt, id),
         (a, b) => (a.nextSendAt ?? 0) - (b.nextSendAt ?? 0) || compare(a.id, b.id),
         limit,
       )

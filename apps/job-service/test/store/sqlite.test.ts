@@ -4,7 +4,7 @@ import { jobOf } from '../fixtures.ts'
 import { openTestStores } from '../world.ts'
 import { describeStores } from './store.contract.ts'
 
-describeStores('SQLite', { keepsQuotaExactly: true }, openTestStores)
+describeStores('SQLite', { keepsQuotaExactly: true, sharesWork: false }, openTestStores)
 
 describe('jobs on SQLite', () => {
   it('that are the newest are not purged: the number of the row would name another job', async () => {

@@ -1,5 +1,5 @@
-import { isRefusal, type Refusal, scheduledExecutionId } from '@belfry/contracts'
-import type { RowId } from '@belfry/storage'
+import { isRefusal, scheduledExecutionId } from '@belfry/contracts'
+import { type RowId, shardOf, soleShare } from '@belfry/storage'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
@@ -19,15 +19,12 @@ import type {
 } from '../../src/store/ports.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
 
-function taken<T extends object>(answer: T | Refusal): T {
-  if (isRefusal(answer)) throw new Error(answer.detail)
-  return answer
-}
-
 /** What a database can do beyond the ports. */
 export interface StoreCapabilities {
   /** `create` counts the owner's jobs and stores the new one in one step, so that calls at the same time keep the quota. */
   readonly keepsQuotaExactly: boolean
+  /** Several instances share the work. Where the database belongs to one process, each share is all of it. */
+  readonly sharesWork: boolean
 }
 
 /** What the ports of job-service promise, whatever the database. `open` gives empty stores. */
@@ -132,7 +129,9 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       it('is unpublished until the very version that was sent is marked as published', async () => {
         const job = await put()
         const rowsOf = async () =>
-          (await stores.jobs.listUnpublished({ rows: 100_000, bytes: 1e9 })).rows.filter((row) => row.key === job.id)
+          (await stores.jobs.listUnpublished({ rows: 100_000, bytes: 1e9 }, soleShare)).rows.filter(
+            (row) => row.key === job.id,
+          )
         expect(await rowsOf()).toMatchObject([{ rowId: job.rowId, seq: 1, value: { jobId: job.id, version: 1 } }])
         await stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), monday)
         await stores.jobs.markPublished([{ rowId: job.rowId, seq: 1 }])
@@ -146,7 +145,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       it('has a due fence from its change until the executors have confirmed that version', async () => {
         const job = await put()
         const due = async (at: number) =>
-          (await stores.jobs.listDueFences(at, 1000)).rows.filter((fence) => fence.jobId === job.id)
+          (await stores.jobs.listDueFences(at, 1000, soleShare)).rows.filter((fence) => fence.jobId === job.id)
         expect(await due(Number.MAX_SAFE_INTEGER)).toEqual([])
         await stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), monday + 5000)
         expect(await due(monday + 4999)).toEqual([])
@@ -214,7 +213,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         }
         const seen: DueFence[] = []
         for (let after: DueCursor | null = null; ; ) {
-          const page: DuePage<DueFence> = await stores.jobs.listDueFences(from + 3, 2, after)
+          const page: DuePage<DueFence> = await stores.jobs.listDueFences(from + 3, 2, soleShare, after)
           seen.push(...page.rows)
           if (page.next === null) break
           after = page.next
@@ -301,20 +300,65 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect((await again(job)).spec.params).toEqual(params)
       })
 
-      it('is listed among the changes, in pages by time', async () => {
-        const now = monday + 1_000_000
-        const ownerId = owner()
-        const jobs = [await put({ ownerId, now }), await put({ ownerId, now }), await put({ ownerId, now: now + 1 })]
-        const list = async (query: { since: number; cursor?: string }) =>
-          taken(await stores.jobs.listChanges({ ...query, limit: 2, unlistedBefore: 0 }))
-        const first = await list({ since: now })
-        expect(first.rows).toEqual(jobs.slice(0, 2).map((job) => ({ id: job.id, version: 1, changedAt: now })))
-        const rest = await list({ since: 0, cursor: first.next ?? '' })
-        expect([rest.rows.map((row) => row.id), rest.next]).toEqual([[jobs[2]?.id], null])
-        const bad = await stores.jobs.listChanges({ since: 0, cursor: 'no cursor', limit: 2, unlistedBefore: 0 })
-        expect(isRefusal(bad) && bad.code).toBe('malformed-request')
-        const fetched = await stores.jobs.fetch([jobs[0]?.id ?? '', jobIdOf(0xffff)], 1e6)
-        expect(fetched).toMatchObject({ data: [{ jobId: jobs[0]?.id, ownerId, version: 1 }], left: [], unreadable: [] })
+      it('is listed among the changes in order of its change numbers, in pages, whatever the clocks show', async () => {
+        const head = async () => (await stores.jobs.listChanges({ after: 0, limit: 1, unlistedBefore: 0 })).head
+        const before = await head()
+        const [a, b] = [await put({ now: monday + 9_000_000 }), await put()]
+        const c = await put({ now: monday - 9_000_000 })
+        await stores.jobs.compareAndSet(a.rowId, 1, cancelled(a), monday)
+        const listed: { id: string; version: number; changeNo: number }[] = []
+        for (let after = before; ; after = listed.at(-1)?.changeNo ?? after) {
+          const page = await stores.jobs.listChanges({ after, limit: 2, unlistedBefore: 0 })
+          expect(page.rows.length).toBeLessThanOrEqual(2)
+          listed.push(...page.rows)
+          if (!page.hasMore) break
+        }
+        expect(listed.map(({ id, version }) => [id, version])).toEqual([
+          [b.id, 1],
+          [c.id, 1],
+          [a.id, 2],
+        ])
+        const numbers = listed.map(({ changeNo }) => changeNo)
+        expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other))
+        expect(await head()).toBeGreaterThanOrEqual(numbers.at(-1) ?? 0)
+        // A write that changed nothing, marks and fences are no changes.
+        const after = await head()
+        await stores.jobs.compareAndSet(b.rowId, 7, cancelled(b), monday)
+        await stores.jobs.create(b)
+        await stores.jobs.markPublished([{ rowId: b.rowId, seq: 1 }])
+        await stores.jobs.markFenced(a.rowId, 2)
+        expect((await stores.jobs.listChanges({ after, limit: 10, unlistedBefore: 0 })).rows).toEqual([])
+      })
+
+      it('is fetched whole by its id, with the ids that were left out', async () => {
+        const job = await put()
+        const fetched = await stores.jobs.fetch([job.id, jobIdOf(0xffff)], 1e6)
+        const about = { jobId: job.id, ownerId: job.ownerId, version: 1 }
+        expect(fetched).toMatchObject({ data: [about], left: [], unreadable: [] })
+      })
+
+      it.runIf(capabilities.sharesWork)('is of one share among several, and of all when it is overdue', async () => {
+        const at = monday + 2_000_000
+        const jobs: StoredJob[] = []
+        for (let n = 0; n < 12; n++) {
+          const job = await put({ now: at })
+          await stores.jobs.compareAndSet(job.rowId, 1, { ...cancelled(job), changedAt: at }, at)
+          jobs.push(job)
+        }
+        const ids = new Set(jobs.map(({ id }) => id))
+        const shareOf = (index: number) => [...ids].filter((id) => shardOf(id) % 3 === index).sort()
+        const own = (some: readonly string[]) => some.filter((id) => ids.has(id)).sort()
+        for (const index of [0, 1, 2]) {
+          for (const overdueAt of [at - 1, at]) {
+            const share = { index, instances: 3, overdueAt }
+            const expected = overdueAt < at ? shareOf(index) : [...ids].sort()
+            const unpublished = await stores.jobs.listUnpublished({ rows: 100_000, bytes: 1e9 }, share)
+            expect(own(unpublished.rows.map(({ key }) => key))).toEqual(expected)
+            const fences = await stores.jobs.listDueFences(at, 1000, share)
+            expect(own(fences.rows.map(({ jobId }) => jobId))).toEqual(expected)
+          }
+        }
+        for (const { rowId } of jobs) await stores.jobs.markFenced(rowId, 2)
       })
     })
 
@@ -356,7 +400,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         const { executionId } = wish.command
         await stores.executions.insertTrigger(wish)
         const due = async () =>
-          (await stores.executions.listDueCommands(monday + 5000, { rows: 1000, bytes: 1e9 })).rows.filter(
+          (await stores.executions.listDueCommands(monday + 5000, { rows: 1000, bytes: 1e9 }, soleShare)).rows.filter(
             (one) => one.command.jobId === job.id,
           )
         expect(await due()).toMatchObject([{ tries: 0, command: wish.command }])
@@ -391,9 +435,9 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           [[], true],
           [[], true],
         ])
-        const resend = (await stores.executions.listDueCommands(monday + 5000, { rows: 1000, bytes: 1e9 })).rows.filter(
-          (one) => one.command.jobId === job.id,
-        )
+        const resend = (
+          await stores.executions.listDueCommands(monday + 5000, { rows: 1000, bytes: 1e9 }, soleShare)
+        ).rows.filter((one) => one.command.jobId === job.id)
         expect(resend.map((one) => one.command)).toEqual([own.command, plain.command])
         const ended = [ofOwn, { job, executionId: plain.command.executionId }]
         await stores.executions.applyStatuses(ended.map((one) => statusMessage({ ...one, state: 'succeeded', result })))
@@ -419,14 +463,15 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       it('is sent again by one of two processes, later each time', async () => {
         const job = await put()
         await stores.executions.insertTrigger(trigger(job, 1005, { nextSendAt: monday - 10 }))
-        const due = async (at: number) => (await stores.executions.listDueCommands(at, { rows: 1, bytes: 1e6 })).rows
+        const due = async (at: number) =>
+          (await stores.executions.listDueCommands(at, { rows: 1, bytes: 1e6 }, soleShare)).rows
         expect(await due(monday - 11)).toEqual([])
         const [send] = await due(monday - 10)
         if (!send) throw new Error('nothing is due')
         const claims = [{ due: send, nextSendAt: monday + 7000 }]
         expect(await stores.executions.postponeManyIfUnchanged(claims)).toEqual([send])
         expect(await stores.executions.postponeManyIfUnchanged(claims)).toEqual([])
-        const { rows } = await stores.executions.listDueCommands(monday + 7000, { rows: 1000, bytes: 1e9 })
+        const { rows } = await stores.executions.listDueCommands(monday + 7000, { rows: 1000, bytes: 1e9 }, soleShare)
         expect(rows.find((one) => one.rowId === send.rowId)).toMatchObject({ tries: 1 })
       })
 
@@ -635,6 +680,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
 
       it('lists a one-shot to the scheduler until it was over for as long, or while its version is unpublished', async () => {
         const before = monday - 5_000_000
+        const { head } = await stores.jobs.listChanges({ after: 0, limit: 1, unlistedBefore: before })
         const at = { runAt: before - 10, now: before - 20 }
         const once = (runAt: number, now: number) => put({ schedule: { kind: 'once', runAt }, now })
         const jobs = {
@@ -652,7 +698,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           if (job !== jobs.never)
             await stores.executions.applyStatuses([statusMessage({ job, fireAt, state: 'running' })])
         }
-        const { rows } = taken(await stores.jobs.listChanges({ since: at.now, limit: 1000, unlistedBefore: before }))
+        const { rows } = await stores.jobs.listChanges({ after: head, limit: 1000, unlistedBefore: before })
         const listed = Object.entries(jobs).filter(([, job]) => rows.some(({ id }) => id === job.id))
         expect(listed.map(([name]) => name)).toEqual(['unpublished', 'recent', 'changed', 'never', 'earlier', 'manual'])
       })
@@ -665,6 +711,26 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await stores.executions.listSummaries({ jobRowId: job.rowId }, first(10))).toEqual([])
         expect((await again(job)).known.last).toMatchObject({ fireAt: early, status: 'FAILED', endedAt: early })
       })
+    })
+
+    it.runIf(capabilities.sharesWork)('give each share its own commands, and all that are overdue', async () => {
+      const job = await put()
+      const at = monday - 3_000_000
+      const ids: string[] = []
+      for (let n = 0; n < 12; n++) {
+        const wish = trigger(job, 9000 + n, { nextSendAt: at })
+        await stores.executions.insertTrigger(wish)
+        ids.push(wish.command.executionId)
+      }
+      for (const index of [0, 1, 2]) {
+        const due = async (overdueAt: number) => {
+          const share = { index, instances: 3, overdueAt }
+          const { rows } = await stores.executions.listDueCommands(at, { rows: 1000, bytes: 1e9 }, share)
+          return rows.map(({ command }) => command.executionId).sort()
+        }
+        expect(await due(at - 1)).toEqual(ids.filter((id) => shardOf(id) % 3 === index).sort())
+        expect(await due(at)).toEqual([...ids].sort())
+      }
     })
 
     describe('a request', () => {

@@ -1,4 +1,5 @@
 import type { ExecutionView, FencedJobView, JobView } from '@belfry/contracts'
+import { soleShare } from '@belfry/storage'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createFailingStores, type Failure } from '../failing-stores.ts'
 import { minted, statusMessage } from '../fixtures.ts'
@@ -114,7 +115,7 @@ describe('a job that is cancelled', () => {
       expect([status, body.effective]).toEqual([202, 'pending'])
       await world.pass(10)
       expect(await stored(job)).toMatchObject({ version: 2, fencedVersion: 2 })
-      expect((await world.stores.jobs.listDueFences(Number.MAX_SAFE_INTEGER, 10)).rows).toEqual([])
+      expect((await world.stores.jobs.listDueFences(Number.MAX_SAFE_INTEGER, 10, soleShare)).rows).toEqual([])
     },
   )
 

@@ -7,8 +7,8 @@ import type { SchedulerConfig } from '../config.ts'
 import type { Stores } from '../store/ports.ts'
 import type { IngestChanges } from '../use-cases/ingest-changes.ts'
 
-/** The time of change, on job-service's clock, up to which every change was applied. */
-const cursorName = 'job-service'
+/** The change number of job-service up to which every change was applied. */
+const cursorName = 'changes of jobs'
 
 /** Compares the versions of the schedules with those of the jobs again and again (protocol.md, step 14). */
 export function createReconcileLoop(
@@ -35,7 +35,7 @@ export function createReconcileLoop(
       return rows.filter(({ version }, index) => (versions[index] ?? 0) < version).map(({ id }) => id)
     },
     apply: ingestChanges,
-    cursor: { read: () => cursors.read(cursorName), write: (at) => cursors.write(cursorName, at) },
+    cursor: { read: () => cursors.read(cursorName), write: (no) => cursors.write(cursorName, no) },
     mayLose: !bus.capabilities.storesBeforePublishResolves,
     rows: config.schedulerReconcileRows,
     skippedLimit: config.schedulerReconcileSkipped,

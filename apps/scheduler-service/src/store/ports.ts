@@ -1,5 +1,5 @@
 import type { PoisonStore } from '@belfry/bus'
-import type { CursorStore, PageBounds, RowId } from '@belfry/storage'
+import type { CursorStore, PageBounds, RowId, WorkShare } from '@belfry/storage'
 import type { FireRange, ScheduleRecord } from '../domain/schedule-record.ts'
 
 /** A stored schedule and its state as the store counts it: what a compare-and-set names. */
@@ -58,10 +58,15 @@ interface ScheduleSummary extends ScheduleRef {
  * may not be written.
  */
 export interface ScheduleStore {
-  /** The earliest moment at which any record is due; null when none is. An idle scheduler polls it. */
-  nextDueAt(): Promise<number | null>
-  /** Records that are due by `dueBefore`, earliest first. A record that is written between two pages may be missed. */
-  listDue(dueBefore: number, after: DueCursor | null, page: PageBounds): Promise<SchedulePage<DueCursor>>
+  /** The earliest moment at which a record of the share is due; null when none is. An idle scheduler polls it. */
+  nextDueAt(share: WorkShare): Promise<number | null>
+  /** Records of the share that are due by `dueBefore`, earliest first. One that is written between two pages may be missed. */
+  listDue(
+    dueBefore: number,
+    share: WorkShare,
+    after: DueCursor | null,
+    page: PageBounds,
+  ): Promise<SchedulePage<DueCursor>>
   /** All records with pending commands, in an order that stays. */
   listPending(after: RowId | null, page: PageBounds): Promise<SchedulePage<RowId>>
   /**

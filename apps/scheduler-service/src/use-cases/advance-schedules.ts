@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@belfry/service'
-import type { PageBounds, RowId } from '@belfry/storage'
+import { type PageBounds, type RowId, soleShare } from '@belfry/storage'
 import { advance, type Compile } from '../domain/advance.ts'
 import { withoutDelivered } from '../domain/fire-log-outbox.ts'
 import { takeDueCommands } from '../domain/pending-commands.ts'
@@ -99,17 +99,17 @@ export function createAdvanceSchedules(options: AdvanceSchedulesOptions): Advanc
   }
 
   return {
-    nextDueAt: () => schedules.nextDueAt(),
+    nextDueAt: () => schedules.nextDueAt(soleShare),
     async advanceDue() {
       const dueBefore = clock.now()
       let [advanced, sent] = [0, 0]
-      let { rows, next } = await schedules.listDue(dueBefore, null, page)
+      let { rows, next } = await schedules.listDue(dueBefore, soleShare, null, page)
       for (;;) {
         const result = await advancePage(rows, null)
         advanced += result.advanced
         sent += result.sent
         if (!next) return { advanced, sent }
-        ;({ rows, next } = await schedules.listDue(dueBefore, next, page))
+        ;({ rows, next } = await schedules.listDue(dueBefore, soleShare, next, page))
       }
     },
     async sendLeftOver(since, after) {

@@ -3,5 +3,5 @@ import { describeStores } from './store.contract.ts'
 
 describeStores('documents in Maps', async () => {
   const { stores, spoil } = createDocumentStores()
-  return { stores, spoil, capabilities: { givesRowsInInsertOrder: false } }
+  return { stores, spoil, capabilities: { givesRowsInInsertOrder: false, sharesWork: true } }
 })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { PoisonStore } from '@belfry/bus'
-import type { CursorStore, RowId } from '@belfry/storage'
+import { type CursorStore, type RowId, shardOf, type WorkShare } from '@belfry/storage'
 import type { FireRange, ScheduleRecord } from '../../src/domain/schedule-record.ts'
 import type {
   DueCursor,
@@ -112,13 +112,19 @@ function createScheduleStore() {
   const changeIf = (row: ScheduleRef, change: (document: ScheduleDocument) => ScheduleDocument | null) =>
     schedules.update(idOf(row.rowId), (document) => (document?.rev === row.rev ? change(document) : undefined))
 
+  /** Whether the record is ever due, and of the share. */
+  const isOf =
+    ({ index, instances, overdueAt }: WorkShare) =>
+    ({ jobId, dueAt }: ScheduleDocument) =>
+      dueAt !== null && (shardOf(jobId) % instances === index || dueAt <= overdueAt)
+
   const store: ScheduleStore = {
-    async nextDueAt() {
-      const due = await schedules.list(({ dueAt }) => dueAt !== null)
+    async nextDueAt(share) {
+      const due = await schedules.list(isOf(share))
       return due.reduce<number | null>((least, { document }) => Math.min(least ?? Infinity, document.dueAt ?? 0), null)
     },
-    async listDue(dueBefore, after, page) {
-      const isDue = ({ dueAt }: ScheduleDocument) => dueAt !== null && dueAt <= dueBefore
+    async listDue(dueBefore, share, after, page) {
+      const isDue = (one: ScheduleDocument) => isOf(share)(one) && one.dueAt !== null && one.dueAt <= dueBefore
       const keyOf = (dueAt: number, id: string) => `${String(dueAt + 1e15).padStart(20, '0')} ${id}`
       const from = after === null ? '' : (after as unknown as string)
       const due = (await schedules.list(isDue))

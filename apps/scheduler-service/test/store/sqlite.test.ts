@@ -15,7 +15,7 @@ describeStores('SQLite', async () => {
   return {
     stores: createSqliteStores(db, clock),
     spoil: async (jobId) => void (await db.writeEach('test.spoil', spoil, [[jobId]])),
-    capabilities: { givesRowsInInsertOrder: true },
+    capabilities: { givesRowsInInsertOrder: true, sharesWork: false },
   }
 })
 

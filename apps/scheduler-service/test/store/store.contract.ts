@@ -1,4 +1,4 @@
-import type { PageBounds, RowId } from '@belfry/storage'
+import { type PageBounds, type RowId, shardOf, soleShare, type WorkShare } from '@belfry/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FireRange, PendingCommand, ScheduleRecord } from '../../src/domain/schedule-record.ts'
 import type { DueCursor, SchedulesRow, StoredSchedule, Stores } from '../../src/store/ports.ts'
@@ -8,6 +8,8 @@ import { everyMinute, jobIdOf, minute, noon, specOf } from '../fixtures.ts'
 interface StoreCapabilities {
   /** Lists without an order of their own are in the order in which the records were inserted. */
   readonly givesRowsInInsertOrder: boolean
+  /** Several instances share the work. Where the database belongs to one process, each share is all of it. */
+  readonly sharesWork: boolean
 }
 
 export interface StoreAdapter {
@@ -226,9 +228,9 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         const dues = [early + 2, early + 1, early + 3, null, early + 50]
         const ids: string[] = []
         for (const dueAt of dues) ids.push((await put({}, dueAt)).record.jobId)
-        expect(await stores.schedules.nextDueAt()).toBe(early + 1)
+        expect(await stores.schedules.nextDueAt(soleShare)).toBe(early + 1)
         const listed = await walk((after: DueCursor | null) =>
-          stores.schedules.listDue(early + 3, after, { rows: 2, bytes: 1e6 }),
+          stores.schedules.listDue(early + 3, soleShare, after, { rows: 2, bytes: 1e6 }),
         )
         expect(listed.rows.map(jobIdOfRow)).toEqual([ids[1], ids[0], ids[2]])
         expect(listed.pages.slice(0, 2)).toEqual([2, 1])
@@ -239,11 +241,36 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         const ids = new Set<string>()
         for (let n = 0; n < 5; n++) ids.add((await put({}, at)).record.jobId)
         const { rows } = await walk((after: DueCursor | null) =>
-          stores.schedules.listDue(at, after, { rows: 2, bytes: 1e6 }),
+          stores.schedules.listDue(at, soleShare, after, { rows: 2, bytes: 1e6 }),
         )
         expect(rows).toHaveLength(5)
         expect(new Set(rows.map(jobIdOfRow))).toEqual(ids)
         for (const row of rows) await stores.schedules.postponeIfUnchanged(row, noon)
+      })
+
+      it('is of one share among several, and of every share once it is overdue', async (test) => {
+        if (!opened.capabilities.sharesWork) return test.skip()
+        const at = early - 5000
+        const all: StoredSchedule[] = []
+        for (let n = 0; n < 12; n++) all.push(await put({}, at + n))
+        const dueOf = async (share: WorkShare) => {
+          const { rows } = await walk((after: DueCursor | null) =>
+            stores.schedules.listDue(at + 11, share, after, { rows: 5, bytes: 1e6 }),
+          )
+          return rows.map(jobIdOfRow)
+        }
+        const idsOf = (some: readonly StoredSchedule[]) => some.map(({ record }) => record.jobId)
+        for (const index of [0, 1, 2]) {
+          const isOwn = ({ record }: StoredSchedule) => shardOf(record.jobId) % 3 === index
+          const share = { index, instances: 3, overdueAt: at - 1 }
+          const own = all.filter(isOwn)
+          expect(await dueOf(share)).toEqual(idsOf(own))
+          expect(await stores.schedules.nextDueAt(share)).toBe(own[0]?.dueAt)
+          const overdue = all.filter((one) => isOwn(one) || (one.dueAt ?? 0) <= at + 5)
+          expect(await dueOf({ ...share, overdueAt: at + 5 })).toEqual(idsOf(overdue))
+          expect(await stores.schedules.nextDueAt({ ...share, overdueAt: at + 5 })).toBe(at)
+        }
+        for (const row of all) await stores.schedules.postponeIfUnchanged(row, noon)
       })
 
       it('is found by the pending commands, whatever its time is', async () => {
@@ -269,7 +296,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         const ids: string[] = []
         for (let n = 0; n < 3; n++) ids.push((await put({ spec }, early - 100 + n)).record.jobId)
         const { rows, pages } = await walk((after: DueCursor | null) =>
-          stores.schedules.listDue(early - 98, after, { rows: 10, bytes: 1 }),
+          stores.schedules.listDue(early - 98, soleShare, after, { rows: 10, bytes: 1 }),
         )
         expect(rows.map(jobIdOfRow)).toEqual(ids)
         expect(Math.max(...pages)).toBe(1)
@@ -279,7 +306,8 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
       it('is listed also when one of the records is unreadable', async () => {
         const [spoilt, whole] = [await put({}, early - 10), await put({}, early - 9)]
         await opened.spoil(spoilt.record.jobId)
-        const due = async () => (await stores.schedules.listDue(early - 9, null, { rows: 10, bytes: 1e6 })).rows
+        const due = async () =>
+          (await stores.schedules.listDue(early - 9, soleShare, null, { rows: 10, bytes: 1e6 })).rows
         const rows = await due()
         expect(rows).toMatchObject([{ jobId: spoilt.record.jobId, rowId: spoilt.rowId }, { record: whole.record }])
         await stores.schedules.postponeIfUnchanged(rows[0] as SchedulesRow, noon)

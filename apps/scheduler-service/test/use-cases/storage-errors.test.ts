@@ -158,8 +158,8 @@ describe.each(failures)('a store that %s', (_, failure) => {
     await world.joinJobs()
     const versions = () => world.stores.schedules.readVersions([1, 2, 3].map(jobIdOf))
     await world.until(async () => (await versions()).every((version) => version === 1))
-    await world.pass(31 * second, 500)
-    await world.until(async () => (await world.stores.cursors.read('job-service')) > 0)
+    await world.pass(150 * second, 500)
+    await world.until(async () => (await world.stores.cursors.read('changes of jobs')) > 0)
   })
 })
 

@@ -1,5 +1,5 @@
 import { type FetchReply, fetchReply, type ServiceName } from '@belfry/contracts'
-import type { RestClient, RestResponse } from './rest-client.ts'
+import type { RestClient } from './rest-client.ts'
 import { ServiceCallError } from './service-call-error.ts'
 
 /** A schema of the contracts, by its one method that is used here. */
@@ -88,15 +88,20 @@ async function* fetchRecords<T>(ids: readonly string[], options: FetchOptions<T>
   }
 }
 
-/** Where a list of changes begins: at a time of change, epoch milliseconds, or after the page that gave this text. */
-type ListPosition = { readonly since: number } | { readonly cursor: string }
+/** The first records in order of change; see the contracts, `changesQuery`. */
+interface ChangedRecords<Row> {
+  readonly rows: readonly Row[]
+  /** The newest change number when the list was made. */
+  readonly head: number
+  readonly hasMore: boolean
+}
 
 export interface RecordsClientOptions<Row, T> {
   readonly rest: RestClient
   /** The service that owns the records. It answers `GET <path>/changes` and `POST <path>/fetch`. */
   readonly service: ServiceName
   readonly path: string
-  readonly page: RecordSchema<{ readonly data: readonly Row[]; readonly next: string | null }>
+  readonly page: RecordSchema<{ readonly data: readonly Row[]; readonly head: number; readonly hasMore: boolean }>
   readonly record: RecordSchema<T>
   /** The member of a record that holds its id. */
   readonly idName: keyof T & string
@@ -106,33 +111,25 @@ export interface RecordsClientOptions<Row, T> {
 
 /** The records of another service, as a reconciler reads them (protocol.md step 14). */
 export interface RecordsClient<Row, T> {
-  /** One page in order of change; see the contracts, `changesQuery`. `answeredAt`: by the clock of the service, 0 when it does not say. */
-  list(
-    position: ListPosition,
-    limit: number,
-  ): Promise<{ rows: readonly Row[]; next: string | null; answeredAt: number }>
+  /** The records with a change number above `after`, at most `limit` of them. Rejects when the service does not answer. */
+  list(after: number, limit: number): Promise<ChangedRecords<Row>>
   /** See `fetchRecords`. */
   fetch(ids: readonly string[]): AsyncGenerator<Fetched<T>>
   idOf(record: T): string
-}
-
-/** What the answering service's clock showed, epoch milliseconds; 0 when it does not say. */
-function answeredAt({ headers }: RestResponse): number {
-  return Date.parse(String(headers.date)) || 0
 }
 
 export function createRecordsClient<Row, T>(options: RecordsClientOptions<Row, T>): RecordsClient<Row, T> {
   const { rest, service, path, page, idName, deadlineMs } = options
   const fetching = { ...options, path: `${path}/fetch` }
   return {
-    async list(position, limit) {
-      const begin = 'cursor' in position ? `cursor=${encodeURIComponent(position.cursor)}` : `since=${position.since}`
-      const query = `${begin}&limit=${limit}`
+    async list(after, limit) {
+      const query = `after=${after}&limit=${limit}`
       const answer = await rest.request({ service, method: 'GET', path: `${path}/changes?${query}`, deadlineMs })
       if (answer.status !== 200) throw new Error(`${service} answered ${answer.status} to GET ${path}/changes`)
       const read = page.safeParse(answer.body)
       if (!read.success) throw new Error(`${service} answered with a list that cannot be read: ${read.error.message}`)
-      return { rows: read.data.data, next: read.data.next, answeredAt: answeredAt(answer) }
+      const { data: rows, head, hasMore } = read.data
+      return { rows, head, hasMore }
     },
     fetch: (ids) => fetchRecords(ids, fetching),
     idOf: (record) => String(record[idName]),

@@ -27,7 +27,7 @@ async function openRecords() {
   const unreadable = new Set<string>()
   const fetches: string[][] = []
   const lists: string[] = []
-  const state = { status: 200, page: { data: [] as Row[], next: null as string | null } as object }
+  const state = { status: 200, page: { data: [] as Row[], head: 0, hasMore: false } as object }
 
   function fetchReply(ids: readonly string[]): string {
     if (ids.some((id) => records.get(id) === 'no JSON')) return '{"data":'
@@ -42,7 +42,7 @@ async function openRecords() {
     const ids: string[] | null = url.pathname.endsWith('/fetch') ? JSON.parse(asked).ids : null
     if (ids) fetches.push(ids)
     else lists.push(`${url.pathname}${url.search}`)
-    reply.writeHead(200, { 'content-type': 'application/json', date: 'Mon, 01 Jun 2026 12:00:00 GMT' })
+    reply.writeHead(200, { 'content-type': 'application/json' })
     reply.end(ids ? fetchReply(ids) : JSON.stringify(state.page))
   }
 
@@ -69,23 +69,20 @@ async function openRecords() {
 }
 
 describe('a client of records', () => {
-  it('lists since a time, and goes on with the cursor that the last page gave', async () => {
+  it('lists what comes after a change number', async () => {
     const { client, lists, state } = await openRecords()
-    const rows = [{ id: 'job-1', version: 2, changedAt: 7 }]
-    state.page = { data: rows, next: 'a/b' }
-    const answeredAt = Date.UTC(2026, 5, 1, 12)
-    expect(await client.list({ since: 5 }, 10)).toEqual({ rows, next: 'a/b', answeredAt })
-    state.page = { data: [], next: null }
-    expect(await client.list({ cursor: 'a/b' }, 10)).toEqual({ rows: [], next: null, answeredAt })
-    expect(lists).toEqual(['/internal/jobs/changes?since=5&limit=10', '/internal/jobs/changes?cursor=a%2Fb&limit=10'])
+    const rows = [{ id: 'job-1', version: 2, changeNo: 7 }]
+    state.page = { data: rows, head: 9, hasMore: true }
+    expect(await client.list(5, 10)).toEqual({ rows, head: 9, hasMore: true })
+    expect(lists).toEqual(['/internal/jobs/changes?after=5&limit=10'])
   })
 
   it('rejects a list that is refused or cannot be read', async () => {
     const { client, state } = await openRecords()
-    state.page = { data: [{ id: 'job-1' }], next: null }
-    await expect(client.list({ since: 0 }, 10)).rejects.toThrow('a list that cannot be read')
+    state.page = { data: [{ id: 'job-1' }], head: 0, hasMore: false }
+    await expect(client.list(0, 10)).rejects.toThrow('a list that cannot be read')
     state.status = 503
-    await expect(client.list({ since: 0 }, 10)).rejects.toThrow('503')
+    await expect(client.list(0, 10)).rejects.toThrow('503')
     await expect(client.fetch(['job-1']).next()).rejects.toThrow('503')
   })
 

@@ -18,7 +18,11 @@ export interface FindOptions<T> {
   readonly limit?: number
   /** The fields to read, `_id` with them; all of them unless given. */
   readonly fields?: readonly (keyof T & string)[]
-  /** `linearizable`: sees every write that was acknowledged before; for filters that name ids. Default: majority. */
+  /**
+   * `linearizable`: sees every write that was acknowledged before the call, in all records that match. Default: majority. MongoDB
+   * gives that level for one record named by its id; for other filters the call first reads `_id` of any record at that
+   * level, and then the records at majority, causally after it: two calls of the database instead of one.
+   */
   readonly level?: 'linearizable'
 }
 
@@ -47,6 +51,16 @@ export interface Collection<T extends MongoRecord> {
    * sizes. What stops matching between the two is left out.
    */
   findPage(step: string, filter: Filter<T & { readonly bytes: number }>, options: FindPageOptions<T>): Promise<Page<T>>
+  /**
+   * Of the records that match, the first one of each value of the field `by`, in the order of `sort`; `fields` of it. An index over
+   * `by` and the fields of `sort` serves it.
+   */
+  findFirstOfEach(
+    step: string,
+    filter: Filter<T>,
+    by: keyof T & string,
+    options: Required<Pick<FindOptions<T>, 'sort' | 'fields'>>,
+  ): Promise<T[]>
   /** How many match, counted up to `limit`. */
   count(step: string, filter: Filter<T>, limit?: number): Promise<number>
   /**
@@ -61,6 +75,16 @@ export interface Collection<T extends MongoRecord> {
    * with `outcome-unknown` only when the database does not answer the second time either.
    */
   compareAndSetMany(step: string, swaps: readonly Swap<T>[]): Promise<readonly boolean[]>
+  /**
+   * The same change for many records, as one command: each record of `ids` for which the guard holds. The rules are those of
+   * `compareAndSetMany`; the update makes the guard false for good. An id stands in the list once.
+   */
+  compareAndSetAlike(
+    step: string,
+    ids: readonly string[],
+    guard: Filter<T>,
+    update: Update<T>,
+  ): Promise<readonly boolean[]>
   /** Does each change whose guard holds, and answers how many that were. It must be harmless to do one twice: a lost answer repeats it. */
   updateEach(step: string, changes: readonly Change<T>[]): Promise<number>
   /** Changes one record that matches; answers whether one did. */
@@ -88,6 +112,8 @@ const tokensKept = 4
 const batchLimit = 1000
 /** Changes that are sent as so many commands side by side; more are one bulk write. */
 const parallelLimit = 4
+/** A server that cannot reach a majority would let a linearizable read wait for ever, milliseconds. */
+const linearizableWithinMs = 1500
 /** How often a batch repeats the operations that the database refused because of another one at the same time. */
 const conflictTries = 8
 
@@ -147,18 +173,40 @@ export function createCollection<T extends MongoRecord>(model: Model<MongoRecord
   const projectionOf = (fields: readonly string[] | undefined) =>
     fields ? Object.fromEntries(fields.map((field) => [field, 1])) : { [tokensField]: 0 }
 
-  function queryOf(filter: Filter<T>, { sort, limit, fields, level }: FindOptions<T>) {
+  function queryOf(filter: Filter<T>, { sort, limit, fields }: FindOptions<T>) {
     const query = model.find(filter as object, projectionOf(fields)).lean()
     if (sort) query.sort(sort as Record<string, 1 | -1>)
     // One more than the limit, or the database keeps the cursor open for a further batch.
     if (limit !== undefined) query.limit(limit).batchSize(limit + 1)
-    if (level) query.readConcern(level)
     return query
+  }
+
+  /** Whether the filter names one record, so that the database itself gives it linearizable. */
+  const isById = (filter: Filter<T>) => typeof (filter as { readonly _id?: unknown })._id === 'string'
+
+  /**
+   * Reads what every write before the call has left. A linearizable read answers only once the server has proved that it is the
+   * primary, so its commit point is past every write that was acknowledged before; the session makes the second read wait for
+   * that point, also on another primary.
+   */
+  async function findLinearizable(filter: Filter<T>, options: FindOptions<T>): Promise<unknown> {
+    if (isById(filter)) {
+      return await queryOf(filter, options).readConcern('linearizable').maxTimeMS(linearizableWithinMs)
+    }
+    const session = await model.db.startSession({ causalConsistency: true })
+    try {
+      const proof = model.findOne({ _id: '' }, { _id: 1 }).lean().session(session)
+      await proof.readConcern('linearizable').maxTimeMS(linearizableWithinMs)
+      return await queryOf(filter, options).readConcern('majority').session(session)
+    } finally {
+      await session.endSession()
+    }
   }
 
   async function find(step: string, filter: Filter<T>, options: FindOptions<T> = {}): Promise<T[]> {
     checkedFilter(filter)
-    const found = await calls.read(step, 1, async () => await queryOf(filter, options))
+    const read = options.level === 'linearizable' ? findLinearizable : queryOf
+    const found = await calls.read(step, 1, async () => await read(filter, options))
     return found as unknown as T[]
   }
 
@@ -246,6 +294,22 @@ export function createCollection<T extends MongoRecord>(model: Model<MongoRecord
     return ids.map((id) => won.has(id))
   }
 
+  async function swapAlike(
+    step: string,
+    ids: readonly string[],
+    guard: Filter<T>,
+    update: Update<T>,
+  ): Promise<readonly boolean[]> {
+    const token = newToken()
+    const filter = checkedFilter({ ...guard, _id: where({ $in: ids }) } as unknown as Filter<T>)
+    const operation = { updateMany: { filter: filter as never, update: withToken(update, token) as never } }
+    const { result, wasLost } = await sendTwice(() => sendBatch(step, [operation]))
+    if (result.matched === ids.length) return ids.map(() => true)
+    if (result.matched === 0 && !wasLost) return ids.map(() => false)
+    const won = await readBack(step, ids, token)
+    return ids.map((id) => won.has(id))
+  }
+
   async function insertBatch(step: string, records: readonly T[]): Promise<readonly boolean[]> {
     const token = newToken()
     const operations = records.map((record) => ({ insertOne: { document: { ...record, [tokensField]: [token] } } }))
@@ -319,6 +383,16 @@ export function createCollection<T extends MongoRecord>(model: Model<MongoRecord
       const byId = new Map(found.map((one) => [one._id, one]))
       return { rows: ids.flatMap((id) => byId.get(id) ?? []), hasMore: count < sizes.length }
     },
+    async findFirstOfEach(step, filter, by, { sort, fields }) {
+      const [direction = 1] = Object.values(sort) as (1 | -1)[]
+      const pipeline = [
+        { $match: checkedFilter(filter) },
+        { $sort: { [by]: direction, ...sort } as Record<string, 1 | -1> },
+        { $group: { _id: `$${by}`, first: { $first: Object.fromEntries(fields.map((name) => [name, `$${name}`])) } } },
+      ]
+      const found = await calls.read(step, 1, async () => await model.aggregate(pipeline))
+      return found.map(({ first }) => first as T)
+    },
     async count(step, filter, limit) {
       checkedFilter(filter)
       const options = limit === undefined ? {} : { limit }
@@ -351,6 +425,12 @@ export function createCollection<T extends MongoRecord>(model: Model<MongoRecord
         (batch) => swapBatch(step, batch),
       )
     },
+    compareAndSetAlike: (step, ids, guard, update) =>
+      inBatches(
+        ids,
+        (id) => id,
+        (batch) => swapAlike(step, batch, guard, update),
+      ),
     updateEach: (step, changes) => countInBatches(step, changes, (change) => updateOperation(change)),
     async updateOne(step, filter, update) {
       checkedFilter(filter)

@@ -6,7 +6,7 @@ export const cursorsTable = `
   CREATE TABLE cursors (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 `
 
-/** Stores named moments, epoch milliseconds: the positions of loops, which survive a restart. */
+/** The positions of loops in SQLite. */
 export function createCursorStore(db: Database): CursorStore {
   const read = db.statement('SELECT at FROM cursors WHERE name = ?')
   const write = db.statement(
@@ -17,8 +17,8 @@ export function createCursorStore(db: Database): CursorStore {
       const [row] = await db.read(read, [name])
       return (row?.[0] as number | undefined) ?? 0
     },
-    async write(name, at) {
-      await db.writeEach('cursors.move', write, [[name, at]])
+    async write(name, value) {
+      await db.writeEach('cursors.move', write, [[name, value]])
     },
   }
 }

@@ -1,4 +1,3 @@
-export { changeCursor, readChangePosition } from './change-cursor.ts'
 export { createCursorStore, cursorsTable } from './cursors.ts'
 export { type HeldLock, type LockElsewhere, lockDataFolder } from './lock.ts'
 export { openMemoryDatabase } from './memory.ts'

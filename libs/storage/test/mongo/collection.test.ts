@@ -63,6 +63,27 @@ describe.skipIf(url === '')('a collection on MongoDB', () => {
     return made
   }
 
+  it('makes one change for many records, and tells which of them took it', async () => {
+    const made = await insert('alike', 600, (index) => ({ rev: index % 3 === 0 ? 2 : 1 }))
+    const ids = made.map(({ _id }) => _id).toReversed()
+    const change = [
+      { $set: { rev: { $add: ['$rev', 1] }, bytes: { $indexOfArray: [{ $literal: ids }, '$_id'] } } },
+    ] as const
+    const counted = await all.compareAndSetAlike('tasks.alike', ids, { rev: 1 }, change)
+    expect(counted).toEqual(made.map(({ rev }) => rev === 1).toReversed())
+    const stored = await all.find('tasks.find', { _id: where({ $in: ids }) }, { sort: { _id: -1 } })
+    expect(stored.map(({ bytes }) => bytes)).toEqual(ids.map((_, index) => (counted[index] ? index : 10)))
+    expect(await all.compareAndSetAlike('tasks.alike', ids, { rev: 1 }, change)).toEqual(ids.map(() => false))
+  })
+
+  it('reads linearizable by one id and by many', async () => {
+    const made = await insert('linear', 3)
+    const ids = made.map(({ _id }) => _id)
+    const level = 'linearizable' as const
+    expect(await all.find('tasks.find', { _id: ids[0]! }, { level })).toEqual([made[0]])
+    expect(await all.find('tasks.find', { _id: where({ $in: ids }) }, { level, sort: { _id: 1 } })).toEqual(made)
+  })
+
   it('gives a record back as it was stored, without the fields of the store', async () => {
     const stored = task('one', { dueAt: 1_700_000_000_123, body: '{"$set":{"a.b":1}}' })
     await all.insertManyIfAbsent('tasks.insert', [stored])

@@ -1,5 +1,5 @@
-import type { ChangesQuery, ExecutionChangesPage, ExecutionState, Refusal } from '@belfry/contracts'
-import type { Page, PageBounds, RowId } from '@belfry/storage'
+import type { ChangesQuery, ExecutionChangesPage, ExecutionState } from '@belfry/contracts'
+import type { Page, PageBounds, RowId, WorkShare } from '@belfry/storage'
 import type { Execution } from '../../executions/execution.ts'
 import type { DueStore } from './due.ts'
 import type { CursorPage, PurgedPage } from './pages.ts'
@@ -43,10 +43,11 @@ export interface HeldExecution {
   readonly cancelRequested: boolean
 }
 
-/** A page of executions in order of change. */
+/** Executions in order of their change numbers. `head`: see the contracts, `changesQuery`. */
 interface ChangedExecutions {
   readonly rows: ExecutionChangesPage['data']
-  readonly next: string | null
+  readonly head: number
+  readonly hasMore: boolean
 }
 
 /** That the state `seq` of a record was published. */
@@ -74,7 +75,7 @@ export type EndedCursor = Pick<EndedExecution, 'changedAt' | 'rowId'>
  *
  * Every change but an insert is a compare-and-set on `seq` of one record; a caller that loses it reads again and decides
  * again. No verb changes two records together: of a batch, any part may be there when the call rejects. Whatever changes a
- * record also marks it as not yet published.
+ * record also marks it as not yet published, and gives it a new change number (contracts, `changesQuery`).
  *
  * A record and what is stored beside it (large params, log, artifacts) may be read a moment apart, and so may the records of
  * one answer. Calls that are under way together are done in any order. All verbs reject with a `StorageError`; after
@@ -110,13 +111,10 @@ export interface ExecutionStore extends DueStore {
   listInDoubt(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
   markUnpublished(stored: readonly Stored[]): Promise<void>
-  /**
-   * Executions in order of change (protocol.md step 14). `next` continues the list, null after the last page; a refusal
-   * for a cursor of another list.
-   */
-  listChanges(query: ChangesQuery): Promise<ChangedExecutions | Refusal>
-  /** The newest state of records that are not yet published. */
-  listUnpublished(page: PageBounds): Promise<Page<Stored>>
+  /** The executions with a change number above `after` in the order of these numbers (protocol.md step 14). */
+  listChanges(query: ChangesQuery): Promise<ChangedExecutions>
+  /** The newest state of records of the share that are not yet published; a record is overdue by when it last changed. */
+  listUnpublished(page: PageBounds, share: WorkShare): Promise<Page<Stored>>
   /** Takes back the mark of those that have not changed since the state of `seq`. */
   markPublished(states: readonly PublishedState[]): Promise<void>
   /** Ended ones whose last change was before `before`, in order of change, after `after`. */

@@ -5,8 +5,14 @@ import { stateNumber, storedColumns } from './execution-row.ts'
 /** What belongs to a row and stands apart from it. */
 const beside = 'LEFT JOIN outcomes o ON o.n = e.n LEFT JOIN largeParams p ON p.n = e.n'
 const from = `FROM executions e ${beside}`
+const ofOutbox = `FROM outbox x JOIN executions e ON e.n = x.n ${beside}`
 /** Jobs may share a number, so the id is compared too. */
 const isOfJob = "e.command ->> '$.jobId' = ?"
+
+/** Of a row: what it was given with its last change, or, in a file of the time before change numbers, its own number. */
+const changeNo = 'coalesce(changeNo, n)'
+const newestChange = `SELECT max(${changeNo}) FROM executions INDEXED BY changes`
+const nextChangeNo = `coalesce((${newestChange}), 0) + 1`
 
 /** A job's executions of one state in order of `n`, for the parameters job number, job, after and limit. */
 function openOf(state: OpenState, columns = 'e.n'): string {
@@ -19,8 +25,8 @@ function openOf(state: OpenState, columns = 'e.n'): string {
 export function prepareStatements(db: Database) {
   return {
     insert: db.statement(`INSERT INTO executions
-      (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+      (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command, changeNo)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ${nextChangeNo}) ON CONFLICT (id) DO NOTHING RETURNING n`),
     // After a statement that changed the row, and only then.
     insertParams: db.statement(`INSERT INTO largeParams (n, size, body)
       SELECT n, ?, ? FROM executions WHERE id = ? AND changes() = 1`),
@@ -31,9 +37,9 @@ export function prepareStatements(db: Database) {
       LEFT JOIN largeParams p ON p.n = e.n WHERE e.n = ?`),
     quarantine: db.statement('UPDATE executions SET runAt = ? WHERE n = ? AND state = 0'),
     swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
-      cancelRequested = ?, changedAt = ?, doubtAt = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
+      cancelRequested = ?, changedAt = ?, doubtAt = ?, changeNo = ${nextChangeNo} WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
-      cancelRequested = ?, changedAt = ?, doubtAt = ?, pool = ?, priority = ?, command = ?
+      cancelRequested = ?, changedAt = ?, doubtAt = ?, pool = ?, priority = ?, command = ?, changeNo = ${nextChangeNo}
       WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     outcome: db.statement(`INSERT INTO outcomes (n, body) SELECT ?, ? WHERE changes() = 1
       ON CONFLICT (n) DO UPDATE SET body = excluded.body`),
@@ -61,23 +67,22 @@ export function prepareStatements(db: Database) {
     ),
     mark: db.statement(`INSERT INTO outbox (n, seq) SELECT n, seq FROM executions WHERE n = ?
       ON CONFLICT (n) DO NOTHING`),
-    changes: db.statement(`SELECT * FROM (SELECT * FROM (
-        SELECT n, id, seq, changedAt FROM executions INDEXED BY ended WHERE state > 1 AND (changedAt, n) > (?, ?)
-        ORDER BY changedAt, n LIMIT ?)
-      UNION ALL SELECT * FROM (
-        SELECT n, id, seq, changedAt FROM executions INDEXED BY live WHERE state < 2 AND (changedAt, n) > (?, ?)
-        ORDER BY changedAt, n LIMIT ?)) ORDER BY changedAt, n LIMIT ?`),
-    unpublished: db.statement(`SELECT ${storedColumns} FROM outbox x JOIN executions e ON e.n = x.n
-      LEFT JOIN outcomes o ON o.n = x.n LEFT JOIN largeParams p ON p.n = x.n ORDER BY x.n LIMIT ?`),
+    newestChange: db.statement(newestChange),
+    changes: db.statement(`SELECT ${changeNo}, id, seq FROM executions INDEXED BY changes WHERE ${changeNo} > ?
+      ORDER BY ${changeNo} LIMIT ?`),
+    unpublished: db.statement(`SELECT ${storedColumns} ${ofOutbox} ORDER BY x.n LIMIT ?`),
+    unpublishedOfShare: db.statement(`SELECT ${storedColumns} ${ofOutbox}
+      WHERE e.shard % ? = ? OR e.changedAt <= ? ORDER BY x.n LIMIT ?`),
     markPublished: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
     ended: db.statement(`SELECT e.n, e.seq, e.state, e.changedAt, x.n IS NULL
       FROM executions e INDEXED BY ended LEFT JOIN outbox x ON x.n = e.n
       WHERE e.state > 1 AND e.changedAt < ? AND (e.changedAt, e.n) > (?, ?)
       ORDER BY e.changedAt, e.n LIMIT ?`),
     // The newest row stays: SQLite would give its number to the next execution, and an attempt that was given up may still use it.
+    // So does the row that changed last: its change number would be given to the next change.
     purge:
       db.statement(`DELETE FROM executions WHERE n = ? AND seq = ? AND state > 1 AND n < (SELECT max(n) FROM executions)
-      AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = executions.n)`),
+      AND ${changeNo} < (${newestChange}) AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = executions.n)`),
     purgeRest: [
       'DELETE FROM outcomes WHERE n = ?1',
       'DELETE FROM largeParams WHERE n = ?1',

@@ -1,31 +1,12 @@
-import { badChangesCursor, type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
+import { type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
 import type { OnUnreadable } from '@belfry/storage'
 import { shardOf } from '@belfry/storage'
-import {
-  type Call,
-  changeCursor,
-  type Database,
-  nextOf,
-  readBounded,
-  readChangePosition,
-  readRow,
-  readRows,
-  type SqlRow,
-} from '@belfry/storage/sqlite'
+import { type Call, type Database, nextOf, readBounded, readRow, readRows, type SqlRow } from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
+import { changesOutcome, commandText, doubtAt, largeParamsText, outcomeText } from '../execution-text.ts'
 import type { ExecutionStore, ExecutionUpdate, RowId, Stored } from '../ports.ts'
 import { createDueQueries } from './due.ts'
-import {
-  changesOutcome,
-  commandText,
-  doubtAt,
-  idNumber,
-  largeParamsText,
-  outcomeText,
-  poolNumber,
-  stateNumber,
-  storedOf,
-} from './execution-row.ts'
+import { idNumber, poolNumber, stateNumber, storedOf } from './execution-row.ts'
 import { prepareStatements, type Statements } from './execution-statements.ts'
 
 function insertRow(execution: Execution, command: string, at: number): SqlRow {
@@ -194,19 +175,22 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
         stored.map((one) => [one.rowId]),
       )
     },
-    async listChanges({ limit, ...query }) {
-      const position = readChangePosition(query)
-      if (position === null) return badChangesCursor
-      const params = [...position, limit]
-      type Row = [number, string, number, number]
-      const rows = (await db.read(statements.changes, [...params, ...params, limit])) as unknown as Row[]
-      const last = rows.length === limit ? rows.at(-1) : undefined
+    async listChanges({ after, limit }) {
+      type Row = [changeNo: number, id: string, seq: number]
+      const [[head], rows] = await Promise.all([
+        db.read(statements.newestChange, []),
+        db.read(statements.changes, [after, limit]) as Promise<unknown> as Promise<Row[]>,
+      ])
       return {
-        rows: rows.map(([, id, seq, changedAt]) => ({ id, seq, changedAt })),
-        next: last ? changeCursor(last[3], last[0]) : null,
+        rows: rows.map(([changeNo, id, seq]) => ({ id, seq, changeNo })),
+        head: (head?.[0] as number | null | undefined) ?? 0,
+        hasMore: rows.length === limit,
       }
     },
-    listUnpublished: (page) => readBounded(db, statements.unpublished, [], page, allStored),
+    listUnpublished: (page, { index, instances, overdueAt }) =>
+      instances === 1
+        ? readBounded(db, statements.unpublished, [], page, allStored)
+        : readBounded(db, statements.unpublishedOfShare, [instances, index, overdueAt], page, allStored),
     async markPublished(states) {
       await db.writeEach(
         'outbox.mark',

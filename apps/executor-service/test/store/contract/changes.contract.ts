@@ -1,4 +1,4 @@
-import { isRefusal } from '@belfry/contracts'
+import { shardOf, soleShare } from '@belfry/storage'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { close } from '../../../src/executions/transitions.ts'
 import type { Stores } from '../../../src/store/ports.ts'
@@ -15,7 +15,7 @@ export function describeChanges({ stores: open, put, swap }: StoreKit): void {
 
   describe('what is not yet published', () => {
     const unpublished = async () =>
-      (await stores.executions.listUnpublished(page(100))).rows
+      (await stores.executions.listUnpublished(page(100), soleShare)).rows
         .toSorted((one, other) => (one.execution.id < other.execution.id ? -1 : 1))
         .map((one) => [one.rowId, one.execution.seq])
 
@@ -40,7 +40,7 @@ export function describeChanges({ stores: open, put, swap }: StoreKit): void {
       await stores.executions.markPublished([{ rowId: stored!.rowId, seq: 1 }])
       await stores.executions.markUnpublished([stored!, stored!])
       expect(await unpublished()).toEqual([[stored!.rowId, 1]])
-      expect((await stores.executions.listUnpublished(page(0))).rows).toEqual([])
+      expect((await stores.executions.listUnpublished(page(0), soleShare)).rows).toEqual([])
     })
 
     it('is not what an insert or a change left as it was', async () => {
@@ -51,26 +51,85 @@ export function describeChanges({ stores: open, put, swap }: StoreKit): void {
       await stores.executions.compareAndSetMany('claim', [{ rowId: stored!.rowId, from: old, to: claimed(old) }], at)
       expect(await unpublished()).toEqual([])
     })
+
+    it('is shared among several instances, but for what is overdue', async () => {
+      const ids = Array.from({ length: 20 }, (_, n) => executionId(n + 1))
+      await put(...ids.map((id) => execution({ id })))
+      const listed = async (index: number, overdueAt: number) => {
+        const { rows } = await stores.executions.listUnpublished(page(100), { index, instances: 3, overdueAt })
+        return rows.map(({ execution: { id } }) => id).sort()
+      }
+      const shareOf = (index: number) => ids.filter((id) => shardOf(id) % 3 === index).sort()
+      for (const index of [0, 1, 2]) {
+        expect(await listed(index, start - 1)).toEqual(shareOf(index))
+        expect(await listed(index, start)).toEqual([...ids].sort())
+      }
+    })
   })
 
   describe('what has changed', () => {
-    it('comes in order of change, open or ended, in pages', async () => {
+    /** All changes after a number, read in pages of two. */
+    const changesAfter = async (from: number) => {
+      const rows: { id: string; seq: number; changeNo: number }[] = []
+      for (let after = from; ; after = rows.at(-1)?.changeNo ?? after) {
+        const page = await stores.executions.listChanges({ after, limit: 2 })
+        expect(page.rows.length).toBeLessThanOrEqual(2)
+        rows.push(...page.rows)
+        if (!page.hasMore) return rows
+      }
+    }
+    const head = async () => (await stores.executions.listChanges({ after: 0, limit: 1 })).head
+
+    it('comes in order of its change numbers, open or ended, each record once', async () => {
+      expect(await stores.executions.listChanges({ after: 0, limit: 10 })).toEqual({
+        rows: [],
+        head: 0,
+        hasMore: false,
+      })
       const [a, b] = await put(execution(), execution({ id: executionId(2) }), execution({ id: executionId(3) }))
-      await swap(a!, claimed(a!.execution), 'claim', start + 30)
-      await swap(b!, taken(close(b!.execution, 'cancelled', at)), 'claim', start + 20)
-      const list = async (query: { since: number; cursor?: string }, limit: number) =>
-        taken(await stores.executions.listChanges({ ...query, limit }))
-      const { rows: all } = await list({ since: 0 }, 10)
-      expect(all.map((one) => [one.id, one.seq, one.changedAt])).toEqual([
-        [executionId(3), 1, start],
-        [executionId(2), 2, start + 20],
-        [executionId(1), 2, start + 30],
+      await swap(a!, claimed(a!.execution))
+      await swap(b!, taken(close(b!.execution, 'cancelled', at)))
+      const all = await changesAfter(0)
+      expect(all.map((one) => [one.id, one.seq])).toEqual([
+        [executionId(3), 1],
+        [executionId(1), 2],
+        [executionId(2), 2],
       ])
-      const page = await list({ since: start + 20 }, 1)
-      expect(page.rows).toEqual([all[1]])
-      expect(await list({ since: 0, cursor: page.next ?? '' }, 10)).toEqual({ rows: [all[2]], next: null })
-      const bad = await stores.executions.listChanges({ since: 0, cursor: 'no cursor', limit: 10 })
-      expect(isRefusal(bad) && bad.code).toBe('malformed-request')
+      const numbers = all.map((one) => one.changeNo)
+      expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other))
+      expect(await changesAfter(numbers[0]!)).toEqual(all.slice(1))
+      expect(await head()).toBeGreaterThanOrEqual(numbers.at(-1)!)
+      expect(await changesAfter(await head())).toEqual([])
+    })
+
+    it('is in that order whatever the clocks of the writers show', async () => {
+      const hour = 3_600_000
+      const [a, b] = await put(execution(), execution({ id: executionId(2) }))
+      await swap(a!, claimed(a!.execution), 'claim', start + hour)
+      const before = await head()
+      await swap(b!, claimed(b!.execution), 'claim', start - hour)
+      await stores.executions.insertMany([execution({ id: executionId(3) })], start + 2 * hour)
+      await stores.executions.insertMany([execution({ id: executionId(4) })], start)
+      expect((await changesAfter(before)).map(({ id }) => id)).toEqual([2, 3, 4].map(executionId))
+    })
+
+    it('is not what an insert or a change left as it was, nor a mark', async () => {
+      const [stored] = await put(execution())
+      const before = await head()
+      await stores.executions.insertMany([execution()], at)
+      const old = { ...stored!.execution, seq: 7 }
+      await stores.executions.compareAndSetMany('claim', [{ rowId: stored!.rowId, from: old, to: claimed(old) }], at)
+      await stores.executions.markPublished([{ rowId: stored!.rowId, seq: 1 }])
+      await stores.executions.markUnpublished([stored!])
+      expect(await changesAfter(before)).toEqual([])
+    })
+
+    it('is complete once all writes have been answered', async () => {
+      const ids = Array.from({ length: 40 }, (_, n) => executionId(n + 1))
+      const made = await Promise.all(ids.map((id) => put(execution({ id }))))
+      await Promise.all(made.map(([one]) => swap(one!, claimed(one!.execution))))
+      const all = await changesAfter(0)
+      expect(all.map(({ id, seq }) => `${id} ${seq}`).sort()).toEqual(ids.map((id) => `${id} 2`).sort())
     })
   })
 }

@@ -1,3 +1,4 @@
+import { soleShare } from '@belfry/storage'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type Execution, unreadParams } from '../../../src/executions/execution.ts'
 import { failed, readResult } from '../../../src/executions/outcome.ts'
@@ -164,7 +165,7 @@ export function describeExecutions({ stores: open, put, swap, reread }: StoreKit
       const listed = inOrderOf(stored, open.rows)
       expect(listed.map(({ execution: { params } }) => params)).toEqual([unreadParams, small, unreadParams])
       expect(listed.map(({ size }) => size > 10_000)).toEqual([true, false, true])
-      expect(inOrderOf(stored, (await stores.executions.listUnpublished(page(10))).rows)).toEqual(listed)
+      expect(inOrderOf(stored, (await stores.executions.listUnpublished(page(10), soleShare)).rows)).toEqual(listed)
       expect(await stores.executions.find([stored[0]!.execution.id])).toEqual([listed[0]])
       expect(await stores.executions.readParams(rowIds, 1e6)).toEqual([large, small, large])
       expect(await stores.executions.readParams(rowIds, 10_000)).toEqual([large])
@@ -199,9 +200,9 @@ export function describeExecutions({ stores: open, put, swap, reread }: StoreKit
       expect(await stores.executions.read(rowIds, 8000)).toHaveLength(2)
       const ids = stored.map(({ execution: { id } }) => id)
       expect(await stores.executions.find(ids, 8000)).toHaveLength(2)
-      const cut = await stores.executions.listUnpublished(page(10, 8000))
+      const cut = await stores.executions.listUnpublished(page(10, 8000), soleShare)
       expect([cut.rows.length, cut.hasMore]).toEqual([2, true])
-      const whole = await stores.executions.listUnpublished(page(10))
+      const whole = await stores.executions.listUnpublished(page(10), soleShare)
       expect([whole.rows.length, whole.hasMore]).toEqual([3, false])
     })
 

@@ -64,7 +64,7 @@ function prepare(db: Database) {
   }
 }
 
-/** `ExecutionStore` on the tables `executions` and `summaries`. */
+/** `ExecutionStore` on the tables `executions` and `summaries`. The file belongs to one process, so every share is all of it. */
 export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const sql = prepare(db)
   const flags = (fields: readonly LongField[]) => [fields.includes('params') ? 1 : 0, fields.includes('result') ? 1 : 0]
@@ -103,7 +103,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       return (await db.read(statement, [...flags(fields), whose, ...afterOf(after), limit])).map(readSummary)
     },
     isPosition: (value): value is ListPosition => isRowOfNumbers(value, 2),
-    async listDueCommands(until, page, after) {
+    async listDueCommands(until, page, _share, after) {
       const params = [until, ...afterParams(after), page.rows]
       const { rows, isCut } = await db.readPage(sql.dueCommands, params, page.bytes)
       const hasMore = isCut || rows.length === page.rows

@@ -115,4 +115,13 @@ ${cursorsTable}
 `,
   },
   { name: 'each poison message once', sql: poisonIndex },
+  {
+    // A change moves its row to the end of the index. Rows of the time before have no number, and count by n.
+    name: 'change numbers of jobs',
+    sql: `
+ALTER TABLE jobs ADD COLUMN changeNo INTEGER;
+CREATE INDEX jobsByChangeNo ON jobs (coalesce(changeNo, n));
+DROP INDEX jobsByChange;
+`,
+  },
 ]

@@ -77,7 +77,7 @@ const isWritten = (row: SqlRow | undefined) => row !== undefined
 /** Characters of a spec above which it is in `largeSpecs`. */
 const largeSpec = 4096
 
-/** The schedules in SQLite. */
+/** The schedules in SQLite. The file belongs to one process, so every share is all of it. */
 export function createScheduleStore(db: Database): ScheduleStore {
   const selectNextDue = db.statement(polls.nextDue)
   const selectDue = db.statement(polls.due)
@@ -165,7 +165,7 @@ export function createScheduleStore(db: Database): ScheduleStore {
       const [row] = await db.read(selectNextDue, [])
       return (row?.[0] as number | null | undefined) ?? null
     },
-    async listDue(dueBefore, after, page) {
+    async listDue(dueBefore, _share, after, page) {
       const from = after ? rowOf(after) : { dueAt: Number.MIN_SAFE_INTEGER, n: 0 }
       const params = [from.dueAt, from.n, dueBefore, page.rows]
       const { rows, isCut } = await db.readPage(selectDue, params, page.bytes)

@@ -1,0 +1,341 @@
+import { randomUUID } from 'node:crypto'
+import { paramsSize } from '@belfry/contracts'
+import type { Clock } from '@belfry/service'
+import { type OnUnreadable, type Page, type PageBounds, StorageError, type WorkShare } from '@belfry/storage'
+import { type Collection, type Filter, type MongoDatabase, where } from '@belfry/storage/mongo'
+import { type Execution, executionSize, hasLargeParams } from '../../executions/execution.ts'
+import { largeParamsText } from '../execution-text.ts'
+import type { EndedExecution, ExecutionStore, ExecutionUpdate, Step, Stored } from '../ports.ts'
+import { createChangeNumbers } from './change-numbers.ts'
+import { alikeClaims, claimAlike, isPlainClaim } from './claims.ts'
+import { createDueStore } from './due.ts'
+import { type ApartParams, changedFields, idOf, newRecord, rowIdOf, storedOf } from './execution-record.ts'
+import {
+  afterOwner,
+  allEnded,
+  endedBound,
+  endedKey,
+  keyWithin,
+  ownerOfKey,
+  rangeAfter,
+  rangeOf,
+  rangeOfRunning,
+  runningAfter,
+  timeText,
+} from './keys.ts'
+import { readInOrder, readPage, within } from './reads.ts'
+import {
+  artifactsCollection,
+  type ExecutionRecord,
+  executionsCollection,
+  logsCollection,
+  paramsCollection,
+} from './records.ts'
+
+const none: ApartParams = { paramsId: null, paramsSize: null }
+/** No bound: for records that are in memory already. */
+const unbounded = Number.MAX_SAFE_INTEGER
+/** Claims that differ only in their records are made in one command from so many on. */
+const fewClaims = 8
+/** Distinct states that `markPublished` marks with a command each; more are marked record by record. */
+const fewStates = 8
+
+const sizeOf = (record: ExecutionRecord | undefined) => (record ? record.commandSize + record.outcomeSize : 0)
+
+/** Executions of which the fence needs every one: one that cannot be read would count as closed. */
+function allStored(records: readonly ExecutionRecord[]): Stored[] {
+  return records.map((record) => {
+    try {
+      return storedOf(record)
+    } catch (error) {
+      throw new StorageError('corrupt', `the execution ${record._id} cannot be read`, { cause: error })
+    }
+  })
+}
+
+/** The places of the first of each id: of several changes of one record in a batch the others have lost. */
+function firstOfEach(ids: readonly string[]): number[] {
+  const seen = new Set<string>()
+  return ids.flatMap((id, index) => {
+    if (seen.has(id)) return []
+    seen.add(id)
+    return [index]
+  })
+}
+
+/** The executions in MongoDB. */
+export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadable: OnUnreadable): ExecutionStore {
+  const executions: Collection<ExecutionRecord> = db.collection(executionsCollection)
+  const params = db.collection(paramsCollection)
+  const children = [params, db.collection(logsCollection), db.collection(artifactsCollection)]
+  const numbers = createChangeNumbers(db, executions, clock)
+
+  function storedOrNot(record: ExecutionRecord | undefined): Stored | undefined {
+    try {
+      return record && storedOf(record)
+    } catch (error) {
+      onUnreadable('executions', record?._id, error)
+      return undefined
+    }
+  }
+  const readable = (records: readonly ExecutionRecord[]) =>
+    records.map(storedOrNot).filter((one): one is Stored => one !== undefined)
+
+  /** Stores large params, before the record that names them; params of no record are orphans. */
+  async function putParams(some: readonly Execution[], at: number): Promise<ApartParams[]> {
+    const apart = some.map((one): ApartParams => {
+      if (!hasLargeParams(one)) return none
+      return { paramsId: keyWithin(one.id, randomUUID()), paramsSize: paramsSize(one.params) }
+    })
+    const records = some.flatMap((one, index) => {
+      const _id = apart[index]?.paramsId ?? null
+      return _id === null ? [] : [{ _id, execution: one.id, at, params: largeParamsText(one) ?? '' }]
+    })
+    if (records.length > 0) await params.insertManyIfAbsent('executions.params', records)
+    return apart
+  }
+
+  async function readPageOf(step: string, filter: Filter<ExecutionRecord>, page: PageBounds): Promise<Page<Stored>> {
+    const { rows, hasMore } = await readPage(executions, step, filter, page)
+    return { rows: readable(rows), hasMore }
+  }
+
+  /** Changes that differ too much for one command. */
+  async function swapEach(step: Step, updates: readonly ExecutionUpdate[], at: number, firstNo: number) {
+    const replaced = updates.filter(({ from, to }) => from.version !== to.version).map(({ to }) => to)
+    const apart = await putParams(replaced, at)
+    return executions.compareAndSetMany(
+      `executions.${step}`,
+      updates.map(({ rowId, from, to }, index) => {
+        const newParams = from.version === to.version ? null : (apart[replaced.indexOf(to)] ?? none)
+        const { seq, epoch, state } = from
+        return {
+          id: idOf(rowId),
+          guard: { seq, epoch, state },
+          update: { $set: changedFields(from, to, newParams, at, firstNo + index) },
+        }
+      }),
+    )
+  }
+
+  async function swapAll(step: Step, updates: readonly ExecutionUpdate[], at: number, firstNo: number) {
+    const counted = new Array<boolean>(updates.length).fill(false)
+    const note = (indexes: readonly number[], answers: readonly boolean[]) => {
+      for (const [place, index] of indexes.entries()) counted[index] = answers[place] ?? false
+    }
+    const places = updates.map((_, index) => index)
+    const plain = step === 'claim' ? places.filter((index) => isPlainClaim(updates[index] as ExecutionUpdate)) : []
+    const ofPlaces = (some: readonly number[]) => some.map((index) => updates[index] as ExecutionUpdate)
+    const groups = alikeClaims(ofPlaces(plain), plain).filter((one) => one.indexes.length >= fewClaims)
+    let nextNo = firstNo
+    for (const group of groups) {
+      note(group.indexes, await claimAlike(executions, group, at, nextNo))
+      nextNo += group.indexes.length
+    }
+    const grouped = new Set(groups.flatMap(({ indexes }) => indexes))
+    const others = places.filter((index) => !grouped.has(index))
+    if (others.length > 0) note(others, await swapEach(step, ofPlaces(others), at, nextNo))
+    return counted
+  }
+
+  /** Removes what belongs to executions that are gone. */
+  async function purgeChildren(ids: readonly string[]): Promise<void> {
+    await Promise.all(
+      ids.flatMap((id) =>
+        children.map((collection) => collection.deleteMany('executions.purge-rest', { _id: rangeOf(id) })),
+      ),
+    )
+  }
+
+  return {
+    ...createDueStore(executions),
+    async insertMany(some, at) {
+      const firsts = firstOfEach(some.map(({ id }) => id))
+      if (firsts.length === 0) return []
+      const list = firsts.map((index) => some[index] as Execution)
+      const apart = await putParams(list, at)
+      const inserted = await numbers.give(
+        list.length,
+        (firstNo) => {
+          const records = list.map((one, index) => newRecord(one, apart[index] ?? none, at, firstNo + index))
+          return executions.insertManyIfAbsent('executions.insert', records)
+        },
+        (answers) => list.filter((_, index) => answers[index]).map(({ id }) => id),
+      )
+      const stored = new Array<Stored | undefined>(some.length).fill(undefined)
+      for (const [place, index] of firsts.entries()) {
+        const execution = list[place] as Execution
+        if (inserted[place]) stored[index] = { rowId: rowIdOf(execution.id), execution, size: executionSize(execution) }
+      }
+      return stored
+    },
+    async compareAndSetMany(step, updates, at) {
+      const firsts = firstOfEach(updates.map(({ rowId }) => idOf(rowId)))
+      if (firsts.length === 0) return []
+      const list = firsts.map((index) => updates[index] as ExecutionUpdate)
+      const answers = await numbers.give(
+        list.length,
+        (firstNo) => swapAll(step, list, at, firstNo),
+        (counted) => list.filter((_, index) => counted[index]).map(({ rowId }) => idOf(rowId)),
+      )
+      const counted = new Array<boolean>(updates.length).fill(false)
+      for (const [place, index] of firsts.entries()) counted[index] = answers[place] ?? false
+      return counted
+    },
+    async find(ids, bytes = unbounded) {
+      return (await readInOrder(executions, 'executions.find', ids, bytes, sizeOf)).map(storedOrNot)
+    },
+    async readStates(ids) {
+      const filter = { _id: where({ $in: ids }) }
+      const found = await executions.find('executions.states', filter, { fields: ['state'] })
+      const byId = new Map(found.map(({ _id, state }) => [_id, state]))
+      return ids.map((id) => byId.get(id))
+    },
+    async read(rowIds, bytes = unbounded) {
+      return (await readInOrder(executions, 'executions.read', rowIds.map(idOf), bytes, sizeOf)).map(storedOrNot)
+    },
+    async readParams(rowIds, bytes) {
+      const filter = { _id: where({ $in: rowIds.map(idOf) }) }
+      const fields = ['command', 'commandSize', 'paramsId', 'paramsSize'] as const
+      const found = await executions.find('executions.params', filter, { fields })
+      const byId = new Map(found.map((one) => [one._id, one]))
+      const sizeOfParams = (id: string) => byId.get(id)?.paramsSize ?? byId.get(id)?.commandSize ?? 0
+      const ids = within(rowIds.map(idOf), bytes, sizeOfParams)
+      const apart = ids.flatMap((id) => byId.get(id)?.paramsId ?? [])
+      const large = apart.length === 0 ? [] : await params.find('executions.params', { _id: where({ $in: apart }) })
+      const textOf = new Map(large.map((one) => [one._id, one.params]))
+      return ids.map((id) => {
+        const record = byId.get(id)
+        try {
+          if (record?.paramsId) return JSON.parse(textOf.get(record.paramsId) ?? '') as Record<string, unknown>
+          return record && (JSON.parse(record.command) as Pick<Execution, 'params'>).params
+        } catch (error) {
+          onUnreadable('params', id, error)
+          return undefined
+        }
+      })
+    },
+    async hasOpen(jobIds) {
+      const isOpen = async (jobId: string) =>
+        (await executions.findOne('executions.open', { openOf: rangeOf(jobId) }, { fields: ['_id'] })) !== undefined
+      return Promise.all(jobIds.map(isOpen))
+    },
+    async listHeld(owner) {
+      const fields = ['epoch', 'cancelRequested'] as const
+      const held = await executions.find('executions.held', { phase: rangeOfRunning(owner) }, { fields })
+      return held.map(({ _id, epoch, cancelRequested }) => ({ rowId: rowIdOf(_id), epoch, cancelRequested }))
+    },
+    async listRunningOwners() {
+      const owners: string[] = []
+      // From one owner straight to the next: the cost follows the number of owners.
+      for (let after = ''; ; ) {
+        const filter = { phase: runningAfter(after) }
+        const next = await executions.findOne('executions.owners', filter, { sort: { phase: 1 }, fields: ['phase'] })
+        if (!next) return owners
+        const owner = ownerOfKey(next.phase)
+        owners.push(owner)
+        after = afterOwner(owner)
+      }
+    },
+    async listRunningOf(owners, page) {
+      if (owners.length === 0) return { rows: [], hasMore: false }
+      const filter = { $or: owners.map((owner) => ({ phase: rangeOfRunning(owner) })) }
+      return readPageOf('executions.running', filter, page)
+    },
+    async listOpen(jobId, state, after, limit) {
+      const field = state === 'running' ? 'runningOf' : 'openOf'
+      const filter: Filter<ExecutionRecord> = {
+        [field]: rangeAfter(jobId, after === null ? null : idOf(after)),
+        ...(state === 'ready' && { state }),
+      }
+      const options = { sort: { [field]: 1 }, limit, level: 'linearizable' } as const
+      const rows = allStored(await executions.find('executions.open', filter, options))
+      return { rows, next: rows.length === limit ? (rows.at(-1)?.rowId ?? null) : null }
+    },
+    async listInDoubt(jobId, since) {
+      const filter = { doubtOf: rangeAfter(jobId, timeText(since)) }
+      return allStored(await executions.find('executions.in-doubt', filter, { level: 'linearizable' }))
+    },
+    async markUnpublished(stored) {
+      if (stored.length === 0) return
+      const filter = { _id: where({ $in: stored.map(({ rowId }) => idOf(rowId)) }) }
+      await executions.updateMany('executions.republish', filter, { $set: { unpublishedAt: clock.now() } })
+    },
+    async listChanges({ after, limit }) {
+      const head = await numbers.newest()
+      const rows: ExecutionRecord[] = []
+      const fields = ['seq', 'changeNo'] as const
+      // Numbers stand close together where records changed last, and far apart where most have changed again since.
+      for (let from = after, width = 4 * limit; from < head && rows.length < limit; from += width, width *= 4) {
+        const filter = { changeNo: where({ $gt: from, $lte: Math.min(head, from + width) }) }
+        const options = { sort: { changeNo: 1 }, limit: limit - rows.length, fields } as const
+        rows.push(...(await executions.find('executions.changes', filter, options)))
+      }
+      const data = rows.map(({ _id, seq, changeNo }) => ({ id: _id, seq, changeNo }))
+      return { rows: data, head, hasMore: rows.length === limit }
+    },
+    listUnpublished: (page, share) => readPageOf('outbox.read', unpublishedOf(share), page),
+    async markPublished(states) {
+      const seqs = [...new Set(states.map(({ seq }) => seq))]
+      const update = { $set: { unpublishedAt: null } }
+      if (seqs.length > fewStates) {
+        const changes = states.map(({ rowId, seq }) => ({ id: idOf(rowId), guard: { seq }, update }))
+        await executions.updateEach('outbox.mark', changes)
+        return
+      }
+      for (const seq of seqs) {
+        const ids = states.filter((one) => one.seq === seq).map(({ rowId }) => idOf(rowId))
+        await executions.updateMany('outbox.mark', { _id: where({ $in: ids }), seq }, update)
+      }
+    },
+    async listEnded(before, after, limit) {
+      const from = after === null ? endedBound(0) : endedKey(after.changedAt, idOf(after.rowId))
+      const filter = { phase: where({ $gt: from, $lt: endedBound(before) }) }
+      const fields = ['seq', 'state', 'changedAt', 'unpublishedAt'] as const
+      const found = await executions.find('executions.ended', filter, { sort: { phase: 1 }, limit, fields })
+      const rows = found.map(({ _id, seq, state, changedAt, unpublishedAt }): EndedExecution => {
+        return { rowId: rowIdOf(_id), seq, state, changedAt, isPublished: unpublishedAt === null }
+      })
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      return { rows, next: last ? { changedAt: last.changedAt, rowId: last.rowId } : null }
+    },
+    async purgeMany(rows) {
+      if (rows.length === 0) return 0
+      const ids = rows.map(({ rowId }) => idOf(rowId))
+      const guarded = rows.map(({ seq }, index) => {
+        return { id: ids[index] ?? '', guard: { seq, phase: allEnded, unpublishedAt: null } }
+      })
+      const purged = await executions.deleteEach('executions.purge', guarded)
+      const left = await executions.find('executions.purge', { _id: where({ $in: ids }) }, { fields: ['_id'] })
+      const stay = new Set(left.map(({ _id }) => _id))
+      await purgeChildren(ids.filter((id) => !stay.has(id)))
+      return purged
+    },
+    async purgeOrphans(before, after, limit) {
+      const filter = { _id: where({ $gt: after === null ? '' : idOf(after) }) }
+      const options = { sort: { _id: 1 }, limit, fields: ['execution', 'at'] } as const
+      const walked = await params.find('executions.orphans', filter, options)
+      const parents = await executions.find(
+        'executions.orphans',
+        { _id: where({ $in: [...new Set(walked.map(({ execution }) => execution))] }) },
+        { fields: ['paramsId'] },
+      )
+      const named = new Set(parents.map(({ paramsId }) => paramsId))
+      const orphans = walked.filter(({ _id, at }) => at < before && !named.has(_id))
+      const purged = await params.deleteEach(
+        'executions.orphans',
+        orphans.map(({ _id }) => ({ id: _id })),
+      )
+      const last = walked.length === limit ? walked.at(-1) : undefined
+      return { purged, next: last ? rowIdOf(last._id) : null }
+    },
+  }
+}
+
+/** The filter of unpublished records of a share; a sole instance's looks at nothing but the mark. */
+function unpublishedOf({ index, instances, overdueAt }: WorkShare): Filter<ExecutionRecord> {
+  const isMarked: Filter<ExecutionRecord> = { unpublishedAt: where({ $gt: 0 }) }
+  if (instances === 1) return isMarked
+  const isMine = { $or: [{ shard: where({ $mod: [instances, index] }) }, { changedAt: where({ $lte: overdueAt }) }] }
+  return { $and: [isMarked, isMine] } as Filter<ExecutionRecord>
+}

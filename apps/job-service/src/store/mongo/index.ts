@@ -1,0 +1,25 @@
+import { createUnreadableReport, type OpenStoresOptions } from '@belfry/storage'
+import { createCursorStore, createPoisonStore, openMongo } from '@belfry/storage/mongo'
+import type { Stores } from '../ports.ts'
+import { collections } from './collections.ts'
+import { createExecutionStore } from './executions.ts'
+import { createJobStore } from './jobs.ts'
+import { createRequestStore } from './requests.ts'
+
+/** Raised with every change of the records that an older Belfry cannot read. */
+const schemaVersion = 1
+
+/** Opens the stores in the database that the URL names, else in `belfry-job`. */
+export async function openMongoStores(url: string, options: OpenStoresOptions): Promise<Stores> {
+  const { clock, log, metrics, crashAt } = options
+  const db = await openMongo(url, { database: 'belfry-job', schemaVersion, collections, log, metrics, crashAt })
+  const deps = { db, clock, onUnreadable: createUnreadableReport(log, metrics) }
+  return {
+    jobs: createJobStore(deps),
+    executions: createExecutionStore(deps),
+    requests: createRequestStore(db),
+    cursors: createCursorStore(db),
+    poison: createPoisonStore(db, clock),
+    close: () => db.close(),
+  }
+}

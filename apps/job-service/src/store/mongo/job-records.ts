@@ -1,0 +1,135 @@
+import type { JobChange, JobSpec, Warning } from '@belfry/contracts'
+import { shardOf } from '@belfry/storage'
+import { fencedChanges, isLive, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
+import type { KnownExecutions } from '../../domain/status.ts'
+import type {
+  AgedJob,
+  DueFence,
+  JobSummary,
+  ListedJob,
+  ListPosition,
+  LongField,
+  StoredJob,
+  UnpublishedJob,
+} from '../ports.ts'
+import type { JobRecord, SummaryRecord } from './collections.ts'
+import type { Known } from './known.ts'
+import { positionOf, rowIdOf } from './positions.ts'
+
+/** What a job's record holds as text in `body`: all of the job that no query asks for. */
+interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
+  readonly changes: readonly JobChange[]
+  readonly warnings: readonly Warning[]
+}
+
+export const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
+  spec.schedule.kind === 'once' ? spec.schedule.runAt : null
+
+/** What every version of a job sets in its record. */
+export function versionFields(job: Job, changeNo: number) {
+  const { version, state, changedAt, changes, warnings } = job
+  const { name, jobType, params, ...rest } = job.spec
+  const body = JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
+  const paramsText = JSON.stringify(params)
+  const paramsBytes = Buffer.byteLength(paramsText)
+  const texts = { body, params: paramsText, bytes: Buffer.byteLength(body) + paramsBytes, paramsBytes }
+  const about = { version, state, name, jobType, runAt: runAtOf(job), changedAt, changeNo, unpublishedAt: changedAt }
+  return { ...about, ...texts }
+}
+
+/** The record of a new job. It counts as confirmed, since a creation closes nothing. */
+export function newJobRecord(job: Job, changeNo: number): JobRecord {
+  const { id, ownerId, key, version, createdAt } = job
+  return {
+    _id: id,
+    ownerId,
+    key,
+    createdAt,
+    ...(isLive(job) && { liveOf: ownerId }),
+    fencedVersion: version,
+    fenceTries: 0,
+    shard: shardOf(id),
+    ...versionFields(job, changeNo),
+  }
+}
+
+/** The fields that `readListedJob` reads. */
+export function jobFields(fields: readonly LongField[]): (keyof JobRecord)[] {
+  const about = ['_id', 'ownerId', 'key', 'version', 'state', 'createdAt', 'changedAt', 'name', 'jobType'] as const
+  const params = fields.includes('params') ? (['params'] as const) : []
+  return [...about, 'fencedVersion', 'unpublishedAt', 'body', ...params]
+}
+
+function readListed(record: JobRecord): Omit<Job, 'spec'> & { readonly spec: ListedSpec } {
+  const { _id: id, ownerId, key, version, state, createdAt, changedAt, name, jobType, params } = record
+  const { changes, warnings, ...rest } = JSON.parse(record.body) as JobBody
+  const spec = { name, jobType, ...(params === undefined ? {} : { params: JSON.parse(params) }), ...rest }
+  return { id, ownerId, key, version, state, spec, changes, warnings, createdAt, changedAt }
+}
+
+/** Of a record with its params. */
+export function readJob(record: JobRecord): Job {
+  return readListed(record) as Job
+}
+
+export function readListedJob(record: JobRecord, known: Known): ListedJob {
+  return {
+    ...readListed(record),
+    rowId: rowIdOf(record._id),
+    fencedVersion: record.fencedVersion,
+    isPublished: record.unpublishedAt === undefined,
+    known,
+  }
+}
+
+/** Of a record with its params. */
+export function readStoredJob(record: JobRecord, known: Known): StoredJob {
+  return readListedJob(record, known) as StoredJob
+}
+
+export const summaryFields = [
+  '_id',
+  'createdAt',
+  'name',
+  'key',
+  'jobType',
+  'state',
+  'unpublishedAt',
+  'runAt',
+  'bytes',
+  'paramsBytes',
+] as const satisfies (keyof JobRecord)[]
+
+export function readSummary(record: JobRecord, known: KnownExecutions, fields: readonly LongField[]): JobSummary {
+  const { _id, createdAt, name, key, jobType, state, unpublishedAt, runAt, bytes, paramsBytes } = record
+  const { last, running, retrying } = known
+  return {
+    rowId: rowIdOf(_id),
+    position: positionOf<ListPosition>(createdAt, _id),
+    bytes: fields.includes('params') ? bytes : bytes - paramsBytes,
+    name,
+    key,
+    jobType,
+    statusInput: { state, isPublished: unpublishedAt === undefined, runAt, last, running, retrying },
+  }
+}
+
+export function readUnpublished(record: JobRecord): UnpublishedJob {
+  return { rowId: rowIdOf(record._id), ...newestVersion(readJob(record)) }
+}
+
+export const fenceFields = ['_id', 'fenceAt', 'version', 'fenceTries', 'body'] as const satisfies (keyof JobRecord)[]
+
+export function readFence({ _id, fenceAt = 0, version, fenceTries, body }: JobRecord): DueFence {
+  const changes = fencedChanges(JSON.parse(body) as JobBody)
+  return { rowId: rowIdOf(_id), jobId: _id, version, nextAt: fenceAt, tries: fenceTries, changes }
+}
+
+export const ageFields = ['_id', 'version', 'state', 'runAt', 'changedAt'] as const satisfies (keyof JobRecord)[]
+
+export function readAge(record: JobRecord, summary: SummaryRecord | undefined): AgedJob {
+  const { _id, version, state, runAt, changedAt } = record
+  const { last } = summary ?? {}
+  const newest = last ? { fireAt: last.fireAt, endedAt: last.endedAt } : null
+  return { rowId: rowIdOf(_id), version, state, runAt, changedAt, newest }
+}

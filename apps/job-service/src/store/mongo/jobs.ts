@@ -1,0 +1,285 @@
+import { changeNumberMaxAgeMs, type JobVersionsPage, jobIdPattern } from '@belfry/contracts'
+import type { Clock } from '@belfry/service'
+import type { OnUnreadable, RowId } from '@belfry/storage'
+import { type MongoDatabase, where } from '@belfry/storage/mongo'
+import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
+import type { JobStore, ListPosition } from '../ports.ts'
+import {
+  executionsCollection,
+  type JobRecord,
+  jobsCollection,
+  keysCollection,
+  summariesCollection,
+} from './collections.ts'
+import { createDueReader, cutAt, inShare } from './due.ts'
+import {
+  ageFields,
+  fenceFields,
+  jobFields,
+  newJobRecord,
+  readAge,
+  readFence,
+  readJob,
+  readListedJob,
+  readStoredJob,
+  readSummary,
+  readUnpublished,
+  summaryFields,
+  versionFields,
+} from './job-records.ts'
+import { createKeyHolders } from './keys.ts'
+import { createKnownReader } from './known.ts'
+import { beyond, isPositionOf, readPosition, rowIdOf, within } from './positions.ts'
+import { createQuota } from './quota.ts'
+import { readEach } from './unreadable.ts'
+import { everything, readWindows, windowsDown, windowsUp } from './windows.ts'
+
+/** How wide the first window of a list of jobs is, by the time of their creation, milliseconds. */
+const listWindowMs = 60_000
+
+/** A record that is a job, and not a void id. */
+const isJob = { version: where<number>({ $gte: 1 }) }
+
+export interface JobStoreDeps {
+  readonly db: MongoDatabase
+  readonly clock: Clock
+  readonly onUnreadable: OnUnreadable
+}
+
+/** `JobStore` on the collections `jobs`, `keys` and `summaries`. */
+export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobStore {
+  const jobs = db.collection(jobsCollection)
+  const executions = db.collection(executionsCollection)
+  const summaries = db.collection(summariesCollection)
+  const keys = createKeyHolders(db.collection(keysCollection), jobs, clock)
+  const known = createKnownReader(executions, summaries)
+  const quota = createQuota(jobs, clock)
+  const readDueFences = createDueReader(jobs, 'jobs.due-fences', 'fenceAt', [...fenceFields, 'bytes'])
+
+  /** Runs a write with a new change number; a number that has become too old on the way is replaced (decision 029). */
+  const withChangeNo = async <R>(id: string, version: number, write: (changeNo: number) => Promise<R>): Promise<R> => {
+    const begin = performance.now()
+    const changeNo = await db.nextNumbers('jobs', 1)
+    const result = await write(changeNo)
+    if (performance.now() - begin > changeNumberMaxAgeMs) await renumber(id, version, changeNo)
+    return result
+  }
+  const renumber = (id: string, version: number, changeNo: number): Promise<void> =>
+    withChangeNo(id, version, async (newer) => {
+      const change = { id, guard: { version, changeNo }, update: { $set: { changeNo: newer } } }
+      await jobs.updateEach('jobs.renumber', [change])
+    })
+
+  /** Why a job was not stored; or that it was stored before. */
+  const whyNot = async (job: Job, reason: 'key-taken' | 'too-many') => {
+    const stored = await jobs.findOne('jobs.read', { _id: job.id, ...isJob }, { fields: ['_id'] })
+    return stored ? { rowId: rowIdOf(stored._id), isNew: false } : reason
+  }
+
+  const isKeyTaken = async ({ ownerId, key }: Job): Promise<boolean> => {
+    if (key === null) return false
+    const [holder = ''] = await keys.find(ownerId, key)
+    const found = await jobs.findOne('jobs.read', { _id: holder, ...isJob }, { fields: ['_id', 'state'] })
+    return found !== undefined && isLive(found)
+  }
+
+  /** The owner's job by key: the one that has it, else the one that had it before. */
+  const findByKey = async (ownerId: string, key: string): Promise<JobRecord | undefined> => {
+    const ids = await keys.find(ownerId, key)
+    if (ids.length === 0) return undefined
+    const filter = { _id: where({ $in: ids }), ownerId, ...isJob }
+    const found = await jobs.find('jobs.read', filter, { fields: jobFields(['params']), limit: ids.length })
+    const shown = ids.map((id) => found.find((one) => one._id === id && one.state !== 'deleted'))
+    return shown.find((one) => one !== undefined)
+  }
+
+  const readRows = async (step: string, ids: readonly string[], fields: readonly (keyof JobRecord)[]) => {
+    if (ids.length === 0) return new Map<string, JobRecord>()
+    const found = await jobs.find(step, { _id: where({ $in: ids }), ...isJob }, { fields, limit: ids.length })
+    return new Map(found.map((one) => [one._id, one]))
+  }
+
+  return {
+    async create(job, mostJobs = Number.MAX_SAFE_INTEGER) {
+      if (!(await quota.take(job.ownerId, mostJobs)))
+        return whyNot(job, (await isKeyTaken(job)) ? 'key-taken' : 'too-many')
+      const { id, key } = job
+      if (key !== null && (await keys.take({ ...job, key })) !== 'given') return whyNot(job, 'key-taken')
+      const isNew = await withChangeNo(id, job.version, async (changeNo) => {
+        const [isInserted] = await jobs.insertManyIfAbsent('jobs.create', [newJobRecord(job, changeNo)])
+        return isInserted === true
+      })
+      return isNew ? { rowId: rowIdOf(id), isNew } : whyNot(job, 'key-taken')
+    },
+    async compareAndSet(rowId, from, job, fenceAt) {
+      return withChangeNo(job.id, job.version, async (changeNo) => {
+        const update = {
+          $set: { ...versionFields(job, changeNo), fenceAt, fenceTries: 0 },
+          ...(!isLive(job) && { $unset: { liveOf: 1 } }),
+        }
+        const swap = { id: String(rowId), guard: { version: from }, update }
+        const [isChanged] = await jobs.compareAndSetMany('jobs.change', [swap])
+        return isChanged === true
+      })
+    },
+    async find(ownerId, ref) {
+      const isId = jobIdPattern.test(ref)
+      const byId = () => jobs.findOne('jobs.read', { _id: ref, ownerId, ...isJob }, { fields: jobFields(['params']) })
+      const record = isId ? await byId() : await findByKey(ownerId, ref)
+      if (!record) return undefined
+      const knownOf = await known.readAll([record._id])
+      return readStoredJob(record, knownOf(record._id))
+    },
+    async readMany(rowIds, fields) {
+      const ids = rowIds.map(String)
+      const [rows, knownOf] = await Promise.all([readRows('jobs.read', ids, jobFields(fields)), known.readAll(ids)])
+      return ids.map((id) => {
+        const record = rows.get(id)
+        return record && readListedJob(record, knownOf(id))
+      })
+    },
+    async listSummaries(ownerId, { after, limit, fields }) {
+      const to = after ? readPosition(after)[0] : everything.to
+      const windows = windowsDown(to, clock.now(), listWindowMs)
+      const found = await readWindows(windows, limit, (window, most) => {
+        const filter = { ownerId, createdAt: within(window), ...beyond('createdAt', after, 'down') }
+        return jobs.find('jobs.list', filter, {
+          sort: { createdAt: -1, _id: -1 },
+          limit: most,
+          fields: summaryFields,
+        })
+      })
+      const knownOf = await known.readExecutions(found.map(({ _id }) => _id))
+      return found.map((record) => readSummary(record, knownOf(record._id), fields))
+    },
+    isPosition: (value): value is ListPosition => isPositionOf(value, jobIdPattern),
+    async listUnpublished({ rows, bytes }, share) {
+      const filter = { unpublishedAt: where<number>({ $gte: 0 }), ...inShare('unpublishedAt', share) }
+      const page = await jobs.findPage('jobs.unpublished', filter, { rows, bytes, fields: jobFields(['params']) })
+      return { rows: readEach('jobs', page.rows, readUnpublished, onUnreadable), hasMore: page.hasMore }
+    },
+    async markPublished(rows) {
+      const changes = rows.map(({ rowId, seq }) => ({
+        id: String(rowId),
+        guard: { version: where<number>({ $lte: seq }) },
+        update: { $unset: { unpublishedAt: 1 } },
+      }))
+      if (changes.length > 0) await jobs.updateEach('jobs.mark-published', changes)
+    },
+    async listDueFences(until, limit, share, after) {
+      const page = { rows: limit, bytes: Number.POSITIVE_INFINITY }
+      const { rows, next } = await readDueFences({ until, share, after, ...page })
+      return { rows: readEach('jobs', rows, readFence, onUnreadable), next }
+    },
+    async markFenced(rowId, version) {
+      const id = String(rowId)
+      const raise = { $max: { fencedVersion: version } }
+      const isNewest = { version: where<number>({ $lte: version }) }
+      const fenced = await jobs.updateEach('jobs.fenced', [
+        { id, guard: isNewest, update: { ...raise, $unset: { fenceAt: 1 } } },
+      ])
+      // A newer version is stored, whose fence stays due.
+      if (fenced === 0) await jobs.updateEach('jobs.fenced', [{ id, update: raise }])
+    },
+    async postponeFenceIfUnchanged(fence, nextAt) {
+      const update = { $set: { fenceAt: nextAt }, $inc: { fenceTries: 1 } }
+      await jobs.compareAndSetMany('jobs.postpone-fence', [
+        { id: String(fence.rowId), guard: { fenceAt: fence.nextAt }, update },
+      ])
+    },
+    async listChanges({ after, limit, unlistedBefore }) {
+      const head = await db.newestNumber('jobs')
+      const rows: JobVersionsPage['data'][number][] = []
+      const fields = ['_id', 'version', 'changeNo', 'state', 'runAt', 'changedAt', 'unpublishedAt'] as const
+      for (let from = after + 1; ; ) {
+        const found = await readWindows(windowsUp(from, everything.to, from, limit), limit, (window, most) =>
+          jobs.find('jobs.changes', { changeNo: within(window) }, { sort: { changeNo: 1 }, limit: most, fields }),
+        )
+        const isOver = await readOver(found, unlistedBefore)
+        const listed = found.filter((one) => !isOver.has(one._id))
+        rows.push(...listed.map(({ _id: id, version, changeNo }) => ({ id, version, changeNo })))
+        const last = found.length === limit ? found.at(-1) : undefined
+        const hasMore = last !== undefined || rows.length > limit
+        if (!last || rows.length >= limit) return { rows: rows.slice(0, limit), head, hasMore }
+        from = last.changeNo + 1
+      }
+    },
+    async fetch(ids, bytes) {
+      const sizes = await readRows('jobs.fetch', ids, ['_id', 'bytes'])
+      const taken = cutAt(
+        ids.map((id) => ({ id, bytes: sizes.get(id)?.bytes ?? 0 })),
+        bytes,
+      )
+      const stored = await readRows(
+        'jobs.fetch',
+        taken.map(({ id }) => id),
+        jobFields(['params']),
+      )
+      const unreadable: string[] = []
+      const onBad: OnUnreadable = (collection, id, error) => {
+        unreadable.push(String(id))
+        onUnreadable(collection, id, error)
+      }
+      const present = taken.flatMap(({ id }) => stored.get(id) ?? [])
+      const data = readEach('jobs', present, readJob, onBad).map(toJobChanges)
+      return { data, left: ids.slice(taken.length), unreadable }
+    },
+    async listAges(after, limit) {
+      const filter = { _id: where({ $gt: String(after ?? '') }), ...isJob }
+      const found = await jobs.find('jobs.ages', filter, { sort: { _id: 1 }, limit, fields: ageFields })
+      const ids = found.map(({ _id }) => _id)
+      const progress = await summaries.find('summaries.read', { _id: where({ $in: ids }) }, { limit })
+      const byJob = new Map(progress.map((one) => [one._id, one]))
+      const last = found.length === limit ? found.at(-1) : undefined
+      return { rows: found.map((one) => readAge(one, byJob.get(one._id))), next: last ? rowIdOf(last._id) : null }
+    },
+    async purgeMany(rows) {
+      const purgeable = await withoutCopies(rows)
+      const ids = purgeable.map(({ rowId }) => String(rowId))
+      const before = await readRows('jobs.read', ids, ['_id', 'ownerId', 'key'])
+      const guard = (version: number) => ({
+        version,
+        unpublishedAt: where<number>({ $exists: false }),
+        fenceAt: where<number>({ $exists: false }),
+      })
+      if (before.size === 0) return 0
+      const removals = purgeable.map(({ rowId, version }) => ({ id: String(rowId), guard: guard(version) }))
+      await jobs.deleteEach('jobs.purge', removals)
+      const left = await readRows('jobs.read', ids, ['_id'])
+      const gone = [...before.values()].filter(({ _id }) => !left.has(_id))
+      if (gone.length === 0) return 0
+      await summaries.deleteEach(
+        'summaries.purge',
+        gone.map(({ _id }) => ({ id: _id })),
+      )
+      await keys.release(gone)
+      return gone.length
+    },
+  }
+
+  /** Those among these that are one-shots and were over by then (domain/retention.ts). */
+  async function readOver(found: readonly JobRecord[], unlistedBefore: number): Promise<Set<string>> {
+    const candidates = new Map(
+      found.flatMap((one) => {
+        const { _id, state, runAt, changedAt, unpublishedAt } = one
+        const mayBe = state === 'active' && runAt !== null && unpublishedAt === undefined
+        return mayBe && Math.max(runAt, changedAt) < unlistedBefore ? [[_id, runAt] as const] : []
+      }),
+    )
+    if (candidates.size === 0) return new Set()
+    const filter = { _id: where({ $in: [...candidates.keys()] }) }
+    const progress = await summaries.find('summaries.read', filter, { limit: candidates.size })
+    const isOver = progress.filter(({ _id, last, scheduledAt = -1 }) => {
+      const newestAt = Math.max(last?.fireAt ?? -1, scheduledAt)
+      return newestAt >= (candidates.get(_id) ?? Number.POSITIVE_INFINITY)
+    })
+    return new Set(isOver.map(({ _id }) => _id))
+  }
+
+  async function withoutCopies<R extends { readonly rowId: RowId }>(rows: readonly R[]): Promise<readonly R[]> {
+    const copies = await Promise.all(
+      rows.map(({ rowId }) => executions.findOne('executions.read', { jobId: String(rowId) }, { fields: ['_id'] })),
+    )
+    return rows.filter((_, index) => copies[index] === undefined)
+  }
+}
