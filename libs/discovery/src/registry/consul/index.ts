@@ -73,7 +73,6 @@ export async function openConsulRegistry(
 
   const views = serviceNames.map((service) =>
     createView({
-      service,
       name: nameOf(service),
       client,
       clock,
@@ -156,7 +155,8 @@ export async function openConsulRegistry(
       registrations.delete(id)
       if (owned.get(service)?.id === id) owned.delete(service)
       try {
-        await client.deregister(id)
+        // Once more: the connection of the first try may be one to a Consul that has restarted since.
+        await client.deregister(id).catch(() => client.deregister(id))
         await hasLeft(instance)
         await new Promise<void>((resolve) => void clock.callAfter(lingerMs, resolve))
       } catch (err) {
