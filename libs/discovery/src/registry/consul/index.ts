@@ -1,7 +1,7 @@
 import { type ServiceName, serviceNames } from '@belfry/contracts'
 import type { Timer } from '@belfry/service'
 import type { RegistryOptions } from '../open.ts'
-import type { Instance, Registry } from '../port.ts'
+import { type Instance, type Registry, urlHost } from '../port.ts'
 import { createInstanceTable, createRoundRobin } from '../table.ts'
 import { readConsulUrl } from './address.ts'
 import { openConsulClient } from './client.ts'
@@ -19,11 +19,6 @@ const leavingMs = 1_000
 const lingerMs = 2 * spacingMs
 /** Consul's limit for a value of the metadata, characters. */
 const longestMeta = 512
-
-/** The host as it stands in a URL. */
-export function urlHost(host: string): string {
-  return host.includes(':') ? `[${host.replace('%', '%25')}]` : host
-}
 
 /**
  * The registry on Consul. Each service is followed by a blocking query. Only instances whose check passes are listed; while
