@@ -10,7 +10,7 @@ export interface ClockSkew {
   /** Looks at an answer to a call that began at `calledAt`, epoch milliseconds. */
   sample(date: string | string[] | undefined, calledAt: number): void
   /**
-   * Milliseconds; positive when the instance's clock is ahead. 0 while the clocks cannot be told apart, null before the
+   * Milliseconds; positive when the instance's clock is ahead. 0 while the clocks agree within that step, null before the
    * first answer with a `Date`.
    */
   ms(): number | null

@@ -443,7 +443,7 @@ describe('the skew of the clocks', () => {
     return { now: clock.now(), skewS: shown === undefined ? null : Number(shown) }
   }
 
-  it('is 0 while the clocks cannot be told apart by the whole seconds of Date', async () => {
+  it('is 0 while the clocks agree within the whole seconds of Date', async () => {
     const { now } = await skewOf(null)
     expect((await skewOf(new Date(now).toUTCString())).skewS).toBe(0)
     expect((await skewOf(new Date(now - 900).toUTCString())).skewS).toBe(0)
