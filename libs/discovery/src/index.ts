@@ -15,6 +15,7 @@ export {
 } from './client/rest-client.ts'
 export { ServiceCallError, type ServiceCallErrorCode } from './client/service-call-error.ts'
 export type { UpstreamRequest, UpstreamResponse } from './client/upstream.ts'
+export { defaultAdvertiseHost } from './registry/advertise.ts'
 export {
   createListener,
   type ListenAddress,

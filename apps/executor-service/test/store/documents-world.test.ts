@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Stores } from '../../src/store/ports.ts'
 import { command, executionId, jobId, policy, start } from '../samples.ts'
 import { type Call, openWorld } from '../world.ts'
 import { createDocumentStores } from './document-stores.ts'
+import { createMongoStores, mongoUrl } from './mongo-stores.ts'
 
 const day = 86_400_000
 const overlap = policy({ overlap: { policy: 'skip', limit: 1 } })
@@ -16,9 +18,22 @@ async function run({ params, context }: Call): Promise<unknown> {
   return params.text === undefined ? null : String(params.text).length
 }
 
-describe.each([1, 2, 3])('an executor on a document database, answers in order %i', (seed) => {
+/** The document databases, each with the stores of a new one. */
+const databases: readonly (readonly [name: string, create: () => Promise<Stores>])[] = [
+  ...[1, 2, 3].map((seed) => [`Maps, answers in order ${seed}`, async () => createDocumentStores(seed)] as const),
+  ...(mongoUrl === undefined ? [] : ([['MongoDB', createMongoStores]] as const)),
+]
+
+/** The stores, closed when the test has ended. */
+async function opened(create: () => Promise<Stores>): Promise<Stores> {
+  const stores = await create()
+  onTestFinished(() => stores.close())
+  return stores
+}
+
+describe.each(databases)('an executor on a document database (%s)', (_, create) => {
   it('runs, retries, skips, cancels and publishes', async () => {
-    const stores = createDocumentStores(seed)
+    const stores = await opened(create)
     const world = await openWorld({ stores, run, config: { executorIoConcurrency: 5 } })
     const commands = [
       ...Array.from({ length: 20 }, (_, n) => due(n + 1)),
@@ -48,12 +63,12 @@ describe.each([1, 2, 3])('an executor on a document database, answers in order %
     expect(published).toEqual(records.map(({ seq }) => seq))
     expect((await world.get(`/executions/${executionId(21)}/logs`)).json().data).toHaveLength(2)
     expect((await world.get(`/executions/${executionId(1)}/artifacts/a.txt`)).body).toBe('made')
-  })
+  }, 60_000)
 })
 
-describe('the retention of an executor on a document database', () => {
+describe.each(databases.slice(2))('the retention of an executor on a document database (%s)', (_, create) => {
   it('deletes what is old, with all that belongs to it', async () => {
-    const stores = createDocumentStores()
+    const stores = await opened(create)
     const world = await openWorld({ stores, run, config: { executorPurgeMs: 10 * day } })
     const commands = [due(1), due(2, { params: { text: 'x'.repeat(10_000) } }), due(3, { policy: overlap })]
     await world.command(...commands)

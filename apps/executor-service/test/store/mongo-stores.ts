@@ -1,6 +1,5 @@
 import { type Clock, createManualClock } from '@belfry/service'
-import { createTestDeps, peerUrl, uniqueName } from '@belfry/testkit'
-import mongoose from 'mongoose'
+import { createTestDeps, dropMongoDatabase, peerUrl, uniqueName } from '@belfry/testkit'
 import { openStores } from '../../src/store/index.ts'
 import type { Stores } from '../../src/store/ports.ts'
 import { start } from '../samples.ts'
@@ -25,19 +24,13 @@ export function openMongo(url: string, clock: Clock = createManualClock(start)):
   return openStores(url, { ...deps, thread, clock })
 }
 
-export async function dropDatabase(name: string): Promise<void> {
-  const connection = await mongoose.createConnection(mongoUrl ?? '', { dbName: name }).asPromise()
-  await connection.dropDatabase()
-  await connection.close()
-}
-
 /** Empty stores in a database of their own, which goes when they are closed. */
 export async function createMongoStores(): Promise<Stores> {
   const name = uniqueName('executor')
   const stores = await openMongo(databaseUrl(name))
   const close = async () => {
     await stores.close()
-    await dropDatabase(name)
+    await dropMongoDatabase(mongoUrl ?? '', name)
   }
   return { ...stores, close }
 }

@@ -1,6 +1,6 @@
 import { createHealth, createLog, createManualClock } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
-import { createListener, createStaticRegistry, type ListenAddress } from '../../src/index.ts'
+import { createListener, createStaticRegistry, defaultAdvertiseHost, type ListenAddress } from '../../src/index.ts'
 
 function open(listen: ListenAddress) {
   const clock = createManualClock()
@@ -51,5 +51,26 @@ describe('a listener', () => {
     await listener.start()
     await listener.stop()
     expect([instances(), await isReady(), calls.at(-1)]).toEqual([[], false, 'close'])
+  })
+})
+
+describe('the address that is advertised by default', () => {
+  const of = (address: string, family: 'IPv4' | 'IPv6', internal = false) =>
+    ({ address, family, internal, netmask: '', mac: '', cidr: null, ...(family === 'IPv6' && { scopeid: 0 }) }) as never
+  const interfaces = {
+    lo: [of('127.0.0.1', 'IPv4', true), of('::1', 'IPv6', true)],
+    eth0: [of('fe80::1', 'IPv6'), of('2001:db8::5', 'IPv6'), of('10.0.0.5', 'IPv4')],
+  }
+
+  it('is the one that the service listens on', () => {
+    expect(defaultAdvertiseHost('192.0.2.1', interfaces)).toBe('192.0.2.1')
+    expect(defaultAdvertiseHost('jobs.internal', interfaces)).toBe('jobs.internal')
+  })
+
+  it('is the first address of the machine when it listens on all', () => {
+    expect(defaultAdvertiseHost('0.0.0.0', interfaces)).toBe('10.0.0.5')
+    expect(defaultAdvertiseHost('::', interfaces)).toBe('10.0.0.5')
+    expect(defaultAdvertiseHost('::', { eth0: interfaces.eth0.slice(0, 2) })).toBe('2001:db8::5')
+    expect(defaultAdvertiseHost('::', { lo: interfaces.lo })).toBe('127.0.0.1')
   })
 })

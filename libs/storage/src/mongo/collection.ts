@@ -26,8 +26,15 @@ export interface FindOptions<T> {
   readonly level?: 'linearizable'
 }
 
-/** A page of records that have a field `bytes`, what they take up as the store counts it. */
-export interface FindPageOptions<T> extends PageBounds, Pick<FindOptions<T>, 'sort' | 'fields'> {}
+/** A page of records; `sizes`: the fields that say what a record takes up, as the store counts it. Default `bytes`. */
+export interface FindPageOptions<T> extends PageBounds, Pick<FindOptions<T>, 'sort' | 'fields'> {
+  readonly sizes?: readonly (keyof T & string)[]
+}
+
+/** A page, and where it ends: of the record there are only `_id`, the fields of the sort and the sizes. */
+export interface FoundPage<T> extends Page<T> {
+  readonly last: T | undefined
+}
 
 /** One change of a batch. `guard`: what must hold for the change to count; without one the record only has to be there. */
 export interface Change<T> {
@@ -47,10 +54,10 @@ export interface Collection<T extends MongoRecord> {
   find(step: string, filter: Filter<T>, options?: FindOptions<T>): Promise<T[]>
   findOne(step: string, filter: Filter<T>, options?: FindOptions<T>): Promise<T | undefined>
   /**
-   * The first records within the bounds, one at least; `bytes` is summed over the field `bytes`. Costs two calls: the first reads the
-   * sizes. What stops matching between the two is left out.
+   * The first records up to the one with which they reach a bound. Costs two calls: the first reads the sizes. What stops
+   * matching between the two is left out, so a page may be empty with others after it.
    */
-  findPage(step: string, filter: Filter<T & { readonly bytes: number }>, options: FindPageOptions<T>): Promise<Page<T>>
+  findPage(step: string, filter: Filter<T>, options: FindPageOptions<T>): Promise<FoundPage<T>>
   /**
    * Of the records that match, the first one of each value of the field `by`, in the order of `sort`; `fields` of it. An index over
    * `by` and the fields of `sort` serves it.
@@ -164,6 +171,16 @@ function orderById(ids: readonly string[]): number[] {
       const [left = '', right = ''] = [ids[a], ids[b]]
       return left < right ? -1 : left > right ? 1 : a - b
     })
+}
+
+/** How many records to read: up to the one with which their sizes come to `bytes`, the rule of all stores. */
+export function countWithin(sizes: readonly number[], bytes: number): number {
+  let sum = 0
+  const last = sizes.findIndex((size) => {
+    sum += size
+    return sum >= bytes
+  })
+  return last === -1 ? sizes.length : last + 1
 }
 
 /** The collection over a model; its schema has the field `tokens`. */
@@ -363,25 +380,18 @@ export function createCollection<T extends MongoRecord>(model: Model<MongoRecord
       const [found] = await find(step, filter, { ...options, limit: 1 })
       return found
     },
-    async findPage(step, filter, { rows, bytes, sort, fields }) {
-      const sizes = (await find(step, filter as Filter<T>, {
-        ...(sort && { sort }),
-        limit: rows + 1,
-        fields: ['_id', 'bytes' as keyof T & string],
-      })) as unknown as readonly { _id: string; bytes: number }[]
-      let size = 0
-      let count = 0
-      for (const one of sizes.slice(0, rows)) {
-        if (count > 0 && size + one.bytes > bytes) break
-        size += one.bytes
-        count += 1
-      }
-      const ids = sizes.slice(0, count).map(({ _id }) => _id)
-      if (count === 0) return { rows: [], hasMore: false }
+    async findPage(step, filter, { rows, bytes, sort, fields, sizes = ['bytes' as keyof T & string] }) {
+      const order = sort && { sort }
+      const sorted = Object.keys(sort ?? {}) as (keyof T & string)[]
+      const found = await find(step, filter, { ...order, limit: rows + 1, fields: [...sizes, ...sorted] })
+      const sizeOf = (one: T) => sizes.reduce((sum, field) => sum + Number(one[field]), 0)
+      const count = countWithin(found.slice(0, rows).map(sizeOf), bytes)
+      if (count === 0) return { rows: [], hasMore: false, last: undefined }
+      const ids = found.slice(0, count).map(({ _id }) => _id)
       const inPage = { $and: [filter, { _id: where({ $in: ids }) }] } as unknown as Filter<T>
-      const found = await find(step, inPage, { limit: count, ...(fields && { fields }) })
-      const byId = new Map(found.map((one) => [one._id, one]))
-      return { rows: ids.flatMap((id) => byId.get(id) ?? []), hasMore: count < sizes.length }
+      const read = await find(step, inPage, { limit: count, ...(fields && { fields }) })
+      const byId = new Map(read.map((one) => [one._id, one]))
+      return { rows: ids.flatMap((id) => byId.get(id) ?? []), hasMore: count < found.length, last: found[count - 1] }
     },
     async findFirstOfEach(step, filter, by, { sort, fields }) {
       const [direction = 1] = Object.values(sort) as (1 | -1)[]

@@ -1,10 +1,12 @@
-export type {
-  Change,
-  Collection,
-  FindOptions,
-  FindPageOptions,
-  MongoRecord,
-  Swap,
+export {
+  type Change,
+  type Collection,
+  countWithin,
+  type FindOptions,
+  type FindPageOptions,
+  type FoundPage,
+  type MongoRecord,
+  type Swap,
 } from './collection.ts'
 export { createCursorStore, cursorsCollection } from './cursors.ts'
 export {
