@@ -212,7 +212,11 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     service,
     deps,
     app: createApp(deps, parts),
-    listen: { host: deps.config.executorHost, port: deps.config.executorPort },
+    listen: {
+      host: deps.config.executorHost,
+      port: deps.config.executorPort,
+      meta: { 'job-types': [...handlers.types.keys()].join() },
+    },
     store: { name: 'executor.db', read: () => deps.stores.executors.list() },
     // Stopped in reverse: new commands, the poll and the claims, then the attempts; what they still change is published at the end.
     parts: [
