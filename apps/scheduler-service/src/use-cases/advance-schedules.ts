@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@belfry/service'
-import { type PageBounds, type RowId, soleShare } from '@belfry/storage'
+import type { PageBounds, RowId, WorkShare } from '@belfry/storage'
 import { advance, type Compile } from '../domain/advance.ts'
 import { withoutDelivered } from '../domain/fire-log-outbox.ts'
 import { takeDueCommands } from '../domain/pending-commands.ts'
@@ -16,6 +16,8 @@ export interface AdvanceSchedulesOptions {
   readonly rules: Rules
   readonly clock: Clock
   readonly log: Logger
+  /** Which of the records that are due this scheduler advances now. */
+  readonly share: () => WorkShare
   /** Records that are read and stored at once. */
   readonly page: PageBounds
   readonly yieldIfOver: YieldIfOver
@@ -29,9 +31,12 @@ export interface AdvanceResult {
 
 /** The use case of the advance loop and of `POST /scheduler/scan`. */
 export interface AdvanceSchedules {
-  /** When the next record is due, epoch milliseconds; null when none is. */
+  /** When the next record of this scheduler's share is due, epoch milliseconds; null when none is. */
   nextDueAt(): Promise<number | null>
-  /** Advances every record that is due by now (protocol.md, steps 6 and 7). */
+  /**
+   * Advances every record of this scheduler's share that is due by now (protocol.md, steps 6 and 7), and those of the others'
+   * that are overdue.
+   */
   advanceDue(): Promise<AdvanceResult>
   /**
    * Reads one page of the records with pending commands, and sends the commands that are left over from an earlier process,
@@ -42,7 +47,7 @@ export interface AdvanceSchedules {
 }
 
 export function createAdvanceSchedules(options: AdvanceSchedulesOptions): AdvanceSchedules {
-  const { schedules, fireLog, writer, compile, rules, clock, log, page, yieldIfOver } = options
+  const { schedules, fireLog, writer, compile, rules, clock, log, share, page, yieldIfOver } = options
 
   const report = (jobId: string, err: unknown) =>
     log.error({ jobId, err }, 'a schedule cannot be advanced; it is quarantined')
@@ -99,17 +104,18 @@ export function createAdvanceSchedules(options: AdvanceSchedulesOptions): Advanc
   }
 
   return {
-    nextDueAt: () => schedules.nextDueAt(soleShare),
+    nextDueAt: () => schedules.nextDueAt(share()),
     async advanceDue() {
       const dueBefore = clock.now()
+      const ours = share()
       let [advanced, sent] = [0, 0]
-      let { rows, next } = await schedules.listDue(dueBefore, soleShare, null, page)
+      let { rows, next } = await schedules.listDue(dueBefore, ours, null, page)
       for (;;) {
         const result = await advancePage(rows, null)
         advanced += result.advanced
         sent += result.sent
         if (!next) return { advanced, sent }
-        ;({ rows, next } = await schedules.listDue(dueBefore, soleShare, next, page))
+        ;({ rows, next } = await schedules.listDue(dueBefore, ours, next, page))
       }
     },
     async sendLeftOver(since, after) {
