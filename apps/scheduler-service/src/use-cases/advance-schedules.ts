@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@belfry/service'
-import type { PageBounds, RowId, WorkShare } from '@belfry/storage'
+import { type PageBounds, type RowId, shardOf, type WorkShare } from '@belfry/storage'
 import { advance, type Compile } from '../domain/advance.ts'
 import { withoutDelivered } from '../domain/fire-log-outbox.ts'
 import { takeDueCommands } from '../domain/pending-commands.ts'
@@ -39,8 +39,8 @@ export interface AdvanceSchedules {
    */
   advanceDue(): Promise<AdvanceResult>
   /**
-   * Reads one page of the records with pending commands, and sends the commands that are left over from an earlier process,
-   * or from before the clock was set back, whatever their next time is. `since`: the moment from which on times are this
+   * Reads one page of the records with pending commands, and sends those commands of this scheduler's share that are left over from
+   * an earlier process, or from before the clock was set back, whatever their next time is. `since`: the moment from which on times are this
    * process's own. `next`: the cursor of the next page; null after the last one.
    */
   sendLeftOver(since: number, after: RowId | null): Promise<AdvanceResult & { readonly next: RowId | null }>
@@ -120,7 +120,10 @@ export function createAdvanceSchedules(options: AdvanceSchedulesOptions): Advanc
     },
     async sendLeftOver(since, after) {
       const { rows, next } = await schedules.listPending(after, page)
-      return { ...(await advancePage(rows, since)), next }
+      const { index, instances } = share()
+      const isOurs = (row: SchedulesRow) =>
+        instances === 1 || shardOf('record' in row ? row.record.jobId : row.jobId) % instances === index
+      return { ...(await advancePage(rows.filter(isOurs), since)), next }
     },
   }
 }

@@ -1,6 +1,6 @@
 import { createCommandPublisher, createMemoryBus, ignorePoison } from '@belfry/bus'
 import { createManualClock } from '@belfry/service'
-import { shardOf, soleShare, type WorkShare } from '@belfry/storage'
+import { type RowId, shardOf, soleShare, type WorkShare } from '@belfry/storage'
 import { createTestDeps } from '@belfry/testkit'
 import { describe, expect, it } from 'vitest'
 import { createSchedulerMetrics } from '../../src/metrics.ts'
@@ -44,8 +44,6 @@ async function openSchedulers(peers: readonly Peers[]) {
     const backlog = { backlogRows: 10_000, backlogBytes: 1e8 }
     const publisher = createCommandPublisher({ bus, clock, log, metrics: registry, gauge, ...backlog })
     const dueTimer = createDueTimer(clock, second)
-    const woken: number[] = []
-    dueTimer.start(() => void woken.push(clock.now()))
     const metrics = createSchedulerMetrics(registry)
     const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, peers: () => own, metrics, log })
     const common = { schedules, writer, compile, rules, clock, log, yieldIfOver: () => undefined }
@@ -57,7 +55,7 @@ async function openSchedulers(peers: readonly Peers[]) {
       counts.advanced += (await advance.advanceDue()).advanced
       await publisher.drain()
     }
-    return { counts, woken, nextDueAt: advance.nextDueAt, ingest, advanceDue }
+    return { counts, nextDueAt: advance.nextDueAt, sendLeftOver: advance.sendLeftOver, ingest, advanceDue }
   }
   const schedulers = peers.map(create)
   return {
@@ -114,6 +112,21 @@ describe('three schedulers', () => {
     await clock.advance(1)
     await advance()
     expect(new Set(commands).size).toBe(60)
+  })
+
+  it('send after a start what is left over of their own share', async () => {
+    const { clock, commands, schedulers, put } = await openSchedulers(three)
+    await clock.advance((await put(60)) - noon)
+    await Promise.all(schedulers.map((one) => one.advanceDue()))
+    commands.splice(0)
+    await clock.advance(1000)
+    const since = clock.now()
+    for (let after: RowId | null | undefined; after !== null; ) {
+      const page: { readonly next: RowId | null } | undefined = await schedulers[1]?.sendLeftOver(since, after ?? null)
+      after = page?.next ?? null
+    }
+    await schedulers[1]?.advanceDue()
+    expect(commands).toHaveLength(ownOf(1, 60))
   })
 
   it('wait for what is due of their own share only, and for what is overdue', async () => {
