@@ -15,6 +15,8 @@ declare module 'vitest' {
 export interface Flow {
   readonly url: string
   readonly user: Caller
+  /** Undefined for a Belfry at `BASE_URL`. */
+  readonly mode: 'standalone' | 'distributed' | undefined
 }
 
 interface OpenBelfry {
@@ -56,7 +58,11 @@ async function openProcesses(fleetUrl: string, env: Settings): Promise<OpenBelfr
  * once `beforeAll` has run.
  */
 export function useBelfry(env: Settings = {}): Flow {
-  const flow = { url: '', user: undefined as unknown as Caller }
+  const flow: { -readonly [K in keyof Flow]: Flow[K] } = {
+    url: '',
+    user: undefined as unknown as Caller,
+    mode: undefined,
+  }
   let close: () => Promise<void> = async () => {}
   beforeAll(async () => {
     // Vitest sets the variable too, to the path of a page.
@@ -66,6 +72,7 @@ export function useBelfry(env: Settings = {}): Flow {
     else {
       const belfry = await (fleetUrl ? openProcesses(fleetUrl, env) : openOneProcess(env))
       flow.url = belfry.url
+      flow.mode = fleetUrl ? 'distributed' : 'standalone'
       close = belfry.close
     }
     flow.user = await signUp(flow.url)

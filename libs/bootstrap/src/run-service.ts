@@ -124,7 +124,7 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
     : undefined
   const { serviceTokens, callsOf, tokensOf } = createCalls(base, registry, config, config.serviceKey)
   const { balancer, rest } = callsOf(service)
-  const { advertiseHost, advertisePort: port } = config
+  const { advertiseHost, advertisePort } = config
   const shell = create({
     ...deps,
     config,
@@ -136,7 +136,7 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
     serviceTokens,
     tokens: tokensOf(rest),
     metricsRegistry,
-    ...(advertiseHost !== undefined && { advertise: { host: advertiseHost, port } }),
+    advertise: { host: advertiseHost, port: advertisePort },
   })
   const life = createLifecycle([
     { name: 'registry', stop: () => registry.close() },
