@@ -1,5 +1,5 @@
 import type { Bus } from '@belfry/bus'
-import type { ListenAddress, Registry, RestClient } from '@belfry/discovery'
+import type { Registry, RestClient } from '@belfry/discovery'
 import type { ServiceTokens, TokenVerifier } from '@belfry/http'
 import type { ServiceDeps } from '@belfry/service'
 
@@ -13,7 +13,10 @@ export interface ServiceShellDeps<Stores, Config> extends ServiceDeps {
   readonly rest: RestClient
   readonly tokens: TokenVerifier
   readonly serviceTokens: ServiceTokens
-  /** Where other processes reach this one, when it is not where the service listens. */
-  readonly advertise?: ListenAddress['advertise']
+  /**
+   * Where other processes reach this one. A host that is left out is the one that the service listens on, or the machine's
+   * first address when it listens on all. Without it no other process is to reach this one.
+   */
+  readonly advertise?: { readonly host?: string | undefined; readonly port?: number | undefined }
   readonly config: Config
 }

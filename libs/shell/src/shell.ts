@@ -1,5 +1,5 @@
 import type { ServiceName } from '@belfry/contracts'
-import { createListener, type ListenAddress } from '@belfry/discovery'
+import { createListener, defaultAdvertiseHost, type ListenAddress } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
 import { createLifecycle, type Part } from '@belfry/service'
 import type { ServiceShellDeps } from './deps.ts'
@@ -28,7 +28,9 @@ export interface ServiceShellOptions {
 export function createServiceShell({ service, deps, app, listen, store, parts }: ServiceShellOptions): ServiceShell {
   const { health, registry, advertise } = deps
   if (store) health.add(store.name, async () => void (await store.read()))
-  const listener = createListener({ service, app, ...listen, advertise, registry, health })
+  const { host = defaultAdvertiseHost(listen.host), port } = advertise ?? {}
+  const reached = advertise && { host, port }
+  const listener = createListener({ service, app, ...listen, advertise: reached, registry, health })
   const lifecycle = createLifecycle([...parts, listener])
   return {
     app,
