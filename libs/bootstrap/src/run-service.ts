@@ -124,6 +124,7 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
     : undefined
   const { serviceTokens, callsOf, tokensOf } = createCalls(base, registry, config, config.serviceKey)
   const { balancer, rest } = callsOf(service)
+  const { advertiseHost, advertisePort } = config
   const shell = create({
     ...deps,
     config,
@@ -135,7 +136,7 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
     serviceTokens,
     tokens: tokensOf(rest),
     metricsRegistry,
-    advertise: { host: config.advertiseHost, port: config.advertisePort },
+    advertise: { host: advertiseHost, port: advertisePort },
   })
   const life = createLifecycle([
     { name: 'registry', stop: () => registry.close() },

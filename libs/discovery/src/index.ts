@@ -25,5 +25,6 @@ export {
 } from './registry/listener.ts'
 export { openRegistry, type RegistryOptions } from './registry/open.ts'
 export { createPeerShare, type PeerShare, type PeerShareOptions } from './registry/peer-share.ts'
+export { createPeerTurns } from './registry/peer-turns.ts'
 export type { Instance, Registry } from './registry/port.ts'
 export { createStaticRegistry, createStaticTable, type StaticTable } from './registry/static.ts'

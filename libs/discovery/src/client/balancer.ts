@@ -85,14 +85,14 @@ export function createBalancer({
   }
 
   /** The next instance whose breaker allows a call and that is not among `tried`; else the reason why there is none. */
-  const choose = (service: ServiceName, tried: ReadonlySet<string>): Upstream | ServiceCallError => {
+  const choose = (service: ServiceName, tried: ReadonlySet<string>, only?: string): Upstream | ServiceCallError => {
     const count = registry.instances(service).length
     let soonestMs = Number.POSITIVE_INFINITY
     let isBusy = false
     for (let tries = 0; tries < count; tries++) {
       const instance = registry.pick(service)
       if (!instance) break
-      if (tried.has(instance.id)) continue
+      if (tried.has(instance.id) || instance.id !== (only ?? instance.id)) continue
       const upstream = upstreamOf(instance)
       if (!upstream.breaker.allows()) soonestMs = Math.min(soonestMs, upstream.breaker.openForMs())
       else if (upstream.inFlight() >= maxInFlight) isBusy = true
@@ -114,7 +114,7 @@ export function createBalancer({
     }
     const budget = budgets.get(service) as RetryBudget
     budget.earn()
-    const upstream = choose(service, new Set())
+    const upstream = choose(service, new Set(), options.instance)
     if (upstream instanceof ServiceCallError) callback(upstream)
     else attempt(upstream, { options, service, budget, tried: new Set(), isRetry: false, callback })
   }
@@ -127,11 +127,11 @@ export function createBalancer({
    */
   const nextOf = (call: BalancedCall, error: ServiceCallError): Upstream | undefined => {
     const { options, service, budget, tried, isRetry } = call
-    const other = choose(service, tried)
+    const other = choose(service, tried, options.instance)
     const isFree = !(other instanceof ServiceCallError)
     if (error.isUnsent) return isFree ? other : undefined
     if (isRetry || !isRepeatable(options, error)) return undefined
-    const next = isFree ? other : choose(service, new Set())
+    const next = isFree ? other : choose(service, new Set(), options.instance)
     return next instanceof ServiceCallError || !budget.spend() ? undefined : next
   }
 

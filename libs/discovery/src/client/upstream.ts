@@ -15,6 +15,8 @@ export type UpstreamResponse = Dispatcher.ResponseData
 export interface UpstreamRequest {
   /** `originOf(service)`: names the service, not an instance. */
   readonly origin: string
+  /** The id of the only instance that is asked; without it any. */
+  readonly instance?: string | undefined
   readonly path: string
   readonly method: string
   readonly headers?: Record<string, string | string[] | undefined>

@@ -113,6 +113,17 @@ describe('a balancer', () => {
     expect(await codeOf({ method: 'POST' })).toBe('refused')
   })
 
+  it('asks one instance only when the call names it', async () => {
+    const here = await listen((_request, reply) => reply.end('here'))
+    const there = await listen((_request, reply) => reply.end('there'))
+    const dead = await deadPort()
+    const { call, codeOf } = await balancerTo([here.port, dead, there.port])
+    const instance = `job-service-127.0.0.1-${there.port}`
+    for (let i = 0; i < 4; i++) expect(await call({ instance })).toEqual({ status: 200, body: 'there' })
+    expect(await codeOf({ instance: `job-service-127.0.0.1-${dead}` })).toBe('refused')
+    expect(await codeOf({ instance: 'job-service-127.0.0.1-1' })).toBe('no-instance')
+  })
+
   it('refuses more calls than may be in flight', async () => {
     const { server, port } = await listen(() => undefined)
     const { codeOf } = await balancerTo([port], { maxInFlight: 1 })

@@ -41,9 +41,18 @@ describe('a listener', () => {
     await listener.start()
     expect(calls).toEqual(['listen 0.0.0.0:0'])
     expect(instances()).toMatchObject([{ id: 'job-service-jobs.internal-4321', host: 'jobs.internal', port: 4321 }])
+    const onlyPort = open({ host: '127.0.0.1', port: 80, advertise: { port: 18080 } })
+    await onlyPort.listener.start()
+    expect(onlyPort.instances()).toMatchObject([{ host: '127.0.0.1', port: 18080 }])
     const mapped = open({ host: '0.0.0.0', port: 80, advertise: { host: 'jobs.internal', port: 18080 } })
     await mapped.listener.start()
     expect(mapped.instances()).toMatchObject([{ host: 'jobs.internal', port: 18080 }])
+  })
+
+  it('registers what the registry is to show beside the address', async () => {
+    const { listener, instances } = open({ host: '127.0.0.1', port: 0, meta: { 'job-types': 'DUMMY' } })
+    await listener.start()
+    expect(instances()).toMatchObject([{ meta: { 'job-types': 'DUMMY' } }])
   })
 
   it('is neither ready nor registered after stop, and then closed', async () => {
