@@ -54,7 +54,7 @@ interface OpenedService extends Lifecycle {
 }
 
 /** How much longer than the grace time of its attempts a process may take to stop, milliseconds. */
-const stopMarginMs = 15_000
+const stopMarginMs = 10_000
 
 async function withinLimit(stopped: Promise<void>, limitMs: number): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>()
