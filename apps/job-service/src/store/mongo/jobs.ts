@@ -4,6 +4,7 @@ import type { OnUnreadable, RowId } from '@belfry/storage'
 import { type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
+import { createBatcher } from './batcher.ts'
 import {
   executionsCollection,
   type JobRecord,
@@ -12,7 +13,6 @@ import {
   summariesCollection,
 } from './collections.ts'
 import { createDueReader, cutAt, inShare } from './due.ts'
-import { createGatherer } from './gather.ts'
 import {
   ageFields,
   fenceFields,
@@ -60,11 +60,11 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
   const quota = createQuota(jobs, clock)
   const readDueFences = createDueReader(jobs, 'jobs.due-fences', 'fenceAt', [...fenceFields, 'bytes'])
 
-  const nextChangeNo = createGatherer<null, number>(batchLimit, async (asked) => {
+  const nextChangeNo = createBatcher<null, number>(batchLimit, async (asked) => {
     const last = await db.nextNumbers('jobs', asked.length)
     return asked.map((_, index) => last - asked.length + 1 + index)
   })
-  const insertJob = createGatherer<JobRecord, boolean>(batchLimit, (records) =>
+  const insertJob = createBatcher<JobRecord, boolean>(batchLimit, (records) =>
     jobs.insertManyIfAbsent('jobs.create', records),
   )
 
