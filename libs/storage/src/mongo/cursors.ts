@@ -1,5 +1,5 @@
 import type { CursorStore } from '../port.ts'
-import type { MongoRecord } from './collection.ts'
+import type { MongoRecord } from './collection-port.ts'
 import { defineCollection, type MongoDatabase } from './database.ts'
 
 interface CursorRecord extends MongoRecord {

@@ -1,13 +1,12 @@
-export {
-  type Change,
-  type Collection,
-  countWithin,
-  type FindOptions,
-  type FindPageOptions,
-  type FoundPage,
-  type MongoRecord,
-  type Swap,
-} from './collection.ts'
+export type {
+  Change,
+  Collection,
+  FindOptions,
+  FindPageOptions,
+  FoundPage,
+  MongoRecord,
+  Swap,
+} from './collection-port.ts'
 export { createCursorStore, cursorsCollection } from './cursors.ts'
 export {
   type CollectionDefinition,
@@ -19,3 +18,4 @@ export {
 } from './database.ts'
 export { type Condition, type Filter, type Update, where } from './filter.ts'
 export { createPoisonStore, poisonCollection } from './poison.ts'
+export { countWithin } from './reads.ts'

@@ -175,8 +175,6 @@ describe.skipIf(url === '')('a collection on MongoDB', () => {
     expect(await all.updateEach('tasks.update', changes)).toBe(2)
     expect(await all.deleteEach('tasks.purge', [{ id: 'rest-0001', guard: { rev: 6 } }, { id: 'rest-0001' }])).toBe(1)
     expect(await all.deleteMany('tasks.purge', due)).toBe(3)
-    expect(await all.insertOne('tasks.insert', task('rest-0000'))).toBe(true)
-    expect(await all.insertOne('tasks.insert', task('rest-0000'))).toBe(false)
   })
 
   it('takes what looks like an operator for a value unless the adapter wrote it', async () => {
