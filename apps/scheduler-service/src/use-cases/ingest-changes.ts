@@ -95,7 +95,7 @@ export function createIngestChanges(options: IngestChangesOptions): IngestChange
         const pause = yieldIfOver()
         if (pause) await pause
       }
-      const isSaved = await writer.save(updates, now)
+      const isSaved = await writer.save(updates, now, 'leave')
       return { seen: stored.length, lost: changed.filter((_, index) => !isSaved[index]) }
     }
 
