@@ -12,7 +12,7 @@ export function reasonOf(error: unknown): string {
  */
 const transient = new Set(['disk-full', 'locked', 'closed', 'overloaded', 'unavailable', 'outcome-unknown', 'conflict'])
 
-/** Whether the same call may succeed later: the message or record that it was about is not at fault. */
+/** Whether the same call may succeed later: the message or record that it was about is good. */
 export function isTransient(error: unknown): boolean {
   return error instanceof Error && 'code' in error && transient.has(String(error.code))
 }
