@@ -74,7 +74,7 @@ function createParts(deps: ExecutorServiceDeps) {
   const identity = createIdentity({ ids, clock, leaseMs })
   const peers = createPeerShare({ registry: deps.registry, service: 'executor-service' })
   const relayShare = () => ({ ...peers(), overdueAt: clock.now() - config.executorOverdueMs })
-  const relay = createStatusRelay(deps, deps.bus, stores.executions, relayShare)
+  const relay = createStatusRelay(deps, deps.bus, stores.executions, stores.poison, relayShare)
   const changes = createExecutionChanges()
   const storeRetryMs = config.executorStoreRetryMs
   const common = { stores, clock, log, metrics, changes, storeRetryMs }

@@ -44,7 +44,8 @@ async function openSchedulers(database: string, peers: readonly Peers[]) {
     }
     const gauge = { name: 'commands_waiting', help: 'Commands that wait' }
     const backlog = { backlogRows: 10_000, backlogBytes: 1e8 }
-    const publisher = createCommandPublisher({ bus, clock, log, metrics: registry, gauge, ...backlog })
+    const poison = { keep: async () => undefined }
+    const publisher = createCommandPublisher({ bus, clock, log, metrics: registry, poison, gauge, ...backlog })
     const dueTimer = createDueTimer(clock, second)
     const metrics = createSchedulerMetrics(registry)
     const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, peers: () => own, metrics, log })
