@@ -1,4 +1,4 @@
-import { createPeerShare } from '@belfry/discovery'
+import { createPeerShare, defaultAdvertiseHost } from '@belfry/discovery'
 import { createHttpApp, type HttpApp } from '@belfry/http'
 import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
@@ -45,6 +45,12 @@ export interface ExecutorServiceDeps extends Omit<ServiceShellDeps<Stores, Execu
 export interface ExecutorService extends ServiceShell {
   /** Attempts whose handler is at work. */
   running(): number
+}
+
+/** The advertised address; null where the port is any free one, which only the listener finds out. */
+function addressOf({ advertise, config }: ExecutorServiceDeps): string | null {
+  const port = advertise?.port ?? config.executorPort
+  return port === 0 ? null : `${advertise?.host ?? defaultAdvertiseHost(config.executorHost)}:${port}`
 }
 
 /**
@@ -120,7 +126,7 @@ function createParts(deps: ExecutorServiceDeps) {
     soonMs: 2 * config.executorPollMs,
     bounds: { count: config.executorArmed, size: waitingBytes, ownerShare },
   })
-  const membership = createMembership({ ...common, config, identity, dispatcher, claimer })
+  const membership = createMembership({ ...common, config, identity, address: addressOf(deps), dispatcher, claimer })
   const poller = createPoller({
     ...common,
     executions: stores.executions,
