@@ -26,8 +26,11 @@ interface Registration {
 
 /** The calls to Consul's API (1.8 and later). Each rejects within its time limit. */
 export interface ConsulClient {
-  /** The instances of a service; with an index it answers when that has changed, or after `waitMs`. */
-  list(name: string, index: number | null, waitMs: number): Promise<ListAnswer>
+  /**
+   * The instances of a service; with an index it answers when that has changed, or after `waitMs`. `timeoutMs`: how long
+   * Consul may take beyond that.
+   */
+  list(name: string, index: number | null, waitMs: number, timeoutMs: number): Promise<ListAnswer>
   register(registration: Registration): Promise<void>
   /** Resolves too when Consul does not know the instance. */
   deregister(id: string): Promise<void>
@@ -36,7 +39,7 @@ export interface ConsulClient {
 }
 
 /** For calls that Consul answers at once, milliseconds. */
-const callTimeoutMs = 2_000
+export const callTimeoutMs = 2_000
 /** Consul adds up to a sixteenth to the wait of a blocking query. */
 const waitSlack = 17 / 16
 
@@ -90,9 +93,9 @@ export function openConsulClient({ host, port }: ConsulAddress): ConsulClient {
   }
 
   return {
-    async list(name, index, waitMs) {
+    async list(name, index, waitMs, timeoutMs) {
       const query = index === null ? {} : { index: String(index), wait: `${waitMs}ms` }
-      const timeout = callTimeoutMs + (index === null ? 0 : Math.ceil(waitMs * waitSlack))
+      const timeout = timeoutMs + (index === null ? 0 : Math.ceil(waitMs * waitSlack))
       const answer = await call(timeout, (options) => client.health.service({ service: name, ...query, ...options }))
       const [{ headers }, body] = answer as unknown as Answer
       if (!Array.isArray(body)) throw new Error('Consul answered with something else than a list')

@@ -19,8 +19,8 @@ export interface ConsulRegistration {
   start(): Promise<void>
   /** No try begins any more, and none is at work. */
   stop(): Promise<void>
-  /** Consul does not list the instance: it lost its data, or a check failed for too long. */
-  repeat(): void
+  /** Whether Consul lists the instance. If not, it lost its data, or the check failed for too long: the registration is repeated. */
+  seen(isListed: boolean): void
   isRegistered(): boolean
 }
 
@@ -46,9 +46,11 @@ export function createRegistration({ instance, clock, log, register }: Registrat
       loop.start()
     },
     stop: loop.stop,
-    repeat() {
-      isNeeded = true
-      loop.nudge()
+    seen(isListed) {
+      // The answer to a registration may be lost, and an answer to a query may be older than the registration.
+      const wasNeeded = isNeeded
+      isNeeded = !isListed
+      if (isNeeded && !wasNeeded) loop.nudge()
     },
     isRegistered: () => !isNeeded,
   }
