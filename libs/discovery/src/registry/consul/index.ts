@@ -128,8 +128,9 @@ export async function openConsulRegistry(
   })
   const check = () => {
     if (views.some((view) => !view.isCurrent())) throw failure ?? new Error('Consul has not answered yet')
-    const waiting = [...registrations.values()].find((one) => !one.isRegistered())
-    if (waiting) throw new Error(`${waiting.instance.id} is not registered yet`)
+    for (const { instance, failure } of registrations.values()) {
+      if (failure()) throw new Error(`${instance.id} is not registered`, { cause: failure() })
+    }
   }
   health.add('registry', check, { isAdvisory: true })
 

@@ -21,11 +21,13 @@ export interface ConsulRegistration {
   stop(): Promise<void>
   /** Whether Consul lists the instance. If not, it lost its data, or the check failed for too long: the registration is repeated. */
   seen(isListed: boolean): void
-  isRegistered(): boolean
+  /** Why the newest try failed; undefined while there is none, and after one that succeeded. */
+  failure(): unknown
 }
 
 export function createRegistration({ instance, clock, log, register }: RegistrationOptions): ConsulRegistration {
   let isNeeded = true
+  let failure: unknown
   const loop = createLoop({
     name: 'registration',
     everyMs: retryMs,
@@ -33,7 +35,13 @@ export function createRegistration({ instance, clock, log, register }: Registrat
     log,
     async runOnce() {
       if (!isNeeded) return
-      await register()
+      try {
+        await register()
+        failure = undefined
+      } catch (error) {
+        failure = error
+        throw error
+      }
       isNeeded = false
       log.info({ instance: instance.id }, 'registered with Consul')
     },
@@ -50,8 +58,9 @@ export function createRegistration({ instance, clock, log, register }: Registrat
       // The answer to a registration may be lost, and an answer to a query may be older than the registration.
       const wasNeeded = isNeeded
       isNeeded = !isListed
+      if (isListed) failure = undefined
       if (isNeeded && !wasNeeded) loop.nudge()
     },
-    isRegistered: () => !isNeeded,
+    failure: () => failure,
   }
 }
