@@ -146,6 +146,21 @@ export interface Account {
   readonly tookMs: number
 }
 
+/**
+ * Waits until the relays have published what is left and nothing changes any more: an attempt that was given up takes its
+ * epoch out of those in doubt when it ends.
+ */
+async function waitForRest({ executions }: Stores, deadline: number): Promise<void> {
+  const share = { index: 0, instances: 1, overdueAt: 0 }
+  const isAllPublished = async () => (await executions.listUnpublished({ rows: 1, bytes: 1 }, share)).rows.length === 0
+  const head = async () => (await executions.listChanges({ after: 0, limit: 1 })).head
+  for (let before = -1; Date.now() < deadline; await wait(1500)) {
+    const now = await head()
+    if (now === before && (await isAllPublished())) return
+    before = now
+  }
+}
+
 export interface RunOptions {
   readonly seed: number
   /** How long the sending takes, and how long connections fail from the begin on, milliseconds. */
@@ -203,11 +218,7 @@ export async function runThree(
       }
     }
     await faults.stop()
-    // The relays publish what is left.
-    const idle = { rows: 1, bytes: 1e6 }
-    const share = { index: 0, instances: 1, overdueAt: 0 }
-    while ((await stores.executions.listUnpublished(idle, share)).rows.length > 0 && Date.now() < deadline)
-      await wait(200)
+    await waitForRest(stores, deadline)
     const ids = commands.map((one) => one.executionId)
     const records = (await stores.executions.find(ids)).map((one) => one?.execution)
     const changes = new Map<string, number>()
