@@ -13,7 +13,7 @@ export interface OpenStoresOptions {
   readonly crashAt?: string | null | undefined
 }
 
-/** Opens the stores of one service; `location` is the URL without its scheme. */
+/** Opens the stores of one service; `location` is the URL without its scheme, `url` all of it. */
 export type StoreAdapter<Stores> = (location: string, url: string) => Promise<Stores>
 
 /**

@@ -12,7 +12,8 @@ const conflictTries = 8
 export interface Calls {
   read<R>(step: string, rows: number, work: () => Promise<R>): Promise<R>
   write<R>(step: string, rows: number, work: () => Promise<R>): Promise<R>
-  close(): void
+  /** Refuses further calls, and waits for those that are under way. */
+  close(): Promise<void>
 }
 
 export interface CallsOptions {
@@ -41,6 +42,7 @@ export function createCalls({ metrics, crashAt }: CallsOptions): Calls {
   const errors = metrics.counter('belfry_store_errors_total', 'Calls of the store that failed', ['step', 'code'])
   let underWay = 0
   let isClosed = false
+  const { promise: drained, resolve: onDrained } = Promise.withResolvers<void>()
   metrics.gauge('belfry_store_waiting_calls', 'Calls that wait for the database', [], (gauge) =>
     gauge.set({}, underWay),
   )
@@ -62,6 +64,7 @@ export function createCalls({ metrics, crashAt }: CallsOptions): Calls {
       throw error
     } finally {
       underWay -= 1
+      if (isClosed && underWay === 0) onDrained()
       seconds.observe({ step }, (performance.now() - begin) / 1000)
     }
   }
@@ -69,8 +72,10 @@ export function createCalls({ metrics, crashAt }: CallsOptions): Calls {
   return {
     read: (step, rows, work) => run('read', step, rows, work),
     write: (step, rows, work) => run('write', step, rows, work),
-    close: () => {
+    close() {
       isClosed = true
+      if (underWay === 0) onDrained()
+      return drained
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { CursorStore } from '../port.ts'
-import type { MongoRecord } from './collection.ts'
+import type { MongoRecord } from './collection-port.ts'
 import { defineCollection, type MongoDatabase } from './database.ts'
 
 interface CursorRecord extends MongoRecord {
@@ -12,7 +12,7 @@ export const cursorsCollection = defineCollection<CursorRecord>({
   schema: { _id: String, at: Number },
 })
 
-/** Stores named moments, epoch milliseconds: the positions of loops, which survive a restart. */
+/** Stores named whole numbers that survive a restart: the positions of loops. */
 export function createCursorStore(db: MongoDatabase): CursorStore {
   const cursors = db.collection(cursorsCollection)
   return {

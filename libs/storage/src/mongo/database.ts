@@ -1,10 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger, Metrics } from '@belfry/service'
 import mongoose, { type Connection, type ConnectOptions, type Model, type SchemaDefinition } from 'mongoose'
-import { StorageError } from '../errors.ts'
+import { isOutcomeUnknown, StorageError } from '../errors.ts'
 import { createCalls } from './calls.ts'
-import { type Collection, createCollection, type MongoRecord, tokensField } from './collection.ts'
+import { createCollection } from './collection.ts'
+import type { Collection, MongoRecord } from './collection-port.ts'
 import { asStorageError } from './errors.ts'
+import { tokensField } from './tokens.ts'
 import { hostsOf, parseMongoUrl } from './url.ts'
 
 /** An index: its fields in their order. A unique index over fields other than `_id` is not for fields whose uniqueness is raced. */
@@ -49,7 +51,7 @@ export interface MongoDatabase {
   nextNumbers(name: string, count: number): Promise<number>
   /** The newest number handed out under the name; 0 when there was none. */
   newestNumber(name: string): Promise<number>
-  /** Waits for nothing: calls that are under way fail. May be called twice. */
+  /** Waits for the calls that are under way, a few seconds at most, and refuses others. May be called twice. */
   close(): Promise<void>
 }
 
@@ -209,17 +211,21 @@ export async function openMongo(url: string, options: OpenMongoOptions): Promise
       return open(definition)
     },
     async nextNumbers(name, count) {
-      const take = () => numbers.findOneAndUpdate('numbers.take', { _id: name }, { $inc: { value: count } })
+      const takeOnce = () => numbers.findOneAndUpdate('numbers.take', { _id: name }, { $inc: { value: count } })
+      // Numbers whose answer was lost are never used.
+      const take = () => takeOnce().catch((error) => (isOutcomeUnknown(error) ? takeOnce() : Promise.reject(error)))
       const taken = await take()
       if (taken) return taken.value
       await numbers.insertManyIfAbsent('numbers.insert', [{ _id: name, value: 0 }])
-      return (await take())?.value ?? Number.NaN
+      const first = await take()
+      if (!first) throw new StorageError('failed', `the counter ${name} was removed`)
+      return first.value
     },
     async newestNumber(name) {
       return (await numbers.findOne('numbers.read', { _id: name }))?.value ?? 0
     },
     async close() {
-      calls.close()
+      await calls.close()
       await connection.close(true)
     },
   }

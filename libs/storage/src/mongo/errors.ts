@@ -28,8 +28,8 @@ function codeNumber(error: unknown): number | null {
 /** Whether the database refused an operation because of another one at the same time: it may be repeated at once. */
 export const isConflict = (code: unknown): boolean => typeof code === 'number' && conflicts.includes(code)
 
-/** Whether a document with the same unique value is there. */
-export const isDuplicateKey = (error: unknown): boolean => codeNumber(error) === duplicateKey
+/** Whether the database refused a document because one with the same `_id` is there. */
+export const isDuplicateKey = (code: unknown): boolean => code === duplicateKey
 
 /** Errors that come before a command is sent. */
 const beforeSending: readonly string[] = [

@@ -3,9 +3,10 @@ export type {
   Collection,
   FindOptions,
   FindPageOptions,
+  FoundPage,
   MongoRecord,
   Swap,
-} from './collection.ts'
+} from './collection-port.ts'
 export { createCursorStore, cursorsCollection } from './cursors.ts'
 export {
   type CollectionDefinition,
@@ -17,3 +18,4 @@ export {
 } from './database.ts'
 export { type Condition, type Filter, type Update, where } from './filter.ts'
 export { createPoisonStore, poisonCollection } from './poison.ts'
+export { countWithin } from './reads.ts'

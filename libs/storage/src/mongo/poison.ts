@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@belfry/service'
-import type { PoisonRow } from '../sqlite/poison.ts'
-import type { MongoRecord } from './collection.ts'
+import type { PoisonRow } from '../poison-row.ts'
+import type { MongoRecord } from './collection-port.ts'
 import { defineCollection, type MongoDatabase } from './database.ts'
 
 interface PoisonRecord extends MongoRecord, Omit<PoisonRow, 'raw'> {

@@ -1,15 +1,6 @@
 import type { Clock } from '@belfry/service'
+import type { PoisonRow } from '../poison-row.ts'
 import type { Database, SqlRow } from './port.ts'
-
-/** A message that cannot be read, with its bytes as they arrived. */
-export interface PoisonRow {
-  readonly topic: string
-  readonly key: string
-  readonly partition: number | null
-  readonly offset: string | null
-  readonly raw: Uint8Array
-  readonly reason: string
-}
 
 /** The table, for the first migration of every service that takes messages. */
 export const poisonTable = `

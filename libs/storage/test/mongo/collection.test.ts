@@ -145,12 +145,17 @@ describe.skipIf(url === '')('a collection on MongoDB', () => {
   it('reads a page within rows and bytes', async () => {
     await insert('page', 5, (index) => ({ dueAt: 100 - index, bytes: 40 }))
     const filter = { dueAt: where({ $gte: 0, $lte: 100 }) }
-    const page = await all.findPage('tasks.due', filter, { rows: 10, bytes: 100, sort: { dueAt: 1 } })
+    const page = await all.findPage('tasks.due', filter, { rows: 10, bytes: 80, sort: { dueAt: 1 }, sizes: ['bytes'] })
     expect(page.rows.map(({ _id }) => _id)).toEqual(['page-0004', 'page-0003'])
     expect(page.hasMore).toBe(true)
-    const first = await all.findPage('tasks.due', filter, { rows: 10, bytes: 1, sort: { dueAt: 1 } })
+    const first = await all.findPage('tasks.due', filter, { rows: 10, bytes: 1, sort: { dueAt: 1 }, sizes: ['bytes'] })
     expect(first.rows).toHaveLength(1)
-    const whole = await all.findPage('tasks.due', filter, { rows: 5, bytes: 1000, sort: { dueAt: 1 } })
+    const whole = await all.findPage('tasks.due', filter, {
+      rows: 5,
+      bytes: 1000,
+      sort: { dueAt: 1 },
+      sizes: ['bytes'],
+    })
     expect([whole.rows.length, whole.hasMore]).toEqual([5, false])
   })
 
@@ -170,8 +175,6 @@ describe.skipIf(url === '')('a collection on MongoDB', () => {
     expect(await all.updateEach('tasks.update', changes)).toBe(2)
     expect(await all.deleteEach('tasks.purge', [{ id: 'rest-0001', guard: { rev: 6 } }, { id: 'rest-0001' }])).toBe(1)
     expect(await all.deleteMany('tasks.purge', due)).toBe(3)
-    expect(await all.insertOne('tasks.insert', task('rest-0000'))).toBe(true)
-    expect(await all.insertOne('tasks.insert', task('rest-0000'))).toBe(false)
   })
 
   it('takes what looks like an operator for a value unless the adapter wrote it', async () => {

@@ -1,0 +1,65 @@
+import { defineCollection, type MongoDatabase, type MongoRecord, where } from '@belfry/storage/mongo'
+import type { FireRange } from '../../domain/schedule-record.ts'
+import type { FireLogStore } from '../ports.ts'
+
+/** A range; `_id` is made of the job, `from` and `decision`. */
+interface RangeDocument extends MongoRecord, FireRange {
+  readonly jobId: string
+}
+
+export const fireLogCollection = defineCollection<RangeDocument>({
+  name: 'fireLog',
+  schema: {
+    _id: String,
+    jobId: String,
+    from: Number,
+    to: Number,
+    count: Number,
+    decision: String,
+    reason: String,
+    version: Number,
+  },
+  indexes: [{ fields: { jobId: 1, from: -1, decision: -1 } }, { fields: { to: 1 } }],
+})
+
+const fields = ['from', 'to', 'count', 'decision', 'reason', 'version'] as const
+
+/** The fire log in MongoDB. */
+export function createFireLogStore(db: MongoDatabase): FireLogStore {
+  const ranges = db.collection(fireLogCollection)
+  return {
+    async upsertMany(rows) {
+      const documents = rows.map(({ jobId, range }): RangeDocument => {
+        return { _id: `${jobId}:${range.from}:${range.decision}`, jobId, ...range }
+      })
+      const isNew = await ranges.insertManyIfAbsent('fire-log.upsert', documents)
+      const known = documents.filter((_, index) => !isNew[index])
+      await ranges.updateEach(
+        'fire-log.upsert',
+        known.map(({ _id, to, count, reason, version }) => ({
+          id: _id,
+          guard: { version: where({ $lte: version }) },
+          update: { $set: { to, count, reason, version } },
+        })),
+      )
+    },
+    async listOfJob(jobId, limit, after = null) {
+      const older = after && {
+        $or: [{ from: where({ $lt: after.from }) }, { from: after.from, decision: where({ $lt: after.decision }) }],
+      }
+      const filter = { jobId, ...older }
+      const found = await ranges.find('fire-log.list', filter, { sort: { from: -1, decision: -1 }, limit, fields })
+      return found.map(({ from, to, count, decision, reason, version }) => {
+        return { from, to, count, decision, reason, version }
+      })
+    },
+    async purge(before, limit) {
+      const old = await ranges.find('fire-log.old', { to: where({ $lt: before }) }, { limit, fields: ['_id'] })
+      await ranges.deleteEach(
+        'fire-log.purge',
+        old.map(({ _id }) => ({ id: _id, guard: { to: where({ $lt: before }) } })),
+      )
+      return old.length === limit
+    },
+  }
+}

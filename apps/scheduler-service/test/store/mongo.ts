@@ -1,0 +1,32 @@
+import type { Clock, ServiceDeps } from '@belfry/service'
+import { openMongo } from '@belfry/storage/mongo'
+import { createTestDeps, dropMongoDatabase, peerUrl, uniqueName } from '@belfry/testkit'
+import type { Stores } from '../../src/index.ts'
+import { openMongoStores } from '../../src/store/mongo/index.ts'
+import { schedulesCollection } from '../../src/store/mongo/schedules.ts'
+
+/** The address of the server, or undefined where there is none. */
+export const mongoUrl = peerUrl('mongo')
+
+/**
+ * The stores over a new database of the real server. `spoil` makes the record of a job unreadable. Closing them removes the
+ * database.
+ */
+export async function openMongoTestStores(
+  clock: Clock,
+  deps: Pick<ServiceDeps, 'log' | 'metrics'> = createTestDeps().depsOf('scheduler-service'),
+) {
+  const name = uniqueName('scheduler')
+  const url = new URL(name, mongoUrl).href
+  const stores = await openMongoStores(url, { ...deps, clock })
+  const spoil = async (jobId: string) => {
+    const db = await openMongo(url, { ...deps, database: name, schemaVersion: 1, collections: [schedulesCollection] })
+    await db.collection(schedulesCollection).updateOne('test.spoil', { _id: jobId }, { $set: { body: '{' } })
+    await db.close()
+  }
+  const close = async () => {
+    await stores.close()
+    await dropMongoDatabase(url, name)
+  }
+  return { stores: { ...stores, close } satisfies Stores, spoil }
+}
