@@ -146,14 +146,18 @@ export interface Account {
   readonly tookMs: number
 }
 
+/** A read, and once more where a busy machine was too slow. */
+const patiently = async <T>(read: () => Promise<T>): Promise<T> => read().catch(() => wait(2000).then(read))
+
 /**
  * Waits until the relays have published what is left and nothing changes any more: an attempt that was given up takes its
  * epoch out of those in doubt when it ends.
  */
 async function waitForRest({ executions }: Stores, deadline: number): Promise<void> {
   const share = { index: 0, instances: 1, overdueAt: 0 }
-  const isAllPublished = async () => (await executions.listUnpublished({ rows: 1, bytes: 1 }, share)).rows.length === 0
-  const head = async () => (await executions.listChanges({ after: 0, limit: 1 })).head
+  const isAllPublished = async () =>
+    (await patiently(() => executions.listUnpublished({ rows: 1, bytes: 1 }, share))).rows.length === 0
+  const head = async () => (await patiently(() => executions.listChanges({ after: 0, limit: 1 }))).head
   for (let before = -1; Date.now() < deadline; await wait(1500)) {
     const now = await head()
     if (now === before && (await isAllPublished())) return
@@ -187,6 +191,7 @@ export async function runThree(
   }
   const begun = Date.now()
   const instances: Instance[] = []
+  let faults: ReturnType<typeof disturb> | undefined
   const stores: Stores = await openMongo(databaseUrl(database))
   try {
     for (const index of [0, 1, 2]) instances.push(await openInstance(index, database, calls, takeStatus))
@@ -194,7 +199,7 @@ export async function runThree(
     const any = () => instances[Math.floor(random() * instances.length)] as Instance
     const isOver = (one: JobExecuteMessage) =>
       !['ready', 'running'].includes(statuses.get(one.executionId)?.state ?? 'ready')
-    const faults = disturb(instances, random)
+    faults = disturb(instances, random)
     const batch = 50
     const batches = Math.ceil(commands.length / batch)
     for (let at = 0; at < commands.length; at += batch) {
@@ -220,17 +225,19 @@ export async function runThree(
     await faults.stop()
     await waitForRest(stores, deadline)
     const ids = commands.map((one) => one.executionId)
-    const records = (await stores.executions.find(ids)).map((one) => one?.execution)
+    const records = (await patiently(() => stores.executions.find(ids))).map((one) => one?.execution)
     const changes = new Map<string, number>()
     for (let after = 0, more = true; more; ) {
-      const page = await stores.executions.listChanges({ after, limit: 500 })
+      const from = after
+      const page = await patiently(() => stores.executions.listChanges({ after: from, limit: 500 }))
       for (const { id, seq } of page.rows) changes.set(id, seq)
       after = page.rows.at(-1)?.changeNo ?? after
       more = page.hasMore
     }
     return { records, calls, statuses, changes, faults: faults.counts, tookMs: Date.now() - begun }
   } finally {
-    await Promise.all(instances.map((one) => one.close()))
+    await faults?.stop()
+    await Promise.allSettled(instances.map((one) => one.close()))
     await stores.close()
     await dropMongoDatabase(mongoUrl ?? '', database)
   }
