@@ -73,6 +73,8 @@ export interface FleetOptions {
   /** The same for the processes of one service. */
   readonly envOf?: Partial<Record<ServiceName, Readonly<Record<string, string>>>>
   readonly deadlineMs?: number
+  /** Whether to wait until all are ready and known. Default true. */
+  readonly waits?: boolean
 }
 
 /** In the order in which they start; any order works. */
@@ -214,7 +216,7 @@ async function passingIds(consul: string, service: string): Promise<string[]> {
  * their own, and waits until all are ready and known to each other. Private addresses are on, and limits of rate are raised.
  */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { peers, instances = {}, env = {}, envOf = {}, deadlineMs = 60_000 } = options
+  const { peers, instances = {}, env = {}, envOf = {}, deadlineMs = 60_000, waits = true } = options
   const name = uniqueName('fleet')
   const settings = { ...settingsOf(name, peers), ...env }
   const members: FleetMember[] = []
@@ -267,7 +269,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     for (const service of services) {
       for (let count = instances[service] ?? 1; count > 0; count--) (await addMember(service)).spawn()
     }
-    await known()
+    if (waits) await known()
   } catch (error) {
     await stop()
     throw error

@@ -3,11 +3,12 @@ import { afterAll, beforeAll, inject } from 'vitest'
 import { makeDataDir, raisedLimits } from '../../proof/belfry-process.ts'
 import { type Caller, signUp } from '../../proof/caller.ts'
 import { fleetPeers, startFleet } from '../../proof/fleet.ts'
+import { patience } from './fleet-setup.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The gateway of the separate processes that the flows run against; see `fleet-setup.ts`. */
-    fleetUrl?: string
+    /** Starts the separate processes that the flows run against, and answers the gateway's address; see `fleet-setup.ts`. */
+    fleetStarter?: string
   }
 }
 
@@ -15,12 +16,17 @@ declare module 'vitest' {
 export interface Flow {
   readonly url: string
   readonly user: Caller
+  /** Undefined for a Belfry at `BASE_URL`. */
+  readonly mode: 'standalone' | 'distributed' | undefined
 }
 
 interface OpenBelfry {
   readonly url: string
   close(): Promise<void>
 }
+/** How long the start may take, milliseconds: that of separate processes on a busy machine takes longest. */
+const startMs = 180_000
+
 type Settings = Readonly<Record<string, string>>
 
 async function openOneProcess(env: Settings): Promise<OpenBelfry> {
@@ -43,11 +49,16 @@ async function openOneProcess(env: Settings): Promise<OpenBelfry> {
 }
 
 /** Tests with settings of their own get processes of their own. */
-async function openProcesses(fleetUrl: string, env: Settings): Promise<OpenBelfry> {
+async function openProcesses(starter: string, env: Settings): Promise<OpenBelfry> {
   const peers = fleetPeers()
-  if (Object.keys(env).length === 0 || !peers) return { url: fleetUrl, close: async () => undefined }
-  const fleet = await startFleet({ peers, env: { BELFRY_LOG_LEVEL: 'warn', ...env } })
-  return { url: fleet.url, close: fleet.stop }
+  if (peers && Object.keys(env).length > 0) {
+    const fleet = await startFleet({ peers, env: { ...patience, ...env }, deadlineMs: 120_000 })
+    return { url: fleet.url, close: fleet.stop }
+  }
+  const answer = await fetch(starter)
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(text)
+  return { url: text, close: async () => undefined }
 }
 
 /**
@@ -56,20 +67,25 @@ async function openProcesses(fleetUrl: string, env: Settings): Promise<OpenBelfr
  * once `beforeAll` has run.
  */
 export function useBelfry(env: Settings = {}): Flow {
-  const flow = { url: '', user: undefined as unknown as Caller }
+  const flow: { -readonly [K in keyof Flow]: Flow[K] } = {
+    url: '',
+    user: undefined as unknown as Caller,
+    mode: undefined,
+  }
   let close: () => Promise<void> = async () => {}
   beforeAll(async () => {
     // Vitest sets the variable too, to the path of a page.
     const given = process.env.BASE_URL
-    const fleetUrl = inject('fleetUrl')
+    const starter = inject('fleetStarter')
     if (given?.startsWith('http')) flow.url = given
     else {
-      const belfry = await (fleetUrl ? openProcesses(fleetUrl, env) : openOneProcess(env))
+      const belfry = await (starter ? openProcesses(starter, env) : openOneProcess(env))
       flow.url = belfry.url
+      flow.mode = starter ? 'distributed' : 'standalone'
       close = belfry.close
     }
     flow.user = await signUp(flow.url)
-  })
+  }, startMs)
   afterAll(() => close())
   return flow
 }

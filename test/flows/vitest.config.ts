@@ -7,8 +7,7 @@ export default defineProject({
     root: import.meta.dirname,
     globalSetup: './fleet-setup.ts',
     testTimeout: 60_000,
-    hookTimeout: 120_000,
-    // One set of processes serves all files.
+    // One set of processes serves all files; they run after those of all other projects.
     fileParallelism: false,
   },
 })

@@ -1,3 +1,4 @@
+import { createPeerShare } from '@belfry/discovery'
 import { createHttpApp, type HttpApp } from '@belfry/http'
 import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
@@ -71,7 +72,9 @@ function createParts(deps: ExecutorServiceDeps) {
   const metrics = createExecutorMetrics(deps.metrics, handlers.types)
   const leaseMs = config.mode === 'standalone' ? null : livenessOf(config).leaseMs
   const identity = createIdentity({ ids, clock, leaseMs })
-  const relay = createStatusRelay(deps, deps.bus, stores.executions)
+  const peers = createPeerShare({ registry: deps.registry, service: 'executor-service' })
+  const relayShare = () => ({ ...peers(), overdueAt: clock.now() - config.executorOverdueMs })
+  const relay = createStatusRelay(deps, deps.bus, stores.executions, relayShare)
   const changes = createExecutionChanges()
   const storeRetryMs = config.executorStoreRetryMs
   const common = { stores, clock, log, metrics, changes, storeRetryMs }
@@ -212,7 +215,11 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     service,
     deps,
     app: createApp(deps, parts),
-    listen: { host: deps.config.executorHost, port: deps.config.executorPort },
+    listen: {
+      host: deps.config.executorHost,
+      port: deps.config.executorPort,
+      meta: { 'job-types': [...handlers.types.keys()].join() },
+    },
     store: { name: 'executor.db', read: () => deps.stores.executors.list() },
     // Stopped in reverse: new commands, the poll and the claims, then the attempts; what they still change is published at the end.
     parts: [

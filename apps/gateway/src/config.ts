@@ -11,6 +11,7 @@ function isOrigin(text: string): boolean {
 
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
+  mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The address it listens on; anything but loopback opens Belfry to the network. */
   host: z.string().min(1).default('127.0.0.1'),
   /** 0 takes any free port. */
@@ -27,6 +28,11 @@ export const gatewayConfig = z.object({
   ...breakerConfig,
   /** How long the merged API description is served before the services are asked again, milliseconds. */
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),
+  /**
+   * Where `/metrics` is shown to the network, a port on the same address that must not be published.
+   * Without it the gateway shows them to callers on its machine only.
+   */
+  gatewayMetricsPort: z.coerce.number().int().min(1).max(65_535).optional(),
   /** How long a service may take to answer whether it is ready, milliseconds. */
   gatewayReadyTimeoutMs: z.coerce.number().int().min(1).default(800),
   /** Calls of the API that one user may make in 60 s. */

@@ -8,6 +8,7 @@ import { mountProxy } from './proxy/proxy.ts'
 import { proxiedServices } from './proxy/route-table.ts'
 import { mountDocs } from './routes/docs.ts'
 import { mountLanding } from './routes/landing.ts'
+import { createMetricsListener } from './routes/metrics-listener.ts'
 import { mountOpenapi } from './routes/openapi.ts'
 import { mountProblems } from './routes/problems.ts'
 import { mountSystem } from './routes/system.ts'
@@ -19,14 +20,21 @@ export interface GatewayDeps extends Omit<ServiceShellDeps<never, GatewayConfig>
   readonly metricsRegistry: MetricsRegistry
 }
 
-/** The gateway is ready when every service behind it is ready. */
+/**
+ * In one process with the services the gateway is ready when each of them is. As a process of its own it shows their state and
+ * is ready without them: it answers 503 with Retry-After for a service that is away, and the calls of the others go on.
+ */
 function addReadiness({ health, rest, config }: GatewayDeps): void {
   for (const service of proxiedServices) {
-    health.add(service, async () => {
-      const path = '/readyz'
-      const answer = await rest.request({ service, method: 'GET', path, deadlineMs: config.gatewayReadyTimeoutMs })
-      if (answer.status !== 200) throw new Error(`${service} is not ready`)
-    })
+    health.add(
+      service,
+      async () => {
+        const path = '/readyz'
+        const answer = await rest.request({ service, method: 'GET', path, deadlineMs: config.gatewayReadyTimeoutMs })
+        if (answer.status !== 200) throw new Error(`${service} is not ready`)
+      },
+      { isAdvisory: config.mode === 'distributed' },
+    )
   }
 }
 
@@ -42,5 +50,7 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   mountProxy(app, balancer)
   addReadiness(deps)
   const listen = { host: config.host, port: config.port }
-  return createServiceShell({ service: 'gateway', deps, app, listen, parts: [] })
+  const { gatewayMetricsPort: metricsPort } = config
+  const parts = metricsPort === undefined ? [] : [createMetricsListener(config.host, metricsPort, metricsRegistry)]
+  return createServiceShell({ service: 'gateway', deps, app, listen, parts })
 }

@@ -47,6 +47,8 @@ export const jobConfig = z.object({
   jobResendMaxMs: count(60_000),
   /** How often commands and changes are looked for that must be sent again, milliseconds. */
   jobResendPollMs: count(1_000),
+  /** How long what is due of another instance's share is left to it, milliseconds. */
+  jobOverdueMs: count(500),
   /** Commands that are sent again at a time, and bytes of them; one is sent whatever its size. */
   jobResendRows: count(500),
   jobResendBytes: count(4 * mib),

@@ -1,5 +1,6 @@
-import { type CommandPublisher, createCommandPublisher, createRelay, type Relay } from '@belfry/bus'
+import { type CommandPublisher, createCommandPublisher, createRelay, createSharedSource, type Relay } from '@belfry/bus'
 import type { Refusal } from '@belfry/contracts'
+import { createPeerShare, type PeerShare } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp } from '@belfry/http'
 import { createRetentionClock, type RetentionClock } from '@belfry/service'
 import {
@@ -9,7 +10,7 @@ import {
   type ServiceShell,
   type ServiceShellDeps,
 } from '@belfry/shell'
-import { type RowId, soleShare } from '@belfry/storage'
+import type { RowId } from '@belfry/storage'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
@@ -38,11 +39,17 @@ export interface JobService extends ServiceShell {
   }
 }
 
-function createJobRelay({ stores: { jobs }, bus, clock, log, metrics }: JobServiceDeps): Relay<'job-changes', RowId> {
-  const source = {
-    readUnpublished: (rows: number, bytes: number) => jobs.listUnpublished({ rows, bytes }, soleShare),
-    markPublished: jobs.markPublished,
-  }
+function createJobRelay(deps: JobServiceDeps, peers: () => PeerShare): Relay<'job-changes', RowId> {
+  const { bus, clock, log, metrics, config } = deps
+  const { jobs } = deps.stores
+  const share = () => ({ ...peers(), overdueAt: clock.now() - config.jobOverdueMs })
+  const source = createSharedSource<'job-changes', RowId>(
+    {
+      readUnpublished: (rows, bytes) => jobs.listUnpublished({ rows, bytes }, share()),
+      markPublished: jobs.markPublished,
+    },
+    () => peers().instances === 1,
+  )
   return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source })
 }
 
@@ -80,7 +87,8 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
 export function createJobService(deps: JobServiceDeps): JobService {
   const { stores, clock, log, config } = deps
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
-  const relay = createJobRelay(deps)
+  const peers = createPeerShare({ registry: deps.registry, service: 'job-service' })
+  const relay = createJobRelay(deps, peers)
   const commands = createCommands(deps)
   const executors = createExecutors(deps.rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
   const context: JobContext = {
@@ -96,7 +104,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     config,
   }
   const app = createApp(deps, context, retentionClock)
-  const loops = createLoops({ deps, context, commands, retentionClock })
+  const loops = createLoops({ deps, context, commands, retentionClock, peers })
   const shell = createServiceShell({
     service: 'job-service',
     deps,

@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly open?: () => Promise<Stores>
   /** What the service gets instead of the stores. */
   readonly wrap?: (stores: Stores) => Stores
+  /** Two worlds with the same seed make the same ids. */
+  readonly seed?: number
 }
 
 /** Empty stores on SQLite in memory. */
@@ -43,9 +45,9 @@ export async function openTestStores(clock = createManualClock(monday)): Promise
 
 export async function openWorld(
   settings: Partial<Record<keyof typeof jobConfig.shape, number>> = {},
-  { hasExecutor = true, mayLose = false, open, wrap = (stores) => stores }: WorldOptions = {},
+  { hasExecutor = true, mayLose = false, open, wrap = (stores) => stores, seed = 7 }: WorldOptions = {},
 ) {
-  const { clock, lines, metricsRegistry, depsOf } = createTestDeps({ clock: createManualClock(monday), seed: 7 })
+  const { clock, lines, metricsRegistry, depsOf } = createTestDeps({ clock: createManualClock(monday), seed })
   const deps = depsOf('job-service')
   const memory = createMemoryBus({ clock, ids: deps.ids, sender: 'test', freeze: true })
   const bus = mayLose ? createLossyBus(memory) : memory

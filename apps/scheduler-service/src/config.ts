@@ -15,6 +15,8 @@ export const schedulerConfig = z.object({
   schedulerLookaheadMs: count(4_600),
   /** How often the store is polled for what is due, milliseconds. */
   schedulerPollMs: count(250, 10),
+  /** How long what is due of another scheduler's share is left to it, milliseconds. */
+  schedulerOverdueMs: count(500),
   /** Schedules that are read and stored at once, and bytes of them; one is taken whatever its size. */
   schedulerPageRows: count(100),
   schedulerPageBytes: count(4 * mib),

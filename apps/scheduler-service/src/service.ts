@@ -1,4 +1,5 @@
 import { createCommandPublisher } from '@belfry/bus'
+import { createPeerShare, createPeerTurns } from '@belfry/discovery'
 import { createHttpApp } from '@belfry/http'
 import { createLoop, createRetentionClock } from '@belfry/service'
 import {
@@ -66,7 +67,9 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     batchBytes: config.schedulerSendBytes,
     maxInFlight: 1,
   })
-  const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, metrics, log })
+  const peers = createPeerShare({ registry, service })
+  const share = () => ({ ...peers(), overdueAt: clock.now() - config.schedulerOverdueMs })
+  const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, peers, metrics, log })
 
   const page = { rows: config.schedulerPageRows, bytes: config.schedulerPageBytes }
   const common = { schedules, writer, compile, rules, clock, log, page, yieldIfOver, tries: config.schedulerTries }
@@ -75,9 +78,10 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const horizon = () => horizonOf(retentionClock.now(), retentionMs)
   const ingestChanges = createIngestChanges({ ...common, horizon })
   const ingestStatuses = createIngestStatuses(common)
-  const advanceSchedules = createAdvanceSchedules({ ...common, fireLog })
+  const advanceSchedules = createAdvanceSchedules({ ...common, share, fireLog })
   const purgeRows = config.schedulerPurgeRows
-  const purgeEnded = createPurgeEnded({ schedules, fireLog, retentionClock, retentionMs, rows: purgeRows })
+  const takesTurn = createPeerTurns(peers)
+  const purgeEnded = createPurgeEnded({ schedules, fireLog, retentionClock, retentionMs, rows: purgeRows, takesTurn })
 
   const advanceLoop = createAdvanceLoop({
     schedules: advanceSchedules,
@@ -87,7 +91,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     metrics,
     pollMs: config.schedulerPollMs,
   })
-  const reconcileLoop = createReconcileLoop(deps, ingestChanges)
+  const reconcileLoop = createReconcileLoop(deps, peers, ingestChanges)
   const retention = { name: 'retention', everyMs: config.schedulerPurgeMs, runOnce: purgeEnded, clock, log }
 
   const app = createHttpApp({ service, deps, tokens, serviceTokens })

@@ -27,7 +27,7 @@ const recordOf = async (id = jobId) => {
   return stored.record
 }
 
-describe.each(databaseNames)('on %s,', (database) => {
+describe.each(databaseNames)('on %s,', { timeout: 60_000 }, (database) => {
   const openWorld = (settings: Parameters<typeof openWorldOn>[0] = {}, options = {}) =>
     openWorldOn(settings, { ...options, database })
 

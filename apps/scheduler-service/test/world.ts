@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import {
   changesQuery,
@@ -27,6 +28,7 @@ import { createSchedulerService, type Stores, schedulerConfig } from '../src/ind
 import { createSqliteStores, migrations } from '../src/store/sqlite/index.ts'
 import { noon, statusOf } from './fixtures.ts'
 import { createDocumentStores } from './store/document-stores.ts'
+import { mongoUrl, openMongoTestStores } from './store/mongo.ts'
 
 /** job-service as reconcile calls it: the newest state of each job, and when it changed. */
 function createJobs(deps: ServiceDeps, serviceTokens: ServiceTokens) {
@@ -73,17 +75,24 @@ function createJobs(deps: ServiceDeps, serviceTokens: ServiceTokens) {
 }
 
 /** The databases on which the flow tests run. */
-export const databaseNames = ['SQLite', 'documents in Maps'] as const
-type DatabaseName = (typeof databaseNames)[number]
+type DatabaseName = 'SQLite' | 'documents in Maps' | 'MongoDB'
+export const databaseNames: readonly DatabaseName[] = [
+  'SQLite',
+  'documents in Maps',
+  ...(mongoUrl ? (['MongoDB'] as const) : []),
+]
 
 /** Stores, and a way to make the record of a job unreadable, which no Belfry does. */
 interface Database {
   readonly stores: Stores
   spoil(jobId: string): Promise<void>
+  /** Of a database that answers in its own time: waits for the calls that are under way, and answers whether there were any. */
+  readonly settle?: () => Promise<boolean>
 }
 
 async function openDatabase(name: DatabaseName, clock: Clock): Promise<Database> {
   if (name === 'documents in Maps') return createDocumentStores()
+  if (name === 'MongoDB') return openMongoTestStores(clock)
   const db = await openMemoryDatabase(migrations)
   const spoil = db.statement(`UPDATE schedules SET body = '{' WHERE id = ?`)
   return {
@@ -114,7 +123,7 @@ export async function openWorld(
   const serviceTokens = createTestServiceTokens(clock)
   const tokens = createTestTokens(clock)
   const { balancer, rest } = createTestCalls({ caller: 'scheduler-service', registry, clock, metrics, serviceTokens })
-  const { stores, spoil } = await openDatabase(database, clock)
+  const { stores, spoil, settle } = await openDatabase(database, clock)
   const jobs = createJobs(depsOf('job-service'), serviceTokens)
   const executors = { commands: [] as (JobExecuteMessage & { sentAt: number })[], takesCommands: true, answers: true }
 
@@ -170,7 +179,11 @@ export async function openWorld(
     },
     /** Lets work go on that needs no time of the clock. A read of SQLite follows all that was sent to it before. */
     async idle() {
-      for (let reads = 0; reads < 12; reads++) {
+      for (let quiet = 0; settle && quiet < 4; quiet = (await settle()) ? 0 : quiet + 1) {
+        await clock.advance(0)
+        await nextTurn()
+      }
+      for (let reads = 0; !settle && reads < 12; reads++) {
         await stores.schedules.nextDueAt(soleShare)
         await clock.advance(0)
       }

@@ -49,9 +49,13 @@ export async function openServices(
   const common = { config, registry, bus, tokens, serviceTokens }
   const auth = createAuthService({ ...deps.auth, ...common, stores: authStores })
   const executor = createExecutorService({ ...deps.executor, ...common, stores: executorStores })
-  const { rest } = calls.scheduler
-  const scheduler = createSchedulerService({ ...deps.scheduler, ...common, stores: schedulerStores, rest })
-  const job = createJobService({ ...deps.job, ...common, stores: jobStores, rest: calls.job.rest })
+  const scheduler = createSchedulerService({
+    ...deps.scheduler,
+    ...common,
+    stores: schedulerStores,
+    ...calls.scheduler,
+  })
+  const job = createJobService({ ...deps.job, ...common, stores: jobStores, ...calls.job })
   const gateway = createGateway({ ...depsOf('gateway'), ...common, ...calls.gateway, metricsRegistry })
   const closeCalls = () => {
     for (const { balancer } of Object.values(calls)) balancer.close()

@@ -142,6 +142,7 @@ const prefixes: Record<ServiceName, string> = {
 
 /** Keys without a service's prefix that only some of the services read. */
 const unprefixedKeys = [
+  'BELFRY_DATA_DIR',
   'BELFRY_HOST',
   'BELFRY_PORT',
   'BELFRY_PUBLIC_URL',

@@ -33,3 +33,4 @@ export {
   type RelaySource,
   type UnpublishedPage,
 } from './relay.ts'
+export { createSharedSource } from './shared-source.ts'

@@ -15,6 +15,7 @@ export {
 } from './client/rest-client.ts'
 export { ServiceCallError, type ServiceCallErrorCode } from './client/service-call-error.ts'
 export type { UpstreamRequest, UpstreamResponse } from './client/upstream.ts'
+export { defaultAdvertiseHost } from './registry/advertise.ts'
 export {
   createListener,
   type ListenAddress,
@@ -24,5 +25,6 @@ export {
 } from './registry/listener.ts'
 export { openRegistry, type RegistryOptions } from './registry/open.ts'
 export { createPeerShare, type PeerShare, type PeerShareOptions } from './registry/peer-share.ts'
+export { createPeerTurns } from './registry/peer-turns.ts'
 export type { Instance, Registry } from './registry/port.ts'
 export { createStaticRegistry, createStaticTable, type StaticTable } from './registry/static.ts'

@@ -78,6 +78,8 @@ function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDef
     // One line for each failure is enough; a child logger and two lines a request would cost 10 µs.
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (logger) => logger,
+    // What still arrives while the app closes is answered, and its connection closed: the parts behind the routes stop later.
+    return503OnClosing: false,
     bodyLimit: options.bodyLimitBytes ?? usualBodyLimitBytes,
     requestTimeout: options.requestTimeoutMs ?? 15_000,
     connectionTimeout: options.connectionTimeoutMs ?? 30_000,

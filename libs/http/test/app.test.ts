@@ -340,6 +340,33 @@ describe('a connection', () => {
     expect(body.status).toBe(status)
   })
 
+  it('is served to its end while the app closes, and then closed', async () => {
+    const { app } = open()
+    const held = Promise.withResolvers<void>()
+    app.get('/slow', publicRoute, async () => {
+      await held.promise
+      return { taken: true }
+    })
+    app.get('/quick', publicRoute, () => ({ taken: true }))
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as { port: number }
+    const socket = connect(port, '127.0.0.1')
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    const arrived = once(app.server, 'request')
+    socket.write('GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    await arrived
+    const closed = app.close()
+    await expect.poll(() => app.server.listening).toBe(false)
+    socket.write('GET /quick HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    held.resolve()
+    await Promise.all([once(socket, 'close'), closed])
+    expect(text.match(/HTTP\/1\.1 200/g)).toHaveLength(2)
+    expect(text.slice(text.lastIndexOf('HTTP/1.1')).toLowerCase()).toContain('connection: close')
+  })
+
   it('gets its timeouts from the options', () => {
     const { deps } = makeWorld()
     const app = createHttpApp({ service: 'gateway', deps, tokens: null })

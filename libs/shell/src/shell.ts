@@ -1,6 +1,6 @@
 import type { ServiceName } from '@belfry/contracts'
 import { createListener, type ListenAddress } from '@belfry/discovery'
-import type { HttpApp } from '@belfry/http'
+import { type HttpApp, mountMetrics } from '@belfry/http'
 import { createLifecycle, type Part } from '@belfry/service'
 import type { ServiceShellDeps } from './deps.ts'
 
@@ -15,7 +15,10 @@ export interface ServiceShell {
 
 export interface ServiceShellOptions {
   readonly service: ServiceName
-  readonly deps: Pick<ServiceShellDeps<unknown, unknown>, 'health' | 'registry' | 'advertise'>
+  readonly deps: Pick<
+    ServiceShellDeps<unknown, unknown>,
+    'health' | 'registry' | 'advertise' | 'balancer' | 'metricsRegistry'
+  >
   readonly app: HttpApp
   readonly listen: ListenAddress
   /** The readiness check of the store: its public name, and a read that rejects when the store does not answer. */
@@ -24,9 +27,21 @@ export interface ServiceShellOptions {
   readonly parts: readonly Part[]
 }
 
+/**
+ * What a process shows of itself. Services are reached by other services only; the gateway, which is not, shows its metrics
+ * itself and has no internal routes.
+ */
+function mountProcess(app: HttpApp, { balancer, metricsRegistry }: ServiceShellOptions['deps']): void {
+  if (metricsRegistry) mountMetrics(app, metricsRegistry)
+  if (!balancer) return
+  const route = { schema: { hide: true }, config: { access: 'service' } } as const
+  app.get('/internal/breakers', route, () => ({ data: balancer.breakers() }))
+}
+
 /** What the services have in common once they are wired: readiness of the store, the listener, start and stop. */
 export function createServiceShell({ service, deps, app, listen, store, parts }: ServiceShellOptions): ServiceShell {
   const { health, registry, advertise } = deps
+  if (service !== 'gateway') mountProcess(app, deps)
   if (store) health.add(store.name, async () => void (await store.read()))
   const listener = createListener({ service, app, ...listen, advertise, registry, health })
   const lifecycle = createLifecycle([...parts, listener])

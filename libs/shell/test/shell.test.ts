@@ -1,6 +1,6 @@
 import { createMemoryBus, type PoisonMessage } from '@belfry/bus'
-import { createStaticRegistry } from '@belfry/discovery'
-import { createHttpApp } from '@belfry/http'
+import { createBalancer, createStaticRegistry } from '@belfry/discovery'
+import { createHttpApp, createServiceTokens } from '@belfry/http'
 import { createHealth, createIds, createLog, createLoop, createManualClock, createMetrics } from '@belfry/service'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createConsumerPart, createPeerLoopsPart, createServiceShell } from '../src/index.ts'
@@ -82,6 +82,31 @@ describe('the shell of a service', () => {
     expect((await answer).status).toBe(200)
     // Far below the keep-alive time-out of 72 s, after which the connection would go by itself.
     await stopped
+  })
+
+  it('shows the metrics of its process and its breakers, the latter to other services only', async () => {
+    const deps = openDeps()
+    const { clock, registry, metrics } = deps
+    const metricsRegistry = createMetrics({ version: '1.2.3' })
+    const serviceTokens = createServiceTokens({ key: 'k'.repeat(32), clock })
+    const breaker = { timeoutMs: 1_000, errorPercent: 50, resetMs: 1_000 }
+    const balancer = createBalancer({ registry, clock, metrics, breaker, caller: 'job-service' })
+    onTestFinished(() => balancer.close())
+    const app = createHttpApp({ service: 'job-service', deps, tokens: null, serviceTokens })
+    const listen = { host: '127.0.0.1', port: 0 }
+    createServiceShell({
+      service: 'job-service',
+      deps: { ...deps, balancer, metricsRegistry },
+      app,
+      listen,
+      parts: [],
+    })
+    const shown = await app.inject({ url: '/metrics', remoteAddress: '10.0.0.7' })
+    expect([shown.statusCode, shown.body]).toEqual([200, expect.stringContaining('belfry_build_info')])
+    expect((await app.inject('/internal/breakers')).statusCode).toBe(401)
+    const authorization = `Bearer ${serviceTokens.sign('gateway')}`
+    const breakers = await app.inject({ url: '/internal/breakers', headers: { authorization } })
+    expect([breakers.statusCode, breakers.json()]).toEqual([200, { data: [] }])
   })
 
   it('is not ready while its store does not answer', async () => {

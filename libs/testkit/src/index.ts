@@ -13,7 +13,7 @@ export {
 } from './messages.ts'
 export { dropMongoDatabase } from './mongo.ts'
 export { type Peer, peerUrl, peerVariables, uniqueName } from './peers.ts'
-export { createTcpProxy, type TcpProxy, type TcpProxyMode } from './tcp-proxy.ts'
+export { createTcpProxy, type TcpProxy, type TcpProxyMode, type TcpProxyOptions } from './tcp-proxy.ts'
 export {
   createTestKey,
   createTestTokens,

@@ -24,8 +24,16 @@ interface Pair {
   readonly server: Socket
 }
 
+export interface TcpProxyOptions {
+  /**
+   * Asked for each piece of an answer of the server: with `cut` it is thrown away and its connection is cut, so what was sent has
+   * happened, and its answer is lost.
+   */
+  readonly onAnswer?: (bytes: Buffer) => 'pass' | 'cut'
+}
+
 /** `target`: `host:port` of the server, or a URL that contains one. */
-export async function createTcpProxy(target: string): Promise<TcpProxy> {
+export async function createTcpProxy(target: string, { onAnswer }: TcpProxyOptions = {}): Promise<TcpProxy> {
   const [, host = '127.0.0.1', port] = /^(?:[a-z+]+:\/\/)?(?:[^@/]*@)?([^:/]+):(\d+)/.exec(target) ?? []
   const pairs = new Set<Pair>()
   let mode: TcpProxyMode = 'pass'
@@ -42,7 +50,11 @@ export async function createTcpProxy(target: string): Promise<TcpProxy> {
     const { server } = pair
     pairs.add(pair)
     client.on('data', (bytes) => server.write(bytes))
-    server.on('data', (bytes) => mode !== 'lose-answers' && client.write(bytes))
+    server.on('data', (bytes) => {
+      if (mode === 'lose-answers') return
+      if (onAnswer?.(Buffer.from(bytes)) === 'cut') client.destroy()
+      else client.write(bytes)
+    })
     for (const [socket, other] of [
       [client, server],
       [server, client],

@@ -1,7 +1,15 @@
-import { type Bus, createRelay, type OutgoingMessage, type Relay, type Unpublished } from '@belfry/bus'
+import {
+  type Bus,
+  createRelay,
+  createSharedSource,
+  type OutgoingMessage,
+  type Relay,
+  type RelaySource,
+  type Unpublished,
+} from '@belfry/bus'
 import { type JobStatusMessage, outcomeSize } from '@belfry/contracts'
 import type { ServiceDeps } from '@belfry/service'
-import { soleShare } from '@belfry/storage'
+import type { WorkShare } from '@belfry/storage'
 import type { ExecutionStore, RowId, Stored } from '../store/ports.ts'
 import { hasLargeParams, toStatusMessage } from './execution.ts'
 
@@ -48,12 +56,20 @@ function withDeadLetters(bus: Bus): Bus {
   }
 }
 
-/** Publishes the states of executions (protocol.md step 4). */
+/** Publishes the states of executions (protocol.md step 4). `share`: which of them a sweep looks for. */
 export function createStatusRelay(
   { clock, log, metrics }: Pick<ServiceDeps, 'clock' | 'log' | 'metrics'>,
   bus: Bus,
   executions: ExecutionStore,
+  share: () => WorkShare,
 ): Relay<'job-status', RowId> {
+  const source: RelaySource<'job-status', RowId> = {
+    async readUnpublished(rows, bytes) {
+      const page = await executions.listUnpublished({ rows, bytes }, share())
+      return { rows: page.rows.map(asUnpublished), hasMore: page.hasMore }
+    },
+    markPublished: executions.markPublished,
+  }
   return createRelay({
     name: 'executions',
     topic: 'job-status',
@@ -61,12 +77,6 @@ export function createStatusRelay(
     clock,
     log,
     metrics,
-    source: {
-      async readUnpublished(rows, bytes) {
-        const page = await executions.listUnpublished({ rows, bytes }, soleShare)
-        return { rows: page.rows.map(asUnpublished), hasMore: page.hasMore }
-      },
-      markPublished: executions.markPublished,
-    },
+    source: createSharedSource(source, () => share().instances === 1),
   })
 }

@@ -1,3 +1,4 @@
+import type { ServiceName } from '@belfry/contracts'
 import type { RestClient } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
 import type { Clock, Logger } from '@belfry/service'
@@ -12,7 +13,7 @@ const info = {
     'Describe a job and when it should run, and Belfry runs it on its millisecond, once. Sign up, log in, send the token as "Authorization: Bearer …".',
 }
 
-/** How long a description is served that lacks an unreachable service, milliseconds. */
+/** How long a description is served for which a service could not be asked, milliseconds. */
 const incompleteCacheMs = 2_000
 
 const proxied = routeTable.flatMap(({ routes }) => routes.map((route) => route.replace(/\/?\*$/, '')))
@@ -29,15 +30,23 @@ export interface OpenapiOptions {
   cacheMs: number
 }
 
-/** `/openapi.json`: one document over all services, each asked for its own. Concurrent readers share one request. */
+/**
+ * `/openapi.json`: one document over all services, each asked for its own. Concurrent readers share one request. A service
+ * that cannot be asked is shown as it last described itself.
+ */
 export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: OpenapiOptions): void {
   let cached: { text: string; until: number } | undefined
   let merging: Promise<string> | undefined
+  const lastGood = new Map<ServiceName, DescribedService>()
 
   const describe = async (service: (typeof proxiedServices)[number]): Promise<DescribedService | undefined> => {
     try {
       const { status, body } = await rest.request({ service, method: 'GET', path: '/openapi.json' })
-      if (status === 200) return { tag: service, document: body as ApiDocument }
+      if (status === 200) {
+        const described = { tag: service, document: body as ApiDocument }
+        lastGood.set(service, described)
+        return described
+      }
       log.warn({ service, status }, 'a service does not describe its API')
     } catch (err) {
       log.warn({ service, err }, 'a service cannot be asked for its API')
@@ -46,8 +55,10 @@ export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: Openap
   }
 
   const merge = async (): Promise<string> => {
-    const found = (await Promise.all(proxiedServices.map(describe))).filter((one) => one !== undefined)
-    const isWhole = found.length === proxiedServices.length
+    const answered = await Promise.all(proxiedServices.map(describe))
+    const isWhole = answered.every((one) => one !== undefined)
+    const known = answered.map((one, at) => one ?? lastGood.get(proxiedServices[at] as ServiceName))
+    const found = known.filter((one) => one !== undefined)
     const text = JSON.stringify(mergeDocuments(info, [...found, { tag: 'system', document: systemDocument }], isRouted))
     cached = { text, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
     return text

@@ -1,6 +1,6 @@
-import { refusal, type ServiceName, serviceNames } from '@belfry/contracts'
-import { type Balancer, breakerStates, type Registry, type RestClient } from '@belfry/discovery'
-import type { HttpApp } from '@belfry/http'
+import { type ServiceName, serviceNames } from '@belfry/contracts'
+import { type Balancer, breakerStates, type Instance, type Registry, type RestClient } from '@belfry/discovery'
+import { type HttpApp, mountMetrics } from '@belfry/http'
 import type { Clock, MetricsRegistry } from '@belfry/service'
 import { z } from 'zod'
 import type { ApiDocument } from '../openapi/api-document.ts'
@@ -14,24 +14,39 @@ const check = z.object({
   note: z.string().optional(),
 })
 
+const breakerView = z.object({
+  service: z.enum(serviceNames),
+  /** The id of the instance that is called. */
+  target: z.string(),
+  state: z.enum(breakerStates),
+  inFlight: z.number().int(),
+})
+
+const instanceView = z.object({
+  id: z.string(),
+  /** False, without checks, when it could not be reached. */
+  ready: z.boolean(),
+  checks: z.array(check),
+  /** The breaker of the gateway that answers: how the calls that go through here fare. */
+  breaker: z.enum(breakerStates),
+  /** Calls of this gateway that wait for its answer just now. */
+  inFlight: z.number().int(),
+  /** Its own breakers: how its calls to other services fare. */
+  calls: z.array(breakerView),
+})
+
 const serviceView = z.object({
   service: z.enum(serviceNames),
+  /** Whether an instance of it is ready. */
   ready: z.boolean(),
-  /** The checks of its dependencies; empty when it could not be reached. */
+  /** The checks of the dependencies of its first instance that answered; empty when none could be reached. */
   checks: z.array(check),
-  /** Version of the time zone data in use, such as `2026c`; null when the service could not be reached. */
+  /** Version of the time zone data in use there, such as `2026c`; null when no instance could be reached. */
   timeZoneData: z.string().nullable(),
-  instances: z.array(
-    z.object({
-      id: z.string(),
-      /** The breaker of the gateway: how the calls that go through here fare. */
-      breaker: z.enum(breakerStates),
-      /** Calls that wait for its answer just now. */
-      inFlight: z.number().int(),
-    }),
-  ),
+  instances: z.array(instanceView),
 })
 type ServiceView = z.output<typeof serviceView>
+type InstanceView = z.output<typeof instanceView>
 
 const servicesReply = z.object({ data: z.array(serviceView) })
 
@@ -62,43 +77,69 @@ export interface SystemOptions {
 
 /** The answer of `/readyz?verbose`. */
 const readyReply = z.object({ checks: z.array(check), timeZoneData: z.string() })
+/** The answer of `/internal/breakers`. */
+const breakersReply = z.object({ data: z.array(breakerView) })
 
-type Readiness = Pick<ServiceView, 'ready' | 'checks' | 'timeZoneData'>
-const unknown = { checks: [], timeZoneData: null }
+/** The answer of an instance; undefined when it cannot be reached: the balancer's metrics and the log hold the reason. */
+function ask({ service, id: instance }: Instance, path: string, { rest, readyTimeoutMs: deadlineMs }: SystemOptions) {
+  return rest.request({ service, instance, method: 'GET', path, deadlineMs }).catch(() => undefined)
+}
 
-async function readinessOf(service: ServiceName, { rest, readyTimeoutMs }: SystemOptions): Promise<Readiness> {
-  try {
-    const path = '/readyz?verbose'
-    const { status, body } = await rest.request({ service, method: 'GET', path, deadlineMs: readyTimeoutMs })
-    const read = readyReply.safeParse(body)
-    return { ready: status === 200, ...(read.success ? read.data : unknown) }
-  } catch {
-    // An unreachable service is an answer here; the balancer's metrics and the log hold the reason.
-    return { ready: false, ...unknown }
+async function viewOfInstance(instance: Instance, options: SystemOptions) {
+  const [ready, calls] = await Promise.all([
+    ask(instance, '/readyz?verbose', options),
+    ask(instance, '/internal/breakers', options),
+  ])
+  const { id } = instance
+  const known = options.balancer.breakers().find(({ target }) => target === id)
+  const read = readyReply.safeParse(ready?.body)
+  const view: InstanceView = {
+    id,
+    ready: ready?.status === 200,
+    checks: read.data?.checks ?? [],
+    breaker: known?.state ?? 'closed',
+    inFlight: known?.inFlight ?? 0,
+    calls: breakersReply.safeParse(calls?.body).data?.data ?? [],
   }
+  return { view, timeZoneData: read.data?.timeZoneData ?? null }
 }
 
 async function viewOf(service: ServiceName, options: SystemOptions): Promise<ServiceView> {
-  const readiness = await readinessOf(service, options)
-  const breakers = new Map(options.balancer.breakers().map((one) => [one.target, one]))
-  const instances = options.registry.instances(service).map(({ id }) => {
-    const known = breakers.get(id)
-    return { id, breaker: known?.state ?? 'closed', inFlight: known?.inFlight ?? 0 } as const
-  })
-  return { service, ...readiness, instances }
+  const instances = options.registry.instances(service)
+  const found = await Promise.all(instances.map((instance) => viewOfInstance(instance, options)))
+  const answered = found.find(({ timeZoneData }) => timeZoneData !== null)
+  return {
+    service,
+    ready: found.some(({ view }) => view.ready),
+    checks: answered?.view.checks ?? [],
+    timeZoneData: answered?.timeZoneData ?? null,
+    instances: found.map(({ view }) => view),
+  }
+}
+
+/** For how long one answer serves all readers, milliseconds: each costs two calls to each instance. */
+const sharedMs = 1_000
+
+function createSharedViews(options: SystemOptions): () => Promise<ServiceView[]> {
+  const { clock } = options
+  let views: Promise<ServiceView[]> | undefined
+  let until = Number.NEGATIVE_INFINITY
+  return () => {
+    if (views === undefined || clock.monotonic() >= until) {
+      views = Promise.all(proxiedServices.map((service) => viewOf(service, options)))
+      until = clock.monotonic() + sharedMs
+    }
+    return views
+  }
 }
 
 const loopback = /^(?:127\.|::1$|::ffff:127\.)/
-const elsewhere = refusal('not-found', 'There is nothing at this address.')
 
 /** `/system/services` for users, `/metrics` for callers on the same machine. */
 export function mountSystem(app: HttpApp, options: SystemOptions): void {
+  const views = createSharedViews(options)
   app.get('/system/services', { schema: { hide: true }, config: { access: 'viewer' } }, async () => ({
-    data: await Promise.all(proxiedServices.map((service) => viewOf(service, options))),
+    data: await views(),
   }))
-
-  app.get('/metrics', { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) => {
-    if (!loopback.test(request.socket.remoteAddress ?? '')) return reply.refuse(elsewhere)
-    return reply.type(options.metricsRegistry.contentType).send(await options.metricsRegistry.render())
-  })
+  mountMetrics(app, options.metricsRegistry, ({ socket }) => loopback.test(socket.remoteAddress ?? ''))
 }

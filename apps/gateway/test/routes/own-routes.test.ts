@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { problems } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { makeWorld, sendRaw } from '../world.ts'
@@ -133,6 +135,26 @@ describe('the description of the API', () => {
   })
 })
 
+describe('the description of a service that went away', () => {
+  it('stays as it last was', async () => {
+    const { app, clock, registry, lines } = await makeWorld({
+      services: {
+        'job-service': json({ '/openapi.json': [200, describing({ '/jobs': { get: {} } })] }),
+        'auth-service': json({ '/openapi.json': [200, describing({ '/auth/login': { post: {} } })] }),
+        'scheduler-service': json({ '/openapi.json': [200, describing({})] }),
+        'executor-service': json({ '/openapi.json': [200, describing({})] }),
+      },
+    })
+    const paths = async () => Object.keys((await app.inject('/openapi.json')).json().paths)
+    const whole = ['/auth/login', '/jobs', '/system/services']
+    expect((await paths()).toSorted()).toEqual(whole)
+    for (const one of registry.instances('job-service')) await registry.deregister(one)
+    await clock.advance(60_000)
+    expect((await paths()).toSorted()).toEqual(whole)
+    expect(lines).toHaveLength(1)
+  })
+})
+
 describe('problems', () => {
   it('have a page each, so that their type resolves', async () => {
     const { app } = await makeWorld()
@@ -166,10 +188,92 @@ describe('the state of the system', () => {
     ])
     expect(data[1].checks).toEqual([{ name: 'store', ok: false, latencyMs: 3, since: '2026-01-01T00:00:00.000Z' }])
     expect(data[1].instances).toEqual([
-      { id: `job-service-127.0.0.1-${ports['job-service']}`, breaker: 'closed', inFlight: 0 },
+      {
+        id: `job-service-127.0.0.1-${ports['job-service']}`,
+        ready: false,
+        checks,
+        breaker: 'closed',
+        inFlight: 0,
+        calls: [],
+      },
     ])
     expect(data[2].instances).toEqual([])
     expect(data.slice(1, 3).map((one: { timeZoneData: string | null }) => one.timeZoneData)).toEqual(['2026z', null])
+  })
+
+  it('asks each instance for its health and its own breakers', async () => {
+    const call = { service: 'executor-service', target: 'executor-1', state: 'open', inFlight: 2 }
+    const ready = { status: 'ready', checks: [], timeZoneData: '2026z' }
+    const { app, bearer, registry, ports } = await makeWorld({
+      services: {
+        'job-service': json({ '/readyz?verbose': [200, ready], '/internal/breakers': [200, { data: [call] }] }),
+        'scheduler-service': json({
+          '/readyz?verbose': [503, { ...ready, checks }],
+          '/internal/breakers': [200, { data: 'nonsense' }],
+        }),
+      },
+    })
+    // A second instance of job-service, which is the server of the scheduler here, and one that is away.
+    const service = 'job-service'
+    const second = { service, id: 'job-2', host: '127.0.0.1', port: ports['scheduler-service'] } as const
+    await registry.register(second)
+    await registry.register({ service, id: 'job-3', host: '127.0.0.1', port: 1 })
+    const { data } = (await app.inject({ url: '/system/services', headers: bearer })).json()
+    expect(data[1]).toMatchObject({ service, ready: true, checks: [], timeZoneData: '2026z' })
+    expect(data[1].instances).toMatchObject([
+      { ready: true, checks: [], calls: [call] },
+      { id: 'job-2', ready: false, checks, calls: [] },
+      { id: 'job-3', ready: false, checks: [], calls: [] },
+    ])
+  })
+
+  it('asks the services once a second, however many read', async () => {
+    let asked = 0
+    const { app, bearer, clock } = await makeWorld({
+      services: {
+        'job-service': (request, reply) => {
+          if (request.url === '/readyz?verbose') asked += 1
+          reply.writeHead(200).end()
+        },
+      },
+    })
+    const read = () => app.inject({ url: '/system/services', headers: bearer })
+    await Promise.all([read(), read()])
+    await read()
+    expect(asked).toBe(1)
+    await clock.advance(1_000)
+    await read()
+    expect(asked).toBe(2)
+  })
+
+  it('is ready without the services in a process of its own, and answers for them that they are away', async () => {
+    const none = { 'auth-service': null, 'job-service': null, 'scheduler-service': null, 'executor-service': null }
+    const { app, gateway, bearer } = await makeWorld({ services: none, config: { mode: 'distributed' } })
+    await gateway.start()
+    expect((await app.inject('/readyz')).statusCode).toBe(200)
+    const { checks } = (await app.inject('/readyz?verbose')).json()
+    expect(checks.filter((one: { ok: boolean }) => !one.ok)).toHaveLength(4)
+    const answer = await app.inject({ url: '/jobs', headers: bearer })
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '1'])
+  })
+
+  it('shows metrics to the network on a port of their own while it runs', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    const { gateway } = await makeWorld({ config: { gatewayMetricsPort: port } })
+    const url = `http://127.0.0.1:${port}/metrics`
+    await expect(fetch(url)).rejects.toThrow()
+    await gateway.start()
+    const answer = await fetch(url)
+    expect(answer.headers.get('content-type')).toContain('text/plain')
+    expect(await answer.text()).toContain('belfry_circuit_breaker_state')
+    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(404)
+    expect((await fetch(url, { method: 'POST' })).status).toBe(404)
+    await gateway.stop()
+    await expect(fetch(url)).rejects.toThrow()
   })
 
   it('is ready when every service is', async () => {

@@ -1,4 +1,5 @@
 import type { CommandPublisher } from '@belfry/bus'
+import { createPeerTurns, type PeerShare } from '@belfry/discovery'
 import { createLoop, type Loop, type RetentionClock } from '@belfry/service'
 import type { ServiceShellDeps } from '@belfry/shell'
 import type { JobConfig } from '../config.ts'
@@ -15,15 +16,18 @@ export interface LoopsOptions {
   readonly context: JobContext
   readonly commands: CommandPublisher
   readonly retentionClock: RetentionClock
+  /** This instance among those of job-service. */
+  readonly peers: () => PeerShare
 }
 
-/** The loops that repeat what has not been answered, compare, renew, and remove. */
-export function createLoops({ deps, context, commands, retentionClock }: LoopsOptions): Loop[] {
+/** The loops that repeat what has not been answered, compare, renew, and remove. One instance compares and removes for all. */
+export function createLoops({ deps, context, commands, retentionClock, peers }: LoopsOptions): Loop[] {
   const { clock, log, stores, config } = deps
   const backoff = { firstMs: config.jobResendMs, mostMs: config.jobResendMaxMs }
   const page = { rows: config.jobResendRows, bytes: config.jobResendBytes }
-  const resendCommands = createResendCommands({ executions: stores.executions, commands, clock, page, backoff })
-  const repeatFences = createRepeatFences(context, { rows: config.jobFenceRows, backoff })
+  const share = () => ({ ...peers(), overdueAt: clock.now() - config.jobOverdueMs })
+  const resendCommands = createResendCommands({ executions: stores.executions, commands, clock, share, page, backoff })
+  const repeatFences = createRepeatFences(context, { share, rows: config.jobFenceRows, backoff })
   const reconciler = createReconcileExecutions({
     deps,
     stores,
@@ -31,12 +35,14 @@ export function createLoops({ deps, context, commands, retentionClock }: LoopsOp
     mayLose: !deps.bus.capabilities.storesBeforePublishResolves,
   })
   const retention = { executionsMs: config.retentionExecutions, requestsMs: config.jobRequestKeepMs }
-  const purge = createRetention({ stores, retentionClock, retention, rows: config.jobPurgeRows })
+  const takesTurn = createPeerTurns(peers)
+  const purge = createRetention({ stores, retentionClock, retention, rows: config.jobPurgeRows, takesTurn })
+  const takesRound = createPeerTurns(peers)
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, runOnce, clock, log })
   return [
     loop('job types', config.jobTypesMs, context.types.renew),
-    loop('reconcile executions', config.jobReconcileMs, reconciler.runOnce),
+    loop('reconcile executions', config.jobReconcileMs, () => (takesRound() ? reconciler.runOnce() : undefined)),
     loop('resend triggers', config.jobResendPollMs, resendCommands),
     loop('repeat fences', config.jobResendPollMs, repeatFences),
     loop('retention', config.jobPurgeMs, purge),

@@ -1,4 +1,4 @@
-import { soleShare } from '@belfry/storage'
+import type { WorkShare } from '@belfry/storage'
 import { type Backoff, nextRepetitionAt } from '../domain/backoff.ts'
 import type { DueCursor, DueFence } from '../store/ports.ts'
 import { type ConfirmContext, fence } from '../use-cases/confirm-changes.ts'
@@ -6,6 +6,7 @@ import type { JobContext } from '../use-cases/context.ts'
 import { createDueLister } from '../use-cases/list-due.ts'
 
 export interface RepeatFencesOptions {
+  readonly share: () => WorkShare
   readonly rows: number
   readonly backoff: Backoff
 }
@@ -17,11 +18,11 @@ export interface RepeatFencesOptions {
  */
 export function createRepeatFences(
   context: ConfirmContext & Pick<JobContext, 'clock'>,
-  { rows, backoff }: RepeatFencesOptions,
+  { share, rows, backoff }: RepeatFencesOptions,
 ): () => Promise<boolean> {
   const { clock, log } = context
   const { jobs } = context.stores
-  const read = (until: number, after: DueCursor | null) => jobs.listDueFences(until, rows, soleShare, after)
+  const read = (until: number, after: DueCursor | null) => jobs.listDueFences(until, rows, share(), after)
   const list = createDueLister({ read, clock, backoff })
 
   const repeat = async (due: DueFence): Promise<boolean> => {

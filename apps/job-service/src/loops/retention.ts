@@ -9,6 +9,8 @@ export interface RetentionOptions {
   readonly retention: Retention
   /** Rows that are looked at, and purged, at a time. */
   readonly rows: number
+  /** Whether this instance removes what is old, and not another one. */
+  readonly takesTurn: () => boolean
 }
 
 /**
@@ -17,12 +19,12 @@ export interface RetentionOptions {
  * can go at once.
  */
 export function createRetention(options: RetentionOptions): () => Promise<boolean> {
-  const { retentionClock, retention, rows } = options
+  const { retentionClock, retention, rows, takesTurn } = options
   const { jobs, executions, requests } = options.stores
   const nextPage = walkPages<AgedJob, RowId>((after) => jobs.listAges(after, rows))
   return async () => {
     const now = await retentionClock.turn()
-    if (now === null) return false
+    if (now === null || !takesTurn()) return false
     const before = copiesBefore(now, retention.executionsMs)
     const moreExecutions = await executions.purgeEnded(before, rows)
     const page = await nextPage()

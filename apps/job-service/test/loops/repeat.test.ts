@@ -1,6 +1,7 @@
 import { createCommandPublisher, createMemoryBus, ignorePoison } from '@belfry/bus'
 import { isRefusal, type JobExecuteMessage } from '@belfry/contracts'
 import { createIds, createLog, createManualClock, createMetrics } from '@belfry/service'
+import { soleShare } from '@belfry/storage'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Executors } from '../../src/clients/executors.ts'
@@ -76,14 +77,14 @@ describe('resending the commands of triggers', () => {
     })
     return { job, command }
   }
-  const createIteration = (rows = 500) => {
+  const createIteration = (rows = 500, share = () => soleShare) => {
     const { bus, log, metrics, stores, clock } = parts
     const gauge = { name: 'belfry_commands_waiting', help: 'Commands' }
     const limits = { backlogRows: 100, backlogBytes: 1e6, refusedForMs: 5000 }
     const commands = createCommandPublisher({ bus, gauge, ...limits, clock, log, metrics })
     const backoff = { firstMs: 5000, mostMs: 60_000 }
     const page = { rows, bytes: 1e6 }
-    return { resend: createResendCommands({ executions: stores.executions, commands, clock, page, backoff }) }
+    return { resend: createResendCommands({ executions: stores.executions, commands, clock, share, page, backoff }) }
   }
 
   it('happens after 5 s, 10 s, 20 s, 40 s and then every 60 s', async () => {
@@ -187,7 +188,7 @@ describe('repeating fences', () => {
     const backoff = { firstMs: 5000, mostMs: 60_000 }
     const repeat = createRepeatFences(
       { stores, executors: { ...executors, jobTypes: async () => [] }, clock, log },
-      { rows, backoff },
+      { share: () => soleShare, rows, backoff },
     )
     return { asked, state, repeat }
   }

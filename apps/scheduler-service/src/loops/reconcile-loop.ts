@@ -1,6 +1,6 @@
 import { createReconciler } from '@belfry/bus'
 import { type JobChangesMessage, type JobVersionsPage, jobChangesMessage, jobVersionsPage } from '@belfry/contracts'
-import { createRecordsClient } from '@belfry/discovery'
+import { createPeerTurns, createRecordsClient, type PeerShare } from '@belfry/discovery'
 import { createLoop, type Loop } from '@belfry/service'
 import type { ServiceShellDeps } from '@belfry/shell'
 import type { SchedulerConfig } from '../config.ts'
@@ -10,9 +10,13 @@ import type { IngestChanges } from '../use-cases/ingest-changes.ts'
 /** The change number of job-service up to which every change was applied. */
 const cursorName = 'changes of jobs'
 
-/** Compares the versions of the schedules with those of the jobs again and again (protocol.md, step 14). */
+/**
+ * Compares the versions of the schedules with those of the jobs again and again (protocol.md, step 14). One of the schedulers
+ * (`peers`) does that for all.
+ */
 export function createReconcileLoop(
   deps: ServiceShellDeps<Stores, SchedulerConfig>,
+  peers: () => PeerShare,
   ingestChanges: IngestChanges,
 ): Loop {
   const { clock, log, registry, config, bus } = deps
@@ -42,7 +46,8 @@ export function createReconcileLoop(
     settleMs: config.schedulerReconcileSettleMs,
     everyMs: config.schedulerReconcileMs,
   })
+  const takesTurn = createPeerTurns(peers)
   // Without an instance of job-service a round can only fail.
-  const runOnce = () => (registry.instances('job-service').length > 0 ? reconciler.runOnce() : undefined)
+  const runOnce = () => (registry.instances('job-service').length > 0 && takesTurn() ? reconciler.runOnce() : undefined)
   return createLoop({ name: 'reconcile jobs', everyMs: config.schedulerReconcileMs, runOnce, clock, log })
 }

@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@belfry/service'
-import { type PageBounds, type RowId, soleShare } from '@belfry/storage'
+import { type PageBounds, type RowId, shardOf, type WorkShare } from '@belfry/storage'
 import { advance, type Compile } from '../domain/advance.ts'
 import { withoutDelivered } from '../domain/fire-log-outbox.ts'
 import { takeDueCommands } from '../domain/pending-commands.ts'
@@ -16,6 +16,8 @@ export interface AdvanceSchedulesOptions {
   readonly rules: Rules
   readonly clock: Clock
   readonly log: Logger
+  /** Which of the records that are due this scheduler advances now. */
+  readonly share: () => WorkShare
   /** Records that are read and stored at once. */
   readonly page: PageBounds
   readonly yieldIfOver: YieldIfOver
@@ -29,20 +31,23 @@ export interface AdvanceResult {
 
 /** The use case of the advance loop and of `POST /scheduler/scan`. */
 export interface AdvanceSchedules {
-  /** When the next record is due, epoch milliseconds; null when none is. */
+  /** When the next record of this scheduler's share is due, epoch milliseconds; null when none is. */
   nextDueAt(): Promise<number | null>
-  /** Advances every record that is due by now (protocol.md, steps 6 and 7). */
+  /**
+   * Advances every record of this scheduler's share that is due by now (protocol.md, steps 6 and 7), and those of the others'
+   * that are overdue.
+   */
   advanceDue(): Promise<AdvanceResult>
   /**
-   * Reads one page of the records with pending commands, and sends the commands that are left over from an earlier process,
-   * or from before the clock was set back, whatever their next time is. `since`: the moment from which on times are this
+   * Reads one page of the records with pending commands, and sends those commands of this scheduler's share that are left over from
+   * an earlier process, or from before the clock was set back, whatever their next time is. `since`: the moment from which on times are this
    * process's own. `next`: the cursor of the next page; null after the last one.
    */
   sendLeftOver(since: number, after: RowId | null): Promise<AdvanceResult & { readonly next: RowId | null }>
 }
 
 export function createAdvanceSchedules(options: AdvanceSchedulesOptions): AdvanceSchedules {
-  const { schedules, fireLog, writer, compile, rules, clock, log, page, yieldIfOver } = options
+  const { schedules, fireLog, writer, compile, rules, clock, log, share, page, yieldIfOver } = options
 
   const report = (jobId: string, err: unknown) =>
     log.error({ jobId, err }, 'a schedule cannot be advanced; it is quarantined')
@@ -99,22 +104,26 @@ export function createAdvanceSchedules(options: AdvanceSchedulesOptions): Advanc
   }
 
   return {
-    nextDueAt: () => schedules.nextDueAt(soleShare),
+    nextDueAt: () => schedules.nextDueAt(share()),
     async advanceDue() {
       const dueBefore = clock.now()
+      const ours = share()
       let [advanced, sent] = [0, 0]
-      let { rows, next } = await schedules.listDue(dueBefore, soleShare, null, page)
+      let { rows, next } = await schedules.listDue(dueBefore, ours, null, page)
       for (;;) {
         const result = await advancePage(rows, null)
         advanced += result.advanced
         sent += result.sent
         if (!next) return { advanced, sent }
-        ;({ rows, next } = await schedules.listDue(dueBefore, soleShare, next, page))
+        ;({ rows, next } = await schedules.listDue(dueBefore, ours, next, page))
       }
     },
     async sendLeftOver(since, after) {
       const { rows, next } = await schedules.listPending(after, page)
-      return { ...(await advancePage(rows, since)), next }
+      const { index, instances } = share()
+      const isOurs = (row: SchedulesRow) =>
+        instances === 1 || shardOf('record' in row ? row.record.jobId : row.jobId) % instances === index
+      return { ...(await advancePage(rows.filter(isOurs), since)), next }
     },
   }
 }

@@ -11,6 +11,8 @@ export interface PurgeEndedOptions {
   readonly retentionMs: number
   /** Rows that are read, and removed, at a time. */
   readonly rows: number
+  /** Whether this scheduler removes what is over, and not another one. */
+  readonly takesTurn: () => boolean
 }
 
 /**
@@ -19,11 +21,11 @@ export interface PurgeEndedOptions {
  * removed at once.
  */
 export function createPurgeEnded(options: PurgeEndedOptions): () => Promise<boolean> {
-  const { schedules, fireLog, retentionClock, retentionMs, rows: limit } = options
+  const { schedules, fireLog, retentionClock, retentionMs, rows: limit, takesTurn } = options
   const nextPage = walkPages((after: RowId | null) => schedules.listSummaries(after, limit))
   return async () => {
     const now = await retentionClock.turn()
-    if (now === null) return false
+    if (now === null || !takesTurn()) return false
     const horizon = horizonOf(now, retentionMs)
     const { rows } = await nextPage()
     await schedules.purgeManyIfUnchanged(rows.filter((one) => isPurgeable(one, horizon)))

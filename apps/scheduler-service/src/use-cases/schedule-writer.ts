@@ -1,6 +1,8 @@
 import type { CommandPublisher } from '@belfry/bus'
 import type { JobExecuteMessage } from '@belfry/contracts'
+import type { PeerShare } from '@belfry/discovery'
 import { debugEach, type Logger } from '@belfry/service'
+import { shardOf } from '@belfry/storage'
 import { dueAt, type Rules, type ScheduleRecord } from '../domain/schedule-record.ts'
 import type { SchedulerMetrics } from '../metrics.ts'
 import type { ScheduleStore, ScheduleWrite, StoredSchedule } from '../store/ports.ts'
@@ -19,6 +21,8 @@ export interface ScheduleWriterOptions {
   readonly rules: Rules
   readonly publisher: CommandPublisher
   readonly dueTimer: DueTimer
+  /** This scheduler among the schedulers. */
+  readonly peers: () => PeerShare
   readonly metrics: SchedulerMetrics
   readonly log: Logger
 }
@@ -49,7 +53,7 @@ interface Written {
 }
 
 export function createScheduleWriter(options: ScheduleWriterOptions): ScheduleWriter {
-  const { schedules, rules, publisher, dueTimer, metrics, log } = options
+  const { schedules, rules, publisher, dueTimer, peers, metrics, log } = options
 
   async function write(updates: readonly (ScheduleUpdate & ScheduleWrite)[]): Promise<Written> {
     const [inserted, swapped] = await Promise.allSettled([
@@ -63,8 +67,14 @@ export function createScheduleWriter(options: ScheduleWriterOptions): ScheduleWr
     return { isSaved, error: failed ? failed.reason : null }
   }
 
+  /** What is of another scheduler's share is left to it: this one's poll finds it when it is overdue. */
   function wakeFor(saved: readonly ScheduleWrite[]): void {
-    const earliest = saved.reduce((least, { dueAt }) => Math.min(least, dueAt ?? least), Number.POSITIVE_INFINITY)
+    const { index, instances } = peers()
+    const isOurs = ({ record }: ScheduleWrite) => instances === 1 || shardOf(record.jobId) % instances === index
+    const earliest = saved.reduce(
+      (least, one) => (one.dueAt !== null && one.dueAt < least && isOurs(one) ? one.dueAt : least),
+      Number.POSITIVE_INFINITY,
+    )
     if (Number.isFinite(earliest)) dueTimer.wakeAt(earliest)
   }
 

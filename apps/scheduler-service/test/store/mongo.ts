@@ -8,6 +8,36 @@ import { schedulesCollection } from '../../src/store/mongo/schedules.ts'
 /** The address of the server, or undefined where there is none. */
 export const mongoUrl = peerUrl('mongo')
 
+/** The stores, and `settle`: waits for the calls that are under way, and answers whether there were any. */
+function withSettle(stores: Stores) {
+  const underWay = new Set<Promise<unknown>>()
+  const watch = <S extends object>(store: S) => {
+    const entries = Object.entries(store).map(([verb, method]: [string, (...args: unknown[]) => Promise<unknown>]) => {
+      const watched = (...args: unknown[]) => {
+        const answer = method(...args)
+        const done = answer.catch(() => undefined).finally(() => underWay.delete(done))
+        underWay.add(done)
+        return answer
+      }
+      return [verb, watched]
+    })
+    return Object.fromEntries(entries) as S
+  }
+  const { schedules, fireLog, cursors, poison, close } = stores
+  const watched = {
+    schedules: watch(schedules),
+    fireLog: watch(fireLog),
+    cursors: watch(cursors),
+    poison: watch(poison),
+  }
+  const settle = async () => {
+    const some = underWay.size > 0
+    await Promise.all(underWay)
+    return some
+  }
+  return { stores: { ...watched, close }, settle }
+}
+
 /**
  * The stores over a new database of the real server. `spoil` makes the record of a job unreadable. Closing them removes the
  * database.
@@ -28,5 +58,5 @@ export async function openMongoTestStores(
     await stores.close()
     await dropMongoDatabase(url, name)
   }
-  return { stores: { ...stores, close } satisfies Stores, spoil }
+  return { ...withSettle({ ...stores, close }), spoil }
 }

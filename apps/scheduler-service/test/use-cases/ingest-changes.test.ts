@@ -1,6 +1,7 @@
 import { createCommandPublisher, createMemoryBus } from '@belfry/bus'
 import type { ScheduleSpec } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
+import { soleShare } from '@belfry/storage'
 import { createTestDeps } from '@belfry/testkit'
 import { describe, expect, it } from 'vitest'
 import type { Compile } from '../../src/domain/advance.ts'
@@ -27,7 +28,7 @@ function openIngest() {
   const publisher = createCommandPublisher({ bus, clock, log, metrics: registry, gauge, ...backlog })
   const dueTimer = createDueTimer(clock, second)
   const metrics = createSchedulerMetrics(registry)
-  const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, metrics, log })
+  const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, peers: () => soleShare, metrics, log })
   const page = { rows: 10, bytes: 1e6 }
   const rest = { clock, log, page, tries: 3, horizon: () => horizon, yieldIfOver: () => undefined }
   const ingest = createIngestChanges({ schedules, writer, compile: counting, rules, ...rest })

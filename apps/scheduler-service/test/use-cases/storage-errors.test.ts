@@ -186,6 +186,6 @@ describe('a database that fails at one call in six for twenty seconds', () => {
         expect(record?.pending).toEqual([])
       }
     },
-    30_000,
+    60_000,
   )
 })

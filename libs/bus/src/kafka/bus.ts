@@ -106,7 +106,8 @@ export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions
     return now - Math.min(now, ...since)
   }
 
-  const silenceText = () => `no answer for ${Math.round(silence())} ms; ${clientLog.lastError() ?? 'no error'}`
+  const silenceText = () =>
+    `no answer for ${Math.round(silence())} ms; ${clientLog.lastError() ?? 'no error was reported'}`
 
   /** The topics may be gone with the data of the broker: then no client would ever get an answer again. */
   async function watch(): Promise<void> {
@@ -114,7 +115,8 @@ export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions
     isAway = silence() > silenceMs
     if (isAway && !wasAway) log.warn({ reason: silenceText() }, 'the broker does not answer')
     if (!isAway && wasAway) log.info('the broker answers again')
-    if (isAway) await topics.ensure().catch((err) => log.debug({ err }, 'the topics cannot be made'))
+    if (!isAway) clientLog.forget()
+    else await topics.ensure().catch((err) => log.debug({ err }, 'the topics cannot be made'))
   }
   const watchLoop = createLoop({ name: 'kafka', everyMs: watchMs, runOnce: watch, clock, log })
   watchLoop.start()
@@ -182,7 +184,7 @@ export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions
       await Promise.all(Array.from(subscriptions, (one) => one.stop()))
       await Promise.all(
         Array.from(outlets.values(), async (one) => {
-          await within(clock, publishTimeoutMs, one.sender.idle())
+          await one.sender.idle()
           await one.close()
         }),
       )

@@ -4,8 +4,9 @@ import { type LogEntry, logLevel } from 'kafkajs'
 /** The log lines of the client library, and the last error among them: the reason while it tries again by itself. */
 export interface ClientLog {
   readonly logCreator: () => (entry: LogEntry) => void
-  /** The text of the last error; null before the first one. */
+  /** The text of the last error; null when there was none since `forget`. */
   lastError(): string | null
+  forget(): void
 }
 
 /**
@@ -23,5 +24,8 @@ export function createClientLog(log: Logger): ClientLog {
         log.debug({ kafkajs: namespace, ...fields }, message)
       },
     lastError: () => last,
+    forget() {
+      last = null
+    },
   }
 }

@@ -40,7 +40,7 @@ const mib = 1024 * 1024
 /** What a fetch takes of one partition and of all of them. More than the largest batch, so that no partition starves behind one. */
 const fetchBytes = { ofPartition: 2 * mib, ofAll: 8 * mib }
 /** How long a leave may take, milliseconds; afterwards the broker removes the member by itself. */
-const leaveMs = 5000
+const leaveMs = 3000
 /** Waits before a new try to join, milliseconds. */
 const retryFirstMs = 250
 const retryMostMs = 2000
@@ -119,8 +119,10 @@ export function openMember(options: MemberOptions): Member {
     return consumer
   }
 
-  async function run(consumer: Consumer): Promise<void> {
+  /** What is still trying when the session is over connects and joins all the same: then it is disconnected again. */
+  async function run(consumer: Consumer, isOver: () => boolean): Promise<void> {
     await consumer.connect()
+    if (isOver()) return consumer.disconnect()
     await consumer.subscribe({ topics: [name], fromBeginning: true })
     await consumer.run({
       autoCommit: false,
@@ -128,6 +130,7 @@ export function openMember(options: MemberOptions): Member {
       partitionsConsumedConcurrently: partitionsAtOnce,
       eachBatch: (payload) => intake.take(fetchedOf(payload)),
     })
+    if (isOver()) await consumer.disconnect()
   }
 
   /** One client from its join to its end; rejects with the reason, unless the member is stopped. */
@@ -135,13 +138,15 @@ export function openMember(options: MemberOptions): Member {
     await ensureTopics()
     if (isStopped) return
     const consumer = open()
+    let isOver = false
     const ended = new Promise<void>((_, reject) => {
       consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
-      run(consumer).catch(reject)
+      run(consumer, () => isOver).catch(reject)
     })
     try {
       await Promise.race([ended, stopped])
     } finally {
+      isOver = true
       ended.catch(() => undefined)
       if (isStopped) await intake.stop()
       await within(clock, leaveMs, consumer.disconnect())

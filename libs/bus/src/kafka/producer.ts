@@ -24,6 +24,7 @@ function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
 /** `ensureTopics` is awaited before the first batch. A producer that has failed is replaced by a new one. */
 export function createBatchProducer(kafka: Kafka, ensureTopics: () => Promise<void>): BatchProducer {
   let producer: Producer | null = null
+  let isClosed = false
 
   async function open(): Promise<Producer> {
     await ensureTopics()
@@ -48,8 +49,14 @@ export function createBatchProducer(kafka: Kafka, ensureTopics: () => Promise<vo
         if (isTooLarge(error)) throw new BatchTooLarge(String(error))
         await drop()
         throw error
+      } finally {
+        // A client that is still trying connects again by itself after its disconnect.
+        if (isClosed) await drop()
       }
     },
-    close: drop,
+    async close() {
+      isClosed = true
+      await producer?.disconnect().catch(() => undefined)
+    },
   }
 }

@@ -31,7 +31,7 @@ export interface Sender {
   sendingSince(): number | null
   /** Messages that wait or are under way. */
   waiting(): number
-  /** Resolves when every publish has been answered and no batch is under way. */
+  /** Resolves when every publish has been answered. */
   idle(): Promise<void>
 }
 
@@ -68,11 +68,11 @@ export function createSender(options: SenderOptions): Sender {
   const { name, send, clock, waitingRows, waitingBytes, batchRows, batchBytes, valueBytes, timeoutMs } = options
   let queue: Publish[] = []
   /** Publishes that have not been answered. */
-  const open = new Set<Publish>()
+  const open = new Map<Publish, Promise<void>>()
   let rows = 0
   let bytes = 0
   let since: number | null = null
-  let working: Promise<void> | null = null
+  let isWorking = false
 
   function settle(publish: Publish, error: BusError | null): void {
     if (!open.delete(publish)) return
@@ -137,23 +137,19 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   async function work(): Promise<void> {
+    if (isWorking) return
+    isWorking = true
     // What is published in this iteration of the event loop goes out together.
     await new Promise<void>((resolve) => setImmediate(resolve))
     for (;;) {
       const parts = takeBatch()
       queue = queue.filter((one) => one.taken < one.messages.length)
-      if (parts.length === 0) return
+      if (parts.length === 0) break
       since = clock.monotonic()
       await sendBatch(parts)
       since = null
     }
-  }
-
-  function begin(): void {
-    working ??= work().finally(() => {
-      working = null
-      if (queue.length > 0) begin()
-    })
+    isWorking = false
   }
 
   function refuseOverflow(count: number, added: number): void {
@@ -169,33 +165,33 @@ export function createSender(options: SenderOptions): Sender {
       if (messages.length === 0) return
       const added = messages.reduce((sum, message) => sum + sizeOf(message), 0)
       refuseOverflow(messages.length, added)
-      await new Promise<void>((resolve, reject) => {
-        const publish: Publish = {
-          messages,
-          bytes: added,
-          tooLarge: [],
-          taken: 0,
-          handled: 0,
-          settle(error) {
-            timer.cancel()
-            if (error) reject(error)
-            else resolve()
-          },
-        }
-        const timer = clock.callAfter(timeoutMs, () =>
-          settle(publish, new BusError('bus-unavailable', `${name} did not take messages within ${timeoutMs} ms`)),
-        )
-        open.add(publish)
-        queue.push(publish)
-        rows += messages.length
-        bytes += added
-        begin()
-      })
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const publish: Publish = {
+        messages,
+        bytes: added,
+        tooLarge: [],
+        taken: 0,
+        handled: 0,
+        settle(error) {
+          timer.cancel()
+          if (error) reject(error)
+          else resolve()
+        },
+      }
+      const timer = clock.callAfter(timeoutMs, () =>
+        settle(publish, new BusError('bus-unavailable', `${name} did not take messages within ${timeoutMs} ms`)),
+      )
+      open.set(publish, promise)
+      queue.push(publish)
+      rows += messages.length
+      bytes += added
+      void work()
+      await promise
     },
     sendingSince: () => since,
     waiting: () => rows,
     async idle() {
-      while (working) await working
+      await Promise.allSettled(open.values())
     },
   }
 }

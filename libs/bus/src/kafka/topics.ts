@@ -24,8 +24,9 @@ const requestTimeoutMs = 5000
 
 export function createTopics(options: TopicsOptions): Topics {
   const { names, partitions, replication, retentionMs, log } = options
-  // Fails fast: its callers try again.
-  const kafka = new Kafka({ ...options.kafka, requestTimeout: requestTimeoutMs, retry: { retries: 1 } })
+  // Fails within a second: its callers try again. The retries bridge the moment until all know of a topic that was made.
+  const retry = { retries: 4, initialRetryTime: 50, maxRetryTime: 400 }
+  const kafka = new Kafka({ ...options.kafka, requestTimeout: requestTimeoutMs, retry })
   const reported = new Set<string>()
   let ensuring: Promise<void> | null = null
 
@@ -45,8 +46,8 @@ export function createTopics(options: TopicsOptions): Topics {
         const configEntries = [{ name: 'retention.ms', value: String(retentionMs) }]
         const replicas = replication === undefined ? {} : { replicationFactor: replication }
         const topics = missing.map((topic) => ({ topic, numPartitions: partitions, ...replicas, configEntries }))
-        await admin.createTopics({ topics, waitForLeaders: true })
-        log.info({ topics: missing, partitions }, 'topics made')
+        const isMade = await admin.createTopics({ topics, waitForLeaders: true })
+        if (isMade) log.info({ topics: missing, partitions }, 'topics made')
       }
       const { topics } = await admin.fetchTopicMetadata({ topics: [...names] })
       for (const { name, partitions: found } of topics) report(name, found.length)

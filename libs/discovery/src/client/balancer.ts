@@ -28,7 +28,7 @@ export interface BreakerView {
 
 /**
  * Calls another service: picks an instance from the registry whose breaker allows a call, uses its connections, and
- * retries once where that is safe. `request` has the shape that @fastify/reply-from wants of its `undici` option, so that
+ * repeats the call on another one where that is safe. `request` has the shape that @fastify/reply-from wants of its `undici` option, so that
  * the gateway's proxy and the calls between services share it.
  */
 export interface Balancer {
@@ -46,10 +46,22 @@ export function originOf(service: ServiceName): string {
 const servicesByOrigin = new Map(serviceNames.map((service) => [originOf(service), service]))
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-/** A retry must not repeat an effect of the first try, and its body must still be there. */
+/** A call that went out and broke: a repeat must not repeat an effect of the first try, and its body must still be there. */
 function isRepeatable(request: UpstreamRequest, error: ServiceCallError): boolean {
   const hasStream = typeof request.body === 'object' && request.body !== null
   return error.code === 'refused' && idempotent.has(request.method) && !hasStream
+}
+
+/** One call on its way, over all its tries. */
+interface BalancedCall {
+  readonly options: UpstreamRequest
+  readonly service: ServiceName
+  readonly budget: RetryBudget
+  /** The ids of the instances that it has tried. */
+  readonly tried: Set<string>
+  /** Whether the budget has paid for it. */
+  readonly isRetry: boolean
+  readonly callback: Parameters<Balancer['request']>[1]
 }
 
 export function createBalancer({
@@ -72,14 +84,15 @@ export function createBalancer({
     return opened
   }
 
-  /** The next instance whose breaker allows a call; else the reason why there is none. */
-  const choose = (service: ServiceName): Upstream | ServiceCallError => {
+  /** The next instance whose breaker allows a call and that is not among `tried`; else the reason why there is none. */
+  const choose = (service: ServiceName, tried: ReadonlySet<string>, only?: string): Upstream | ServiceCallError => {
     const count = registry.instances(service).length
     let soonestMs = Number.POSITIVE_INFINITY
     let isBusy = false
     for (let tries = 0; tries < count; tries++) {
       const instance = registry.pick(service)
       if (!instance) break
+      if (tried.has(instance.id) || instance.id !== (only ?? instance.id)) continue
       const upstream = upstreamOf(instance)
       if (!upstream.breaker.allows()) soonestMs = Math.min(soonestMs, upstream.breaker.openForMs())
       else if (upstream.inFlight() >= maxInFlight) isBusy = true
@@ -101,31 +114,39 @@ export function createBalancer({
     }
     const budget = budgets.get(service) as RetryBudget
     budget.earn()
-    attempt(options, service, budget, true, callback)
+    const upstream = choose(service, new Set(), options.instance)
+    if (upstream instanceof ServiceCallError) callback(upstream)
+    else attempt(upstream, { options, service, budget, tried: new Set(), isRetry: false, callback })
   }
 
-  const attempt = (
-    options: UpstreamRequest,
-    service: ServiceName,
-    budget: RetryBudget,
-    isFirst: boolean,
-    callback: Parameters<Balancer['request']>[1],
-  ): void => {
-    const upstream = choose(service)
-    if (upstream instanceof ServiceCallError) {
-      callback(upstream)
-      return
-    }
+  /**
+   * The instance for a further try after `error`; undefined when the call ends with it. A call that never went out moves on
+   * while there is an instance that it has not tried: each of them gets no more calls than without the dead one. One that
+   * went out is repeated once and within the budget, on the same instance if there is no other: its connection may have been
+   * an old one.
+   */
+  const nextOf = (call: BalancedCall, error: ServiceCallError): Upstream | undefined => {
+    const { options, service, budget, tried, isRetry } = call
+    const other = choose(service, tried, options.instance)
+    const isFree = !(other instanceof ServiceCallError)
+    if (error.isUnsent) return isFree ? other : undefined
+    if (isRetry || !isRepeatable(options, error)) return undefined
+    const next = isFree ? other : choose(service, new Set(), options.instance)
+    return next instanceof ServiceCallError || !budget.spend() ? undefined : next
+  }
+
+  const attempt = (upstream: Upstream, call: BalancedCall): void => {
+    const { options, callback } = call
+    call.tried.add(upstream.instance.id)
     upstream.breaker.run(options).then(
       (response) => callback(null, response),
       (error: unknown) => {
         const answer = answerOf(error)
         if (answer) return callback(null, answer)
         const callError = toServiceCallError(error)
-        if (isFirst && isRepeatable(options, callError) && budget.spend()) {
-          return attempt(options, service, budget, false, callback)
-        }
-        callback(callError)
+        const next = nextOf(call, callError)
+        if (next) attempt(next, { ...call, isRetry: call.isRetry || !callError.isUnsent })
+        else callback(callError)
       },
     )
   }
@@ -149,11 +170,24 @@ export function createBalancer({
     },
   )
 
+  const skews = metrics.gauge(
+    'belfry_clock_skew_seconds',
+    'How far the clock of an instance is ahead, by the Date of its answers; 0 within the precision of that',
+    ['target'],
+    (gauge) => {
+      for (const { instance, skewMs } of upstreams.values()) {
+        const ms = skewMs()
+        if (ms !== null) gauge.set({ target: instance.id }, ms / 1000)
+      }
+    },
+  )
+
   const forget = (upstream: Upstream) => {
     const target = upstream.instance.id
     upstreams.delete(target)
     upstream.close()
     for (const state of breakerStates) shown.remove({ caller, target, state })
+    skews.remove({ target })
   }
 
   const unwatch = serviceNames.map((service) =>

@@ -7,6 +7,8 @@ import type { UpstreamResponse } from './upstream.ts'
 /** A call from service to service. */
 export interface RestRequest {
   service: ServiceName
+  /** The id of the only instance that is asked; without it any. */
+  instance?: string
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With its query, already encoded. */
   path: string
@@ -97,6 +99,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
         }
         const call = {
           origin: originOf(service),
+          instance: request.instance,
           path,
           method,
           headers: headersOf(request),

@@ -6,8 +6,9 @@ export interface RetryBudget {
   spend(): boolean
 }
 
-/** `callsPerRetry` first calls pay for one retry; the budget holds at most `most` retries. It begins with one. */
-export function createRetryBudget(callsPerRetry = 10, most = 10): RetryBudget {
+/** `callsPerRetry` first calls pay for one retry; the budget holds at most `most` retries, since the connections
+ * of an instance break all at once. It begins with one. */
+export function createRetryBudget(callsPerRetry = 10, most = 100): RetryBudget {
   let calls = callsPerRetry
   return {
     earn() {

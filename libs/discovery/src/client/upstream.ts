@@ -2,8 +2,9 @@ import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '@belfry/service'
 import { type Dispatcher, Pool } from 'undici'
-import type { Instance } from '../registry/port.ts'
+import { type Instance, urlHost } from '../registry/port.ts'
 import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs } from './breaker.ts'
+import { createClockSkew } from './clock-skew.ts'
 import { countsAgainstInstance, ServiceCallError, toServiceCallError } from './service-call-error.ts'
 import { createUserTimeouts, userOf } from './user-timeouts.ts'
 
@@ -14,6 +15,8 @@ export type UpstreamResponse = Dispatcher.ResponseData
 export interface UpstreamRequest {
   /** `originOf(service)`: names the service, not an instance. */
   readonly origin: string
+  /** The id of the only instance that is asked; without it any. */
+  readonly instance?: string | undefined
   readonly path: string
   readonly method: string
   readonly headers?: Record<string, string | string[] | undefined>
@@ -27,9 +30,14 @@ export interface Upstream {
   readonly instance: Instance
   readonly breaker: Breaker<UpstreamRequest, UpstreamResponse>
   inFlight(): number
+  /** How far its clock is ahead of the own one, milliseconds; null while that is not known. */
+  skewMs(): number | null
   /** Closes idle connections; calls in flight may end. */
   close(): void
 }
+
+/** A machine that is gone answers nothing at all: by then the call goes to another instance, milliseconds. */
+const connectMs = 1_000
 
 /** A body without progress for this long is given up, milliseconds. */
 const bodyIdleMs = 60_000
@@ -114,8 +122,8 @@ function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: 
 }
 
 export function openUpstream(instance: Instance, { clock, config }: { clock: Clock; config: BreakerConfig }): Upstream {
-  const pool = new Pool(`http://${instance.host}:${instance.port}`, {
-    connectTimeout: config.timeoutMs,
+  const pool = new Pool(`http://${urlHost(instance.host)}:${instance.port}`, {
+    connectTimeout: Math.min(connectMs, config.timeoutMs),
     headersTimeout: 0,
     bodyTimeout: bodyIdleMs,
   })
@@ -124,9 +132,14 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
   const onEnd = () => {
     inFlight -= 1
   }
-  const call = (request: UpstreamRequest) => {
+  const skew = createClockSkew(clock)
+  const call = async (request: UpstreamRequest) => {
     inFlight += 1
-    return send(pool, request, Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs), clock, onEnd)
+    const calledAt = clock.now()
+    const firstByteMs = Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs)
+    const answer = await send(pool, request, firstByteMs, clock, onEnd)
+    skew.sample(answer.headers.date, calledAt)
+    return answer
   }
 
   const timeouts = createUserTimeouts(windowMs)
@@ -134,7 +147,7 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
     if (answerOf(error)) return 'failed'
     const callError = toServiceCallError(error)
     if (!countsAgainstInstance(callError)) return 'working'
-    const user = callError.code === 'timeout' ? userOf(headers) : null
+    const user = callError.code === 'timeout' && !callError.isUnsent ? userOf(headers) : null
     return user === null || timeouts.counts(user, clock.monotonic()) ? 'failed' : 'uncounted'
   }
   const breaker = createBreaker(call, { clock, config, judge })
@@ -142,6 +155,7 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
     instance,
     breaker,
     inFlight: () => inFlight,
+    skewMs: skew.ms,
     close() {
       breaker.close()
       void pool.close().catch(ignore)

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { ServiceName } from '@belfry/contracts'
 import type { Health, Part } from '@belfry/service'
+import { defaultAdvertiseHost } from './advertise.ts'
 import type { Instance, Registry } from './port.ts'
 
 /** What a service listens with: a Fastify app, of which no more than this is needed. */
@@ -17,9 +18,11 @@ export interface ListenAddress {
   readonly port: number
   /**
    * The address that the registry gets: in a container others cannot reach the one that the service listens on. Default:
-   * `host`, and the port that the listener took.
+   * see `defaultAdvertiseHost`, and the port that the listener took.
    */
-  readonly advertise?: { readonly host: string; readonly port?: number | undefined } | undefined
+  readonly advertise?: { readonly host?: string | undefined; readonly port?: number | undefined } | undefined
+  /** What the registry shows about the instance beside its address. */
+  readonly meta?: Instance['meta']
 }
 
 export interface ListenerOptions extends ListenAddress {
@@ -55,7 +58,7 @@ async function closeApp(app: ListeningApp): Promise<void> {
 
 /** Listens, makes the service ready and registers the advertised address; a stop goes not ready, deregisters and closes. */
 export function createListener(options: ListenerOptions): Listener {
-  const { service, app, host, port, advertise = { host }, registry, health } = options
+  const { service, app, host, port, advertise, meta, registry, health } = options
   let instance: Instance | undefined
   let address = ''
   return {
@@ -64,8 +67,8 @@ export function createListener(options: ListenerOptions): Listener {
     async start() {
       address = await app.listen({ host, port })
       const taken = (app.server.address() as AddressInfo).port
-      const reached = { host: advertise.host, port: advertise.port ?? taken }
-      instance = { service, id: `${service}-${reached.host}-${reached.port}`, ...reached }
+      const reached = { host: advertise?.host ?? defaultAdvertiseHost(host), port: advertise?.port ?? taken }
+      instance = { service, id: `${service}-${reached.host}-${reached.port}`, ...reached, ...(meta && { meta }) }
       // First, since a registry may show a ready service to others before its first check.
       health.setReady(true)
       await registry.register(instance)

@@ -11,6 +11,11 @@ export interface Instance {
   readonly meta?: Readonly<Record<string, string>>
 }
 
+/** The host of an instance as it stands in a URL. */
+export function urlHost(host: string): string {
+  return host.includes(':') ? `[${host.replace('%', '%25')}]` : host
+}
+
 /**
  * The instances of each service. `pick` is synchronous over a cached view, because the proxy asks for its upstream
  * synchronously; it goes round the instances and answers undefined when there is none.

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -112,6 +113,17 @@ describe('a balancer', () => {
     expect(await codeOf({ method: 'POST' })).toBe('refused')
   })
 
+  it('asks one instance only when the call names it', async () => {
+    const here = await listen((_request, reply) => reply.end('here'))
+    const there = await listen((_request, reply) => reply.end('there'))
+    const dead = await deadPort()
+    const { call, codeOf } = await balancerTo([here.port, dead, there.port])
+    const instance = `job-service-127.0.0.1-${there.port}`
+    for (let i = 0; i < 4; i++) expect(await call({ instance })).toEqual({ status: 200, body: 'there' })
+    expect(await codeOf({ instance: `job-service-127.0.0.1-${dead}` })).toBe('refused')
+    expect(await codeOf({ instance: 'job-service-127.0.0.1-1' })).toBe('no-instance')
+  })
+
   it('refuses more calls than may be in flight', async () => {
     const { server, port } = await listen(() => undefined)
     const { codeOf } = await balancerTo([port], { maxInFlight: 1 })
@@ -135,10 +147,52 @@ describe('a balancer', () => {
 })
 
 describe('a retry', () => {
-  it('calls another instance when one refuses', async () => {
+  const bodyOf = async (request: IncomingMessage) => Buffer.concat(await request.toArray()).toString()
+
+  it.each([
+    ['without a body', 'GET', () => null],
+    ['with an effect', 'POST', () => '{"a":1}'],
+    ['whose body is a stream', 'POST', () => Readable.from(['{"a"', ':1}'])],
+  ])('calls another instance when one refuses the connection, for a call %s', async (_what, method, body) => {
+    const { port } = await listen(async (request, reply) => reply.end(await bodyOf(request)))
+    const { call } = await balancerTo([await deadPort(), await deadPort(), port])
+    for (let i = 0; i < 3; i++) {
+      expect(await call({ method, body: body() })).toEqual({ status: 200, body: body() === null ? '' : '{"a":1}' })
+    }
+  })
+
+  it('costs nothing of the budget when no connection came about', async () => {
+    const { port } = await listen((_request, reply) => reply.end())
+    const { codeOf, balancer } = await balancerTo([await deadPort(), port], {
+      breaker: { ...breaker, errorPercent: 100 },
+    })
+    const codes = await Promise.all(Array.from({ length: 200 }, () => codeOf()))
+    expect(new Set(codes)).toEqual(new Set([200]))
+    expect(balancer.breakers().map(({ state }) => state)).toEqual(['closed', 'closed'])
+  })
+
+  it('tries each instance once when none takes the connection', async () => {
+    const { codeOf, balancer } = await balancerTo([await deadPort(), await deadPort()])
+    expect(await codeOf({ method: 'POST' })).toBe('refused')
+    expect(balancer.breakers()).toHaveLength(2)
+  })
+
+  it('calls another instance when a connection breaks before the first byte', async () => {
     const { port } = await listen((_request, reply) => reply.end('here'))
-    const { call } = await balancerTo([await deadPort(), port])
-    expect(await call()).toEqual({ status: 200, body: 'here' })
+    const broken = await listen((request) => request.socket.resetAndDestroy())
+    const { call } = await balancerTo([broken.port, port])
+    expect(await call({ method: 'PUT', body: '{}' })).toEqual({ status: 200, body: 'here' })
+  })
+
+  it('repeats on the same instance when there is no other: the connection may have been an old one', async () => {
+    let calls = 0
+    const { port } = await listen((request, reply) => {
+      calls += 1
+      if (calls === 1) request.socket.destroy()
+      else reply.end()
+    })
+    const { codeOf } = await balancerTo([port])
+    expect(await codeOf()).toBe(200)
   })
 
   it('stays within a tenth of the calls', async () => {
@@ -384,5 +438,36 @@ describe('a breaker', () => {
     const text = await metricsRegistry.render()
     expect(text).toContain(`${series('open')} 1`)
     expect(text).toContain(`${series('closed')} 0`)
+  })
+})
+
+describe('the skew of the clocks', () => {
+  async function skewOf(date: string | null) {
+    const { port } = await listen((_request, reply) => {
+      reply.sendDate = false
+      reply.writeHead(200, date === null ? {} : { date }).end()
+    })
+    const { clock, codeOf, metricsRegistry } = await balancerTo([port])
+    await codeOf()
+    const text = await metricsRegistry.render()
+    const shown = /belfry_clock_skew_seconds\{.*target="job-service-[^"]*"\} (\S+)/.exec(text)?.[1]
+    return { now: clock.now(), skewS: shown === undefined ? null : Number(shown) }
+  }
+
+  it('is 0 while the clocks agree within the whole seconds of Date', async () => {
+    const { now } = await skewOf(null)
+    expect((await skewOf(new Date(now).toUTCString())).skewS).toBe(0)
+    expect((await skewOf(new Date(now - 900).toUTCString())).skewS).toBe(0)
+  })
+
+  it('is positive when the clock of the instance is ahead, negative when it is behind', async () => {
+    const { now } = await skewOf(null)
+    expect((await skewOf(new Date(now + 30_000).toUTCString())).skewS).toBeCloseTo(30, -1)
+    expect((await skewOf(new Date(now - 30_000).toUTCString())).skewS).toBeCloseTo(-29, -1)
+  })
+
+  it('is not shown for an answer without a time', async () => {
+    expect((await skewOf(null)).skewS).toBeNull()
+    expect((await skewOf('yesterday')).skewS).toBeNull()
   })
 })

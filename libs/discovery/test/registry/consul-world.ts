@@ -7,19 +7,19 @@ import { type Instance, openRegistry, type Registry, type RegistryOptions } from
 import type { RegistryWorld } from './registry.contract.ts'
 
 /** An instance with a server that answers its readiness check. */
-export interface TestInstance extends Instance {
+interface TestInstance extends Instance {
   /** What `/readyz` answers from now on. */
   setReady(isReady: boolean): void
   /** Ends the server, as a process that is killed does. */
   kill(): Promise<void>
 }
 
-export interface OpenOptions extends Partial<Pick<RegistryOptions, 'key' | 'meta'>> {
+interface OpenOptions extends Partial<Pick<RegistryOptions, 'key' | 'meta'>> {
   /** In place of the address of Consul. */
   readonly consul?: string
 }
 
-export interface OpenedRegistry {
+interface OpenedRegistry {
   readonly registry: Registry
   readonly health: Health
   /** The lines of its log. */

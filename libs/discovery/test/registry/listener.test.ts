@@ -1,6 +1,6 @@
 import { createHealth, createLog, createManualClock } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
-import { createListener, createStaticRegistry, type ListenAddress } from '../../src/index.ts'
+import { createListener, createStaticRegistry, defaultAdvertiseHost, type ListenAddress } from '../../src/index.ts'
 
 function open(listen: ListenAddress) {
   const clock = createManualClock()
@@ -41,9 +41,18 @@ describe('a listener', () => {
     await listener.start()
     expect(calls).toEqual(['listen 0.0.0.0:0'])
     expect(instances()).toMatchObject([{ id: 'job-service-jobs.internal-4321', host: 'jobs.internal', port: 4321 }])
+    const onlyPort = open({ host: '127.0.0.1', port: 80, advertise: { port: 18080 } })
+    await onlyPort.listener.start()
+    expect(onlyPort.instances()).toMatchObject([{ host: '127.0.0.1', port: 18080 }])
     const mapped = open({ host: '0.0.0.0', port: 80, advertise: { host: 'jobs.internal', port: 18080 } })
     await mapped.listener.start()
     expect(mapped.instances()).toMatchObject([{ host: 'jobs.internal', port: 18080 }])
+  })
+
+  it('registers what the registry is to show beside the address', async () => {
+    const { listener, instances } = open({ host: '127.0.0.1', port: 0, meta: { 'job-types': 'DUMMY' } })
+    await listener.start()
+    expect(instances()).toMatchObject([{ meta: { 'job-types': 'DUMMY' } }])
   })
 
   it('is neither ready nor registered after stop, and then closed', async () => {
@@ -51,5 +60,26 @@ describe('a listener', () => {
     await listener.start()
     await listener.stop()
     expect([instances(), await isReady(), calls.at(-1)]).toEqual([[], false, 'close'])
+  })
+})
+
+describe('the address that is advertised by default', () => {
+  const of = (address: string, family: 'IPv4' | 'IPv6', internal = false) =>
+    ({ address, family, internal, netmask: '', mac: '', cidr: null, ...(family === 'IPv6' && { scopeid: 0 }) }) as never
+  const interfaces = {
+    lo: [of('127.0.0.1', 'IPv4', true), of('::1', 'IPv6', true)],
+    eth0: [of('fe80::1', 'IPv6'), of('2001:db8::5', 'IPv6'), of('10.0.0.5', 'IPv4')],
+  }
+
+  it('is the one that the service listens on', () => {
+    expect(defaultAdvertiseHost('192.0.2.1', interfaces)).toBe('192.0.2.1')
+    expect(defaultAdvertiseHost('jobs.internal', interfaces)).toBe('jobs.internal')
+  })
+
+  it('is the first address of the machine when it listens on all', () => {
+    expect(defaultAdvertiseHost('0.0.0.0', interfaces)).toBe('10.0.0.5')
+    expect(defaultAdvertiseHost('::', interfaces)).toBe('10.0.0.5')
+    expect(defaultAdvertiseHost('::', { eth0: interfaces.eth0.slice(0, 2) })).toBe('2001:db8::5')
+    expect(defaultAdvertiseHost('::', { lo: interfaces.lo })).toBe('127.0.0.1')
   })
 })

@@ -22,7 +22,7 @@ interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   readonly warnings: readonly Warning[]
 }
 
-export const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
+const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
   spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 
 /** What every version of a job sets in its record. */

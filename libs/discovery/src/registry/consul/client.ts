@@ -4,7 +4,7 @@ import consul from 'consul'
 import type { ConsulAddress } from './address.ts'
 
 /** The answer of one blocking query. */
-export interface ListAnswer {
+interface ListAnswer {
   /** `X-Consul-Index`; 0 when there is none. */
   readonly index: number
   /** As Consul sent them: `Service` and `Checks` of each instance. */
@@ -12,7 +12,7 @@ export interface ListAnswer {
 }
 
 /** What is registered, in Consul's terms. */
-export interface Registration {
+interface Registration {
   readonly name: string
   readonly id: string
   readonly address: string
@@ -53,6 +53,16 @@ interface CallOptions {
   readonly timeout: number
   readonly ctx: EventEmitter & { includeResponse: boolean }
 }
+
+/** A call to Consul that failed. `status`: of its answer; null when there was none. */
+class ConsulError extends Error {
+  readonly status: number | null
+  constructor({ message, statusCode }: { message: string; statusCode?: unknown }) {
+    super(`Consul: ${message}`)
+    this.name = 'ConsulError'
+    this.status = typeof statusCode === 'number' ? statusCode : null
+  }
+}
 type Answer = readonly [{ headers: IncomingHttpHeaders }, unknown]
 
 function indexOf(headers: IncomingHttpHeaders): number {
@@ -71,6 +81,9 @@ export function openConsulClient({ host, port }: ConsulAddress): ConsulClient {
     running.add(ctx)
     try {
       return await action({ timeout, ctx })
+    } catch (error) {
+      // The errors of the package hold the whole answer, which would be logged with them.
+      throw new ConsulError(error as Error)
     } finally {
       running.delete(ctx)
     }
@@ -100,7 +113,7 @@ export function openConsulClient({ host, port }: ConsulAddress): ConsulClient {
       try {
         await call(callTimeoutMs, (options) => client.agent.service.deregister({ id, ...options }))
       } catch (error) {
-        if ((error as { statusCode?: unknown }).statusCode !== 404) throw error
+        if ((error as ConsulError).status !== 404) throw error
       }
     },
     close() {

@@ -1,7 +1,7 @@
 import { type ServiceName, serviceNames } from '@belfry/contracts'
 import type { Timer } from '@belfry/service'
 import type { RegistryOptions } from '../open.ts'
-import type { Instance, Registry } from '../port.ts'
+import { type Instance, type Registry, urlHost } from '../port.ts'
 import { createInstanceTable, createRoundRobin } from '../table.ts'
 import { readConsulUrl } from './address.ts'
 import { openConsulClient } from './client.ts'
@@ -19,11 +19,6 @@ const leavingMs = 1_000
 const lingerMs = 2 * spacingMs
 /** Consul's limit for a value of the metadata, characters. */
 const longestMeta = 512
-
-/** The host as it stands in a URL. */
-export function urlHost(host: string): string {
-  return host.includes(':') ? `[${host.replace('%', '%25')}]` : host
-}
 
 /**
  * The registry on Consul. Each service is followed by a blocking query. Only instances whose check passes are listed; while
@@ -73,7 +68,6 @@ export async function openConsulRegistry(
 
   const views = serviceNames.map((service) =>
     createView({
-      service,
       name: nameOf(service),
       client,
       clock,
@@ -156,7 +150,8 @@ export async function openConsulRegistry(
       registrations.delete(id)
       if (owned.get(service)?.id === id) owned.delete(service)
       try {
-        await client.deregister(id)
+        // Once more: the connection of the first try may be one to a Consul that has restarted since.
+        await client.deregister(id).catch(() => client.deregister(id))
         await hasLeft(instance)
         await new Promise<void>((resolve) => void clock.callAfter(lingerMs, resolve))
       } catch (err) {

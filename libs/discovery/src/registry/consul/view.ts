@@ -1,4 +1,3 @@
-import type { ServiceName } from '@belfry/contracts'
 import { backoffMs, type Clock, type Timer } from '@belfry/service'
 import type { Instance } from '../port.ts'
 import type { ConsulClient } from './client.ts'
@@ -17,7 +16,6 @@ const [firstRetryMs, mostRetryMs] = [250, 1_000]
 const settleMs = 5_000
 
 export interface ViewOptions {
-  readonly service: ServiceName
   /** In Consul. */
   readonly name: string
   readonly client: Pick<ConsulClient, 'list'>

@@ -1,0 +1,20 @@
+import { refusal } from '@belfry/contracts'
+import type { MetricsRegistry } from '@belfry/service'
+import type { FastifyRequest } from 'fastify'
+import type { HttpApp } from './http-app.ts'
+
+const elsewhere = refusal('not-found', 'There is nothing at this address.')
+
+/**
+ * `/metrics`: what Prometheus reads. A request that may not read it gets the answer of an address that does not exist. Without
+ * `mayRead` each caller may: an app that only other services reach.
+ */
+export function mountMetrics(
+  app: HttpApp,
+  { contentType, render }: MetricsRegistry,
+  mayRead: (request: FastifyRequest) => boolean = () => true,
+): void {
+  app.get('/metrics', { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) =>
+    mayRead(request) ? reply.type(contentType).send(await render()) : reply.refuse(elsewhere),
+  )
+}
