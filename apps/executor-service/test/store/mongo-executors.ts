@@ -143,6 +143,8 @@ export interface Account {
   readonly statuses: ReadonlyMap<string, JobStatusMessage>
   readonly changes: ReadonlyMap<string, number>
   readonly faults: Readonly<Record<string, number>>
+  /** When the last status of an end came, and the whole run was over, milliseconds from its begin. */
+  readonly endedMs: number
   readonly tookMs: number
 }
 
@@ -222,6 +224,7 @@ export async function runThree(
         await faults.stop()
       }
     }
+    const endedMs = Date.now() - begun
     await faults.stop()
     await waitForRest(stores, deadline)
     const ids = commands.map((one) => one.executionId)
@@ -234,7 +237,7 @@ export async function runThree(
       after = page.rows.at(-1)?.changeNo ?? after
       more = page.hasMore
     }
-    return { records, calls, statuses, changes, faults: faults.counts, tookMs: Date.now() - begun }
+    return { records, calls, statuses, changes, faults: faults.counts, endedMs, tookMs: Date.now() - begun }
   } finally {
     await faults?.stop()
     await Promise.allSettled(instances.map((one) => one.close()))
