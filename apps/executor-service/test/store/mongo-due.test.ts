@@ -1,4 +1,4 @@
-import { soleShare } from '@belfry/storage'
+import { shardOf, soleShare } from '@belfry/storage'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Execution, Pool } from '../../src/executions/execution.ts'
 import { close } from '../../src/executions/transitions.ts'
@@ -77,6 +77,21 @@ describe.skipIf(mongoUrl === undefined)('much that is due, in MongoDB', () => {
     },
     60_000,
   )
+
+  it('is left to the executor of its share for the most part, however long it is overdue', async () => {
+    const { executions } = await open()
+    await executions.insertMany(some(400, createRandom(4)), start)
+    const ask = async (index: number) => {
+      const share = { index, instances: 3, overdueAt: now }
+      const query = { now, until: now, due: { io: 60, cpu: 60 }, coming: 0, saturated: [], scan: 100, share }
+      return (await executions.listDue(query)).map(({ rowId }) => String(rowId))
+    }
+    const pages = [await ask(0), await ask(1), await ask(2)]
+    for (const [index, page] of pages.entries()) {
+      expect(page).toHaveLength(60)
+      expect(page.filter((id) => shardOf(id) % 3 === index)).toHaveLength(45)
+    }
+  }, 30_000)
 
   it('is walked through for other owners, each entry once', async () => {
     const { executions } = await open()

@@ -24,6 +24,9 @@ const entryFields = ['phase', 'shard', 'ownerId', 'runAt'] as const
 /** Entries that a walk reads at once, whatever the caller allows: each one travels here. */
 const mostEntries = 2000
 
+/** Of a full page of what is due, one part in so many may be what is overdue of others' shares. */
+const overduePart = 4
+
 /** A part of what is ready: one priority, from a key up to a position (excluded). */
 interface Range {
   readonly priority: number
@@ -49,10 +52,15 @@ const dueOf = (pool: Pool, { _id, phase }: Entry): DueExecution => ({
   pool,
 })
 
-/** The filter of a share; a sole executor's filters nothing. */
-function ofShare({ index, instances, overdueAt }: WorkShare): Filter<ExecutionRecord> {
-  if (instances === 1) return {}
-  return { $or: [{ shard: where({ $mod: [instances, index] }) }, { runAt: where({ $lte: overdueAt }) }] }
+/** The filter of an executor's own share; a sole executor's filters nothing. */
+function ofOwnShare({ index, instances }: WorkShare): Filter<ExecutionRecord> {
+  return instances === 1 ? {} : { shard: where({ $mod: [instances, index] }) }
+}
+
+/** The filter of a share with what is overdue of the others'. */
+function ofShare(share: WorkShare): Filter<ExecutionRecord> {
+  if (share.instances === 1) return {}
+  return { $or: [ofOwnShare(share), { runAt: where({ $lte: share.overdueAt }) }] }
 }
 
 const isOfShare =
@@ -155,7 +163,25 @@ const isLimited = (windows: Windows) => [...windows.values()].some(({ end }) => 
 export function createDueStore(executions: Executions): DueStore {
   const { read, readFirst } = createEntries(executions)
   const dueWindows: Readonly<Record<Pool, Windows>> = { io: createWindows(), cpu: createWindows() }
+  const overdueWindows: Readonly<Record<Pool, Windows>> = { io: createWindows(), cpu: createWindows() }
   const othersWindows: Readonly<Record<Pool, Windows>> = { io: createWindows(), cpu: createWindows() }
+
+  /**
+   * What is due of the own share, and what is overdue of the others': of a page that is full, at most one part in `overduePart`. All
+   * of a backlog is overdue, and executors that each took the first ones of all shares would race for the same ones. An
+   * executor that lives and takes nothing still leaves nothing undone.
+   */
+  async function readDue(pool: Pool, now: number, limit: number, share: WorkShare): Promise<readonly Entry[]> {
+    const own = await readFirst(dueWindows[pool], pool, null, now + 1, limit, ofOwnShare(share))
+    const { index, instances, overdueAt } = share
+    if (instances === 1 || limit === 0) return own
+    const ofOthers = { shard: where<number>({ $not: { $mod: [instances, index] } }) }
+    const room = Math.max(limit - own.length, Math.ceil(limit / overduePart))
+    const until = Math.min(now, overdueAt) + 1
+    const overdue = await readFirst(overdueWindows[pool], pool, null, until, room, ofOthers)
+    const both = [...own.slice(0, limit - overdue.length), ...overdue]
+    return both.sort((a, b) => (a.phase < b.phase ? -1 : 1))
+  }
 
   /** What is due between two moments, of owners that are not saturated. */
   async function readComing(
@@ -189,7 +215,7 @@ export function createDueStore(executions: Executions): DueStore {
     },
     async listDue({ now, until, due, coming, saturated, scan, share }) {
       const dueIn = async (pool: Pool) => {
-        const found = await readFirst(dueWindows[pool], pool, null, now + 1, due[pool], ofShare(share))
+        const found = await readDue(pool, now, due[pool], share)
         return found.map((one) => dueOf(pool, one))
       }
       const comingIn = async (pool: Pool) => {
@@ -201,6 +227,8 @@ export function createDueStore(executions: Executions): DueStore {
     async listDueOfOthers({ pool, now, passOver, after, scan, limit, share }) {
       const looked = Math.min(scan, mostEntries)
       const from = after as unknown as string | null
+      // A walk begins as narrow as the last poll found it necessary.
+      if (from === null) for (const [priority, window] of dueWindows[pool]) othersWindows[pool].set(priority, window)
       const entries = await readFirst(othersWindows[pool], pool, from, now + 1, looked)
       const isMine = isOfShare(share)
       const rows = entries.filter((one) => isMine(one) && !passOver.includes(one.ownerId)).slice(0, limit)
