@@ -1,25 +1,15 @@
 import { changeNumberMaxAgeMs } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
-import { openMongo } from '@belfry/storage/mongo'
-import { createTestDeps, dropMongoDatabase, uniqueName } from '@belfry/testkit'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createChangeNumbers } from '../../src/store/mongo/change-numbers.ts'
 import { newRecord } from '../../src/store/mongo/execution-record.ts'
-import { collections, executionsCollection, schemaVersion } from '../../src/store/mongo/records.ts'
 import { execution, executionId, start } from '../samples.ts'
-import { databaseUrl, mongoUrl } from './mongo-stores.ts'
+import { mongoUrl, openRecords } from './mongo-stores.ts'
 
 describe.skipIf(mongoUrl === undefined)('change numbers in MongoDB', () => {
   async function open() {
-    const name = uniqueName('executor')
-    const { log, metrics } = createTestDeps({ logLevel: 'silent' }).depsOf('executor-service')
-    const db = await openMongo(databaseUrl(name), { database: name, schemaVersion, collections, log, metrics })
-    onTestFinished(async () => {
-      await db.close()
-      await dropMongoDatabase(mongoUrl ?? '', name)
-    })
+    const { db, records } = await openRecords()
     const clock = createManualClock(start)
-    const records = db.collection(executionsCollection)
     return { clock, records, numbers: createChangeNumbers(db, records, clock) }
   }
 

@@ -1,13 +1,15 @@
-import { shardOf, soleShare } from '@belfry/storage'
+import { StorageError, shardOf, soleShare } from '@belfry/storage'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Execution, Pool } from '../../src/executions/execution.ts'
 import { close } from '../../src/executions/transitions.ts'
+import { createDueStore } from '../../src/store/mongo/due.ts'
+import { newRecord } from '../../src/store/mongo/execution-record.ts'
 import { readReadyKey, readyBound, readyKey } from '../../src/store/mongo/keys.ts'
 import type { DueCursor, Stored, Stores } from '../../src/store/ports.ts'
 import { execution, executionId, ownerId, start } from '../samples.ts'
 import { claimed, taken } from './contract/kit.ts'
 import { createRandom } from './mongo-executors.ts'
-import { createMongoStores, mongoUrl } from './mongo-stores.ts'
+import { createMongoStores, mongoUrl, openRecords } from './mongo-stores.ts'
 
 describe('the key of what is ready', () => {
   it('sorts by pool, priority and time, and says them', () => {
@@ -77,6 +79,26 @@ describe.skipIf(mongoUrl === undefined)('much that is due, in MongoDB', () => {
     },
     60_000,
   )
+
+  it('is found by halves when there is too much of it to be sorted in time', async () => {
+    const { records } = await openRecords()
+    const made = some(300, createRandom(5)).map((one, index) =>
+      newRecord(one, { paramsId: null, paramsSize: null }, start, index + 1),
+    )
+    await records.insertManyIfAbsent('test', made)
+    const tooMuch = made.length / 3
+    // As a database that sorts all that match, and runs out of time.
+    const find: typeof records.find = async (step, filter, options) => {
+      const found = await records.find(step, filter, { ...options, limit: made.length })
+      if (options?.sort && found.length > tooMuch) throw new StorageError('unavailable', 'the test lets it time out')
+      return found.slice(0, options?.limit)
+    }
+    const due = createDueStore({ ...records, find })
+    const share = { ...soleShare, overdueAt: 0 }
+    const query = { now, until: now, due: { io: 20, cpu: 20 }, coming: 0, saturated: [], scan: 100, share }
+    const expected = made.toSorted((a, b) => (a.phase < b.phase ? -1 : 1)).map(({ _id }) => _id)
+    for (const _ of [1, 2]) expect((await due.listDue(query)).map(({ rowId }) => rowId)).toEqual(expected.slice(0, 20))
+  }, 30_000)
 
   it('is left to the executor of its share for the most part, however long it is overdue', async () => {
     const { executions } = await open()

@@ -15,7 +15,7 @@ import type { Execution } from '../../src/executions/execution.ts'
 import { createExecutorService } from '../../src/service.ts'
 import type { Stores } from '../../src/store/ports.ts'
 import { testHandler } from '../world.ts'
-import { databaseUrl, mongoUrl, openMongo } from './mongo-stores.ts'
+import { databaseUrl, mongoUrl, openMongoStores } from './mongo-stores.ts'
 
 /** A call of a handler. */
 export interface HandlerCall {
@@ -47,7 +47,7 @@ async function openInstance(
 ) {
   const proxy = await createTcpProxy(mongoUrl ?? '')
   const clock = createSystemClock()
-  const stores = await openMongo(databaseUrl(database, proxy.port), clock)
+  const stores = await openMongoStores(databaseUrl(database, proxy.port), clock)
   const log = createLog({ level: 'silent' })
   const metricsRegistry = createMetrics()
   const metrics = metricsRegistry.forService('executor-service')
@@ -194,7 +194,7 @@ export async function runThree(
   const begun = Date.now()
   const instances: Instance[] = []
   let faults: ReturnType<typeof disturb> | undefined
-  const stores: Stores = await openMongo(databaseUrl(database))
+  const stores: Stores = await openMongoStores(databaseUrl(database))
   try {
     for (const index of [0, 1, 2]) instances.push(await openInstance(index, database, calls, takeStatus))
     const commands = commandsOf(Date.now())

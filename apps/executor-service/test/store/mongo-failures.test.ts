@@ -5,13 +5,16 @@ import { openAdmission } from '../../src/admission/admission.ts'
 import type { Stored, Stores } from '../../src/store/ports.ts'
 import { executionId, executions as executionsOf, jobId, start } from '../samples.ts'
 import { at, claimed, finished, page } from './contract/kit.ts'
-import { databaseUrl, mongoUrl, openMongo } from './mongo-stores.ts'
+import { databaseUrl, mongoUrl, openMongoStores } from './mongo-stores.ts'
 
 /** Stores behind a proxy, and others beside it that see what is stored. */
 async function open(): Promise<{ stores: Stores; direct: Stores; proxy: TcpProxy }> {
   const name = uniqueName('executor')
   const proxy = await createTcpProxy(mongoUrl ?? '')
-  const [stores, direct] = [await openMongo(databaseUrl(name, proxy.port)), await openMongo(databaseUrl(name))]
+  const [stores, direct] = [
+    await openMongoStores(databaseUrl(name, proxy.port)),
+    await openMongoStores(databaseUrl(name)),
+  ]
   onTestFinished(async () => {
     await Promise.all([stores.close(), direct.close()])
     await proxy.close()
