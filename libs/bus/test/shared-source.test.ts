@@ -59,6 +59,7 @@ describe('the source of one of several relays', () => {
         clock,
         log: createLog({ level: 'silent' }),
         metrics,
+        poison: { keep: async () => {} },
         source,
       })
     })
