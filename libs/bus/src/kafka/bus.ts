@@ -188,7 +188,8 @@ export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions
           await one.close()
         }),
       )
-      await watchLoop.stop()
+      // Not awaited: a broker that hangs may hold up its question for many seconds.
+      void watchLoop.stop()
     },
   }
 }

@@ -2,7 +2,7 @@ import { backoffMs, type Clock, type Logger } from '@belfry/service'
 import { type Batch, type Consumer, type EachBatchPayload, type IHeaders, Kafka, type KafkaConfig } from 'kafkajs'
 import type { ArrivedMessage } from '../codec.ts'
 import { createIntake, type FetchedBatch } from './intake.ts'
-import { pause, within } from './pause.ts'
+import { pause, unlessAborted, within } from './pause.ts'
 
 export interface MemberOptions {
   readonly kafka: KafkaConfig
@@ -81,11 +81,8 @@ export function openMember(options: MemberOptions): Member {
   const retries = { retryFirstMs: 100, retryMostMs: 2000 }
   const intake = createIntake({ handle, clock, log, batchRows, batchBytes, heartbeatMs, ...retries })
   let heardAt = clock.monotonic()
-  let isStopped = false
-  let stopNow: () => void = () => undefined
-  const stopped = new Promise<void>((resolve) => {
-    stopNow = resolve
-  })
+  const stopping = new AbortController()
+  const isStopped = () => stopping.signal.aborted
   let onTried: () => void = () => undefined
   const tried = new Promise<void>((resolve) => {
     onTried = resolve
@@ -135,8 +132,8 @@ export function openMember(options: MemberOptions): Member {
 
   /** One client from its join to its end; rejects with the reason, unless the member is stopped. */
   async function session(): Promise<void> {
-    await ensureTopics()
-    if (isStopped) return
+    await unlessAborted(stopping.signal, ensureTopics())
+    if (isStopped()) return
     const consumer = open()
     let isOver = false
     const ended = new Promise<void>((_, reject) => {
@@ -144,18 +141,17 @@ export function openMember(options: MemberOptions): Member {
       run(consumer, () => isOver).catch(reject)
     })
     try {
-      await Promise.race([ended, stopped])
+      await unlessAborted(stopping.signal, ended)
     } finally {
       isOver = true
-      ended.catch(() => undefined)
-      if (isStopped) await intake.stop()
+      if (isStopped()) await intake.stop()
       await within(clock, leaveMs, consumer.disconnect())
     }
   }
 
   async function stayJoined(): Promise<void> {
     let failures = 0
-    while (!isStopped) {
+    while (!isStopped()) {
       const since = clock.monotonic()
       try {
         await session()
@@ -164,7 +160,7 @@ export function openMember(options: MemberOptions): Member {
         if (failures === 0) log.warn({ err }, 'not in the group; joining again')
         failures += 1
         onTried()
-        await pause(clock, backoffMs(failures - 1, retryFirstMs, retryMostMs), stopped)
+        await pause(clock, backoffMs(failures - 1, retryFirstMs, retryMostMs), stopping.signal)
       }
     }
   }
@@ -175,8 +171,7 @@ export function openMember(options: MemberOptions): Member {
     heardAt: () => heardAt,
     lag: intake.lag,
     async stop() {
-      isStopped = true
-      stopNow()
+      stopping.abort()
       await membership
     },
   }
