@@ -20,7 +20,7 @@ export interface HealthReport {
   readonly checks: readonly CheckReport[]
 }
 
-export interface CheckOptions {
+interface CheckOptions {
   /** It is reported and logged like the others, but the service stays ready: it takes work all the same. */
   readonly isAdvisory?: boolean
   /**
