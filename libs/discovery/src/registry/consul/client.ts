@@ -44,6 +44,8 @@ const check = {
   interval: '1s',
   // A process whose event loop is busy for a second is no dead one.
   timeout: '3s',
+  // On a busy machine one check may fail in every instance at once. A process that was killed is noticed a second later.
+  failuresbeforecritical: 2,
   // Consul takes no shorter time.
   deregistercriticalserviceafter: '1m',
 }
