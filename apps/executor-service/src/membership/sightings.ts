@@ -1,7 +1,7 @@
 import type { ExecutorRow } from '../store/ports.ts'
 
 /** One successful read of the executors' records; times are milliseconds on this machine's monotonic clock. */
-export interface Reading {
+interface Reading {
   readonly sentAt: number
   readonly answeredAt: number
   readonly rows: readonly ExecutorRow[]

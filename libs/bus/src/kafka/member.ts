@@ -20,8 +20,8 @@ export interface MemberOptions {
 
 /** One member of a consumer group of one topic. It joins again by itself whatever happens, until it is stopped. */
 export interface Member {
-  /** Resolves when it has joined its group for the first time. */
-  readonly joined: Promise<void>
+  /** Resolves when it has joined its group for the first time, or could not: then it goes on trying. */
+  readonly tried: Promise<void>
   /** When the broker answered it last, monotonic milliseconds. */
   heardAt(): number
   lag(): number
@@ -78,7 +78,7 @@ export function openMember(options: MemberOptions): Member {
   const { name, groupId, ensureTopics, handle, clock, batchRows, batchBytes } = options
   const log = options.log.child({ topic: name, group: groupId })
   const kafka = new Kafka(options.kafka)
-  const retries = { retryFirstMs: 100, retryMostMs: 5000 }
+  const retries = { retryFirstMs: 100, retryMostMs: 2000 }
   const intake = createIntake({ handle, clock, log, batchRows, batchBytes, heartbeatMs, ...retries })
   let heardAt = clock.monotonic()
   let isStopped = false
@@ -86,9 +86,9 @@ export function openMember(options: MemberOptions): Member {
   const stopped = new Promise<void>((resolve) => {
     stopNow = resolve
   })
-  let onJoined: () => void = () => undefined
-  const joined = new Promise<void>((resolve) => {
-    onJoined = resolve
+  let onTried: () => void = () => undefined
+  const tried = new Promise<void>((resolve) => {
+    onTried = resolve
   })
 
   const hear = () => {
@@ -113,7 +113,7 @@ export function openMember(options: MemberOptions): Member {
     consumer.on('consumer.group_join', ({ payload }) => {
       hear()
       intake.forgetLag()
-      onJoined()
+      onTried()
       log.debug({ partitions: payload.memberAssignment[name] ?? [] }, 'joined the group')
     })
     return consumer
@@ -161,8 +161,9 @@ export function openMember(options: MemberOptions): Member {
         await session()
       } catch (err) {
         if (heardAt > since) failures = 0
-        if (failures === 0) log.warn({ err }, 'not in the group any more; joining again')
+        if (failures === 0) log.warn({ err }, 'not in the group; joining again')
         failures += 1
+        onTried()
         await pause(clock, backoffMs(failures - 1, retryFirstMs, retryMostMs), stopped)
       }
     }
@@ -170,7 +171,7 @@ export function openMember(options: MemberOptions): Member {
   const membership = stayJoined()
 
   return {
-    joined,
+    tried,
     heardAt: () => heardAt,
     lag: intake.lag,
     async stop() {

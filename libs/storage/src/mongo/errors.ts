@@ -62,7 +62,8 @@ function codeOf(thrown: unknown, kind: 'read' | 'write'): StorageErrorCode {
   const error = unwrapped(thrown)
   if (!isError(error)) return 'failed'
   if (isClosed(error)) return 'closed'
-  if (error.name === 'MongoWaitQueueTimeoutError') return 'overloaded'
+  // Every connection waits for a server that hangs: this call was not sent.
+  if (error.name === 'MongoWaitQueueTimeoutError') return 'unavailable'
   if (isBeforeSending(error)) return 'unavailable'
   const code = codeNumber(error)
   const lost: StorageErrorCode = kind === 'read' ? 'unavailable' : 'outcome-unknown'

@@ -23,7 +23,7 @@ import {
   runningAfter,
   timeText,
 } from './keys.ts'
-import { readInOrder, readPage, within } from './reads.ts'
+import { readInOrder, within } from './reads.ts'
 import {
   artifactsCollection,
   type ExecutionRecord,
@@ -95,8 +95,11 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
     return apart
   }
 
-  async function readPageOf(step: string, filter: Filter<ExecutionRecord>, page: PageBounds): Promise<Page<Stored>> {
-    const { rows, hasMore } = await readPage(executions, step, filter, page)
+  async function readPage(step: string, filter: Filter<ExecutionRecord>, page: PageBounds): Promise<Page<Stored>> {
+    const { rows, hasMore } = await executions.findPage(step, filter, {
+      ...page,
+      sizes: ['commandSize', 'outcomeSize'],
+    })
     return { rows: readable(rows), hasMore }
   }
 
@@ -240,7 +243,7 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
     async listRunningOf(owners, page) {
       if (owners.length === 0) return { rows: [], hasMore: false }
       const filter = { $or: owners.map((owner) => ({ phase: rangeOfRunning(owner) })) }
-      return readPageOf('executions.running', filter, page)
+      return readPage('executions.running', filter, page)
     },
     async listOpen(jobId, state, after, limit) {
       const field = state === 'running' ? 'runningOf' : 'openOf'
@@ -274,7 +277,7 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
       const data = rows.map(({ _id, seq, changeNo }) => ({ id: _id, seq, changeNo }))
       return { rows: data, head, hasMore: rows.length === limit }
     },
-    listUnpublished: (page, share) => readPageOf('outbox.read', unpublishedOf(share), page),
+    listUnpublished: (page, share) => readPage('outbox.read', unpublishedOf(share), page),
     async markPublished(states) {
       const seqs = [...new Set(states.map(({ seq }) => seq))]
       const update = { $set: { unpublishedAt: null } }

@@ -1,4 +1,3 @@
-import type { Page, PageBounds } from '@belfry/storage'
 import { type Collection, type Filter, type MongoRecord, where } from '@belfry/storage/mongo'
 
 /** Most records of one query by ids. */
@@ -40,22 +39,4 @@ export async function readInOrder<T extends MongoRecord>(
     }
   }
   return answers
-}
-
-/** What a page is cut by: the fields that hold the sizes of a record's texts. */
-type Sized = MongoRecord & { readonly commandSize: number; readonly outcomeSize: number }
-
-/** A page of the records that match, within its bytes by the rule of `within`; sizes are read first. */
-export async function readPage<T extends Sized>(
-  collection: Collection<T>,
-  step: string,
-  filter: Filter<T>,
-  { rows, bytes }: PageBounds,
-): Promise<Page<T>> {
-  if (rows === 0) return { rows: [], hasMore: true }
-  const sizes = await collection.find(step, filter, { limit: rows, fields: ['commandSize', 'outcomeSize'] })
-  const ids = within(sizes, bytes, (one) => one.commandSize + one.outcomeSize).map(({ _id }) => _id)
-  const inPage = { $and: [filter, { _id: where({ $in: ids }) }] } as unknown as Filter<T>
-  const found = ids.length === 0 ? [] : await collection.find(step, inPage)
-  return { rows: found, hasMore: ids.length < sizes.length || sizes.length === rows }
 }

@@ -46,7 +46,10 @@ export interface DueOfOthersQuery {
 export interface DueStore {
   /** Whether any execution is ready at all, due or not: far cheaper than to ask for them. */
   hasReady(): Promise<boolean>
-  /** Ready ones, by priority and age within each pool. */
+  /**
+   * Ready ones, by priority and age within each pool. Where the executor's own share fills a page, the store may keep some of
+   * it for the own share, though what is overdue of others' comes first.
+   */
   listDue(query: DueQuery): Promise<readonly DueExecution[]>
   /** Ready ones of a pool that are due, by priority and age, without those of saturated owners. */
   listDueOfOthers(query: DueOfOthersQuery): Promise<CursorPage<DueExecution, DueCursor>>
