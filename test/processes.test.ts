@@ -101,7 +101,7 @@ describe.skipIf(!found)('the life of a service process', { timeout: 180_000 }, (
 describe.skipIf(!found)('services that start before their servers', { timeout: 240_000 }, () => {
   it('wait for them, answer 503 and not 401 meanwhile, and take work once they are there', async () => {
     const { kafka, mongo, consul } = found!
-    const proxies = await Promise.all([kafka, mongo, consul].map(createTcpProxy))
+    const proxies = await Promise.all([kafka, mongo, consul].map((target) => createTcpProxy(target)))
     onTestFinished(async () => void (await Promise.all(proxies.map((one) => one.close()))))
     const [k, m, c] = proxies.map(({ port }) => `127.0.0.1:${port}`)
     const peers = { kafka: k!, mongo: `mongodb://${m}/`, consul: `http://${c}` }

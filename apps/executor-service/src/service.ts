@@ -1,4 +1,4 @@
-import { createPeerShare } from '@belfry/discovery'
+import { createPeerShare, defaultAdvertiseHost } from '@belfry/discovery'
 import { createHttpApp, type HttpApp } from '@belfry/http'
 import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
@@ -47,6 +47,12 @@ export interface ExecutorService extends ServiceShell {
   running(): number
 }
 
+/** The advertised address; null where the port is any free one, which only the listener finds out. */
+function addressOf({ advertise, config }: ExecutorServiceDeps): string | null {
+  const port = advertise?.port ?? config.executorPort
+  return port === 0 ? null : `${advertise?.host ?? defaultAdvertiseHost(config.executorHost)}:${port}`
+}
+
 /**
  * Everything between the adapters and the listener, from the bottom up: each part uses only what is created above it. Changes of
  * executions come back to the parts that follow them through `changes`.
@@ -74,7 +80,7 @@ function createParts(deps: ExecutorServiceDeps) {
   const identity = createIdentity({ ids, clock, leaseMs })
   const peers = createPeerShare({ registry: deps.registry, service: 'executor-service' })
   const relayShare = () => ({ ...peers(), overdueAt: clock.now() - config.executorOverdueMs })
-  const relay = createStatusRelay(deps, deps.bus, stores.executions, relayShare)
+  const relay = createStatusRelay(deps, deps.bus, stores.executions, stores.poison, relayShare)
   const changes = createExecutionChanges()
   const storeRetryMs = config.executorStoreRetryMs
   const common = { stores, clock, log, metrics, changes, storeRetryMs }
@@ -120,7 +126,7 @@ function createParts(deps: ExecutorServiceDeps) {
     soonMs: 2 * config.executorPollMs,
     bounds: { count: config.executorArmed, size: waitingBytes, ownerShare },
   })
-  const membership = createMembership({ ...common, config, identity, dispatcher, claimer })
+  const membership = createMembership({ ...common, config, identity, address: addressOf(deps), dispatcher, claimer })
   const poller = createPoller({
     ...common,
     executions: stores.executions,

@@ -161,6 +161,13 @@ export async function openWorld(options: WorldOptions = {}) {
     return found.execution
   }
 
+  /** Resolves when the service has stored them. */
+  const publish = (...commands: JobExecuteMessage[]) =>
+    bus.publish(
+      'job-execute',
+      commands.map((value) => ({ key: value.jobId, value })),
+    )
+
   let isKilled = false
   const test = {
     service,
@@ -178,12 +185,9 @@ export async function openWorld(options: WorldOptions = {}) {
     settle,
     pass,
     read,
+    publish,
     async command(...commands: JobExecuteMessage[]) {
-      const published = bus.publish(
-        'job-execute',
-        commands.map((value) => ({ key: value.jobId, value })),
-      )
-      await published
+      await publish(...commands)
       await settle()
     },
     /** Asks as job-service does. */

@@ -41,7 +41,7 @@ export interface JobService extends ServiceShell {
 
 function createJobRelay(deps: JobServiceDeps, peers: () => PeerShare): Relay<'job-changes', RowId> {
   const { bus, clock, log, metrics, config } = deps
-  const { jobs } = deps.stores
+  const { jobs, poison } = deps.stores
   const share = () => ({ ...peers(), overdueAt: clock.now() - config.jobOverdueMs })
   const source = createSharedSource<'job-changes', RowId>(
     {
@@ -50,15 +50,16 @@ function createJobRelay(deps: JobServiceDeps, peers: () => PeerShare): Relay<'jo
     },
     () => peers().instances === 1,
   )
-  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source })
+  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison })
 }
 
-function createCommands({ bus, clock, log, metrics, config }: JobServiceDeps): CommandPublisher {
+function createCommands({ stores, bus, clock, log, metrics, config }: JobServiceDeps): CommandPublisher {
   return createCommandPublisher({
     bus,
     clock,
     log,
     metrics,
+    poison: stores.poison,
     gauge: { name: 'belfry_commands_waiting', help: 'Commands of triggers that wait for the bus' },
     backlogRows: config.jobTriggerBacklog,
     backlogBytes: config.jobTriggerBacklogBytes,

@@ -60,6 +60,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
     clock,
     log,
     metrics: deps.metrics,
+    poison: deps.stores.poison,
     gauge: { name: 'belfry_scheduler_commands_waiting', help: 'Commands that wait for the bus' },
     backlogRows: config.schedulerSendBacklog,
     backlogBytes: config.schedulerSendBacklogBytes,

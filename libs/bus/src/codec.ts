@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type Envelope, envelope as envelopeSchema, type Topic, type TopicValues, topics } from '@belfry/contracts'
 import type { Clock, Ids } from '@belfry/service'
 import type { IncomingMessage, OutgoingMessage, PoisonMessage, Subscriber } from './port.ts'
+import { reasonOf } from './reason.ts'
 
 /** A message as a broker carries it: the value's JSON, and the envelope in the headers. */
 export interface EncodedMessage {
@@ -39,14 +40,7 @@ export interface Codec {
   ): Promise<void>
 }
 
-/** Characters of a reason that are stored and logged. */
-const reasonLimit = 500
-
 type Unsigned = Omit<Envelope, 'hmac'>
-
-function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, reasonLimit)
-}
 
 /** What the signature covers: the key, the envelope and the value, so that none can be taken over into another message. */
 function signatureOf(busKey: string | Uint8Array, key: string, unsigned: Unsigned, value: Uint8Array): Buffer {

@@ -1,12 +1,17 @@
 import { addedSize, type JobExecuteMessage } from '@belfry/contracts'
 import { type Clock, debugEach, type Logger, type Metrics } from '@belfry/service'
-import type { Bus } from './port.ts'
+import type { PoisonStore } from './consumer.ts'
+import { type Bus, TooLargeError } from './port.ts'
+import { createRecent } from './recent.ts'
+import { keepTooLarge } from './too-large.ts'
 
 export interface CommandPublisherOptions {
   readonly bus: Bus
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
+  /** Keeps a command that is too large for the bus; it holds up no other. */
+  readonly poison: PoisonStore
   /** The gauge of the commands that wait for the bus. */
   readonly gauge: { readonly name: string; readonly help: string }
   /** Commands that may wait for the bus, and bytes of them; those of the publishes under way count too. */
@@ -48,6 +53,9 @@ interface Queued {
   readonly bytes: number
 }
 
+/** Commands that are too large and remembered: each is kept once, although it is sent again and again. */
+const rememberedTooLarge = 1000
+
 /** The ids of a command for the log. */
 export const commandIds = ({ jobId, executionId }: JobExecuteMessage) => ({ jobId, executionId })
 
@@ -65,6 +73,7 @@ export function createCommandPublisher(options: CommandPublisherOptions): Comman
   let refused = 0
   let refusedAt = 0
   const underWay = new Set<Promise<unknown>>()
+  const tooLarge = createRecent(rememberedTooLarge)
   let waiters: (() => void)[] = []
 
   metrics.gauge(gauge.name, gauge.help, [], (one) => one.set({}, rows + refused))
@@ -77,16 +86,33 @@ export function createCommandPublisher(options: CommandPublisherOptions): Comman
     refusedAt = clock.monotonic()
   }
 
+  const nameOf = ({ executionId, version }: JobExecuteMessage) => `${executionId} ${version}`
+
+  /** Commands without an answer come again, so one that cannot be kept now is kept later. */
+  async function keep(commands: readonly JobExecuteMessage[], error: TooLargeError): Promise<void> {
+    const news = error.messages.filter(({ index }) => !tooLarge.has(nameOf(commands[index] as JobExecuteMessage)))
+    if (news.length === 0) return
+    const keeper = { topic: 'job-execute', sender: 'command publisher', poison: options.poison, log } as const
+    try {
+      await keepTooLarge(keeper, messagesOf(commands), new TooLargeError(news))
+      for (const { index } of news) tooLarge.add(nameOf(commands[index] as JobExecuteMessage))
+    } catch (err) {
+      log.warn({ err }, 'a command that is too large could not be kept')
+    }
+  }
+
+  const messagesOf = (commands: readonly JobExecuteMessage[]) => commands.map((value) => ({ key: value.jobId, value }))
+
   async function handOver(commands: readonly JobExecuteMessage[]): Promise<boolean> {
     debugEach(log, 'command sent', commands, commandIds)
     try {
-      await bus.publish(
-        'job-execute',
-        commands.map((value) => ({ key: value.jobId, value })),
-      )
+      await bus.publish('job-execute', messagesOf(commands))
     } catch (err) {
-      onRefused(err, commands.length)
-      return false
+      if (!(err instanceof TooLargeError)) {
+        onRefused(err, commands.length)
+        return false
+      }
+      await keep(commands, err)
     }
     if (isFailing) log.info('the bus takes commands again')
     isFailing = false

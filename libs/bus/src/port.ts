@@ -69,7 +69,7 @@ export interface Bus {
   publish<T extends Topic>(topic: T, messages: readonly OutgoingMessage<T>[]): Promise<void>
   /**
    * One consumer group per service; each message reaches one member of every group. Resolves once the member has joined its
-   * group; while the broker is away it resolves after a bounded time, and the member joins when the broker is back.
+   * group; while the broker is away it resolves within a bounded time, and the member joins when the broker is back.
    */
   subscribe<T extends Topic>(topic: T, group: string, subscriber: Subscriber<T>): Promise<Subscription>
   /** Hands over what was published, as far as that is possible within a bounded time, and stops every subscription. */

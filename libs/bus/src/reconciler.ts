@@ -1,4 +1,5 @@
 import type { Clock, Health, Logger, Metrics } from '@belfry/service'
+import { isTransient, reasonLimit, reasonOf } from './reason.ts'
 
 /** What a list of changes says of each record besides its newest version or sequence number. */
 export interface ChangedRow {
@@ -68,21 +69,11 @@ export interface Reconciler {
 /** Rounds that may fail in a row before the health check fails. */
 const roundsBeforeStuck = 4
 
-/** Characters of a reason that are remembered and logged. */
-const reasonLimit = 500
-
 /** Complete rounds after the one in which it was seen, after which a head may settle. */
 const settleRounds = 2
 
 /** Heads that may wait until they have settled; beyond it the newest one takes the place of the last one. */
 const headsLimit = 16
-
-/** Codes of a store that stores nothing just now, whatever the record is (storage, `StorageErrorCode`). */
-const transient = new Set(['disk-full', 'locked', 'closed', 'overloaded', 'unavailable', 'outcome-unknown'])
-
-function isTransient(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && transient.has(String(error.code))
-}
 
 interface Skipped {
   readonly changeNo: number
@@ -171,8 +162,7 @@ export function createReconciler<Row extends ChangedRow, T>(options: ReconcilerO
         for (const one of records) each.push(...(await applyAll([one])))
         return each
       }
-      const reason = error instanceof Error ? error.message : String(error)
-      return records.map((one) => ({ id: idOf(one), reason }))
+      return records.map((one) => ({ id: idOf(one), reason: reasonOf(error) }))
     }
   }
 

@@ -1,7 +1,9 @@
 import type { Topic } from '@belfry/contracts'
 import { type Clock, createLoop, type Logger, type Metrics } from '@belfry/service'
 import { createBacklog, type RowKey, type Unpublished } from './backlog.ts'
-import type { Bus } from './port.ts'
+import type { PoisonStore } from './consumer.ts'
+import { type Bus, TooLargeError } from './port.ts'
+import { keepTooLarge } from './too-large.ts'
 
 /** That the state `seq` of a record was published. */
 export interface PublishedMark<K extends RowKey = RowKey> {
@@ -33,6 +35,8 @@ export interface RelayOptions<T extends Topic, K extends RowKey = RowKey> {
   readonly log: Logger
   readonly metrics: Metrics
   readonly source: RelaySource<T, K>
+  /** Keeps a state that is too large for the bus. It counts as published, so that it holds up no other. */
+  readonly poison: PoisonStore
   /** How long an offer waits for others, as Kafka's `linger.ms`, milliseconds. Default 20. */
   readonly lingerMs?: number
   /** So many records are published without waiting longer. Default 200. */
@@ -108,11 +112,21 @@ export function createRelay<T extends Topic, K extends RowKey>(options: RelayOpt
     }
   }
 
+  /** Rejects when the bus did not take the states, or a state that it never takes could not be kept. */
+  async function handOver(rows: readonly Unpublished<T, K>[]): Promise<void> {
+    try {
+      await bus.publish(topic, rows)
+    } catch (error) {
+      if (!(error instanceof TooLargeError)) throw error
+      await keepTooLarge({ topic, sender: `relay ${name}`, poison: options.poison, log }, rows, error)
+    }
+  }
+
   /** Answers how many were published. Marks are written while the next batch is under way, but at most one batch's. */
   async function publishBatch(): Promise<number> {
     const rows = backlog.take({ rows: batchRows, bytes: batchBytes })
     try {
-      await bus.publish(topic, rows)
+      await handOver(rows)
     } catch (err) {
       backlog.putBack()
       onFailure(err)

@@ -1,5 +1,13 @@
+import { createLog, createMetrics } from '@belfry/service'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Bus, BusError, type IncomingMessage, ignorePoison, type OutgoingMessage } from '../src/index.ts'
+import {
+  type Bus,
+  BusError,
+  createConsumer,
+  type IncomingMessage,
+  ignorePoison,
+  type OutgoingMessage,
+} from '../src/index.ts'
 import { status } from './messages.ts'
 
 /** An adapter under test. `open` gives a bus without messages. */
@@ -112,6 +120,30 @@ export function testBus({ name, open, timeoutMs }: BusUnderTest): void {
       expect(new Set(bad.seen())).toEqual(new Set(['a:1', 'b:1']))
       expect(new Set(good.seen())).toEqual(new Set(['a:1', 'b:1']))
       expect(tries).toBe(bus.capabilities.storesBeforePublishResolves ? 4 : 1)
+    })
+
+    it('passes over a message on which its handler fails, and holds up no other', async () => {
+      const [inbox, kept] = [createInbox(), createInbox()]
+      const consumer = createConsumer({
+        bus,
+        topic: 'job-status',
+        group: 'job-service',
+        async handle(batch) {
+          if (batch.some(({ key }) => key === 'b')) throw new TypeError('the handler is wrong')
+          await inbox.take(batch)
+        },
+        poison: { keep: async (messages) => kept.take(messages as never) },
+        log: createLog({ level: 'silent' }),
+        metrics: createMetrics().forService('job-service'),
+      })
+      await consumer.start()
+      await bus.publish('job-status', [status('a'), status('b'), status('c')])
+      await Promise.all([inbox.until(2), kept.until(1)])
+      await bus.publish('job-status', [status('b', 2), status('a', 2)])
+      await Promise.all([inbox.until(3), kept.until(2)])
+      expect(inbox.seen().toSorted()).toEqual(['a:1', 'a:2', 'c:1'])
+      expect(kept.messages).toMatchObject([{ key: 'b', reason: 'the handler is wrong' }, { key: 'b' }])
+      await consumer.stop()
     })
 
     it('gives a group one batch at a time, in the order in which a key was sent', async () => {

@@ -12,8 +12,8 @@ import { status, statusOf } from './messages.ts'
 
 const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
-function codecOf(key?: string): Codec {
-  return createCodec({ clock: createManualClock(), ids: createSeededIds(1), sender: 'test', key })
+function codecOf(key?: string, valueBytes = 1_000_000): Codec {
+  return createCodec({ clock: createManualClock(), ids: createSeededIds(1), sender: 'test', key, valueBytes })
 }
 
 /** What a subscriber gets of these messages. */
@@ -73,6 +73,29 @@ describe('the codec of the bus', () => {
     expect(poison.map(({ reason }) => reason)).toEqual([
       'the message is not signed',
       ...Array(5).fill('the signature does not fit the message'),
+    ])
+  })
+
+  it('reads a message of a newer version, and drops the fields that are unknown here', async () => {
+    const codec = codecOf('secret')
+    const message = status('a')
+    const { error: _, ...rest } = message.value
+    const value = { ...rest, more: [1], error: { code: 'x', message: 'y', more: 1 } } as typeof message.value
+    const [encoded] = codec.encode('job-status', [{ ...message, value }])
+    const headers = { ...encoded?.headers, more: 'header' } as Record<string, string>
+    const { messages, poison } = await deliver(codec, [{ ...(encoded as EncodedMessage), headers }])
+    expect(poison).toEqual([])
+    expect(messages[0]?.value).toEqual({ ...message.value, error: { code: 'x', message: 'y' } })
+  })
+
+  it('takes a message that is too large for poison, and keeps so much of it as may be sent', async () => {
+    const codec = codecOf(undefined, 1000)
+    const good = encodeOne(codec)
+    const large = Buffer.alloc(1001, 'x')
+    const { messages, poison } = await deliver(codec, [{ ...good, value: large }, good])
+    expect(messages).toHaveLength(1)
+    expect(poison).toMatchObject([
+      { reason: 'the message has 1001 bytes, 1000 are taken', raw: large.subarray(0, 1000) },
     ])
   })
 

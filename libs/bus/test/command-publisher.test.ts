@@ -1,7 +1,15 @@
 import type { JobExecuteMessage } from '@belfry/contracts'
 import { createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type CommandPublisherOptions, createCommandPublisher, createMemoryBus, ignorePoison } from '../src/index.ts'
+import {
+  type Bus,
+  type CommandPublisherOptions,
+  createCommandPublisher,
+  createMemoryBus,
+  ignorePoison,
+  TooLargeError,
+} from '../src/index.ts'
+import { createPoison } from './records.ts'
 
 const iteration = () => new Promise<void>((resolve) => setImmediate(resolve))
 
@@ -14,6 +22,7 @@ describe('the command publisher', () => {
   /** Answers the oldest batch that waits; null: every batch is answered at once. */
   let waiting: { resolve: () => void; reject: (error: Error) => void }[] | null
   let isRefusing: boolean
+  let poison: ReturnType<typeof createPoison>
 
   beforeEach(() => {
     registry = createMetrics()
@@ -21,6 +30,7 @@ describe('the command publisher', () => {
     batches = []
     waiting = null
     isRefusing = false
+    poison = createPoison()
   })
 
   async function open(options: Partial<CommandPublisherOptions> = {}) {
@@ -38,6 +48,7 @@ describe('the command publisher', () => {
       clock,
       log: createLog({ level: 'info', destination: { write: (line: string) => void lines.push(line) } }),
       metrics: registry.forService('job-service'),
+      poison: poison.poison,
       gauge: { name: 'commands_waiting', help: 'Commands that wait' },
       backlogRows: 100,
       backlogBytes: 1e6,
@@ -170,6 +181,21 @@ describe('the command publisher', () => {
       'the bus did not take commands; they are sent again',
       'the bus takes commands again',
     ])
+  })
+
+  it('keeps a command once that is too large for the bus, and counts the batch as taken', async () => {
+    const refuse: Bus['publish'] = async (_, messages) => {
+      throw new TooLargeError([{ index: messages.length - 1, bytes: 2_000_000 }])
+    }
+    const capabilities = { survivesRestart: true, ordersPerKey: true, storesBeforePublishResolves: false }
+    const never = () => Promise.reject(new Error('unused'))
+    const bus: Bus = { capabilities, publish: refuse, subscribe: never, close: never }
+    const publisher = await open({ bus, backlogRows: 2, refusedForMs: 5000 })
+    poison.failNext()
+    for (let n = 0; n < 3; n += 1) expect(await publisher.publish(many(2))).toBe(true)
+    expect(publisher.isFull()).toBe(false)
+    const reason = 'the bus does not take a message of 2000000 bytes'
+    expect(poison.kept).toMatchObject([{ topic: 'job-execute', group: 'command publisher', key: 'job-1', reason }])
   })
 
   it('drains the queue and every publish under way', async () => {

@@ -1,4 +1,4 @@
-import { createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
+import { createLog, createManualClock, createMetrics, createSeededIds, type MetricsRegistry } from '@belfry/service'
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
   type Bus,
@@ -16,11 +16,13 @@ describe('a consumer', () => {
   let handled: IncomingMessage<'job-status'>[]
   let kept: PoisonMessage[]
   let letters: IncomingMessage<'job-dead-letter'>[]
+  let registry: MetricsRegistry
   beforeEach(async () => {
     memory = createMemoryBus({ clock: createManualClock(), ids: createSeededIds(1), sender: 'test' })
     handled = []
     kept = []
     letters = []
+    registry = createMetrics()
     await memory.subscribe('job-dead-letter', 'operator', {
       onBatch: async (batch) => void letters.push(...batch),
       onPoison: ignorePoison,
@@ -77,7 +79,7 @@ describe('a consumer', () => {
     expect(kept[2]).toMatchObject({ topic: 'job-status', group: 'job-service', partition: 7 })
     expect(kept[2]?.reason).toMatch(/seq/)
     for (const { reason } of kept) expect(reason).not.toBe('')
-    expect(letters.map(({ key }) => key)).toEqual(['b', 'c', 'd', 'e'])
+    await expect.poll(() => letters.map(({ key }) => key)).toEqual(['b', 'c', 'd', 'e'])
     expect(letters[2]?.value).toEqual({
       kind: 'poison',
       topic: 'job-status',
@@ -111,6 +113,89 @@ describe('a consumer', () => {
     await memory.publish('job-status', [garbled('b', 'no'), status('a')])
     expect(kept).toHaveLength(1)
     expect(handled).toHaveLength(1)
+  })
+
+  /** A consumer whose handler fails on these keys. */
+  async function startFailing(bad: readonly string[], error = new Error('the handler is wrong')) {
+    const sizes: number[] = []
+    const handle = async (batch: readonly IncomingMessage<'job-status'>[]) => {
+      sizes.push(batch.length)
+      if (batch.some(({ key }) => bad.includes(key))) throw error
+      handled.push(...batch)
+    }
+    let keepFailures = 0
+    const consumer = createConsumer({
+      bus: memory,
+      topic: 'job-status',
+      group: 'job-service',
+      handle,
+      poison: {
+        async keep(messages) {
+          if (keepFailures-- > 0) throw new Error('the disk is full')
+          kept.push(...messages)
+        },
+      },
+      log: createLog({ level: 'silent' }),
+      metrics: registry.forService('job-service'),
+    })
+    await consumer.start()
+    const failKeep = () => {
+      keepFailures = 1
+    }
+    return { sizes, failKeep }
+  }
+  const many = (count: number) => Array.from({ length: count }, (_, index) => status(`job-${index}`))
+
+  it('keeps the message on which the handler fails, and handles all others', async () => {
+    const { sizes } = await startFailing(['job-700'], new Error('x'.repeat(600)))
+    await memory.publish('job-status', many(1000))
+    expect(handled).toHaveLength(999)
+    expect(kept).toMatchObject([{ key: 'job-700', topic: 'job-status', group: 'job-service', reason: 'x'.repeat(500) }])
+    expect(JSON.parse(Buffer.from(kept[0]?.raw ?? []).toString())).toEqual(statusOf('job-700', 1))
+    expect(sizes.length).toBeLessThan(25)
+    await expect.poll(() => letters.map(({ value }) => value)).toMatchObject([{ kind: 'poison', topic: 'job-status' }])
+  })
+
+  it('keeps a message once that is sent again and again', async () => {
+    await startFailing(['b'])
+    for (let n = 0; n < 3; n += 1) await memory.publish('job-status', [status('a'), status('b')])
+    expect(kept).toHaveLength(1)
+    expect(await registry.render()).toContain(
+      'belfry_poison_messages_total{service="job-service",topic="job-status"} 3',
+    )
+  })
+
+  it('gets a batch again when the message on which the handler fails cannot be kept', async () => {
+    const { failKeep } = await startFailing(['b'])
+    failKeep()
+    await expect(memory.publish('job-status', [status('b')])).rejects.toMatchObject({ code: 'handler-failed' })
+    await memory.publish('job-status', [status('b')])
+    expect(kept).toHaveLength(1)
+  })
+
+  const codes = ['disk-full', 'locked', 'closed', 'overloaded', 'unavailable', 'outcome-unknown', 'conflict']
+  it.each(codes)('passes over nothing while the store says %s', async (code) => {
+    const { sizes } = await startFailing(['b'], Object.assign(new Error('not now'), { code }))
+    const sent = memory.publish('job-status', [status('a'), status('b')])
+    await expect(sent).rejects.toMatchObject({ code: 'handler-failed' })
+    expect([sizes, kept, handled]).toEqual([[2], [], []])
+  })
+
+  it('takes messages while the bus takes no reports', async () => {
+    const publish: Bus['publish'] = (topic, messages) =>
+      topic === 'job-dead-letter' ? new Promise(() => undefined) : memory.publish(topic, messages)
+    await startConsumer({ ...createBytesBus(memory), publish })
+    await memory.publish('job-status', [garbled('b', 'no'), status('a')])
+    await memory.publish('job-status', [status('c')])
+    expect(handled.map(({ key }) => key)).toEqual(['a', 'c'])
+  })
+
+  it('reports as much of a large message as fits into a message', async () => {
+    await startConsumer(createBytesBus(memory))
+    await memory.publish('job-status', [garbled('b', 'x'.repeat(900_000))])
+    await expect.poll(() => letters).toHaveLength(1)
+    expect(kept[0]?.raw).toHaveLength(900_000)
+    expect(JSON.stringify(letters[0]?.value).length).toBeLessThan(100_000)
   })
 
   it('gets nothing after stop', async () => {

@@ -1,4 +1,4 @@
-import type { PublishedMark, RelaySource, Unpublished } from '../src/index.ts'
+import type { PoisonMessage, PoisonStore, PublishedMark, RelaySource, Unpublished } from '../src/index.ts'
 import { statusOf } from './messages.ts'
 
 type Row = Unpublished<'job-status', number>
@@ -58,6 +58,27 @@ export function createRecords() {
     },
     fail(count: number) {
       failures = count
+    },
+  }
+}
+
+/** Poison in memory; `failNext` lets the next call fail, once. */
+export function createPoison() {
+  const kept: PoisonMessage[] = []
+  let isFailing = false
+  const poison: PoisonStore = {
+    async keep(messages) {
+      const fails = isFailing
+      isFailing = false
+      if (fails) throw new Error('the disk is full')
+      kept.push(...messages)
+    },
+  }
+  return {
+    poison,
+    kept,
+    failNext() {
+      isFailing = true
     },
   }
 }

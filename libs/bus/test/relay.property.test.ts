@@ -2,7 +2,7 @@ import { createLog, createManualClock, createMetrics, createSeededIds } from '@b
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createMemoryBus, createRelay, ignorePoison, type PublishedMark, type Unpublished } from '../src/index.ts'
-import { createRecords } from './records.ts'
+import { createPoison, createRecords } from './records.ts'
 
 type Row = Unpublished<'job-status', number>
 
@@ -65,7 +65,18 @@ async function play(steps: readonly Step[]) {
     const log = createLog({ level: 'silent' })
     const metrics = createMetrics().forService('executor-service')
     const limits = { lingerRows: 4, batchRows: 3, pageRows: 2, waitingRows: 5 }
-    const relay = createRelay({ name: 'status', topic: 'job-status', bus, clock, log, metrics, source, ...limits })
+    const { poison } = createPoison()
+    const relay = createRelay({
+      name: 'status',
+      topic: 'job-status',
+      bus,
+      clock,
+      log,
+      metrics,
+      source,
+      poison,
+      ...limits,
+    })
     relay.start()
     return relay
   }

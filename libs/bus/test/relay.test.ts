@@ -15,8 +15,9 @@ import {
   ignorePoison,
   type Relay,
   type RelayOptions,
+  TooLargeError,
 } from '../src/index.ts'
-import { createRecords, rowBytes } from './records.ts'
+import { createPoison, createRecords, rowBytes } from './records.ts'
 
 type Status = IncomingMessage<'job-status'>
 
@@ -25,6 +26,7 @@ describe('a relay', () => {
   let bus: Bus
   let metricsRegistry: MetricsRegistry
   let records: ReturnType<typeof createRecords>
+  let poison: ReturnType<typeof createPoison>
   let relay: Relay<'job-status', number>
   let batches: string[][]
   let answer: () => Promise<void>
@@ -33,6 +35,7 @@ describe('a relay', () => {
     clock = createManualClock()
     metricsRegistry = createMetrics()
     records = createRecords()
+    poison = createPoison()
     batches = []
     answer = async () => undefined
     bus = createMemoryBus({ clock, ids: createSeededIds(1), sender: 'test' })
@@ -50,7 +53,8 @@ describe('a relay', () => {
     const log = createLog({ level: 'silent' })
     const metrics = metricsRegistry.forService('executor-service')
     const topic = 'job-status'
-    relay = createRelay({ name: 'status', topic, bus, clock, log, metrics, source: records.source, ...options })
+    const stores = { source: records.source, poison: poison.poison }
+    relay = createRelay({ name: 'status', topic, bus, clock, log, metrics, ...stores, ...options })
     relay.start()
     await clock.advance(0)
   }
@@ -260,6 +264,44 @@ describe('a relay', () => {
     expect(await metric('belfry_relay_oldest_seconds')).toBe('0')
   })
 
+  /** The bus takes all but these keys, which are too large for it. */
+  function refusing(...keys: readonly string[]): Bus {
+    return {
+      ...bus,
+      async publish(topic, messages) {
+        const isRefused = ({ key }: { key: string }) => keys.includes(key)
+        await bus.publish(
+          topic,
+          messages.filter((one) => !isRefused(one)),
+        )
+        const refused = messages.flatMap((one, index) => (isRefused(one) ? [{ index, bytes: 2_000_000 }] : []))
+        if (refused.length > 0) throw new TooLargeError(refused)
+      },
+    }
+  }
+
+  it('keeps a state that is too large for the bus, marks it, and publishes the others', async () => {
+    await start({ bus: refusing('job-2') })
+    relay.offer([records.change(1), records.change(2), records.change(3)])
+    await clock.advance(20)
+    expect(batches).toEqual([['job-1:1', 'job-3:1']])
+    expect(records.unpublished()).toEqual([])
+    const reason = 'the bus does not take a message of 2000000 bytes'
+    expect(poison.kept).toMatchObject([{ topic: 'job-status', group: 'relay status', key: 'job-2', reason }])
+    await clock.advance(5000)
+    expect(poison.kept).toHaveLength(1)
+  })
+
+  it('marks nothing as published that is too large and could not be kept', async () => {
+    await start({ bus: refusing('job-2') })
+    poison.failNext()
+    relay.offer([records.change(1), records.change(2)])
+    await clock.advance(20)
+    expect(records.unpublished()).toEqual([1, 2])
+    await clock.advance(1000)
+    expect([records.unpublished(), poison.kept.length]).toEqual([[], 1])
+  })
+
   it('publishes and marks what waits before it stops, and nothing afterwards', async () => {
     await start()
     relay.offer([records.change(1)])
@@ -290,6 +332,7 @@ describe('a relay', () => {
       log: createLog({ level: 'silent' }),
       metrics: metricsRegistry.forService('executor-service'),
       source: records.source,
+      poison: poison.poison,
     })
     await relay.runOnce()
     expect(batches).toEqual([['job-1:1']])

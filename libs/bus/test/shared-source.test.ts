@@ -1,5 +1,6 @@
+import { createLog, createManualClock, createMetrics, createSeededIds } from '@belfry/service'
 import { describe, expect, it } from 'vitest'
-import { createSharedSource } from '../src/index.ts'
+import { createMemoryBus, createRelay, createSharedSource, ignorePoison } from '../src/index.ts'
 import { createRecords, rowBytes } from './records.ts'
 
 describe('the source of one of several relays', () => {
@@ -37,6 +38,44 @@ describe('the source of one of several relays', () => {
     const { records, sweep } = open()
     for (let n = 1; n <= 5; n++) records.change(n)
     expect(await sweep(2)).toEqual([1, 2])
+  })
+
+  it('publishes nothing a second time that its writer is about to publish, and all that a dead writer has left', async () => {
+    const { records } = open()
+    const clock = createManualClock()
+    const published: string[] = []
+    const bus = createMemoryBus({ clock, ids: createSeededIds(1), sender: 'test' })
+    await bus.subscribe('job-status', 'job-service', {
+      onBatch: async (batch) => void published.push(...batch.map(({ key, value }) => `${key}:${value.seq}`)),
+      onPoison: ignorePoison,
+    })
+    const [writer, other] = ['writer', 'other'].map((name) => {
+      const source = createSharedSource<'job-status', number>(records.source, () => false)
+      const metrics = createMetrics().forService('executor-service')
+      return createRelay({
+        name,
+        topic: 'job-status',
+        bus,
+        clock,
+        log: createLog({ level: 'silent' }),
+        metrics,
+        poison: { keep: async () => {} },
+        source,
+      })
+    })
+    writer?.start()
+    other?.start()
+    await clock.advance(0)
+    for (let n = 1; n <= 50; n++) {
+      writer?.offer([records.change(n)])
+      await other?.runOnce()
+      await clock.advance(20)
+    }
+    expect(published).toHaveLength(50)
+    records.change(51)
+    await clock.advance(2000)
+    expect(published.slice(50)).toEqual(['job-51:1'])
+    await Promise.all([writer?.stop(), other?.stop(), bus.close()])
   })
 
   it('takes everything at once when it is alone', async () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { jobChangesMessage, jobExecuteMessage } from './spec.ts'
 import { attemptOutcomes, executionCauses, executionStates } from './states.ts'
+import { tolerant } from './tolerant.ts'
 
 const epochMs = z.number().int()
 
@@ -82,12 +83,15 @@ export const deadLetterMessage = z.discriminatedUnion('kind', [
 ])
 export type DeadLetterMessage = z.infer<typeof deadLetterMessage>
 
-/** The four topics, all keyed by job id, with the schema of each value. */
+/**
+ * The four topics, all keyed by job id, with the schema of each value. A field that is unknown here is dropped: a newer
+ * version of Belfry has sent it.
+ */
 export const topics = {
-  'job-changes': jobChangesMessage,
-  'job-execute': jobExecuteMessage,
-  'job-status': jobStatusMessage,
-  'job-dead-letter': deadLetterMessage,
+  'job-changes': tolerant(jobChangesMessage),
+  'job-execute': tolerant(jobExecuteMessage),
+  'job-status': tolerant(jobStatusMessage),
+  'job-dead-letter': tolerant(deadLetterMessage),
 } as const
 export type Topic = keyof typeof topics
 export type TopicValues = { [T in Topic]: z.infer<(typeof topics)[T]> }

@@ -39,7 +39,7 @@ export interface RequestRecord {
 }
 
 /** One try of a request: what runs its use case once. */
-export type RequestTry = Pick<RequestRecord, 'id' | 'triedBy' | 'triedAt'>
+type RequestTry = Pick<RequestRecord, 'id' | 'triedBy' | 'triedAt'>
 
 /**
  * The store of requests. Each verb changes one record atomically, is durable when it resolves, and rejects with a `StorageError`.

@@ -1,12 +1,15 @@
 import { createPublicKey, hash } from 'node:crypto'
-import { type Jwk, jwkSet } from '@belfry/contracts'
+import { type Jwk, jwkSet, tolerant } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import { LRUCache } from 'lru-cache'
 import { type Caller, callerOf, type Expired, type Known } from './caller.ts'
 
+/** A newer auth-service may answer with more. */
+const keySet = tolerant(jwkSet)
+
 /** The keys of a JWKS as auth-service answers it (`GET /auth/.well-known/jwks.json`). Throws when it is none. */
 export function readJwks(body: unknown): Jwk[] {
-  return jwkSet.parse(body).keys
+  return keySet.parse(body).keys
 }
 
 /** `iss` and `aud` of every access token. */

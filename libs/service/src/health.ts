@@ -20,14 +20,23 @@ export interface HealthReport {
   readonly checks: readonly CheckReport[]
 }
 
+interface CheckOptions {
+  /** It is reported and logged like the others, but the service stays ready: it takes work all the same. */
+  readonly isAdvisory?: boolean
+  /**
+   * For how long the service stays ready while the check fails after it has passed, milliseconds. Default 0. What all instances of
+   * a service depend on would otherwise take all of them away at once when it is slow for a moment.
+   */
+  readonly toleratedMs?: number
+}
+
 /** Readiness of one service (`/readyz`). Not ready until `setReady(true)`, and not ready again while it stops. */
 export interface Health {
   /**
    * A check passes by returning or resolving; it fails by throwing, rejecting, or taking longer than the time limit. A
-   * text that it answers is its note, which is public. An advisory one is reported and logged like the others, but the
-   * service stays ready: it takes work all the same.
+   * text that it answers is its note, which is public.
    */
-  add(name: string, check: () => unknown, options?: { readonly isAdvisory?: boolean }): void
+  add(name: string, check: () => unknown, options?: CheckOptions): void
   setReady(ready: boolean): void
   /** Runs all checks side by side. The error of a failing one goes to the log, never into the report, which is public. */
   report(verbose: boolean): Promise<HealthReport>
@@ -44,8 +53,11 @@ interface Check {
   readonly name: string
   readonly run: () => unknown
   readonly isAdvisory: boolean
+  readonly toleratedMs: number
   ok: boolean | null
   since: number
+  /** When it began to fail after it had passed, monotonic milliseconds. */
+  failsSince: number
 }
 
 export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptions): Health {
@@ -63,6 +75,7 @@ export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptio
 
   const record = (check: Check, ok: boolean, err?: unknown) => {
     if (check.ok === ok) return
+    if (check.ok === true) check.failsSince = clock.monotonic()
     if (!ok) log.warn({ err, check: check.name }, 'a dependency fails')
     else if (check.ok === false) log.info({ check: check.name }, 'a dependency works again')
     check.ok = ok
@@ -88,17 +101,20 @@ export function createHealth({ clock, log, checkTimeoutMs = 1_000 }: HealthOptio
     }
   }
 
+  const isFit = ({ ok, isAdvisory, failsSince, toleratedMs }: Check) =>
+    ok === true || isAdvisory || clock.monotonic() - failsSince < toleratedMs
+
   return {
-    add(name, check, { isAdvisory = false } = {}) {
-      checks.push({ name, run: check, isAdvisory, ok: null, since: clock.now() })
+    add(name, check, { isAdvisory = false, toleratedMs = 0 } = {}) {
+      const since = clock.now()
+      checks.push({ name, run: check, isAdvisory, toleratedMs, ok: null, since, failsSince: Number.NEGATIVE_INFINITY })
     },
     setReady(ready) {
       isReady = ready
     },
     async report(verbose) {
       const reports = await Promise.all(checks.map(run))
-      const isFit = reports.every(({ ok }, index) => ok || checks[index]?.isAdvisory)
-      return { ready: isReady && isFit, checks: verbose ? reports : [] }
+      return { ready: isReady && checks.every(isFit), checks: verbose ? reports : [] }
     },
   }
 }

@@ -28,7 +28,7 @@ export {
   retentionClockConfig,
   type TrustedMarks,
 } from './retention-clock.ts'
-export { retryOnConflict } from './retry-on-conflict.ts'
+export { ConflictError, retryOnConflict } from './retry-on-conflict.ts'
 export { secretKey } from './secret.ts'
 export { createSystemClock } from './system-clock.ts'
 export { walkPages } from './walk-pages.ts'

@@ -1,3 +1,12 @@
+/** Other writers changed a record again and again: the same call may succeed later. */
+export class ConflictError extends Error {
+  readonly code = 'conflict'
+  constructor(message: string) {
+    super(message)
+    this.name = 'ConflictError'
+  }
+}
+
 /**
  * Repeats a compare-and-set for the items that lost a race to another writer. `attempt` reads and writes the given items
  * and answers those that lost; `round` counts from 0. Ends when none are left or after `tries` rounds, and answers the

@@ -208,6 +208,30 @@ describe('health', () => {
     expect((await health.report(false)).ready).toBe(false)
   })
 
+  it('tolerates a check that fails for a while after it has passed, and never one that has not passed yet', async () => {
+    const clock = createManualClock(1_000)
+    const health = createHealth({ clock, log: silent })
+    health.setReady(true)
+    let isUp = false
+    const check = () => {
+      if (!isUp) throw new Error('slow')
+    }
+    health.add('store', check, { toleratedMs: 10_000 })
+    const isReady = async () => (await health.report(false)).ready
+    expect(await isReady()).toBe(false)
+    isUp = true
+    expect(await isReady()).toBe(true)
+    await clock.advance(60_000)
+    isUp = false
+    expect(await health.report(true)).toMatchObject({ ready: true, checks: [{ name: 'store', ok: false }] })
+    await clock.advance(9_999)
+    expect(await isReady()).toBe(true)
+    await clock.advance(1)
+    expect(await isReady()).toBe(false)
+    isUp = true
+    expect(await isReady()).toBe(true)
+  })
+
   it('does not wait for a dependency for ever', async () => {
     const clock = createManualClock()
     const health = createHealth({ clock, log: silent, checkTimeoutMs: 300 })

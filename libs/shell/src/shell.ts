@@ -27,6 +27,9 @@ export interface ServiceShellOptions {
   readonly parts: readonly Part[]
 }
 
+/** A store that does not answer for less than this leaves the service ready: each call says for itself what it could not store. */
+const storeToleratedMs = 10_000
+
 /**
  * What a process shows of itself. Services are reached by other services only; the gateway, which is not, shows its metrics
  * itself and has no internal routes.
@@ -42,7 +45,7 @@ function mountProcess(app: HttpApp, { balancer, metricsRegistry }: ServiceShellO
 export function createServiceShell({ service, deps, app, listen, store, parts }: ServiceShellOptions): ServiceShell {
   const { health, registry, advertise } = deps
   if (service !== 'gateway') mountProcess(app, deps)
-  if (store) health.add(store.name, async () => void (await store.read()))
+  if (store) health.add(store.name, async () => void (await store.read()), { toleratedMs: storeToleratedMs })
   const listener = createListener({ service, app, ...listen, advertise, registry, health })
   const lifecycle = createLifecycle([...parts, listener])
   return {

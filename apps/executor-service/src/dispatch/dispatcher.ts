@@ -1,3 +1,4 @@
+import { isRefusal } from '@belfry/contracts'
 import type { Clock, Logger } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
 import { type AbortReason, type Attempt, createAttempt } from '../attempts/attempt.ts'
@@ -5,7 +6,7 @@ import type { Engine } from '../attempts/engine.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution, Pool } from '../executions/execution.ts'
-import { handBack } from '../executions/transitions.ts'
+import { handBack, takeBackUnstarted } from '../executions/transitions.ts'
 import type { RowId, Stored, Stores } from '../store/ports.ts'
 import type { Room } from './room.ts'
 import type { Slots } from './slots.ts'
@@ -151,19 +152,20 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   /**
    * What was not claimed after all stays as it is. The record is read first: that of a claim that was not stored has the
-   * sequence number and the epoch of the claim by which another executor was faster.
+   * sequence number and the epoch of the claim by which another executor was faster. A claim that counts as lost has not
+   * started and will not: it is in doubt no more.
    */
   async function tryToGiveBack(attempts: readonly Attempt[]): Promise<boolean> {
     const now = clock.now()
     const claims = attempts.map(({ execution }) => execution)
     try {
       const found = await stores.executions.read(attempts.map(({ rowId }) => rowId))
-      const given = await compareAndSet(
-        stores.executions,
-        'hand-back',
-        attempts.map((attempt, index) => found[index] ?? attempt),
-        (execution, index) => handBack(execution, claims[index] as Execution, now),
-        now,
+      const newest = attempts.map((attempt, index) => found[index] ?? attempt)
+      const decide = (execution: Execution, index: number) => handBack(execution, claims[index] as Execution, now)
+      const given = await compareAndSet(stores.executions, 'hand-back', newest, decide, now)
+      await takeBackLost(
+        newest.filter((_, index) => isRefusal(given[index])),
+        claims.filter((_, index) => isRefusal(given[index])),
       )
       for (const attempt of attempts) drop(attempt)
       changes.publish(changedOnes(given), 'hand-back')
@@ -173,6 +175,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       isFailing = true
     }
     return !isFailing
+  }
+
+  async function takeBackLost(stored: readonly Stored[], claims: readonly Execution[]): Promise<void> {
+    if (stored.length === 0) return
+    const decide = (execution: Execution, index: number) => takeBackUnstarted(execution, claims[index] as Execution)
+    const taken = await compareAndSet(stores.executions, 'take-back', stored, decide, clock.now())
+    changes.publish(changedOnes(taken), 'take-back')
   }
 
   function stopAttempt(attempt: Attempt, reason: AbortReason): void {

@@ -1,5 +1,5 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
-import { retryOnConflict } from '@belfry/service'
+import { ConflictError, retryOnConflict } from '@belfry/service'
 import type { ExecutionStore, Step, Stored } from '../store/ports.ts'
 import type { Execution } from './execution.ts'
 
@@ -34,7 +34,7 @@ export async function compareAndSet(
     const newest = round === 0 ? some : await readAgain(store, some, changes)
     return changeOnce(store, step, newest, decide, at, changes)
   })
-  if (left.length > 0) throw new Error(`${left.length} executions changed faster than "${step}" could`)
+  if (left.length > 0) throw new ConflictError(`${left.length} executions changed faster than "${step}" could`)
   return changes
 }
 

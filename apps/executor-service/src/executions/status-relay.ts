@@ -3,8 +3,10 @@ import {
   createRelay,
   createSharedSource,
   type OutgoingMessage,
+  type PoisonStore,
   type Relay,
   type RelaySource,
+  TooLargeError,
   type Unpublished,
 } from '@belfry/bus'
 import { type JobStatusMessage, outcomeSize } from '@belfry/contracts'
@@ -42,15 +44,24 @@ function asDeadLetter({ key, value }: OutgoingMessage<'job-status'>): OutgoingMe
 
 /**
  * The bus as this relay sees it: an execution that has failed for good goes out on job-dead-letter too, before its status
- * counts as published. So none is lost; one may come twice, like everything on the bus.
+ * counts as published. So none is lost; one may come twice, like everything on the bus. One that is too large is left out:
+ * the stored execution is the dead letter.
  */
 function withDeadLetters(bus: Bus): Bus {
+  async function report(failed: readonly OutgoingMessage<'job-status'>[]): Promise<void> {
+    try {
+      await bus.publish('job-dead-letter', failed.map(asDeadLetter))
+    } catch (error) {
+      if (!(error instanceof TooLargeError)) throw error
+    }
+  }
+
   return {
     ...bus,
     async publish(topic, messages) {
       const statuses = topic === 'job-status' ? (messages as readonly OutgoingMessage<'job-status'>[]) : []
       const failed = statuses.filter((one) => one.value.state === 'failed')
-      if (failed.length > 0) await bus.publish('job-dead-letter', failed.map(asDeadLetter))
+      if (failed.length > 0) await report(failed)
       await bus.publish(topic, messages)
     },
   }
@@ -61,6 +72,7 @@ export function createStatusRelay(
   { clock, log, metrics }: Pick<ServiceDeps, 'clock' | 'log' | 'metrics'>,
   bus: Bus,
   executions: ExecutionStore,
+  poison: PoisonStore,
   share: () => WorkShare,
 ): Relay<'job-status', RowId> {
   const source: RelaySource<'job-status', RowId> = {
@@ -77,6 +89,7 @@ export function createStatusRelay(
     clock,
     log,
     metrics,
+    poison,
     source: createSharedSource(source, () => share().instances === 1),
   })
 }

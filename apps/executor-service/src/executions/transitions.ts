@@ -218,3 +218,15 @@ export function takeBack(execution: Execution, epoch: number): Execution {
   const inDoubt = execution.inDoubt.filter((one) => one.epoch !== epoch)
   return inDoubt.length === execution.inDoubt.length ? execution : changed(execution, { inDoubt })
 }
+
+/**
+ * A claim that has not started, and that counts as lost meanwhile, is in doubt no more. The attempt is named by its executor too,
+ * as in `handBack`.
+ */
+export function takeBackUnstarted(
+  execution: Execution,
+  { epoch, owner }: Pick<Execution, 'epoch' | 'owner'>,
+): Execution {
+  const isTheirs = execution.attempts.some((one) => one.epoch === epoch && one.executor === owner)
+  return isTheirs ? takeBack(execution, epoch) : execution
+}

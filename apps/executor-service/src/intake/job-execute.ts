@@ -1,6 +1,6 @@
 import type { BatchHandler, IncomingMessage } from '@belfry/bus'
 import { isRefusal, type JobExecuteMessage } from '@belfry/contracts'
-import { type Clock, debugEach, type Logger } from '@belfry/service'
+import { type Clock, ConflictError, debugEach, type Logger } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
 import type { Claimer } from '../dispatch/claimer.ts'
 import type { Room } from '../dispatch/room.ts'
@@ -135,7 +135,8 @@ async function answerKnown(store: ExecutionStore, known: readonly Intake[], at: 
     const stored = found[index]
     return stored ? [{ ...one, stored }] : []
   })
-  if (pairs.length < known.length) throw new Error('a record went while a command for it was taken; it comes again')
+  if (pairs.length < known.length)
+    throw new ConflictError('a record went while a command for it was taken; it comes again')
   const changes = await compareAndSet(
     store,
     'replace',

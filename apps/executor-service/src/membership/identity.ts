@@ -14,7 +14,7 @@ export interface IdentityOptions {
 export interface Identity {
   /** Empty until the first record is there. */
   readonly name: string
-  /** The name has a record that nobody is known to have marked as gone. Nothing is claimed while it is false. */
+  /** The name has a record, which is not known to be marked as gone. Nothing is claimed while it is false. */
   readonly isEnlisted: boolean
   /**
    * Whether what this executor owns may start at this moment (protocol.md step 11): it is enlisted, and a sign of life that was

@@ -16,6 +16,8 @@ export interface MembershipOptions {
   readonly metrics: ExecutorMetrics
   readonly config: ExecutorConfig
   readonly identity: Identity
+  /** Where this executor is reached; null when that is not known before it listens. */
+  readonly address: string | null
   readonly dispatcher: Dispatcher
   readonly claimer: Pick<Claimer, 'isInserting'>
   readonly changes: ExecutionChanges
@@ -29,7 +31,14 @@ export interface Membership {
   share(): { readonly index: number; readonly instances: number }
 }
 
-export function createMembership({ identity, dispatcher, claimer, config, ...common }: MembershipOptions): Membership {
+export function createMembership({
+  identity,
+  address,
+  dispatcher,
+  claimer,
+  config,
+  ...common
+}: MembershipOptions): Membership {
   const { stores, clock, log } = common
   const isSoleOwner = config.mode === 'standalone'
   const page = { rows: config.executorRescueRows, bytes: config.executorPageBytes }
@@ -37,14 +46,14 @@ export function createMembership({ identity, dispatcher, claimer, config, ...com
   const { beatMs, leaseMs } = livenessOf(config)
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, clock, log, runOnce })
-  const heartbeat = createHeartbeat({ ...common, identity, dispatcher, address: addressOf(config) })
+  const heartbeat = createHeartbeat({ ...common, identity, dispatcher, address })
   const beatLoop = loop('heartbeat', beatMs, heartbeat.beat)
   // A loop of its own, because a slow read must not hold up a sign of life.
   const look = createHeldLook({ ...common, identity, dispatcher, claimer, isSoleOwner })
   const lookLoop = loop('held executions', beatMs, look)
   const rescue = createRescue({ ...losses, leaseMs })
-  // A quarter of a lease, since of a longer gap between two reads only a third counts.
-  const rescueLoop = loop('rescue', Math.floor(leaseMs / 4), rescue.runOnce)
+  // A dead executor is found after a lease and two of these; of a gap above a third of a lease only a third counts.
+  const rescueLoop = loop('rescue', Math.floor(leaseMs / 20), rescue.runOnce)
 
   return {
     share: rescue.share,
@@ -64,9 +73,4 @@ export function createMembership({ identity, dispatcher, claimer, config, ...com
       await stores.executors.remove(identity.name)
     },
   }
-}
-
-/** Known before the listener is there only where the port is fixed. */
-function addressOf({ executorHost, executorPort }: ExecutorConfig): string | null {
-  return executorPort === 0 ? null : `${executorHost}:${executorPort}`
 }

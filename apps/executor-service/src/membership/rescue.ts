@@ -65,10 +65,19 @@ const goneKeptMs = 600_000
 /** Records that are removed at a time. */
 const mostRemoved = 100
 
+/**
+ * How often the owners of all running executions are read, for those of executors that others have marked as gone, or that
+ * have no record: a look at the few records of executors costs less.
+ */
+const searchesPerLease = 4
+
 /** One iteration of the rescue (protocol.md step 13), never of itself. */
 export function createRescue(options: RescueOptions): Rescue {
   const { stores, clock, log, identity, leaseMs } = options
   const findSilent = createSightings(leaseMs)
+  /** Names of executors that are gone and may have executions that run. */
+  const lost = new Set<string>()
+  let searchedAt = Number.NEGATIVE_INFINITY
   let goneSince = new Map<string, number>()
   let share = { index: 0, instances: 1 }
 
@@ -88,20 +97,23 @@ export function createRescue(options: RescueOptions): Rescue {
   return {
     share: () => share,
     async runOnce() {
+      const isSearch = clock.monotonic() - searchedAt >= leaseMs / searchesPerLease
+      if (isSearch) searchedAt = clock.monotonic()
       // Owners first: an executor makes its record before it claims, so the record of each owner that is alive is there
       // when the executors are read. The other way round, one that enlists between the two reads would count as gone.
-      const owners = await stores.executions.listRunningOwners()
+      const owners = isSearch ? await stores.executions.listRunningOwners() : []
       const sentAt = clock.monotonic()
       const rows = await stores.executors.list()
       const alive = new Set(rows.filter((one) => !one.gone).map((one) => one.instance))
       share = { index: Math.max(0, [...alive].sort().indexOf(identity.name)), instances: Math.max(1, alive.size) }
+      for (const owner of owners) if (!alive.has(owner)) lost.add(owner)
       for (const row of findSilent({ sentAt, answeredAt: clock.monotonic(), rows })) {
         if (row.instance === identity.name || !(await stores.executors.markGone(row))) continue
-        alive.delete(row.instance)
+        lost.add(row.instance)
         log.warn({ executor: row.instance }, 'an executor is gone')
       }
-      const lost = owners.filter((owner) => !alive.has(owner))
-      const isMore = await giveBackPage(lost, options, true)
+      const isMore = await giveBackPage([...lost], options, true)
+      if (!isMore) lost.clear()
       await removeGone(rows)
       return isMore
     },

@@ -1,7 +1,7 @@
 import type { ExecutorRow } from '../store/ports.ts'
 
 /** One successful read of the executors' records; times are milliseconds on this machine's monotonic clock. */
-export interface Reading {
+interface Reading {
   readonly sentAt: number
   readonly answeredAt: number
   readonly rows: readonly ExecutorRow[]
@@ -9,8 +9,10 @@ export interface Reading {
 
 interface Sighting {
   readonly beat: number
-  /** How long the beat is known to stand still. Below 0 at first: the read saw it some time before its answer. */
+  /** How long the beat is known to stand still. */
   readonly silentMs: number
+  /** From when on the next read adds to that: a read that sees a beat for the first time did so by its answer. */
+  readonly seenAt: number
 }
 
 /** Notes what a read found, and answers the records that have been silent for a lease. */
@@ -26,20 +28,20 @@ export type Sightings = (reading: Reading) => readonly ExecutorRow[]
  */
 export function createSightings(leaseMs: number): Sightings {
   let sightings = new Map<string, Sighting>()
-  let lastSentAt: number | null = null
 
   return ({ sentAt, answeredAt, rows }) => {
-    const gapMs = lastSentAt === null ? 0 : Math.min(sentAt - lastSentAt, leaseMs / 3)
-    lastSentAt = sentAt
     const before = sightings
     sightings = new Map()
     const silent: ExecutorRow[] = []
     for (const row of rows) {
       if (row.gone) continue
       const known = before.get(row.instance)
-      const isSame = known?.beat === row.beat
-      const silentMs = isSame ? known.silentMs + gapMs : sentAt - answeredAt
-      sightings.set(row.instance, { beat: row.beat, silentMs })
+      if (known?.beat !== row.beat) {
+        sightings.set(row.instance, { beat: row.beat, silentMs: 0, seenAt: answeredAt })
+        continue
+      }
+      const silentMs = known.silentMs + Math.min(sentAt - known.seenAt, leaseMs / 3)
+      sightings.set(row.instance, { beat: row.beat, silentMs, seenAt: sentAt })
       if (silentMs >= leaseMs) silent.push(row)
     }
     return silent

@@ -9,7 +9,10 @@ function nameOf(store: string, verb: string, args: readonly unknown[]): string {
 }
 
 /** The same stores, each call made by `make`. */
-function mapStores(stores: Stores, make: (name: string, call: () => Promise<unknown>) => Promise<unknown>): Stores {
+export function mapStores(
+  stores: Stores,
+  make: (name: string, call: () => Promise<unknown>) => Promise<unknown>,
+): Stores {
   const mapped = Object.entries(stores).map(([store, verbs]) => {
     if (typeof verbs === 'function') return [store, verbs]
     const calls = Object.entries(verbs as Record<string, StoreCall>).map(([verb, call]) => {

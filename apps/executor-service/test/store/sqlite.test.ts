@@ -1,11 +1,13 @@
 import { DatabaseSync } from 'node:sqlite'
+import { isRefusal } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
+import { close } from '../../src/executions/transitions.ts'
 import type { DueCursor } from '../../src/store/ports.ts'
 import { createSqliteStores } from '../../src/store/sqlite/index.ts'
 import { migrations } from '../../src/store/sqlite/schema.ts'
-import { start } from '../samples.ts'
+import { execution, executionId, start } from '../samples.ts'
 import { describeStores } from './store.contract.ts'
 
 describeStores('SQLite', async () => createSqliteStores(await openMemoryDatabase(migrations), createManualClock()))
@@ -88,5 +90,57 @@ describe('a file of the time before migration 2', () => {
     ])
     expect(db.prepare('SELECT id, shard FROM executions').all()).toEqual([{ id: 'exe-1', shard: 0 }])
     expect(db.prepare('SELECT n FROM outbox').all()).toHaveLength(1)
+  })
+})
+
+describe('change numbers', () => {
+  const at = start + 2000
+
+  it('count on after a restart, also when everything was purged that can be', async () => {
+    const db = await openMemoryDatabase(migrations)
+    const heads: number[] = []
+    for (let restart = 0; restart < 3; restart += 1) {
+      const { executions } = createSqliteStores(db, createManualClock())
+      const [stored] = await executions.insertMany([execution({ id: executionId(restart + 1) })], at)
+      const closed = close(stored!.execution, 'cancelled', at)
+      if (isRefusal(closed)) throw new Error(closed.detail)
+      await executions.compareAndSetMany('close', [{ rowId: stored!.rowId, from: stored!.execution, to: closed }], at)
+      const ended = { rowId: stored!.rowId, seq: 2 }
+      await executions.markPublished([ended])
+      await executions.purgeMany([ended])
+      const { head } = await executions.listChanges({ after: 0, limit: 10 })
+      expect((await executions.listChanges({ after: heads.at(-1) ?? 0, limit: 10 })).rows).toMatchObject([
+        { id: executionId(restart + 1), seq: 2, changeNo: head },
+      ])
+      heads.push(head)
+    }
+    expect(heads).toEqual([...new Set(heads)].toSorted((one, other) => one - other))
+    await db.close()
+  })
+
+  it('that changed nothing do not raise the head', async () => {
+    const { executions } = createSqliteStores(await openMemoryDatabase(migrations), createManualClock())
+    await executions.insertMany([execution()], at)
+    const before = await executions.listChanges({ after: 0, limit: 10 })
+    await executions.insertMany([execution()], at)
+    expect(await executions.listChanges({ after: 0, limit: 10 })).toEqual(before)
+  })
+
+  it('of a file of the time before them are the numbers of the rows', async () => {
+    const insert = `INSERT INTO executions (id, jobNo, ownerNo, state, pool, priority, runAt, seq, epoch, cancelRequested, changedAt, command)
+      VALUES ('exe-1', 1, 1, 4, 0, 5, 1, 2, 0, 0, 9, '{}'), ('exe-2', 1, 1, 0, 0, 5, 1, 1, 0, 0, 5, '{}')`
+    const [first, second, ...rest] = migrations
+    const db = await openMemoryDatabase([first!, second!, { name: 'rows of then', sql: insert }, ...rest])
+    const { executions } = createSqliteStores(db, createManualClock())
+    const old = [
+      { id: 'exe-1', seq: 2, changeNo: 1 },
+      { id: 'exe-2', seq: 1, changeNo: 2 },
+    ]
+    expect(await executions.listChanges({ after: 0, limit: 10 })).toEqual({ rows: old, head: 2, hasMore: false })
+    await executions.insertMany([execution()], at)
+    const added = { id: executionId(1), seq: 1, changeNo: 3 }
+    expect(await executions.listChanges({ after: 0, limit: 2 })).toEqual({ rows: old, head: 3, hasMore: true })
+    expect(await executions.listChanges({ after: 2, limit: 2 })).toEqual({ rows: [added], head: 3, hasMore: false })
+    await db.close()
   })
 })

@@ -1,4 +1,4 @@
-import { type FenceReply, fenceReply, type JobChange, type JobType, jobType } from '@belfry/contracts'
+import { type FenceReply, fenceReply, type JobChange, type JobType, jobType, tolerant } from '@belfry/contracts'
 import type { RestClient } from '@belfry/discovery'
 import { z } from 'zod'
 
@@ -9,7 +9,8 @@ export interface Executors {
   jobTypes(): Promise<JobType[]>
 }
 
-const jobTypesReply = z.object({ data: z.array(jobType) })
+/** A newer executor may answer with more. */
+const replies = { fence: tolerant(fenceReply), jobTypes: tolerant(z.object({ data: z.array(jobType) })) }
 
 interface Call<T> {
   readonly method: 'GET' | 'POST' | 'PUT'
@@ -30,10 +31,10 @@ export function createExecutors(rest: RestClient, { fenceTimeoutMs }: { fenceTim
   return {
     fence(jobId, changes) {
       const path = `/internal/admissions/${jobId}`
-      return call({ method: 'PUT', path, body: { changes }, reply: fenceReply, deadlineMs: fenceTimeoutMs })
+      return call({ method: 'PUT', path, body: { changes }, reply: replies.fence, deadlineMs: fenceTimeoutMs })
     },
     async jobTypes() {
-      return (await call({ method: 'GET', path: '/internal/job-types', reply: jobTypesReply })).data
+      return (await call({ method: 'GET', path: '/internal/job-types', reply: replies.jobTypes })).data
     },
   }
 }

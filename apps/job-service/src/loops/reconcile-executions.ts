@@ -3,7 +3,8 @@ import {
   type ExecutionChangesPage,
   executionChangesPage,
   type JobStatusMessage,
-  jobStatusMessage,
+  tolerant,
+  topics,
 } from '@belfry/contracts'
 import { createRecordsClient, type RestClient } from '@belfry/discovery'
 import type { ServiceDeps } from '@belfry/service'
@@ -33,8 +34,8 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions): 
     rest: deps.rest,
     service: 'executor-service',
     path: '/internal/executions',
-    page: executionChangesPage,
-    record: jobStatusMessage,
+    page: tolerant(executionChangesPage),
+    record: topics['job-status'],
     idName: 'executionId',
     deadlineMs: config.jobReconcileTimeoutMs,
   })

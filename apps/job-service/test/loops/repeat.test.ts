@@ -81,7 +81,8 @@ describe('resending the commands of triggers', () => {
     const { bus, log, metrics, stores, clock } = parts
     const gauge = { name: 'belfry_commands_waiting', help: 'Commands' }
     const limits = { backlogRows: 100, backlogBytes: 1e6, refusedForMs: 5000 }
-    const commands = createCommandPublisher({ bus, gauge, ...limits, clock, log, metrics })
+    const poison = { keep: async () => undefined }
+    const commands = createCommandPublisher({ bus, gauge, poison, ...limits, clock, log, metrics })
     const backoff = { firstMs: 5000, mostMs: 60_000 }
     const page = { rows, bytes: 1e6 }
     return { resend: createResendCommands({ executions: stores.executions, commands, clock, share, page, backoff }) }

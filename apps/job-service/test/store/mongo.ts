@@ -1,6 +1,5 @@
 import { createLog, createManualClock, createMetrics, type ManualClock } from '@belfry/service'
-import { peerUrl, uniqueName } from '@belfry/testkit'
-import mongoose from 'mongoose'
+import { dropMongoDatabase, peerUrl, uniqueName } from '@belfry/testkit'
 import { openStores } from '../../src/index.ts'
 import type { Stores } from '../../src/store/ports.ts'
 import { monday } from '../fixtures.ts'
@@ -24,9 +23,7 @@ export function openMongoTestStores(url: string, clock: ManualClock = createManu
 
 /** Removes the database of the URL. */
 export async function dropDatabase(url: string): Promise<void> {
-  const connection = await mongoose.createConnection(url).asPromise()
-  await connection.dropDatabase()
-  await connection.close()
+  await dropMongoDatabase(url, url.split('/').at(-1) ?? '')
 }
 
 /** Stores whose database is removed when they are closed. */

@@ -1,5 +1,5 @@
 import { createReconciler } from '@belfry/bus'
-import { type JobChangesMessage, type JobVersionsPage, jobChangesMessage, jobVersionsPage } from '@belfry/contracts'
+import { type JobChangesMessage, type JobVersionsPage, jobVersionsPage, tolerant, topics } from '@belfry/contracts'
 import { createPeerTurns, createRecordsClient, type PeerShare } from '@belfry/discovery'
 import { createLoop, type Loop } from '@belfry/service'
 import type { ServiceShellDeps } from '@belfry/shell'
@@ -25,8 +25,8 @@ export function createReconcileLoop(
     rest: deps.rest,
     service: 'job-service',
     path: '/internal/jobs',
-    page: jobVersionsPage,
-    record: jobChangesMessage,
+    page: tolerant(jobVersionsPage),
+    record: topics['job-changes'],
     idName: 'jobId',
     deadlineMs: config.schedulerReconcileTimeoutMs,
   })

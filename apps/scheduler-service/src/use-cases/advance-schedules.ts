@@ -98,7 +98,7 @@ export function createAdvanceSchedules(options: AdvanceSchedulesOptions): Advanc
     await deliverOutboxes(readable)
     const now = clock.now()
     const updates = await decideAll(readable, now, since)
-    const isSaved = await writer.save(updates, now)
+    const isSaved = await writer.save(updates, now, 'wait')
     const saved = updates.filter((_, index) => isSaved[index])
     return { advanced: saved.length, sent: saved.reduce((sum, { commands }) => sum + commands.length, 0) }
   }

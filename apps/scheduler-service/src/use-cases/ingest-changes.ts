@@ -1,5 +1,5 @@
 import type { JobChangesMessage } from '@belfry/contracts'
-import { type Clock, type Logger, retryOnConflict } from '@belfry/service'
+import { type Clock, ConflictError, type Logger, retryOnConflict } from '@belfry/service'
 import type { PageBounds } from '@belfry/storage'
 import { advanceWith, type Compile } from '../domain/advance.ts'
 import { applyChanges } from '../domain/apply-changes.ts'
@@ -95,13 +95,14 @@ export function createIngestChanges(options: IngestChangesOptions): IngestChange
         const pause = yieldIfOver()
         if (pause) await pause
       }
-      const isSaved = await writer.save(updates, now)
+      const isSaved = await writer.save(updates, now, 'leave')
       return { seen: stored.length, lost: changed.filter((_, index) => !isSaved[index]) }
     }
 
     const attempt = (left: readonly JobChangesMessage[]) => inPages(left, page.rows, applyPage)
     const lost = await retryOnConflict(newestOf(messages), tries, attempt)
-    if (lost.length > 0) throw new Error(`${lost.length} jobs changed ${tries} times while a change was applied`)
+    if (lost.length > 0)
+      throw new ConflictError(`${lost.length} jobs changed ${tries} times while a change was applied`)
     return notApplied
   }
 }

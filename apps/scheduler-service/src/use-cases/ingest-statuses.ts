@@ -51,7 +51,7 @@ export function createIngestStatuses(options: IngestStatusesOptions): IngestStat
       const pause = yieldIfOver()
       if (pause) await pause
     }
-    const isSaved = await writer.save(updates, clock.now())
+    const isSaved = await writer.save(updates, clock.now(), 'leave')
     return { seen: stored.length, lost: changed.filter((_, index) => !isSaved[index]) }
   }
 

@@ -29,14 +29,18 @@ export interface ScheduleWriterOptions {
 
 export interface ScheduleWriter {
   /**
-   * Stores each update by a compare-and-set of its own, then queues the commands of those that were stored, and waits until
-   * the queue of the publisher has room. Answers for each update whether it was stored: false when another writer was first.
+   * Stores each update by a compare-and-set of its own, then queues the commands of those that were stored. Answers for each
+   * update whether it was stored: false when another writer was first.
+   *
+   * `whenFull`: what becomes of commands for which the publisher's queue has no room. `wait`: they are queued, and the call
+   * waits until the queue has room. `leave`: they stay in their records only, and an advance sends them when their next
+   * repetition is due; taking messages must not wait for a bus that takes none.
    *
    * Rejects when the store failed for some of them, after the commands of the others were queued. An update whose outcome is
    * unknown queues nothing and is not counted: if it is stored, its commands are in the record, and an advance sends them
    * when their next repetition is due.
    */
-  save(updates: readonly ScheduleUpdate[], now: number): Promise<readonly boolean[]>
+  save(updates: readonly ScheduleUpdate[], now: number, whenFull: 'wait' | 'leave'): Promise<readonly boolean[]>
 }
 
 const createdOf = ({ jobId, executionId, fireAt, version }: JobExecuteMessage) => ({
@@ -87,7 +91,7 @@ export function createScheduleWriter(options: ScheduleWriterOptions): ScheduleWr
   }
 
   return {
-    async save(updates, now) {
+    async save(updates, now, whenFull) {
       if (updates.length === 0) return []
       const writes = updates.map((update) => ({ ...update, dueAt: dueAt(update.record, rules) }))
       const { isSaved, error } = await write(writes)
@@ -95,9 +99,8 @@ export function createScheduleWriter(options: ScheduleWriterOptions): ScheduleWr
       wakeFor(saved)
       for (const update of saved) report(update, now)
       const commands = saved.flatMap((update) => update.commands)
-      for (const command of commands) publisher.enqueue(command)
-      // Without commands of its own an acknowledgement must not wait for a bus that waits for the acknowledgement.
-      if (commands.length > 0) await publisher.room()
+      for (const command of commands) if (whenFull === 'wait' || !publisher.isFull()) publisher.enqueue(command)
+      if (whenFull === 'wait' && commands.length > 0) await publisher.room()
       if (error) throw error
       return isSaved
     },

@@ -2,7 +2,7 @@ import { createCommandPublisher, createMemoryBus, ignorePoison } from '@belfry/b
 import { createManualClock } from '@belfry/service'
 import { type RowId, shardOf, soleShare, type WorkShare } from '@belfry/storage'
 import { createTestDeps } from '@belfry/testkit'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSchedulerMetrics } from '../../src/metrics.ts'
 import type { ScheduleStore } from '../../src/store/ports.ts'
 import { createAdvanceSchedules } from '../../src/use-cases/advance-schedules.ts'
@@ -11,13 +11,14 @@ import { createIngestChanges } from '../../src/use-cases/ingest-changes.ts'
 import { createScheduleWriter } from '../../src/use-cases/schedule-writer.ts'
 import { changesOf, compile, horizon, jobIdOf, noon, once, rules, second } from '../fixtures.ts'
 import { createDocumentStores } from '../store/document-stores.ts'
+import { mongoUrl, openMongoTestStores } from '../store/mongo.ts'
 
 const overdueMs = 500
 
 type Peers = Pick<WorkShare, 'index' | 'instances'>
 
 /** Several schedulers on one store and one bus, without their loops. */
-async function openSchedulers(peers: readonly Peers[]) {
+async function openSchedulers(database: string, peers: readonly Peers[]) {
   const clock = createManualClock(noon)
   const { depsOf } = createTestDeps({ clock })
   const bus = createMemoryBus({ clock, ids: depsOf('scheduler-service').ids, sender: 'test' })
@@ -26,7 +27,8 @@ async function openSchedulers(peers: readonly Peers[]) {
     onBatch: async (messages) => void commands.push(...messages.map(({ value }) => value.executionId)),
     onPoison: ignorePoison,
   })
-  const { stores } = createDocumentStores()
+  const { stores } = database === 'MongoDB' ? await openMongoTestStores(clock) : createDocumentStores()
+  onTestFinished(stores.close)
 
   const create = (own: Peers) => {
     const { log, metrics: registry } = createTestDeps({ clock }).depsOf('scheduler-service')
@@ -42,7 +44,8 @@ async function openSchedulers(peers: readonly Peers[]) {
     }
     const gauge = { name: 'commands_waiting', help: 'Commands that wait' }
     const backlog = { backlogRows: 10_000, backlogBytes: 1e8 }
-    const publisher = createCommandPublisher({ bus, clock, log, metrics: registry, gauge, ...backlog })
+    const poison = { keep: async () => undefined }
+    const publisher = createCommandPublisher({ bus, clock, log, metrics: registry, poison, gauge, ...backlog })
     const dueTimer = createDueTimer(clock, second)
     const metrics = createSchedulerMetrics(registry)
     const writer = createScheduleWriter({ schedules, rules, publisher, dueTimer, peers: () => own, metrics, log })
@@ -77,9 +80,11 @@ const three: readonly Peers[] = [0, 1, 2].map((index) => ({ index, instances: 3 
 const ownOf = (index: number, count: number) =>
   Array.from({ length: count }, (_, n) => jobIdOf(n)).filter((id) => shardOf(id) % 3 === index).length
 
-describe('three schedulers', () => {
+const databases = ['documents', ...(mongoUrl === undefined ? [] : ['MongoDB'])]
+
+describe.each(databases)('three schedulers on %s', (database) => {
   it('advance what is due at once in equal shares, and lose no compare-and-set to each other', async () => {
-    const { clock, commands, schedulers, put } = await openSchedulers(three)
+    const { clock, commands, schedulers, put } = await openSchedulers(database, three)
     await clock.advance((await put(300)) - noon)
     await Promise.all(schedulers.map((one) => one.advanceDue()))
     expect(schedulers.map(({ counts }) => counts.lost)).toEqual([0, 0, 0])
@@ -90,7 +95,7 @@ describe('three schedulers', () => {
   })
 
   it('would race for the same records if each took all of them', async () => {
-    const { clock, commands, schedulers, put } = await openSchedulers([soleShare, soleShare, soleShare])
+    const { clock, commands, schedulers, put } = await openSchedulers(database, [soleShare, soleShare, soleShare])
     await clock.advance((await put(300)) - noon)
     await Promise.all(schedulers.map((one) => one.advanceDue()))
     expect(schedulers.reduce((sum, { counts }) => sum + counts.lost, 0)).toBeGreaterThan(100)
@@ -98,7 +103,7 @@ describe('three schedulers', () => {
   })
 
   it('advance the share of one that is gone once it is overdue', async () => {
-    const { clock, commands, schedulers, put } = await openSchedulers(three)
+    const { clock, commands, schedulers, put } = await openSchedulers(database, three)
     await clock.advance((await put(60)) - noon)
     const [, second, third] = schedulers
     const advance = async () => {
@@ -115,7 +120,7 @@ describe('three schedulers', () => {
   })
 
   it('send after a start what is left over of their own share', async () => {
-    const { clock, commands, schedulers, put } = await openSchedulers(three)
+    const { clock, commands, schedulers, put } = await openSchedulers(database, three)
     await clock.advance((await put(60)) - noon)
     await Promise.all(schedulers.map((one) => one.advanceDue()))
     commands.splice(0)
@@ -130,7 +135,7 @@ describe('three schedulers', () => {
   })
 
   it('wait for what is due of their own share only, and for what is overdue', async () => {
-    const { clock, schedulers, put } = await openSchedulers(three)
+    const { clock, schedulers, put } = await openSchedulers(database, three)
     const dueAt = await put(1)
     const owner = shardOf(jobIdOf(0)) % 3
     const waits = () => Promise.all(schedulers.map(({ nextDueAt }) => nextDueAt()))

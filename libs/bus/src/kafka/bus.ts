@@ -35,7 +35,7 @@ const sent = { batchRows: 5000, batchBytes: 768 * 1024 }
 const taken = { batchRows: 1000, batchBytes: 4 * mib }
 /** How long a publish waits for the broker, milliseconds. */
 const publishTimeoutMs = 10_000
-/** How long `subscribe` waits for the join, milliseconds; the member goes on trying. */
+/** How long `subscribe` waits for a broker that hangs, milliseconds; the member goes on trying. */
 const joinWaitMs = 10_000
 /** Without an answer for so long the broker counts as away, milliseconds. */
 const silenceMs = 3000
@@ -158,7 +158,7 @@ export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions
       },
     }
     subscriptions.add(subscription)
-    await within(clock, joinWaitMs, member.joined)
+    await within(clock, joinWaitMs, member.tried)
     return subscription
   }
   const subscriptions = new Set<Subscription>()
@@ -188,7 +188,8 @@ export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions
           await one.close()
         }),
       )
-      await watchLoop.stop()
+      // Not awaited: a broker that hangs may hold up its question for many seconds.
+      void watchLoop.stop()
     },
   }
 }

@@ -2,7 +2,7 @@ import { backoffMs, type Clock, type Logger } from '@belfry/service'
 import { type Batch, type Consumer, type EachBatchPayload, type IHeaders, Kafka, type KafkaConfig } from 'kafkajs'
 import type { ArrivedMessage } from '../codec.ts'
 import { createIntake, type FetchedBatch } from './intake.ts'
-import { pause, within } from './pause.ts'
+import { pause, unlessAborted, within } from './pause.ts'
 
 export interface MemberOptions {
   readonly kafka: KafkaConfig
@@ -20,8 +20,8 @@ export interface MemberOptions {
 
 /** One member of a consumer group of one topic. It joins again by itself whatever happens, until it is stopped. */
 export interface Member {
-  /** Resolves when it has joined its group for the first time. */
-  readonly joined: Promise<void>
+  /** Resolves when it has joined its group for the first time, or could not: then it goes on trying. */
+  readonly tried: Promise<void>
   /** When the broker answered it last, monotonic milliseconds. */
   heardAt(): number
   lag(): number
@@ -78,17 +78,14 @@ export function openMember(options: MemberOptions): Member {
   const { name, groupId, ensureTopics, handle, clock, batchRows, batchBytes } = options
   const log = options.log.child({ topic: name, group: groupId })
   const kafka = new Kafka(options.kafka)
-  const retries = { retryFirstMs: 100, retryMostMs: 5000 }
+  const retries = { retryFirstMs: 100, retryMostMs: 2000 }
   const intake = createIntake({ handle, clock, log, batchRows, batchBytes, heartbeatMs, ...retries })
   let heardAt = clock.monotonic()
-  let isStopped = false
-  let stopNow: () => void = () => undefined
-  const stopped = new Promise<void>((resolve) => {
-    stopNow = resolve
-  })
-  let onJoined: () => void = () => undefined
-  const joined = new Promise<void>((resolve) => {
-    onJoined = resolve
+  const stopping = new AbortController()
+  const isStopped = () => stopping.signal.aborted
+  let onTried: () => void = () => undefined
+  const tried = new Promise<void>((resolve) => {
+    onTried = resolve
   })
 
   const hear = () => {
@@ -113,7 +110,7 @@ export function openMember(options: MemberOptions): Member {
     consumer.on('consumer.group_join', ({ payload }) => {
       hear()
       intake.forgetLag()
-      onJoined()
+      onTried()
       log.debug({ partitions: payload.memberAssignment[name] ?? [] }, 'joined the group')
     })
     return consumer
@@ -135,8 +132,8 @@ export function openMember(options: MemberOptions): Member {
 
   /** One client from its join to its end; rejects with the reason, unless the member is stopped. */
   async function session(): Promise<void> {
-    await ensureTopics()
-    if (isStopped) return
+    await unlessAborted(stopping.signal, ensureTopics())
+    if (isStopped()) return
     const consumer = open()
     let isOver = false
     const ended = new Promise<void>((_, reject) => {
@@ -144,38 +141,37 @@ export function openMember(options: MemberOptions): Member {
       run(consumer, () => isOver).catch(reject)
     })
     try {
-      await Promise.race([ended, stopped])
+      await unlessAborted(stopping.signal, ended)
     } finally {
       isOver = true
-      ended.catch(() => undefined)
-      if (isStopped) await intake.stop()
+      if (isStopped()) await intake.stop()
       await within(clock, leaveMs, consumer.disconnect())
     }
   }
 
   async function stayJoined(): Promise<void> {
     let failures = 0
-    while (!isStopped) {
+    while (!isStopped()) {
       const since = clock.monotonic()
       try {
         await session()
       } catch (err) {
         if (heardAt > since) failures = 0
-        if (failures === 0) log.warn({ err }, 'not in the group any more; joining again')
+        if (failures === 0) log.warn({ err }, 'not in the group; joining again')
         failures += 1
-        await pause(clock, backoffMs(failures - 1, retryFirstMs, retryMostMs), stopped)
+        onTried()
+        await pause(clock, backoffMs(failures - 1, retryFirstMs, retryMostMs), stopping.signal)
       }
     }
   }
   const membership = stayJoined()
 
   return {
-    joined,
+    tried,
     heardAt: () => heardAt,
     lag: intake.lag,
     async stop() {
-      isStopped = true
-      stopNow()
+      stopping.abort()
       await membership
     },
   }

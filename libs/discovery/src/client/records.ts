@@ -1,4 +1,4 @@
-import { type FetchReply, fetchReply, type ServiceName } from '@belfry/contracts'
+import { type FetchReply, fetchReply, type ServiceName, tolerant } from '@belfry/contracts'
 import type { RestClient } from './rest-client.ts'
 import { ServiceCallError } from './service-call-error.ts'
 
@@ -29,6 +29,9 @@ interface Fetched<T> {
 /** Ids that one request may name (contracts, `fetchBody`). */
 const requestIds = 200
 
+/** A newer version of the other service may answer with more. */
+const replySchema = tolerant(fetchReply)
+
 /** Answers that fewer ids at a time may mend: one that is too large, and one that a single bad record makes unreadable. */
 function isDivisible(error: unknown): error is ServiceCallError {
   return error instanceof ServiceCallError && (error.code === 'too-large' || error.code === 'unreadable')
@@ -50,8 +53,8 @@ async function* fetchRecords<T>(ids: readonly string[], options: FetchOptions<T>
       const answer = await rest.request({ service, method: 'POST', path, body: { ids: some }, deadlineMs })
       if (answer.status === 413) return 'the answer is too large'
       if (answer.status !== 200) throw new Error(`${service} answered ${answer.status} to POST ${path}`)
-      const reply = fetchReply.safeParse(answer.body)
-      return reply.success ? reply.data : `the answer is malformed: ${reply.error.message}`
+      const parsed = replySchema.safeParse(answer.body)
+      return parsed.success ? parsed.data : `the answer is malformed: ${parsed.error.message}`
     } catch (error) {
       if (!isDivisible(error)) throw error
       return error.message

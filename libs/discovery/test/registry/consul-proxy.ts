@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 
-/** `pass`: as Consul answers · `error`: 500 as without a leader · `hang`: no answer · `refuse`: the connection is closed. */
-export type ProxyMode = 'pass' | 'error' | 'hang' | 'refuse'
+/** `pass`: as Consul answers · `error`: 500 as without a leader · `hang`: no answer · `refuse`: the connection is closed ·
+ * `slow`: as Consul answers, 2.5 s later. */
+export type ProxyMode = 'pass' | 'error' | 'hang' | 'refuse' | 'slow'
 
 export interface ConsulProxy {
   /** `host:port`. */
@@ -20,22 +22,25 @@ export async function openConsulProxy(consulUrl: string): Promise<ConsulProxy> {
   let mode: ProxyMode = 'pass'
   let calls = 0
 
-  const pass = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const pass = (incoming: IncomingMessage, outgoing: ServerResponse, delayMs: number) => {
     const { url: path, method, headers } = incoming
-    const upstream = request({ hostname, port, path, method, headers }, (answer) => {
+    const upstream = request({ hostname, port, path, method, headers }, async (answer) => {
+      if (delayMs > 0) await wait(delayMs)
       outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
       answer.on('error', () => outgoing.destroy())
       answer.pipe(outgoing)
     })
     upstream.on('error', () => outgoing.destroy())
-    outgoing.on('close', () => upstream.destroy())
+    // A slow server goes on with what it was asked when the client has gone.
+    if (delayMs === 0) outgoing.on('close', () => upstream.destroy())
     incoming.pipe(upstream)
   }
 
   const server = createServer((incoming, outgoing) => {
     calls += 1
-    if (mode === 'pass') pass(incoming, outgoing)
+    if (mode === 'pass') pass(incoming, outgoing, 0)
     else if (mode === 'error') outgoing.writeHead(500, { 'content-type': 'text/plain' }).end('No cluster leader')
+    else if (mode === 'slow') pass(incoming, outgoing, 2_500)
     else if (mode === 'refuse') incoming.socket.destroy()
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))

@@ -100,11 +100,14 @@ describe.skipIf(url === undefined)('with a Consul', { timeout: 60_000 }, () => {
       await direct.register(second)
       await vi.waitFor(async () => expect(await isWhole(opened)).toBe(false), soon)
       expect(await opened.metrics()).toMatch(/belfry_registry_up\{service="gateway"\} 0/)
-      await vi.waitFor(() => expect(proxy.calls()).toBeGreaterThan(10), soon)
+      await vi.waitFor(() => expect(proxy.calls()).toBeGreaterThanOrEqual(10), soon)
       expect([changes, idsOf(opened.registry)]).toEqual([[], [first.id]])
 
       proxy.set('pass')
       await lists(opened.registry, [first, second])
+      const said = () => opened.logged().map(({ msg }) => String(msg))
+      await vi.waitFor(() => expect(said()).toContain('Consul answers again'), soon)
+      expect(said().filter((line) => line.startsWith('Consul does not answer'))).toHaveLength(1)
       await vi.waitFor(async () => expect(await isWhole(opened)).toBe(true), soon)
       expect(changes).toHaveLength(1)
     },
@@ -133,6 +136,19 @@ describe.skipIf(url === undefined)('with a Consul', { timeout: 60_000 }, () => {
     expect([opened.registry.own('job-service'), idsOf(opened.registry)]).toEqual([own, []])
     proxy.set('pass')
     await lists(await world.open(), [own])
+    await vi.waitFor(async () => expect(await isWhole(opened)).toBe(true), soon)
+  })
+
+  it('follows a Consul that takes longer than two seconds for each answer', async () => {
+    const world = openWorld()
+    const proxy = await openConsulProxy(consul)
+    proxy.set('slow')
+    const opened = await world.process({ consul: proxy.host })
+    const [own, second] = [await world.instance('job-service'), await world.instance('job-service')]
+    await opened.registry.register(own)
+    await lists(opened.registry, [own])
+    await (await world.open()).register(second)
+    await lists(opened.registry, [own, second])
     await vi.waitFor(async () => expect(await isWhole(opened)).toBe(true), soon)
   })
 

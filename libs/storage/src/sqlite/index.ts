@@ -1,4 +1,5 @@
 export type { PoisonRow } from '../poison-row.ts'
+export { type ChangeNumbers, createChangeNumbers } from './change-numbers.ts'
 export { createCursorStore, cursorsTable } from './cursors.ts'
 export { type HeldLock, type LockElsewhere, lockDataFolder } from './lock.ts'
 export { openMemoryDatabase } from './memory.ts'

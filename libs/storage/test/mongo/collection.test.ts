@@ -159,6 +159,21 @@ describe.skipIf(url === '')('a collection on MongoDB', () => {
     expect([whole.rows.length, whole.hasMore]).toEqual([5, false])
   })
 
+  it('reads the first record of each value of a field, in either order', async () => {
+    await insert('each', 6, (index) => ({ body: `each-${index % 2}`, dueAt: index }))
+    const filter = { body: where({ $in: ['each-0', 'each-1', 'each-2'] }) }
+    const read = async (direction: 1 | -1) => {
+      const options = { sort: { dueAt: direction, _id: direction }, fields: ['_id', 'body'] } as const
+      const found = await all.findFirstOfEach('tasks.read', filter, 'body', options)
+      return found.sort((a, b) => (a.body < b.body ? -1 : 1))
+    }
+    expect(await read(1)).toEqual([
+      { _id: 'each-0000', body: 'each-0' },
+      { _id: 'each-0001', body: 'each-1' },
+    ])
+    expect((await read(-1)).map(({ _id }) => _id)).toEqual(['each-0004', 'each-0005'])
+  })
+
   it('changes, takes, counts and removes records', async () => {
     const made = await insert('rest', 4, () => ({ dueAt: 5000 }))
     const due = { dueAt: where({ $gte: 5000, $lte: 5000 }) }

@@ -11,8 +11,10 @@ const isOfJob = "e.command ->> '$.jobId' = ?"
 
 /** Of a row: what it was given with its last change, or, in a file of the time before change numbers, its own number. */
 const changeNo = 'coalesce(changeNo, n)'
-const newestChange = `SELECT max(${changeNo}) FROM executions INDEXED BY changes`
-const nextChangeNo = `coalesce((${newestChange}), 0) + 1`
+const newestEnded = `SELECT max(${changeNo}) FROM executions INDEXED BY changes WHERE state > 1`
+/** Walks through all that is open: for the start of a process. */
+export const newestChange = `SELECT max(coalesce((${newestEnded}), 0),
+  coalesce((SELECT max(${changeNo}) FROM executions INDEXED BY live WHERE state < 2), 0))`
 
 /** A job's executions of one state in order of `n`, for the parameters job number, job, after and limit. */
 function openOf(state: OpenState, columns = 'e.n'): string {
@@ -26,7 +28,7 @@ export function prepareStatements(db: Database) {
   return {
     insert: db.statement(`INSERT INTO executions
       (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command, changeNo)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ${nextChangeNo}) ON CONFLICT (id) DO NOTHING RETURNING n`),
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
     // After a statement that changed the row, and only then.
     insertParams: db.statement(`INSERT INTO largeParams (n, size, body)
       SELECT n, ?, ? FROM executions WHERE id = ? AND changes() = 1`),
@@ -37,9 +39,9 @@ export function prepareStatements(db: Database) {
       LEFT JOIN largeParams p ON p.n = e.n WHERE e.n = ?`),
     quarantine: db.statement('UPDATE executions SET runAt = ? WHERE n = ? AND state = 0'),
     swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
-      cancelRequested = ?, changedAt = ?, doubtAt = ?, changeNo = ${nextChangeNo} WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
+      cancelRequested = ?, changedAt = ?, doubtAt = ?, changeNo = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
-      cancelRequested = ?, changedAt = ?, doubtAt = ?, pool = ?, priority = ?, command = ?, changeNo = ${nextChangeNo}
+      cancelRequested = ?, changedAt = ?, doubtAt = ?, changeNo = ?, pool = ?, priority = ?, command = ?
       WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     outcome: db.statement(`INSERT INTO outcomes (n, body) SELECT ?, ? WHERE changes() = 1
       ON CONFLICT (n) DO UPDATE SET body = excluded.body`),
@@ -67,9 +69,12 @@ export function prepareStatements(db: Database) {
     ),
     mark: db.statement(`INSERT INTO outbox (n, seq) SELECT n, seq FROM executions WHERE n = ?
       ON CONFLICT (n) DO NOTHING`),
-    newestChange: db.statement(newestChange),
-    changes: db.statement(`SELECT ${changeNo}, id, seq FROM executions INDEXED BY changes WHERE ${changeNo} > ?
-      ORDER BY ${changeNo} LIMIT ?`),
+    changes: db.statement(`SELECT * FROM (SELECT * FROM (
+        SELECT ${changeNo} AS no, id, seq FROM executions INDEXED BY changes WHERE state > 1 AND ${changeNo} > ?1
+        ORDER BY ${changeNo} LIMIT ?2)
+      UNION ALL SELECT * FROM (
+        SELECT ${changeNo} AS no, id, seq FROM executions INDEXED BY live WHERE state < 2 AND ${changeNo} > ?1
+        ORDER BY ${changeNo} LIMIT ?2)) ORDER BY no LIMIT ?2`),
     unpublished: db.statement(`SELECT ${storedColumns} ${ofOutbox} ORDER BY x.n LIMIT ?`),
     unpublishedOfShare: db.statement(`SELECT ${storedColumns} ${ofOutbox}
       WHERE e.shard % ? = ? OR e.changedAt <= ? ORDER BY x.n LIMIT ?`),
@@ -79,10 +84,10 @@ export function prepareStatements(db: Database) {
       WHERE e.state > 1 AND e.changedAt < ? AND (e.changedAt, e.n) > (?, ?)
       ORDER BY e.changedAt, e.n LIMIT ?`),
     // The newest row stays: SQLite would give its number to the next execution, and an attempt that was given up may still use it.
-    // So does the row that changed last: its change number would be given to the next change.
+    // So does the one that ended last: its change number may be the newest.
     purge:
       db.statement(`DELETE FROM executions WHERE n = ? AND seq = ? AND state > 1 AND n < (SELECT max(n) FROM executions)
-      AND ${changeNo} < (${newestChange}) AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = executions.n)`),
+      AND ${changeNo} < (${newestEnded}) AND NOT EXISTS (SELECT 1 FROM outbox x WHERE x.n = executions.n)`),
     purgeRest: [
       'DELETE FROM outcomes WHERE n = ?1',
       'DELETE FROM largeParams WHERE n = ?1',

@@ -1,15 +1,24 @@
 import { type ExecutionState, executionStates, paramsSize } from '@belfry/contracts'
 import type { OnUnreadable } from '@belfry/storage'
 import { shardOf } from '@belfry/storage'
-import { type Call, type Database, nextOf, readBounded, readRow, readRows, type SqlRow } from '@belfry/storage/sqlite'
+import {
+  type Call,
+  createChangeNumbers,
+  type Database,
+  nextOf,
+  readBounded,
+  readRow,
+  readRows,
+  type SqlRow,
+} from '@belfry/storage/sqlite'
 import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
 import { changesOutcome, commandText, doubtAt, largeParamsText, outcomeText } from '../execution-text.ts'
 import type { ExecutionStore, ExecutionUpdate, RowId, Stored } from '../ports.ts'
 import { createDueQueries } from './due.ts'
 import { idNumber, poolNumber, stateNumber, storedOf } from './execution-row.ts'
-import { prepareStatements, type Statements } from './execution-statements.ts'
+import { newestChange, prepareStatements, type Statements } from './execution-statements.ts'
 
-function insertRow(execution: Execution, command: string, at: number): SqlRow {
+function insertRow(execution: Execution, command: string, at: number, changeNo: number): SqlRow {
   return [
     execution.id,
     idNumber(execution.jobId),
@@ -25,11 +34,17 @@ function insertRow(execution: Execution, command: string, at: number): SqlRow {
     recordedStart(execution),
     at,
     command,
+    changeNo,
   ]
 }
 
 /** The statements of one compare-and-set: the row, and its outcome if the row was changed. */
-function swapCalls(statements: Statements, { rowId, from: before, to }: ExecutionUpdate, at: number): Call[] {
+function swapCalls(
+  statements: Statements,
+  { rowId, from: before, to }: ExecutionUpdate,
+  at: number,
+  changeNo: number,
+): Call[] {
   const columns = [
     stateNumber(to.state),
     to.runAt,
@@ -40,6 +55,7 @@ function swapCalls(statements: Statements, { rowId, from: before, to }: Executio
     to.cancelRequested ? 1 : 0,
     at,
     doubtAt(to),
+    changeNo,
   ]
   const where = [rowId, before.seq, before.epoch, stateNumber(before.state)]
   const isReplaced = before.version !== to.version
@@ -71,27 +87,38 @@ const unbounded = Number.MAX_SAFE_INTEGER
 /** The executions in SQLite. */
 export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const statements = prepareStatements(db)
+  const changeNumbers = createChangeNumbers(db, newestChange)
   const table = 'executions'
   const storedOrNot = (row: SqlRow | undefined) => readRow(table, row, storedOf, onUnreadable)
   const allStored = (rows: readonly SqlRow[]) => readRows(table, rows, storedOf, onUnreadable)
 
   async function insertSmall(executions: readonly Execution[], at: number): Promise<(SqlRow | undefined)[]> {
-    const rows = executions.map((one) => insertRow(one, commandText(one), at))
-    return [...(await db.writeEach('executions.insert', statements.insert, rows))]
+    const numbers = executions.map(changeNumbers.take)
+    const rows = executions.map((one, index) => insertRow(one, commandText(one), at, numbers[index] ?? 0))
+    const inserted = await db.writeEach('executions.insert', statements.insert, rows)
+    return inserted.map((row, index) => noteWritten(row, numbers[index]))
   }
 
   async function insertLarge(executions: readonly Execution[], at: number): Promise<(SqlRow | undefined)[]> {
-    const calls = executions.flatMap((one): Call[] => [
-      { statement: statements.insert, params: insertRow(one, commandText(one), at) },
+    const numbers = executions.map(changeNumbers.take)
+    const calls = executions.flatMap((one, index): Call[] => [
+      { statement: statements.insert, params: insertRow(one, commandText(one), at, numbers[index] ?? 0) },
       { statement: statements.insertParams, params: [paramsSize(one.params), largeParamsText(one) ?? '', one.id] },
     ])
     const results = await db.write('executions.insert', calls)
-    return executions.map((_, index) => results[2 * index]?.rows[0])
+    return executions.map((_, index) => noteWritten(results[2 * index]?.rows[0], numbers[index]))
+  }
+
+  function noteWritten(row: SqlRow | undefined, changeNo = 0): SqlRow | undefined {
+    if (row) changeNumbers.wrote(changeNo)
+    return row
   }
 
   return {
     ...createDueQueries(db),
     async insertMany(executions, at) {
+      const opened = changeNumbers.opened()
+      if (opened) await opened
       const large = executions.filter(hasLargeParams)
       const small = large.length === 0 ? executions : executions.filter((one) => !hasLargeParams(one))
       const [smallRows, largeRows] = await Promise.all([insertSmall(small, at), insertLarge(large, at)])
@@ -101,12 +128,16 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       })
     },
     async compareAndSetMany(step, swaps, at) {
-      const calls = swaps.map((one) => swapCalls(statements, one, at))
+      const opened = changeNumbers.opened()
+      if (opened) await opened
+      const numbers = swaps.map(changeNumbers.take)
+      const calls = swaps.map((one, index) => swapCalls(statements, one, at, numbers[index] ?? 0))
       const results = await db.write(`executions.${step}`, calls.flat())
-      let index = 0
-      return calls.map((ofOne) => {
-        const isChanged = results[index]?.changes === 1
-        index += ofOne.length
+      let position = 0
+      return calls.map((ofOne, index) => {
+        const isChanged = results[position]?.changes === 1
+        position += ofOne.length
+        if (isChanged) changeNumbers.wrote(numbers[index] ?? 0)
         return isChanged
       })
     },
@@ -176,16 +207,11 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       )
     },
     async listChanges({ after, limit }) {
+      await changeNumbers.opened()
+      const head = changeNumbers.head()
       type Row = [changeNo: number, id: string, seq: number]
-      const [[head], rows] = await Promise.all([
-        db.read(statements.newestChange, []),
-        db.read(statements.changes, [after, limit]) as Promise<unknown> as Promise<Row[]>,
-      ])
-      return {
-        rows: rows.map(([changeNo, id, seq]) => ({ id, seq, changeNo })),
-        head: (head?.[0] as number | null | undefined) ?? 0,
-        hasMore: rows.length === limit,
-      }
+      const rows = (await db.read(statements.changes, [after, limit])) as unknown as Row[]
+      return { rows: rows.map(([changeNo, id, seq]) => ({ id, seq, changeNo })), head, hasMore: rows.length === limit }
     },
     listUnpublished: (page, { index, instances, overdueAt }) =>
       instances === 1

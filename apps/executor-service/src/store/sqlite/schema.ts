@@ -6,8 +6,8 @@ import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/
  * `largeParams` and not in the command: SQLite writes a row anew with all its pages when a claim or a finish changes a
  * column (250 KB: 61 pages), and hardly any reader of a record needs them. Only `live` is touched by
  * every insert and finish; `ofJob` serves the fence and `ended` the retention (measured at 1 and 0.2 µs an execution).
- * `changes` serves the reconcile: a change moves its row to the end of it. Rows of the time before it have no number, and count
- * by `n`.
+ * `changes` serves the reconcile; it holds only what has ended, since what is open is in `live`. Rows of the time before change
+ * numbers have none, and count by `n`.
  * `shard` is read by one of several executors only, so rows of the time before it may all have the same one.
  * `neededAt` and `at` tell the retention how old a row is; it walks by `n`, so they need no index.
  * `shard` is the hash by which several executors share what is due; a sole executor never reads it. A chunk of a log is known by
@@ -109,7 +109,7 @@ ${poisonIndex}
     name: 'change numbers of executions',
     sql: `
       ALTER TABLE executions ADD COLUMN changeNo INTEGER;
-      CREATE INDEX changes ON executions (coalesce(changeNo, n));
+      CREATE INDEX changes ON executions (coalesce(changeNo, n)) WHERE state > 1;
     `,
   },
 ]

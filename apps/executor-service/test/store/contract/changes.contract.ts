@@ -1,3 +1,5 @@
+import { createReconciler } from '@belfry/bus'
+import { createHealth, createLog, createManualClock, createMetrics } from '@belfry/service'
 import { shardOf, soleShare } from '@belfry/storage'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { close } from '../../../src/executions/transitions.ts'
@@ -130,6 +132,45 @@ export function describeChanges({ stores: open, put, swap }: StoreKit): void {
       await Promise.all(made.map(([one]) => swap(one!, claimed(one!.execution))))
       const all = await changesAfter(0)
       expect(all.map(({ id, seq }) => `${id} ${seq}`).sort()).toEqual(ids.map((id) => `${id} 2`).sort())
+    })
+
+    it('is found by a reconcile, whatever the clocks of the writers show and however their writes overlap with its rounds', async () => {
+      const hour = 3_600_000
+      const copies = new Map<string, number>()
+      const clock = createManualClock()
+      const metrics = createMetrics().forService('job-service')
+      const log = createLog({ level: 'silent' })
+      const reconciler = createReconciler<{ id: string; seq: number; changeNo: number }, { id: string; seq: number }>({
+        name: 'executions',
+        list: (after, limit) => stores.executions.listChanges({ after, limit }),
+        compare: async (rows) => rows.filter(({ id, seq }) => (copies.get(id) ?? 0) < seq).map(({ id }) => id),
+        async *fetch(ids) {
+          const found = await stores.executions.find(ids)
+          yield { records: found.flatMap((one) => (one ? [one.execution] : [])), failed: [] }
+        },
+        async apply(records) {
+          for (const { id, seq } of records) copies.set(id, seq)
+          return []
+        },
+        idOf: ({ id }) => id,
+        cursor: { read: async () => 0, write: async () => undefined },
+        ...{ clock, log, metrics, health: createHealth({ clock, log }) },
+        ...{ rows: 7, skippedLimit: 10, settleMs: 60_000, everyMs: 30_000, mayLose: true },
+      })
+      const expected = new Map<string, number>()
+      for (let round = 0; round < 8; round++) {
+        const writes = [-hour, 0, hour].map(async (ahead, writer) => {
+          for (let n = 0; n < 4; n++) {
+            const [stored] = await put(execution({ id: executionId(100 * round + 10 * writer + n + 1) }))
+            await swap(stored!, claimed(stored!.execution), 'claim', start + ahead)
+            expected.set(stored!.execution.id, 2)
+          }
+        })
+        await Promise.all([...writes, reconciler.runOnce()])
+        await clock.advance(30_000)
+      }
+      await reconciler.runOnce()
+      expect(copies).toEqual(expected)
     })
   })
 }

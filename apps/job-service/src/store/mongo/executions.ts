@@ -5,6 +5,7 @@ import { type Collection, type MongoDatabase, where } from '@belfry/storage/mong
 import type { WholeExecution } from '../../domain/execution.ts'
 import type { ExecutionScope, ExecutionStore, ListPosition, LongField, Trigger } from '../ports.ts'
 import { createStatusWriter } from './apply-statuses.ts'
+import { createBatcher } from './batcher.ts'
 import {
   type ExecutionRecord,
   executionsCollection,
@@ -22,7 +23,6 @@ import {
   summaryFields,
   triggerRecord,
 } from './execution-records.ts'
-import { createGatherer } from './gather.ts'
 import { beyond, isPositionOf, readPosition, within } from './positions.ts'
 import { readEach } from './unreadable.ts'
 import { everything, readWindows, windowsDown } from './windows.ts'
@@ -39,7 +39,7 @@ function scopeFilter(scope: ExecutionScope) {
 
 /** Stores triggers: one read of the versions, one insert. */
 function createTriggerWriter(jobs: Collection<JobRecord>, executions: Collection<ExecutionRecord>) {
-  return createGatherer<Trigger, boolean>(triggersLimit, async (triggers) => {
+  return createBatcher<Trigger, boolean>(triggersLimit, async (triggers) => {
     const ids = [...new Set(triggers.map(({ jobRowId }) => String(jobRowId)))]
     const found = await jobs.find(
       'jobs.read',

@@ -4,6 +4,7 @@ import type { OnUnreadable, RowId } from '@belfry/storage'
 import { type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
+import { createBatcher } from './batcher.ts'
 import {
   executionsCollection,
   type JobRecord,
@@ -37,6 +38,9 @@ import { everything, readWindows, windowsDown, windowsUp } from './windows.ts'
 /** How wide the first window of a list of jobs is, by the time of their creation, milliseconds. */
 const listWindowMs = 60_000
 
+/** Jobs that are stored, and change numbers that are taken, in one batch. */
+const batchLimit = 200
+
 /** A record that is a job, and not a void id. */
 const isJob = { version: where<number>({ $gte: 1 }) }
 
@@ -56,10 +60,18 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
   const quota = createQuota(jobs, clock)
   const readDueFences = createDueReader(jobs, 'jobs.due-fences', 'fenceAt', [...fenceFields, 'bytes'])
 
+  const nextChangeNo = createBatcher<null, number>(batchLimit, async (asked) => {
+    const last = await db.nextNumbers('jobs', asked.length)
+    return asked.map((_, index) => last - asked.length + 1 + index)
+  })
+  const insertJob = createBatcher<JobRecord, boolean>(batchLimit, (records) =>
+    jobs.insertManyIfAbsent('jobs.create', records),
+  )
+
   /** Runs a write with a new change number; a number that has become too old on the way is replaced (decision 029). */
   const withChangeNo = async <R>(id: string, version: number, write: (changeNo: number) => Promise<R>): Promise<R> => {
     const begin = performance.now()
-    const changeNo = await db.nextNumbers('jobs', 1)
+    const changeNo = await nextChangeNo(null)
     const result = await write(changeNo)
     if (performance.now() - begin > changeNumberMaxAgeMs) await renumber(id, version, changeNo)
     return result
@@ -105,10 +117,7 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return whyNot(job, (await isKeyTaken(job)) ? 'key-taken' : 'too-many')
       const { id, key } = job
       if (key !== null && (await keys.take({ ...job, key })) !== 'given') return whyNot(job, 'key-taken')
-      const isNew = await withChangeNo(id, job.version, async (changeNo) => {
-        const [isInserted] = await jobs.insertManyIfAbsent('jobs.create', [newJobRecord(job, changeNo)])
-        return isInserted === true
-      })
+      const isNew = await withChangeNo(id, job.version, (changeNo) => insertJob(newJobRecord(job, changeNo)))
       return isNew ? { rowId: rowIdOf(id), isNew } : whyNot(job, 'key-taken')
     },
     async compareAndSet(rowId, from, job, fenceAt) {

@@ -28,7 +28,7 @@ const nameOf = (ownerId: string, key: string) => `${ownerId}:${key}`
 
 /**
  * A key is stored before its job (decision 028). So a key may name a job that was never stored: its creator has died, or is slow.
- * Whoever wants the key then stores a void record under that job's id first. The slow creator's insert finds it, and fails.
+ * The creator that wants the key then stores a void record under that job's id first. The slow creator's insert finds it, and fails.
  */
 export function createKeyHolders(keys: Collection<KeyRecord>, jobs: Collection<JobRecord>, clock: Clock): KeyHolders {
   const fields = ['_id', 'state', 'voidedAt'] as const

@@ -22,6 +22,13 @@ export function stageOf(message: JobStatusMessage): string | undefined {
   return stageName(message.jobId, stages[status])
 }
 
+/** Jobs of one query: FerretDB reads the whole collection instead of the index when a filter names 200 values. */
+const queryJobs = 50
+
+function chunksOf<T>(values: readonly T[], size: number): (readonly T[])[] {
+  return Array.from({ length: Math.ceil(values.length / size) }, (_, n) => values.slice(n * size, (n + 1) * size))
+}
+
 const stageFields = ['_id', 'stage', 'fireAt'] as const
 
 export interface KnownReader {
@@ -42,8 +49,10 @@ export function createKnownReader(
   const firstOfEach = async (jobIds: readonly string[], wanted: readonly Stage[], direction: 1 | -1) => {
     const sort = { fireAt: direction, _id: direction } as const
     const options = { sort, fields: stageFields }
-    const found = await executions.findFirstOfEach('executions.stage', inStages(jobIds, wanted), 'stage', options)
-    return new Map(found.map((one) => [one.stage, one]))
+    const read = (some: readonly string[]) =>
+      executions.findFirstOfEach('executions.stage', inStages(some, wanted), 'stage', options)
+    const found = await Promise.all(chunksOf(jobIds, queryJobs).map(read))
+    return new Map(found.flat().map((one) => [one.stage, one]))
   }
 
   const readExecutions: KnownReader['readExecutions'] = async (jobIds) => {

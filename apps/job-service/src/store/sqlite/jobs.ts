@@ -1,6 +1,14 @@
 import { jobIdPattern, jobStates } from '@belfry/contracts'
 import type { OnUnreadable, RowId } from '@belfry/storage'
-import { type Call, type Database, nextOf, readBounded, readRows, type SqlRow } from '@belfry/storage/sqlite'
+import {
+  type Call,
+  createChangeNumbers,
+  type Database,
+  nextOf,
+  readBounded,
+  readRows,
+  type SqlRow,
+} from '@belfry/storage/sqlite'
 import { type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
 import {
@@ -24,7 +32,6 @@ import { afterParams, cursorAfter, isRowOfNumbers } from './positions.ts'
 /** Of a row: what it was given with its last change, or, in a file of the time before change numbers, its own number. */
 const changeNo = 'coalesce(changeNo, n)'
 const newestChange = `SELECT max(${changeNo}) FROM jobs INDEXED BY jobsByChangeNo`
-const nextChangeNo = `coalesce((${newestChange}), 0) + 1`
 
 const ownerNo = '(SELECT n FROM owners WHERE id = ?)'
 const withOwner = 'JOIN owners o ON o.n = j.ownerNo'
@@ -38,12 +45,12 @@ function prepare(db: Database) {
     insert: db.statement(`INSERT OR IGNORE INTO jobs (id, ownerNo, key, version, state, runAt, createdAt, changedAt,
         fencedVersion, name, jobType, body, params, changeNo)
       VALUES (?1, (SELECT n FROM owners WHERE id = ?2 AND jobs < ?14), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-        ${nextChangeNo})`),
+        ?15)`),
     markUnpublished: db.statement(`INSERT INTO outbox (n, seq) SELECT n, version FROM jobs WHERE id = ? AND version = ?
       ON CONFLICT (n) DO UPDATE SET seq = excluded.seq`),
     rowIdOf: db.statement('SELECT n FROM jobs WHERE id = ?'),
     change: db.statement(`UPDATE jobs SET version = ?, state = ?, runAt = ?, changedAt = ?, name = ?, jobType = ?,
-        body = ?, params = ?, fenceAt = ?, fenceTries = 0, changeNo = ${nextChangeNo}
+        body = ?, params = ?, fenceAt = ?, fenceTries = 0, changeNo = ?
       WHERE n = ? AND version = ?`),
     byId: db.statement(`${selectJob} WHERE j.id = ? AND j.ownerNo = ${ownerNo}`),
     byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
@@ -62,7 +69,6 @@ function prepare(db: Database) {
         fenceAt = CASE WHEN version <= max(fencedVersion, ?1) THEN NULL ELSE fenceAt END
       WHERE n = ?2`),
     postpone: db.statement('UPDATE jobs SET fenceAt = ?, fenceTries = fenceTries + 1 WHERE n = ? AND fenceAt = ?'),
-    newestChange: db.statement(newestChange),
     changes: db.statement(`SELECT j.id, j.version, ${changeNo} FROM jobs j WHERE ${changeNo} > ?1
         AND NOT (j.state = 0 AND j.runAt IS NOT NULL AND max(j.runAt, j.changedAt) < ?3
           AND EXISTS (SELECT 1 FROM summaries s WHERE s.jobNo = j.n AND (s.fireAt >= j.runAt OR s.scheduledAt >= j.runAt))
@@ -114,13 +120,17 @@ const knownOwnersLimit = 10_000
  */
 export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobStore {
   const sql = prepare(db)
+  const changeNumbers = createChangeNumbers(db, newestChange)
   const knownOwners = new Set<string>()
   const present = (rows: readonly (SqlRow | undefined)[]) => rows.filter((row) => row !== undefined)
 
   return {
     async create(job, mostJobs = Number.MAX_SAFE_INTEGER) {
+      const opened = changeNumbers.opened()
+      if (opened) await opened
+      const changeNo = changeNumbers.take()
       const calls: Call[] = [
-        { statement: sql.insert, params: [...jobParams(job), mostJobs] },
+        { statement: sql.insert, params: [...jobParams(job), mostJobs, changeNo] },
         { statement: sql.markUnpublished, params: [job.id, job.version] },
         { statement: sql.rowIdOf, params: [job.id] },
       ]
@@ -129,16 +139,23 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       if (knownOwners.size >= knownOwnersLimit) knownOwners.clear()
       knownOwners.add(job.ownerId)
       const row = results.at(-1)?.rows[0]
-      if (row) return { rowId: row[0] as RowId, isNew: results.at(-3)?.changes === 1 }
+      const isNew = results.at(-3)?.changes === 1
+      if (isNew) changeNumbers.wrote(changeNo)
+      if (row) return { rowId: row[0] as RowId, isNew }
       const holder = job.key === null ? [] : await db.read(sql.byKey, [job.key, job.ownerId])
       return holder.length > 0 ? 'key-taken' : 'too-many'
     },
     async compareAndSet(rowId, from, job, fenceAt) {
+      const opened = changeNumbers.opened()
+      if (opened) await opened
+      const changeNo = changeNumbers.take()
       const [result] = await db.write('jobs.change', [
-        { statement: sql.change, params: [...changeParams(job), fenceAt, rowId, from] },
+        { statement: sql.change, params: [...changeParams(job), fenceAt, changeNo, rowId, from] },
         { statement: sql.markUnpublished, params: [job.id, job.version] },
       ])
-      return result?.changes === 1
+      const isChanged = result?.changes === 1
+      if (isChanged) changeNumbers.wrote(changeNo)
+      return isChanged
     },
     async find(ownerId, ref) {
       const ways = jobIdPattern.test(ref) ? [sql.byId] : [sql.byKey, sql.byFormerKey]
@@ -180,16 +197,12 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       await db.write('jobs.postpone-fence', [{ statement: sql.postpone, params: [nextAt, fence.rowId, fence.nextAt] }])
     },
     async listChanges({ after, limit, unlistedBefore }) {
+      await changeNumbers.opened()
+      const head = changeNumbers.head()
       type Row = [id: string, version: number, changeNo: number]
-      const [[head], rows] = await Promise.all([
-        db.read(sql.newestChange, []),
-        db.read(sql.changes, [after, limit, unlistedBefore]) as Promise<unknown> as Promise<Row[]>,
-      ])
-      return {
-        rows: rows.map(([id, version, changeNo]) => ({ id, version, changeNo })),
-        head: (head?.[0] as number | null | undefined) ?? 0,
-        hasMore: rows.length === limit,
-      }
+      const rows = (await db.read(sql.changes, [after, limit, unlistedBefore])) as unknown as Row[]
+      const listed = rows.map(([id, version, changeNo]) => ({ id, version, changeNo }))
+      return { rows: listed, head, hasMore: rows.length === limit }
     },
     async fetch(ids, bytes) {
       const rows = await db.readEachPage(

@@ -26,8 +26,11 @@ interface Registration {
 
 /** The calls to Consul's API (1.8 and later). Each rejects within its time limit. */
 export interface ConsulClient {
-  /** The instances of a service; with an index it answers when that has changed, or after `waitMs`. */
-  list(name: string, index: number | null, waitMs: number): Promise<ListAnswer>
+  /**
+   * The instances of a service; with an index it answers when that has changed, or after `waitMs`. `timeoutMs`: how long
+   * Consul may take beyond that.
+   */
+  list(name: string, index: number | null, waitMs: number, timeoutMs: number): Promise<ListAnswer>
   register(registration: Registration): Promise<void>
   /** Resolves too when Consul does not know the instance. */
   deregister(id: string): Promise<void>
@@ -36,14 +39,15 @@ export interface ConsulClient {
 }
 
 /** For calls that Consul answers at once, milliseconds. */
-const callTimeoutMs = 2_000
+export const callTimeoutMs = 2_000
 /** Consul adds up to a sixteenth to the wait of a blocking query. */
 const waitSlack = 17 / 16
 
 const check = {
   interval: '1s',
-  // A process whose event loop is busy for a second is no dead one.
-  timeout: '3s',
+  timeout: '2s',
+  // One check that is late or fails says that a machine is busy; the second one in a row takes the instance out.
+  failuresbeforecritical: 2,
   // Consul takes no shorter time.
   deregistercriticalserviceafter: '1m',
 }
@@ -90,9 +94,9 @@ export function openConsulClient({ host, port }: ConsulAddress): ConsulClient {
   }
 
   return {
-    async list(name, index, waitMs) {
+    async list(name, index, waitMs, timeoutMs) {
       const query = index === null ? {} : { index: String(index), wait: `${waitMs}ms` }
-      const timeout = callTimeoutMs + (index === null ? 0 : Math.ceil(waitMs * waitSlack))
+      const timeout = timeoutMs + (index === null ? 0 : Math.ceil(waitMs * waitSlack))
       const answer = await call(timeout, (options) => client.health.service({ service: name, ...query, ...options }))
       const [{ headers }, body] = answer as unknown as Answer
       if (!Array.isArray(body)) throw new Error('Consul answered with something else than a list')

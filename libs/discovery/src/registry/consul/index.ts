@@ -57,12 +57,11 @@ export async function openConsulRegistry(
 
   /** An own instance that Consul does not list as it was registered is registered again. */
   const repeatMissing = (service: ServiceName, entries: readonly Entry[]) => {
-    for (const { instance, isRegistered, repeat } of registrations.values()) {
-      if (instance.service !== service || !isRegistered()) continue
-      const isListed = entries.some(
-        ({ instance: { id, host, port } }) => id === instance.id && host === instance.host && port === instance.port,
-      )
-      if (!isListed) repeat()
+    for (const { instance, seen } of registrations.values()) {
+      if (instance.service !== service) continue
+      const isSame = ({ id, host, port }: Instance) =>
+        id === instance.id && host === instance.host && port === instance.port
+      seen(entries.some((entry) => isSame(entry.instance)))
     }
   }
 
@@ -74,9 +73,15 @@ export async function openConsulRegistry(
       random,
       read: (entries) => read(service, entries),
       onChange: (instances) => table.change(service, instances),
-      onAnswer: (entries) => repeatMissing(service, entries),
-      onError: (error) => {
-        failure = error
+      onAnswer: (entries) => {
+        repeatMissing(service, entries)
+        if (failure === undefined || !views.every((view) => view.isCurrent())) return
+        failure = undefined
+        log.info('Consul answers again')
+      },
+      onError: (err) => {
+        if (failure === undefined) log.warn({ err }, 'Consul does not answer: the last good lists are in use')
+        failure = err
       },
     }),
   )
@@ -123,8 +128,9 @@ export async function openConsulRegistry(
   })
   const check = () => {
     if (views.some((view) => !view.isCurrent())) throw failure ?? new Error('Consul has not answered yet')
-    const waiting = [...registrations.values()].find((one) => !one.isRegistered())
-    if (waiting) throw new Error(`${waiting.instance.id} is not registered yet`)
+    for (const { instance, failure } of registrations.values()) {
+      if (failure()) throw new Error(`${instance.id} is not registered`, { cause: failure() })
+    }
   }
   health.add('registry', check, { isAdvisory: true })
 

@@ -19,13 +19,15 @@ export interface ConsulRegistration {
   start(): Promise<void>
   /** No try begins any more, and none is at work. */
   stop(): Promise<void>
-  /** Consul does not list the instance: it lost its data, or a check failed for too long. */
-  repeat(): void
-  isRegistered(): boolean
+  /** Whether Consul lists the instance. If not, it lost its data, or the check failed for too long: the registration is repeated. */
+  seen(isListed: boolean): void
+  /** Why the newest try failed; undefined while there is none, and after one that succeeded. */
+  failure(): unknown
 }
 
 export function createRegistration({ instance, clock, log, register }: RegistrationOptions): ConsulRegistration {
   let isNeeded = true
+  let failure: unknown
   const loop = createLoop({
     name: 'registration',
     everyMs: retryMs,
@@ -33,7 +35,13 @@ export function createRegistration({ instance, clock, log, register }: Registrat
     log,
     async runOnce() {
       if (!isNeeded) return
-      await register()
+      try {
+        await register()
+        failure = undefined
+      } catch (error) {
+        failure = error
+        throw error
+      }
       isNeeded = false
       log.info({ instance: instance.id }, 'registered with Consul')
     },
@@ -46,10 +54,13 @@ export function createRegistration({ instance, clock, log, register }: Registrat
       loop.start()
     },
     stop: loop.stop,
-    repeat() {
-      isNeeded = true
-      loop.nudge()
+    seen(isListed) {
+      // The answer to a registration may be lost, and an answer to a query may be older than the registration.
+      const wasNeeded = isNeeded
+      isNeeded = !isListed
+      if (isListed) failure = undefined
+      if (isNeeded && !wasNeeded) loop.nudge()
     },
-    isRegistered: () => !isNeeded,
+    failure: () => failure,
   }
 }

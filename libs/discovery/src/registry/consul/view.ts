@@ -1,12 +1,14 @@
 import { backoffMs, type Clock, type Timer } from '@belfry/service'
 import type { Instance } from '../port.ts'
-import type { ConsulClient } from './client.ts'
+import { type ConsulClient, callTimeoutMs } from './client.ts'
 import type { Entry } from './entries.ts'
 
 /** How long one blocking query waits for a change, milliseconds. */
 const waitMs = 10_000
 /** From the start of one query to the start of the next at least, milliseconds: a check that flaps, or an index that does not block, costs no more. */
 export const spacingMs = 100
+/** The longest time limit of a query that need not wait, milliseconds: each error doubles it, so that a slow Consul is followed too. */
+const mostCallMs = 16_000
 /** Waits after errors, milliseconds; each is shortened by up to a half at random, so that processes do not ask in step. */
 const [firstRetryMs, mostRetryMs] = [250, 1_000]
 /**
@@ -109,7 +111,12 @@ export function createView(options: ViewOptions): View {
     for (let failures = 0; !isStopped; ) {
       const startedAt = clock.monotonic()
       try {
-        const { entries, index: answered } = await client.list(name, index, waitMs)
+        const { entries, index: answered } = await client.list(
+          name,
+          index,
+          waitMs,
+          backoffMs(failures, callTimeoutMs, mostCallMs),
+        )
         if (isStopped) return
         failures = 0
         take(entries, answered)

@@ -10,10 +10,10 @@ interface Waiting<I, O> {
 }
 
 /**
- * Gathers single items into batches: while one batch is under way, what comes waits for the next one. `work` answers one entry for each
+ * Makes batches of single items: while one batch is under way, what comes waits for the next one. `work` answers one entry for each
  * item; when it rejects, each item of the batch does. Beyond the limit of items that wait it rejects with `overloaded`.
  */
-export function createGatherer<I, O>(
+export function createBatcher<I, O>(
   batchLimit: number,
   work: (items: readonly I[]) => Promise<readonly O[]>,
 ): (item: I) => Promise<O> {

@@ -1,0 +1,157 @@
+import { createLog, createManualClock } from '@belfry/service'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { ArrivedMessage } from '../../src/index.ts'
+import { createIntake, type FetchedBatch, type IntakeOptions } from '../../src/kafka/intake.ts'
+
+const settle = async () => {
+  for (let n = 0; n < 6; n += 1) await new Promise<void>((resolve) => setImmediate(resolve))
+}
+
+describe('the intake of a member', () => {
+  const clock = createManualClock()
+  /** `partition:offset` of the messages of each batch. */
+  let batches: string[][]
+  let resolved: string[]
+  let commits: number
+  let beats: number
+  let isRunning: boolean
+  let verbs: Partial<FetchedBatch>
+
+  beforeEach(() => {
+    batches = []
+    resolved = []
+    commits = 0
+    beats = 0
+    isRunning = true
+    verbs = {}
+  })
+
+  const messagesOf = (partition: number, count: number, bytes: number): ArrivedMessage[] =>
+    Array.from({ length: count }, (_, n) => ({
+      key: 'k',
+      value: new Uint8Array(bytes),
+      headers: {},
+      partition,
+      offset: `${n}`,
+    }))
+
+  const fetched = (partition: number, count: number, { bytes = 10, behind = 0 } = {}): FetchedBatch => ({
+    partition,
+    messages: messagesOf(partition, count, bytes),
+    highWatermark: BigInt(count + behind),
+    resolveOffset: (offset) => void resolved.push(`${partition}:${offset}`),
+    commit: async () => {
+      commits += 1
+    },
+    heartbeat: async () => {
+      beats += 1
+    },
+    isRunning: () => isRunning,
+    ...verbs,
+  })
+
+  function open(handle?: IntakeOptions['handle']) {
+    const note = async (messages: readonly ArrivedMessage[]) => {
+      batches.push(messages.map(({ partition, offset }) => `${partition}:${offset}`))
+    }
+    return createIntake({
+      async handle(messages) {
+        await note(messages)
+        await handle?.(messages)
+      },
+      clock,
+      log: createLog({ level: 'silent' }),
+      batchRows: 4,
+      batchBytes: 1000,
+      heartbeatMs: 1000,
+      retryFirstMs: 100,
+      retryMostMs: 2000,
+    })
+  }
+
+  it('makes one batch of the partitions of a fetch, and commits them at once', async () => {
+    const intake = open()
+    await Promise.all([intake.take(fetched(0, 2)), intake.take(fetched(1, 1))])
+    expect(batches).toEqual([['0:0', '0:1', '1:0']])
+    expect([resolved, commits]).toEqual([['0:1', '1:0'], 1])
+  })
+
+  it('hands over one batch at a time, within rows and bytes, each partition in its order', async () => {
+    const intake = open()
+    const large = intake.take(fetched(2, 2, { bytes: 5000 }))
+    await Promise.all([intake.take(fetched(0, 5)), intake.take(fetched(1, 2)), large])
+    expect(batches).toEqual([['2:0'], ['2:1'], ['0:0', '0:1', '0:2', '0:3'], ['0:4', '1:0', '1:1']])
+    expect(resolved).toEqual(['2:0', '2:1', '0:3', '0:4', '1:1'])
+  })
+
+  it('hands over the same batch again until it is stored, with heartbeats, and commits nothing before', async () => {
+    let failures = 5
+    const intake = open(async () => {
+      if (failures-- > 0) throw new Error('the store is away')
+    })
+    const taken = intake.take(fetched(0, 2))
+    await settle()
+    for (let n = 0; n < 50; n += 1) {
+      expect([resolved.length, commits]).toEqual([0, 0])
+      await clock.advance(50)
+      await settle()
+    }
+    expect(beats).toBe(2)
+    await clock.advance(1000)
+    await taken
+    expect(batches).toEqual(Array(6).fill(['0:0', '0:1']))
+    expect([resolved, commits]).toEqual([['0:1'], 1])
+  })
+
+  it('gives up what it could not store when the member has to join again', async () => {
+    const rebalance = new Error('the group rebalances')
+    verbs = { heartbeat: () => Promise.reject(rebalance) }
+    const intake = open(() => Promise.reject(new Error('the store is away')))
+    const taken = expect(intake.take(fetched(0, 2))).rejects.toBe(rebalance)
+    await settle()
+    for (let n = 0; n < 40; n += 1) {
+      await clock.advance(100)
+      await settle()
+    }
+    await taken
+    expect([resolved, commits]).toEqual([[], 0])
+  })
+
+  it('passes on that offsets could not be committed, and takes what comes afterwards', async () => {
+    const refused = new Error('unknown member')
+    verbs = { commit: () => Promise.reject(refused) }
+    const intake = open()
+    await expect(intake.take(fetched(0, 6))).rejects.toBe(refused)
+    expect(batches).toHaveLength(1)
+    verbs = {}
+    await intake.take(fetched(0, 1))
+    expect(batches).toHaveLength(2)
+  })
+
+  it('stops after the current batch, which it commits', async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    const intake = open(() => held)
+    const taken = intake.take(fetched(0, 6))
+    await settle()
+    const stopped = intake.stop()
+    release()
+    await Promise.all([stopped, taken, intake.take(fetched(1, 1))])
+    expect([batches.length, resolved, commits]).toEqual([1, ['0:3'], 1])
+  })
+
+  it('stops at once when its batch cannot be stored', async () => {
+    const intake = open(() => Promise.reject(new Error('the store is away')))
+    const taken = intake.take(fetched(0, 1))
+    await settle()
+    await Promise.all([intake.stop(), taken])
+    expect([resolved, commits]).toEqual([[], 0])
+  })
+
+  it('tells how many messages are left in its partitions', async () => {
+    const intake = open()
+    await Promise.all([intake.take(fetched(0, 3, { behind: 7 })), intake.take(fetched(1, 1))])
+    expect(intake.lag()).toBe(7)
+    intake.forgetLag()
+    expect(intake.lag()).toBe(0)
+  })
+})
