@@ -1,7 +1,7 @@
 import { backoffMs, type Clock, type Logger } from '@belfry/service'
 import { type Batch, type Consumer, type EachBatchPayload, type IHeaders, Kafka, type KafkaConfig } from 'kafkajs'
 import type { ArrivedMessage } from '../codec.ts'
-import { createIntake, type FetchedBatch } from './intake.ts'
+import { createBatchMerger, type FetchedBatch } from './batch-merger.ts'
 import { pause, unlessAborted, within } from './pause.ts'
 
 export interface MemberOptions {
@@ -10,7 +10,7 @@ export interface MemberOptions {
   readonly name: string
   readonly groupId: string
   readonly ensureTopics: () => Promise<void>
-  /** Stores messages; see `IntakeOptions`. */
+  /** Stores messages; see `BatchMergerOptions`. */
   readonly handle: (messages: readonly ArrivedMessage[]) => Promise<void>
   readonly clock: Clock
   readonly log: Logger
@@ -44,7 +44,7 @@ const leaveMs = 3000
 /** Waits before a new try to join, milliseconds. */
 const retryFirstMs = 250
 const retryMostMs = 2000
-/** All partitions of a fetch are handed over at once, because the intake makes batches of them. */
+/** All partitions of a fetch are handed over at once, because the merger makes batches of them. */
 const partitionsAtOnce = 1024
 
 function textOf(value: IHeaders[string]): string {
@@ -79,7 +79,7 @@ export function openMember(options: MemberOptions): Member {
   const log = options.log.child({ topic: name, group: groupId })
   const kafka = new Kafka(options.kafka)
   const retries = { retryFirstMs: 100, retryMostMs: 2000 }
-  const intake = createIntake({ handle, clock, log, batchRows, batchBytes, heartbeatMs, ...retries })
+  const merger = createBatchMerger({ handle, clock, log, batchRows, batchBytes, heartbeatMs, ...retries })
   let heardAt = clock.monotonic()
   const stopping = new AbortController()
   const isStopped = () => stopping.signal.aborted
@@ -109,7 +109,7 @@ export function openMember(options: MemberOptions): Member {
     consumer.on('consumer.heartbeat', hear)
     consumer.on('consumer.group_join', ({ payload }) => {
       hear()
-      intake.forgetLag()
+      merger.forgetLag()
       onTried()
       log.debug({ partitions: payload.memberAssignment[name] ?? [] }, 'joined the group')
     })
@@ -125,7 +125,7 @@ export function openMember(options: MemberOptions): Member {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: partitionsAtOnce,
-      eachBatch: (payload) => intake.take(fetchedOf(payload)),
+      eachBatch: (payload) => merger.take(fetchedOf(payload)),
     })
     if (isOver()) await consumer.disconnect()
   }
@@ -144,7 +144,7 @@ export function openMember(options: MemberOptions): Member {
       await unlessAborted(stopping.signal, ended)
     } finally {
       isOver = true
-      if (isStopped()) await intake.stop()
+      if (isStopped()) await merger.stop()
       await within(clock, leaveMs, consumer.disconnect())
     }
   }
@@ -169,7 +169,7 @@ export function openMember(options: MemberOptions): Member {
   return {
     tried,
     heardAt: () => heardAt,
-    lag: intake.lag,
+    lag: merger.lag,
     async stop() {
       stopping.abort()
       await membership

@@ -18,7 +18,7 @@ export interface FetchedBatch {
   isRunning(): boolean
 }
 
-export interface IntakeOptions {
+export interface BatchMergerOptions {
   /** Stores messages. When it rejects, the same messages come again. */
   readonly handle: (messages: readonly ArrivedMessage[]) => Promise<void>
   readonly clock: Clock
@@ -37,8 +37,8 @@ export interface IntakeOptions {
  * Hands what was fetched to a handler, one batch at a time: the messages of several partitions together, those of one
  * partition in their order. Offsets are committed after the handler has stored the messages.
  */
-export interface Intake {
-  /** Resolves when all messages are stored and committed, or when the intake has stopped. Rejects as `FetchedBatch` does. */
+export interface BatchMerger {
+  /** Resolves when all messages are stored and committed, or when the merger has stopped. Rejects as `FetchedBatch` does. */
   take(fetched: FetchedBatch): Promise<void>
   /** Messages that are known to be in the partitions and were not handled yet. */
   lag(): number
@@ -87,7 +87,7 @@ function keepAlive(clock: Clock, heartbeatMs: number, heartbeat: () => Promise<v
   }
 }
 
-export function createIntake(options: IntakeOptions): Intake {
+export function createBatchMerger(options: BatchMergerOptions): BatchMerger {
   const { handle, clock, log, batchRows, batchBytes, heartbeatMs, retryFirstMs, retryMostMs } = options
   let waiting: Share[] = []
   let working: Promise<void> | null = null
