@@ -13,14 +13,24 @@ interface Execution {
   attempts: unknown[]
 }
 
-/** Creates `count` one-shots at random milliseconds over `seconds`, the first one far enough ahead to be stored first. */
-async function createOneShots(user: Caller, count: number, seconds: number, body: Record<string, unknown>) {
-  const start = Date.now() + 3000 + count * 2
+/**
+ * Creates `count` one-shots at random milliseconds over `seconds`. The first is due in `leadMs`, so that all are stored
+ * before; throws when that was too short.
+ */
+export async function createOneShots(
+  user: Caller,
+  count: number,
+  seconds: number,
+  body: Record<string, unknown>,
+  leadMs = 3000 + count * 2,
+) {
+  const start = Date.now() + leadMs
   await inParallel(count, 16, async () => {
     const runAt = new Date(start + Math.floor(Math.random() * seconds * 1000)).toISOString()
     const created = await user.call('POST', '/jobs', { ...body, runAt })
     if (created.status !== 201) throw new Error(`create: ${created.status} ${JSON.stringify(created.body)}`)
   })
+  if (Date.now() > start) throw new Error('the first one-shot was due before the last one was created')
   return { start, end: start + seconds * 1000 }
 }
 

@@ -1,14 +1,33 @@
 import { parseArgs } from 'node:util'
 import { burst } from './burst.ts'
 import { crons } from './crons.ts'
+import { distributedBurst } from './distributed-burst.ts'
+import { distributedLateness } from './distributed-lateness.ts'
+import { distributedTriggers } from './distributed-triggers.ts'
 import { idle } from './idle.ts'
 import { lateness } from './lateness.ts'
 import { path } from './path.ts'
 import { ready } from './ready.ts'
 import { type Benchmark, printFigures } from './report.ts'
+import { rolling } from './rolling.ts'
+import { takeover } from './takeover.ts'
 import { triggers } from './triggers.ts'
 
-const benchmarks: Record<string, Benchmark> = { lateness, crons, triggers, burst, idle, ready, path }
+const benchmarks: Record<string, Benchmark> = {
+  lateness,
+  crons,
+  triggers,
+  burst,
+  idle,
+  ready,
+  path,
+  // Distributed: they need the servers of BELFRY_TEST_*.
+  'distributed-lateness': distributedLateness,
+  'distributed-triggers': distributedTriggers,
+  'distributed-burst': distributedBurst,
+  takeover,
+  rolling,
+}
 
 function printList(): void {
   console.log('npm run bench -- NAME [--option number]\n')
@@ -16,7 +35,7 @@ function printList(): void {
     const options = Object.entries(defaults).map(([key, value]) =>
       flags?.includes(key) ? `--${key}` : `--${key} ${value}`,
     )
-    console.log(`${name.padEnd(10)} ${title}${options.length > 0 ? `  [${options.join(' ')}]` : ''}`)
+    console.log(`${name.padEnd(21)} ${title}${options.length > 0 ? `  [${options.join(' ')}]` : ''}`)
   }
 }
 

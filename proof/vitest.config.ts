@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     root: import.meta.dirname,
-    include: ['crash/*.test.ts'],
+    include: ['{chaos,crash}/*.test.ts'],
     // Each case runs a Belfry of its own; more of them at a time would measure the machine, not the protocol.
     maxConcurrency: 2,
     fileParallelism: false,

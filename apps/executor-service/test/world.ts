@@ -2,7 +2,7 @@ import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage } from '@belfry/contracts'
 import { createStaticRegistry } from '@belfry/discovery'
 import { createManualClock, type LogLevelName, type ManualClock } from '@belfry/service'
-import { createUnreadableReport } from '@belfry/storage'
+import { createUnreadableReport, StorageError } from '@belfry/storage'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
 import { createTestDeps, createTestServiceTokens, createTestTokens } from '@belfry/testkit'
 import type { Handler, RunContext } from '@belfry/worker'
@@ -33,7 +33,7 @@ function countCalls(db: Database) {
     <A extends unknown[], R>(call: (...args: A) => Promise<R>, isWrite: boolean) =>
     async (...args: A): Promise<R> => {
       if (isDead) throw new Error('the process is dead')
-      if (isWrite && failing.has(String(args[0]))) throw new Error(`made to fail: ${args[0]}`)
+      if (isWrite && failing.has(String(args[0]))) throw new StorageError('locked', `made to fail: ${args[0]}`)
       if (isWrite) writes.push(String(args[0]))
       open += 1
       try {

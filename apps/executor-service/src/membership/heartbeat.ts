@@ -48,14 +48,14 @@ export function createHeartbeat({ stores, clock, log, dispatcher, identity, addr
       if (Number.isFinite(leftMs)) timer = clock.callAfter(leftMs, watchLease)
     } else if (!isLapsed) {
       isLapsed = true
-      log.warn({ instance: identity.name }, 'no sign of life was stored for a lease: nothing starts until one is')
+      log.warn({ executor: identity.name }, 'no sign of life was stored for a lease: nothing starts until one is')
       dispatcher.abortLimited()
     }
   }
 
   function goOn(): void {
     if (!identity.mayStart()) return
-    if (isLapsed) log.info({ instance: identity.name }, 'signs of life are stored again')
+    if (isLapsed) log.info({ executor: identity.name }, 'signs of life are stored again')
     isLapsed = false
     dispatcher.resume()
     watchLease()
@@ -65,7 +65,7 @@ export function createHeartbeat({ stores, clock, log, dispatcher, identity, addr
     identity.resign()
     dispatcher.abandon()
     await identity.enlist(makeRecord)
-    log.info({ instance: identity.name }, 'this executor goes on under another name')
+    log.info({ executor: identity.name }, 'this executor goes on under another name')
     // What was claimed under the old name meanwhile must not start.
     dispatcher.abandon()
     goOn()
@@ -84,7 +84,7 @@ export function createHeartbeat({ stores, clock, log, dispatcher, identity, addr
         identity.gotThrough(sentAt)
         return goOn()
       }
-      log.error({ instance: identity.name }, 'this executor was taken for dead; its attempts are aborted')
+      log.error({ executor: identity.name }, 'this executor was taken for dead; its attempts are aborted')
       return renew()
     },
     stop() {

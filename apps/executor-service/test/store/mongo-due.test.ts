@@ -5,7 +5,7 @@ import { close } from '../../src/executions/transitions.ts'
 import { createDueStore } from '../../src/store/mongo/due.ts'
 import { newRecord } from '../../src/store/mongo/execution-record.ts'
 import { readReadyKey, readyBound, readyKey } from '../../src/store/mongo/keys.ts'
-import type { DueCursor, Stored, Stores } from '../../src/store/ports.ts'
+import type { CursorPage, DueCursor, DueExecution, RowId, Stored, Stores } from '../../src/store/ports.ts'
 import { execution, executionId, ownerId, start } from '../samples.ts'
 import { claimed, taken } from './contract/kit.ts'
 import { createRandom } from './mongo-executors.ts'
@@ -80,6 +80,17 @@ describe.skipIf(mongoUrl === undefined)('much that is due, in MongoDB', () => {
     60_000,
   )
 
+  /** Asks again as a poll does; what fails is the database that runs out of time. */
+  async function persistently<T>(call: () => Promise<T>): Promise<T> {
+    for (let left = 12; ; left -= 1) {
+      try {
+        return await call()
+      } catch (error) {
+        if (left === 0) throw error
+      }
+    }
+  }
+
   it('is found by halves when there is too much of it to be sorted in time', async () => {
     const { records } = await openRecords()
     const made = some(300, createRandom(5)).map((one, index) =>
@@ -97,7 +108,17 @@ describe.skipIf(mongoUrl === undefined)('much that is due, in MongoDB', () => {
     const share = { ...soleShare, overdueAt: 0 }
     const query = { now, until: now, due: { io: 20, cpu: 20 }, coming: 0, saturated: [], scan: 100, share }
     const expected = made.toSorted((a, b) => (a.phase < b.phase ? -1 : 1)).map(({ _id }) => _id)
-    for (const _ of [1, 2]) expect((await due.listDue(query)).map(({ rowId }) => rowId)).toEqual(expected.slice(0, 20))
+    for (const _ of [1, 2])
+      expect((await persistently(() => due.listDue(query))).map(({ rowId }) => rowId)).toEqual(expected.slice(0, 20))
+    const walked: RowId[] = []
+    let after: DueCursor | null = null
+    do {
+      const others = { pool: 'io', now, passOver: [], after, scan: 50, limit: 50, share } as const
+      const page: CursorPage<DueExecution, DueCursor> = await persistently(() => due.listDueOfOthers(others))
+      walked.push(...page.rows.map(({ rowId }) => rowId))
+      after = page.next
+    } while (after !== null)
+    expect(walked).toEqual(expected)
   }, 30_000)
 
   it('is left to the executor of its share for the most part, however long it is overdue', async () => {

@@ -31,6 +31,6 @@ describe.skipIf(mongoUrl === undefined)('three executors on one database whose c
       unpublished: [],
       unlisted: [],
     })
-    expect(Object.values(account.faults).reduce((sum, one) => sum + one, 0)).toBeGreaterThan(0)
+    expect(Object.values(account.failures).reduce((sum, one) => sum + one, 0)).toBeGreaterThan(0)
   }, 120_000)
 })

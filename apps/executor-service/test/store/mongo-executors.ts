@@ -18,7 +18,7 @@ import { testHandler } from '../world.ts'
 import { databaseUrl, mongoUrl, openMongoStores } from './mongo-stores.ts'
 
 /** A call of a handler. */
-export interface HandlerCall {
+interface HandlerCall {
   readonly instance: number
   readonly executionId: string
   readonly epoch: number
@@ -99,7 +99,7 @@ async function openInstance(
 }
 type Instance = Awaited<ReturnType<typeof openInstance>>
 
-/** Makes one instance's database fail now and then, until it is told to stop. */
+/** Makes one instance's database fail now and then, until it is stopped. */
 function disturb(instances: readonly Instance[], random: () => number) {
   let isOn = true
   const modes = ['refuse', 'hang', 'lose-answers'] as const
@@ -142,7 +142,7 @@ export interface Account {
   /** The newest status of each execution, by its id. */
   readonly statuses: ReadonlyMap<string, JobStatusMessage>
   readonly changes: ReadonlyMap<string, number>
-  readonly faults: Readonly<Record<string, number>>
+  readonly failures: Readonly<Record<string, number>>
   /** When the last status of an end came, and the whole run was over, milliseconds from its begin. */
   readonly endedMs: number
   readonly tookMs: number
@@ -193,7 +193,7 @@ export async function runThree(
   }
   const begun = Date.now()
   const instances: Instance[] = []
-  let faults: ReturnType<typeof disturb> | undefined
+  let failures: ReturnType<typeof disturb> | undefined
   const stores: Stores = await openMongoStores(databaseUrl(database))
   try {
     for (const index of [0, 1, 2]) instances.push(await openInstance(index, database, calls, takeStatus))
@@ -201,7 +201,7 @@ export async function runThree(
     const any = () => instances[Math.floor(random() * instances.length)] as Instance
     const isOver = (one: JobExecuteMessage) =>
       !['ready', 'running'].includes(statuses.get(one.executionId)?.state ?? 'ready')
-    faults = disturb(instances, random)
+    failures = disturb(instances, random)
     const batch = 50
     const batches = Math.ceil(commands.length / batch)
     for (let at = 0; at < commands.length; at += batch) {
@@ -221,11 +221,11 @@ export async function runThree(
       await wait(1000)
       if (!areFaultsOver && Date.now() > begun + faultsMs) {
         areFaultsOver = true
-        await faults.stop()
+        await failures.stop()
       }
     }
     const endedMs = Date.now() - begun
-    await faults.stop()
+    await failures.stop()
     await waitForRest(stores, deadline)
     const ids = commands.map((one) => one.executionId)
     const records = (await patiently(() => stores.executions.find(ids))).map((one) => one?.execution)
@@ -237,9 +237,9 @@ export async function runThree(
       after = page.rows.at(-1)?.changeNo ?? after
       more = page.hasMore
     }
-    return { records, calls, statuses, changes, faults: faults.counts, endedMs, tookMs: Date.now() - begun }
+    return { records, calls, statuses, changes, failures: failures.counts, endedMs, tookMs: Date.now() - begun }
   } finally {
-    await faults?.stop()
+    await failures?.stop()
     await Promise.allSettled(instances.map((one) => one.close()))
     await stores.close()
     await dropMongoDatabase(mongoUrl ?? '', database)

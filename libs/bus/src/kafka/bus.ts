@@ -37,6 +37,8 @@ const taken = { batchRows: 1000, batchBytes: 4 * mib }
 const publishTimeoutMs = 10_000
 /** How long `subscribe` waits for a broker that hangs, milliseconds; the member goes on trying. */
 const joinWaitMs = 10_000
+/** How long a producer may take to end, milliseconds: it waits for answers that a broker that hangs does not give. */
+const leaveMs = 3000
 /** Without an answer for so long the broker counts as away, milliseconds. */
 const silenceMs = 3000
 /** From one look at the connection to the next, milliseconds. */
@@ -185,10 +187,11 @@ export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions
       await Promise.all(
         Array.from(outlets.values(), async (one) => {
           await one.sender.idle()
-          await one.close()
+          await within(clock, leaveMs, one.close())
         }),
       )
-      await watchLoop.stop()
+      // Not awaited: a broker that hangs may hold up its question for many seconds.
+      void watchLoop.stop()
     },
   }
 }

@@ -1,8 +1,8 @@
 import { backoffMs, type Clock, type Logger } from '@belfry/service'
 import { type Batch, type Consumer, type EachBatchPayload, type IHeaders, Kafka, type KafkaConfig } from 'kafkajs'
 import type { ArrivedMessage } from '../codec.ts'
-import { createIntake, type FetchedBatch } from './intake.ts'
-import { pause, within } from './pause.ts'
+import { createBatchMerger, type FetchedBatch } from './batch-merger.ts'
+import { pause, unlessAborted, within } from './pause.ts'
 
 export interface MemberOptions {
   readonly kafka: KafkaConfig
@@ -10,7 +10,7 @@ export interface MemberOptions {
   readonly name: string
   readonly groupId: string
   readonly ensureTopics: () => Promise<void>
-  /** Stores messages; see `IntakeOptions`. */
+  /** Stores messages; see `BatchMergerOptions`. */
   readonly handle: (messages: readonly ArrivedMessage[]) => Promise<void>
   readonly clock: Clock
   readonly log: Logger
@@ -44,7 +44,7 @@ const leaveMs = 3000
 /** Waits before a new try to join, milliseconds. */
 const retryFirstMs = 250
 const retryMostMs = 2000
-/** All partitions of a fetch are handed over at once, because the intake makes batches of them. */
+/** All partitions of a fetch are handed over at once, because the merger makes batches of them. */
 const partitionsAtOnce = 1024
 
 function textOf(value: IHeaders[string]): string {
@@ -79,13 +79,10 @@ export function openMember(options: MemberOptions): Member {
   const log = options.log.child({ topic: name, group: groupId })
   const kafka = new Kafka(options.kafka)
   const retries = { retryFirstMs: 100, retryMostMs: 2000 }
-  const intake = createIntake({ handle, clock, log, batchRows, batchBytes, heartbeatMs, ...retries })
+  const merger = createBatchMerger({ handle, clock, log, batchRows, batchBytes, heartbeatMs, ...retries })
   let heardAt = clock.monotonic()
-  let isStopped = false
-  let stopNow: () => void = () => undefined
-  const stopped = new Promise<void>((resolve) => {
-    stopNow = resolve
-  })
+  const stopping = new AbortController()
+  const isStopped = () => stopping.signal.aborted
   let onTried: () => void = () => undefined
   const tried = new Promise<void>((resolve) => {
     onTried = resolve
@@ -112,7 +109,7 @@ export function openMember(options: MemberOptions): Member {
     consumer.on('consumer.heartbeat', hear)
     consumer.on('consumer.group_join', ({ payload }) => {
       hear()
-      intake.forgetLag()
+      merger.forgetLag()
       onTried()
       log.debug({ partitions: payload.memberAssignment[name] ?? [] }, 'joined the group')
     })
@@ -128,15 +125,15 @@ export function openMember(options: MemberOptions): Member {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: partitionsAtOnce,
-      eachBatch: (payload) => intake.take(fetchedOf(payload)),
+      eachBatch: (payload) => merger.take(fetchedOf(payload)),
     })
     if (isOver()) await consumer.disconnect()
   }
 
   /** One client from its join to its end; rejects with the reason, unless the member is stopped. */
   async function session(): Promise<void> {
-    await ensureTopics()
-    if (isStopped) return
+    await unlessAborted(stopping.signal, ensureTopics())
+    if (isStopped()) return
     const consumer = open()
     let isOver = false
     const ended = new Promise<void>((_, reject) => {
@@ -144,18 +141,17 @@ export function openMember(options: MemberOptions): Member {
       run(consumer, () => isOver).catch(reject)
     })
     try {
-      await Promise.race([ended, stopped])
+      await unlessAborted(stopping.signal, ended)
     } finally {
       isOver = true
-      ended.catch(() => undefined)
-      if (isStopped) await intake.stop()
+      if (isStopped()) await merger.stop()
       await within(clock, leaveMs, consumer.disconnect())
     }
   }
 
   async function stayJoined(): Promise<void> {
     let failures = 0
-    while (!isStopped) {
+    while (!isStopped()) {
       const since = clock.monotonic()
       try {
         await session()
@@ -164,7 +160,7 @@ export function openMember(options: MemberOptions): Member {
         if (failures === 0) log.warn({ err }, 'not in the group; joining again')
         failures += 1
         onTried()
-        await pause(clock, backoffMs(failures - 1, retryFirstMs, retryMostMs), stopped)
+        await pause(clock, backoffMs(failures - 1, retryFirstMs, retryMostMs), stopping.signal)
       }
     }
   }
@@ -173,10 +169,9 @@ export function openMember(options: MemberOptions): Member {
   return {
     tried,
     heardAt: () => heardAt,
-    lag: intake.lag,
+    lag: merger.lag,
     async stop() {
-      isStopped = true
-      stopNow()
+      stopping.abort()
       await membership
     },
   }

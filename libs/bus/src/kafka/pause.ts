@@ -1,18 +1,37 @@
 import type { Clock } from '@belfry/service'
 
-/** Resolves after `ms` milliseconds, or at once when `until` settles. */
-export function pause(clock: Clock, ms: number, until?: Promise<unknown>): Promise<void> {
+/** Resolves after `ms` milliseconds, or at once when the signal is aborted. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = clock.callAfter(ms, resolve)
-    const wake = () => {
+    const end = () => {
       timer.cancel()
+      signal.removeEventListener('abort', end)
       resolve()
     }
-    until?.then(wake, wake)
+    const timer = clock.callAfter(ms, end)
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end)
   })
 }
 
-/** Waits for `work` no longer than `ms` milliseconds; what it answers or how it fails is left alone. */
-export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
-  await pause(clock, ms, work)
+/** Settles as `work` does, or resolves when the signal is aborted before that. */
+export function unlessAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => resolve()
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end)
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', end))
+  })
+}
+
+/** Waits for `work` no longer than `ms` milliseconds; how it ends is left alone. */
+export function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.callAfter(ms, resolve)
+    const end = () => {
+      timer.cancel()
+      resolve()
+    }
+    work.then(end, end)
+  })
 }

@@ -152,6 +152,15 @@ export function createSender(options: SenderOptions): Sender {
     isWorking = false
   }
 
+  /** After a wait of `timeoutMs` for nothing, callers learn at once that the broker takes nothing. */
+  function refuseHopeless(): void {
+    if (since === null || clock.monotonic() - since < timeoutMs) return
+    throw new BusError(
+      'bus-unavailable',
+      `${name} has taken no messages for ${Math.round(clock.monotonic() - since)} ms`,
+    )
+  }
+
   function refuseOverflow(count: number, added: number): void {
     if (rows === 0) return
     if (rows + count > waitingRows)
@@ -164,6 +173,7 @@ export function createSender(options: SenderOptions): Sender {
     async publish(messages) {
       if (messages.length === 0) return
       const added = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+      refuseHopeless()
       refuseOverflow(messages.length, added)
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       const publish: Publish = {

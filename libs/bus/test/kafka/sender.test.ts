@@ -136,8 +136,10 @@ describe('the sender of a topic', () => {
     await Promise.all(refusals)
     await idle
     expect([sender.waiting(), sender.sendingSince()]).toEqual([0, begun])
-    const later = sender.publish([message('later')])
+    await expect(sender.publish([message('hopeless')])).rejects.toMatchObject({ code: 'bus-unavailable' })
     underWay.shift()?.()
+    await settle()
+    const later = sender.publish([message('later')])
     await settle()
     underWay.shift()?.()
     await later

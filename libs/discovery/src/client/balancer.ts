@@ -44,6 +44,7 @@ export function originOf(service: ServiceName): string {
 }
 
 const servicesByOrigin = new Map(serviceNames.map((service) => [originOf(service), service]))
+const untried: ReadonlySet<string> = new Set()
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 /** A call that went out and broke: a repeat must not repeat an effect of the first try, and its body must still be there. */
@@ -114,7 +115,7 @@ export function createBalancer({
     }
     const budget = budgets.get(service) as RetryBudget
     budget.earn()
-    const upstream = choose(service, new Set(), options.instance)
+    const upstream = choose(service, untried, options.instance)
     if (upstream instanceof ServiceCallError) callback(upstream)
     else attempt(upstream, { options, service, budget, tried: new Set(), isRetry: false, callback })
   }
@@ -131,7 +132,7 @@ export function createBalancer({
     const isFree = !(other instanceof ServiceCallError)
     if (error.isUnsent) return isFree ? other : undefined
     if (isRetry || !isRepeatable(options, error)) return undefined
-    const next = isFree ? other : choose(service, new Set(), options.instance)
+    const next = isFree ? other : choose(service, untried, options.instance)
     return next instanceof ServiceCallError || !budget.spend() ? undefined : next
   }
 

@@ -8,9 +8,6 @@ import type { ExecutionRecord } from './records.ts'
 export type Entry = Pick<ExecutionRecord, '_id' | 'phase' | 'shard' | 'ownerId' | 'runAt'>
 const entryFields = ['phase', 'shard', 'ownerId', 'runAt'] as const
 
-/** How near to the oldest entry a search for it ends, milliseconds. */
-const oldestWithinMs = 1000
-
 /** A part of what is ready: one priority, from a key up to a position (excluded). */
 export interface Range {
   readonly priority: number
@@ -21,12 +18,15 @@ export interface Range {
 
 /** How far the entries of a priority are read in one query: up to `end`, and at first so much further. */
 interface Window {
-  end: number
-  span: number
+  readonly end: number
+  readonly span: number
 }
 
 /** Windows by priority. */
 export type Windows = Map<number, Window>
+/** The span of a window behind which the next entry must be looked for: nothing is known, or a read timed out. */
+const unknown = 0
+const unreadWindow: Window = { end: 0, span: unknown }
 const openWindow = (): Window => ({ end: Number.POSITIVE_INFINITY, span: positionStep })
 export const createWindows = (): Windows => new Map(priorities.map((priority) => [priority, openWindow()]))
 
@@ -59,55 +59,55 @@ export function createEntries(executions: Collection<ExecutionRecord>) {
     )
   }
 
-  /** What a window of a priority leaves out, up to `limit` entries. */
-  async function readBeyond(
-    pool: Pool,
-    { priority, end, until, span }: Window & Pick<Range, 'priority' | 'until'>,
-    limit: number,
-    filter: Filter<ExecutionRecord>,
-  ): Promise<readonly Entry[]> {
-    const found: Entry[] = []
-    let [from, width] = [end, span]
-    while (from < until && found.length < limit) {
-      // A priority that no call came to has no window yet.
-      const to = from === 0 ? until : Math.min(until, from + width)
-      const range = { priority, after: readyBound(pool, priority, from), until: to }
-      found.push(...(await read(pool, [range], limit - found.length, filter)))
-      from = to
-      width *= 2
-    }
-    return found
-  }
-
-  /** A time near the oldest entry of a priority, by halves: each query matches half as much as the one before. */
-  async function nearOldest(pool: Pool, priority: number, until: number): Promise<number | undefined> {
-    const has = async (from: number, to: number) => {
-      const phase = where({ $gte: readyBound(pool, priority, from), $lt: readyBound(pool, priority, to) })
+  /** The position of the oldest entry from `from` on, by halves: each query matches half as much as the one before. */
+  async function findOldest(pool: Pool, priority: number, from: number, until: number): Promise<number> {
+    const has = async (begin: number, end: number) => {
+      const phase = where({ $gte: readyBound(pool, priority, begin), $lt: readyBound(pool, priority, end) })
       return (await executions.findOne('executions.oldest', { phase }, { fields: ['_id'] })) !== undefined
     }
-    if (!(await has(0, until))) return undefined
-    let [low, high] = [0, until]
-    while (high - low > oldestWithinMs) {
-      const middle = Math.floor((low + high) / 2)
+    if (!(await has(from, until))) return until
+    let [low, high] = [from, until]
+    while (high - low > positionStep) {
+      const middle = low + Math.max(1, Math.floor((high - low) / 2 / positionStep)) * positionStep
       if (await has(low, middle)) high = middle
       else low = middle
     }
     return low
   }
 
-  /** Windows for what is too much to be read at once. */
-  async function narrow(windows: Windows, pool: Pool, until: number): Promise<void> {
-    for (const priority of priorities) {
-      const end = await nearOldest(pool, priority, until)
-      windows.set(priority, end === undefined ? openWindow() : { end, span: positionStep })
+  /** What a window of a priority leaves out, up to `limit` entries. */
+  async function readBeyond(
+    windows: Windows,
+    pool: Pool,
+    { priority, end, until, span }: Window & Pick<Range, 'priority' | 'until'>,
+    limit: number,
+    filter: Filter<ExecutionRecord>,
+  ): Promise<readonly Entry[]> {
+    const found: Entry[] = []
+    if (end >= until || limit === 0) return found
+    let from = span === unknown ? await findOldest(pool, priority, end, until) : end
+    let width = Math.max(span, positionStep)
+    while (from < until && found.length < limit) {
+      const to = Math.min(until, from + width)
+      const range = { priority, after: readyBound(pool, priority, from), until: to }
+      const begun = { end: from, span: unknown }
+      const some = await read(pool, [range], limit - found.length, filter).catch((error: unknown) => {
+        if (isUnreachable(error)) windows.set(priority, begun)
+        throw error
+      })
+      found.push(...some)
+      from = to
+      width *= 2
     }
+    return found
   }
 
   /**
    * The first entries after `after` (null: from the begin) whose time is before `until`, by priority and time. Cost follows
    * `limit` and not how much is ready: where a page did not hold all entries of a priority, the next call reads only about as
    * far as that page reached, and then further in windows that double. MongoDB's index would give the first ones in any case;
-   * a database whose index gives no order sorts all that match.
+   * a database whose index gives no order sorts all that match. Where that takes longer than a call may, the call rejects as for a
+   * server that is away, and the next one reads less at once.
    */
   async function readFirst(
     windows: Windows,
@@ -128,17 +128,12 @@ export function createEntries(executions: Collection<ExecutionRecord>) {
     const endOf = (priority: number) => {
       const { end, span } = windows.get(priority) ?? openWindow()
       const { at } = begin(priority)
-      return Math.min(until, end > at || end === 0 ? end : at + span)
+      return Math.min(until, end > at ? end : at === 0 ? 0 : at + Math.max(span, positionStep))
     }
-    const readWindows = () => {
-      const ranges = left.map((priority): Range => ({ priority, after: begin(priority).key, until: endOf(priority) }))
-      return read(pool, ranges, limit, filter)
-    }
-    const first = await readWindows().catch(async (error: unknown) => {
-      // The server is away, or sorts so much that the time-out comes first: after a start no window is known yet.
-      if (!isUnreachable(error) || isLimited(windows)) throw error
-      await narrow(windows, pool, until)
-      return readWindows()
+    const ranges = left.map((priority): Range => ({ priority, after: begin(priority).key, until: endOf(priority) }))
+    const first = await read(pool, ranges, limit, filter).catch((error: unknown) => {
+      if (isUnreachable(error)) for (const priority of priorities) windows.set(priority, unreadWindow)
+      throw error
     })
     const found: Entry[] = []
     for (const priority of left) {
@@ -146,7 +141,8 @@ export function createEntries(executions: Collection<ExecutionRecord>) {
       const room = limit - found.length
       const { span } = windows.get(priority) ?? openWindow()
       const beyond = { priority, end: endOf(priority), until, span }
-      const ofPriority = [...known, ...(await readBeyond(pool, beyond, room - known.length, filter))].slice(0, room)
+      const rest = await readBeyond(windows, pool, beyond, room - known.length, filter)
+      const ofPriority = [...known, ...rest].slice(0, room)
       found.push(...ofPriority)
       if (found.length === limit) {
         narrowAfter(windows, priority, ofPriority)
@@ -163,7 +159,8 @@ export function createEntries(executions: Collection<ExecutionRecord>) {
 /** The windows after a page that ended within a priority: what no call has come to must not be matched with the rest. */
 function narrowAfter(windows: Windows, last: number, entries: readonly Entry[]): void {
   windows.set(last, windowOf(entries))
-  for (const priority of priorities) if (priority > last) windows.set(priority, { end: 0, span: positionStep })
+  for (const [priority, { end }] of windows)
+    if (priority > last && !Number.isFinite(end)) windows.set(priority, unreadWindow)
 }
 
 /** The window of a priority of which a page held these: about as many more. */

@@ -18,7 +18,7 @@ export interface FetchedBatch {
   isRunning(): boolean
 }
 
-export interface IntakeOptions {
+export interface BatchMergerOptions {
   /** Stores messages. When it rejects, the same messages come again. */
   readonly handle: (messages: readonly ArrivedMessage[]) => Promise<void>
   readonly clock: Clock
@@ -37,8 +37,8 @@ export interface IntakeOptions {
  * Hands what was fetched to a handler, one batch at a time: the messages of several partitions together, those of one
  * partition in their order. Offsets are committed after the handler has stored the messages.
  */
-export interface Intake {
-  /** Resolves when all messages are stored and committed, or when the intake has stopped. Rejects as `FetchedBatch` does. */
+export interface BatchMerger {
+  /** Resolves when all messages are stored and committed, or when the merger has stopped. Rejects as `FetchedBatch` does. */
   take(fetched: FetchedBatch): Promise<void>
   /** Messages that are known to be in the partitions and were not handled yet. */
   lag(): number
@@ -66,15 +66,11 @@ interface Slice {
 /** Sends heartbeats until it is ended; remembers the first one that failed. */
 function keepAlive(clock: Clock, heartbeatMs: number, heartbeat: () => Promise<void>) {
   let failure: { readonly error: unknown } | null = null
-  let end: () => void = () => undefined
-  const ended = new Promise<void>((resolve) => {
-    end = resolve
-  })
-  let isEnded = false
+  const ending = new AbortController()
   const beating = (async () => {
-    while (!isEnded && !failure) {
-      await pause(clock, heartbeatMs, ended)
-      if (isEnded) return
+    while (!failure) {
+      await pause(clock, heartbeatMs, ending.signal)
+      if (ending.signal.aborted) return
       await heartbeat().catch((error: unknown) => {
         failure = { error }
       })
@@ -84,24 +80,20 @@ function keepAlive(clock: Clock, heartbeatMs: number, heartbeat: () => Promise<v
     hasFailed: () => failure !== null,
     /** Rejects with the error of the heartbeat that failed. */
     async end() {
-      isEnded = true
-      end()
+      ending.abort()
       await beating
       if (failure) throw failure.error
     },
   }
 }
 
-export function createIntake(options: IntakeOptions): Intake {
+export function createBatchMerger(options: BatchMergerOptions): BatchMerger {
   const { handle, clock, log, batchRows, batchBytes, heartbeatMs, retryFirstMs, retryMostMs } = options
   let waiting: Share[] = []
   let working: Promise<void> | null = null
   let isFailing = false
-  let stopNow: () => void = () => undefined
-  let isStopped = false
-  const stopped = new Promise<void>((resolve) => {
-    stopNow = resolve
-  })
+  const stopping = new AbortController()
+  const isStopped = () => stopping.signal.aborted
   const lags = new Map<number, number>()
 
   function noteLag({ fetched, stored }: Share): void {
@@ -141,7 +133,7 @@ export function createIntake(options: IntakeOptions): Intake {
         if (!isFailing) log.warn({ err, messages: messages.length }, 'messages were not stored; they come again')
         isFailing = true
       }
-      await pause(clock, backoffMs(failures, retryFirstMs, retryMostMs), stopped)
+      await pause(clock, backoffMs(failures, retryFirstMs, retryMostMs), stopping.signal)
       if (!mayGoOn()) return false
     }
   }
@@ -150,7 +142,7 @@ export function createIntake(options: IntakeOptions): Intake {
   async function step(shares: readonly Share[], any: FetchedBatch): Promise<boolean> {
     const slices = nextSlices(shares)
     const alive = keepAlive(clock, heartbeatMs, any.heartbeat)
-    const mayGoOn = () => !isStopped && any.isRunning() && !alive.hasFailed()
+    const mayGoOn = () => !isStopped() && any.isRunning() && !alive.hasFailed()
     let isStored = false
     try {
       isStored = await store(
@@ -180,7 +172,7 @@ export function createIntake(options: IntakeOptions): Intake {
       const any = shares[0]?.fetched
       if (!any) return
       try {
-        const goesOn = !isStopped && any.isRunning() && (await step(shares, any))
+        const goesOn = !isStopped() && any.isRunning() && (await step(shares, any))
         const done = shares.filter(({ fetched, stored }) => !goesOn || stored === fetched.messages.length)
         waiting = waiting.filter((share) => !done.includes(share))
         for (const { resolve } of done) resolve()
@@ -200,7 +192,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   return {
     take(fetched) {
-      if (isStopped || fetched.messages.length === 0) return Promise.resolve()
+      if (isStopped() || fetched.messages.length === 0) return Promise.resolve()
       return new Promise<void>((resolve, reject) => {
         const share = { fetched, stored: 0, resolve, reject }
         noteLag(share)
@@ -211,8 +203,7 @@ export function createIntake(options: IntakeOptions): Intake {
     lag: () => Array.from(lags.values()).reduce((sum, lag) => sum + lag, 0),
     forgetLag: () => lags.clear(),
     async stop() {
-      isStopped = true
-      stopNow()
+      stopping.abort()
       while (working) await working
     },
   }

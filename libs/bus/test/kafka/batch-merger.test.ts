@@ -1,13 +1,13 @@
 import { createLog, createManualClock } from '@belfry/service'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { ArrivedMessage } from '../../src/index.ts'
-import { createIntake, type FetchedBatch, type IntakeOptions } from '../../src/kafka/intake.ts'
+import { type BatchMergerOptions, createBatchMerger, type FetchedBatch } from '../../src/kafka/batch-merger.ts'
 
 const settle = async () => {
   for (let n = 0; n < 6; n += 1) await new Promise<void>((resolve) => setImmediate(resolve))
 }
 
-describe('the intake of a member', () => {
+describe('the batches that a member merges', () => {
   const clock = createManualClock()
   /** `partition:offset` of the messages of each batch. */
   let batches: string[][]
@@ -50,11 +50,11 @@ describe('the intake of a member', () => {
     ...verbs,
   })
 
-  function open(handle?: IntakeOptions['handle']) {
+  function open(handle?: BatchMergerOptions['handle']) {
     const note = async (messages: readonly ArrivedMessage[]) => {
       batches.push(messages.map(({ partition, offset }) => `${partition}:${offset}`))
     }
-    return createIntake({
+    return createBatchMerger({
       async handle(messages) {
         await note(messages)
         await handle?.(messages)
@@ -70,26 +70,26 @@ describe('the intake of a member', () => {
   }
 
   it('makes one batch of the partitions of a fetch, and commits them at once', async () => {
-    const intake = open()
-    await Promise.all([intake.take(fetched(0, 2)), intake.take(fetched(1, 1))])
+    const merger = open()
+    await Promise.all([merger.take(fetched(0, 2)), merger.take(fetched(1, 1))])
     expect(batches).toEqual([['0:0', '0:1', '1:0']])
     expect([resolved, commits]).toEqual([['0:1', '1:0'], 1])
   })
 
   it('hands over one batch at a time, within rows and bytes, each partition in its order', async () => {
-    const intake = open()
-    const large = intake.take(fetched(2, 2, { bytes: 5000 }))
-    await Promise.all([intake.take(fetched(0, 5)), intake.take(fetched(1, 2)), large])
+    const merger = open()
+    const large = merger.take(fetched(2, 2, { bytes: 5000 }))
+    await Promise.all([merger.take(fetched(0, 5)), merger.take(fetched(1, 2)), large])
     expect(batches).toEqual([['2:0'], ['2:1'], ['0:0', '0:1', '0:2', '0:3'], ['0:4', '1:0', '1:1']])
     expect(resolved).toEqual(['2:0', '2:1', '0:3', '0:4', '1:1'])
   })
 
   it('hands over the same batch again until it is stored, with heartbeats, and commits nothing before', async () => {
     let failures = 5
-    const intake = open(async () => {
+    const merger = open(async () => {
       if (failures-- > 0) throw new Error('the store is away')
     })
-    const taken = intake.take(fetched(0, 2))
+    const taken = merger.take(fetched(0, 2))
     await settle()
     for (let n = 0; n < 50; n += 1) {
       expect([resolved.length, commits]).toEqual([0, 0])
@@ -106,8 +106,8 @@ describe('the intake of a member', () => {
   it('gives up what it could not store when the member has to join again', async () => {
     const rebalance = new Error('the group rebalances')
     verbs = { heartbeat: () => Promise.reject(rebalance) }
-    const intake = open(() => Promise.reject(new Error('the store is away')))
-    const taken = expect(intake.take(fetched(0, 2))).rejects.toBe(rebalance)
+    const merger = open(() => Promise.reject(new Error('the store is away')))
+    const taken = expect(merger.take(fetched(0, 2))).rejects.toBe(rebalance)
     await settle()
     for (let n = 0; n < 40; n += 1) {
       await clock.advance(100)
@@ -120,38 +120,38 @@ describe('the intake of a member', () => {
   it('passes on that offsets could not be committed, and takes what comes afterwards', async () => {
     const refused = new Error('unknown member')
     verbs = { commit: () => Promise.reject(refused) }
-    const intake = open()
-    await expect(intake.take(fetched(0, 6))).rejects.toBe(refused)
+    const merger = open()
+    await expect(merger.take(fetched(0, 6))).rejects.toBe(refused)
     expect(batches).toHaveLength(1)
     verbs = {}
-    await intake.take(fetched(0, 1))
+    await merger.take(fetched(0, 1))
     expect(batches).toHaveLength(2)
   })
 
   it('stops after the current batch, which it commits', async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>()
-    const intake = open(() => held)
-    const taken = intake.take(fetched(0, 6))
+    const merger = open(() => held)
+    const taken = merger.take(fetched(0, 6))
     await settle()
-    const stopped = intake.stop()
+    const stopped = merger.stop()
     release()
-    await Promise.all([stopped, taken, intake.take(fetched(1, 1))])
+    await Promise.all([stopped, taken, merger.take(fetched(1, 1))])
     expect([batches.length, resolved, commits]).toEqual([1, ['0:3'], 1])
   })
 
   it('stops at once when its batch cannot be stored', async () => {
-    const intake = open(() => Promise.reject(new Error('the store is away')))
-    const taken = intake.take(fetched(0, 1))
+    const merger = open(() => Promise.reject(new Error('the store is away')))
+    const taken = merger.take(fetched(0, 1))
     await settle()
-    await Promise.all([intake.stop(), taken])
+    await Promise.all([merger.stop(), taken])
     expect([resolved, commits]).toEqual([[], 0])
   })
 
   it('tells how many messages are left in its partitions', async () => {
-    const intake = open()
-    await Promise.all([intake.take(fetched(0, 3, { behind: 7 })), intake.take(fetched(1, 1))])
-    expect(intake.lag()).toBe(7)
-    intake.forgetLag()
-    expect(intake.lag()).toBe(0)
+    const merger = open()
+    await Promise.all([merger.take(fetched(0, 3, { behind: 7 })), merger.take(fetched(1, 1))])
+    expect(merger.lag()).toBe(7)
+    merger.forgetLag()
+    expect(merger.lag()).toBe(0)
   })
 })

@@ -1,0 +1,171 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { eventually } from '../proof/belfry-process.ts'
+import { type Caller, signUp } from '../proof/caller.ts'
+import { type Fleet, type FleetMember, type FleetOptions, fleetPeers, startFleet } from '../proof/fleet.ts'
+import { cpuSeconds } from './belfry.ts'
+import { printProfile } from './profile.ts'
+import { nameOfMongo, serverProcesses, treeCpuSeconds } from './servers.ts'
+import type { WireRecord, WireSums } from './wire-recorder.ts'
+
+/** A distributed Belfry that is measured. */
+export interface MeasuredFleet {
+  readonly fleet: Fleet
+  readonly user: Caller
+  /** Runs `work`, then prints where the time went for each of `count` things, in one process and at the servers. */
+  measure<T>(title: string, count: number, work: () => Promise<T>): Promise<T>
+}
+
+type Options = Omit<FleetOptions, 'peers'> & {
+  /** Above 0: each process writes a CPU profile, whose dearest functions are printed at the end. */
+  readonly profiles?: number | undefined
+}
+
+/** What a process has used since it began. */
+interface Usage {
+  readonly cpuSeconds: number
+  readonly record: WireRecord | undefined
+}
+
+const emptyRecord: WireRecord = { turn: 0, sums: {}, loopMs: 0 }
+
+/** Text of a number with about three digits. */
+const short = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3))
+
+async function readRecord(folder: string, pid: number): Promise<WireRecord | undefined> {
+  const text = await readFile(join(folder, `${pid}.json`), 'utf8').catch(() => '')
+  return text ? (JSON.parse(text) as WireRecord) : undefined
+}
+
+async function usageOf(folder: string, { pid }: FleetMember): Promise<Usage> {
+  const before = (await readRecord(folder, pid))?.turn ?? 0
+  process.kill(pid, 'SIGUSR2')
+  const record = await eventually('a process to write its record', async () => {
+    const now = await readRecord(folder, pid)
+    return now && now.turn > before ? now : undefined
+  })
+  return { cpuSeconds: await cpuSeconds(pid), record }
+}
+
+function difference(before: WireSums, after: WireSums): WireSums {
+  const rows = Object.entries(after).map(([kind, sum]) => {
+    const { count = 0, waitMs = 0, bytes = 0 } = before[kind] ?? {}
+    return [kind, { count: sum.count - count, waitMs: sum.waitMs - waitMs, bytes: sum.bytes - bytes }] as const
+  })
+  return Object.fromEntries(rows.filter(([, { count }]) => count > 0))
+}
+
+function add(into: WireSums, more: WireSums): void {
+  for (const [kind, sum] of Object.entries(more)) {
+    const { count = 0, waitMs = 0, bytes = 0 } = into[kind] ?? {}
+    into[kind] = { count: count + sum.count, waitMs: waitMs + sum.waitMs, bytes: bytes + sum.bytes }
+  }
+}
+
+/** Waiting for these says nothing about the path: they answer when something is there, or keep a membership. */
+const isLongPoll = (kind: string) => kind === 'kafka fetch' || kind === 'kafka join'
+
+function printCalls(service: string, sums: WireSums, count: number, wallMs: number): void {
+  const rows = Object.entries(sums).sort(([, one], [, other]) => other.waitMs - one.waitMs)
+  for (const [kind, sum] of rows.slice(0, 14)) {
+    const wait = isLongPoll(kind)
+      ? 'long poll'
+      : `${short(sum.waitMs / sum.count)} ms each, ${short(sum.waitMs / wallMs)} under way`
+    const each = short((sum.count / count) * 1000)
+    console.log(
+      `    ${service.padEnd(18)} ${kind.padEnd(36)} ${each} for 1,000, ${wait}, ${short(sum.bytes / sum.count)} B`,
+    )
+  }
+}
+
+async function serverCpu(servers: ReadonlyMap<string, number>): Promise<Map<string, number>> {
+  return new Map(await Promise.all([...servers].map(async ([name, pid]) => [name, await treeCpuSeconds(pid)] as const)))
+}
+
+async function measureIn<T>(
+  { members, peers }: Fleet,
+  folder: string,
+  title: string,
+  count: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  const running = members.filter((one) => one.isRunning())
+  const usages = () => Promise.all(running.map((one) => usageOf(folder, one)))
+  const servers = await serverProcesses(peers)
+  const before = await usages()
+  const serversBefore = await serverCpu(servers)
+  const ownBefore = process.cpuUsage()
+  const begun = performance.now()
+  const result = await work()
+  const wallMs = performance.now() - begun
+  const own = process.cpuUsage(ownBefore)
+  const serversAfter = await serverCpu(servers)
+  const after = await usages()
+
+  console.log(
+    `\n${title}: where the time goes, ${count} in ${short(wallMs / 1000)} s, load ${short(loadavg()[0] ?? 0)}`,
+  )
+  const line = (name: string, seconds: number, rest = '') =>
+    console.log(`  ${name.padEnd(22)} ${short((seconds / count) * 1e6)} µs of CPU each${rest}`)
+  const calls = new Map<string, WireSums>()
+  for (const [at, { service, index }] of running.entries()) {
+    const [then, now] = [before[at], after[at]]
+    if (!then || !now) continue
+    const loop = ((now.record ?? emptyRecord).loopMs - (then.record ?? emptyRecord).loopMs) / wallMs
+    const busy = `, event loop ${(loop * 100).toFixed(0)} % busy`
+    line(`${service} ${index}`, now.cpuSeconds - then.cpuSeconds, busy)
+    const sums = calls.get(service) ?? {}
+    add(sums, difference((then.record ?? emptyRecord).sums, (now.record ?? emptyRecord).sums))
+    calls.set(service, sums)
+  }
+  for (const [name, seconds] of serversAfter)
+    line(name, seconds - (serversBefore.get(name) ?? 0), ' (all of its users)')
+  line('this client', (own.user + own.system) / 1e6)
+  for (const [service, sums] of calls) printCalls(service, sums, count, wallMs)
+  console.log('')
+  return result
+}
+
+/**
+ * Runs `work` against a distributed Belfry, one process per service instance, on the servers of BELFRY_TEST_*; then stops
+ * it and removes its traces. Throws where one of the servers is missing.
+ */
+export async function withFleet<T>(options: Options, work: (measured: MeasuredFleet) => Promise<T>): Promise<T> {
+  const peers = fleetPeers()
+  if (!peers) throw new Error('BELFRY_TEST_KAFKA, BELFRY_TEST_MONGO and BELFRY_TEST_CONSUL must name servers')
+  console.log(`Stores: ${await nameOfMongo(peers.mongo)}. Load of the machine: ${short(loadavg()[0] ?? 0)}.`)
+  const folder = await mkdtemp(join(tmpdir(), 'belfry-bench-'))
+  const profiles = join(folder, 'profiles')
+  const wantsProfiles = (options.profiles ?? 0) > 0
+  const nodeOptions = [
+    `--import=${new URL('./wire-recorder.ts', import.meta.url)}`,
+    ...(wantsProfiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []),
+  ]
+  const env = {
+    BELFRY_LOG_LEVEL: 'warn',
+    WIRE_RECORD: folder,
+    NODE_OPTIONS: nodeOptions.join(' '),
+    ...options.env,
+  }
+  const fleet = await startFleet({ ...options, peers, env })
+  try {
+    // The first user owns the job hello, whose run would be counted with the others.
+    await signUp(fleet.url)
+    const user = await signUp(fleet.url)
+    const result = await work({
+      fleet,
+      user,
+      measure: (title, count, part) => measureIn(fleet, folder, title, count, part),
+    })
+    if (wantsProfiles) {
+      const names = new Map(fleet.members.map(({ pid, service, index }) => [pid, `${service} ${index}`]))
+      await Promise.all(fleet.members.map((one) => one.stop()))
+      for (const file of await readdir(profiles)) await printProfile(join(profiles, file), names)
+    }
+    return result
+  } finally {
+    await fleet.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,117 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ServiceName } from '@belfry/contracts'
+import { type Fleet, startFleet } from '../fleet.ts'
+import { checkEvidence, type Evidence } from './check.ts'
+import { type Injected, type Injection, injectFaults } from './inject.ts'
+import { startLoad } from './load.ts'
+import type { Servers } from './peers.ts'
+import type { Plan } from './plan.ts'
+import { openStoreReader, type StoreReader } from './stores.ts'
+import { startTarget, type TargetProcess } from './target-record.ts'
+import type { Violation } from './violation.ts'
+import { type StoreWatch, watchStores } from './watch.ts'
+
+/** Two of what shares its work by instances. */
+export const chaosInstances: Readonly<Record<ServiceName, number>> = {
+  gateway: 1,
+  'auth-service': 1,
+  'job-service': 2,
+  'scheduler-service': 2,
+  'executor-service': 2,
+}
+
+/** What a campaign checks does not depend on speed: on a busy machine a process may take long to start and a call to answer. */
+const patientMs = { start: 180_000, request: 240_000, quiet: 300_000 }
+
+export interface CampaignResult {
+  readonly evidence: Evidence
+  readonly violations: readonly Violation[]
+  readonly injected: readonly Injected[]
+  readonly ends: Injection['ends']
+  readonly watch: StoreWatch
+  /** From the end of load and faults until nothing was open any more, milliseconds. */
+  readonly quietAfterMs: number
+  readonly durationMs: number
+}
+
+/** Waits until nothing is open; answers how long that took and what was still open at the end. */
+async function waitForQuiet(reader: StoreReader): Promise<{ quietAfterMs: number; open: string[] }> {
+  const since = performance.now()
+  for (;;) {
+    const open = await reader.openWork().catch((error: unknown) => [`a store that answers: ${error}`])
+    const quietAfterMs = Math.round(performance.now() - since)
+    if (open.length === 0 || quietAfterMs > patientMs.quiet) return { quietAfterMs, open }
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+}
+
+/**
+ * Runs a plan: a fleet of its own on `servers`, the load, the faults, and the check of all that is left. `folder`: for the records. When
+ * `interrupted` rejects, everything is ended before the campaign rejects too.
+ */
+export async function runCampaign(
+  plan: Plan,
+  servers: Servers,
+  folder: string,
+  say: (line: string) => void = () => undefined,
+  interrupted: Promise<never> = new Promise(() => undefined),
+): Promise<CampaignResult> {
+  await mkdir(folder, { recursive: true })
+  const since = performance.now()
+  let starting: Promise<Fleet> | undefined
+  let target: TargetProcess | undefined
+  let reader: StoreReader | undefined
+  let watch: StoreWatch | undefined
+  let injection: Injection | undefined
+
+  async function run(): Promise<CampaignResult> {
+    target = await startTarget(join(folder, 'target.jsonl'))
+    starting = startFleet({
+      peers: servers.urls,
+      instances: chaosInstances,
+      env: { BELFRY_LOG_LEVEL: 'warn' },
+      deadlineMs: patientMs.start,
+    })
+    const fleet = await starting
+    reader = await openStoreReader(servers.urls.mongo, fleet.name)
+    watch = watchStores(reader)
+    say(`${fleet.members.length} processes are ready`)
+    const load = startLoad({
+      url: fleet.url,
+      target: target.url,
+      requests: plan.load,
+      keyPrefix: `chaos-${plan.seed}`,
+      recordPath: join(folder, 'answers.jsonl'),
+      patienceMs: patientMs.request,
+    })
+    injection = injectFaults(plan.faults, fleet, servers, load.startedAt, say)
+    const injected = await injection.done
+    say('the faults are over')
+    const answers = await load.done
+    say(`${answers.answered.size} requests are answered`)
+    const { quietAfterMs, open } = await waitForQuiet(reader)
+    await watch.stop()
+    const evidence = { plan, load: answers, stores: await reader.readAll(), calls: await target.calls() }
+    const violations = [
+      ...watch.violations,
+      ...open.map((text) => ({ rule: 'I10', subject: 'stores', text: `after ${quietAfterMs} ms there are ${text}` })),
+      ...checkEvidence(evidence),
+    ]
+    const durationMs = Math.round(performance.now() - since)
+    return { evidence, violations, injected, ends: injection.ends, watch, quietAfterMs, durationMs }
+  }
+
+  try {
+    return await Promise.race([run(), interrupted])
+  } finally {
+    injection?.stop()
+    await watch?.stop()
+    await reader?.close().catch(() => undefined)
+    await starting?.then(
+      (fleet) => fleet.stop(),
+      () => undefined,
+    )
+    await target?.stop()
+  }
+}
