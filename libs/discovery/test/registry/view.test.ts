@@ -134,6 +134,22 @@ describe('the view of a service in Consul', () => {
     expect(asked).toBeLessThanOrEqual(11)
   })
 
+  it('goes on with the instances that are still registered when no check passes', async () => {
+    const { view, shown, query, settled } = open()
+    void view.start()
+    ;(await query()).answer(7, [entry('a'), entry('b')])
+    ;(await query()).answer(8, [entry('a', 'critical'), entry('b', 'critical'), entry('c', 'critical')])
+    await settled()
+    expect(shown).toEqual([['a', 'b']])
+    // One that deregisters goes, and as soon as a check passes again the others go as well.
+    ;(await query()).answer(9, [entry('b', 'critical'), entry('c', 'critical')])
+    await settled()
+    expect(shown.at(-1)).toEqual(['b'])
+    ;(await query()).answer(10, [entry('b', 'critical'), entry('c')])
+    await settled()
+    expect(shown.at(-1)).toEqual(['c'])
+  })
+
   it('asks at most ten times a second when a check flaps', async () => {
     const { clock, view, queries } = open()
     void view.start()

@@ -97,7 +97,11 @@ export function createView(options: ViewOptions): View {
     hadAnswer = true
     index = next
     const valid = read(entries)
-    listed = valid.filter(({ isPassing }) => isPassing).map(({ instance }) => instance)
+    const passing = valid.filter(({ isPassing }) => isPassing)
+    // When no check passes the whole service is overloaded, or Consul reaches none of it: some calls may get through, none would without.
+    const usable =
+      passing.length > 0 ? passing : valid.filter(({ instance: { id } }) => shown.some((one) => one.id === id))
+    listed = usable.map(({ instance }) => instance)
     show()
     onAnswer(valid)
   }
