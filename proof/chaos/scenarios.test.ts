@@ -7,7 +7,7 @@ import { eventually } from '../belfry-process.ts'
 import { type Caller, signUp } from '../caller.ts'
 import { type Fleet, type FleetMember, startFleet } from '../fleet.ts'
 import { openTarget, type Target, type TargetCall } from '../target.ts'
-import { type CampaignOptions, type CampaignResult, chaosInstances, runCampaign } from './campaign.ts'
+import { type CampaignOptions, type CampaignResult, chaosInstances, patience, runCampaign } from './campaign.ts'
 import { historyOf } from './history.ts'
 import { hasPeers, type Servers, startServers } from './peers.ts'
 import { type Fault, makePlan, type OneShot, type Plan } from './plan.ts'
@@ -117,7 +117,7 @@ describe.skipIf(!hasPeers)('one process per service, and what goes wrong', { tim
     onTestFinished(target.close)
     const fleet: Fleet = await startFleet({
       peers: servers.urls,
-      env: { BELFRY_LOG_LEVEL: 'warn' },
+      env: patience,
       deadlineMs: startMs,
     })
     onTestFinished(fleet.stop, startMs)
@@ -218,24 +218,16 @@ describe.skipIf(!hasPeers)('one process per service, and what goes wrong', { tim
     await runSound(planOf(102, 40_000, [kill(8_000), kill(25_000)]))
   })
 
-  /** A slow machine must not look like a failure. */
-  const patience = {
-    BELFRY_BREAKER_TIMEOUT_MS: '30000',
-    BELFRY_JOB_FENCE_TIMEOUT_MS: '30000',
-    BELFRY_GATEWAY_READY_TIMEOUT_MS: '10000',
-  }
-
   it('fails no call while Consul is away', async () => {
     const away: Fault = { kind: 'peer-kill', peer: 'consul', atMs: 3_000, forMs: consulAwayMs }
     const plan = planOf(103, consulAwayMs + 10_000, [away])
-    const { evidence } = await runSound(plan, { env: patience })
+    const { evidence } = await runSound(plan)
     expect([...evidence.load.refusals]).toEqual([])
   })
 
   it('fails no idempotent call and doubles no execution when every service is restarted, one instance after the other', async () => {
     const instances = { ...chaosInstances, gateway: 2, 'auth-service': 2 }
     const { evidence } = await runSound(planOf(104, 60_000, []), {
-      env: patience,
       instances,
       async meanwhile(fleet) {
         for (const member of fleet.members) {
@@ -270,7 +262,6 @@ describe.skipIf(!hasPeers)('one process per service, and what goes wrong', { tim
     const { evidence, startedAt } = await runSound(
       { seed: 105, durationMs: dueMs, faults: [], load },
       {
-        env: patience,
         instances,
         async meanwhile(fleet) {
           const schedulers = fleet.of('scheduler-service')
