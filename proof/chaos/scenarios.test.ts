@@ -121,7 +121,7 @@ describe.skipIf(!hasPeers)('one process per service, and what goes wrong', { tim
       deadlineMs: startMs,
     })
     onTestFinished(fleet.stop, startMs)
-    const user = await signUp(fleet.url)
+    const user = await eventually('a login', () => signUp(fleet.url, 'chaos').catch(() => undefined), waitMs)
     await createJobs(user, target, paths('run', runs), { delay: '0s' })
     await eventually(`${runs} runs`, async () => callsOf(target, 1).length === runs || undefined, waitMs)
     const [first] = fleet.of('executor-service')
