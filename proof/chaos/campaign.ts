@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ServiceName } from '@belfry/contracts'
 import { type Fleet, startFleet } from '../fleet.ts'
@@ -72,6 +72,12 @@ async function waitForQuiet(reader: StoreReader): Promise<{ quietAfterMs: number
   }
 }
 
+/** Keeps what the processes wrote last beside the records. */
+async function keepOutputs(fleet: Fleet, folder: string): Promise<void> {
+  for (const { service, index, output } of fleet.members)
+    await writeFile(join(folder, `${service}-${index}.log`), output())
+}
+
 /** Runs a plan on processes of its own: the load, the faults, and the check of all that is left. */
 export async function runCampaign(plan: Plan, options: CampaignOptions): Promise<CampaignResult> {
   const { servers, folder, instances = chaosInstances, env = {}, meanwhile = async () => undefined } = options
@@ -128,7 +134,10 @@ export async function runCampaign(plan: Plan, options: CampaignOptions): Promise
     await watch?.stop()
     await reader?.close().catch(() => undefined)
     await starting?.then(
-      (fleet) => fleet.stop(),
+      async (fleet) => {
+        await fleet.stop()
+        await keepOutputs(fleet, folder)
+      },
       () => undefined,
     )
     await target?.stop()
