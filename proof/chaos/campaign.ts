@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ServiceName } from '@belfry/contracts'
 import { type Fleet, startFleet } from '../fleet.ts'
@@ -7,6 +7,7 @@ import { type Injected, type Injection, injectFaults } from './inject.ts'
 import { startLoad } from './load.ts'
 import type { Servers } from './peers.ts'
 import type { Plan } from './plan.ts'
+import { type ReadyGateways, watchGateways } from './ready-gateways.ts'
 import { openStoreReader, type StoreReader } from './stores.ts'
 import { startTarget, type TargetProcess } from './target-record.ts'
 import type { Violation } from './violation.ts'
@@ -24,12 +25,37 @@ export const chaosInstances: Readonly<Record<ServiceName, number>> = {
 /** What a campaign checks does not depend on speed: on a busy machine a process may take long to start and a call to answer. */
 const patientMs = { start: 180_000, request: 240_000, quiet: 300_000 }
 
+/** The same for the services: a slow machine must not look like a service that fails. */
+export const patience = {
+  BELFRY_LOG_LEVEL: 'warn',
+  BELFRY_BREAKER_TIMEOUT_MS: '20000',
+  BELFRY_JOB_FENCE_TIMEOUT_MS: '15000',
+  BELFRY_GATEWAY_READY_TIMEOUT_MS: '5000',
+}
+
+export interface CampaignOptions {
+  /** A set of their own: the faults hit them. */
+  readonly servers: Servers
+  /** For the records; it is made. */
+  readonly folder: string
+  readonly instances?: Readonly<Record<ServiceName, number>>
+  /** Adds to the settings of every process. */
+  readonly env?: Readonly<Record<string, string>>
+  /** What else is done while the load runs; the campaign goes on when it is over. */
+  readonly meanwhile?: (fleet: Fleet) => Promise<void>
+  readonly say?: (line: string) => void
+  /** When it rejects, everything is ended before the campaign rejects too. */
+  readonly interrupted?: Promise<never>
+}
+
 export interface CampaignResult {
   readonly evidence: Evidence
   readonly violations: readonly Violation[]
   readonly injected: readonly Injected[]
   readonly ends: Injection['ends']
   readonly watch: StoreWatch
+  /** Start of the load, epoch milliseconds. */
+  readonly startedAt: number
   /** From the end of load and faults until nothing was open any more, milliseconds. */
   readonly quietAfterMs: number
   readonly durationMs: number
@@ -46,39 +72,36 @@ async function waitForQuiet(reader: StoreReader): Promise<{ quietAfterMs: number
   }
 }
 
-/**
- * Runs a plan: a fleet of its own on `servers`, the load, the faults, and the check of all that is left. `folder`: for the records. When
- * `interrupted` rejects, everything is ended before the campaign rejects too.
- */
-export async function runCampaign(
-  plan: Plan,
-  servers: Servers,
-  folder: string,
-  say: (line: string) => void = () => undefined,
-  interrupted: Promise<never> = new Promise(() => undefined),
-): Promise<CampaignResult> {
+/** Keeps what the processes wrote last beside the records. */
+async function keepOutputs(fleet: Fleet, folder: string): Promise<void> {
+  for (const { service, index, output } of fleet.members)
+    await writeFile(join(folder, `${service}-${index}.log`), output())
+}
+
+/** Runs a plan on processes of its own: the load, the faults, and the check of all that is left. */
+export async function runCampaign(plan: Plan, options: CampaignOptions): Promise<CampaignResult> {
+  const { servers, folder, instances = chaosInstances, env = {}, meanwhile = async () => undefined } = options
+  const { say = () => undefined, interrupted = new Promise<never>(() => undefined) } = options
   await mkdir(folder, { recursive: true })
   const since = performance.now()
   let starting: Promise<Fleet> | undefined
   let target: TargetProcess | undefined
   let reader: StoreReader | undefined
   let watch: StoreWatch | undefined
+  let gateways: ReadyGateways | undefined
   let injection: Injection | undefined
 
   async function run(): Promise<CampaignResult> {
     target = await startTarget(join(folder, 'target.jsonl'))
-    starting = startFleet({
-      peers: servers.urls,
-      instances: chaosInstances,
-      env: { BELFRY_LOG_LEVEL: 'warn' },
-      deadlineMs: patientMs.start,
-    })
+    const settings = { ...patience, ...env }
+    starting = startFleet({ peers: servers.urls, instances, env: settings, deadlineMs: patientMs.start })
     const fleet = await starting
     reader = await openStoreReader(servers.urls.mongo, fleet.name)
     watch = watchStores(reader)
+    gateways = watchGateways(fleet)
     say(`${fleet.members.length} processes are ready`)
     const load = startLoad({
-      url: fleet.url,
+      url: gateways.next,
       target: target.url,
       requests: plan.load,
       keyPrefix: `chaos-${plan.seed}`,
@@ -86,7 +109,7 @@ export async function runCampaign(
       patienceMs: patientMs.request,
     })
     injection = injectFaults(plan.faults, fleet, servers, load.startedAt, say)
-    const injected = await injection.done
+    const [injected] = await Promise.all([injection.done, meanwhile(fleet)])
     say('the faults are over')
     const answers = await load.done
     say(`${answers.answered.size} requests are answered`)
@@ -99,17 +122,22 @@ export async function runCampaign(
       ...checkEvidence(evidence),
     ]
     const durationMs = Math.round(performance.now() - since)
-    return { evidence, violations, injected, ends: injection.ends, watch, quietAfterMs, durationMs }
+    const { startedAt } = load
+    return { evidence, violations, injected, ends: injection.ends, watch, startedAt, quietAfterMs, durationMs }
   }
 
   try {
     return await Promise.race([run(), interrupted])
   } finally {
     injection?.stop()
+    gateways?.stop()
     await watch?.stop()
     await reader?.close().catch(() => undefined)
     await starting?.then(
-      (fleet) => fleet.stop(),
+      async (fleet) => {
+        await fleet.stop()
+        await keepOutputs(fleet, folder)
+      },
       () => undefined,
     )
     await target?.stop()

@@ -202,7 +202,7 @@ describe('the check of what a campaign has left', () => {
 })
 
 describe('the plan of a campaign', () => {
-  const options = { seed: 7, faults: 50, executions: 5_000, instances: chaosInstances }
+  const options = { seed: 7, faults: 50, executions: 5_000, durationMs: 350_000, instances: chaosInstances }
 
   it('is the same for the same seed, and another one for another', () => {
     expect(makePlan(options)).toEqual(makePlan(options))

@@ -77,13 +77,14 @@ function checkCron({ name }: Cron, job: StoredJob, { executions, rangesOf }: Loo
   ]
 }
 
-/** I1, I6: a one-shot has one execution, and it is right. */
-function checkOneShot({ name }: OneShot, job: StoredJob, { executionsOf }: Lookup): Violation[] {
+/** I1, I6: the fire time of a one-shot has one outcome, and it is right. */
+function checkOneShot({ name }: OneShot, job: StoredJob, { executionsOf, rangesOf }: Lookup): Violation[] {
   const found = executionsOf.get(job.id) ?? []
+  const outcomes = found.length + (rangesOf.get(job.id)?.length ?? 0)
   const isCancelled = Number.isFinite(cancelledAt(job))
   const isCovered = (job.runAt ?? 0) < cancelledAt(job)
-  if (found.length > 1 || (found.length === 0 && isCovered)) {
-    return [{ rule: 'I1', subject: job.id, text: `${name} has ${found.length} executions` }]
+  if (outcomes > 1 || (outcomes === 0 && isCovered)) {
+    return [{ rule: 'I1', subject: job.id, text: `${name} has ${outcomes} outcomes` }]
   }
   return found.flatMap((execution): Violation[] => {
     if (execution.fireAt !== job.runAt) {

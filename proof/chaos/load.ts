@@ -13,8 +13,8 @@ export interface Answered {
   readonly body: Record<string, unknown>
 }
 
-/** Answers that were no success, by status and code; the caller asked again. */
-export type Refusals = ReadonlyMap<string, number>
+/** Answers that were no success, by status and text; the caller asked again. */
+type Refusals = ReadonlyMap<string, number>
 
 export interface LoadResult {
   readonly answered: ReadonlyMap<string, Answered>
@@ -26,7 +26,8 @@ export interface LoadResult {
 }
 
 export interface LoadOptions {
-  readonly url: string
+  /** The gateway for the next call. */
+  readonly url: () => string
   readonly target: string
   readonly requests: readonly LoadRequest[]
   /** Before the keys of its requests, so that runs on one database differ. */
@@ -72,11 +73,11 @@ async function send(url: string, token: string | null, body: unknown, key: strin
 }
 
 /** Logs a user in, again and again until it is done. */
-async function logIn(url: string): Promise<string> {
+async function logIn(url: () => string): Promise<string> {
   const credentials = { username: 'chaos', password: 'correct horse battery' }
   for (;;) {
-    await send(`${url}/auth/signup`, null, credentials, null)
-    const login = await send(`${url}/auth/login`, null, credentials, null)
+    await send(`${url()}/auth/signup`, null, credentials, null)
+    const login = await send(`${url()}/auth/login`, null, credentials, null)
     if (typeof login?.body.token === 'string') return login.body.token
     await wait(500)
   }
@@ -90,14 +91,19 @@ function targetUrl(
   return `${target}/${name}?ms=${workMs}&failures=${failures}`
 }
 
+const at = (time: number) => new Date(time).toISOString()
+
 /** The retries of one-shots: no two starts of one execution are closer than this, milliseconds. */
 export const retryDelayMs = 300
 
-function bodyOf(request: LoadRequest, target: string): Record<string, unknown> {
+function bodyOf(request: LoadRequest, target: string, startedAt: number): Record<string, unknown> {
   const params = { url: targetUrl(target, request), method: 'POST', timeoutMs: 120_000 }
   const job = { name: request.name, jobType: 'HTTP_CALL', params }
   const retry = { maxRetries: 2, backoff: 'fixed', delay: `${retryDelayMs}ms`, jitter: false }
-  if (request.kind === 'one-shot') return { ...job, retry, delay: `${request.delayMs}ms` }
+  if (request.kind === 'one-shot') {
+    const { dueMs, delayMs } = request
+    return { ...job, retry, ...(dueMs === undefined ? { delay: `${delayMs}ms` } : { runAt: at(startedAt + dueMs) }) }
+  }
   if (request.kind === 'cron') return { ...job, schedule: '* * * * * *', overlap: { policy: request.overlap } }
   if (request.kind === 'manual') return job
   return request.kind === 'trigger' ? { params } : {}
@@ -122,7 +128,7 @@ export function startLoad(options: LoadOptions): { readonly done: Promise<LoadRe
   let token: Promise<string> = logIn(url)
 
   function note({ name }: LoadRequest, answer: Answer | undefined): void {
-    const what = answer ? `${answer.status} ${answer.body.code ?? answer.body.type ?? ''}`.trim() : 'no answer'
+    const what = answer ? `${answer.status} ${answer.body.detail ?? ''}`.trim() : 'no answer'
     refusals.set(what, (refusals.get(what) ?? 0) + 1)
     if (!answer) return
     const mustSayWhen = answer.status === 429 || answer.status === 503
@@ -146,7 +152,12 @@ export function startLoad(options: LoadOptions): { readonly done: Promise<LoadRe
     const path = await pathOf(request, until)
     for (let tries = 0; path !== undefined && tries < mostTries && Date.now() < until; tries++) {
       const used = token
-      const answer = await send(`${url}${path}`, await used, bodyOf(request, target), `${keyPrefix}-${request.name}`)
+      const answer = await send(
+        `${url()}${path}`,
+        await used,
+        bodyOf(request, target, startedAt),
+        `${keyPrefix}-${request.name}`,
+      )
       if (answer && answer.status < 300) {
         const { name, kind } = request
         const id = String(answer.body.id)

@@ -36,6 +36,8 @@ interface Request {
 export interface OneShot extends Request {
   readonly kind: 'one-shot'
   readonly delayMs: number
+  /** In place of the delay: its time after the start of the load. */
+  readonly dueMs?: number
   readonly workMs: number
   readonly failures: number
 }
@@ -48,19 +50,19 @@ export interface Cron extends Request {
 }
 
 /** A job without a schedule. */
-export interface Manual extends Request {
+interface Manual extends Request {
   readonly kind: 'manual'
 }
 
 /** A run of the manual job `of`. */
-export interface Trigger extends Request {
+interface Trigger extends Request {
   readonly kind: 'trigger'
   readonly of: string
   readonly workMs: number
 }
 
 /** Cancels the job `of`. */
-export interface Cancel extends Request {
+interface Cancel extends Request {
   readonly kind: 'cancel'
   readonly of: string
 }
@@ -81,12 +83,11 @@ export interface PlanOptions {
   readonly executions: number
   /** Instances of each service. */
   readonly instances: Readonly<Record<ServiceName, number>>
-  /** From one fault to the next on average, milliseconds. */
-  readonly paceMs?: number
+  /** How long requests are made and faults injected, milliseconds. */
+  readonly durationMs: number
 }
 
 const servers: readonly Peer[] = ['kafka', 'mongo', 'consul']
-const shortestMs = 30_000
 
 /** One fault of a kind that is drawn by weight, without its time. */
 function drawFault(random: Random, instances: PlanOptions['instances'], atMs: number): Fault {
@@ -104,7 +105,7 @@ function drawFault(random: Random, instances: PlanOptions['instances'], atMs: nu
 }
 
 /** Faults in the order of their times; none begins at a subject that an earlier one still holds. */
-function planFaults(random: Random, { faults, instances }: PlanOptions, durationMs: number): Fault[] {
+function planFaults(random: Random, { faults, instances, durationMs }: PlanOptions): Fault[] {
   const times = Array.from({ length: faults }, () => random.between(4_000, durationMs - 2_000)).sort((a, b) => a - b)
   const freeAt = new Map<string, number>()
   return times.map((atMs) => {
@@ -165,8 +166,7 @@ function planTriggers(random: Random, count: number, durationMs: number): LoadRe
  * triggers. Every cron is cancelled at the latest when the time is over.
  */
 export function makePlan(options: PlanOptions): Plan {
-  const { seed, faults, executions, paceMs = 7_000 } = options
-  const durationMs = Math.max(shortestMs, faults * paceMs)
+  const { seed, executions, durationMs } = options
   const share = Math.floor(executions / 3)
   const crons = Math.round((share * 1_000) / durationMs)
   // Draws of their own, so that a smaller load leaves the faults of a seed as they are.
@@ -178,7 +178,7 @@ export function makePlan(options: PlanOptions): Plan {
   return {
     seed,
     durationMs,
-    faults: planFaults(createRandom(seed), options, durationMs),
+    faults: planFaults(createRandom(seed), options),
     load: load.toSorted((a, b) => a.atMs - b.atMs),
   }
 }

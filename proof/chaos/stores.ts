@@ -41,7 +41,7 @@ export interface StoredJob {
   readonly changes: readonly JobChange[]
 }
 
-export interface StoredSchedule {
+interface StoredSchedule {
   readonly id: string
   readonly version: number
   readonly pending: number

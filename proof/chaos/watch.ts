@@ -3,7 +3,7 @@ import type { Seen, StoreReader } from './stores.ts'
 import type { Violation } from './violation.ts'
 
 /** A state of an execution as it was seen, with the time, epoch milliseconds. */
-export type Sighting = Seen & { readonly at: number }
+type Sighting = Seen & { readonly at: number }
 
 export interface StoreWatch {
   /** Of each execution, every different state that was seen, the oldest first. */
