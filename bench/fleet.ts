@@ -5,7 +5,7 @@ import { eventually } from '../proof/belfry-process.ts'
 import { type Caller, signUp } from '../proof/caller.ts'
 import { type Fleet, type FleetMember, type FleetOptions, fleetPeers, startFleet } from '../proof/fleet.ts'
 import { printProfile } from './profile.ts'
-import { nameOfMongo, serverProcesses, treeCpuSeconds } from './servers.ts'
+import { nameOfMongo, printDocumentSizes, serverProcesses, treeCpuSeconds } from './servers.ts'
 import type { WireRecord, WireSum, WireSums } from './wire-recorder.ts'
 
 /** A distributed Belfry that is measured. */
@@ -85,7 +85,7 @@ async function serverCpu(servers: ReadonlyMap<string, number>): Promise<Map<stri
 }
 
 async function measureIn<T>(
-  { members, peers }: Fleet,
+  { name, members, peers }: Fleet,
   folder: string,
   title: string,
   count: number,
@@ -123,10 +123,27 @@ async function measureIn<T>(
     line(name, seconds - (serversBefore.get(name) ?? 0), ' (all of its users)')
   line('this client', (own.user + own.system) / 1e6)
   for (const [service, sums] of calls) printCalls(service, sums, count, wallMs)
+  await printDocumentSizes(peers.mongo, name)
   for (const { service, index, pid } of running)
     await printProfile(join(folder, `${pid}.cpuprofile`), `${service} ${index}`)
   console.log('')
   return result
+}
+
+/** How many executions the running executors have ended since they began; a read that costs the stores nothing. */
+async function endedExecutions(fleet: Fleet): Promise<number> {
+  let sum = 0
+  for (const { url } of fleet.of('executor-service').filter((one) => one.isRunning())) {
+    const text = await fetch(`${url}/metrics`).then((answer) => answer.text())
+    for (const [, value] of text.matchAll(/^belfry_executions_total\{.*\} (\S+)$/gm)) sum += Number(value)
+  }
+  return sum
+}
+
+/** Resolves once the executors have ended `count` executions, counted from the beginning. */
+export async function allEnded(fleet: Fleet, count: number, deadlineMs: number): Promise<void> {
+  const ended = async () => ((await endedExecutions(fleet)) >= count ? true : undefined)
+  await eventually(`${count} executions to have ended`, ended, deadlineMs)
 }
 
 /**
@@ -147,8 +164,6 @@ export async function withFleet<T>(options: Options, work: (measured: MeasuredFl
   }
   const fleet = await startFleet({ deadlineMs: 180_000, ...options, peers, env })
   try {
-    // The first user owns the job hello, whose run would be counted with the others.
-    await signUp(fleet.url)
     const user = await signUp(fleet.url)
     return await work({
       fleet,
