@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { eventually } from '../proof/belfry-process.ts'
 import { type Caller, readAll } from '../proof/caller.ts'
 import { inParallel } from './belfry.ts'
-import { type MeasuredFleet, withFleet } from './fleet.ts'
+import { allEnded, type MeasuredFleet, withFleet } from './fleet.ts'
 import { type Benchmark, type Figure, percentile } from './report.ts'
 
 interface Execution {
@@ -53,23 +53,22 @@ function figuresOf(n: number, dueAt: number, runs: readonly Execution[], who: st
 }
 
 async function oneBurst(
-  { user, measure }: MeasuredFleet,
+  { fleet, user, measure }: MeasuredFleet,
   n: number,
   leadMs: number,
   who: string,
 ): Promise<readonly Figure[]> {
   const dueAt = await createAll(user, n, leadMs)
   await wait(dueAt - 6_000 - Date.now())
-  const ended = async () => {
-    const { body } = await user.call<{ data: unknown[] }>('GET', '/jobs?status=SCHEDULED&limit=1')
-    if (body.data.length > 0) return undefined
-    const runs = await readAll<Execution>(user, '/executions')
+  const recorded = async () => {
+    const runs = await readAll<Execution>(user, '/executions').catch(() => [])
     return runs.filter(isDone).length >= n ? runs : undefined
   }
-  const runs = await measure(`burst, ${who}`, n, async () => {
-    await wait(Math.max(0, dueAt + 1_500 - Date.now()))
-    return eventually('every job to have run', ended, 120_000 + n * 30)
+  await measure(`burst, ${who}`, n, async () => {
+    await wait(Math.max(0, dueAt - Date.now()))
+    await allEnded(fleet, n, 120_000 + n * 30)
   })
+  const runs = await eventually('every run to be recorded', recorded, 120_000 + n * 30)
   return figuresOf(n, dueAt, runs, who)
 }
 

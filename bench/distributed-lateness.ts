@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { eventually } from '../proof/belfry-process.ts'
 import { readAll } from '../proof/caller.ts'
-import { withFleet } from './fleet.ts'
+import { allEnded, withFleet } from './fleet.ts'
 import { createOneShots } from './lateness.ts'
 import { type Benchmark, percentile } from './report.ts'
 
@@ -19,19 +19,20 @@ export const distributedLateness: Benchmark = {
   flags: ['profile'],
   async run({ n = 0, seconds = 0, schedulers = 1, executors = 1, profile }) {
     const instances = { 'scheduler-service': schedulers, 'executor-service': executors }
-    return withFleet({ instances, profiles: profile }, async ({ user, measure }) => {
+    return withFleet({ instances, profiles: profile }, async ({ fleet, user, measure }) => {
       const body = { jobType: 'DUMMY', params: { durationMs: 0 } }
       // An executor hears of a fire time 4.6 s before it; a creation takes longer than standalone.
       const span = await createOneShots(user, n, seconds, body, 8_000 + n * 10)
       await wait(Math.max(0, span.start - 6_000 - Date.now()))
-      const ended = async () => {
+      const recorded = async () => {
         const runs = await readAll<Execution>(user, '/executions')
         return runs.filter(({ status }) => status === 'SUCCESS').length >= n ? runs : undefined
       }
-      const runs = await measure('one-shots', n, async () => {
-        await wait(Math.max(0, span.end + 500 - Date.now()))
-        return eventually('every one-shot to be recorded', ended, 60_000)
+      await measure('one-shots', n, async () => {
+        await wait(Math.max(0, span.end - Date.now()))
+        await allEnded(fleet, n, 60_000)
       })
+      const runs = await eventually('every one-shot to be recorded', recorded, 60_000)
       const late = runs.map((one) => one.latenessMs ?? Number.NaN)
       const once = runs.filter(({ attempts }) => attempts.length === 1).length
       const early = late.filter((ms) => ms < 0).length

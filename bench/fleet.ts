@@ -1,13 +1,12 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../proof/belfry-process.ts'
 import { type Caller, signUp } from '../proof/caller.ts'
 import { type Fleet, type FleetMember, type FleetOptions, fleetPeers, startFleet } from '../proof/fleet.ts'
-import { cpuSeconds } from './belfry.ts'
 import { printProfile } from './profile.ts'
-import { nameOfMongo, serverProcesses, treeCpuSeconds } from './servers.ts'
-import type { WireRecord, WireSums } from './wire-recorder.ts'
+import { nameOfMongo, printDocumentSizes, serverProcesses, treeCpuSeconds } from './servers.ts'
+import type { WireRecord, WireSum, WireSums } from './wire-recorder.ts'
 
 /** A distributed Belfry that is measured. */
 export interface MeasuredFleet {
@@ -18,17 +17,9 @@ export interface MeasuredFleet {
 }
 
 type Options = Omit<FleetOptions, 'peers'> & {
-  /** Above 0: each process writes a CPU profile, whose dearest functions are printed at the end. */
+  /** Above 0: prints the functions with the most CPU of each process, for each measured part. */
   readonly profiles?: number | undefined
 }
-
-/** What a process has used since it began. */
-interface Usage {
-  readonly cpuSeconds: number
-  readonly record: WireRecord | undefined
-}
-
-const emptyRecord: WireRecord = { turn: 0, sums: {}, loopMs: 0 }
 
 /** Text of a number with about three digits. */
 const short = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3))
@@ -38,28 +29,38 @@ async function readRecord(folder: string, pid: number): Promise<WireRecord | und
   return text ? (JSON.parse(text) as WireRecord) : undefined
 }
 
-async function usageOf(folder: string, { pid }: FleetMember): Promise<Usage> {
+/** What a process has used since it began. */
+async function usageOf(folder: string, { pid }: FleetMember): Promise<WireRecord> {
   const before = (await readRecord(folder, pid))?.turn ?? 0
   process.kill(pid, 'SIGUSR2')
-  const record = await eventually('a process to write its record', async () => {
+  return eventually('a process to write its record', async () => {
     const now = await readRecord(folder, pid)
     return now && now.turn > before ? now : undefined
   })
-  return { cpuSeconds: await cpuSeconds(pid), record }
+}
+
+const none: WireSum = { count: 0, waitMs: 0, bytes: 0, rows: 0 }
+
+function combine(one: WireSum, other: WireSum, sign: 1 | -1): WireSum {
+  return {
+    count: one.count + sign * other.count,
+    waitMs: one.waitMs + sign * other.waitMs,
+    bytes: one.bytes + sign * other.bytes,
+    rows: one.rows + sign * other.rows,
+  }
 }
 
 function difference(before: WireSums, after: WireSums): WireSums {
   const rows = Object.entries(after).map(([kind, sum]) => {
-    const { count = 0, waitMs = 0, bytes = 0 } = before[kind] ?? {}
-    return [kind, { count: sum.count - count, waitMs: sum.waitMs - waitMs, bytes: sum.bytes - bytes }] as const
+    const then = before[kind] ?? none
+    return [kind, combine(sum, then, -1)] as const
   })
   return Object.fromEntries(rows.filter(([, { count }]) => count > 0))
 }
 
 function add(into: WireSums, more: WireSums): void {
   for (const [kind, sum] of Object.entries(more)) {
-    const { count = 0, waitMs = 0, bytes = 0 } = into[kind] ?? {}
-    into[kind] = { count: count + sum.count, waitMs: waitMs + sum.waitMs, bytes: bytes + sum.bytes }
+    into[kind] = combine(into[kind] ?? none, sum, 1)
   }
 }
 
@@ -69,13 +70,13 @@ const isLongPoll = (kind: string) => kind === 'kafka fetch' || kind === 'kafka j
 function printCalls(service: string, sums: WireSums, count: number, wallMs: number): void {
   const rows = Object.entries(sums).sort(([, one], [, other]) => other.waitMs - one.waitMs)
   for (const [kind, sum] of rows.slice(0, 14)) {
+    const each = short((sum.count / count) * 1000)
+    const operations = sum.rows > 0 ? `, ${short((sum.rows / count) * 1000)} records` : ''
     const wait = isLongPoll(kind)
       ? 'long poll'
       : `${short(sum.waitMs / sum.count)} ms each, ${short(sum.waitMs / wallMs)} under way`
-    const each = short((sum.count / count) * 1000)
-    console.log(
-      `    ${service.padEnd(18)} ${kind.padEnd(36)} ${each} for 1,000, ${wait}, ${short(sum.bytes / sum.count)} B`,
-    )
+    const size = `${short(sum.bytes / sum.count)} B`
+    console.log(`    ${service.padEnd(18)} ${kind.padEnd(30)} for 1,000: ${each} calls${operations}; ${wait}; ${size}`)
   }
 }
 
@@ -84,7 +85,7 @@ async function serverCpu(servers: ReadonlyMap<string, number>): Promise<Map<stri
 }
 
 async function measureIn<T>(
-  { members, peers }: Fleet,
+  { name, members, peers }: Fleet,
   folder: string,
   title: string,
   count: number,
@@ -112,19 +113,37 @@ async function measureIn<T>(
   for (const [at, { service, index }] of running.entries()) {
     const [then, now] = [before[at], after[at]]
     if (!then || !now) continue
-    const loop = ((now.record ?? emptyRecord).loopMs - (then.record ?? emptyRecord).loopMs) / wallMs
-    const busy = `, event loop ${(loop * 100).toFixed(0)} % busy`
+    const busy = `, event loop ${(((now.loopMs - then.loopMs) / wallMs) * 100).toFixed(0)} % busy`
     line(`${service} ${index}`, now.cpuSeconds - then.cpuSeconds, busy)
     const sums = calls.get(service) ?? {}
-    add(sums, difference((then.record ?? emptyRecord).sums, (now.record ?? emptyRecord).sums))
+    add(sums, difference(then.sums, now.sums))
     calls.set(service, sums)
   }
   for (const [name, seconds] of serversAfter)
     line(name, seconds - (serversBefore.get(name) ?? 0), ' (all of its users)')
   line('this client', (own.user + own.system) / 1e6)
   for (const [service, sums] of calls) printCalls(service, sums, count, wallMs)
+  await printDocumentSizes(peers.mongo, name)
+  for (const { service, index, pid } of running)
+    await printProfile(join(folder, `${pid}.cpuprofile`), `${service} ${index}`)
   console.log('')
   return result
+}
+
+/** How many executions the running executors have ended since they began; a read that costs the stores nothing. */
+async function endedExecutions(fleet: Fleet): Promise<number> {
+  let sum = 0
+  for (const { url } of fleet.of('executor-service').filter((one) => one.isRunning())) {
+    const text = await fetch(`${url}/metrics`).then((answer) => answer.text())
+    for (const [, value] of text.matchAll(/^belfry_executions_total\{.*\} (\S+)$/gm)) sum += Number(value)
+  }
+  return sum
+}
+
+/** Resolves once the executors have ended `count` executions, counted from the beginning. */
+export async function allEnded(fleet: Fleet, count: number, deadlineMs: number): Promise<void> {
+  const ended = async () => ((await endedExecutions(fleet)) >= count ? true : undefined)
+  await eventually(`${count} executions to have ended`, ended, deadlineMs)
 }
 
 /**
@@ -136,34 +155,21 @@ export async function withFleet<T>(options: Options, work: (measured: MeasuredFl
   if (!peers) throw new Error('BELFRY_TEST_KAFKA, BELFRY_TEST_MONGO and BELFRY_TEST_CONSUL must name servers')
   console.log(`Stores: ${await nameOfMongo(peers.mongo)}. Load of the machine: ${short(loadavg()[0] ?? 0)}.`)
   const folder = await mkdtemp(join(tmpdir(), 'belfry-bench-'))
-  const profiles = join(folder, 'profiles')
-  const wantsProfiles = (options.profiles ?? 0) > 0
-  const nodeOptions = [
-    `--import=${new URL('./wire-recorder.ts', import.meta.url)}`,
-    ...(wantsProfiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []),
-  ]
   const env = {
     BELFRY_LOG_LEVEL: 'warn',
     WIRE_RECORD: folder,
-    NODE_OPTIONS: nodeOptions.join(' '),
+    WIRE_PROFILE: (options.profiles ?? 0) > 0 ? '1' : '',
+    NODE_OPTIONS: `--import=${new URL('./wire-recorder.ts', import.meta.url)}`,
     ...options.env,
   }
-  const fleet = await startFleet({ ...options, peers, env })
+  const fleet = await startFleet({ deadlineMs: 180_000, ...options, peers, env })
   try {
-    // The first user owns the job hello, whose run would be counted with the others.
-    await signUp(fleet.url)
     const user = await signUp(fleet.url)
-    const result = await work({
+    return await work({
       fleet,
       user,
       measure: (title, count, part) => measureIn(fleet, folder, title, count, part),
     })
-    if (wantsProfiles) {
-      const names = new Map(fleet.members.map(({ pid, service, index }) => [pid, `${service} ${index}`]))
-      await Promise.all(fleet.members.map((one) => one.stop()))
-      for (const file of await readdir(profiles)) await printProfile(join(profiles, file), names)
-    }
-    return result
   } finally {
     await fleet.stop()
     await rm(folder, { recursive: true, force: true })

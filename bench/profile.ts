@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
 
 interface ProfileNode {
   readonly id: number
   readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
   readonly children?: readonly number[]
 }
-/** What `node --cpu-prof` writes, as far as it is read here. */
+/** What V8's profiler answers, as far as it is read here. */
 interface CpuProfile {
   readonly nodes: readonly ProfileNode[]
   readonly samples: readonly number[]
@@ -14,6 +13,8 @@ interface CpuProfile {
 }
 
 const shown = 16
+/** Idle time, and what the profiler itself needs. */
+const leftOut = /^\(idle\)$|node:inspector/
 
 /** The package or the part of ours that a file belongs to. */
 function packageOf(url: string): string {
@@ -29,7 +30,7 @@ function sumUp(profile: CpuProfile, keyOf: (node: ProfileNode) => string): [stri
     const key = keys.get(id) ?? ''
     sums.set(key, (sums.get(key) ?? 0) + (profile.timeDeltas[at] ?? 0))
   }
-  return [...sums].filter(([key]) => key !== '(idle)').sort(([, one], [, other]) => other - one)
+  return [...sums].filter(([key]) => !leftOut.test(key)).sort(([, one], [, other]) => other - one)
 }
 
 function placeOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode): string {
@@ -37,11 +38,11 @@ function placeOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode):
   return url === '' ? name : `${name} ${url.replace(/^.*\/(?=(?:apps|libs|node_modules)\/)/, '')}:${lineNumber + 1}`
 }
 
-/** Prints the packages and the functions with the most CPU of their own; `names` gives the process by its id. */
-export async function printProfile(file: string, names: ReadonlyMap<number, string>): Promise<void> {
-  const [, pid, thread] = /^CPU\.\d+\.\d+\.(\d+)\.(\d+)/.exec(basename(file)) ?? []
-  if (thread !== '0') return
-  const profile = JSON.parse(await readFile(file, 'utf8')) as CpuProfile
+/** Prints the packages and the functions with the most CPU of their own; nothing where there is no such file. */
+export async function printProfile(file: string, name: string): Promise<void> {
+  const text = await readFile(file, 'utf8').catch(() => '')
+  if (text === '') return
+  const profile = JSON.parse(text) as CpuProfile
   const places = sumUp(profile, placeOf)
   const packages = sumUp(profile, (node) =>
     node.callFrame.url === '' ? node.callFrame.functionName : packageOf(node.callFrame.url),
@@ -49,7 +50,7 @@ export async function printProfile(file: string, names: ReadonlyMap<number, stri
   const total = places.reduce((sum, [, us]) => sum + us, 0)
   const print = ([key, us]: readonly [string, number]) =>
     console.log(`    ${((us / total) * 100).toFixed(1).padStart(5)} %  ${key}`)
-  console.log(`  profile of ${names.get(Number(pid)) ?? pid}, ${(total / 1e6).toFixed(1)} s not idle`)
+  console.log(`  profile of ${name}, ${(total / 1e6).toFixed(1)} s not idle`)
   for (const row of packages.slice(0, shown)) print(row)
   console.log('    --')
   for (const row of places.slice(0, 2 * shown)) print(row)

@@ -93,3 +93,25 @@ export async function treeCpuSeconds(root: number): Promise<number> {
   }
   return [...stats].filter(([pid]) => isBelow(pid)).reduce((sum, [, { cpu }]) => sum + cpu, 0)
 }
+
+/** Prints the mean size of the documents in each collection of the databases that begin with `name`, from up to 200 of each. */
+export async function printDocumentSizes(url: string, name: string): Promise<void> {
+  const connection = await mongoose.createConnection(url, { serverSelectionTimeoutMS: 5_000 }).asPromise()
+  try {
+    const { databases = [] } = (await connection.db?.admin().listDatabases({ nameOnly: true })) ?? {}
+    for (const database of databases.filter((one) => one.name.startsWith(`${name}-`))) {
+      const { db } = connection.useDb(database.name)
+      for (const collection of (await db?.collections()) ?? []) {
+        const documents = await collection.find({}, { limit: 200 }).toArray()
+        if (documents.length === 0) continue
+        const sizes = documents.map((one) => mongoose.mongo.BSON.calculateObjectSize(one))
+        const mean = sizes.reduce((sum, size) => sum + size, 0) / sizes.length
+        console.log(
+          `  ${database.name.slice(name.length + 1)}.${collection.collectionName}: ${mean.toFixed(0)} B a document`,
+        )
+      }
+    }
+  } finally {
+    await connection.close(true)
+  }
+}

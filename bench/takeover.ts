@@ -23,7 +23,7 @@ async function openHoldingTarget() {
   })
   const release = () => {
     isHolding = false
-    for (const response of held) answer(response)
+    for (const response of held.splice(0)) answer(response)
   }
   return { target, release }
 }
@@ -76,7 +76,7 @@ async function takeOver(n: number, leaseMs: number, goalMs: number): Promise<Fig
           unit: 's',
           goal: bound,
         },
-        { id: 'P7', what: `${who}: kill to the first run again`, value: percentile(again, 0) / 1000, unit: 's' },
+        { id: 'P7', what: `${who}: kill to the first run again`, value: Math.min(...again) / 1000, unit: 's' },
         { id: 'P7', what: `${who}: keys beyond one a run`, value: keys - n, unit: 'keys', goal: { atMost: 0 } },
         { id: 'P7', what: `${who}: runs without two attempts`, value: n - twice, unit: 'runs', goal: { atMost: 0 } },
       ]

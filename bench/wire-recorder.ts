@@ -1,11 +1,13 @@
 import { renameSync, writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector/promises'
 import { Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 
 /**
  * Loaded into a service's process before its own code (`node --import`). It counts what the process sends to MongoDB and
  * Kafka, by command, and how long each answer takes as the process sees it. On SIGUSR2 it writes the sums to
- * `WIRE_RECORD/<pid>.json`. It reads the first bytes of each request and the header of each answer, and changes nothing.
+ * `WIRE_RECORD/<pid>.json`. It reads the beginning of each request and the header of each answer, and changes nothing. With
+ * WIRE_PROFILE the first of two signals also begins a CPU profile, and the second writes it to `WIRE_RECORD/<pid>.cpuprofile`.
  */
 
 /** Sums over the calls of one kind since the process began. */
@@ -15,6 +17,8 @@ export interface WireSum {
   waitMs: number
   /** Of requests. */
   bytes: number
+  /** Records that are inserted, updated or deleted: the operations of a write command, whatever each of them matches. */
+  rows: number
 }
 /** By `mongo <command> <collection>` or `kafka <request>`. */
 export type WireSums = Record<string, WireSum>
@@ -23,6 +27,8 @@ export interface WireRecord {
   readonly sums: WireSums
   /** Milliseconds that the event loop was busy since the process began. */
   readonly loopMs: number
+  /** User and system time since the process began. */
+  readonly cpuSeconds: number
 }
 
 interface Protocol {
@@ -31,10 +37,35 @@ interface Protocol {
   readonly frameBytes: (header: Buffer) => number
   /** What the answer is to. */
   readonly answerTo: (header: Buffer) => number
-  readonly request: (data: Buffer) => { id: number; kind: string } | null
+  readonly request: (data: Buffer) => { id: number; kind: string; rows: number } | null
 }
 
 const opMsg = 2013
+/** BSON's numbers of types. */
+const bsonType = { text: 2, document: 3, array: 4 }
+
+/** How many documents the array field at `at` holds; 0 where another field is. */
+function documentsInArray(data: Buffer, at: number): number {
+  if (data[at] !== bsonType.array) return 0
+  const begin = data.indexOf(0, at + 1) + 1
+  const end = begin + data.readInt32LE(begin) - 1
+  let count = 0
+  for (let next = begin + 4; next < end && data[next] === bsonType.document; count += 1) {
+    const document = data.indexOf(0, next + 1) + 1
+    next = document + data.readInt32LE(document)
+  }
+  return count
+}
+
+/** How many documents the section behind the body holds, where the driver has put them there; 0 without one. */
+function documentsBehind(data: Buffer): number {
+  const section = 21 + data.readInt32LE(21)
+  if (data[section] !== 1 || section + 5 > data.length) return 0
+  const end = section + 1 + data.readInt32LE(section + 1)
+  let count = 0
+  for (let next = data.indexOf(0, section + 5) + 1; next < end; count += 1) next += data.readInt32LE(next)
+  return count
+}
 
 const mongo: Protocol = {
   headerBytes: 16,
@@ -44,9 +75,12 @@ const mongo: Protocol = {
     if (data.length < 32 || data.readInt32LE(12) !== opMsg || data[20] !== 0) return null
     // The first field of the command is its name; its value is the collection where that is a text.
     const end = data.indexOf(0, 26)
-    const isText = data[25] === 2
-    const collection = isText ? ` ${data.toString('utf8', end + 5, end + 4 + data.readInt32LE(end + 1))}` : ''
-    return { id: data.readInt32LE(4), kind: `mongo ${data.toString('utf8', 26, end)}${collection}` }
+    const id = data.readInt32LE(4)
+    const command = `mongo ${data.toString('utf8', 26, end)}`
+    if (data[25] !== bsonType.text) return { id, kind: command, rows: 0 }
+    const textEnd = end + 5 + data.readInt32LE(end + 1)
+    const kind = `${command} ${data.toString('utf8', end + 5, textEnd - 1)}`
+    return { id, kind, rows: documentsInArray(data, textEnd) + documentsBehind(data) }
   },
 }
 
@@ -66,7 +100,7 @@ const kafka: Protocol = {
   request(data) {
     if (data.length < 12) return null
     const api = data.readInt16BE(4)
-    return { id: data.readInt32BE(8), kind: `kafka ${kafkaRequests[api] ?? `other (${api})`}` }
+    return { id: data.readInt32BE(8), kind: `kafka ${kafkaRequests[api] ?? `other (${api})`}`, rows: 0 }
   },
 }
 
@@ -127,19 +161,43 @@ function record(socket: Socket, data: unknown): void {
     pending = followAnswers(socket, protocol)
     followed.set(socket, pending)
   }
-  const sum = sums[call.kind] ?? { count: 0, waitMs: 0, bytes: 0 }
+  const sum = sums[call.kind] ?? { count: 0, waitMs: 0, bytes: 0, rows: 0 }
   sums[call.kind] = sum
   sum.count += 1
+  sum.rows += call.rows
   sum.bytes += data.length
   pending.set(call.id, { sum, sentAt: performance.now() })
 }
 
-function writeRecord(): void {
+const session = new Session()
+
+function recordNow(): WireRecord {
+  const { user, system } = process.cpuUsage()
+  return { turn, sums, loopMs: performance.eventLoopUtilization().active, cpuSeconds: (user + system) / 1e6 }
+}
+
+async function beginProfile(): Promise<void> {
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.start')
+}
+
+async function endProfile(file: string): Promise<void> {
+  const { profile } = await session.post('Profiler.stop')
+  session.disconnect()
+  writeFileSync(file, JSON.stringify(profile))
+}
+
+/** The record leaves out what the profiler itself needs to begin and to end. */
+async function writeRecord(): Promise<void> {
   turn += 1
-  const file = `${process.env.WIRE_RECORD}/${process.pid}.json`
-  const text: WireRecord = { turn, sums, loopMs: performance.eventLoopUtilization().active }
-  writeFileSync(`${file}.new`, JSON.stringify(text))
-  renameSync(`${file}.new`, file)
+  const file = `${process.env.WIRE_RECORD}/${process.pid}`
+  const isProfiling = Boolean(process.env.WIRE_PROFILE)
+  if (isProfiling && turn % 2 === 1) await beginProfile()
+  const record = JSON.stringify(recordNow())
+  if (isProfiling && turn % 2 === 0) await endProfile(`${file}.cpuprofile`)
+  writeFileSync(`${file}.new`, record)
+  renameSync(`${file}.new`, `${file}.json`)
 }
 
 if (isMainThread && process.env.WIRE_RECORD) {
@@ -148,5 +206,5 @@ if (isMainThread && process.env.WIRE_RECORD) {
     record(this, args[0])
     return Reflect.apply(write, this, args)
   } as typeof write
-  process.on('SIGUSR2', writeRecord)
+  process.on('SIGUSR2', () => void writeRecord())
 }
