@@ -176,7 +176,9 @@ export async function openStoreReader(mongo: string, name: string): Promise<Stor
   }
 
   const poisonOf = async (service: string) =>
-    (await readRows(service, 'poison')).map((row) => `${service}: ${JSON.stringify(row).slice(0, 500)}`)
+    (await readRows(service, 'poison')).map(({ reason, topic, partition, offset, raw }) => {
+      return `${service}: ${reason} (${topic} ${partition} ${offset}: ${String(raw).slice(0, 300)})`
+    })
 
   const versionsOf = async (service: string, of: string) => {
     const rows = await collection(service, of)
