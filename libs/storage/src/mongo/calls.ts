@@ -5,6 +5,11 @@ import { asStorageError, isConflict } from './errors.ts'
 
 /** Calls that may be under way; more are refused with `overloaded`. */
 const callsLimit = 10_000
+/**
+ * How long a call may take, milliseconds. The driver's own time limits end a call sooner; a call whose server was killed or hung at the
+ * wrong moment is never settled by the driver (seen), and all that waits for it would wait for ever.
+ */
+const callMs = 10_000
 /** How often an operation that the database refused because of another one is repeated. */
 const conflictTries = 8
 
@@ -18,6 +23,8 @@ export interface Calls {
 
 export interface CallsOptions {
   readonly metrics: Metrics
+  /** How long a call may take, milliseconds. */
+  readonly withinMs?: number
   readonly crashAt?: string | null | undefined
 }
 
@@ -35,7 +42,17 @@ async function repeatConflicts<R>(work: () => Promise<R>): Promise<R> {
   }
 }
 
-export function createCalls({ metrics, crashAt }: CallsOptions): Calls {
+/** Settles as the work does, or rejects once the time is over: a write that comes late may still be applied. */
+function within<R>(ms: number, kind: 'read' | 'write', work: Promise<R>): Promise<R> {
+  return new Promise((resolve, reject) => {
+    const code = kind === 'read' ? 'unavailable' : 'outcome-unknown'
+    const giveUp = () => reject(new StorageError(code, `the database has not answered within ${ms} ms`))
+    const timer = setTimeout(giveUp, ms)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+export function createCalls({ metrics, crashAt, withinMs = callMs }: CallsOptions): Calls {
   const crash: CrashPoints = createCrashPoints(crashAt ?? undefined)
   const rowsTotal = metrics.counter('belfry_store_rows_total', 'Rows that were written to or asked of the store')
   const seconds = metrics.histogram('belfry_store_call_seconds', 'Time until the database answered a call', ['step'])
@@ -54,7 +71,7 @@ export function createCalls({ metrics, crashAt }: CallsOptions): Calls {
     const begin = performance.now()
     try {
       if (kind === 'write') crash.at(step, 'before')
-      const result = await repeatConflicts(work)
+      const result = await within(withinMs, kind, repeatConflicts(work))
       if (kind === 'write') crash.at(step, 'after')
       rowsTotal.inc({}, rows)
       return result

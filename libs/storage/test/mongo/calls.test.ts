@@ -1,0 +1,43 @@
+import { createMetrics } from '@belfry/service'
+import { describe, expect, it } from 'vitest'
+import { createCalls } from '../../src/mongo/calls.ts'
+
+const never = () => new Promise<never>(() => undefined)
+const metrics = () => createMetrics().forService('job-service')
+const failing = (code: number, message: string) => async () => {
+  throw Object.assign(new Error(message), { name: 'MongoServerError', code })
+}
+
+describe('a call that the database never answers', () => {
+  it('ends all the same: a read was not done, a write may have been', async () => {
+    const calls = createCalls({ metrics: metrics(), withinMs: 20 })
+    await expect(calls.read('test.read', 1, never)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(calls.write('test.write', 1, never)).rejects.toMatchObject({ code: 'outcome-unknown' })
+    await calls.close()
+  })
+})
+
+describe('what FerretDB answers without its PostgreSQL', () => {
+  const calls = createCalls({ metrics: metrics() })
+
+  it.each([
+    'the database system is not yet accepting connections',
+    'the database system is starting up',
+    'failed to connect to `host=127.0.0.1`: dial error: connect: connection refused',
+  ])('"%s" is no failure for good, and nothing was done', async (message) => {
+    await expect(calls.write('test.write', 1, failing(1, message))).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it.each(['terminating connection due to administrator command', 'unexpected EOF'])(
+    '"%s": a write may have been done',
+    async (message) => {
+      await expect(calls.write('test.write', 1, failing(1, message))).rejects.toMatchObject({ code: 'outcome-unknown' })
+      await expect(calls.read('test.read', 1, failing(1, message))).rejects.toMatchObject({ code: 'unavailable' })
+    },
+  )
+
+  it('any other internal error is a failure', async () => {
+    const work = failing(1, 'operator does not exist')
+    await expect(calls.write('test.write', 1, work)).rejects.toMatchObject({ code: 'failed' })
+  })
+})
