@@ -57,7 +57,11 @@ const isClosed = ({ name }: Error) =>
     name,
   )
 
-const isOfNetwork = ({ name }: Error) => name.startsWith('MongoNetwork') || name.startsWith('PoolCleared')
+/** Errors of a socket that the driver passes on as they are. */
+const socketErrors: readonly unknown[] = ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT']
+
+const isOfNetwork = ({ name, code }: Error & DriverError) =>
+  name.startsWith('MongoNetwork') || name.startsWith('PoolCleared') || socketErrors.includes(code)
 
 /** The driver wraps what ends a bulk write, and copies no more than some of its properties: the error within is looked at. */
 function unwrapped(error: unknown): unknown {

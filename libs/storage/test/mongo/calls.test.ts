@@ -4,7 +4,7 @@ import { createCalls } from '../../src/mongo/calls.ts'
 
 const never = () => new Promise<never>(() => undefined)
 const metrics = () => createMetrics().forService('job-service')
-const failing = (code: number, message: string) => async () => {
+const failing = (code: unknown, message: string) => async () => {
   throw Object.assign(new Error(message), { name: 'MongoServerError', code })
 }
 
@@ -14,6 +14,14 @@ describe('a call that the database never answers', () => {
     await expect(calls.read('test.read', 1, never)).rejects.toMatchObject({ code: 'unavailable' })
     await expect(calls.write('test.write', 1, never)).rejects.toMatchObject({ code: 'outcome-unknown' })
     await calls.close()
+  })
+})
+
+describe('a socket that the server has ended', () => {
+  it('leaves open whether a write was done', async () => {
+    const calls = createCalls({ metrics: metrics() })
+    const work = failing('EPIPE', 'This socket has been ended by the other party')
+    await expect(calls.write('test.write', 1, work)).rejects.toMatchObject({ code: 'outcome-unknown' })
   })
 })
 
