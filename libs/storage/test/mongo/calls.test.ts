@@ -17,6 +17,29 @@ describe('a call that the database never answers', () => {
   })
 })
 
+describe('a database that answers nothing', () => {
+  it('is noticed after a time without an answer, and not before', async () => {
+    let noticed = 0
+    const calls = createCalls({ metrics: metrics(), silence: { afterMs: 30, notice: () => (noticed += 1) } })
+    const fail = () => calls.read('test.read', 1, failing('ECONNRESET', 'gone')).catch(() => undefined)
+    const until = performance.now() + 30
+    await fail()
+    expect(noticed).toBe(0)
+    await calls.read('test.read', 1, async () => 1)
+    while (performance.now() < until) await fail()
+    const first = performance.now()
+    while (performance.now() < first + 40) await fail()
+    expect(noticed).toBeGreaterThan(0)
+  })
+
+  it('is not what refuses a call', async () => {
+    let noticed = 0
+    const calls = createCalls({ metrics: metrics(), silence: { afterMs: 0, notice: () => (noticed += 1) } })
+    await calls.write('test.write', 1, failing(11_000, 'duplicate key')).catch(() => undefined)
+    expect(noticed).toBe(0)
+  })
+})
+
 describe('a socket that the server has ended', () => {
   it('leaves open whether a write was done', async () => {
     const calls = createCalls({ metrics: metrics() })
