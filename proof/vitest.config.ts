@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** The proofs that take minutes (`npm run proof:crash`): not part of `npm test`. */
+/** The proofs that take minutes (`npm run proof:crash`, `npm run proof:scenarios`): not part of `npm test`. */
 export default defineConfig({
   test: {
     root: import.meta.dirname,

@@ -8,7 +8,7 @@ import { startLoad } from './load.ts'
 import type { Servers } from './peers.ts'
 import type { Plan } from './plan.ts'
 import { type ReadyGateways, watchGateways } from './ready-gateways.ts'
-import { openStoreReader, type StoreReader } from './stores.ts'
+import { createStoreReader, type StoreReader } from './stores.ts'
 import { startTarget, type TargetProcess } from './target-record.ts'
 import type { Violation } from './violation.ts'
 import { type StoreWatch, watchStores } from './watch.ts'
@@ -86,7 +86,6 @@ export async function runCampaign(plan: Plan, options: CampaignOptions): Promise
   const since = performance.now()
   let starting: Promise<Fleet> | undefined
   let target: TargetProcess | undefined
-  let reader: StoreReader | undefined
   let watch: StoreWatch | undefined
   let gateways: ReadyGateways | undefined
   let injection: Injection | undefined
@@ -96,7 +95,7 @@ export async function runCampaign(plan: Plan, options: CampaignOptions): Promise
     const settings = { ...patience, ...env }
     starting = startFleet({ peers: servers.urls, instances, env: settings, deadlineMs: patientMs.start })
     const fleet = await starting
-    reader = await openStoreReader(servers.urls.mongo, fleet.name)
+    const reader = createStoreReader(servers.urls.mongo, fleet.name)
     watch = watchStores(reader)
     gateways = watchGateways(fleet)
     say(`${fleet.members.length} processes are ready`)
@@ -132,7 +131,6 @@ export async function runCampaign(plan: Plan, options: CampaignOptions): Promise
     injection?.stop()
     gateways?.stop()
     await watch?.stop()
-    await reader?.close().catch(() => undefined)
     await starting?.then(
       async (fleet) => {
         await fleet.stop()

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 
-/** A file to which entries are added for good: one JSON text a line. */
+/** A new file to which entries are added for good: one JSON text a line. */
 export interface RecordFile<T> {
   readonly path: string
   /** Resolves once the entry is on the disk. Entries that wait share one write. */
@@ -9,7 +9,7 @@ export interface RecordFile<T> {
 }
 
 export async function openRecordFile<T>(path: string): Promise<RecordFile<T>> {
-  const file: FileHandle = await open(path, 'a')
+  const file: FileHandle = await open(path, 'w')
   let waiting: string[] = []
   let writing: Promise<void> = Promise.resolve()
   let next: Promise<void> | undefined

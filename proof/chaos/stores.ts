@@ -86,7 +86,6 @@ export interface StoreReader {
   changedSince(after: number): Promise<{ readonly seen: Seen[]; readonly head: number }>
   /** The versions that the stores of job-service and scheduler-service have, by job. */
   versions(): Promise<{ readonly jobs: Map<string, number>; readonly schedules: Map<string, number> }>
-  close(): Promise<void>
 }
 
 type Row = Record<string, unknown>
@@ -151,10 +150,35 @@ function jobOf(row: Row): StoredJob {
 }
 
 /** `name`: the prefix of the fleet's databases. */
-export async function openStoreReader(mongo: string, name: string): Promise<StoreReader> {
-  const connection: Connection = await mongoose
-    .createConnection(mongo, { serverSelectionTimeoutMS: 5_000, socketTimeoutMS: 30_000 })
-    .asPromise()
+export function createStoreReader(mongo: string, name: string): StoreReader {
+  return {
+    readAll: () => onConnection(mongo, (connection) => readsOf(connection, name).readAll()),
+    openWork: () => onConnection(mongo, (connection) => readsOf(connection, name).openWork()),
+    changedSince: (after) => onConnection(mongo, (connection) => readsOf(connection, name).changedSince(after)),
+    versions: () => onConnection(mongo, (connection) => readsOf(connection, name).versions()),
+  }
+}
+
+const readMs = 60_000
+
+/**
+ * Reads on a connection of its own, for a bounded time: the driver may wait for ever on one whose server was killed under it. What is
+ * left of such a connection is closed without waiting.
+ */
+async function onConnection<T>(mongo: string, read: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = mongoose.createConnection(mongo, { serverSelectionTimeoutMS: 5_000, socketTimeoutMS: 30_000 })
+  connection.on('error', () => undefined)
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`the stores have not answered within ${readMs} ms`)), readMs)
+  try {
+    return await Promise.race([connection.asPromise().then(read), late.promise])
+  } finally {
+    clearTimeout(timer)
+    connection.close(true).catch(() => undefined)
+  }
+}
+
+function readsOf(connection: Connection, name: string): StoreReader {
   const collection = (service: string, of: string) => connection.useDb(`${name}-${service}`).collection(of)
 
   async function readRows(service: string, of: string): Promise<Row[]> {
@@ -176,7 +200,9 @@ export async function openStoreReader(mongo: string, name: string): Promise<Stor
   }
 
   const poisonOf = async (service: string) =>
-    (await readRows(service, 'poison')).map((row) => `${service}: ${JSON.stringify(row).slice(0, 500)}`)
+    (await readRows(service, 'poison')).map(({ reason, topic, partition, offset, raw }) => {
+      return `${service}: ${reason} (${topic} ${partition} ${offset}: ${String(raw).slice(0, 300)})`
+    })
 
   const versionsOf = async (service: string, of: string) => {
     const rows = await collection(service, of)
@@ -252,6 +278,5 @@ export async function openStoreReader(mongo: string, name: string): Promise<Stor
     async versions() {
       return { jobs: await versionsOf('job', 'jobs'), schedules: await versionsOf('scheduler', 'schedules') }
     },
-    close: () => connection.close(true),
   }
 }

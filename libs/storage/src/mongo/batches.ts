@@ -49,18 +49,16 @@ interface BatchResult {
 
 /** What changes many records of a collection with a command or two. */
 export function createBatches<T extends MongoRecord>(
-  model: Model<MongoRecord>,
+  model: () => Model<MongoRecord>,
   calls: Calls,
   find: Collection<T>['find'],
 ): Pick<
   Collection<T>,
   'insertManyIfAbsent' | 'compareAndSetMany' | 'compareAndSetAlike' | 'updateEach' | 'deleteEach'
 > {
-  const native = model.collection
-
   async function sendOnce(operations: readonly AnyBulkWriteOperation[]) {
     try {
-      const { matchedCount, deletedCount } = await native.bulkWrite(operations as never, { ordered: false })
+      const { matchedCount, deletedCount } = await model().collection.bulkWrite(operations as never, { ordered: false })
       return { count: matchedCount + deletedCount, errors: [] }
     } catch (error) {
       const bulk = error as BulkError

@@ -1,10 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type CrashPoints, createCrashPoints, type Metrics } from '@belfry/service'
-import { StorageError } from '../errors.ts'
+import { StorageError, type StorageErrorCode } from '../errors.ts'
 import { asStorageError, isConflict } from './errors.ts'
 
 /** Calls that may be under way; more are refused with `overloaded`. */
 const callsLimit = 10_000
+/**
+ * How long a call may take, milliseconds. The driver's own time limits end a call sooner; a call whose server was killed or hung at the
+ * wrong moment is never settled by the driver (seen), and all that waits for it would wait for ever.
+ */
+const callMs = 10_000
 /** How often an operation that the database refused because of another one is repeated. */
 const conflictTries = 8
 
@@ -18,6 +23,10 @@ export interface Calls {
 
 export interface CallsOptions {
   readonly metrics: Metrics
+  /** How long a call may take, milliseconds. */
+  readonly withinMs?: number
+  /** Called at each failure after calls have failed for so long without one answer of the server. */
+  readonly silence?: { readonly afterMs: number; readonly notice: () => void }
   readonly crashAt?: string | null | undefined
 }
 
@@ -35,17 +44,38 @@ async function repeatConflicts<R>(work: () => Promise<R>): Promise<R> {
   }
 }
 
-export function createCalls({ metrics, crashAt }: CallsOptions): Calls {
+/** Settles as the work does, or rejects once the time is over: a write that comes late may still be applied. */
+function within<R>(ms: number, kind: 'read' | 'write', work: Promise<R>): Promise<R> {
+  return new Promise((resolve, reject) => {
+    const code = kind === 'read' ? 'unavailable' : 'outcome-unknown'
+    const giveUp = () => reject(new StorageError(code, `the database has not answered within ${ms} ms`))
+    const timer = setTimeout(giveUp, ms)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+/** What a call fails with that the server has not answered. */
+const withoutAnswer: readonly StorageErrorCode[] = ['unavailable', 'outcome-unknown', 'closed']
+
+export function createCalls({ metrics, crashAt, withinMs = callMs, silence }: CallsOptions): Calls {
   const crash: CrashPoints = createCrashPoints(crashAt ?? undefined)
   const rowsTotal = metrics.counter('belfry_store_rows_total', 'Rows that were written to or asked of the store')
   const seconds = metrics.histogram('belfry_store_call_seconds', 'Time until the database answered a call', ['step'])
   const errors = metrics.counter('belfry_store_errors_total', 'Calls of the store that failed', ['step', 'code'])
   let underWay = 0
+  /** The first of the failures since the last answer, monotonic milliseconds. */
+  let silentSince: number | null = null
   let isClosed = false
   const { promise: drained, resolve: onDrained } = Promise.withResolvers<void>()
   metrics.gauge('belfry_store_waiting_calls', 'Calls that wait for the database', [], (gauge) =>
     gauge.set({}, underWay),
   )
+
+  function noteFailure({ code }: StorageError): void {
+    const now = performance.now()
+    silentSince = withoutAnswer.includes(code) ? (silentSince ?? now) : null
+    if (silence && silentSince !== null && now - silentSince >= silence.afterMs) silence.notice()
+  }
 
   async function run<R>(kind: 'read' | 'write', step: string, rows: number, work: () => Promise<R>): Promise<R> {
     if (isClosed) throw new StorageError('closed', 'the database is closed')
@@ -54,13 +84,15 @@ export function createCalls({ metrics, crashAt }: CallsOptions): Calls {
     const begin = performance.now()
     try {
       if (kind === 'write') crash.at(step, 'before')
-      const result = await repeatConflicts(work)
+      const result = await within(withinMs, kind, repeatConflicts(work))
+      silentSince = null
       if (kind === 'write') crash.at(step, 'after')
       rowsTotal.inc({}, rows)
       return result
     } catch (thrown) {
       const error = asStorageError(thrown, kind)
       errors.inc({ step, code: error.code })
+      noteFailure(error)
       throw error
     } finally {
       underWay -= 1

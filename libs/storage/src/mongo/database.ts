@@ -80,6 +80,8 @@ const connectOptions = {
 /** An index over a large collection takes longer than any other call, milliseconds. */
 const indexTimeoutMs = 600_000
 const retryConnectMs = 500
+/** How long no call may get an answer before a new connection is tried, milliseconds. */
+const silentMs = 5000
 /** The server knows another index of that name, or another one over these fields. */
 const indexConflicts: readonly number[] = [85, 86]
 
@@ -191,10 +193,30 @@ async function checkSchema(records: Collection<SchemaRecord>, database: string, 
  */
 export async function openMongo(url: string, options: OpenMongoOptions): Promise<MongoDatabase> {
   const database = parseMongoUrl(url).database ?? options.database
-  const connection = await connect(url, database, options)
-  const calls = createCalls(options)
+  let connection = await connect(url, database, options)
+  let renewing: Promise<void> | null = null
+
+  /**
+   * The driver does not always come back after a server was killed or hung: it waits for ever for a socket that is destroyed already,
+   * also where it watches the server. Then a new connection finds the server, and takes the old one's place.
+   */
+  async function renew(): Promise<void> {
+    const fresh = await connect(url, database, { ...options, connectWithinMs: 0 }).catch(() => null)
+    if (!fresh) return
+    const old = connection
+    connection = fresh
+    old.close(true).catch(() => undefined)
+    options.log.warn({ database }, 'the connection to the database did not recover; a new one takes its place')
+  }
+  const notice = () => {
+    renewing ??= renew().finally(() => {
+      renewing = null
+    })
+  }
+
+  const calls = createCalls({ ...options, silence: { afterMs: silentMs, notice } })
   const open = <T extends MongoRecord>(definition: CollectionDefinition<T>) =>
-    createCollection<T>(modelOf(connection, definition), calls)
+    createCollection<T>(() => modelOf(connection, definition), calls)
   const numbers = open(counters)
   try {
     await checkSchema(open(schemas), database, options.schemaVersion)
@@ -226,6 +248,7 @@ export async function openMongo(url: string, options: OpenMongoOptions): Promise
     },
     async close() {
       await calls.close()
+      await renewing
       await connection.close(true)
     },
   }

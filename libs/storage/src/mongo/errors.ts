@@ -9,6 +9,13 @@ const refusedByState: readonly number[] = [10_107, 13_435, 10_058]
 /** The server stopped, or lost its role, while it worked on the command. */
 const interrupted: readonly number[] = [91, 189, 11_600, 11_602, 64, 100, 50, 262]
 const outOfDiskSpace = 14_031
+/**
+ * FerretDB answers while the PostgreSQL behind it starts, stops or has gone, with the code of any internal error and
+ * PostgreSQL's words. Before PostgreSQL takes connections nothing was done.
+ */
+const internalError = 1
+const notAccepting = /database system is|failed to connect|connection refused/i
+const cutOff = /terminating connection|unexpected EOF|connection reset|broken pipe|conn closed|closed pool/i
 
 interface DriverError {
   readonly name: string
@@ -50,7 +57,11 @@ const isClosed = ({ name }: Error) =>
     name,
   )
 
-const isOfNetwork = ({ name }: Error) => name.startsWith('MongoNetwork') || name.startsWith('PoolCleared')
+/** Errors of a socket that the driver passes on as they are. */
+const socketErrors: readonly unknown[] = ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT']
+
+const isOfNetwork = ({ name, code }: Error & DriverError) =>
+  name.startsWith('MongoNetwork') || name.startsWith('PoolCleared') || socketErrors.includes(code)
 
 /** The driver wraps what ends a bulk write, and copies no more than some of its properties: the error within is looked at. */
 function unwrapped(error: unknown): unknown {
@@ -66,7 +77,9 @@ function codeOf(thrown: unknown, kind: 'read' | 'write'): StorageErrorCode {
   if (error.name === 'MongoWaitQueueTimeoutError') return 'unavailable'
   if (isBeforeSending(error)) return 'unavailable'
   const code = codeNumber(error)
+  if (code === internalError && notAccepting.test(error.message)) return 'unavailable'
   const lost: StorageErrorCode = kind === 'read' ? 'unavailable' : 'outcome-unknown'
+  if (code === internalError && cutOff.test(error.message)) return lost
   if (code === null) return isOfNetwork(error) ? lost : 'failed'
   if (code === duplicateKey) return 'constraint'
   if (isConflict(code)) return 'locked'

@@ -24,10 +24,10 @@ export function projectionOf(fields: readonly string[] | undefined): Record<stri
 
 /** What reads a collection. */
 export function createReads<T extends MongoRecord>(
-  model: Model<MongoRecord>,
+  current: () => Model<MongoRecord>,
   calls: Calls,
 ): Pick<Collection<T>, 'find' | 'findOne' | 'findPage' | 'findFirstOfEach' | 'count'> {
-  function queryOf(filter: Filter<T>, { sort, limit, fields }: FindOptions<T>) {
+  function queryOf(filter: Filter<T>, { sort, limit, fields }: FindOptions<T>, model = current()) {
     const query = model.find(filter as object, projectionOf(fields)).lean()
     if (sort) query.sort(sort as Record<string, 1 | -1>)
     // One more than the limit, or the database keeps the cursor open for a further batch.
@@ -47,11 +47,13 @@ export function createReads<T extends MongoRecord>(
     if (isById(filter)) {
       return await queryOf(filter, options).readConcern('linearizable').maxTimeMS(linearizableWithinMs)
     }
+    // Of one connection: a session of another one is refused.
+    const model = current()
     const session = await model.db.startSession({ causalConsistency: true })
     try {
       const proof = model.findOne({ _id: '' }, { _id: 1 }).lean().session(session)
       await proof.readConcern('linearizable').maxTimeMS(linearizableWithinMs)
-      return await queryOf(filter, options).readConcern('majority').session(session)
+      return await queryOf(filter, options, model).readConcern('majority').session(session)
     } finally {
       await session.endSession()
     }
@@ -90,13 +92,13 @@ export function createReads<T extends MongoRecord>(
         { $sort: { [by]: direction, ...sort } as Record<string, 1 | -1> },
         { $group: { _id: `$${by}`, first: { $first: Object.fromEntries(fields.map((name) => [name, `$${name}`])) } } },
       ]
-      const found = await calls.read(step, 1, async () => await model.aggregate(pipeline))
+      const found = await calls.read(step, 1, async () => await current().aggregate(pipeline))
       return found.map(({ first }) => first as T)
     },
     async count(step, filter, limit) {
       checkedFilter(filter)
       const options = limit === undefined ? {} : { limit }
-      return calls.read(step, 1, async () => await model.countDocuments(filter as object, options))
+      return calls.read(step, 1, async () => await current().countDocuments(filter as object, options))
     },
   }
 }

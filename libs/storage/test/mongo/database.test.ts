@@ -1,5 +1,6 @@
 import { createLog, createMetrics } from '@belfry/service'
 import { createTcpProxy, dropMongoDatabase, peerUrl, type TcpProxy, uniqueName } from '@belfry/testkit'
+import mongoose from 'mongoose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Collection, defineCollection, type MongoDatabase, openMongo } from '../../src/mongo/index.ts'
 
@@ -43,6 +44,17 @@ describe.skipIf(url === '')('a MongoDB database', () => {
     await (await openMongo(url, options)).close()
     const older = openMongo(url, { ...options, schemaVersion: 1 })
     await expect(older).rejects.toMatchObject({ name: 'StorageError', code: 'schema-newer' })
+  })
+
+  it('gets a new connection when the one in use never recovers', { timeout: 60_000 }, async () => {
+    const before = mongoose.connections.length
+    const db = await openMongo(url, { ...options, database: name })
+    // What the driver does when it is stuck: no call gets an answer, although the server is there.
+    await Promise.all(mongoose.connections.slice(before).map((one) => one.getClient().close(true)))
+    const found = db.collection(notes)
+    await expect.poll(() => found.count('notes.count', {}, 1).catch(String), { timeout: 40_000 }).toBe(0)
+    expect(lines.join()).toContain('a new one takes its place')
+    await db.close()
   })
 
   it('names an index that is defined otherwise', async () => {
