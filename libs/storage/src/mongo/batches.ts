@@ -54,7 +54,7 @@ export function createBatches<T extends MongoRecord>(
   find: Collection<T>['find'],
 ): Pick<
   Collection<T>,
-  'insertManyIfAbsent' | 'compareAndSetMany' | 'compareAndSetAlike' | 'updateEach' | 'deleteEach'
+  'insertManyIfAbsent' | 'compareAndSetMany' | 'compareAndSetAlike' | 'updateEach' | 'deleteEach' | 'deleteManyOfEach'
 > {
   async function sendOnce(operations: readonly AnyBulkWriteOperation[]) {
     try {
@@ -205,5 +205,11 @@ export function createBatches<T extends MongoRecord>(
       })),
     deleteEach: (step, rows) =>
       countEach(step, rows, ({ id, guard }) => ({ deleteOne: { filter: filterOf(id, guard) } })),
+    deleteManyOfEach: (step, ids, filterOfId) =>
+      countEach(
+        step,
+        ids.map((id) => ({ id })),
+        ({ id }) => ({ deleteMany: { filter: checkedFilter(filterOfId(id)) as never } }),
+      ),
   }
 }

@@ -100,6 +100,11 @@ export interface Collection<T extends MongoRecord> {
   ): Promise<T | undefined>
   /** Removes each record whose guard holds; answers how many. A lost answer repeats it. */
   deleteEach(step: string, rows: readonly Omit<Change<T>, 'update'>[]): Promise<number>
+  /**
+   * Removes all that match the filter of each id, as one batch; answers how many. A lost answer repeats it. Filters that are joined by
+   * `$or` take ten times as long on a database that serves only one condition by an index.
+   */
+  deleteManyOfEach(step: string, ids: readonly string[], filterOf: (id: string) => Filter<T>): Promise<number>
   /** Removes all that match; answers how many. */
   deleteMany(step: string, filter: Filter<T>): Promise<number>
 }

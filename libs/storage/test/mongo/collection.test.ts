@@ -192,6 +192,17 @@ describe.skipIf(url === '')('a collection on MongoDB', () => {
     expect(await all.deleteMany('tasks.purge', due)).toBe(3)
   })
 
+  it('removes what matches the filter of each id', async () => {
+    for (const name of ['part-a', 'part-b', 'part-c']) await insert(name, 3)
+    const partsOf = (id: string) => ({ _id: where({ $gte: `${id}-`, $lt: `${id}.` }) })
+    expect(await all.deleteManyOfEach('tasks.purge', ['part-b', 'part-a', 'part-d'], partsOf)).toBe(6)
+    expect(await all.deleteManyOfEach('tasks.purge', [], partsOf)).toBe(0)
+    expect(await all.count('tasks.count', partsOf('part-c'))).toBe(3)
+    await expect(all.deleteManyOfEach('tasks.purge', ['part-c'], () => ({ _id: undefined }) as never)).rejects.toThrow(
+      '_id is undefined',
+    )
+  })
+
   it('takes what looks like an operator for a value unless the adapter wrote it', async () => {
     await insert('operator', 1)
     const asked = { _id: { $gt: '' } } as never

@@ -143,11 +143,8 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
 
   /** Removes what belongs to executions that are gone. */
   async function purgeChildren(ids: readonly string[]): Promise<void> {
-    await Promise.all(
-      ids.flatMap((id) =>
-        children.map((collection) => collection.deleteMany('executions.purge-rest', { _id: rangeOf(id) })),
-      ),
-    )
+    const ofOne = (id: string) => ({ _id: rangeOf(id) })
+    await Promise.all(children.map((one) => one.deleteManyOfEach('executions.purge-rest', ids, ofOne)))
   }
 
   return {
