@@ -2,7 +2,7 @@ import type { AnyBulkWriteOperation, Model } from 'mongoose'
 import { isOutcomeUnknown, isUnreachable, StorageError } from '../errors.ts'
 import type { Calls } from './calls.ts'
 import type { Change, Collection, MongoRecord, Swap } from './collection-port.ts'
-import { isConflict, isDuplicateKey } from './errors.ts'
+import { errorOfOperation, isConflict, isDuplicateKey } from './errors.ts'
 import { checkedFilter, type Filter, type Update, where } from './filter.ts'
 import { inOrderOfIds, side } from './order.ts'
 import { newToken, tokensField, withToken } from './tokens.ts'
@@ -30,12 +30,8 @@ interface BulkError {
   readonly result?: { getWriteConcernError?(): unknown }
 }
 
-/** The errors of single operations of a batch; undefined when the whole command failed, or is not yet on a majority. */
-function writeErrorsOf(error: BulkError): readonly WriteError[] | undefined {
-  const errors = [error.writeErrors ?? []].flat() as readonly WriteError[]
-  const isOnMajority = !error.result?.getWriteConcernError?.()
-  return errors.length > 0 && isOnMajority ? errors : undefined
-}
+/** The errors of single operations of a batch; empty when the whole command failed. */
+const writeErrorsOf = ({ writeErrors = [] }: BulkError) => [writeErrors].flat() as readonly WriteError[]
 
 /** The driver may cut a bulk write in several commands, of which the first ones may be written when it throws. */
 const hasWritten = ({ insertedCount = 0, modifiedCount = 0, deletedCount = 0 }: BulkError) =>
@@ -63,8 +59,11 @@ export function createBatches<T extends MongoRecord>(
     } catch (error) {
       const bulk = error as BulkError
       const errors = writeErrorsOf(bulk)
-      if (errors) return { count: (bulk.matchedCount ?? 0) + (bulk.deletedCount ?? 0), errors }
-      if (hasWritten(bulk)) throw new StorageError('outcome-unknown', String(error), { cause: error })
+      // Without a majority neither a write nor an `_id` that is taken is certain.
+      const isConfirmed = bulk.result?.getWriteConcernError?.() === undefined
+      if (errors.length > 0 && isConfirmed)
+        return { count: (bulk.matchedCount ?? 0) + (bulk.deletedCount ?? 0), errors }
+      if (!isConfirmed || hasWritten(bulk)) throw new StorageError('outcome-unknown', String(error), { cause: error })
       throw error
     }
   }
@@ -84,7 +83,7 @@ export function createBatches<T extends MongoRecord>(
         if (!failed) continue
         if (isConflict(error.code) && tries > 1) left.push(failed)
         else if (isDuplicateKey(error.code)) taken.push(failed.index)
-        else throw new StorageError(isConflict(error.code) ? 'locked' : 'failed', error.errmsg ?? `error ${error.code}`)
+        else throw errorOfOperation(error.code ?? 0, error.errmsg ?? `error ${error.code}`)
       }
       left.sort((a, b) => a.index - b.index)
     }

@@ -4,10 +4,16 @@ import { StorageError, type StorageErrorCode } from '../errors.ts'
 const duplicateKey = 11_000
 /** WriteConflict of MongoDB; "deadlock detected" of FerretDB. Nothing of the operation was written. */
 const conflicts: readonly number[] = [112, 16_908_292]
-/** The server refused the command before it did anything: it is not, or no longer, the primary. */
-const refusedByState: readonly number[] = [10_107, 13_435, 10_058]
-/** The server stopped, or lost its role, while it worked on the command. */
-const interrupted: readonly number[] = [91, 189, 11_600, 11_602, 64, 100, 50, 262]
+/**
+ * The server refused the command before it did anything: it is not, or no longer, the primary; it recovers; it has no commit
+ * point yet after a start; or it finds no primary to hand the command to.
+ */
+const refusedByState: readonly number[] = [10_107, 13_435, 13_436, 10_058, 134, 133]
+/**
+ * The server stopped, lost its role, was told to stop, or lost another server while it worked on the command; a cursor went with
+ * its server.
+ */
+const interrupted: readonly number[] = [91, 189, 11_600, 11_601, 11_602, 64, 100, 50, 262, 6, 7, 89, 9001, 43]
 const outOfDiskSpace = 14_031
 /**
  * FerretDB answers while the PostgreSQL behind it starts, stops or has gone, with the code of any internal error and
@@ -78,14 +84,26 @@ function codeOf(thrown: unknown, kind: 'read' | 'write'): StorageErrorCode {
   if (isBeforeSending(error)) return 'unavailable'
   const code = codeNumber(error)
   if (code === internalError && notAccepting.test(error.message)) return 'unavailable'
-  const lost: StorageErrorCode = kind === 'read' ? 'unavailable' : 'outcome-unknown'
+  const lost = lostCode[kind]
   if (code === internalError && cutOff.test(error.message)) return lost
   if (code === null) return isOfNetwork(error) ? lost : 'failed'
+  return error.name === 'MongoWriteConcernError' ? lost : codeOfNumber(code, kind)
+}
+
+const lostCode = { read: 'unavailable', write: 'outcome-unknown' } as const
+
+function codeOfNumber(code: number, kind: 'read' | 'write'): StorageErrorCode {
   if (code === duplicateKey) return 'constraint'
   if (isConflict(code)) return 'locked'
   if (refusedByState.includes(code)) return 'unavailable'
-  if (interrupted.includes(code) || error.name === 'MongoWriteConcernError') return lost
+  if (interrupted.includes(code)) return lostCode[kind]
   return code === outOfDiskSpace ? 'disk-full' : 'failed'
+}
+
+/** The error of one operation of a batch, of which others may be written: it never says that nothing is. */
+export function errorOfOperation(code: number, message: string): StorageError {
+  const found = codeOfNumber(code, 'write')
+  return new StorageError(found === 'unavailable' ? 'outcome-unknown' : found, message)
 }
 
 /** The same error as a `StorageError`; one that is one already stays as it is. */
