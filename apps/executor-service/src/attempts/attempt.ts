@@ -34,7 +34,7 @@ export interface Attempt {
   execution: Execution
   /**
    * `admitting`: the job's admission is being asked · `waiting`: for its time or a slot · `starting`: its start is being recorded,
-   * before its handler is called · `started`: its handler is at work · `ended`: the attempt is over.
+   * or it waits for the lease, before its handler is called · `started`: its handler is at work · `ended`: the attempt is over.
    */
   phase: 'admitting' | 'waiting' | 'starting' | 'started' | 'ended'
   /** The start while it waits, then the deadline, then the end of the grace time. */

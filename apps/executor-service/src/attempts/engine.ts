@@ -68,8 +68,12 @@ export function createEngine(options: EngineOptions): Engine {
   async function run(attempt: Attempt): Promise<AttemptOutcome | 'refused'> {
     if (!recordsStartFirst(attempt.execution)) attempt.startedAt = clock.now()
     else if (!(await recordStart(attempt))) return 'refused'
-    // The lease must hold when the handler is called, which comes at once.
-    while (!identity.mayStart() && attempt.abortedFor === null) await wait(leaseWaitMs)
+    // The lease must hold when the handler is called, which comes at once. While it is waited for, the attempt is not one that
+    // can be given back: it would be run all the same.
+    while (!identity.mayStart() && attempt.abortedFor === null) {
+      attempt.phase = 'starting'
+      await wait(leaseWaitMs)
+    }
     const outcome = runner.run(attempt)
     if (isAtWork(attempt)) starts.recordLater(attempt)
     try {

@@ -100,8 +100,12 @@ export function changesOutcome(from: Execution, to: Execution): boolean {
   )
 }
 
-/** When the newest epoch in doubt was lost: what the fence's list asks for. */
-export const doubtAt = (execution: Execution): number | null => execution.inDoubt.at(-1)?.lostAt ?? null
+/**
+ * When an epoch in doubt was lost last: what the fence's list asks for. The clocks of several executors have recorded them, so
+ * it need not be the newest epoch.
+ */
+export const doubtAt = ({ inDoubt }: Execution): number | null =>
+  inDoubt.length === 0 ? null : Math.max(...inDoubt.map(({ lostAt }) => lostAt))
 
 /** A record as it is stored: two texts, and what is queried in fields of its own. */
 export interface ExecutionFields {

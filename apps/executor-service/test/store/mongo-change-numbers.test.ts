@@ -1,6 +1,7 @@
 import { changeNumberMaxAgeMs } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
-import { describe, expect, it } from 'vitest'
+import { StorageError } from '@belfry/storage'
+import { describe, expect, it, vi } from 'vitest'
 import { createChangeNumbers } from '../../src/store/mongo/change-numbers.ts'
 import { newRecord } from '../../src/store/mongo/execution-record.ts'
 import { execution, executionId, start } from '../samples.ts'
@@ -30,6 +31,22 @@ describe.skipIf(mongoUrl === undefined)('change numbers in MongoDB', () => {
     const stored = await records.find('test', {}, { sort: { _id: 1 } })
     expect(stored.map(({ changeNo }) => changeNo)).toEqual(expected)
     expect(await numbers.newest()).toBe(expected[1])
+  })
+
+  it('fail with outcome-unknown after a write that took too long, because it is stored', async () => {
+    const { db, records } = await openRecords()
+    const clock = createManualClock(start)
+    const nextNumbers = vi
+      .fn(db.nextNumbers)
+      .mockResolvedValueOnce(1)
+      .mockRejectedValueOnce(new StorageError('unavailable', 'no primary'))
+    const numbers = createChangeNumbers({ ...db, nextNumbers }, records, clock)
+    const writing = numbers.give(
+      1,
+      () => clock.advance(changeNumberMaxAgeMs + 1),
+      () => [executionId()],
+    )
+    await expect(writing).rejects.toMatchObject({ code: 'outcome-unknown' })
   })
 
   it('leave a record alone that has changed since', async () => {

@@ -94,6 +94,7 @@ export function createBatchMerger(options: BatchMergerOptions): BatchMerger {
   let isFailing = false
   const stopping = new AbortController()
   const isStopped = () => stopping.signal.aborted
+  const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>()
   const lags = new Map<number, number>()
 
   function noteLag({ fetched, stored }: Share): void {
@@ -192,7 +193,9 @@ export function createBatchMerger(options: BatchMergerOptions): BatchMerger {
 
   return {
     take(fetched) {
-      if (isStopped() || fetched.messages.length === 0) return Promise.resolve()
+      if (fetched.messages.length === 0) return Promise.resolve()
+      // Not before the current batch is done: the client library fetches at once again what was taken and not resolved.
+      if (isStopped()) return stopped
       return new Promise<void>((resolve, reject) => {
         const share = { fetched, stored: 0, resolve, reject }
         noteLag(share)
@@ -205,6 +208,7 @@ export function createBatchMerger(options: BatchMergerOptions): BatchMerger {
     async stop() {
       stopping.abort()
       while (working) await working
+      onStopped()
     },
   }
 }

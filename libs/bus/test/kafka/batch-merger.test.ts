@@ -139,6 +139,23 @@ describe('the batches that a member merges', () => {
     expect([batches.length, resolved, commits]).toEqual([1, ['0:3'], 1])
   })
 
+  it('keeps what comes while it stops until it has stopped, or the library would fetch it again at once', async () => {
+    const { promise: isStored, resolve: store } = Promise.withResolvers<void>()
+    const merger = open(() => isStored)
+    const taking = merger.take(fetched(0, 1))
+    await settle()
+    const stopping = merger.stop()
+    let isTaken = false
+    const late = merger.take(fetched(1, 1)).then(() => {
+      isTaken = true
+    })
+    await settle()
+    expect(isTaken).toBe(false)
+    store()
+    await Promise.all([taking, stopping, late])
+    expect([batches, resolved]).toEqual([[['0:0']], ['0:0']])
+  })
+
   it('stops at once when its batch cannot be stored', async () => {
     const merger = open(() => Promise.reject(new Error('the store is away')))
     const taken = merger.take(fetched(0, 1))

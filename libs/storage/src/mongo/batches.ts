@@ -171,6 +171,16 @@ export function createBatches<T extends MongoRecord>(
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
+  async function swapFirsts(step: string, swaps: readonly Swap<T>[]): Promise<readonly boolean[]> {
+    if (swaps.length <= parallelLimit) return (await side(swaps.map((one) => swapMany(step, [one])))).flat()
+    return inOrderOfIds(
+      swaps,
+      ({ id }) => id,
+      batchLimit,
+      (batch) => swapMany(step, batch),
+    )
+  }
+
   return {
     insertManyIfAbsent: (step, records) =>
       inOrderOfIds(
@@ -180,13 +190,12 @@ export function createBatches<T extends MongoRecord>(
         (batch) => insertBatch(step, batch),
       ),
     async compareAndSetMany(step, swaps) {
-      if (swaps.length <= parallelLimit) return (await side(swaps.map((one) => swapMany(step, [one])))).flat()
-      return inOrderOfIds(
-        swaps,
-        ({ id }) => id,
-        batchLimit,
-        (batch) => swapMany(step, batch),
-      )
+      // The token says which records were changed, and not by which of several changes.
+      const firsts = new Map(swaps.toReversed().map((one) => [one.id, one]))
+      if (firsts.size === swaps.length) return swapFirsts(step, swaps)
+      const answers = await swapFirsts(step, [...firsts.values()])
+      const counted = new Set([...firsts.values()].filter((_, index) => answers[index]))
+      return swaps.map((one) => counted.has(one))
     },
     compareAndSetAlike: (step, ids, guard, update) =>
       inOrderOfIds(

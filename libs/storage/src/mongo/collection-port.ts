@@ -71,8 +71,9 @@ export interface Collection<T extends MongoRecord> {
    */
   insertManyIfAbsent(step: string, records: readonly T[]): Promise<readonly boolean[]>
   /**
-   * Does each change whose guard holds. One entry per change: whether it counted. A lost answer is asked for again: it rejects
-   * with `outcome-unknown` only when the database does not answer the second time either.
+   * Does each change whose guard holds. One entry per change: whether it counted; of several changes of one record only the first
+   * one can. A lost answer is asked for again: it rejects with `outcome-unknown` only when the database does not answer the
+   * second time either.
    */
   compareAndSetMany(step: string, swaps: readonly Swap<T>[]): Promise<readonly boolean[]>
   /**

@@ -10,8 +10,8 @@ const conflicts: readonly number[] = [112, 16_908_292]
  */
 const refusedByState: readonly number[] = [10_107, 13_435, 13_436, 10_058, 134, 133]
 /**
- * The server stopped, lost its role, was told to stop, or lost another server while it worked on the command; a cursor went with
- * its server.
+ * The server stopped, lost its role, ended the operation on request, or lost another server while it worked on the command; a
+ * cursor went with its server.
  */
 const interrupted: readonly number[] = [91, 189, 11_600, 11_601, 11_602, 64, 100, 50, 262, 6, 7, 89, 9001, 43]
 const outOfDiskSpace = 14_031

@@ -17,5 +17,6 @@ export {
   openMongo,
 } from './database.ts'
 export { type Condition, type Filter, type Update, where } from './filter.ts'
+export { afterOthers } from './order.ts'
 export { createPoisonStore, poisonCollection } from './poison.ts'
 export { countWithin } from './reads.ts'

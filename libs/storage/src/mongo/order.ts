@@ -11,7 +11,7 @@ function orderById(ids: readonly string[]): number[] {
 }
 
 /** The error of a call of which other parts are written: `unavailable` would say that nothing is. */
-function afterOthers(error: unknown): unknown {
+export function afterOthers(error: unknown): unknown {
   const isOfNone = error instanceof StorageError && (error.code === 'unavailable' || error.code === 'overloaded')
   return isOfNone ? new StorageError('outcome-unknown', error.message, { cause: error }) : error
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import type { Clock } from '@belfry/service'
 import type { PoisonRow } from '../poison-row.ts'
 import type { MongoRecord } from './collection-port.ts'
@@ -30,9 +30,14 @@ export const poisonCollection = defineCollection<PoisonRecord>({
 /** A document holds 16 MiB: of a longer message the first bytes are stored, and its size. */
 const rawLimit = 12 * 1024 * 1024
 
+/** Its place, and a digest of its bytes: a broker that has lost its data hands out its offsets again, for other messages. */
+function placeOf({ topic, partition, offset, raw }: PoisonRow): string {
+  return `${topic}:${partition}:${offset}:${hash('sha256', raw, 'base64url').slice(0, 16)}`
+}
+
 /**
- * Stores messages that cannot be read, for operators. `keep` is idempotent by topic, partition and offset: a batch that the
- * broker delivers again adds nothing. A message without a partition is stored each time.
+ * Stores messages that cannot be read, for operators. `keep` is idempotent by topic, partition, offset and bytes: a batch that
+ * the broker delivers again adds nothing. A message without a partition is stored each time.
  */
 export function createPoisonStore(db: MongoDatabase, clock: Clock) {
   const poison = db.collection(poisonCollection)
@@ -40,8 +45,8 @@ export function createPoisonStore(db: MongoDatabase, clock: Clock) {
     async keep(messages: readonly PoisonRow[]): Promise<void> {
       const at = clock.now()
       const records = messages.map((message): PoisonRecord => {
-        const { topic, partition, offset, raw } = message
-        const _id = partition === null ? randomUUID() : `${topic}:${partition}:${offset}`
+        const { partition, raw } = message
+        const _id = partition === null ? randomUUID() : placeOf(message)
         return { ...message, _id, raw: Buffer.from(raw.subarray(0, rawLimit)), size: raw.length, at }
       })
       await poison.insertManyIfAbsent('poison.keep', records)

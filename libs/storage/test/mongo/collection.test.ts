@@ -63,6 +63,13 @@ describe.skipIf(url === '')('a collection on MongoDB', () => {
     return made
   }
 
+  it('lets one of several changes of a record count, also in a batch', async () => {
+    const rows = await insert('rival', 6)
+    const swaps = [...rows, ...rows].map((one, index) => swap(one, `swap ${index}`))
+    const expected = swaps.map((_, index) => index < rows.length)
+    expect(await all.compareAndSetMany('test.swap', swaps)).toEqual(expected)
+  })
+
   it('makes one change for many records, and tells which of them took it', async () => {
     const made = await insert('alike', 600, (index) => ({ rev: index % 3 === 0 ? 2 : 1 }))
     const ids = made.map(({ _id }) => _id).toReversed()

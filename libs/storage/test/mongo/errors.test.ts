@@ -15,7 +15,7 @@ describe('an error of the server', () => {
     ['a time-out between servers', 89],
     ['a connection between servers that broke', 9001],
     ['a cursor that went with its server', 43],
-    ['an operation that was told to stop', 11_601],
+    ['an operation that was ended on request', 11_601],
     ['a stop', 11_600],
   ])('that says %s is transient: a write is unknown', (_, code) => {
     const error = new MongoServerError({ message: 'x', code })

@@ -1,6 +1,6 @@
 import { changeNumberMaxAgeMs } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
-import { type Collection, type MongoDatabase, where } from '@belfry/storage/mongo'
+import { afterOthers, type Collection, type MongoDatabase, where } from '@belfry/storage/mongo'
 import type { ExecutionRecord } from './records.ts'
 
 /** How often records are given other numbers while each write takes too long. */
@@ -50,7 +50,10 @@ export function createChangeNumbers(
       const result = await write(first)
       const isLate = clock.monotonic() - begin > changeNumberMaxAgeMs
       const ids = isLate ? changedIds(result) : []
-      if (ids.length > 0) await giveAgain(ids, first + count)
+      if (ids.length === 0) return result
+      await giveAgain(ids, first + count).catch((error: unknown) => {
+        throw afterOthers(error)
+      })
       return result
     },
   }

@@ -2,7 +2,14 @@ import { soleShare } from '@belfry/storage'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type Execution, unreadParams } from '../../../src/executions/execution.ts'
 import { failed, readResult } from '../../../src/executions/outcome.ts'
-import { close, handBack, lose, requestCancel, takeBack } from '../../../src/executions/transitions.ts'
+import {
+  close,
+  handBack,
+  lose,
+  start as recordStart,
+  requestCancel,
+  takeBack,
+} from '../../../src/executions/transitions.ts'
 import { admit } from '../../../src/intake/command.ts'
 import type { Stored, Stores } from '../../../src/store/ports.ts'
 import { command, delivery, execution, executionId, jobId, start } from '../../samples.ts'
@@ -221,6 +228,19 @@ export function describeExecutions({ stores: open, put, swap, reread }: StoreKit
       expect(found.map((one) => one.execution)).toEqual([ended.execution])
       expect(await stores.executions.listInDoubt(jobId(), at + 1)).toEqual([])
       expect(await stores.executions.listInDoubt(jobId(2), at)).toEqual([])
+    })
+
+    it('are listed by their latest epoch in doubt, whichever clock has recorded the last one', async () => {
+      const loseAt = (from: Execution, when: number) =>
+        taken(lose(from, { epoch: from.epoch, at: when, inDoubt: true }))
+      const [stored] = await put(claimed(execution()))
+      const lost = await swap(stored!, loseAt(stored!.execution, at))
+      const started = recordStart(claimed(lost.execution), { epoch: 2, startedAt: at, hasHappened: true })
+      const again = await swap(lost, taken(started))
+      // By an executor whose clock is behind.
+      const last = await swap(again, loseAt(again.execution, at - 10_000))
+      const found = await stores.executions.listInDoubt(jobId(), at)
+      expect(found.map((one) => one.execution)).toEqual([last.execution])
     })
   })
 }

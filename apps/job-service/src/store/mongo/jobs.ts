@@ -1,7 +1,7 @@
 import { changeNumberMaxAgeMs, type JobVersionsPage, jobIdPattern } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import type { OnUnreadable, RowId } from '@belfry/storage'
-import { type MongoDatabase, where } from '@belfry/storage/mongo'
+import { afterOthers, type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
 import { createBatcher } from './batcher.ts'
@@ -73,7 +73,10 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
     const begin = performance.now()
     const changeNo = await nextChangeNo(null)
     const result = await write(changeNo)
-    if (performance.now() - begin > changeNumberMaxAgeMs) await renumber(id, version, changeNo)
+    if (performance.now() - begin <= changeNumberMaxAgeMs) return result
+    await renumber(id, version, changeNo).catch((error: unknown) => {
+      throw afterOthers(error)
+    })
     return result
   }
   const renumber = (id: string, version: number, changeNo: number): Promise<void> =>
