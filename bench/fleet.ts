@@ -163,6 +163,10 @@ export async function withFleet<T>(options: Options, work: (measured: MeasuredFl
     ...options.env,
   }
   const fleet = await startFleet({ deadlineMs: 180_000, ...options, peers, env })
+  // A benchmark that is ended leaves no processes behind.
+  const end = () => void fleet.stop().finally(() => process.exit(130))
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.once(signal, end)
   try {
     const user = await signUp(fleet.url)
     return await work({
@@ -171,6 +175,7 @@ export async function withFleet<T>(options: Options, work: (measured: MeasuredFl
       measure: (title, count, part) => measureIn(fleet, folder, title, count, part),
     })
   } finally {
+    for (const signal of signals) process.removeListener(signal, end)
     await fleet.stop()
     await rm(folder, { recursive: true, force: true })
   }

@@ -105,6 +105,8 @@ export const rolling: Benchmark = {
           stops.push(performance.now() - begun)
           await member.start()
           await fleet.known()
+          if (codes.length % 10 === 0)
+            console.log(`  ${codes.length} restarts, ${load.answered} calls answered, ${load.failures.length} failed`)
         }
         await load.stop()
         const ended = async () => {
