@@ -55,7 +55,13 @@ function within<R>(ms: number, kind: 'read' | 'write', work: Promise<R>): Promis
 }
 
 /** What a call fails with that the server has not answered. */
-const withoutAnswer: readonly StorageErrorCode[] = ['unavailable', 'outcome-unknown', 'closed']
+const withoutAnswer: readonly StorageErrorCode[] = ['unavailable', 'outcome-unknown']
+
+/** A call whose connection was closed under it, because a new one has taken its place. */
+function cutOff(error: StorageError, kind: 'read' | 'write'): StorageError {
+  const code = kind === 'read' ? 'unavailable' : 'outcome-unknown'
+  return new StorageError(code, error.message, { cause: error })
+}
 
 export function createCalls({ metrics, crashAt, withinMs = callMs, silence }: CallsOptions): Calls {
   const crash: CrashPoints = createCrashPoints(crashAt ?? undefined)
@@ -90,7 +96,8 @@ export function createCalls({ metrics, crashAt, withinMs = callMs, silence }: Ca
       rowsTotal.inc({}, rows)
       return result
     } catch (thrown) {
-      const error = asStorageError(thrown, kind)
+      const known = asStorageError(thrown, kind)
+      const error = known.code === 'closed' && !isClosed ? cutOff(known, kind) : known
       errors.inc({ step, code: error.code })
       noteFailure(error)
       throw error

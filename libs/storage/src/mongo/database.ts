@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger, Metrics } from '@belfry/service'
 import mongoose, { type Connection, type ConnectOptions, type Model, type SchemaDefinition } from 'mongoose'
-import { isOutcomeUnknown, StorageError } from '../errors.ts'
+import { isOutcomeUnknown, StorageError, type StorageErrorCode } from '../errors.ts'
 import { createCalls } from './calls.ts'
 import { createCollection } from './collection.ts'
 import type { Collection, MongoRecord } from './collection-port.ts'
@@ -79,7 +79,10 @@ const connectOptions = {
 
 /** An index over a large collection takes longer than any other call, milliseconds. */
 const indexTimeoutMs = 600_000
+const openMs = 30_000
 const retryConnectMs = 500
+/** What passes when the server is there again. */
+const passing: readonly StorageErrorCode[] = ['unavailable', 'outcome-unknown', 'locked']
 /** How long no call may get an answer before a new connection is tried, milliseconds. */
 const silentMs = 5000
 /** The server knows another index of that name, or another one over these fields. */
@@ -100,7 +103,7 @@ const isRefused = (error: unknown) =>
 /** Connects as soon as the server answers; rejects when it has not within the time. */
 async function connect(url: string, database: string, options: OpenMongoOptions): Promise<Connection> {
   const { origin, options: query } = parseMongoUrl(url)
-  const withinMs = options.connectWithinMs ?? 30_000
+  const withinMs = options.connectWithinMs ?? openMs
   const deadline = performance.now() + withinMs
   let hasWarned = false
   for (;;) {
@@ -193,6 +196,7 @@ async function checkSchema(records: Collection<SchemaRecord>, database: string, 
  */
 export async function openMongo(url: string, options: OpenMongoOptions): Promise<MongoDatabase> {
   const database = parseMongoUrl(url).database ?? options.database
+  const deadline = performance.now() + (options.connectWithinMs ?? openMs)
   let connection = await connect(url, database, options)
   let renewing: Promise<void> | null = null
 
@@ -218,12 +222,24 @@ export async function openMongo(url: string, options: OpenMongoOptions): Promise
   const open = <T extends MongoRecord>(definition: CollectionDefinition<T>) =>
     createCollection<T>(() => modelOf(connection, definition), calls)
   const numbers = open(counters)
+
+  /** Checks the schema and creates the indexes; begins anew, within the time of the opening, when the server goes away meanwhile. */
+  async function prepare(): Promise<void> {
+    try {
+      await checkSchema(open(schemas), database, options.schemaVersion)
+      await createIndexes(url, database, options)
+    } catch (thrown) {
+      const error = asStorageError(thrown, 'read')
+      if (!passing.includes(error.code) || performance.now() >= deadline) throw error
+      await wait(retryConnectMs)
+      await prepare()
+    }
+  }
   try {
-    await checkSchema(open(schemas), database, options.schemaVersion)
-    await createIndexes(url, database, options)
+    await prepare()
   } catch (error) {
     await connection.close(true)
-    throw asStorageError(error, 'read')
+    throw error
   }
 
   return {

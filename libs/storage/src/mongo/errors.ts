@@ -58,10 +58,16 @@ function isBeforeSending(error: Error & DriverError): boolean {
   return isError(error.cause) && error.cause.code === 'ECONNREFUSED'
 }
 
-const isClosed = ({ name }: Error) =>
-  ['MongoNotConnectedError', 'MongoClientClosedError', 'MongoTopologyClosedError', 'MongoPoolClosedError'].includes(
-    name,
-  )
+const closedNames: readonly string[] = [
+  'MongoNotConnectedError',
+  'MongoClientClosedError',
+  'MongoTopologyClosedError',
+  'MongoPoolClosedError',
+  // A call that waited for the server when its client was closed.
+  'MongoExpiredSessionError',
+]
+
+const isClosed = ({ name }: Error) => closedNames.includes(name)
 
 /** Errors of a socket that the driver passes on as they are. */
 const socketErrors: readonly unknown[] = ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT']

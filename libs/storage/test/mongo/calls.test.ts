@@ -40,6 +40,17 @@ describe('a database that answers nothing', () => {
   })
 })
 
+describe('a connection that is closed under its calls, since a new one takes its place', () => {
+  it.each(['MongoExpiredSessionError', 'MongoTopologyClosedError'])('fails them for the moment: %s', async (error) => {
+    const calls = createCalls({ metrics: metrics() })
+    const work = async () => {
+      throw Object.assign(new Error('closed'), { name: error })
+    }
+    await expect(calls.read('test.read', 1, work)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(calls.write('test.write', 1, work)).rejects.toMatchObject({ code: 'outcome-unknown' })
+  })
+})
+
 describe('a socket that the server has ended', () => {
   it('leaves open whether a write was done', async () => {
     const calls = createCalls({ metrics: metrics() })

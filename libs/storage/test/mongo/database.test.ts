@@ -57,6 +57,15 @@ describe.skipIf(url === '')('a MongoDB database', () => {
     await db.close()
   })
 
+  it('is opened although an answer is lost while its indexes are made', async () => {
+    let answers = 0
+    const onAnswer = (bytes: Buffer) => (bytes.includes('numIndexesAfter') && answers++ === 0 ? 'cut' : 'pass')
+    const proxy = await createTcpProxy(url, { onAnswer })
+    await (await openMongo(`mongodb://127.0.0.1:${proxy.port}`, options)).close()
+    expect(answers).toBeGreaterThan(1)
+    await proxy.close()
+  })
+
   it('names an index that is defined otherwise', async () => {
     const odd = { ...notes, indexes: [{ fields: { rev: 1 }, unique: true } as const] }
     await expect(openMongo(url, { ...options, collections: [odd] })).rejects.toThrow(/notes has an index rev_1/)

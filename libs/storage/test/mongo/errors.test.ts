@@ -49,7 +49,11 @@ function failingOnce(error: unknown) {
   }
   const model = { collection: { bulkWrite } } as unknown as Model<MongoRecord>
   const calls = createCalls({ metrics: createMetrics().forService('test') })
-  const { insertManyIfAbsent } = createBatches<MongoRecord>(() => model, calls, async () => [])
+  const { insertManyIfAbsent } = createBatches<MongoRecord>(
+    () => model,
+    calls,
+    async () => [],
+  )
   return { insert: () => insertManyIfAbsent('test.insert', [{ _id: 'a' }]), commands: () => commands }
 }
 
