@@ -7,10 +7,17 @@ import { close, skip } from '../executions/transitions.ts'
 import type { AdmissionStore, ExecutionStore, Stored, Stores } from '../store/ports.ts'
 import { type Admission, closedAs, openAdmission, takePlace } from './admission.ts'
 
-/** What a batch of claims comes to: those that may start, and those that have ended instead or are lost. */
+/** What a batch of claims comes to. */
 export interface AdmittedClaims {
   readonly starts: readonly Stored[]
+  /** Those that have ended instead, or are lost. */
   readonly ended: readonly Stored[]
+  /**
+   * Those that must not start, and whose end may or may not be stored, now or later, because of `error`. Asking again could admit
+   * them: another execution may have left its place meanwhile. Their claims are given back.
+   */
+  readonly undecided: readonly Stored[]
+  readonly error?: unknown
 }
 
 /** Why one of them must not start. */
@@ -114,12 +121,16 @@ export async function admitClaims(
     admitOnce(executions, admissions, jobs, stops, at),
   )
   if (left.length > 0) throw new Error(`${left.length} admissions changed faster than places could be taken`)
-  if (stops.size === 0) return { starts: claims, ended: [] }
+  if (stops.size === 0) return { starts: claims, ended: [], undecided: [] }
   const starts = claims.filter((one) => !stops.has(one))
   // A scheduler that has not applied the change may still send commands of the older version: its admission must stay.
   const closing = [...stops].filter(([, stop]) => 'by' in stop).map(([{ execution }]) => execution.jobId)
   if (closing.length > 0) await admissions.touch([...new Set(closing)], at)
-  return { starts, ended: await endStopped(executions, executionChanges, stops, at) }
+  try {
+    return { starts, ended: await endStopped(executions, executionChanges, stops, at), undecided: [] }
+  } catch (error) {
+    return { starts, ended: [], undecided: [...stops.keys()], error }
+  }
 }
 
 async function endStopped(

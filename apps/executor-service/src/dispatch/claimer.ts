@@ -167,9 +167,20 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     dispatcher.start(attempt)
   }
 
+  /** After a wait, since they are due: they would be claimed again as fast as the store fails. */
+  async function giveBackUndecided(undecided: readonly Stored[], err: unknown): Promise<void> {
+    log.warn(
+      { err, executions: undecided.length },
+      'executions that must not start could not be ended, giving them back',
+    )
+    await waitForStore()
+    await dispatcher.giveBack(undecided.flatMap(({ rowId }) => held.get(rowId) ?? []))
+  }
+
   /** Lets those start that may. */
   async function admitOnce(attempts: readonly Attempt[]): Promise<void> {
-    const { starts, ended } = await admitClaims(stores, changes, attempts, clock.now())
+    const { starts, ended, undecided, error } = await admitClaims(stores, changes, attempts, clock.now())
+    if (undecided.length > 0) track(giveBackUndecided(undecided, error))
     for (const { rowId } of ended) {
       const attempt = held.get(rowId)
       if (attempt) drop(attempt)
