@@ -1,5 +1,6 @@
 import { isRefusal } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
+import { StorageError } from '@belfry/storage'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { admitClaims } from '../../src/admission/admit-claims.ts'
@@ -37,5 +38,29 @@ describe('a claim that this executor has lost while its admission was asked', ()
     expect(starts).toEqual([])
     const [record] = await stores.executions.find([executionId()])
     expect(record?.execution).toMatchObject({ state: 'running', epoch: 2, owner: 'two', cancelRequested: true })
+  })
+})
+
+describe('a claim that must not start, and whose end is not stored for certain', () => {
+  it('is neither started nor asked again, but given back', async () => {
+    const db = await openMemoryDatabase(migrations)
+    onTestFinished(() => db.close())
+    const stores = createSqliteStores(db, createManualClock(start))
+    const running = claim(execution(), { owner: 'one' })
+    if (isRefusal(running)) throw new Error(running.detail)
+    const [stored] = await stores.executions.insertMany([running], start)
+    if (!stored) throw new Error('not inserted')
+    const cancel = { version: 2, kind: 'cancel', changedAt: start, schedule: { kind: 'manual' } } as const
+    await fence(stores, jobId(), [cancel], start)
+    const lost = new StorageError('outcome-unknown', 'no answer')
+    const compareAndSetMany = () => Promise.reject(lost)
+
+    const admitted = await admitClaims(
+      { ...stores, executions: { ...stores.executions, compareAndSetMany } },
+      createExecutionChanges(),
+      [stored],
+      start,
+    )
+    expect(admitted).toEqual({ starts: [], ended: [], undecided: [stored], error: lost })
   })
 })
