@@ -139,7 +139,9 @@ export async function openWorld(
       const sentAt = clock.now()
       executors.commands.push(...messages.map(({ value }) => ({ ...value, sentAt })))
       // Not awaited: as with a relay, the answer is a publish of its own. One that fails comes with the next repetition.
-      const shown = messages.map(({ value }) => statusOf(value.fireAt, value, value.jobId))
+      const shown = messages.map(({ value }) =>
+        statusOf(value.fireAt, { ...value, retryOf: value.retryOf ?? null }, value.jobId),
+      )
       if (executors.answers) show(...shown).catch(() => undefined)
     },
     onPoison: ignorePoison,

@@ -16,6 +16,7 @@ export const problems = {
   'illegal-transition': { status: 409, title: 'Illegal transition', retryable: false },
   'request-in-flight': { status: 409, title: 'Request in flight', retryable: true },
   'request-timeout': { status: 408, title: 'Request timeout', retryable: true },
+  'version-mismatch': { status: 412, title: 'Precondition failed', retryable: false },
   'too-large': { status: 413, title: 'Content too large', retryable: false },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type', retryable: false },
   'misdirected-request': { status: 421, title: 'Misdirected request', retryable: false },

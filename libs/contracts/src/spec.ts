@@ -9,17 +9,31 @@ import { jsonObject } from './values.ts'
 const epochMs = z.number().int()
 const durationMs = z.number().int().nonnegative()
 
+/**
+ * Options of a recurring schedule (time.md, "Schedule kinds"); each is absent when the job does not set it. Fire times before
+ * `startAt` and after `endAt` do not exist. `jitterMs`: each fire time of the job is later by the same part of it, which
+ * depends on the job's id alone. `maxRuns`: after so many issued fire times the schedule has no more.
+ */
+const recurrence = {
+  startAt: epochMs.optional(),
+  endAt: epochMs.optional(),
+  jitterMs: durationMs.optional(),
+  maxRuns: z.number().int().min(1).optional(),
+}
+
 /** When a job runs. `manual`: only on trigger. */
 export const scheduleSpec = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('cron'), cron: z.string().max(128), timezone: z.string().max(64) }),
-  z.strictObject({ kind: z.literal('interval'), everyMs: durationMs.min(1), anchorAt: epochMs }),
+  z.strictObject({ kind: z.literal('cron'), cron: z.string().max(128), timezone: z.string().max(64), ...recurrence }),
+  z.strictObject({ kind: z.literal('interval'), everyMs: durationMs.min(1), anchorAt: epochMs, ...recurrence }),
   z.strictObject({ kind: z.literal('once'), runAt: epochMs }),
   z.strictObject({ kind: z.literal('manual') }),
 ])
 export type ScheduleSpec = z.infer<typeof scheduleSpec>
 
+export type RecurringSchedule = Extract<ScheduleSpec, { kind: 'cron' | 'interval' }>
+
 /** Has more than one fire time. */
-export function isRecurring(schedule: ScheduleSpec): boolean {
+export function isRecurring(schedule: ScheduleSpec): schedule is RecurringSchedule {
   return schedule.kind === 'cron' || schedule.kind === 'interval'
 }
 
@@ -34,12 +48,37 @@ export const retryPolicy = z.strictObject({
 })
 export type RetryPolicy = z.infer<typeof retryPolicy>
 
-/** time.md, "Still running: overlap". `limit`: how many may run at once; `allow` ignores it. */
+export const overlapPolicies = ['skip', 'queue', 'cancel-running', 'allow'] as const
+
+/**
+ * time.md, "Still running: overlap". `limit`: how many executions of the job may be open at once. `allow` has a limit only with
+ * `isLimited`; records of versions that did not know it carry a `limit` that nothing reads.
+ */
 export const overlapPolicy = z.strictObject({
-  policy: z.enum(['skip', 'allow']),
+  policy: z.enum(overlapPolicies),
   limit: z.number().int().min(1).max(1000),
+  isLimited: z.boolean().optional(),
 })
 export type OverlapPolicy = z.infer<typeof overlapPolicy>
+
+/** Whether an execution with this policy takes an overlap place of its job before it starts. */
+export function takesPlace({ policy, isLimited }: OverlapPolicy): boolean {
+  return policy !== 'allow' || isLimited === true
+}
+
+/** Executions that one misfire may run late at most (time.md, "Late: misfire"). */
+export const mostMisfireCap = 1000
+
+/**
+ * time.md, "Late: misfire", for recurring schedules. `withinMs`: how old a late fire time may be to run still. `cap`: how many late
+ * ones `run-all` runs, oldest first.
+ */
+export const misfirePolicy = z.strictObject({
+  policy: z.enum(['run-once', 'run-all', 'skip']),
+  withinMs: durationMs,
+  cap: z.number().int().min(1).max(mostMisfireCap),
+})
+export type MisfirePolicy = z.infer<typeof misfirePolicy>
 
 /** What the executor needs to know beyond the work itself, copied from the job's version. */
 export const executionPolicy = z.strictObject({
@@ -63,6 +102,10 @@ export const jobSpec = z.strictObject({
   isOverlapSet: z.boolean(),
   priority: z.number().int().min(1).max(9),
   tags: z.array(z.string()),
+  /** Absent: the scheduler's defaults (run-once). */
+  misfire: misfirePolicy.optional(),
+  /** Of a one-shot: it expires when it has not started so long after its time. Absent: it runs however late. */
+  expiresAfterMs: durationMs.min(1).optional(),
 })
 export type JobSpec = z.infer<typeof jobSpec>
 
@@ -106,5 +149,7 @@ export const jobExecuteMessage = z.strictObject({
   expiresAt: epochMs.nullable(),
   ownerId: z.string(),
   plannedAt: epochMs,
+  /** The execution that this one runs again; absent for all others. */
+  retryOf: z.string().optional(),
 })
 export type JobExecuteMessage = z.infer<typeof jobExecuteMessage>

@@ -78,7 +78,8 @@ export function isFinal(execution: { state: ExecutionState; cancelRequested: boo
 export const jobStates = ['active', 'paused', 'cancelled', 'deleted'] as const
 export type JobState = (typeof jobStates)[number]
 
-export const shownJobStates = ['active', 'paused', 'completed', 'cancelled'] as const
+/** `deleted` is shown by the answer to the delete alone. */
+export const shownJobStates = ['active', 'paused', 'completed', 'cancelled', 'deleted'] as const
 export type ShownJobState = (typeof shownJobStates)[number]
 
 export const jobStatuses = [...executionStatuses, 'CREATED', 'PAUSED', 'COMPLETED'] as const

@@ -2,9 +2,12 @@ import {
   type ExecutionSummary,
   type FencedJobView,
   formatDuration,
+  isRecurring,
   type JobStatusView,
   type JobView,
   type ListedJobView,
+  type RecurringSchedule,
+  takesPlace,
   toWireTime,
 } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
@@ -61,7 +64,15 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       priority: job.spec.priority,
       timeout: formatDuration(policy.timeoutMs),
       retry: viewRetry(job),
-      overlap: policy.overlap,
+      onLostLease: policy.onLostLease,
+      overlap: {
+        policy: policy.overlap.policy,
+        limit: takesPlace(policy.overlap) ? policy.overlap.limit : null,
+      },
+      misfire: viewMisfire(job),
+      ...viewRecurrence(job),
+      expiresAfter: viewDuration(job.spec.expiresAfterMs),
+      pauseUntil: null,
       tags: job.spec.tags,
       nextRunAt: toWireTime(next),
       nextRunLocal: next === null ? null : localText(next, zone),
@@ -108,6 +119,22 @@ function viewSchedule({ spec: { schedule } }: ListedJob, timezone: string): JobV
   if (schedule.kind !== 'interval') return null
   return { every: formatDuration(schedule.everyMs), anchorAt: toWireTime(schedule.anchorAt), timezone }
 }
+
+function viewRecurrence({ spec: { schedule } }: ListedJob) {
+  const { startAt, endAt, maxRuns, jitterMs } = isRecurring(schedule) ? schedule : ({} as Partial<RecurringSchedule>)
+  return {
+    startAt: toWireTime(startAt ?? null),
+    endAt: toWireTime(endAt ?? null),
+    maxRuns: maxRuns ?? null,
+    jitter: viewDuration(jitterMs),
+  }
+}
+
+function viewMisfire({ spec: { misfire } }: ListedJob): JobView['misfire'] {
+  return misfire ? { policy: misfire.policy, within: formatDuration(misfire.withinMs), cap: misfire.cap } : null
+}
+
+const viewDuration = (ms: number | undefined) => (ms === undefined ? null : formatDuration(ms))
 
 function viewRetry({ spec }: ListedJob): JobView['retry'] {
   const { maxRetries, backoff, delayMs, factor, maxDelayMs, jitter } = spec.policy.retry

@@ -25,7 +25,7 @@ const fields: Record<string, unknown[]> = {
   scheduledTime: [...nowhere, ...times, null],
   retry: [...nowhere, 'often', null],
   timeout: [...nowhere, ...durations, '999ms', '25h', null],
-  overlap: [...nowhere, 'skip', {}, { policy: 'queue' }, { policy: 'skip', limit: 0 }, null],
+  overlap: [...nowhere, 'skip', {}, { policy: 'replace' }, { policy: 'skip', limit: 0 }, null],
   priority: [...nowhere.filter((value) => typeof value !== 'string'), 0, 10, '5', null],
   tags: [true, 'a', [1], [''], ['x'.repeat(51)], Array.from({ length: 21 }, () => 'a'), ['\u0000'], null],
 }
@@ -93,7 +93,7 @@ describe('a malformed body', () => {
     expect(await count()).toBe(0)
   })
 
-  it.each(['startAt', 'endAt', 'maxRuns', 'misfire', 'command', 'executionTime', 'ownerId', 'id', 'version', 'state'])(
+  it.each(['calendars', 'exclude', 'command', 'executionTime', 'ownerId', 'id', 'version', 'state'])(
     'has no field %s yet',
     async (field) => {
       await refuses({ jobType: 'DUMMY', [field]: '1' }, field)

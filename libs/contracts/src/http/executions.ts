@@ -21,8 +21,11 @@ export const executionView = z.strictObject({
   jobVersion: z.number().int(),
   ownerId: z.string(),
   status: z.enum(executionStatuses),
-  /** What a due execution waits for; null when it does not wait. */
-  waitingFor: z.enum(['slot']).nullable(),
+  /**
+   * What a due execution waits for: a slot, an overlap place of its job (`blockedBy` holds it), or an executor that has its job
+   * type; null when it does not wait.
+   */
+  waitingFor: z.enum(['slot', 'place', 'job-type']).nullable(),
   cause: z.enum(executionCauses),
   /** The reason given with the trigger. */
   reason: z.string().nullable(),

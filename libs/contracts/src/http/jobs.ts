@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { fieldHints, intervalHints, jobHints, retryHints, scheduleHints, triggerHints } from '../field-hints.ts'
 import { jobKey } from '../ids.ts'
 import { inFlight } from '../internal.ts'
+import { mostMisfireCap, overlapPolicies } from '../spec.ts'
 import { jobStatuses, shownJobStates } from '../states.ts'
 import { duration, jsonObject, longestDurationMs, looseTime, timeAt } from '../values.ts'
 import { executionSummary, links, warning, wireTime } from './parts.ts'
@@ -28,9 +29,16 @@ export const retryBody = z
 export type RetryBody = z.infer<typeof retryBody>
 
 export const overlapBody = z.strictObject({
-  policy: z.enum(['skip', 'allow']),
+  policy: z.enum(overlapPolicies),
   limit: z.number().int().min(1).max(1000).optional(),
 })
+
+export const misfireBody = z.strictObject({
+  policy: z.enum(['run-once', 'run-all', 'skip']).optional(),
+  within: duration({ min: 0 }).optional(),
+  cap: z.number().int().min(1).max(mostMisfireCap).optional(),
+})
+export type MisfireBody = z.infer<typeof misfireBody>
 
 /** Timeouts of one attempt (api.md, caps), milliseconds. */
 export const timeoutBounds = { min: 1000, max: 86_400_000 }
@@ -43,6 +51,13 @@ const jobFields = {
   runAt: timeAt.nullable().optional(),
   delay: duration({ min: 0, max: longestDurationMs }).optional(),
   scheduledTime: looseTime.optional(),
+  startAt: timeAt.optional(),
+  endAt: timeAt.optional(),
+  maxRuns: z.number().int().min(1).max(1_000_000_000).optional(),
+  jitter: duration({ min: 0 }).optional(),
+  misfire: misfireBody.optional(),
+  expiresAfter: duration({ min: 1 }).optional(),
+  onLostLease: z.enum(['rerun', 'fail']).optional(),
   retry: retryBody.optional(),
   timeout: duration(timeoutBounds).optional(),
   overlap: overlapBody
@@ -94,7 +109,20 @@ export const jobView = z.strictObject({
     maxDelay: z.string(),
     jitter: z.boolean(),
   }),
-  overlap: z.strictObject({ policy: z.enum(['skip', 'allow']), limit: z.number().int() }),
+  onLostLease: z.enum(['rerun', 'fail']),
+  /** `limit` null: any number may run at once. */
+  overlap: z.strictObject({ policy: z.enum(overlapPolicies), limit: z.number().int().nullable() }),
+  /** Null where the job sets none: the scheduler's defaults hold. */
+  misfire: z
+    .strictObject({ policy: z.enum(['run-once', 'run-all', 'skip']), within: z.string(), cap: z.number().int() })
+    .nullable(),
+  startAt: wireTime.nullable(),
+  endAt: wireTime.nullable(),
+  maxRuns: z.number().int().nullable(),
+  jitter: z.string().nullable(),
+  expiresAfter: z.string().nullable(),
+  /** When a paused job resumes by itself; null for one that waits for a resume. */
+  pauseUntil: wireTime.nullable(),
   tags: z.array(z.string()),
   nextRunAt: wireTime.nullable(),
   /** `nextRunAt` in the job's zone, with its offset and the zone's name: `2026-12-01T09:00:00+01:00[Europe/Berlin]`. */
