@@ -59,6 +59,14 @@ export const jobConfig = z.object({
    * BELFRY_BREAKER_TIMEOUT_MS, or the gateway answers 504 first.
    */
   jobFenceTimeoutMs: count(2_000),
+  /**
+   * How long the scheduler may take to answer, milliseconds. A change may wait for both, so the two together must be below
+   * BELFRY_BREAKER_TIMEOUT_MS.
+   */
+  jobSchedulerTimeoutMs: count(800),
+  /** How often pauses that end are looked for, milliseconds, and how many are ended at a time. */
+  jobPauseEndMs: count(500),
+  jobPauseEndRows: count(100),
   /** How often executions are compared with the executors', milliseconds. */
   jobReconcileMs: count(30_000),
   /** How long a change may have been stored before a comparison sees it, milliseconds. */
@@ -92,12 +100,15 @@ export type JobConfig = z.output<typeof jobConfig>
 
 /** What must hold between settings of job-service, and of its process. */
 export function jobRules(
-  { jobFenceTimeoutMs, breakerTimeoutMs }: { readonly jobFenceTimeoutMs: number; readonly breakerTimeoutMs: number },
+  config: Pick<JobConfig, 'jobFenceTimeoutMs' | 'jobSchedulerTimeoutMs'> & { readonly breakerTimeoutMs: number },
   context: z.core.$RefinementCtx,
 ): void {
-  if (jobFenceTimeoutMs < breakerTimeoutMs) return
-  const message = `must be below ${configKey('breakerTimeoutMs')}: a slow executor is to give 202, not 504`
-  context.addIssue({ code: 'custom', path: ['jobFenceTimeoutMs'], message })
+  const { jobFenceTimeoutMs: fence, jobSchedulerTimeoutMs: scheduler, breakerTimeoutMs } = config
+  if (fence + scheduler < breakerTimeoutMs) return
+  const isFence = fence >= breakerTimeoutMs
+  const below = `must be below ${configKey('breakerTimeoutMs')}`
+  const message = `${isFence ? below : `with the time for a fence ${below}`}: a slow service is to give 202, not 504`
+  context.addIssue({ code: 'custom', path: [isFence ? 'jobFenceTimeoutMs' : 'jobSchedulerTimeoutMs'], message })
 }
 
 /** How long an open try of another process must have been seen to count as dead, milliseconds. */

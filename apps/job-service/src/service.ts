@@ -13,6 +13,7 @@ import {
 import type { RowId } from '@belfry/storage'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
+import { createScheduler } from './clients/scheduler.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
@@ -20,6 +21,7 @@ import { createConcurrencyLimiter } from './routes/concurrency-limiter.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
+import { mountJobOperations } from './routes/job-operations.ts'
 import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
@@ -76,6 +78,7 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   const pages = createListPages({ limiter, maxBytes: config.jobPageBytes })
   const views = createJobViews({ clock, timezone: config.timezone, schedules: context.schedules })
   mountJobs(app, { context, views, pages, ids, once })
+  mountJobOperations(app, context, views)
   const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
   mountExecutions(app, { context, views: executionViews, pages, once })
   mountInternal(app, stores.jobs, {
@@ -95,6 +98,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const context: JobContext = {
     stores,
     executors,
+    scheduler: createScheduler(deps.rest, { timeoutMs: config.jobSchedulerTimeoutMs }),
     types: createJobTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs }),
     relay,
     commands,

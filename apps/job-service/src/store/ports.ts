@@ -92,6 +92,12 @@ export interface DueFence extends Repetition {
   readonly changes: readonly JobChange[]
 }
 
+/** A paused job whose pause ends by itself. */
+export interface DuePauseEnd {
+  readonly jobId: string
+  readonly ownerId: string
+}
+
 /** A job whose newest version is not yet on the bus. */
 export interface UnpublishedJob {
   readonly rowId: RowId
@@ -125,13 +131,13 @@ export interface JobStore {
   /** Stores the next version if the stored one is still `from`: unpublished, and its fence due at `fenceAt`. */
   compareAndSet(rowId: RowId, from: number, job: Job, fenceAt: number): Promise<boolean>
   /**
-   * The owner's job by id; or by key: the live one, else the newest cancelled one. The job and what is known of its
-   * executions may be a moment apart.
+   * The owner's job by id; or by key: the live one, else the newest one that had it, which may be deleted. The job and what is
+   * known of its executions may be a moment apart.
    */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
   /** The jobs of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
-  /** The owner's jobs, newest first. */
+  /** The owner's jobs that are not deleted, newest first. */
   listSummaries(ownerId: string, query: ListQuery): Promise<JobSummary[]>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
@@ -145,6 +151,8 @@ export interface JobStore {
   markFenced(rowId: RowId, version: number): Promise<void>
   /** The fence is due again at `nextAt`, if it is still due at `fence.nextAt`: the job has not changed and is not confirmed. */
   postponeFenceIfUnchanged(fence: Pick<DueFence, 'rowId' | 'nextAt'>, nextAt: number): Promise<void>
+  /** Jobs of the share whose pause ends by `until`, in the order of these moments; a job is overdue by that moment. */
+  listPauseEnds(until: number, limit: number, share: WorkShare, after?: DueCursor | null): Promise<DuePage<DuePauseEnd>>
   /**
    * The jobs with a change number above `after` in the order of these numbers (protocol.md step 14), without the one-shots that
    * were over by `unlistedBefore` (domain/retention.ts).

@@ -3,7 +3,7 @@ import { debugEach } from '@belfry/service'
 import { LRUCache } from 'lru-cache'
 import type { JobConfig } from '../config.ts'
 import { triggerCommand, triggeredExecution, triggerId, type WholeExecution } from '../domain/execution.ts'
-import { checkTrigger } from '../domain/job.ts'
+import { checkAction } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
 import { refuseSize } from '../domain/spec.ts'
 import type { StoredJob } from '../store/ports.ts'
@@ -54,7 +54,7 @@ export async function triggerJob(
   return onNewestVersion<WholeExecution | Refusal>(async (isLastTry) => {
     const job = triggered.get(name) ?? (await findJob(context, ownerId, ref))
     if (isRefusal(job)) return job
-    const refused = checkTrigger(job) ?? (params && (await checkParams(context, job, params)))
+    const refused = checkAction(job, 'trigger') ?? (params && (await checkParams(context, job, params)))
     if (refused) return (await stores.executions.find(ownerId, executionId)) ?? refused
     const plannedAt = clock.now()
     const command = triggerCommand(job, { executionId, plannedAt, params })

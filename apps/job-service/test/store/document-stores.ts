@@ -292,8 +292,8 @@ function createJobs(
     },
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
-      const { id, ownerId, key, version, state, spec, changes, warnings, createdAt, changedAt } = job
-      const next: Job = { id, ownerId, key, version, state, spec, changes, warnings, createdAt, changedAt }
+      const { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt } = job
+      const next: Job = { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
         slot: slotOf(next),
@@ -304,7 +304,7 @@ function createJobs(
     },
     async find(ownerId, ref) {
       const own = await jobs.find(
-        ({ job }) => job.ownerId === ownerId && (job.id === ref || (job.key === ref && job.state !== 'deleted')),
+        ({ job }) => job.ownerId === ownerId && (job.id === ref || job.key === ref),
         newestJob,
       )
       const found = own.find((one) => one.id === ref) ?? own.find((one) => isLive(one.job)) ?? own[0]
@@ -320,7 +320,7 @@ function createJobs(
     async listSummaries(ownerId, { after, limit, fields }) {
       const last = after && (await jobs.findOne((one) => one.id === after[0]))
       const rows = await jobs.find(
-        (one) => one.job.ownerId === ownerId && (!last || newestJob(last, one) < 0),
+        (one) => one.job.ownerId === ownerId && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
         newestJob,
         limit,
       )
@@ -391,6 +391,17 @@ function createJobs(
         (one) => one.rowId === fence.rowId && one.fenceAt === fence.nextAt,
         ({ fenceTries }) => ({ fenceAt: nextAt, fenceTries: fenceTries + 1 }),
       )
+    },
+    async listPauseEnds(until, limit, share, after = null) {
+      const rows = await jobs.find(
+        ({ id, job: { pauseUntil } }) =>
+          pauseUntil !== null && pauseUntil <= until && isOf(share, id, pauseUntil) && isAfter(after, pauseUntil, id),
+        (a, b) => (a.job.pauseUntil ?? 0) - (b.job.pauseUntil ?? 0) || compare(a.id, b.id),
+        limit,
+      )
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      const next = last ? cursorOf(last.job.pauseUntil ?? 0, last.id) : null
+      return { rows: rows.map(({ id, job }) => ({ jobId: id, ownerId: job.ownerId })), next }
     },
     async listChanges({ after, limit, unlistedBefore }) {
       const head = await changeNos.read()

@@ -1,15 +1,16 @@
-import { isRefusal, scheduledExecutionId } from '@belfry/contracts'
+import { isRefusal, type Refusal, scheduledExecutionId } from '@belfry/contracts'
 import { type RowId, shardOf, soleShare } from '@belfry/storage'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
-import { cancelledJob, type Job } from '../../src/domain/job.ts'
+import { cancelledJob, deletedJob, type Job, pausedJob, resumedJob } from '../../src/domain/job.ts'
 import { noExecutions } from '../../src/domain/status.ts'
 import type {
   AgedJob,
   DueCursor,
   DueFence,
   DuePage,
+  DuePauseEnd,
   ExecutionSummary,
   JobSummary,
   ListPosition,
@@ -45,11 +46,11 @@ export function describeStores(database: string, capabilities: StoreCapabilities
     }
     const again = async (job: Job) => (await stores.jobs.find(job.ownerId, job.id)) as StoredJob
     const first = (limit: number) => ({ after: null, limit, fields: [] })
-    const cancelled = (job: Job) => {
-      const after = cancelledJob(job, monday + 1)
+    const allowed = (after: Job | Refusal): Job => {
       if (isRefusal(after)) throw new Error(after.detail)
       return after
     }
+    const cancelled = (job: Job) => allowed(cancelledJob(job, monday + 1))
     interface TriggerWish {
       reason?: string | null
       nextSendAt?: number
@@ -109,6 +110,59 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         const second = { ...job, spec: { ...job.spec, name: 'second' } }
         expect(await stores.jobs.create(second)).toEqual({ rowId: job.rowId, isNew: false })
         expect((await again(job)).spec.name).toBe('first')
+      })
+
+      it('is on no list once it is deleted, frees its key, and leaves a tombstone', async () => {
+        const job = await put({ key: 'gone' })
+        const { ownerId } = job
+        expect(await stores.jobs.compareAndSet(job.rowId, 1, allowed(deletedJob(job, monday + 1)), monday)).toBe(true)
+        expect(await stores.jobs.listSummaries(ownerId, first(10))).toEqual([])
+        const tombstone = { id: job.id, state: 'deleted', version: 2 }
+        expect(await stores.jobs.find(ownerId, job.id)).toMatchObject(tombstone)
+        expect(await stores.jobs.find(ownerId, 'gone')).toMatchObject(tombstone)
+        expect(await stores.jobs.create(job)).toEqual({ rowId: job.rowId, isNew: false })
+        const second = await put({ ownerId, key: 'gone' })
+        expect((await stores.jobs.find(ownerId, 'gone'))?.id).toBe(second.id)
+        expect((await stores.jobs.listSummaries(ownerId, first(10))).map(({ rowId }) => rowId)).toEqual([second.rowId])
+      })
+
+      it('is listed from the end of its pause on until it is resumed', async () => {
+        const job = await put()
+        const until = monday + 3_600_000
+        const due = async (at: number) =>
+          (await stores.jobs.listPauseEnds(at, 1000, soleShare)).rows.filter(({ jobId }) => jobId === job.id)
+        const pause = allowed(pausedJob(job, until, monday + 1))
+        await stores.jobs.compareAndSet(job.rowId, 1, pause, monday)
+        expect(await again(job)).toMatchObject({ state: 'paused', pauseUntil: until })
+        expect(await due(until - 1)).toEqual([])
+        expect(await due(until)).toEqual([{ jobId: job.id, ownerId: job.ownerId }])
+        const active = allowed(resumedJob(pause, until))
+        await stores.jobs.compareAndSet(job.rowId, 2, active, monday)
+        expect(await again(job)).toMatchObject({ state: 'active', pauseUntil: null })
+        expect(await due(until)).toEqual([])
+      })
+
+      it('is listed among other pauses that end, page by page in the order of their ends', async () => {
+        const ends = [5, 3, 9, 3, 7].map((seconds) => monday + 7_200_000 + seconds * 1000)
+        const jobs: StoredJob[] = []
+        for (const until of ends) {
+          const job = await put()
+          await stores.jobs.compareAndSet(job.rowId, 1, allowed(pausedJob(job, until, monday)), monday)
+          jobs.push(job)
+        }
+        const found: string[] = []
+        for (let after: DueCursor | null = null; ; ) {
+          const page: DuePage<DuePauseEnd> = await stores.jobs.listPauseEnds(Math.max(...ends), 2, soleShare, after)
+          found.push(...page.rows.map(({ jobId }) => jobId))
+          after = page.next
+          if (!after) break
+        }
+        const [five, three, nine, alsoThree, seven] = jobs.map(({ id }) => id)
+        const ours = found.filter((id) => jobs.some((job) => job.id === id))
+        expect([ours.slice(0, 2).toSorted(), ours.slice(2)]).toEqual([
+          [three, alsoThree].toSorted(),
+          [five, seven, nine],
+        ])
       })
 
       it('stores one of two changes that were made of the same version', async () => {

@@ -57,7 +57,7 @@ describe('a trigger', () => {
     await world.call('POST', `/jobs/${job.id}/trigger`)
     await world.call('POST', `/jobs/${job.id}/cancel`)
     const { status, body } = await world.call<Problem>('POST', `/jobs/${job.id}/trigger`)
-    expect([status, body.code, body.allowed]).toEqual([409, 'illegal-transition', ['cancel']])
+    expect([status, body.code, body.allowed]).toEqual([409, 'illegal-transition', ['delete']])
   })
 
   it('shows the outcome of its execution', async () => {

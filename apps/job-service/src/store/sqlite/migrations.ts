@@ -124,4 +124,16 @@ CREATE INDEX jobsByChangeNo ON jobs (coalesce(changeNo, n));
 DROP INDEX jobsByChange;
 `,
   },
+  {
+    // A deleted job (state 3) is on no list, and its key finds it when it was the last one to have it.
+    name: 'pauses that end, and deleted jobs',
+    sql: `
+ALTER TABLE jobs ADD COLUMN pauseUntil INTEGER;
+CREATE INDEX jobsByPauseEnd ON jobs (pauseUntil) WHERE pauseUntil IS NOT NULL;
+DROP INDEX jobsByFormerKey;
+CREATE INDEX jobsByFormerKey ON jobs (ownerNo, key) WHERE key IS NOT NULL AND state >= 2;
+DROP INDEX jobsByOwner;
+CREATE INDEX jobsByOwner ON jobs (ownerNo) WHERE state < 3;
+`,
+  },
 ]
