@@ -46,8 +46,7 @@ export function createInstanceClock(base: ManualClock, skewMs: number): Instance
     const fire = () => {
       if (isCancelled) return
       if (pausedAt !== null) held.push(fire)
-      // Fractions of a microsecond would be lost in the sum, and come again for ever.
-      else if (leftMs() > 0.001) timer = arm(leftMs(), fire)
+      else if (leftMs() > 0) timer = arm(leftMs(), fire)
       else callback()
     }
     let timer = arm(leftMs(), fire)

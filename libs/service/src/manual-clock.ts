@@ -19,6 +19,12 @@ function flush(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
+/**
+ * A wait takes a microsecond at least: the rest of a rounded wait may be so small that the sum with the elapsed time does
+ * not change, and a caller that waits for the rest again would come due at the same moment for ever.
+ */
+const waitOf = (delayMs: number) => (delayMs > 0 ? Math.max(delayMs, 0.001) : 0)
+
 /** For tests. `startAt`: the wall clock at the start, epoch milliseconds; the monotonic clock starts at 0. */
 export function createManualClock(startAt = Date.UTC(2026, 0, 1)): ManualClock {
   const wall = createTimerHeap()
@@ -40,8 +46,9 @@ export function createManualClock(startAt = Date.UTC(2026, 0, 1)): ManualClock {
   return {
     now: () => Math.floor(wallOffset + elapsed),
     monotonic: () => elapsed,
-    callAt: (at, callback) => wall.add(at, seq++, callback),
-    callAfter: (delayMs, callback) => waits.add(elapsed + Math.max(0, delayMs), seq++, callback),
+    // Not before `now`, which is in whole milliseconds, shows the time: as with the system's clock.
+    callAt: (at, callback) => wall.add(Math.ceil(at), seq++, callback),
+    callAfter: (delayMs, callback) => waits.add(elapsed + waitOf(delayMs), seq++, callback),
     async advance(ms) {
       const target = elapsed + ms
       await flush()

@@ -54,6 +54,28 @@ describe('the manual clock', () => {
     expect(clock.now()).toBe(500)
   })
 
+  it('calls at a fraction of a millisecond once `now` has reached it', async () => {
+    const clock = createManualClock(1_000)
+    const seen: number[] = []
+    clock.callAt(1_000.25, () => seen.push(clock.now()))
+    await clock.advance(2)
+    expect(seen).toEqual([1_001])
+  })
+
+  it('makes progress for a caller that waits for a rest which rounding left over', async () => {
+    const clock = createManualClock(0)
+    await clock.advance(10_000_000)
+    const rest = clock.monotonic() + 1e-8
+    let calls = 0
+    const again = () => {
+      calls += 1
+      if (calls < 100 && clock.monotonic() < rest) clock.callAfter(1e-12, again)
+    }
+    again()
+    await clock.advance(1)
+    expect(calls).toBe(2)
+  })
+
   it('hands on what a call throws', async () => {
     const clock = createManualClock()
     clock.callAfter(1, () => {

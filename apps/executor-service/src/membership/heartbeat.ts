@@ -45,8 +45,7 @@ export function createHeartbeat({ stores, clock, log, dispatcher, identity, addr
     if (isStopped) return
     const leftMs = identity.leftMs()
     if (leftMs > 0) {
-      // Whole milliseconds: a rest below what a clock can tell apart would come due at the same moment for ever.
-      if (Number.isFinite(leftMs)) timer = clock.callAfter(Math.ceil(leftMs), watchLease)
+      if (Number.isFinite(leftMs)) timer = clock.callAfter(leftMs, watchLease)
     } else if (!isLapsed) {
       isLapsed = true
       log.warn({ executor: identity.name }, 'no sign of life was stored for a lease: nothing starts until one is')
