@@ -34,6 +34,9 @@ export const jobConfig = z.object({
    * claim and the delivery of its status take (the relay's sweep, which repeats what got lost, runs every second).
    */
   jobSlotWaitMs: count(1_000, 0),
+  /** Dead letters that one redrive looks at, and that it runs again in one batch. */
+  jobRedriveScanRows: count(100_000, 1_000),
+  jobRedriveRows: count(200),
   /** Compiled schedules that are cached, for the next fire time that answers show. */
   jobCompiledSchedules: count(2_000),
   /** Jobs that are cached from their last trigger, and bytes of them. */

@@ -18,6 +18,7 @@ import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
 import { createConcurrencyLimiter } from './routes/concurrency-limiter.ts'
+import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
@@ -80,7 +81,8 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   mountJobs(app, { context, views, pages, ids, once })
   mountJobOperations(app, context, views)
   const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
-  mountExecutions(app, { context, views: executionViews, pages, once })
+  mountExecutions(app, { context, views: executionViews, pages })
+  mountExecutionOperations(app, { context, views: executionViews, once })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),

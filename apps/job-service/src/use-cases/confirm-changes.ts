@@ -1,9 +1,10 @@
 import type { FenceReply, InFlight } from '@belfry/contracts'
+import type { Executors } from '../clients/executors.ts'
 import { fencedChanges } from '../domain/job.ts'
 import type { DueFence, StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 
-export type ConfirmContext = Pick<JobContext, 'stores' | 'executors' | 'log'>
+export type ConfirmContext = Pick<JobContext, 'stores' | 'log'> & { readonly executors: Pick<Executors, 'fence'> }
 
 /** A change of a job: `pending` until the executors have confirmed it (protocol.md, step 2). */
 export interface FencedJob {

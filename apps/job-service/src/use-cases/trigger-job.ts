@@ -23,7 +23,7 @@ interface TriggerRequest {
   readonly reason?: string | undefined
 }
 
-const backlogFull = refusal('too-many-requests', 'too many triggers wait to be sent', { retryAfterS: 1 })
+export const backlogFull = refusal('too-many-requests', 'too many triggers wait to be sent', { retryAfterS: 1 })
 
 /** What a job takes up besides its params, bytes. */
 const bareJobBytes = 2048
@@ -69,7 +69,7 @@ export async function triggerJob(
       triggered.set(name, job)
       debugEach(log, 'execution created', [command], ({ jobId }) => ({ jobId, executionId }))
       commands.enqueue(command)
-      return triggeredExecution(job, command, reason)
+      return triggeredExecution(job, command, trigger)
     }
     triggered.delete(name)
     // Of an earlier try of this request, or of a write whose answer was lost: its command is sent again from the store.
@@ -78,8 +78,8 @@ export async function triggerJob(
 }
 
 /** Params of one trigger must fit the type like those of the job. */
-async function checkParams(
-  { types }: TriggerContext,
+export async function checkParams(
+  { types }: Pick<JobContext, 'types'>,
   { spec }: StoredJob,
   params: Record<string, unknown>,
 ): Promise<Refusal | undefined> {

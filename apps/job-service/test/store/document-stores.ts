@@ -25,6 +25,7 @@ import type {
   ListedJob,
   ListPosition,
   LongField,
+  RetriedExecution,
   StoredJob,
   Stores,
 } from '../../src/store/ports.ts'
@@ -180,6 +181,7 @@ interface ExecutionDocument {
   readonly params: Record<string, unknown> | null
   /** Until a job-status has answered it. */
   readonly command: JobExecuteMessage | null
+  readonly retriedBy: string | null
   readonly nextSendAt: number | null
   readonly tries: number
 }
@@ -467,6 +469,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
     const { id, jobId, ownerId, jobType, version, fireAt, seq, status, reason, detail, params, result } = document
     return {
       ...{ id, jobId, ownerId, jobType, version, fireAt, seq, status, reason, detail },
+      ...{ hasOwnParams: params !== null, retriedBy: document.retriedBy },
       jobName: job.job.spec.name,
       ...(fields.includes('params') && { params: params ?? job.job.spec.params }),
       ...(fields.includes('result') && { result }),
@@ -477,7 +480,9 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
 
   const inScope = (scope: ExecutionScope, jobId: string | undefined) => (one: ExecutionDocument) => {
     if ('jobRowId' in scope) return one.jobId === jobId
-    return one.ownerId === scope.ownerId && (!('failed' in scope) || one.status === 'FAILED')
+    return (
+      one.ownerId === scope.ownerId && (!('failed' in scope) || (one.status === 'FAILED' && one.retriedBy === null))
+    )
   }
 
   const apply = async (message: JobStatusMessage): Promise<void> => {
@@ -502,6 +507,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
       isScheduled: cause === 'schedule',
       reason: null,
       params: null,
+      retriedBy: null,
       tries: 0,
     }
     if ((await executions.insert({ ...about, ...copy })) !== null) return
@@ -534,17 +540,28 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
     )
   }
 
-  return {
+  const store: ExecutionStore = {
     isPosition,
+    insertTriggers: (triggers) => Promise.all(triggers.map((trigger) => store.insertTrigger(trigger))),
+    async markRetried(retried) {
+      const mark = ({ id, by }: RetriedExecution) =>
+        executions.updateOne((one) => one.id === id && one.retriedBy === null, { retriedBy: by })
+      await Promise.all(retried.map(mark))
+    },
+    readRowIds: (ids) => Promise.all(ids.map(async (id) => (await executions.findOne((one) => one.id === id))?.rowId)),
+    async readCommand(id) {
+      return (await executions.findOne((one) => one.id === id && one.seq === 0))?.command ?? undefined
+    },
     async insertTrigger({ jobRowId, command, hasOwnParams, reason, nextSendAt }) {
       const job = await jobs.get(jobRowId)
       if (job?.job.version !== command.version) return false
-      const { executionId: id, jobId, ownerId, jobType, version, fireAt, params, plannedAt } = command
+      const { executionId: id, jobId, ownerId, jobType, version, fireAt, params } = command
       const start = { seq: 0, status: 'SCHEDULED', isScheduled: false, endedAt: null, result: null, tries: 0 } as const
       const stored = await executions.insert({
         ...{ id, jobId, ownerId, jobType, version, fireAt, reason, command, nextSendAt },
         ...start,
-        detail: plannedDetail(plannedAt),
+        retriedBy: null,
+        detail: plannedDetail(command),
         params: hasOwnParams ? params : null,
       })
       return stored !== null
@@ -564,12 +581,15 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
           return document && shown(document, fields)
         }),
       ),
-    async listSummaries(scope, { after, limit, fields }) {
+    async listSummaries(scope, { after, limit, fields, dueBy = Number.POSITIVE_INFINITY }) {
       const job = 'jobRowId' in scope ? await jobs.get(scope.jobRowId) : undefined
       const isInScope = inScope(scope, job?.id)
       const [fireAt, id] = (after ?? []) as unknown as [number, string]
       const rows = await executions.find(
-        (one) => isInScope(one) && (!after || one.fireAt < fireAt || (one.fireAt === fireAt && one.id < id)),
+        (one) =>
+          isInScope(one) &&
+          one.fireAt <= dueBy &&
+          (!after || one.fireAt < fireAt || (one.fireAt === fireAt && one.id < id)),
         newestExecution,
         limit,
       )
@@ -586,6 +606,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
               bytesOf(detail) +
               (long ? bytesOf(long) : 0) +
               (fields.includes('result') && result !== null ? bytesOf(result) : 0),
+            jobRowId: (await jobs.findOne((one) => one.id === jobId))?.rowId as RowId,
             ...{ id, jobType, fireAt, status, endedAt },
           }
         }),
@@ -628,6 +649,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
       return found.length === limit
     },
   }
+  return store
 }
 
 function createRequests(requests: Collection<RequestRecord>): Stores['requests'] {

@@ -448,6 +448,79 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await stores.executions.listSummaries({ jobRowId: job.rowId }, first(10))).toHaveLength(1)
       })
 
+      it('of many triggers are stored in one call, each on its own', async () => {
+        const [job, other] = [await put(), await put()]
+        await stores.jobs.compareAndSet(other.rowId, 1, cancelled(other), monday)
+        const triggers = [trigger(job, ++made), trigger(other, ++made), trigger(job, ++made)]
+        expect(await stores.executions.insertTriggers(triggers)).toEqual([true, false, true])
+        expect(await stores.executions.insertTriggers(triggers)).toEqual([false, false, false])
+        const ids = triggers.map(({ command }) => command.executionId)
+        const rowIds = await stores.executions.readRowIds(ids)
+        expect(rowIds.map((rowId) => rowId !== undefined)).toEqual([true, false, true])
+        const read = await stores.executions.readMany([rowIds[0] as RowId, rowIds[2] as RowId], [])
+        expect(read.map((one) => one?.id)).toEqual([ids[0], ids[2]])
+        expect(await stores.executions.insertTriggers([])).toEqual([])
+        expect(await stores.executions.readRowIds([])).toEqual([])
+      })
+
+      it('of a retry names the original, and has a command until a job-status answers it', async () => {
+        const job = await put()
+        const retryOf = `exe-${monday.toString(36)}-${minted(++made)}`
+        const executionId = `exe-${monday.toString(36)}-${minted(++made)}`
+        const params = { durationMs: 9 }
+        const command = triggerCommand(job, { executionId, plannedAt: monday, params, retryOf })
+        const about = { jobRowId: job.rowId, command, hasOwnParams: true, reason: null, nextSendAt: monday + 5000 }
+        await stores.executions.insertTrigger(about)
+        expect(await stores.executions.readCommand(executionId)).toEqual(command)
+        const due = await stores.executions.listDueCommands(monday + 5000, { rows: 1000, bytes: 1e9 }, soleShare)
+        expect(due.rows.find((one) => one.command.executionId === executionId)?.command).toEqual(command)
+        const found = await stores.executions.find(job.ownerId, executionId)
+        expect(found).toMatchObject({ hasOwnParams: true, params, detail: { cause: 'retry', retryOf } })
+        await stores.executions.applyStatuses([statusMessage({ job, executionId, cause: 'retry', retryOf })])
+        expect(await stores.executions.readCommand(executionId)).toBeUndefined()
+        expect(await stores.executions.readCommand(retryOf)).toBeUndefined()
+        expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({ params, detail: { retryOf } })
+      })
+
+      it('that failed is a dead letter until it is run again, and shows what did that first', async () => {
+        const job = await put()
+        const failed = [0, 1, 2].map((n) =>
+          statusMessage({ job, fireAt: monday + n, state: 'failed', endedAt: monday + 9 }),
+        )
+        await stores.executions.applyStatuses(failed)
+        const scope = { ownerId: job.ownerId, failed: true } as const
+        const list = async (more = {}) => {
+          const found = await stores.executions.listSummaries(scope, { ...first(10), ...more })
+          return found.map(({ fireAt }) => fireAt - monday)
+        }
+        expect(await list()).toEqual([2, 1, 0])
+        expect(await list({ dueBy: monday + 1 })).toEqual([1, 0])
+        const [, middle] = await stores.executions.listSummaries(scope, first(2))
+        expect(middle).toMatchObject({ jobRowId: job.rowId })
+        expect(await list({ after: middle?.position, dueBy: monday + 1 })).toEqual([0])
+        const id = failed[1]?.executionId ?? ''
+        const mark = (by: string) =>
+          stores.executions.markRetried([
+            { id, by },
+            { id: 'exe-1-unknown', by },
+          ])
+        await mark('exe-1-first')
+        await mark('exe-1-second')
+        expect(await list()).toEqual([2, 0])
+        expect(await stores.executions.find(job.ownerId, id)).toMatchObject({ retriedBy: 'exe-1-first' })
+        await stores.executions.applyStatuses([
+          statusMessage({ job, fireAt: monday + 1, state: 'failed', endedAt: monday + 9, seq: 2 }),
+        ])
+        expect(await list()).toEqual([2, 0])
+        const all = await stores.executions.listSummaries({ ownerId: job.ownerId }, first(10))
+        const read = await stores.executions.readMany(
+          all.map(({ rowId }) => rowId),
+          [],
+        )
+        expect(read.map((one) => one?.retriedBy)).toEqual([null, 'exe-1-first', null])
+        await stores.executions.markRetried([])
+      })
+
       it('takes over a job-status, which answers its command', async () => {
         const job = await put()
         const wish = trigger(job, 1004)

@@ -82,6 +82,7 @@ describe('a trigger', () => {
     expect(shown.links).toEqual({
       self: `/executions/${body.id}`,
       job: `/jobs/${job.id}`,
+      retry: `/executions/${body.id}/retry`,
       logs: `/executions/${body.id}/logs`,
       'artifact:a b.csv': `/executions/${body.id}/artifacts/a%20b.csv`,
     })

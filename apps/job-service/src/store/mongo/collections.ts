@@ -125,8 +125,10 @@ export interface ExecutionRecord extends MongoRecord {
   readonly status: ExecutionStatus
   readonly endedAt: number | null
   readonly reason: string | null
-  /** The owner, when the execution has failed. */
+  /** The owner, when the execution has failed and was not run again. */
   readonly failedOf?: string
+  /** The first execution that ran this one again. */
+  readonly retriedBy?: string
   /** What the job's status asks for (`stageOf`); absent when it ended. */
   readonly stage?: string
   /** When the command is due to be sent again, while no job-status has answered it. */
@@ -161,6 +163,7 @@ export const executionsCollection = defineCollection<ExecutionRecord>({
     endedAt: Number,
     reason: String,
     failedOf: String,
+    retriedBy: String,
     stage: String,
     nextSendAt: Number,
     tries: Number,

@@ -136,4 +136,17 @@ DROP INDEX jobsByOwner;
 CREATE INDEX jobsByOwner ON jobs (ownerNo) WHERE state < 3;
 `,
   },
+  {
+    // Which execution ran another again stands apart: in a column behind params and results each list would read through these.
+    name: 'executions that were run again',
+    sql: `
+CREATE TABLE retries (n INTEGER PRIMARY KEY, retriedBy TEXT NOT NULL) STRICT;
+ALTER TABLE executions ADD COLUMN isRetried INTEGER;
+DROP INDEX executionsFailed;
+CREATE INDEX executionsFailed ON executions (ownerNo, fireAt) WHERE status = 4 AND isRetried IS NULL;
+CREATE TRIGGER executionRemoved AFTER DELETE ON executions WHEN OLD.isRetried = 1 BEGIN
+  DELETE FROM retries WHERE n = OLD.n;
+END;
+`,
+  },
 ]
