@@ -98,7 +98,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
 
   const app = createHttpApp({ service, deps, tokens, serviceTokens })
   mountScan(app, advanceLoop.runOnce)
-  mountInternal(app, deps.stores)
+  mountInternal(app, { schedules, listFireLog: (jobId, { limit, after }) => fireLog.listOfJob(jobId, limit, after) })
   mountFireLog(app, { fireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs) })
 
   const parts = [

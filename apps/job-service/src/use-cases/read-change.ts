@@ -32,8 +32,12 @@ async function readAt(
   if (isRefusal(timing)) return timing
   const known = await types.knowing(body.jobType)
   if (!known) return noTypesYet
-  const schedule = withAnchor(timing.schedule, job.spec.schedule)
-  return readSpec({ ...body, key: job.key ?? undefined }, { ...timing, schedule }, known)
+  const before = job.spec.schedule
+  const schedule = withAnchor(timing.schedule, before)
+  // A one-shot whose time stays does not run again.
+  const isOver = schedule.kind === 'once' && before.kind === 'once' && schedule.runAt === before.runAt
+  const warnings = timing.warnings.filter(({ code }) => !isOver || code !== 'in-the-past')
+  return readSpec({ ...body, key: job.key ?? undefined }, { ...timing, schedule, warnings }, known)
 }
 
 /** An interval that stays as long has its fire times where they were. */
