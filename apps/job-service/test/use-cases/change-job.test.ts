@@ -117,6 +117,23 @@ describe('a change of a job', () => {
     expect(again.body.warnings.map(({ code }) => code)).toEqual(['in-the-past'])
   })
 
+  it('by PATCH takes other fields of a job whose schedule is nearly or wholly over', async () => {
+    const at = (ms: number) => new Date(world.clock.now() + ms).toISOString()
+    const nearly = await create({ schedule: { every: '1h' }, endAt: at(5_400_000) })
+    const over = await create({ schedule: { every: '1m' }, endAt: at(90_000) })
+    await world.clock.advance(2_400_000)
+    for (const { id } of [nearly, over]) expect((await patch(id, { name: 'late' })).status).toBe(200)
+    for (const [id, endAt, status] of [
+      [nearly.id, at(1_300_000), 200],
+      [nearly.id, at(1_100_000), 422],
+      [over.id, at(50_000), 422],
+      [over.id, at(90_000), 200],
+    ] as const) {
+      const answer = await patch<Problem>(id, { endAt })
+      expect([answer.status, pointersOf(answer.body)]).toEqual([status, status === 200 ? [] : ['/endAt']])
+    }
+  })
+
   it('by PATCH counts a delay from the change on', async () => {
     const job = await create({ schedule: undefined, delay: '1h' })
     await world.clock.advance(10_000)
