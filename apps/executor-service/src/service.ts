@@ -4,6 +4,7 @@ import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
+import { createWake } from './admission/wake.ts'
 import { createAttemptRunner } from './attempts/attempt-runner.ts'
 import { createEngine } from './attempts/engine.ts'
 import { createAttemptOutput } from './attempts/output.ts'
@@ -117,7 +118,8 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const paramsBytes = config.executorPageBytes
-  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes })
+  const placeRecheckMs = config.executorPlaceRecheckMs
+  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes, placeRecheckMs })
   const timers = createStartTimers({
     clock,
     lead,
@@ -144,11 +146,14 @@ function createParts(deps: ExecutorServiceDeps) {
     overdueMs: config.executorOverdueMs,
   })
 
+  const wake = createWake(common)
+
   changes.subscribe((stored) => relay.offer(stored.map(asUnpublished)))
   changes.subscribe(metrics.changed)
   changes.subscribe(executionLog.changed)
   changes.subscribe(timers.update)
   changes.subscribe(poller.notice)
+  changes.subscribe(wake.changed)
 
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const intake = createIntake({
@@ -184,6 +189,7 @@ function createParts(deps: ExecutorServiceDeps) {
     timers,
     membership,
     poller,
+    wake,
     settleLoop,
     retentionClock,
     retentionLoop,
@@ -235,6 +241,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
       { name: 'relay of executions', start: relay.start, stop: relay.stop },
       { name: 'membership', ...membership },
       { name: 'attempt output', stop: output.stop },
+      { name: 'wakes', stop: parts.wake.stop },
       { name: 'attempts', stop: dispatcher.stop },
       { name: 'claims', stop: claimer.stop },
       { name: 'start timers', stop: timers.stop },

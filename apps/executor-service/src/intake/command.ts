@@ -27,7 +27,7 @@ export function newExecution(command: JobExecuteMessage, { arrival, pool, oldest
     fireAt: command.fireAt,
     pool,
     arrival: { plannedAt: command.plannedAt, sentAt, admittedAt, topic, partition, offset },
-    retryOf: null,
+    retryOf: command.retryOf ?? null,
     seq: 1,
     state: isTooOld ? 'expired' : 'ready',
     runAt: command.fireAt,
