@@ -20,6 +20,7 @@ import { createStartTimers } from './dispatch/start-timers.ts'
 import { createExecutionChanges } from './executions/changes.ts'
 import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
+import { createCancelExecution } from './intake/cancel-execution.ts'
 import { createIntake } from './intake/job-execute.ts'
 import { createHandlers, describeHandlers, handlersDefaults } from './job-types/job-types.ts'
 import { createIdentity } from './membership/identity.ts'
@@ -165,6 +166,12 @@ function createParts(deps: ExecutorServiceDeps) {
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
   })
+  const cancelExecution = createCancelExecution({
+    ...common,
+    executions: stores.executions,
+    dispatcher,
+    handlers: handlers.types,
+  })
   const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, clock, log, runOnce })
@@ -194,16 +201,19 @@ function createParts(deps: ExecutorServiceDeps) {
     retentionClock,
     retentionLoop,
     intake,
+    cancelExecution,
   }
 }
 type Parts = ReturnType<typeof createParts>
 
-function createApp(deps: ExecutorServiceDeps, { handlers, changes, dispatcher, settleLoop }: Parts): HttpApp {
+function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
+  const { handlers, changes, dispatcher, settleLoop, cancelExecution } = parts
   const { stores, clock, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   mountExecutions(app, stores)
   mountJobTypes(app, describeHandlers(handlers))
-  mountInternal(app, { stores, clock, fetchBytes: config.executorFetchBytes, changes, dispatcher, settleLoop })
+  const fetchBytes = config.executorFetchBytes
+  mountInternal(app, { stores, clock, fetchBytes, changes, dispatcher, cancelExecution, settleLoop })
   return app
 }
 

@@ -237,9 +237,10 @@ export function interrupt(
 
 /**
  * The owner of the job wants it to end: what waits ends at once, what runs is asked to. Asking again changes nothing.
- * Refused once it has ended.
+ * Refused once it has ended otherwise.
  */
 export function requestCancel(execution: Execution, at: number): Execution | Refusal {
+  if (execution.state === 'cancelled' && execution.cancelRequested) return execution
   if (isEnded(execution.state)) return illegal(execution, 'cancelled')
   if (execution.cancelRequested) return execution
   if (execution.state === 'running') return changed(execution, { cancelRequested: true })

@@ -46,6 +46,12 @@ export function newExecution(command: JobExecuteMessage, { arrival, pool, oldest
   }
 }
 
+/** The record of an execution that was cancelled by name before its command has arrived. */
+export function cancelledExecution(command: JobExecuteMessage, delivery: Delivery): Execution {
+  const { admittedAt } = delivery.arrival
+  return { ...newExecution(command, delivery), state: 'cancelled', cancelRequested: true, endedAt: admittedAt }
+}
+
 /**
  * Takes a command (protocol.md step 8). None there: the record begins. A newer version replaces one that is ready or at
  * rest: tries and losses restart, the epoch and the epochs in doubt stay, so an owner of old cannot finish the new one.
