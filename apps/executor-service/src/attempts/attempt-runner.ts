@@ -36,9 +36,13 @@ export interface AttemptRunner {
 /** A wait for a thread of this length is worth a line in the log, milliseconds. */
 const waitShownMs = 1000
 
-/** What a handler rejected with. An attempt that was interrupted is given back, unless it was aborted for a reason of the job. */
+/**
+ * What a handler rejected with. An attempt that was interrupted is given back, also when its own time limit had passed: it may have
+ * waited behind the attempt that blocked their thread.
+ */
 function readEnd(attempt: Attempt, thrown: unknown): AttemptOutcome {
-  if (thrown instanceof InterruptedRun && attempt.abortedFor !== 'cancel') attempt.abortedFor ??= 'thread-ended'
+  const mayGoOn = attempt.abortedFor === null || attempt.abortedFor === 'timeout'
+  if (thrown instanceof InterruptedRun && mayGoOn) attempt.abortedFor = 'thread-ended'
   return readThrown(thrown)
 }
 

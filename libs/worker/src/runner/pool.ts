@@ -147,16 +147,14 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
     places.set(context, place)
     add(ofOwner, context.ownerId, 1)
     add(ofSource, run.source, 1)
-    const leave = () => {
+    const leave = (error?: unknown) => {
+      if (error instanceof InterruptedRun && run.rules.isShared) remember(context.executionId)
       places.delete(context)
       add(ofOwner, context.ownerId, -1)
       add(ofSource, run.source, -1)
+      pump()
     }
-    settle.promise.then(leave, (error) => {
-      leave()
-      if (error instanceof InterruptedRun && run.rules.isShared) remember(context.executionId)
-    })
-    context.begin()
+    settle.promise.then(() => leave(), leave)
     place.thread.start(run)
   }
 

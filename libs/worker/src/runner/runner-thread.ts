@@ -47,6 +47,7 @@ const file = new URL('./thread.ts', import.meta.url)
 
 interface AtWork extends ThreadRun {
   readonly onAbort: () => void
+  isBegun: boolean
   isAbortSeen: boolean
 }
 
@@ -113,12 +114,27 @@ export function openRunnerThread(
     onChange(false)
   }
 
-  function abort(run: number, { context }: ThreadRun): void {
-    const { code, message } = context.signal.reason as JobFailure
+  /** The file is loaded: the work begins, and its time limit counts from here. */
+  function begin(run: number): void {
+    const one = runs.get(run)
+    if (one === undefined) return
+    one.isBegun = true
+    send({ kind: 'run', run, params: one.params, facts: factsOf(one.context) })
+    one.context.begin()
+    if (!isWatching) memoryLater()
+  }
+
+  function abort(run: number): void {
+    const one = runs.get(run)
+    if (one === undefined) return
+    const { code, message } = one.context.signal.reason as JobFailure
+    if (!one.isBegun) {
+      fail(run, { code, message, retry: 'policy' })
+      return
+    }
     send({ kind: 'abort', run, code, message })
     clock.callAfter(blockedMs, () => {
-      const one = runs.get(run)
-      if (one === undefined || one.isAbortSeen) return
+      if (!runs.has(run) || one.isAbortSeen) return
       // A thread that is blocked does not notice the end of the grace time either.
       endFor(null, { code, message: `${message} It blocked its thread, which was ended.`, retry: 'policy' })
     })
@@ -139,8 +155,13 @@ export function openRunnerThread(
       () => 0,
     )
     if (used > memoryMb * mib) endFor(null, outOfMemory(memoryMb))
-    isWatching = runs.size > 0 && !isClosed
-    if (isWatching) clock.callAfter(memoryCheckMs, () => void watchMemory())
+    isWatching = false
+    if (runs.size > 0 && !isClosed) memoryLater()
+  }
+
+  function memoryLater(): void {
+    isWatching = true
+    clock.callAfter(memoryCheckMs, () => void watchMemory())
   }
 
   function storeArtifact(
@@ -240,16 +261,13 @@ export function openRunnerThread(
     start(one) {
       lastRun += 1
       const run = lastRun
-      const onAbort = () => abort(run, one)
-      runs.set(run, { ...one, onAbort, isAbortSeen: false })
-      send({ kind: 'run', run, params: one.params, facts: factsOf(one.context) })
-      if (!isWatching) {
-        isWatching = true
-        clock.callAfter(memoryCheckMs, () => void watchMemory())
-      }
-      const { signal } = one.context
-      if (signal.aborted) onAbort()
-      else signal.addEventListener('abort', onAbort, { once: true })
+      const onAbort = () => abort(run)
+      runs.set(run, { ...one, onAbort, isBegun: false, isAbortSeen: false })
+      one.context.signal.addEventListener('abort', onAbort, { once: true })
+      loaded.promise.then(
+        () => begin(run),
+        () => undefined,
+      )
     },
     stop(context) {
       const found = [...runs].find(([, one]) => one.context === context)
