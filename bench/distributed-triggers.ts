@@ -1,13 +1,9 @@
-import { Pool } from 'undici'
 import { eventually } from '../proof/belfry-process.ts'
-import { type Caller, readAll } from '../proof/caller.ts'
-import { inParallel } from './belfry.ts'
+import { readAll } from '../proof/caller.ts'
 import { withFleet } from './fleet.ts'
 import { type Benchmark, type Figure, percentile } from './report.ts'
+import { isAllRecorded, openTriggerLoad } from './trigger-load.ts'
 
-interface Page {
-  data: { status: string }[]
-}
 interface Execution {
   attempts: unknown[]
   status: string
@@ -31,14 +27,6 @@ function stageFigures(executions: readonly Execution[]): Figure[] {
   })
 }
 
-async function isAllRecorded(user: Caller): Promise<true | undefined> {
-  for (const status of ['SCHEDULED', 'RUNNING']) {
-    const { body } = await user.call<Page>('GET', `/executions?status=${status}&limit=1`)
-    if (body.data.length > 0) return undefined
-  }
-  return true
-}
-
 /** Towards P5 in the distributed mode: from the first call to the last result that the API shows as recorded. */
 export const distributedTriggers: Benchmark = {
   title: 'distributed: triggers to recorded results, one trigger a call, and where the time goes',
@@ -47,42 +35,24 @@ export const distributedTriggers: Benchmark = {
   async run({ n = 0, callers = 0, jobs = 0, instances: each = 1, profile }) {
     const instances = { 'job-service': each, 'executor-service': each }
     return withFleet({ instances, profiles: profile }, async ({ user, measure }) => {
-      const ids: string[] = []
-      await inParallel(jobs, 16, async () => {
-        const body = { jobType: 'DUMMY', params: { durationMs: 0 } }
-        ids.push((await user.call<{ id: string }>('POST', '/jobs', body)).body.id)
-      })
-      const pool = new Pool(user.url, { connections: callers, pipelining: 1 })
-      const headers = { authorization: `Bearer ${user.token}` }
-      const waits: number[] = []
-      const trigger = async (index: number) => {
-        const sentAt = performance.now()
-        const answer = await pool.request({ method: 'POST', path: `/jobs/${ids[index % jobs]}/trigger`, headers })
-        const text = await answer.body.text()
-        if (answer.statusCode !== 202) throw new Error(`trigger: ${answer.statusCode} ${text}`)
-        waits.push(performance.now() - sentAt)
-      }
+      const load = await openTriggerLoad(user, jobs, callers)
       const whenRecorded = () => eventually('every result to be recorded', () => isAllRecorded(user), 60_000 + n * 30)
-      await inParallel(Math.min(500, n), callers, trigger)
+      await load.run(Math.min(500, n))
       await whenRecorded()
-      waits.length = 0
       let answeredMs = 0
       const begun = performance.now()
       await measure('triggers', n, async () => {
-        const startedAt = performance.now()
-        await inParallel(n, callers, trigger)
-        answeredMs = performance.now() - startedAt
+        answeredMs = await load.run(n)
         await whenRecorded()
       })
       const recordedMs = performance.now() - begun
-      await pool.close()
+      await load.close()
       const runs = await readAll<Execution>(user, '/executions')
       const others = runs.filter(({ status, attempts }) => status !== 'SUCCESS' || attempts.length !== 1)
       return [
         { id: 'P5-', what: `triggers answered, ${callers} callers`, value: (n / answeredMs) * 1000, unit: '/s' },
         { id: 'P5-', what: `results recorded, ${callers} callers`, value: (n / recordedMs) * 1000, unit: '/s' },
-        { id: 'P5-', what: 'answer p50', value: percentile(waits, 0.5), unit: 'ms' },
-        { id: 'P5-', what: 'answer p99', value: percentile(waits, 0.99), unit: 'ms' },
+        ...load.figures(),
         { id: 'P5-', what: 'not run exactly once', value: others.length, unit: 'runs', goal: { atMost: 0 } },
         ...stageFigures(runs),
       ]

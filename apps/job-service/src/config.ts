@@ -1,4 +1,4 @@
-import { duration } from '@belfry/contracts'
+import { duration, leastReconcileSettleMs } from '@belfry/contracts'
 import { configKey, retentionClockConfig } from '@belfry/service'
 import { isTimeZone } from '@belfry/time'
 import { z } from 'zod'
@@ -61,8 +61,8 @@ export const jobConfig = z.object({
   jobFenceTimeoutMs: count(2_000),
   /** How often executions are compared with the executors', milliseconds. */
   jobReconcileMs: count(30_000),
-  /** How long a change may have been stored before a comparison sees it, milliseconds. */
-  jobReconcileSettleMs: count(60_000, 0),
+  /** How long a change may have been stored before a comparison sees it, milliseconds: at least three times the age of a change number. */
+  jobReconcileSettleMs: count(60_000, leastReconcileSettleMs),
   /** Executions that are compared at a time. */
   jobReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
   /** Executions that reconcile could not store and fetches again in each round; beyond it the next round begins with them. */

@@ -1,4 +1,4 @@
-import { duration } from '@belfry/contracts'
+import { duration, leastReconcileSettleMs } from '@belfry/contracts'
 import { retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 
@@ -48,8 +48,8 @@ export const schedulerConfig = z.object({
   schedulerTries: count(10),
   /** How often schedules are compared with the jobs, milliseconds. */
   schedulerReconcileMs: count(30_000),
-  /** How long a change may have been stored before a comparison sees it, milliseconds. */
-  schedulerReconcileSettleMs: count(60_000, 0),
+  /** How long a change may have been stored before a comparison sees it, milliseconds: at least three times the age of a change number. */
+  schedulerReconcileSettleMs: count(60_000, leastReconcileSettleMs),
   /** Job versions that are compared at a time. */
   schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
   /** How long job-service may take to answer, milliseconds. */

@@ -35,9 +35,15 @@ export type ChangesQuery = z.infer<typeof changesQuery>
 
 /**
  * How old a change number may be when its record is stored, milliseconds: a writer whose write took longer gives the record
- * a number once more. A third of what reconciling allows by default (`…ReconcileSettleMs`).
+ * a number once more.
  */
 export const changeNumberMaxAgeMs = 20_000
+
+/**
+ * The least that reconciling must allow between the number of a change and its row (`…ReconcileSettleMs`), milliseconds: three
+ * times the oldest number, so that the write and the clocks of two reads have room.
+ */
+export const leastReconcileSettleMs = 3 * changeNumberMaxAgeMs
 
 /** `head`: the newest change number that the store had handed out before it read the rows; 0 when there was none. */
 const changesPageOf = <T extends z.ZodType>(row: T) =>

@@ -1,6 +1,6 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Instance, Registry } from './port.ts'
-import { createInstanceTable, createRoundRobin, type InstanceTable } from './table.ts'
+import { createInstanceTable, createRoundRobin, createWatches, type InstanceTable } from './table.ts'
 
 /** The instances that static registries share. */
 export type StaticTable = InstanceTable
@@ -16,7 +16,7 @@ export function createStaticTable(): StaticTable {
 export function createStaticRegistry(table: StaticTable = createStaticTable()): Registry {
   const { instances, change } = table
   const owned = new Map<ServiceName, Instance>()
-  const unwatchers = new Set<() => void>()
+  const watches = createWatches(table)
 
   return {
     async register(instance) {
@@ -32,17 +32,9 @@ export function createStaticRegistry(table: StaticTable = createStaticTable()): 
     pick: createRoundRobin(table),
     own: (service) => owned.get(service),
     instances,
-    watch(service, onChange) {
-      const unwatch = table.watch(service, onChange)
-      unwatchers.add(unwatch)
-      return () => {
-        unwatchers.delete(unwatch)
-        unwatch()
-      }
-    },
+    watch: watches.watch,
     async close() {
-      for (const unwatch of unwatchers) unwatch()
-      unwatchers.clear()
+      watches.end()
     },
   }
 }

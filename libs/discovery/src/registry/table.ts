@@ -11,6 +11,13 @@ export interface InstanceTable {
   watch(service: ServiceName, onChange: OnChange): () => void
 }
 
+/** The watches of one registry on a table. */
+export interface Watches {
+  /** Calls back at each change until the answer is called, or `end`. */
+  watch(service: ServiceName, onChange: OnChange): () => void
+  end(): void
+}
+
 const none: readonly Instance[] = []
 
 export function createInstanceTable(): InstanceTable {
@@ -27,6 +34,24 @@ export function createInstanceTable(): InstanceTable {
       watchers.set(service, set)
       set.add(onChange)
       return () => set.delete(onChange)
+    },
+  }
+}
+
+export function createWatches(table: Pick<InstanceTable, 'watch'>): Watches {
+  const unwatchers = new Set<() => void>()
+  return {
+    watch(service, onChange) {
+      const unwatch = table.watch(service, onChange)
+      unwatchers.add(unwatch)
+      return () => {
+        unwatchers.delete(unwatch)
+        unwatch()
+      }
+    },
+    end() {
+      for (const unwatch of unwatchers) unwatch()
+      unwatchers.clear()
     },
   }
 }

@@ -1,21 +1,17 @@
-import { randomUUID } from 'node:crypto'
-import { paramsSize } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import { type OnUnreadable, type Page, type PageBounds, StorageError, type WorkShare } from '@belfry/storage'
 import { type Collection, type Filter, type MongoDatabase, where } from '@belfry/storage/mongo'
-import { type Execution, executionSize, hasLargeParams } from '../../executions/execution.ts'
-import { largeParamsText } from '../execution-text.ts'
+import { type Execution, executionSize } from '../../executions/execution.ts'
 import type { EndedExecution, ExecutionStore, ExecutionUpdate, Step, Stored } from '../ports.ts'
 import { createChangeNumbers } from './change-numbers.ts'
 import { alikeClaims, claimAlike, isPlainClaim } from './claims.ts'
 import { createDueStore } from './due.ts'
-import { type ApartParams, changedFields, idOf, newRecord, rowIdOf, storedOf } from './execution-record.ts'
+import { changedFields, idOf, newRecord, rowIdOf, storedOf } from './execution-record.ts'
 import {
   afterOwner,
   allEnded,
   endedBound,
   endedKey,
-  keyWithin,
   ownerOfKey,
   rangeAfter,
   rangeOf,
@@ -23,7 +19,8 @@ import {
   runningAfter,
   timeText,
 } from './keys.ts'
-import { readInOrder, within } from './reads.ts'
+import { createParamsStore, noneApart } from './params.ts'
+import { readInOrder } from './reads.ts'
 import {
   artifactsCollection,
   type ExecutionRecord,
@@ -32,7 +29,6 @@ import {
   paramsCollection,
 } from './records.ts'
 
-const none: ApartParams = { paramsId: null, paramsSize: null }
 /** No bound: for records that are in memory already. */
 const unbounded = Number.MAX_SAFE_INTEGER
 /** Claims that differ only in their records are made in one command from so many on. */
@@ -66,8 +62,8 @@ function firstOfEach(ids: readonly string[]): number[] {
 /** The executions in MongoDB. */
 export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadable: OnUnreadable): ExecutionStore {
   const executions: Collection<ExecutionRecord> = db.collection(executionsCollection)
-  const params = db.collection(paramsCollection)
-  const children = [params, db.collection(logsCollection), db.collection(artifactsCollection)]
+  const params = createParamsStore(db, executions, onUnreadable)
+  const children = [db.collection(paramsCollection), db.collection(logsCollection), db.collection(artifactsCollection)]
   const numbers = createChangeNumbers(db, executions, clock)
 
   function storedOrNot(record: ExecutionRecord | undefined): Stored | undefined {
@@ -81,20 +77,6 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
   const readable = (records: readonly ExecutionRecord[]) =>
     records.map(storedOrNot).filter((one): one is Stored => one !== undefined)
 
-  /** Stores large params, before the record that names them; params of no record are orphans. */
-  async function putParams(some: readonly Execution[], at: number): Promise<ApartParams[]> {
-    const apart = some.map((one): ApartParams => {
-      if (!hasLargeParams(one)) return none
-      return { paramsId: keyWithin(one.id, randomUUID()), paramsSize: paramsSize(one.params) }
-    })
-    const records = some.flatMap((one, index) => {
-      const _id = apart[index]?.paramsId ?? null
-      return _id === null ? [] : [{ _id, execution: one.id, at, params: largeParamsText(one) ?? '' }]
-    })
-    if (records.length > 0) await params.insertManyIfAbsent('executions.params', records)
-    return apart
-  }
-
   async function readPage(step: string, filter: Filter<ExecutionRecord>, page: PageBounds): Promise<Page<Stored>> {
     const { rows, hasMore } = await executions.findPage(step, filter, {
       ...page,
@@ -106,11 +88,11 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
   /** Changes that differ too much for one command. */
   async function swapEach(step: Step, updates: readonly ExecutionUpdate[], at: number, firstNo: number) {
     const replaced = updates.filter(({ from, to }) => from.version !== to.version).map(({ to }) => to)
-    const apart = await putParams(replaced, at)
+    const apart = await params.put(replaced, at)
     return executions.compareAndSetMany(
       `executions.${step}`,
       updates.map(({ rowId, from, to }, index) => {
-        const newParams = from.version === to.version ? null : (apart[replaced.indexOf(to)] ?? none)
+        const newParams = from.version === to.version ? null : (apart[replaced.indexOf(to)] ?? noneApart)
         const { seq, epoch, state } = from
         return {
           id: idOf(rowId),
@@ -149,15 +131,17 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
 
   return {
     ...createDueStore(executions),
+    readParams: params.readParams,
+    purgeOrphans: params.purgeOrphans,
     async insertMany(some, at) {
       const firsts = firstOfEach(some.map(({ id }) => id))
       if (firsts.length === 0) return []
       const list = firsts.map((index) => some[index] as Execution)
-      const apart = await putParams(list, at)
+      const apart = await params.put(list, at)
       const inserted = await numbers.give(
         list.length,
         (firstNo) => {
-          const records = list.map((one, index) => newRecord(one, apart[index] ?? none, at, firstNo + index))
+          const records = list.map((one, index) => newRecord(one, apart[index] ?? noneApart, at, firstNo + index))
           return executions.insertManyIfAbsent('executions.insert', records)
         },
         (answers) => list.filter((_, index) => answers[index]).map(({ id }) => id),
@@ -193,27 +177,6 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
     },
     async read(rowIds, bytes = unbounded) {
       return (await readInOrder(executions, 'executions.read', rowIds.map(idOf), bytes, sizeOf)).map(storedOrNot)
-    },
-    async readParams(rowIds, bytes) {
-      const filter = { _id: where({ $in: rowIds.map(idOf) }) }
-      const fields = ['command', 'commandSize', 'paramsId', 'paramsSize'] as const
-      const found = await executions.find('executions.params', filter, { fields })
-      const byId = new Map(found.map((one) => [one._id, one]))
-      const sizeOfParams = (id: string) => byId.get(id)?.paramsSize ?? byId.get(id)?.commandSize ?? 0
-      const ids = within(rowIds.map(idOf), bytes, sizeOfParams)
-      const apart = ids.flatMap((id) => byId.get(id)?.paramsId ?? [])
-      const large = apart.length === 0 ? [] : await params.find('executions.params', { _id: where({ $in: apart }) })
-      const textOf = new Map(large.map((one) => [one._id, one.params]))
-      return ids.map((id) => {
-        const record = byId.get(id)
-        try {
-          if (record?.paramsId) return JSON.parse(textOf.get(record.paramsId) ?? '') as Record<string, unknown>
-          return record && (JSON.parse(record.command) as Pick<Execution, 'params'>).params
-        } catch (error) {
-          onUnreadable('params', id, error)
-          return undefined
-        }
-      })
     },
     async hasOpen(jobIds) {
       const isOpen = async (jobId: string) =>
@@ -310,24 +273,6 @@ export function createExecutionStore(db: MongoDatabase, clock: Clock, onUnreadab
       const stay = new Set(left.map(({ _id }) => _id))
       await purgeChildren(ids.filter((id) => !stay.has(id)))
       return purged
-    },
-    async purgeOrphans(before, after, limit) {
-      const filter = { _id: where({ $gt: after === null ? '' : idOf(after) }) }
-      const options = { sort: { _id: 1 }, limit, fields: ['execution', 'at'] } as const
-      const walked = await params.find('executions.orphans', filter, options)
-      const parents = await executions.find(
-        'executions.orphans',
-        { _id: where({ $in: [...new Set(walked.map(({ execution }) => execution))] }) },
-        { fields: ['paramsId'] },
-      )
-      const named = new Set(parents.map(({ paramsId }) => paramsId))
-      const orphans = walked.filter(({ _id, at }) => at < before && !named.has(_id))
-      const purged = await params.deleteEach(
-        'executions.orphans',
-        orphans.map(({ _id }) => ({ id: _id })),
-      )
-      const last = walked.length === limit ? walked.at(-1) : undefined
-      return { purged, next: last ? rowIdOf(last._id) : null }
     },
   }
 }

@@ -2,7 +2,7 @@ import { type ServiceName, serviceNames } from '@belfry/contracts'
 import type { Timer } from '@belfry/service'
 import type { RegistryOptions } from '../open.ts'
 import { type Instance, type Registry, urlHost } from '../port.ts'
-import { createInstanceTable, createRoundRobin } from '../table.ts'
+import { createInstanceTable, createRoundRobin, createWatches } from '../table.ts'
 import { readConsulUrl } from './address.ts'
 import { openConsulClient } from './client.ts'
 import { type Entry, readEntry } from './entries.ts'
@@ -37,7 +37,7 @@ export async function openConsulRegistry(
   const ignore = createIgnored(log, metrics)
   const registrations = new Map<string, ConsulRegistration>()
   const owned = new Map<ServiceName, Instance>()
-  const unwatchers = new Set<() => void>()
+  const watches = createWatches(table)
   const nameOf = (service: ServiceName) => `${prefix}-${service}`
   let failure: unknown
 
@@ -167,18 +167,10 @@ export async function openConsulRegistry(
     pick: createRoundRobin(table),
     own: (service) => owned.get(service),
     instances: table.instances,
-    watch(service, onChange) {
-      const unwatch = table.watch(service, onChange)
-      unwatchers.add(unwatch)
-      return () => {
-        unwatchers.delete(unwatch)
-        unwatch()
-      }
-    },
+    watch: watches.watch,
     async close() {
       for (const view of views) view.stop()
-      for (const unwatch of unwatchers) unwatch()
-      unwatchers.clear()
+      watches.end()
       await Promise.all([...registrations.values()].map((one) => one.stop()))
       client.close()
     },
