@@ -95,7 +95,10 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const context: JobContext = {
     stores,
     executors,
-    types: createJobTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs }),
+    types: createJobTypeList({
+      ...{ executors, registry: deps.registry, clock, log },
+      ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
+    }),
     relay,
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),

@@ -6,7 +6,8 @@ import { z } from 'zod'
 export interface Executors {
   /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
   fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>
-  jobTypes(): Promise<JobType[]>
+  /** The job types of one instance. */
+  jobTypes(instance: string): Promise<JobType[]>
 }
 
 /** A newer executor may answer with more. */
@@ -18,6 +19,7 @@ interface Call<T> {
   readonly body?: unknown
   readonly reply: z.ZodType<T>
   readonly deadlineMs?: number
+  readonly instance?: string
 }
 
 /** Calls the internal routes of the executors, through the guarded balancer. */
@@ -33,8 +35,8 @@ export function createExecutors(rest: RestClient, { fenceTimeoutMs }: { fenceTim
       const path = `/internal/admissions/${jobId}`
       return call({ method: 'PUT', path, body: { changes }, reply: replies.fence, deadlineMs: fenceTimeoutMs })
     },
-    async jobTypes() {
-      return (await call({ method: 'GET', path: '/internal/job-types', reply: replies.jobTypes })).data
+    async jobTypes(instance) {
+      return (await call({ method: 'GET', path: '/internal/job-types', instance, reply: replies.jobTypes })).data
     },
   }
 }

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { constants, setPriority } from 'node:os'
+import { setPriority } from 'node:os'
 import { workerData } from 'node:worker_threads'
 import { type AttemptSink, createJobContext } from '../context.ts'
 import { JobFailure } from '../failure.ts'
@@ -133,11 +133,14 @@ function watchForErrors(): void {
   }) as typeof process.exit
 }
 
+/** A third of the share of the main loop and the store thread in a processor (docs/decisions, "handlers in threads"). */
+const niceness = 5
+
 /** Where threads have a priority of their own, the main loop goes before the handlers. */
 function giveWay(): void {
   if (process.platform !== 'linux') return
   try {
-    setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL)
+    setPriority(0, niceness)
   } catch {
     // The handlers then share the processors with the main loop as equals.
   }
