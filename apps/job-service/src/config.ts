@@ -84,7 +84,9 @@ export const jobConfig = z.object({
   jobFetchBytes: count(mib),
   /** How often the list of job types is fetched, and how soon again for a type that is not on it, milliseconds. */
   jobTypesMs: count(30_000),
-  jobTypesAgainMs: count(10_000),
+  jobTypesAgainMs: count(1_000),
+  /** How long the job types of an executor count that is not registered any more, milliseconds. */
+  jobTypesKeepMs: count(600_000, 0),
   /** How long answers are stored for an Idempotency-Key, milliseconds (api.md: 24 h). */
   jobRequestKeepMs: count(86_400_000),
   /**

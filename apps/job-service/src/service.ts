@@ -105,7 +105,10 @@ export function createJobService(deps: JobServiceDeps): JobService {
     stores,
     executors,
     scheduler: createScheduler(deps.rest, { timeoutMs: config.jobSchedulerTimeoutMs }),
-    types: createJobTypeList({ executors, clock, log, againMs: config.jobTypesAgainMs }),
+    types: createJobTypeList({
+      ...{ executors, registry: deps.registry, clock, log },
+      ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
+    }),
     relay,
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),

@@ -54,7 +54,7 @@ export async function openWorld(
   const bus = mayLose ? createLossyBus(memory) : memory
   const registry = createStaticRegistry()
   const serviceTokens = createTestServiceTokens(clock)
-  const calls = { caller: 'job-service', registry, clock, metrics: deps.metrics, serviceTokens } as const
+  const calls = { caller: 'job-service', registry, metrics: deps.metrics, serviceTokens } as const
   const { balancer, rest } = createTestCalls(calls)
   const tokens = createTestTokens(clock)
   const stores = open ? await open() : await openTestStores(clock)

@@ -25,6 +25,7 @@ import { createDueTimer } from './use-cases/due-timer.ts'
 import { createFindJob } from './use-cases/find-job.ts'
 import { createIngestChanges } from './use-cases/ingest-changes.ts'
 import { createIngestStatuses } from './use-cases/ingest-statuses.ts'
+import { createListFireLog } from './use-cases/list-fire-log.ts'
 import { createPurgeEnded } from './use-cases/purge-ended.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createScheduleWriter } from './use-cases/schedule-writer.ts'
@@ -98,8 +99,9 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
 
   const app = createHttpApp({ service, deps, tokens, serviceTokens })
   mountScan(app, advanceLoop.runOnce)
-  mountInternal(app, { schedules, listFireLog: (jobId, { limit, after }) => fireLog.listOfJob(jobId, limit, after) })
-  mountFireLog(app, { fireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs) })
+  const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })
+  mountInternal(app, { schedules, listFireLog })
+  mountFireLog(app, { listFireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs), clock })
 
   const parts = [
     { name: 'retention clock', start: retentionClock.open },

@@ -2,7 +2,7 @@ export { parseEvery } from './every.ts'
 export type { FireTimes } from './fire-times.ts'
 export type { ScheduleIssue } from './issue.ts'
 export { localText, readZoneless } from './local.ts'
-export { type MisfireOutcome, type MisfireRule, resolveMisfire } from './misfire.ts'
+export { type LateOutcome, type LateSegment, type MisfireRule, resolveMisfire, segmentUpTo } from './misfire.ts'
 export {
   compileSchedule,
   compileWithoutWindow,

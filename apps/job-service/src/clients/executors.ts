@@ -25,7 +25,8 @@ export interface Executors {
    * or is unknown.
    */
   cancelExecution(id: string, command: JobExecuteMessage | null): Promise<JobStatusMessage | Refusal>
-  jobTypes(): Promise<JobType[]>
+  /** The job types of one instance. */
+  jobTypes(instance: string): Promise<JobType[]>
 }
 
 /** A newer executor may answer with more. */
@@ -42,6 +43,7 @@ interface Call<T> {
   readonly body?: unknown
   readonly reply: z.ZodType<T>
   readonly deadlineMs?: number
+  readonly instance?: string
 }
 
 /** Calls the internal routes of the executors, through the guarded balancer. */
@@ -67,8 +69,8 @@ export function createExecutors(rest: RestClient, { fenceTimeoutMs }: { fenceTim
       const { detail, allowed = [] } = refusals.parse(body)
       return refusal('illegal-transition', detail, { allowed })
     },
-    async jobTypes() {
-      return (await call({ method: 'GET', path: '/internal/job-types', reply: replies.jobTypes })).data
+    async jobTypes(instance) {
+      return (await call({ method: 'GET', path: '/internal/job-types', instance, reply: replies.jobTypes })).data
     },
   }
 }

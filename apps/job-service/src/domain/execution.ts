@@ -185,6 +185,11 @@ export function waitsForSlot({ status, seq, detail }: Execution, now: number, si
   return (status === 'SCHEDULED' || status === 'RETRYING') && seq > 0 && now - detail.runAt > sinceMs
 }
 
+/** Whether an execution waits for an overlap place that another execution of its job holds. */
+export function waitsForPlace({ status, detail }: Execution): boolean {
+  return status === 'SCHEDULED' && detail.blockedBy !== null
+}
+
 /** The status under which a message's execution is stored, listed and counted. */
 export function statusOf(message: JobStatusMessage): ExecutionStatus {
   return executionStatusOf(message)
