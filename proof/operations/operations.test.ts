@@ -56,9 +56,9 @@ describe.each(bodies)('%s', (_name, open) => {
       const { unlisted, lost, doubled } = check(records)
       const firm = changes.filter(({ isFirm }) => isFirm).length
       const listed = changes.reduce((sum, one) => sum + one.listed.length, 0)
-      console.log(
-        JSON.stringify({ jobs: records.length, changes: changes.length, firm, listed, calls: target.calls.length }),
-      )
+      const latestMs = Math.round(Math.max(...target.calls.map(({ at, fireAt }) => at - fireAt)))
+      const calls = target.calls.length
+      console.log(JSON.stringify({ jobs: records.length, changes: changes.length, firm, listed, calls, latestMs }))
       expect({ unlisted, lost, doubled }).toEqual({ unlisted: [], lost: [], doubled: [] })
       expect(records).toHaveLength(jobs)
       // Otherwise nothing was asked close to a fire time.

@@ -38,12 +38,18 @@ function requestOf(
   return ['POST', `/jobs/${id}/${kind}`, {}]
 }
 
+/** Without a clear answer the call is sent again: it finds what the first one has done, or does it. */
 async function change(user: Caller, kind: Change['kind'], made: Made): Promise<Change> {
-  const { status, body } = await user.call<FencedJobView>(...requestOf(kind, made))
-  const answeredAt = preciseNow()
-  if (status !== 200 && status !== 202) throw new Error(`${kind} of ${made.id}: ${status} ${JSON.stringify(body)}`)
-  const listed = body.inFlight.map(({ executionId }) => executionId)
-  return { kind, changedAt: Date.parse(body.updatedAt), answeredAt, isFirm: status === 200, listed }
+  for (;;) {
+    const { status, body } = await user.call<FencedJobView>(...requestOf(kind, made))
+    const answeredAt = preciseNow()
+    if (status === 200 || status === 202) {
+      const listed = body.inFlight.map(({ executionId }) => executionId)
+      return { kind, changedAt: Date.parse(body.updatedAt), answeredAt, isFirm: status === 200, listed }
+    }
+    if (status < 500) throw new Error(`${kind} of ${made.id}: ${status} ${JSON.stringify(body)}`)
+    await wait(200)
+  }
 }
 
 interface Driven {
@@ -53,22 +59,32 @@ interface Driven {
   readonly changes: readonly Change[]
 }
 
-/** Makes one job before its first fire time, and changes it as it is planned. */
-async function drive(user: Caller, target: Target, plan: PlannedJob, beginAt: number): Promise<Driven> {
-  const firstAt = beginAt + plan.firstAt
-  const url = `${target.url}/${plan.index}`
-  await wait(firstAt - madeBeforeMs - Date.now())
-  const made = await user.call<JobView>('POST', '/jobs', {
+async function create(user: Caller, url: string, firstAt: number): Promise<JobView> {
+  const body = {
     jobType: 'HTTP_CALL',
     params: { url: `${url}/1` },
     schedule: { every: `${usualEveryMs}ms` },
     startAt: wireTime(firstAt),
     endAt: wireTime(firstAt + spanMs),
-  })
-  if (made.status !== 201) throw new Error(`the creation of a job: ${made.status} ${JSON.stringify(made.body)}`)
-  const { id } = made.body
+  }
+  for (;;) {
+    const made = await user.call<JobView>('POST', '/jobs', body, { 'idempotency-key': url })
+    if (made.status === 201) return made.body
+    if (made.status < 500 && made.status !== 409)
+      throw new Error(`a creation: ${made.status} ${JSON.stringify(made.body)}`)
+    await wait(200)
+  }
+}
+
+/** Makes one job before its first fire time, and changes it as it is planned. */
+async function drive(user: Caller, target: Target, plan: PlannedJob, beginAt: number): Promise<Driven> {
+  const firstAt = beginAt + plan.firstAt
+  const url = `${target.url}/${plan.index}`
+  await wait(firstAt - madeBeforeMs - Date.now())
+  const made = await create(user, url, firstAt)
+  const { id } = made
   const job = { id, url, firstAt }
-  if (Date.parse(made.body.nextRunAt ?? '') !== firstAt) throw new Error(`${id} begins at ${made.body.nextRunAt}`)
+  if (Date.parse(made.nextRunAt ?? '') !== firstAt) throw new Error(`${id} begins at ${made.nextRunAt}`)
   await wait(beginAt + plan.operateAt - Date.now())
   const changes = [await change(user, plan.operation, job)]
   if (plan.resumeAt !== null) {
