@@ -4,7 +4,9 @@ import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
+import { createWake } from './admission/wake.ts'
 import { createAttemptRunner } from './attempts/attempt-runner.ts'
+import { createCheckpoints } from './attempts/checkpoints.ts'
 import { createEngine } from './attempts/engine.ts'
 import { createAttemptOutput } from './attempts/output.ts'
 import { createStarts } from './attempts/starts.ts'
@@ -19,8 +21,10 @@ import { createStartTimers } from './dispatch/start-timers.ts'
 import { createExecutionChanges } from './executions/changes.ts'
 import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
+import { createCancelExecution } from './intake/cancel-execution.ts'
 import { createIntake } from './intake/job-execute.ts'
-import { createHandlers, describeHandlers, handlersDefaults } from './job-types/job-types.ts'
+import { withHandlersFolder } from './job-types/folder/handlers.ts'
+import { createHandlers, describeHandlers, handlersDefaults, listedTypes } from './job-types/job-types.ts'
 import { createIdentity } from './membership/identity.ts'
 import { createMembership } from './membership/membership.ts'
 import { createExecutorMetrics } from './metrics.ts'
@@ -53,22 +57,35 @@ function addressOf({ advertise, config }: ExecutorServiceDeps): string | null {
   return port === 0 ? null : `${advertise?.host ?? defaultAdvertiseHost(config.executorHost)}:${port}`
 }
 
+/** The job types that ship, and those of the handlers folder. */
+function openHandlers({ config, clock, log }: ExecutorServiceDeps): Handlers {
+  const shipped = createHandlers({
+    ...handlersDefaults,
+    allowPrivate: config.executorAllowPrivate,
+    // More than there are attempts at a time (docs/decisions, "one owner's share").
+    httpConnections: 2 * config.executorIoConcurrency,
+    lookups: config.executorLookups,
+    ownerLookups: config.executorOwnerLookups,
+  })
+  return withHandlersFolder(shipped, { config, limits: outputLimits(config), clock, log, env: process.env })
+}
+
+/** What one attempt may log and store. */
+function outputLimits(config: ExecutorConfig) {
+  return {
+    log: { lines: config.executorLogLines, bytes: config.executorLogBytes, lineBytes: config.executorLogLineBytes },
+    artifacts: config.executorArtifacts,
+    artifactBytes: config.executorArtifactBytes,
+  }
+}
+
 /**
  * Everything between the adapters and the listener, from the bottom up: each part uses only what is created above it. Changes of
  * executions come back to the parts that follow them through `changes`.
  */
 function createParts(deps: ExecutorServiceDeps) {
   const { clock, log, ids, config, stores } = deps
-  const handlers =
-    deps.handlers ??
-    createHandlers({
-      ...handlersDefaults,
-      allowPrivate: config.executorAllowPrivate,
-      // More than there are attempts at a time (docs/decisions, "one owner's share").
-      httpConnections: 2 * config.executorIoConcurrency,
-      lookups: config.executorLookups,
-      ownerLookups: config.executorOwnerLookups,
-    })
+  const handlers = deps.handlers ?? openHandlers(deps)
   const executionLog = createExecutionLog({
     log,
     clock,
@@ -87,14 +104,15 @@ function createParts(deps: ExecutorServiceDeps) {
 
   const output = createAttemptOutput({
     ...common,
-    limits: {
-      log: { lines: config.executorLogLines, bytes: config.executorLogBytes, lineBytes: config.executorLogLineBytes },
-      artifacts: config.executorArtifacts,
-      artifactBytes: config.executorArtifactBytes,
-    },
+    limits: outputLimits(config),
     flushMs: config.executorLogFlushMs,
   })
-  const runner = createAttemptRunner({ ...common, output, abortGraceMs: config.executorAbortGraceMs })
+  const runner = createAttemptRunner({
+    ...common,
+    output,
+    checkpoints: createCheckpoints(stores),
+    abortGraceMs: config.executorAbortGraceMs,
+  })
   const starts = createStarts({ ...common, executions: stores.executions, shownMs: config.executorRunningShownMs })
   const engine = createEngine({ ...common, identity, starts, runner, output, random: deps.random ?? Math.random })
 
@@ -117,7 +135,8 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const paramsBytes = config.executorPageBytes
-  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes })
+  const placeRecheckMs = config.executorPlaceRecheckMs
+  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes, placeRecheckMs })
   const timers = createStartTimers({
     clock,
     lead,
@@ -144,11 +163,14 @@ function createParts(deps: ExecutorServiceDeps) {
     overdueMs: config.executorOverdueMs,
   })
 
+  const wake = createWake(common)
+
   changes.subscribe((stored) => relay.offer(stored.map(asUnpublished)))
   changes.subscribe(metrics.changed)
   changes.subscribe(executionLog.changed)
   changes.subscribe(timers.update)
   changes.subscribe(poller.notice)
+  changes.subscribe(wake.changed)
 
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const intake = createIntake({
@@ -159,6 +181,12 @@ function createParts(deps: ExecutorServiceDeps) {
     handlers: handlers.types,
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
+  })
+  const cancelExecution = createCancelExecution({
+    ...common,
+    executions: stores.executions,
+    dispatcher,
+    handlers: handlers.types,
   })
   const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
@@ -184,20 +212,24 @@ function createParts(deps: ExecutorServiceDeps) {
     timers,
     membership,
     poller,
+    wake,
     settleLoop,
     retentionClock,
     retentionLoop,
     intake,
+    cancelExecution,
   }
 }
 type Parts = ReturnType<typeof createParts>
 
-function createApp(deps: ExecutorServiceDeps, { handlers, changes, dispatcher, settleLoop }: Parts): HttpApp {
+function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
+  const { handlers, changes, dispatcher, settleLoop, cancelExecution } = parts
   const { stores, clock, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   mountExecutions(app, stores)
-  mountJobTypes(app, describeHandlers(handlers))
-  mountInternal(app, { stores, clock, fetchBytes: config.executorFetchBytes, changes, dispatcher, settleLoop })
+  mountJobTypes(app, () => ({ types: describeHandlers(handlers), unusable: handlers.unusable?.() ?? [] }))
+  const fetchBytes = config.executorFetchBytes
+  mountInternal(app, { stores, clock, fetchBytes, changes, dispatcher, cancelExecution, settleLoop })
   return app
 }
 
@@ -224,17 +256,18 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     listen: {
       host: deps.config.executorHost,
       port: deps.config.executorPort,
-      meta: { 'job-types': [...handlers.types.keys()].join() },
+      meta: () => ({ 'job-types': listedTypes(handlers.types.keys()) }),
     },
     store: { name: 'executor.db', read: () => deps.stores.executors.list() },
     // Stopped in reverse: new commands, the poll and the claims, then the attempts; what they still change is published at the end.
     parts: [
       { name: 'retention clock', start: parts.retentionClock.open },
-      { name: 'handlers', stop: () => handlers.close() },
+      { name: 'handlers', start: () => handlers.start?.(), stop: () => handlers.close() },
       { name: 'warnings', stop: executionLog.stop },
       { name: 'relay of executions', start: relay.start, stop: relay.stop },
       { name: 'membership', ...membership },
       { name: 'attempt output', stop: output.stop },
+      { name: 'wakes', stop: parts.wake.stop },
       { name: 'attempts', stop: dispatcher.stop },
       { name: 'claims', stop: claimer.stop },
       { name: 'start timers', stop: timers.stop },

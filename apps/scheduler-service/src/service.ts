@@ -17,6 +17,7 @@ import { createAdvanceLoop } from './loops/advance-loop.ts'
 import { createReconcileLoop } from './loops/reconcile-loop.ts'
 import { createSchedulerMetrics } from './metrics.ts'
 import { mountFireLog } from './routes/fire-log.ts'
+import { mountInternal } from './routes/internal.ts'
 import { mountPreview } from './routes/preview.ts'
 import { mountScan } from './routes/scan.ts'
 import type { Stores } from './store/ports.ts'
@@ -100,6 +101,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const app = createHttpApp({ service, deps, tokens, serviceTokens })
   mountScan(app, advanceLoop.runOnce)
   mountPreview(app, { clock, timezone: config.timezone })
+  mountInternal(app, deps.stores)
   const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })
   mountFireLog(app, { listFireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs), clock })
 

@@ -66,7 +66,7 @@ export function readSpec(body: CreateJobBody, timing: Timing, types: JobTypes): 
     params,
     schedule,
     policy: {
-      retry: readRetry(body.retry),
+      retry: readRetry(body.retry, { ...retryDefaults, ...type.retry }),
       overlap: readOverlap(body.overlap, isRecurring),
       timeoutMs: body.timeout ?? type.timeoutMs,
       onLostLease: body.onLostLease ?? 'rerun',
@@ -107,15 +107,15 @@ export function refuseSize(params: Record<string, unknown>): Refusal | null {
 }
 
 /** With only one of `delay` and `maxDelay`, the default of the other gives way. */
-function readRetry(body: RetryBody = {}): RetryPolicy {
-  const delayMs = body.delay ?? Math.min(retryDefaults.delayMs, body.maxDelay ?? Number.POSITIVE_INFINITY)
+function readRetry(body: RetryBody = {}, byDefault = retryDefaults): RetryPolicy {
+  const delayMs = body.delay ?? Math.min(byDefault.delayMs, body.maxDelay ?? Number.POSITIVE_INFINITY)
   return {
-    maxRetries: body.maxRetries ?? retryDefaults.maxRetries,
-    backoff: body.backoff ?? retryDefaults.backoff,
+    maxRetries: body.maxRetries ?? byDefault.maxRetries,
+    backoff: body.backoff ?? byDefault.backoff,
     delayMs,
-    factor: body.factor ?? retryDefaults.factor,
-    maxDelayMs: body.maxDelay ?? Math.max(retryDefaults.maxDelayMs, delayMs),
-    jitter: body.jitter ?? retryDefaults.jitter,
+    factor: body.factor ?? byDefault.factor,
+    maxDelayMs: body.maxDelay ?? Math.max(byDefault.maxDelayMs, delayMs),
+    jitter: body.jitter ?? byDefault.jitter,
   }
 }
 
@@ -140,7 +140,11 @@ function findType(types: JobTypes, type: string): KnownType | Refusal {
   const known = types.get(type)
   if (known) return known
   const suggestion = nearestName(type, [...types.keys()])
-  const detail = `there is no job type "${type.slice(0, 100)}"; known are ${[...types.keys()].sort().join(', ')}`
+  const names = [...types.keys()].sort().join(', ')
+  const detail =
+    type === 'COMMAND'
+      ? `no executor may run commands: BELFRY_EXECUTOR_COMMANDS names those that it may run; known are ${names}`
+      : `there is no job type "${type.slice(0, 100)}"; known are ${names}`
   const issue = { pointer: '/jobType', code: 'unknown-job-type', detail, ...(suggestion && { suggestion }) }
   return refusal('impossible', 'no executor knows this job type', { errors: [issue] })
 }

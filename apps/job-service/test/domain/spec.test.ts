@@ -1,16 +1,17 @@
 import { createJobBody, isRefusal, type JobSpec, jobSpec, type Refusal } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { readJobTypes } from '../../src/domain/job-types.ts'
 import { type ReadSpec, readSpec, readTiming } from '../../src/domain/spec.ts'
 import { jobIdOf, monday } from '../fixtures.ts'
-import { types } from '../job-types.ts'
+import { typeList, types } from '../job-types.ts'
 
 const context = { createdAt: monday, timezone: 'UTC', jobId: jobIdOf(1) }
 
-function read(body: Record<string, unknown>, more: { timezone?: string } = {}): ReadSpec | Refusal {
+function read(body: Record<string, unknown>, more: { timezone?: string } = {}, known = types): ReadSpec | Refusal {
   const parsed = createJobBody.parse({ jobType: 'DUMMY', ...body })
   const timing = readTiming(parsed, { ...context, ...more })
-  return isRefusal(timing) ? timing : readSpec(parsed, timing, types)
+  return isRefusal(timing) ? timing : readSpec(parsed, timing, known)
 }
 
 function specOf(body: Record<string, unknown>): JobSpec {
@@ -215,5 +216,25 @@ describe('any body', () => {
         }
       }),
     )
+  })
+})
+
+describe('the retries of a job type', () => {
+  const known = readJobTypes([{ ...typeList[0]!, retry: { maxRetries: 7, delayMs: 100, backoff: 'fixed' } }])
+
+  it('are those of a job that names none, field by field', () => {
+    const plain = read({}, {}, known)
+    const given = read({ retry: { maxRetries: 1 } }, {}, known)
+    const expected = { maxRetries: 7, delayMs: 100, backoff: 'fixed', factor: 2, maxDelayMs: 300_000, jitter: true }
+    expect(plain).toMatchObject({ spec: { policy: { retry: expected } } })
+    expect(given).toMatchObject({ spec: { policy: { retry: { ...expected, maxRetries: 1 } } } })
+  })
+})
+
+describe('a command', () => {
+  it('is refused with the key to set while no executor may run any', () => {
+    const [issue] = refusalOf({ jobType: 'COMMAND', params: { command: 'ls' } }).errors ?? []
+    expect(issue).toMatchObject({ pointer: '/jobType', code: 'unknown-job-type' })
+    expect(issue?.detail).toContain('BELFRY_EXECUTOR_COMMANDS')
   })
 })
