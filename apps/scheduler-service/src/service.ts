@@ -101,8 +101,8 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const app = createHttpApp({ service, deps, tokens, serviceTokens })
   mountScan(app, advanceLoop.runOnce)
   mountPreview(app, { clock, timezone: config.timezone })
-  mountInternal(app, deps.stores)
   const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })
+  mountInternal(app, { schedules, listFireLog })
   mountFireLog(app, { listFireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs), clock })
 
   const parts = [

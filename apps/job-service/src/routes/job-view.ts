@@ -9,6 +9,7 @@ import {
   type RecurringSchedule,
   takesPlace,
   toWireTime,
+  type Warning,
 } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import { localText } from '@belfry/time'
@@ -92,7 +93,7 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
     job: whole,
     listed: viewJob,
     fenced: ({ job, inFlight, effective }) => ({ ...whole(job), inFlight: [...inFlight], effective }),
-    status({ job, recent }) {
+    status({ job, recent, isTypeKnown }) {
       const input = statusInputOf(job)
       return {
         jobId: job.id,
@@ -104,13 +105,20 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
         lastExecution: viewSummary(job.known.last),
         currentExecution: viewSummary(job.known.running),
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
+        warnings: isTypeKnown ? [] : [unknownType(job)],
         links: linksOf(job),
       }
     },
   }
 }
 
-function statusInputOf({ state, isPublished, spec, known }: ListedJob): StatusInput {
+function unknownType({ spec: { jobType } }: StoredJob): Warning {
+  const detail = `No executor has the job type "${jobType}" now: the job's executions wait until one has it.`
+  return { code: 'unknown-job-type', detail }
+}
+
+/** What the job's status is derived from. */
+export function statusInputOf({ state, isPublished, spec, known }: ListedJob): StatusInput {
   const { schedule } = spec
   return { ...known, state, isPublished, runAt: schedule.kind === 'once' ? schedule.runAt : null }
 }
@@ -152,7 +160,8 @@ function viewSummary(known: KnownExecution | null): ExecutionSummary | null {
 function linksOf({ id, state }: Pick<ListedJob, 'id' | 'state'>): Record<string, string> {
   const self = `/jobs/${id}`
   const calls = allowedActions[state].filter((action) => !ofSelf.includes(action) && action !== 'retry')
-  const parts = state === 'deleted' ? ['executions'] : ['status', 'executions', ...calls]
+  const shown = ['executions', 'history']
+  const parts = state === 'deleted' ? shown : ['status', 'next-runs', 'fire-log', ...shown, ...calls]
   return { self, ...Object.fromEntries(parts.map((part) => [part, `${self}/${part}`])) }
 }
 

@@ -1,11 +1,27 @@
-import { scheduleVersionsBody, scheduleVersionsReply } from '@belfry/contracts'
+import {
+  type FireLogPosition,
+  fireLogBody,
+  fireLogReply,
+  scheduleVersionsBody,
+  scheduleVersionsReply,
+} from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
-import type { Stores } from '../store/ports.ts'
+import type { FireRange } from '../domain/schedule-record.ts'
+import type { ScheduleStore } from '../store/ports.ts'
+
+export interface InternalRoutes {
+  readonly schedules: Pick<ScheduleStore, 'readVersions'>
+  /** The ranges of a job, newest first. */
+  listFireLog(
+    jobId: string,
+    page: { readonly limit: number; readonly after: FireLogPosition | null },
+  ): Promise<readonly FireRange[]>
+}
 
 const config = { access: 'service' } as const
 
-/** What job-service asks: how far the scheduler has come with some jobs (protocol.md, step 1). */
-export function mountInternal(app: HttpApp, { schedules }: Pick<Stores, 'schedules'>): void {
+/** What job-service asks: how far the scheduler has come with some jobs (protocol.md, step 1), and what it has logged. */
+export function mountInternal(app: HttpApp, { schedules, listFireLog }: InternalRoutes): void {
   const versions = { body: scheduleVersionsBody, response: { 200: scheduleVersionsReply } }
   app.post('/internal/schedules/versions', { schema: versions, config }, async ({ body: { ids } }) => {
     const found = await schedules.readVersions(ids)
@@ -15,4 +31,9 @@ export function mountInternal(app: HttpApp, { schedules }: Pick<Stores, 'schedul
     })
     return { data }
   })
+
+  const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
+  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => ({
+    data: [...(await listFireLog(jobId, { limit, after }))],
+  }))
 }
