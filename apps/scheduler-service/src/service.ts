@@ -102,7 +102,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   mountScan(app, advanceLoop.runOnce)
   mountPreview(app, { clock, timezone: config.timezone })
   const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })
-  mountInternal(app, { schedules, listFireLog })
+  mountInternal(app, { schedules, page, listFireLog })
   mountFireLog(app, { listFireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs), clock })
 
   const parts = [
