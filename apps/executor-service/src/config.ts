@@ -32,6 +32,13 @@ export const executorConfig = z.object({
   executorHeldBytes: count(64 * mib),
   /** From one poll for what is due to the next, milliseconds. */
   executorPollMs: count(250, 10),
+  /**
+   * From one search for executions of this executor's job types that another executor took, without having the type, to the next,
+   * milliseconds.
+   */
+  executorOtherPollMs: count(1000, 10),
+  /** From one search for executions that may not start any more to the next, milliseconds. */
+  executorExpiryMs: count(1000, 10),
   /** Executions that a poll reads at once. */
   executorPollRows: count(500),
   /**

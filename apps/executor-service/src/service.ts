@@ -13,10 +13,12 @@ import { type ExecutorConfig, livenessOf } from './config.ts'
 import { createClaimLead } from './dispatch/claim-lead.ts'
 import { createClaimer } from './dispatch/claimer.ts'
 import { createDispatcher } from './dispatch/dispatcher.ts'
+import { createExpiry } from './dispatch/expiry.ts'
 import { createPoller } from './dispatch/poller.ts'
 import { createRoom } from './dispatch/room.ts'
 import { createSlots } from './dispatch/slots.ts'
 import { createStartTimers } from './dispatch/start-timers.ts'
+import { createUnclaimable } from './dispatch/unclaimable.ts'
 import { createExecutionChanges } from './executions/changes.ts'
 import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
@@ -120,7 +122,18 @@ function createParts(deps: ExecutorServiceDeps) {
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const paramsBytes = config.executorPageBytes
   const placeRecheckMs = config.executorPlaceRecheckMs
-  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes, placeRecheckMs })
+  const unclaimable = createUnclaimable({ ...common, executions: stores.executions })
+  const claimer = createClaimer({
+    ...common,
+    identity,
+    room,
+    dispatcher,
+    unclaimable,
+    handlers: handlers.types,
+    lead,
+    paramsBytes,
+    placeRecheckMs,
+  })
   const timers = createStartTimers({
     clock,
     lead,
@@ -130,18 +143,28 @@ function createParts(deps: ExecutorServiceDeps) {
     bounds: { count: config.executorArmed, size: waitingBytes, ownerShare },
   })
   const membership = createMembership({ ...common, config, identity, address: addressOf(deps), dispatcher, claimer })
+  const page = { rows: config.executorPollRows, bytes: config.executorPageBytes }
+  const expiry = createExpiry({
+    ...common,
+    ...page,
+    executions: stores.executions,
+    unclaimable,
+    everyMs: config.executorExpiryMs,
+  })
   const poller = createPoller({
     ...common,
+    ...page,
     executions: stores.executions,
+    expiry,
+    handlers: handlers.types,
+    otherMs: config.executorOtherPollMs,
     claimer,
     timers,
     dispatcher,
     room,
     share: membership.share,
     everyMs: config.executorPollMs,
-    rows: config.executorPollRows,
     scanRows: config.executorPollScanRows,
-    bytes: config.executorPageBytes,
     quarantineMs: config.executorAsideMs,
     isSoleOwner: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,

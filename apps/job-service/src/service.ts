@@ -76,7 +76,7 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   const pages = createListPages({ limiter, maxBytes: config.jobPageBytes })
   const views = createJobViews({ clock, timezone: config.timezone, schedules: context.schedules })
   mountJobs(app, { context, views, pages, ids, once })
-  const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
+  const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs, types: context.types })
   mountExecutions(app, { context, views: executionViews, pages, once })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,

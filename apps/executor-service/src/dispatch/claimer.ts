@@ -1,17 +1,18 @@
-import { isRefusal } from '@belfry/contracts'
+import { isRefusal, type Refusal } from '@belfry/contracts'
 import { type Clock, createBatcher, debugEach, type Logger } from '@belfry/service'
 import { isUnreachable } from '@belfry/storage'
+import type { Handler } from '@belfry/worker'
 import { admitClaims } from '../admission/admit-claims.ts'
 import type { Attempt } from '../attempts/attempt.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
-import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, executionSize, unreadParams } from '../executions/execution.ts'
 import { attemptFields } from '../executions/execution-log.ts'
-import { claim, expire, isTooLate } from '../executions/transitions.ts'
+import { claim, isTooLate } from '../executions/transitions.ts'
 import type { ExecutionUpdate, RowId, Stored, Stores } from '../store/ports.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Room } from './room.ts'
+import type { Unclaimable } from './unclaimable.ts'
 
 export interface ClaimerOptions {
   readonly stores: Pick<Stores, 'executions' | 'admissions'>
@@ -25,6 +26,9 @@ export interface ClaimerOptions {
   readonly identity: { readonly name: string; readonly isEnlisted: boolean; mayStart(): boolean }
   readonly room: Room
   readonly dispatcher: Dispatcher
+  readonly unclaimable: Unclaimable
+  /** The job types by name. */
+  readonly handlers: ReadonlyMap<string, Handler>
   readonly lead: ClaimLead
   /** Params that are read at once, bytes. */
   readonly paramsBytes: number
@@ -38,6 +42,8 @@ export interface ClaimerOptions {
 export interface Claimer {
   /** False while the executor has no record or no lease, or stops: nothing is claimed. */
   mayClaim(): boolean
+  /** Whether this executor has the execution's job type: of others it claims nothing. */
+  hasType(execution: Execution): boolean
   /** Ready ones that are due, in the order in which they shall have the slots. What finds no room is left to the poll. */
   claim(stored: readonly Stored[]): void
   /** A ready one that is due, or will be shortly: claimed with all others of this iteration of the event loop, by priority. */
@@ -54,8 +60,14 @@ export interface Claimer {
   stop(): Promise<void>
 }
 
+/** An attempt whose claim is to be stored, and the ready record that it claims. */
+interface Claim {
+  readonly from: Execution
+  readonly attempt: Attempt
+}
+
 export function createClaimer(options: ClaimerOptions): Claimer {
-  const { stores, changes, clock, log, identity, room, dispatcher, lead, storeRetryMs } = options
+  const { stores, changes, clock, log, identity, room, dispatcher, lead, unclaimable, handlers, storeRetryMs } = options
   const { held, hold, drop } = dispatcher
   const admitOptions = { ...stores, changes, placeRecheckMs: options.placeRecheckMs }
   const underWay = new Set<Promise<unknown>>()
@@ -81,46 +93,42 @@ export function createClaimer(options: ClaimerOptions): Claimer {
 
   const mayClaim = () => !isStopping && identity.mayStart()
 
-  const claimed = (execution: Execution) => claim(execution, { owner: identity.name })
+  const hasType = ({ jobType }: Execution) => handlers.has(jobType)
+
+  /** Into the pool of its handler. */
+  function claimed(execution: Execution): Execution | Refusal {
+    return claim(execution, { owner: identity.name, pool: handlers.get(execution.jobType)?.slots })
+  }
 
   function claimBatch(batch: readonly Stored[], mustQueue: (execution: Execution) => boolean): void {
     const now = clock.now()
-    const attempts: Attempt[] = []
+    const claims: Claim[] = []
     const late: Stored[] = []
+    const foreign: Stored[] = []
     for (const stored of batch) {
-      const { execution, size } = stored
+      const { execution: from, size } = stored
       if (!mayClaim() || held.has(stored.rowId)) continue
-      if (isTooLate(execution, now)) late.push(stored)
-      else if (mustQueue(execution) || !room.hasRoomFor(execution)) room.markSaturated(execution)
-      else {
-        room.take(execution, size)
-        attempts.push(hold(stored))
-      }
-    }
-    if (late.length > 0) track(expireAll(late))
-    if (attempts.length > 0) track(claimAll(attempts))
-  }
-
-  async function expireAll(late: readonly Stored[]): Promise<void> {
-    const now = clock.now()
-    const decide = (execution: Execution) => (isTooLate(execution, now) ? expire(execution, now) : execution)
-    try {
-      changes.publish(changedOnes(await compareAndSet(stores.executions, 'expire', late, decide, now)), 'expire')
-    } catch (err) {
-      log.warn({ err }, 'executions that are too late could not be ended yet')
-    }
-  }
-
-  async function claimAll(attempts: readonly Attempt[]): Promise<void> {
-    const begunAt = clock.monotonic()
-    const updates: ExecutionUpdate[] = []
-    for (const attempt of attempts) {
-      const from = attempt.execution
       const to = claimed(from)
       if (isRefusal(to)) continue
-      updates.push({ rowId: attempt.rowId, from, to })
-      attempt.execution = to
+      if (isTooLate(from, now)) late.push(stored)
+      else if (!hasType(from)) foreign.push(stored)
+      else if (mustQueue(to) || !room.hasRoomFor(to)) room.markSaturated(to)
+      else {
+        room.take(to, size)
+        claims.push({ from, attempt: hold({ ...stored, execution: to }) })
+      }
     }
+    if (late.length > 0) track(unclaimable.expire(late))
+    if (foreign.length > 0) track(unclaimable.handOver(foreign))
+    if (claims.length > 0) track(claimAll(claims))
+  }
+
+  async function claimAll(claims: readonly Claim[]): Promise<void> {
+    const begunAt = clock.monotonic()
+    const attempts = claims.map((one) => one.attempt)
+    const updates = claims.map(({ from, attempt }): ExecutionUpdate => {
+      return { rowId: attempt.rowId, from, to: attempt.execution }
+    })
     const won: Attempt[] = []
     try {
       const counted = await stores.executions.compareAndSetMany('claim', updates, clock.now())
@@ -130,7 +138,6 @@ export function createClaimer(options: ClaimerOptions): Claimer {
         if (counted[index]) won.push(attempt)
         else drop(attempt)
       }
-      for (const attempt of attempts) if (attempt.execution.state !== 'running') drop(attempt)
       isClaimFailing = false
     } catch (err) {
       if (!isClaimFailing) log.warn({ err, executions: attempts.length }, 'a claim failed, giving it back')
@@ -234,12 +241,13 @@ export function createClaimer(options: ClaimerOptions): Claimer {
 
   return {
     mayClaim,
+    hasType,
     claim: (stored) => claimBatch(stored, () => false),
     claimSoon: soon.add,
     claimUnstored(execution) {
       const now = clock.now()
       const isDue = execution.state === 'ready' && execution.runAt - lead.ms() <= now
-      if (!mayClaim() || !isDue || isTooLate(execution, now)) return null
+      if (!mayClaim() || !isDue || !hasType(execution) || isTooLate(execution, now)) return null
       if (room.mustQueue(execution) || !room.hasRoomFor(execution)) return 'no-room'
       const running = claimed(execution)
       if (isRefusal(running)) return null

@@ -17,6 +17,8 @@ const firstListAgainMs = 500
 export interface JobTypeList {
   /** Null until an executor has answered. Asks again, not too often, when `type` is not on the list. */
   knowing(type: string): Promise<JobTypes | null>
+  /** Whether the last list is without `type`; false before the first one. Asks nothing. */
+  lacks(type: string): boolean
   /** Fetches the list; a failure rejects and leaves the old list as it is. */
   renew(): Promise<void>
 }
@@ -46,6 +48,7 @@ export function createJobTypeList({ executors, clock, log, againMs }: JobTypeLis
 
   return {
     renew,
+    lacks: (type) => types !== null && !types.has(type),
     async knowing(type) {
       if (types?.has(type)) return types
       const isDue = clock.monotonic() - askedAt >= (types ? againMs : firstListAgainMs)
