@@ -6,6 +6,7 @@ import type { Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
 import { createWake } from './admission/wake.ts'
 import { createAttemptRunner } from './attempts/attempt-runner.ts'
+import { createCheckpoints } from './attempts/checkpoints.ts'
 import { createEngine } from './attempts/engine.ts'
 import { createAttemptOutput } from './attempts/output.ts'
 import { createStarts } from './attempts/starts.ts'
@@ -24,7 +25,8 @@ import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
 import { createCancelExecution } from './intake/cancel-execution.ts'
 import { createIntake } from './intake/job-execute.ts'
-import { createHandlers, describeHandlers, handlersDefaults } from './job-types/job-types.ts'
+import { withHandlersFolder } from './job-types/folder/handlers.ts'
+import { createHandlers, describeHandlers, handlersDefaults, listedTypes } from './job-types/job-types.ts'
 import { createIdentity } from './membership/identity.ts'
 import { createMembership } from './membership/membership.ts'
 import { createExecutorMetrics } from './metrics.ts'
@@ -57,22 +59,35 @@ function addressOf({ advertise, config }: ExecutorServiceDeps): string | null {
   return port === 0 ? null : `${advertise?.host ?? defaultAdvertiseHost(config.executorHost)}:${port}`
 }
 
+/** The job types that ship, and those of the handlers folder. */
+function openHandlers({ config, clock, log }: ExecutorServiceDeps): Handlers {
+  const shipped = createHandlers({
+    ...handlersDefaults,
+    allowPrivate: config.executorAllowPrivate,
+    // More than there are attempts at a time (docs/decisions, "one owner's share").
+    httpConnections: 2 * config.executorIoConcurrency,
+    lookups: config.executorLookups,
+    ownerLookups: config.executorOwnerLookups,
+  })
+  return withHandlersFolder(shipped, { config, limits: outputLimits(config), clock, log, env: process.env })
+}
+
+/** What one attempt may log and store. */
+function outputLimits(config: ExecutorConfig) {
+  return {
+    log: { lines: config.executorLogLines, bytes: config.executorLogBytes, lineBytes: config.executorLogLineBytes },
+    artifacts: config.executorArtifacts,
+    artifactBytes: config.executorArtifactBytes,
+  }
+}
+
 /**
  * Everything between the adapters and the listener, from the bottom up: each part uses only what is created above it. Changes of
  * executions come back to the parts that follow them through `changes`.
  */
 function createParts(deps: ExecutorServiceDeps) {
   const { clock, log, ids, config, stores } = deps
-  const handlers =
-    deps.handlers ??
-    createHandlers({
-      ...handlersDefaults,
-      allowPrivate: config.executorAllowPrivate,
-      // More than there are attempts at a time (docs/decisions, "one owner's share").
-      httpConnections: 2 * config.executorIoConcurrency,
-      lookups: config.executorLookups,
-      ownerLookups: config.executorOwnerLookups,
-    })
+  const handlers = deps.handlers ?? openHandlers(deps)
   const executionLog = createExecutionLog({
     log,
     clock,
@@ -91,14 +106,15 @@ function createParts(deps: ExecutorServiceDeps) {
 
   const output = createAttemptOutput({
     ...common,
-    limits: {
-      log: { lines: config.executorLogLines, bytes: config.executorLogBytes, lineBytes: config.executorLogLineBytes },
-      artifacts: config.executorArtifacts,
-      artifactBytes: config.executorArtifactBytes,
-    },
+    limits: outputLimits(config),
     flushMs: config.executorLogFlushMs,
   })
-  const runner = createAttemptRunner({ ...common, output, abortGraceMs: config.executorAbortGraceMs })
+  const runner = createAttemptRunner({
+    ...common,
+    output,
+    checkpoints: createCheckpoints(stores),
+    abortGraceMs: config.executorAbortGraceMs,
+  })
   const starts = createStarts({ ...common, executions: stores.executions, shownMs: config.executorRunningShownMs })
   const engine = createEngine({ ...common, identity, starts, runner, output, random: deps.random ?? Math.random })
 
@@ -234,7 +250,7 @@ function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
   const { stores, clock, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   mountExecutions(app, stores)
-  mountJobTypes(app, describeHandlers(handlers))
+  mountJobTypes(app, () => ({ types: describeHandlers(handlers), unusable: handlers.unusable?.() ?? [] }))
   const fetchBytes = config.executorFetchBytes
   mountInternal(app, { stores, clock, fetchBytes, changes, dispatcher, cancelExecution, settleLoop })
   return app
@@ -263,13 +279,13 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
     listen: {
       host: deps.config.executorHost,
       port: deps.config.executorPort,
-      meta: { 'job-types': [...handlers.types.keys()].join() },
+      meta: () => ({ 'job-types': listedTypes(handlers.types.keys()) }),
     },
     store: { name: 'executor.db', read: () => deps.stores.executors.list() },
     // Stopped in reverse: new commands, the poll and the claims, then the attempts; what they still change is published at the end.
     parts: [
       { name: 'retention clock', start: parts.retentionClock.open },
-      { name: 'handlers', stop: () => handlers.close() },
+      { name: 'handlers', start: () => handlers.start?.(), stop: () => handlers.close() },
       { name: 'warnings', stop: executionLog.stop },
       { name: 'relay of executions', start: relay.start, stop: relay.stop },
       { name: 'membership', ...membership },

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { jobStatusMessage } from './messages.ts'
-import { jobChange, jobChangesMessage, jobExecuteMessage } from './spec.ts'
+import { jobChange, jobChangesMessage, jobExecuteMessage, retryPolicy } from './spec.ts'
 import { executionStatuses } from './states.ts'
 import { wholeNumber } from './values.ts'
 
@@ -114,6 +114,8 @@ export const jobType = z.strictObject({
   paramWarnings: z.array(paramWarning).optional(),
   /** The time-out of a job that names none, milliseconds. */
   timeoutMs: z.number().int(),
+  /** What a job gets of its retry policy when it does not name it; the rest are the general defaults. */
+  retry: retryPolicy.partial().optional(),
   examples: z.array(z.record(z.string(), z.unknown())),
 })
 export type JobType = z.infer<typeof jobType>

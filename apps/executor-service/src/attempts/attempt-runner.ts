@@ -1,20 +1,26 @@
 import { type Clock, debugEach, type Logger } from '@belfry/service'
-import { fatal, JobFailure, type RunContext } from '@belfry/worker'
+import { describeIssues, fatal, InterruptedRun } from '@belfry/worker'
 import { unreadParams } from '../executions/execution.ts'
 import { attemptFields } from '../executions/execution-log.ts'
 import { type AttemptOutcome, failed, readResult, readThrown, timedOut } from '../executions/outcome.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { AbortReason, Attempt } from './attempt.ts'
+import type { Checkpoints } from './checkpoints.ts'
 import type { AttemptOutput } from './output.ts'
+import { abortError, createRunContext } from './run-context.ts'
 
 export interface AttemptRunnerOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ExecutorMetrics
   readonly output: AttemptOutput
+  readonly checkpoints: Checkpoints
   /** How long a handler may go on after its attempt was aborted, milliseconds. */
   readonly abortGraceMs: number
 }
+
+/** How long an attempt that is ended by force may take to end, milliseconds. */
+const stopMs = 1000
 
 /** Calls handlers, and ends their attempts in time (protocol.md step 10). */
 export interface AttemptRunner {
@@ -27,8 +33,21 @@ export interface AttemptRunner {
   abort(attempt: Attempt, reason: AbortReason): void
 }
 
+/** A wait for a thread of this length is worth a line in the log, milliseconds. */
+const waitShownMs = 1000
+
+/**
+ * What a handler rejected with. An attempt that was interrupted is given back, also when its own time limit had passed: it may have
+ * waited behind the attempt that blocked their thread.
+ */
+function readEnd(attempt: Attempt, thrown: unknown): AttemptOutcome {
+  const mayGoOn = attempt.abortedFor === null || attempt.abortedFor === 'timeout'
+  if (thrown instanceof InterruptedRun && mayGoOn) attempt.abortedFor = 'thread-ended'
+  return readThrown(thrown)
+}
+
 export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunner {
-  const { clock, log, metrics, output, abortGraceMs } = options
+  const { clock, log, metrics, output, checkpoints, abortGraceMs } = options
   /** How the attempts at work are concluded: by their handlers, or at the end of the grace time. */
   const concludes = new Map<Attempt, (outcome: AttemptOutcome) => void>()
 
@@ -52,11 +71,22 @@ export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunne
     attempt.abortedFor = reason
     attempt.timer?.cancel()
     const error = abortError(reason)
-    attempt.timer = clock.callAfter(abortGraceMs, () => {
+    const giveUp = () => {
       attempt.ignoredAbort = true
       conclude(attempt, failed(reason, `${error.message} It did not stop within ${abortGraceMs} ms.`))
+    }
+    attempt.timer = clock.callAfter(abortGraceMs, () => {
+      if (!endByForce(attempt)) giveUp()
+      else if (attempt.phase === 'started') attempt.timer = clock.callAfter(stopMs, giveUp)
     })
     attempt.controller?.abort(error)
+  }
+
+  /** False when nothing can end the handler but itself. */
+  function endByForce({ handler, context }: Attempt): boolean {
+    if (handler?.stop === undefined || context === null) return false
+    handler.stop(context)
+    return true
   }
 
   /** Parses the params, which fills in defaults, and calls the handler; throws what either throws. */
@@ -67,8 +97,22 @@ export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunne
     if (execution.params === unreadParams) throw fatal('params-unreadable', 'The stored params cannot be read.')
     const params = handler.params.safeParse(execution.params)
     if (!params.success) throw fatal('params-invalid', describeIssues(params.error.issues))
-    return handler.run(params.data, createRunContext(attempt, output, clock))
+    attempt.context = createRunContext(attempt, contextParts)
+    return handler.run(params.data, attempt.context)
   }
+
+  /** The work begins, and with it the time limit. */
+  function begin(attempt: Attempt): void {
+    if (attempt.phase !== 'started' || attempt.abortedFor !== null) return
+    const { execution, startedAt } = attempt
+    const waitedMs = clock.now() - startedAt
+    if (attempt.handler?.waits && waitedMs >= waitShownMs)
+      output.addLine(attempt, 'info', `Waited ${waitedMs} ms for a thread (BELFRY_EXECUTOR_HANDLERS_THREADS).`)
+    attempt.timer?.cancel()
+    attempt.timer = clock.callAfter(execution.policy.timeoutMs, () => abort(attempt, 'timeout'))
+  }
+
+  const contextParts = { output, checkpoints, clock, onBegin: begin }
 
   return {
     abort,
@@ -77,63 +121,19 @@ export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunne
       if (attempt.abortedFor === null) {
         metrics.started(clock.now() - attempt.execution.runAt)
         debugEach(log, 'execution started', [attempt], attemptFields)
-        attempt.timer = clock.callAfter(attempt.execution.policy.timeoutMs, () => abort(attempt, 'timeout'))
+        if (!attempt.handler?.waits) begin(attempt)
       }
       return new Promise((resolve) => {
         concludes.set(attempt, resolve)
         try {
           Promise.resolve(callHandler(attempt)).then(
             (value) => conclude(attempt, readResult(value)),
-            (thrown) => conclude(attempt, readThrown(thrown)),
+            (thrown) => conclude(attempt, readEnd(attempt, thrown)),
           )
         } catch (thrown) {
           conclude(attempt, readThrown(thrown))
         }
       })
-    },
-  }
-}
-
-const abortTexts: Record<AbortReason, string> = {
-  timeout: 'The attempt took longer than its time limit.',
-  cancel: 'The execution was cancelled.',
-  shutdown: 'The executor is stopping.',
-  gone: 'Another executor has taken over.',
-  'no-lease': 'No sign of life of the executor was stored for too long: another one may have taken over.',
-}
-
-/** What a handler rejects with when it obeys an abort. */
-function abortError(reason: AbortReason): JobFailure {
-  return new JobFailure(reason, abortTexts[reason])
-}
-
-/** All that is wrong with the params, each with its path. */
-function describeIssues(issues: readonly { path: PropertyKey[]; message: string }[]): string {
-  return issues.map(({ path, message }) => `${path.map(String).join('.') || 'params'}: ${message}`).join('; ')
-}
-
-/** What the handler is given. Once the attempt is over, what the handler still logs or stores is dropped. */
-function createRunContext(attempt: Attempt, output: AttemptOutput, clock: Clock): RunContext {
-  const { id, jobId, ownerId, epoch, fireAt } = attempt.execution
-  return {
-    executionId: id,
-    jobId,
-    ownerId,
-    epoch,
-    fireAt,
-    idempotencyKey: id,
-    clock,
-    get signal() {
-      attempt.controller ??= new AbortController()
-      const { controller, abortedFor } = attempt
-      if (abortedFor !== null && !controller.signal.aborted) controller.abort(abortError(abortedFor))
-      return controller.signal
-    },
-    log(level, text) {
-      if (attempt.phase !== 'ended') output.addLine(attempt, level, text)
-    },
-    artifact(name, contentType, body) {
-      if (attempt.phase !== 'ended') output.addFile(attempt, name, contentType, body)
     },
   }
 }

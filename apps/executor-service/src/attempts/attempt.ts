@@ -1,13 +1,13 @@
 import type { Timer } from '@belfry/service'
-import type { Handler } from '@belfry/worker'
+import type { Handler, RunContext } from '@belfry/worker'
 import type { Execution } from '../executions/execution.ts'
 import type { LogEntry, LogLevel, RowId, Stored } from '../store/ports.ts'
 
 /**
  * Why an attempt is aborted. `gone`: other executors have taken this executor's attempts over. `no-lease`: they may have, and the
- * attempt must not run beside another one.
+ * attempt must not run beside another one. `thread-ended`: the thread was ended because of another attempt on it.
  */
-export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone' | 'no-lease'
+export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone' | 'no-lease' | 'thread-ended'
 
 /** The log of an attempt, until it is stored. */
 export interface LogLines {
@@ -46,6 +46,8 @@ export interface Attempt {
   /** It did not stop when it was aborted: its attempt is over, but its handler may still be at work. */
   ignoredAbort: boolean
   controller: AbortController | null
+  /** What its handler was given. */
+  context: RunContext | null
   log: LogLines | null
   files: Map<string, AttemptFile> | null
 }
@@ -63,6 +65,7 @@ export function createAttempt({ rowId, size, execution }: Stored, handler: Handl
     abortedFor: null,
     ignoredAbort: false,
     controller: null,
+    context: null,
     log: null,
     files: null,
   }

@@ -1,5 +1,5 @@
 import type { Clock, Logger, Timer } from '@belfry/service'
-import { fatal } from '@belfry/worker'
+import { readArtifact, tooManyArtifacts } from '@belfry/worker'
 import type { StoredArtifact } from '../executions/execution.ts'
 import { cutText } from '../executions/outcome.ts'
 import type { ArtifactFile, LogChunk, LogEntry, LogLevel, Stores } from '../store/ports.ts'
@@ -106,10 +106,10 @@ export function createAttemptOutput({ stores, clock, log, limits, flushMs }: Att
       flushLater()
     },
     addFile(attempt, name, contentType, body) {
-      const file = checkFile(name, contentType, body, limits.artifactBytes)
+      const file = readArtifact(name, contentType, body, limits.artifactBytes)
       attempt.files ??= new Map()
       if (attempt.files.size >= limits.artifacts && !attempt.files.has(file.name)) {
-        throw fatal('too-many-artifacts', `An attempt may store ${limits.artifacts} artifacts.`)
+        throw tooManyArtifacts(limits.artifacts)
       }
       attempt.files.set(file.name, file)
     },
@@ -136,28 +136,6 @@ function filesOf({ rowId, execution: { epoch }, files }: Attempt): ArtifactFile[
 export function artifactsOf({ execution: { epoch }, files }: Attempt): readonly StoredArtifact[] {
   if (files === null) return []
   return Array.from(files, ([name, { contentType, body }]) => ({ name, contentType, bytes: body.length, epoch }))
-}
-
-/** A name that fits into a path, a header and a file system as it is. */
-const artifactName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
-const contentTypeText = /^[\w.+-]{1,60}\/[\w.+-]{1,60}(; ?[\w-]{1,30}=[\w.-]{1,60})?$/
-
-function checkFile(name: unknown, contentType: unknown, body: unknown, mostBytes: number) {
-  if (typeof name !== 'string' || !artifactName.test(name)) {
-    throw fatal('artifact-invalid', 'The name of an artifact is made of letters, digits, ".", "_" and "-".')
-  }
-  if (typeof contentType !== 'string' || !contentTypeText.test(contentType)) {
-    throw fatal('artifact-invalid', `The artifact ${name} needs a content type.`)
-  }
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
-    throw fatal('artifact-invalid', `The artifact ${name} needs a text or bytes.`)
-  }
-  const bytes = Buffer.byteLength(body)
-  if (bytes > mostBytes) {
-    throw fatal('artifact-too-large', `The artifact ${name} has ${bytes} bytes; ${mostBytes} are allowed.`)
-  }
-  // A copy, because the handler may go on writing into its bytes.
-  return { name, contentType, body: Buffer.from(body as string) }
 }
 
 const levels: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies LogLevel[]

@@ -1,4 +1,4 @@
-import type { JobType } from '@belfry/contracts'
+import type { JobType, RetryBody } from '@belfry/contracts'
 import type { Handler, Handlers } from '@belfry/worker'
 import { z } from 'zod'
 import { dummy } from './dummy.ts'
@@ -56,21 +56,53 @@ export function createHandlers(config: HandlersConfig, resolve?: Resolve): Handl
 }
 
 function describe(handler: Handler): JobType {
-  const { type, title, description, timeoutMs, paramWarnings = [] } = handler
+  const { type, title, description, timeoutMs, paramWarnings = [], retry } = handler
   const examples = handler.examples.map((example) => ({ ...example }))
+  const params = handler.schemas?.params ?? z.toJSONSchema(handler.params, { io: 'input' })
   return {
     type,
     title,
     description,
-    params: { ...z.toJSONSchema(handler.params, { io: 'input' }), examples },
-    result: { ...z.toJSONSchema(handler.result) },
+    params: { ...params, examples },
+    result: { ...(handler.schemas?.result ?? z.toJSONSchema(handler.result)) },
     paramWarnings: [...paramWarnings],
     timeoutMs,
+    ...(retry && { retry: retryDefaults(retry) }),
     examples,
   }
 }
 
+function retryDefaults({ delay, maxDelay, ...rest }: RetryBody): JobType['retry'] {
+  return {
+    ...rest,
+    ...(delay !== undefined && { delayMs: delay }),
+    ...(maxDelay !== undefined && { maxDelayMs: maxDelay }),
+  }
+}
+
+const described = new WeakMap<Handler, JobType>()
+
 /** What `GET /job-types` says: the params as they are sent (defaults named, not required), the results as they come. */
 export function describeHandlers(handlers: Handlers): JobType[] {
-  return [...handlers.types.values()].map(describe)
+  return [...handlers.types.values()].map((handler) => {
+    const known = described.get(handler) ?? describe(handler)
+    described.set(handler, known)
+    return known
+  })
+}
+
+/** Consul takes values of 512 characters; some are left for the count of what is not listed. */
+const longestList = 480
+
+/** The names for the registry: as many as fit, and how many more there are. */
+export function listedTypes(types: Iterable<string>): string {
+  const listed: string[] = []
+  let length = 0
+  let more = 0
+  for (const type of types) {
+    length += type.length + 1
+    if (length > longestList) more += 1
+    else listed.push(type)
+  }
+  return more === 0 ? listed.join() : `${listed.join()},and ${more} more`
 }

@@ -2,6 +2,7 @@ import { createLog, createManualClock, createMetrics } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { expect, it, onTestFinished } from 'vitest'
 import { createAttemptRunner } from '../../src/attempts/attempt-runner.ts'
+import { createCheckpoints } from '../../src/attempts/checkpoints.ts'
 import { createEngine } from '../../src/attempts/engine.ts'
 import { createAttemptOutput } from '../../src/attempts/output.ts'
 import { createStarts } from '../../src/attempts/starts.ts'
@@ -40,7 +41,7 @@ it('an attempt that has its slot when the process is stopped does not start once
     flushMs: 1000,
   })
   const starts = createStarts({ ...common, executions: stores.executions, shownMs: 1000 })
-  const runner = createAttemptRunner({ ...common, output, abortGraceMs: 0 })
+  const runner = createAttemptRunner({ ...common, output, checkpoints: createCheckpoints(stores), abortGraceMs: 0 })
   const engine = createEngine({ ...common, identity, starts, runner, output, random: () => 0 })
   const room = createRoom({ clock, limits, ahead: 2, heldSize: 1_000_000, ownerShare: 1 })
   const slots = createSlots({ limits, ownerShare: 1 })

@@ -38,6 +38,9 @@ export function createTestContext(
       return controller.signal
     },
     clock: of.clock ?? createSystemClock(),
+    begin: () => undefined,
+    checkpoint: async () => undefined,
+    resume: async () => undefined,
     log: (level, text) => logs.push(`${level} ${text}`),
     artifact: (name, contentType, body) => artifacts.push({ name, contentType, body }),
     logs,

@@ -498,6 +498,13 @@ function createArtifactStore(executions: Executions, files: Collection<FileDocum
     async read(rowId, epoch, name) {
       return (await files.get(fileId(rowId, epoch, name)))?.body
     },
+    async readNewest(rowId, epoch, name) {
+      for (let one = epoch; one > 0; one--) {
+        const found = await files.get(fileId(rowId, one, name))
+        if (found) return found.body
+      }
+      return undefined
+    },
     async purgeOrphans(after, limit) {
       const { rows, next } = pageAfter(await files.find(() => true), after, limit)
       const purged = await Promise.all(

@@ -1,4 +1,4 @@
-import { type JobType, refusal, type Warning } from '@belfry/contracts'
+import { type JobType, type RetryPolicy, refusal, type Warning } from '@belfry/contracts'
 import { compileParamsCheck, compileParamWarnings, type ParamsCheck } from './params.ts'
 
 /** What job-service needs of a job type. */
@@ -6,6 +6,8 @@ export interface KnownType {
   readonly type: string
   /** What a job of this type gets when it names none, milliseconds. */
   readonly timeoutMs: number
+  /** What a job of this type gets of its retry policy when it does not name it. */
+  readonly retry: Partial<RetryPolicy>
   readonly checkParams: ParamsCheck
   /** What may not be meant in params that pass. */
   readonly warningsOf: (params: Record<string, unknown>) => readonly Warning[]
@@ -17,9 +19,12 @@ export type JobTypes = ReadonlyMap<string, KnownType>
 /** Compiles each type's schema once; throws when one cannot be compiled, so that the last good list stays. */
 export function readJobTypes(list: readonly JobType[]): JobTypes {
   return new Map(
-    list.map(({ type, timeoutMs, params, paramWarnings = [] }) => {
+    list.map(({ type, timeoutMs, params, paramWarnings = [], retry = {} }) => {
       const warningsOf = compileParamWarnings(paramWarnings)
-      return [type, { type, timeoutMs, checkParams: compileParamsCheck(params), warningsOf }]
+      return [
+        type,
+        { type, timeoutMs, retry: retry as Partial<RetryPolicy>, checkParams: compileParamsCheck(params), warningsOf },
+      ]
     }),
   )
 }

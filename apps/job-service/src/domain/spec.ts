@@ -10,10 +10,10 @@ import {
   type ValidationIssue,
   type Warning,
 } from '@belfry/contracts'
+import { compileTiming, givenFields, type Timing, type TimingContext, type TimingInput } from '@belfry/schedules'
 import { nearestName } from '@belfry/service'
 import type { JobTypes, KnownType } from './job-types.ts'
 import { paramsLimitBytes } from './params.ts'
-import { compileTiming, givenFields, type ScheduleField, type Timing, type TimingContext } from './schedule.ts'
 
 /** time.md, "Failed: retry". */
 const retryDefaults: RetryPolicy = {
@@ -59,38 +59,44 @@ export function readSpec(body: CreateJobBody, timing: Timing, types: JobTypes): 
   if (impossible.length > 0 || isRefusal(type)) {
     return refusal('impossible', 'the job cannot run as it is', { errors: impossible })
   }
-  const { schedule, isRecurring } = timing
+  const { schedule, isRecurring, misfire, expiresAfterMs } = timing
   const spec: JobSpec = {
     name: body.name ?? body.key ?? body.jobType,
     jobType: body.jobType,
     params,
     schedule,
     policy: {
-      retry: readRetry(body.retry),
+      retry: readRetry(body.retry, { ...retryDefaults, ...type.retry }),
       overlap: readOverlap(body.overlap, isRecurring),
       timeoutMs: body.timeout ?? type.timeoutMs,
-      onLostLease: 'rerun',
+      onLostLease: body.onLostLease ?? 'rerun',
     },
     isOverlapSet: body.overlap !== undefined,
     priority: body.priority ?? defaultPriority,
     tags: body.tags ?? [],
+    ...(misfire && { misfire }),
+    ...(expiresAfterMs !== undefined && { expiresAfterMs }),
   }
   return { spec, warnings: [...timing.warnings, ...type.warningsOf(params)] }
 }
 
 /**
  * Issues of form in the schedule and retry fields of a body that is malformed anyway: it may lack other fields, or be wrong
- * in them. When and where the job is made does not matter to any of them.
+ * in them. When and where the job is made does not matter to any of them. Options of a schedule are judged where the body has
+ * one, since their own field may be the one that is wrong.
  */
-export function formIssues(body: Pick<CreateJobBody, ScheduleField | 'retry'>): ValidationIssue[] {
+export function formIssues(body: TimingInput & Pick<CreateJobBody, 'retry'>): ValidationIssue[] {
   const context = { createdAt: 0, timezone: 'UTC', jobId: '' }
-  const issuesOf = (input: Pick<CreateJobBody, ScheduleField>): readonly ValidationIssue[] => {
+  const issuesOf = (input: TimingInput): readonly ValidationIssue[] => {
     const timing = compileTiming(input, context)
     return 'issues' in timing ? timing.issues : []
   }
   const given = givenFields(body)
-  const conflicts = given.length > 1 ? issuesOf(body) : []
-  return [...conflicts, ...given.flatMap((field) => issuesOf({ [field]: body[field] })), ...retryIssues(body.retry)]
+  const ofSchedule =
+    given.length === 1
+      ? issuesOf(body)
+      : [...(given.length > 1 ? issuesOf(body) : []), ...given.flatMap((field) => issuesOf({ [field]: body[field] }))]
+  return [...ofSchedule, ...retryIssues(body.retry)]
 }
 
 /** Params of a job or of one trigger beyond their cap; null when they are small enough. */
@@ -101,15 +107,15 @@ export function refuseSize(params: Record<string, unknown>): Refusal | null {
 }
 
 /** With only one of `delay` and `maxDelay`, the default of the other gives way. */
-function readRetry(body: RetryBody = {}): RetryPolicy {
-  const delayMs = body.delay ?? Math.min(retryDefaults.delayMs, body.maxDelay ?? Number.POSITIVE_INFINITY)
+function readRetry(body: RetryBody = {}, byDefault = retryDefaults): RetryPolicy {
+  const delayMs = body.delay ?? Math.min(byDefault.delayMs, body.maxDelay ?? Number.POSITIVE_INFINITY)
   return {
-    maxRetries: body.maxRetries ?? retryDefaults.maxRetries,
-    backoff: body.backoff ?? retryDefaults.backoff,
+    maxRetries: body.maxRetries ?? byDefault.maxRetries,
+    backoff: body.backoff ?? byDefault.backoff,
     delayMs,
-    factor: body.factor ?? retryDefaults.factor,
-    maxDelayMs: body.maxDelay ?? Math.max(retryDefaults.maxDelayMs, delayMs),
-    jitter: body.jitter ?? retryDefaults.jitter,
+    factor: body.factor ?? byDefault.factor,
+    maxDelayMs: body.maxDelay ?? Math.max(byDefault.maxDelayMs, delayMs),
+    jitter: body.jitter ?? byDefault.jitter,
   }
 }
 
@@ -121,10 +127,12 @@ function retryIssues(body: RetryBody = {}): ValidationIssue[] {
 
 /**
  * time.md, "Still running": by default the scheduled executions of a recurring job are skipped while one is still running, and
- * all others run side by side.
+ * all others run side by side. `allow` has a limit only where the body gives one.
  */
 function readOverlap(body: CreateJobBody['overlap'], recurring: boolean): OverlapPolicy {
-  return { policy: body?.policy ?? (recurring ? 'skip' : 'allow'), limit: body?.limit ?? 1 }
+  const policy = body?.policy ?? (recurring ? 'skip' : 'allow')
+  const isLimited = policy === 'allow' && body?.limit !== undefined
+  return { policy, limit: body?.limit ?? 1, ...(isLimited && { isLimited }) }
 }
 
 /** The type's entry, or the 422 that names the nearest known one. */
@@ -132,7 +140,11 @@ function findType(types: JobTypes, type: string): KnownType | Refusal {
   const known = types.get(type)
   if (known) return known
   const suggestion = nearestName(type, [...types.keys()])
-  const detail = `there is no job type "${type.slice(0, 100)}"; known are ${[...types.keys()].sort().join(', ')}`
+  const names = [...types.keys()].sort().join(', ')
+  const detail =
+    type === 'COMMAND'
+      ? `no executor may run commands: BELFRY_EXECUTOR_COMMANDS names those that it may run; known are ${names}`
+      : `there is no job type "${type.slice(0, 100)}"; known are ${names}`
   const issue = { pointer: '/jobType', code: 'unknown-job-type', detail, ...(suggestion && { suggestion }) }
   return refusal('impossible', 'no executor knows this job type', { errors: [issue] })
 }

@@ -1,7 +1,7 @@
 import { type ExecutionStatus, type ExecutionView, type ListedExecutionView, toWireTime } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import type { JobTypeList } from '../clients/job-types.ts'
-import { type Execution, type WholeExecution, waitsForPlace, waitsForSlot } from '../domain/execution.ts'
+import { allowedOn, type Execution, type WholeExecution, waitsForPlace, waitsForSlot } from '../domain/execution.ts'
 
 /** How executions look in answers. */
 export interface ExecutionViews {
@@ -60,6 +60,7 @@ function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingF
     blockedBy: detail.blockedBy,
     statusReason: explain(execution, waitingFor),
     retryOf: detail.retryOf,
+    retriedBy: execution.retriedBy,
     timeline: viewTimeline(execution),
     links: linksOf(execution),
   }
@@ -103,11 +104,13 @@ function viewTimeline({ detail: { timeline } }: Execution): ExecutionView['timel
   }
 }
 
-function linksOf({ id, jobId, detail }: Execution): Record<string, string> {
+function linksOf(execution: Execution): Record<string, string> {
+  const { id, jobId, detail } = execution
   const self = `/executions/${id}`
   const artifacts = detail.artifacts.map(({ name }) => [
     `artifact:${name}`,
     `${self}/artifacts/${encodeURIComponent(name)}`,
   ])
-  return { self, job: `/jobs/${jobId}`, logs: `${self}/logs`, ...Object.fromEntries(artifacts) }
+  const calls = allowedOn(execution).map((call) => [call, `${self}/${call}`])
+  return { self, job: `/jobs/${jobId}`, logs: `${self}/logs`, ...Object.fromEntries([...calls, ...artifacts]) }
 }

@@ -21,8 +21,8 @@ export interface ListenAddress {
    * see `defaultAdvertiseHost`, and the port that the listener took.
    */
   readonly advertise?: { readonly host?: string | undefined; readonly port?: number | undefined } | undefined
-  /** What the registry shows about the instance beside its address. */
-  readonly meta?: Instance['meta']
+  /** What the registry shows about the instance beside its address; asked for when it registers. */
+  readonly meta?: () => NonNullable<Instance['meta']>
 }
 
 export interface ListenerOptions extends ListenAddress {
@@ -68,7 +68,12 @@ export function createListener(options: ListenerOptions): Listener {
       address = await app.listen({ host, port })
       const taken = (app.server.address() as AddressInfo).port
       const reached = { host: advertise?.host ?? defaultAdvertiseHost(host), port: advertise?.port ?? taken }
-      instance = { service, id: `${service}-${reached.host}-${reached.port}`, ...reached, ...(meta && { meta }) }
+      instance = {
+        service,
+        id: `${service}-${reached.host}-${reached.port}`,
+        ...reached,
+        ...(meta && { meta: meta() }),
+      }
       // First, since a registry may show a ready service to others before its first check.
       health.setReady(true)
       await registry.register(instance)

@@ -50,7 +50,7 @@ describe('a listener', () => {
   })
 
   it('registers what the registry is to show beside the address', async () => {
-    const { listener, instances } = open({ host: '127.0.0.1', port: 0, meta: { 'job-types': 'DUMMY' } })
+    const { listener, instances } = open({ host: '127.0.0.1', port: 0, meta: () => ({ 'job-types': 'DUMMY' }) })
     await listener.start()
     expect(instances()).toMatchObject([{ meta: { 'job-types': 'DUMMY' } }])
   })

@@ -4,6 +4,9 @@ import { idOf, rowIdOf } from './execution-record.ts'
 import { keyWithin } from './keys.ts'
 import { artifactsCollection, executionsCollection, type FileRecord } from './records.ts'
 
+/** Attempts whose files are looked up together. */
+const epochsAtOnce = 500
+
 /** The artifacts in MongoDB: the executor caps their size below that of a document. */
 export function createArtifactStore(db: MongoDatabase): ArtifactStore {
   const files: Collection<FileRecord> = db.collection(artifactsCollection)
@@ -24,6 +27,19 @@ export function createArtifactStore(db: MongoDatabase): ArtifactStore {
     async read(rowId, epoch, name) {
       const found = await files.findOne('artifacts.read', { _id: fileId(idOf(rowId), epoch, name) })
       return found && bytesOf(found.body)
+    },
+    async readNewest(rowId, epoch, name) {
+      const execution = idOf(rowId)
+      for (let last = epoch; last > 0; last -= epochsAtOnce) {
+        const epochs = Array.from({ length: Math.min(last, epochsAtOnce) }, (_, index) => last - index)
+        const ids = epochs.map((one) => fileId(execution, one, name))
+        const found = await files.find('artifacts.newest', { _id: where({ $in: ids }) }, { fields: ['_id'] })
+        const known = new Set(found.map(({ _id }) => _id))
+        const newest = ids.find((id) => known.has(id))
+        const file = newest === undefined ? undefined : await files.findOne('artifacts.newest', { _id: newest })
+        if (file) return bytesOf(file.body)
+      }
+      return undefined
     },
     async purgeOrphans(after, limit) {
       const filter = { _id: where({ $gt: after === null ? '' : idOf(after) }) }

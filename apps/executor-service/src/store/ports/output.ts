@@ -64,6 +64,8 @@ export interface ArtifactStore {
   /** Stores them; one of the same attempt and name is replaced. */
   put(files: readonly ArtifactFile[]): Promise<void>
   read(rowId: RowId, epoch: number, name: string): Promise<Uint8Array | undefined>
+  /** The one of this name by the attempt `epoch`, or else by the newest attempt before it that stored one. */
+  readNewest(rowId: RowId, epoch: number, name: string): Promise<Uint8Array | undefined>
   /** Looks through the next `limit` files after `after` and removes those whose execution has been purged. */
   purgeOrphans(after: RowId | null, limit: number): Promise<PurgedPage>
 }

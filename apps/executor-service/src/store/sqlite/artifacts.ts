@@ -6,6 +6,8 @@ export function createArtifactStore(db: Database): ArtifactStore {
   const put = db.statement(`INSERT INTO artifacts (execution, epoch, name, body) VALUES (?, ?, ?, ?)
     ON CONFLICT (execution, epoch, name) DO UPDATE SET body = excluded.body`)
   const read = db.statement('SELECT body FROM artifacts WHERE execution = ? AND epoch = ? AND name = ?')
+  const newest = db.statement(`SELECT body FROM artifacts WHERE execution = ? AND name = ? AND epoch <= ?
+    ORDER BY epoch DESC LIMIT 1`)
   const walk = db.statement(`SELECT a.n, e.n IS NULL FROM artifacts a LEFT JOIN executions e ON e.n = a.execution
     WHERE a.n > ? ORDER BY a.n LIMIT ?`)
   const purge = db.statement('DELETE FROM artifacts WHERE n = ? RETURNING n')
@@ -17,6 +19,10 @@ export function createArtifactStore(db: Database): ArtifactStore {
     },
     async read(rowId, epoch, name) {
       const [row] = await db.read(read, [rowId, epoch, name])
+      return row?.[0] as Uint8Array | undefined
+    },
+    async readNewest(rowId, epoch, name) {
+      const [row] = await db.read(newest, [rowId, name, epoch])
       return row?.[0] as Uint8Array | undefined
     },
     async purgeOrphans(after, limit) {

@@ -77,5 +77,29 @@ export function describeOutput({ stores: open, put }: StoreKit): void {
         undefined,
       ])
     })
+
+    it('give the newest one of a name up to an attempt', async () => {
+      const [stored, other] = await put(execution(), execution({ id: executionId(2) }))
+      const { rowId } = stored!
+      const file = (epoch: number, name: string) => ({ rowId, epoch, name, body: Buffer.from(`${epoch} ${name}`) })
+      await stores.artifacts.put([file(2, '.a'), file(11, '.a'), file(9, '.a'), file(12, '.b')])
+      const newest = async (epoch: number, name = '.a', of = rowId) => {
+        const body = await stores.artifacts.readNewest(of, epoch, name)
+        return body && Buffer.from(body).toString()
+      }
+      expect(await Promise.all([1, 2, 8, 10, 11, 700].map((epoch) => newest(epoch)))).toEqual([
+        undefined,
+        '2 .a',
+        '2 .a',
+        '9 .a',
+        '11 .a',
+        '11 .a',
+      ])
+      expect([await newest(12, '.b'), await newest(12, '.c'), await newest(12, '.a', other!.rowId)]).toEqual([
+        '12 .b',
+        undefined,
+        undefined,
+      ])
+    })
   })
 }

@@ -1,0 +1,6 @@
+export { type Artifact, readArtifact, tooManyArtifacts } from './artifact.ts'
+export type { JobContext, JobLog } from './context.ts'
+export { fatal, InterruptedRun, JobFailure, type RetryWish, retryAfter } from './failure.ts'
+export type { Handler, Handlers, LogLevel, RunContext, UnusableFile } from './handler.ts'
+export { defineJob, type Job, type JobDefinition, type RetryDefaults } from './job.ts'
+export { describeIssues, type StandardSchema } from './standard-schema.ts'

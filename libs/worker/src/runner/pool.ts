@@ -1,0 +1,197 @@
+import type { Clock, Timer } from '@belfry/service'
+import { InterruptedRun } from '../failure.ts'
+import type { RunContext } from '../handler.ts'
+import type { HandlerSource, RawDescription } from './protocol.ts'
+import { openRunnerThread, type RunnerThread, type RunnerThreadOptions, type ThreadRun } from './runner-thread.ts'
+
+export interface RunnerPoolOptions extends RunnerThreadOptions {
+  readonly clock: Clock
+  /** Threads at a time. */
+  readonly threads: number
+  /** Attempts of an `io` job type that share a thread. */
+  readonly attemptsPerThread: number
+  /** How long a thread stays that has nothing to do, milliseconds. */
+  readonly idleMs: number
+}
+
+/** How attempts of a handler file may run. */
+export interface RunRules {
+  /** Attempts may share a thread with others of the same file. */
+  readonly isShared: boolean
+  /** Attempts of the file at a time. */
+  readonly concurrency: number
+}
+
+/** Runs attempts of handler files in threads. A thread has attempts of one file only, and by default one attempt at a time. */
+export interface RunnerPool {
+  /** Loads the file in a thread, which stays for its first attempt. Rejects with an `Error` for people. */
+  load(source: HandlerSource): Promise<RawDescription>
+  /** Resolves to the result. Rejects with a `JobFailure`, or an `InterruptedRun`. Waits while all threads are at work. */
+  run(source: HandlerSource, rules: RunRules, params: unknown, context: RunContext): Promise<unknown>
+  /** Ends an attempt by force. */
+  stop(context: RunContext): void
+  /** No attempt of the file will come any more: ends its threads when their attempts have ended. */
+  retire(source: HandlerSource): void
+  close(): Promise<void>
+}
+
+interface Waiting extends ThreadRun {
+  readonly source: HandlerSource
+  readonly rules: RunRules
+}
+
+interface Threaded {
+  readonly source: HandlerSource
+  readonly thread: RunnerThread
+  /** Its attempt shares it with no other. */
+  isExclusive: boolean
+  idle: Timer | null
+}
+
+function add<K>(counts: Map<K, number>, key: K, change: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + change
+  if (count === 0) counts.delete(key)
+  else counts.set(key, count)
+}
+
+/** Executions that are remembered as interrupted, at most. */
+const mostAlone = 10_000
+
+export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
+  const { clock, threads: mostThreads, attemptsPerThread, idleMs } = options
+  const threads = new Set<Threaded>()
+  const retired = new WeakSet<HandlerSource>()
+  /** Where each attempt at work is. */
+  const places = new Map<RunContext, Threaded>()
+  /** Attempts at work, by owner and by file. */
+  const ofOwner = new Map<string, number>()
+  const ofSource = new Map<HandlerSource, number>()
+  const waiting = new Set<Waiting>()
+  /** Executions whose thread was ended because of an attempt on it; which one is found out by running each alone. */
+  const alone = new Set<string>()
+  let isClosed = false
+
+  function open(source: HandlerSource): Threaded {
+    const thread = openRunnerThread(source, options, (isGone) => {
+      if (isGone) threads.delete(one)
+      else restIfIdle(one)
+      pump()
+    })
+    const one: Threaded = { source, thread, isExclusive: false, idle: null }
+    threads.add(one)
+    return one
+  }
+
+  function restIfIdle(one: Threaded): void {
+    if (one.thread.size > 0 || one.thread.isClosed) return
+    one.isExclusive = false
+    one.idle?.cancel()
+    if (retired.has(one.source) || isClosed) void one.thread.end()
+    else one.idle = clock.callAfter(idleMs, () => void one.thread.end())
+  }
+
+  const isOpen = ({ thread }: Threaded) => !thread.isClosed
+  const isIdle = (one: Threaded) => isOpen(one) && one.thread.size === 0
+  const mayShare = ({ rules, context }: Waiting) => rules.isShared && !alone.has(context.executionId)
+
+  /** A thread that can take the attempt now: one of its file with room, a new one, or none. */
+  function placeFor(run: Waiting): Threaded | undefined {
+    const ofFile = [...threads].filter((one) => one.source === run.source && isOpen(one))
+    const idle = ofFile.find(isIdle)
+    if (mayShare(run)) {
+      const withRoom = ofFile.filter((one) => !one.isExclusive && one.thread.size < attemptsPerThread)
+      const emptiest = withRoom.sort((a, b) => a.thread.size - b.thread.size)[0]
+      if (emptiest !== undefined) return emptiest
+    } else if (idle !== undefined) return idle
+    if (threads.size < mostThreads) return open(run.source)
+    // Its place is free once it has ended.
+    const other = [...threads].find(isIdle)
+    if (other !== undefined) {
+      other.idle?.cancel()
+      void other.thread.end()
+    }
+    return undefined
+  }
+
+  /** Attempts that may start by the limits of their files, those of owners with the fewest at work first. */
+  function inTurn(): Waiting[] {
+    const mayStart = [...waiting].filter(({ source, rules }) => (ofSource.get(source) ?? 0) < rules.concurrency)
+    const atWork = ({ context }: Waiting) => ofOwner.get(context.ownerId) ?? 0
+    return mayStart.sort((one, other) => atWork(one) - atWork(other))
+  }
+
+  /** Starts what can start. Each start changes whose turn is next. */
+  function pump(): void {
+    while (!isClosed && waiting.size > 0) {
+      const next = startNext()
+      if (!next) return
+    }
+  }
+
+  function startNext(): boolean {
+    for (const run of inTurn()) {
+      const place = placeFor(run)
+      if (place === undefined) continue
+      waiting.delete(run)
+      begin(run, place)
+      return true
+    }
+    return false
+  }
+
+  function begin(run: Waiting, place: Threaded): void {
+    const { context, settle } = run
+    place.idle?.cancel()
+    place.isExclusive = !mayShare(run)
+    alone.delete(context.executionId)
+    places.set(context, place)
+    add(ofOwner, context.ownerId, 1)
+    add(ofSource, run.source, 1)
+    const leave = (error?: unknown) => {
+      if (error instanceof InterruptedRun && run.rules.isShared) remember(context.executionId)
+      places.delete(context)
+      add(ofOwner, context.ownerId, -1)
+      add(ofSource, run.source, -1)
+      pump()
+    }
+    settle.promise.then(() => leave(), leave)
+    place.thread.start(run)
+  }
+
+  function remember(executionId: string): void {
+    if (alone.size >= mostAlone) alone.clear()
+    alone.add(executionId)
+  }
+
+  return {
+    async load(source) {
+      const one = open(source)
+      const description = await one.thread.loaded
+      if (threads.size > mostThreads) void one.thread.end()
+      else restIfIdle(one)
+      return description
+    },
+    run(source, rules, params, context) {
+      const run = { source, rules, params, context, settle: Promise.withResolvers<unknown>() }
+      const { signal } = context
+      const withdraw = () => {
+        if (waiting.delete(run)) run.settle.reject(signal.reason)
+      }
+      waiting.add(run)
+      signal.addEventListener('abort', withdraw, { once: true })
+      pump()
+      return run.settle.promise.finally(() => signal.removeEventListener('abort', withdraw))
+    },
+    stop: (context) => places.get(context)?.thread.stop(context),
+    retire(source) {
+      retired.add(source)
+      for (const one of threads) if (one.source === source) restIfIdle(one)
+    },
+    async close() {
+      isClosed = true
+      for (const run of waiting) run.settle.reject(new InterruptedRun('The executor is stopping.'))
+      waiting.clear()
+      await Promise.all([...threads].map(({ thread }) => thread.end()))
+    },
+  }
+}

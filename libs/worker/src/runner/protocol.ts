@@ -1,0 +1,78 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { AttemptFacts } from '../context.ts'
+import type { RetryWish } from '../failure.ts'
+import type { LogLevel } from '../handler.ts'
+
+/** What one attempt may hand over; more is cut off or refused in the thread, so that it never reaches the main loop. */
+export interface OutputLimits {
+  readonly logLines: number
+  /** Of all lines together, and of one; UTF-8. */
+  readonly logBytes: number
+  readonly logLineBytes: number
+  readonly artifacts: number
+  readonly artifactBytes: number
+}
+
+/** The file that a thread runs, with its text: what is on the disk may have changed since. */
+export interface HandlerSource {
+  /** `file:` URL. */
+  readonly url: string
+  readonly text: string
+}
+
+/** What a thread is started with. */
+export interface ThreadSettings {
+  readonly source: HandlerSource
+  readonly limits: OutputLimits
+  readonly port: MessagePort
+}
+
+/** What a file says about its job type, unchecked: the main loop reads it with a schema. */
+export interface RawDescription {
+  readonly type: unknown
+  readonly title: unknown
+  readonly description: unknown
+  readonly timeout: unknown
+  readonly retry: unknown
+  readonly concurrency: unknown
+  readonly slots: unknown
+  readonly examples: unknown
+  /** JSON Schemas. */
+  readonly params: unknown
+  readonly result: unknown
+}
+
+export interface RunFailure {
+  readonly code: string
+  readonly message: string
+  readonly retry: RetryWish
+}
+
+export type Line = readonly [level: LogLevel, text: string]
+
+/** To the thread. `run` numbers the attempts of a thread. */
+export type ToThread =
+  | { readonly kind: 'run'; readonly run: number; readonly params: unknown; readonly facts: AttemptFacts }
+  | { readonly kind: 'abort'; readonly run: number; readonly code: string; readonly message: string }
+  | { readonly kind: 'answer'; readonly call: number; readonly value?: string | undefined; readonly error?: string }
+
+/** From the thread. */
+export type FromThread =
+  | { readonly kind: 'loaded'; readonly description: RawDescription }
+  | { readonly kind: 'unusable'; readonly error: string }
+  | { readonly kind: 'lines'; readonly run: number; readonly lines: readonly Line[] }
+  | {
+      readonly kind: 'artifact'
+      readonly run: number
+      readonly name: string
+      readonly contentType: string
+      readonly body: Uint8Array
+    }
+  | { readonly kind: 'checkpoint'; readonly run: number; readonly call: number; readonly state: string }
+  | { readonly kind: 'resume'; readonly run: number; readonly call: number }
+  /** The abort has reached the thread: it is not blocked. */
+  | { readonly kind: 'abort-seen'; readonly run: number }
+  | { readonly kind: 'succeeded'; readonly run: number; readonly result: string }
+  | { readonly kind: 'failed'; readonly run: number; readonly failure: RunFailure }
+  /** An error outside of the promise of any attempt, or an exit; `run` is null when it is not known whose it is. */
+  | { readonly kind: 'broken'; readonly run: number | null; readonly failure: RunFailure }

@@ -1,0 +1,161 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { setPriority } from 'node:os'
+import { workerData } from 'node:worker_threads'
+import { type AttemptSink, createJobContext } from '../context.ts'
+import { JobFailure } from '../failure.ts'
+import type { Job } from '../job.ts'
+import { runAttempt } from '../run.ts'
+import { createThreadOutput, type ThreadOutput } from './attempt-output.ts'
+import { redirectOutput } from './console.ts'
+import { describeJob, loadJob } from './load-job.ts'
+import { installModuleHooks } from './module-hooks.ts'
+import type { FromThread, RunFailure, ThreadSettings, ToThread } from './protocol.ts'
+
+/**
+ * A runner thread: loads one handler file, says what it found, and runs attempts of it. It knows nothing of the executor but
+ * the messages of protocol.ts.
+ */
+const { port, source, limits } = workerData as ThreadSettings
+// The handler file may look at its own settings, but need not find the way to the executor there.
+delete (workerData as { port?: unknown }).port
+
+interface Run {
+  readonly run: number
+  readonly controller: AbortController
+  readonly output: ThreadOutput
+}
+
+const runs = new Map<number, Run>()
+const current = new AsyncLocalStorage<Run>()
+const calls = new Map<number, PromiseWithResolvers<string | undefined>>()
+let lastCall = 0
+
+const send = (message: FromThread, transfer: readonly ArrayBuffer[] = []) => port.postMessage(message, [...transfer])
+
+/** The attempt whose code is at work; where it is the only one in the thread, it is that one. */
+function runAtWork(): Run | undefined {
+  return current.getStore() ?? (runs.size === 1 ? runs.values().next().value : undefined)
+}
+
+const longestMessage = 8192
+
+function failureOf(thrown: unknown): RunFailure {
+  try {
+    if (thrown instanceof Error && thrown.name === 'JobFailure' && 'retry' in thrown) {
+      const { code, message, retry } = thrown as JobFailure
+      return { code: `${code}`, message: `${message}`.slice(0, longestMessage), retry }
+    }
+    const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown)
+    return { code: 'handler-error', message: text.slice(0, longestMessage), retry: 'policy' }
+  } catch {
+    return { code: 'handler-error', message: 'The handler threw something that cannot be read.', retry: 'policy' }
+  }
+}
+
+/** Asks the executor, and waits for its answer. */
+function call(message: { kind: 'checkpoint'; run: number; state: string } | { kind: 'resume'; run: number }) {
+  lastCall += 1
+  const answer = Promise.withResolvers<string | undefined>()
+  calls.set(lastCall, answer)
+  send({ ...message, call: lastCall })
+  return answer.promise
+}
+
+const clock = {
+  now: () => Date.now(),
+  callAfter(delayMs: number, callback: () => void) {
+    const timer = setTimeout(callback, delayMs)
+    return { cancel: () => clearTimeout(timer) }
+  },
+}
+
+function sinkOf({ run, controller, output }: Run): AttemptSink {
+  return {
+    signal: controller.signal,
+    clock,
+    log: output.log,
+    artifact: output.artifact,
+    checkpoint: async (state) => void (await call({ kind: 'checkpoint', run, state })),
+    resume: () => call({ kind: 'resume', run }),
+  }
+}
+
+async function start(job: Job, { run, params, facts }: Extract<ToThread, { kind: 'run' }>): Promise<void> {
+  const one: Run = { run, controller: new AbortController(), output: createThreadOutput(run, limits, send) }
+  runs.set(run, one)
+  const { context, flush } = createJobContext(facts, sinkOf(one))
+  const end = (message: FromThread) => {
+    flush()
+    one.output.flush()
+    if (runs.delete(run)) send(message)
+  }
+  try {
+    const result = await current.run(one, () => runAttempt(job, params, context))
+    end({ kind: 'succeeded', run, result })
+  } catch (thrown) {
+    end({ kind: 'failed', run, failure: failureOf(thrown) })
+  }
+}
+
+function receive(job: Job, message: ToThread): void {
+  if (message.kind === 'run') void start(job, message)
+  else if (message.kind === 'abort') {
+    send({ kind: 'abort-seen', run: message.run })
+    const { code, message: text } = message
+    runs.get(message.run)?.controller.abort(new JobFailure(code, text))
+  } else {
+    const waiting = calls.get(message.call)
+    calls.delete(message.call)
+    if (message.error === undefined) waiting?.resolve(message.value)
+    else waiting?.reject(new JobFailure('checkpoint-not-stored', message.error))
+  }
+}
+
+/** The thread cannot be trusted any more: the executor ends it. */
+function broken(failure: RunFailure): void {
+  const run = runAtWork()
+  run?.output.flush()
+  send({ kind: 'broken', run: run?.run ?? null, failure })
+}
+
+function watchForErrors(): void {
+  const outside = (thrown: unknown) => {
+    const { code, message, retry } = failureOf(thrown)
+    broken({ code, message: `An error outside of the handler's promise: ${message}`, retry })
+  }
+  process.on('uncaughtException', outside)
+  process.on('unhandledRejection', outside)
+  const exit = process.exit.bind(process)
+  process.exit = ((code?: number) => {
+    const message = `The handler called process.exit(${code ?? ''}).`
+    broken({ code: 'handler-exited', message, retry: 'policy' })
+    return exit(code)
+  }) as typeof process.exit
+}
+
+/** A third of the share of the main loop and the store thread in a processor (docs/decisions, "handlers in threads"). */
+const niceness = 5
+
+/** Where threads have a priority of their own, the main loop goes before the handlers. */
+function giveWay(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(0, niceness)
+  } catch {
+    // The handlers then share the processors with the main loop as equals.
+  }
+}
+
+giveWay()
+installModuleHooks(source)
+redirectOutput((level, text) => runAtWork()?.output.log(level, text))
+watchForErrors()
+try {
+  const job = await loadJob(source.url)
+  const description = describeJob(job)
+  port.on('message', (message: ToThread) => receive(job, message))
+  send({ kind: 'loaded', description })
+} catch (thrown) {
+  send({ kind: 'unusable', error: failureOf(thrown).message })
+  port.close()
+}
