@@ -102,7 +102,8 @@ function createParts(deps: ExecutorServiceDeps) {
   const relay = createStatusRelay(deps, deps.bus, stores.executions, stores.poison, relayShare)
   const changes = createExecutionChanges()
   const storeRetryMs = config.executorStoreRetryMs
-  const common = { stores, clock, log, metrics, changes, storeRetryMs }
+  const { executions } = stores
+  const common = { stores, executions, handlers: handlers.types, clock, log, metrics, changes, storeRetryMs }
 
   const output = createAttemptOutput({
     ...common,
@@ -115,7 +116,7 @@ function createParts(deps: ExecutorServiceDeps) {
     checkpoints: createCheckpoints(stores),
     abortGraceMs: config.executorAbortGraceMs,
   })
-  const starts = createStarts({ ...common, executions: stores.executions, shownMs: config.executorRunningShownMs })
+  const starts = createStarts({ ...common, shownMs: config.executorRunningShownMs })
   const engine = createEngine({ ...common, identity, starts, runner, output, random: deps.random ?? Math.random })
 
   const ownerShare = config.executorOwnerShare
@@ -127,7 +128,6 @@ function createParts(deps: ExecutorServiceDeps) {
   const slots = createSlots({ limits, ownerShare })
   const dispatcher = createDispatcher({
     ...common,
-    handlers: handlers.types,
     room,
     slots,
     engine,
@@ -138,14 +138,13 @@ function createParts(deps: ExecutorServiceDeps) {
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const paramsBytes = config.executorPageBytes
   const placeRecheckMs = config.executorPlaceRecheckMs
-  const unclaimable = createUnclaimable({ ...common, executions: stores.executions })
+  const unclaimable = createUnclaimable(common)
   const claimer = createClaimer({
     ...common,
     identity,
     room,
     dispatcher,
     unclaimable,
-    handlers: handlers.types,
     lead,
     paramsBytes,
     placeRecheckMs,
@@ -163,16 +162,13 @@ function createParts(deps: ExecutorServiceDeps) {
   const expiry = createExpiry({
     ...common,
     ...page,
-    executions: stores.executions,
     unclaimable,
     everyMs: config.executorExpiryMs,
   })
   const poller = createPoller({
     ...common,
     ...page,
-    executions: stores.executions,
     expiry,
-    handlers: handlers.types,
     otherMs: config.executorOtherPollMs,
     claimer,
     timers,
@@ -198,18 +194,14 @@ function createParts(deps: ExecutorServiceDeps) {
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const intake = createIntake({
     ...common,
-    executions: stores.executions,
     claimer,
     room,
-    handlers: handlers.types,
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
   })
   const cancelExecution = createCancelExecution({
     ...common,
-    executions: stores.executions,
     dispatcher,
-    handlers: handlers.types,
   })
   const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
