@@ -66,6 +66,11 @@ export const executorConfig = z.object({
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
   /**
+   * How long after its time an execution of a schedule may still find an overlap place before it is SKIPPED, milliseconds: a run of
+   * three seconds on a schedule of every three seconds ends a few milliseconds after the time of the next one. A trigger is SKIPPED at once.
+   */
+  executorPlaceGraceMs: count(200, 0),
+  /**
    * How long an execution that waits for an overlap place (policies `queue` and `cancel-running`) is left before it is claimed
    * again, milliseconds. The end of the execution in its way wakes it at once; this makes up for an end that no executor saw.
    */

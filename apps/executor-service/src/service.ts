@@ -137,7 +137,6 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const paramsBytes = config.executorPageBytes
-  const placeRecheckMs = config.executorPlaceRecheckMs
   const unclaimable = createUnclaimable(common)
   const claimer = createClaimer({
     ...common,
@@ -147,7 +146,8 @@ function createParts(deps: ExecutorServiceDeps) {
     unclaimable,
     lead,
     paramsBytes,
-    placeRecheckMs,
+    placeRecheckMs: config.executorPlaceRecheckMs,
+    placeGraceMs: config.executorPlaceGraceMs,
   })
   const timers = createStartTimers({
     clock,
@@ -190,6 +190,7 @@ function createParts(deps: ExecutorServiceDeps) {
   changes.subscribe(timers.update)
   changes.subscribe(poller.notice)
   changes.subscribe(wake.changed)
+  changes.subscribe(claimer.changed)
 
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const intake = createIntake({

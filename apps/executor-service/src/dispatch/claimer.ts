@@ -8,9 +8,10 @@ import type { ExecutionChanges } from '../executions/changes.ts'
 import { type Execution, executionSize, unreadParams } from '../executions/execution.ts'
 import { attemptFields } from '../executions/execution-log.ts'
 import { claim, isTooLate } from '../executions/transitions.ts'
-import type { ExecutionUpdate, RowId, Stored, Stores } from '../store/ports.ts'
+import type { ExecutionUpdate, Step, Stored, Stores } from '../store/ports.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { createPlaceless } from './placeless.ts'
 import type { Room } from './room.ts'
 import type { Unclaimable } from './unclaimable.ts'
 
@@ -36,6 +37,8 @@ export interface ClaimerOptions {
   readonly storeRetryMs: number
   /** How long an execution waits for an overlap place until it is claimed again, milliseconds. */
   readonly placeRecheckMs: number
+  /** How long after its time an execution may still find an overlap place before it is skipped, milliseconds. */
+  readonly placeGraceMs: number
 }
 
 /** From ready to admitted (protocol.md step 9): claims in batches, the job's admission, and the params. */
@@ -56,6 +59,8 @@ export interface Claimer {
   isInserting(executionId: string): boolean
   /** Such executions are stored: this executor's from now on. */
   adopt(stored: readonly Stored[]): void
+  /** These have changed: one that has ended may leave its overlap place to a claim of its job. */
+  changed(stored: readonly Stored[], step: Step): void
   /** Claims nothing more, and closes the dispatcher; resolves when no claim is under way. */
   stop(): Promise<void>
 }
@@ -69,17 +74,15 @@ interface Claim {
 export function createClaimer(options: ClaimerOptions): Claimer {
   const { stores, changes, clock, log, identity, room, dispatcher, lead, unclaimable, handlers, storeRetryMs } = options
   const { held, hold, drop } = dispatcher
-  const admitOptions = { ...stores, changes, placeRecheckMs: options.placeRecheckMs }
+  const { placeRecheckMs, placeGraceMs } = options
+  const admitOptions = { ...stores, changes, placeRecheckMs, placeGraceMs }
+  const placeless = createPlaceless({ clock, held, placeGraceMs, onAskAgain: (attempts) => track(admit(attempts)) })
   const underWay = new Set<Promise<unknown>>()
   const inserting = new Set<string>()
   let isStopping = false
   let isClaimFailing = false
   let isAdmissionFailing = false
   const soon = createBatcher<Stored>((batch) => claimBatch(byPriority(batch), room.mustQueue))
-  const due = createBatcher<Attempt>((batch) => {
-    const left = batch.filter((one) => held.get(one.rowId) === one && one.phase === 'admitting')
-    if (left.length > 0) track(admit(left))
-  })
 
   /** Lets `stop` wait for it. `work` never rejects. */
   function track(work: Promise<unknown>): void {
@@ -191,17 +194,11 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     await dispatcher.giveBack(undecided.flatMap(({ rowId }) => held.get(rowId) ?? []))
   }
 
-  /** The attempt has no overlap place, ahead of its time: its admission is asked once more when its time has come. */
-  function askAgain(rowId: RowId): void {
-    const attempt = held.get(rowId)
-    if (attempt) attempt.timer = clock.callAt(attempt.execution.runAt, () => due.add(attempt))
-  }
-
   /** Lets those start that may. */
   async function admitOnce(attempts: readonly Attempt[]): Promise<void> {
     const { starts, early, ended, asked, undecided, error } = await admitClaims(admitOptions, attempts, clock.now())
     for (const { rowId } of asked) dispatcher.cancel(rowId)
-    for (const { rowId } of early) askAgain(rowId)
+    for (const { rowId } of early) placeless.add(rowId)
     if (undecided.length > 0) track(giveBackUndecided(undecided, error))
     for (const { rowId } of ended) {
       const attempt = held.get(rowId)
@@ -268,6 +265,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
       debugEach(log, 'execution claimed', stored, attemptFields)
       track(admit(stored.map(hold)))
     },
+    changed: placeless.changed,
     async stop() {
       isStopping = true
       dispatcher.close()
