@@ -2,6 +2,7 @@ import { shutdownConfig } from '@belfry/bootstrap'
 import { duration } from '@belfry/contracts'
 import { configKey, retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
+import { type Commands, readCommands } from './job-types/command/commands.ts'
 
 const count = (byDefault: number, least = 1) => z.coerce.number().int().min(least).default(byDefault)
 const mib = 1024 * 1024
@@ -99,6 +100,19 @@ export const executorConfig = z.object({
   executorStoreRetryMs: count(1000, 10),
   /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
   executorAllowPrivate: z.stringbool().default(false),
+  /**
+   * Programs that COMMAND jobs may run: the path of a JSON file, or JSON text. Each name stands for `{executable, args, arguments, cwd, env,
+   * timeout}` (docs/guide/commands.md). Left out: there is no job type COMMAND.
+   */
+  executorCommands: z
+    .string()
+    .transform((given, context): Commands => {
+      const commands = readCommands(given)
+      if (typeof commands !== 'string') return commands
+      context.addIssue({ code: 'custom', message: commands })
+      return z.NEVER
+    })
+    .optional(),
   /**
    * The folder with the handlers of your own job types: each `.ts`, `.js` and `.mjs` file in it is one (docs/guide/write-your-own-job.md). A folder
    * that is not there has none.
