@@ -10,7 +10,7 @@ import { withHandlersFolder } from '../../src/job-types/folder/handlers.ts'
 import { createHandlers, describeHandlers, handlersDefaults, listedTypes } from '../../src/job-types/job-types.ts'
 import { createTestContext } from './run-context.ts'
 
-// Threads start slowly on a machine that is busy.
+// Processes start slowly on a machine that is busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 })
 
 const job = (type: string, body: string, more = '') => `import { defineJob } from '@belfry/worker'
