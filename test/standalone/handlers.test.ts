@@ -105,7 +105,7 @@ describe('handlers of a user in a standalone Belfry', () => {
     const beside = await eventually(
       'the jobs beside them to end',
       async () => {
-        const all = await readAll<Execution>(user, '/executions?jobType=DUMMY&limit=200')
+        const all = await readAll<Execution>(user, '/executions?jobType=DUMMY')
         const found = all.filter(({ jobId, endedAt }) => endedAt && jobIds.has(jobId))
         return found.length === jobIds.size ? found : undefined
       },
