@@ -68,7 +68,12 @@ export function createListener(options: ListenerOptions): Listener {
       address = await app.listen({ host, port })
       const taken = (app.server.address() as AddressInfo).port
       const reached = { host: advertise?.host ?? defaultAdvertiseHost(host), port: advertise?.port ?? taken }
-      instance = { service, id: `${service}-${reached.host}-${reached.port}`, ...reached, ...(meta && { meta: meta() }) }
+      instance = {
+        service,
+        id: `${service}-${reached.host}-${reached.port}`,
+        ...reached,
+        ...(meta && { meta: meta() }),
+      }
       // First, since a registry may show a ready service to others before its first check.
       health.setReady(true)
       await registry.register(instance)

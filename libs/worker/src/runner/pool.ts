@@ -54,6 +54,8 @@ function add<K>(counts: Map<K, number>, key: K, change: 1 | -1): void {
   else counts.set(key, count)
 }
 
+/** From the start of one process to the next, milliseconds. */
+const openEveryMs = 10
 /** Executions that are remembered as interrupted, at most. */
 const mostAlone = 10_000
 
@@ -69,6 +71,8 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
   const waiting = new Set<Waiting>()
   /** Executions whose process was ended because of an attempt on it; which one is found out by running each alone. */
   const alone = new Set<string>()
+  /** Set for a moment after a process was started. */
+  let opened: Timer | null = null
   let isClosed = false
 
   function open(source: HandlerSource): Placed {
@@ -80,6 +84,16 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
     const one: Placed = { source, process, isExclusive: false, idle: null }
     processes.add(one)
     return one
+  }
+
+  /** One at a time: starting a process holds up the event loop for some milliseconds. */
+  function openInTurn(source: HandlerSource): Placed | undefined {
+    if (opened !== null) return undefined
+    opened = clock.callAfter(openEveryMs, () => {
+      opened = null
+      pump()
+    })
+    return open(source)
   }
 
   function restIfIdle(one: Placed): void {
@@ -103,7 +117,7 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
       const emptiest = withRoom.sort((a, b) => a.process.size - b.process.size)[0]
       if (emptiest !== undefined) return emptiest
     } else if (idle !== undefined) return idle
-    if (processes.size < mostProcesses) return open(run.source)
+    if (processes.size < mostProcesses) return openInTurn(run.source)
     // Its place is free once it has ended.
     const other = [...processes].find(isIdle)
     if (other !== undefined) {
@@ -189,6 +203,7 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
     },
     async close() {
       isClosed = true
+      opened?.cancel()
       for (const run of waiting) run.settle.reject(new InterruptedRun('The executor is stopping.'))
       waiting.clear()
       await Promise.all([...processes].map(({ process }) => process.end()))
