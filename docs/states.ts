@@ -13,6 +13,8 @@ import {
   requestCancel,
   skip,
   start,
+  wait,
+  wake,
 } from '../apps/executor-service/src/executions/transitions.ts'
 import { admit, newExecution } from '../apps/executor-service/src/intake/command.ts'
 
@@ -63,6 +65,7 @@ const records: readonly Execution[] = [
   claimed,
   changed(claimed, { cancelRequested: true }),
   running,
+  changed(ready, { blockedBy: 'exe-2', runAt: 5000 }),
   changed(running, { failures: 1 }),
   changed(running, { losses: maxLosses + 1 }),
   changed(running, { cancelRequested: true }),
@@ -83,6 +86,11 @@ const steps: readonly (readonly [name: string, step: (record: Execution) => Exec
   ['floor of a cancel', (record) => close(record, 'cancelled', at)],
   ['floor of an update', (record) => close(record, 'superseded', at)],
   ['no overlap place', (record) => skip(record, 'exe-2', at)],
+  [
+    'waits for an overlap place',
+    (record) => wait(record, { epoch: record.epoch, blockedBy: 'exe-2', at, until: 5000 }),
+  ],
+  ['overlap place is free', (record) => wake(record, at)],
   ['too late', (record) => expire(record, at)],
   ['cancel', (record) => requestCancel(record, at)],
   ['command of a newer version', (record) => admit(record, { ...command, version: 2 }, delivery)],

@@ -167,10 +167,14 @@ function createMember(
       child = started
       isGone = false
       outputs.push(collectOutput(started))
-      exit = once(started, 'exit').then(([code, signal]) => {
+      const ended = (how: string) => {
         isGone = true
-        return String(signal ?? code)
-      })
+        return how
+      }
+      exit = once(started, 'exit').then(
+        ([code, signal]) => ended(String(signal ?? code)),
+        (error: Error) => ended(`could not be started: ${error.message}`),
+      )
     },
     async ready(readyMs = deadlineMs) {
       await eventually(

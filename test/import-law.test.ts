@@ -14,6 +14,7 @@ interface Law {
 const libs = [
   'contracts',
   'time',
+  'schedules',
   'service',
   'http',
   'bus',
@@ -30,6 +31,7 @@ const lawOfAdapter: Law = { values: ['service', 'contracts'] }
 const laws: Record<string, Law> = {
   contracts: {},
   time: {},
+  schedules: { values: ['contracts', 'service', 'time'] },
   service: { values: ['contracts'] },
   http: lawOfAdapter,
   bus: lawOfAdapter,
@@ -50,6 +52,7 @@ const laws: Record<string, Law> = {
 const domainMayImport = [
   '@belfry/contracts',
   '@belfry/discovery',
+  '@belfry/schedules',
   '@belfry/service',
   '@belfry/time',
   'ajv',

@@ -60,6 +60,11 @@ export const executorConfig = z.object({
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
   /**
+   * How long an execution that waits for an overlap place (policies `queue` and `cancel-running`) is left before it is claimed
+   * again, milliseconds. The end of the execution in its way wakes it at once; this makes up for an end that no executor saw.
+   */
+  executorPlaceRecheckMs: count(5000, 100),
+  /**
    * How long an attempt must last before its start is recorded and it is shown as RUNNING, milliseconds. Of a shorter one the start is
    * stored with its end, which saves a write and a message.
    */

@@ -4,6 +4,7 @@ import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { Handler, Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
+import { createWake } from './admission/wake.ts'
 import { createAttemptRunner } from './attempts/attempt-runner.ts'
 import { createCheckpoints } from './attempts/checkpoints.ts'
 import { createEngine } from './attempts/engine.ts'
@@ -20,6 +21,7 @@ import { createStartTimers } from './dispatch/start-timers.ts'
 import { createExecutionChanges } from './executions/changes.ts'
 import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
+import { createCancelExecution } from './intake/cancel-execution.ts'
 import { createIntake } from './intake/job-execute.ts'
 import { createCommand } from './job-types/command/command.ts'
 import { withHandlersFolder } from './job-types/folder/handlers.ts'
@@ -137,7 +139,8 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const paramsBytes = config.executorPageBytes
-  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes })
+  const placeRecheckMs = config.executorPlaceRecheckMs
+  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes, placeRecheckMs })
   const timers = createStartTimers({
     clock,
     lead,
@@ -164,11 +167,14 @@ function createParts(deps: ExecutorServiceDeps) {
     overdueMs: config.executorOverdueMs,
   })
 
+  const wake = createWake(common)
+
   changes.subscribe((stored) => relay.offer(stored.map(asUnpublished)))
   changes.subscribe(metrics.changed)
   changes.subscribe(executionLog.changed)
   changes.subscribe(timers.update)
   changes.subscribe(poller.notice)
+  changes.subscribe(wake.changed)
 
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const intake = createIntake({
@@ -179,6 +185,12 @@ function createParts(deps: ExecutorServiceDeps) {
     handlers: handlers.types,
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
+  })
+  const cancelExecution = createCancelExecution({
+    ...common,
+    executions: stores.executions,
+    dispatcher,
+    handlers: handlers.types,
   })
   const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
@@ -204,20 +216,24 @@ function createParts(deps: ExecutorServiceDeps) {
     timers,
     membership,
     poller,
+    wake,
     settleLoop,
     retentionClock,
     retentionLoop,
     intake,
+    cancelExecution,
   }
 }
 type Parts = ReturnType<typeof createParts>
 
-function createApp(deps: ExecutorServiceDeps, { handlers, changes, dispatcher, settleLoop }: Parts): HttpApp {
+function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
+  const { handlers, changes, dispatcher, settleLoop, cancelExecution } = parts
   const { stores, clock, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   mountExecutions(app, stores)
   mountJobTypes(app, () => ({ types: describeHandlers(handlers), unusable: handlers.unusable?.() ?? [] }))
-  mountInternal(app, { stores, clock, fetchBytes: config.executorFetchBytes, changes, dispatcher, settleLoop })
+  const fetchBytes = config.executorFetchBytes
+  mountInternal(app, { stores, clock, fetchBytes, changes, dispatcher, cancelExecution, settleLoop })
   return app
 }
 
@@ -255,6 +271,7 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
       { name: 'relay of executions', start: relay.start, stop: relay.stop },
       { name: 'membership', ...membership },
       { name: 'attempt output', stop: output.stop },
+      { name: 'wakes', stop: parts.wake.stop },
       { name: 'attempts', stop: dispatcher.stop },
       { name: 'claims', stop: claimer.stop },
       { name: 'start timers', stop: timers.stop },

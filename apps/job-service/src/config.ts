@@ -34,6 +34,9 @@ export const jobConfig = z.object({
    * claim and the delivery of its status take (the relay's sweep, which repeats what got lost, runs every second).
    */
   jobSlotWaitMs: count(1_000, 0),
+  /** Dead letters that one redrive looks at, and that it runs again in one batch. */
+  jobRedriveScanRows: count(100_000, 1_000),
+  jobRedriveRows: count(200),
   /** Compiled schedules that are cached, for the next fire time that answers show. */
   jobCompiledSchedules: count(2_000),
   /** Jobs that are cached from their last trigger, and bytes of them. */
@@ -59,6 +62,14 @@ export const jobConfig = z.object({
    * BELFRY_BREAKER_TIMEOUT_MS, or the gateway answers 504 first.
    */
   jobFenceTimeoutMs: count(2_000),
+  /**
+   * How long the scheduler may take to answer, milliseconds. A change may wait for both, so the two together must be below
+   * BELFRY_BREAKER_TIMEOUT_MS.
+   */
+  jobSchedulerTimeoutMs: count(800),
+  /** How often pauses that end are looked for, milliseconds, and how many are ended at a time. */
+  jobPauseEndMs: count(500),
+  jobPauseEndRows: count(100),
   /** How often executions are compared with the executors', milliseconds. */
   jobReconcileMs: count(30_000),
   /** How long a change may have been stored before a comparison sees it, milliseconds: at least three times the age of a change number. */
@@ -94,12 +105,15 @@ export type JobConfig = z.output<typeof jobConfig>
 
 /** What must hold between settings of job-service, and of its process. */
 export function jobRules(
-  { jobFenceTimeoutMs, breakerTimeoutMs }: { readonly jobFenceTimeoutMs: number; readonly breakerTimeoutMs: number },
+  config: Pick<JobConfig, 'jobFenceTimeoutMs' | 'jobSchedulerTimeoutMs'> & { readonly breakerTimeoutMs: number },
   context: z.core.$RefinementCtx,
 ): void {
-  if (jobFenceTimeoutMs < breakerTimeoutMs) return
-  const message = `must be below ${configKey('breakerTimeoutMs')}: a slow executor is to give 202, not 504`
-  context.addIssue({ code: 'custom', path: ['jobFenceTimeoutMs'], message })
+  const { jobFenceTimeoutMs: fence, jobSchedulerTimeoutMs: scheduler, breakerTimeoutMs } = config
+  if (fence + scheduler < breakerTimeoutMs) return
+  const isFence = fence >= breakerTimeoutMs
+  const below = `must be below ${configKey('breakerTimeoutMs')}`
+  const message = `${isFence ? below : `with the time for a fence ${below}`}: a slow service is to give 202, not 504`
+  context.addIssue({ code: 'custom', path: [isFence ? 'jobFenceTimeoutMs' : 'jobSchedulerTimeoutMs'], message })
 }
 
 /** How long an open try of another process must have been seen to count as dead, milliseconds. */

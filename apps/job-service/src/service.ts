@@ -13,13 +13,16 @@ import {
 import type { RowId } from '@belfry/storage'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
+import { createScheduler } from './clients/scheduler.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
 import { createConcurrencyLimiter } from './routes/concurrency-limiter.ts'
+import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
+import { mountJobOperations } from './routes/job-operations.ts'
 import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
@@ -76,8 +79,10 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   const pages = createListPages({ limiter, maxBytes: config.jobPageBytes })
   const views = createJobViews({ clock, timezone: config.timezone, schedules: context.schedules })
   mountJobs(app, { context, views, pages, ids, once })
+  mountJobOperations(app, context, views)
   const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
-  mountExecutions(app, { context, views: executionViews, pages, once })
+  mountExecutions(app, { context, views: executionViews, pages })
+  mountExecutionOperations(app, { context, views: executionViews, once })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -95,6 +100,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const context: JobContext = {
     stores,
     executors,
+    scheduler: createScheduler(deps.rest, { timeoutMs: config.jobSchedulerTimeoutMs }),
     types: createJobTypeList({
       ...{ executors, registry: deps.registry, clock, log },
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { type Bus, ignorePoison } from '@belfry/bus'
 import {
+  cancelExecutionBody,
   changesQuery,
   executionChangesPage,
   executionsReply,
@@ -8,9 +9,11 @@ import {
   fenceBody,
   fenceReply,
   fetchBody,
+  isEnded,
   type JobExecuteMessage,
   type JobStatusMessage,
   type JobType,
+  refusal,
 } from '@belfry/contracts'
 import type { Instance, Registry } from '@belfry/discovery'
 import { createHttpApp, type ServiceTokens } from '@belfry/http'
@@ -21,6 +24,18 @@ import { typeList } from './job-types.ts'
 interface Recorded {
   readonly message: JobStatusMessage
   readonly changeNo: number
+}
+
+/** What an executor stores of a command. */
+function commandStatus(command: JobExecuteMessage): JobStatusMessage {
+  const { executionId, jobId, ownerId, jobType, version, cause, fireAt, plannedAt, retryOf = null } = command
+  const none = { attempts: [], failures: 0, losses: 0, cancelRequested: false, blockedBy: null, retryOf }
+  const notYet = { sentAt: null, admittedAt: null, startedAt: null, endedAt: null }
+  return {
+    ...{ executionId, jobId, ownerId, jobType, version, cause, fireAt, ...none },
+    ...{ seq: 1, state: 'ready', runAt: fireAt, epoch: 0, result: null, error: null, artifacts: [] },
+    timeline: { plannedAt, ...notYet, topic: null, partition: null, offset: null },
+  }
 }
 
 /**
@@ -37,10 +52,17 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
     fences: [] as { jobId: string; versions: number[] }[],
     types: typeList as JobType[],
     typeAsks: 0,
+    /** Executions that were to be cancelled. */
+    cancels: [] as { id: string; hasCommand: boolean }[],
     inFlight: [] as FenceReply['inFlight'],
     takesCommands: true,
     /** A fence waits for it before it is answered. */
     fenceAnswers: Promise.resolve(),
+  }
+
+  const record = (message: JobStatusMessage) => {
+    head += 1
+    recorded.set(message.executionId, { message, changeNo: head })
   }
 
   app.get('/internal/job-types', { schema: {}, config: service }, () => {
@@ -53,6 +75,20 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
     state.fences.push({ jobId: request.params.id, versions })
     await state.fenceAnswers
     return { fencedVersion: Math.max(...versions), inFlight: state.inFlight }
+  })
+  const cancels = { params: z.object({ id: z.string() }), body: cancelExecutionBody }
+  app.put('/internal/executions/:id/cancel', { schema: cancels, config: service }, async (request, reply) => {
+    const { id } = request.params
+    const { command } = request.body
+    state.cancels.push({ id, hasCommand: command !== null })
+    const known = recorded.get(id)?.message ?? (command && commandStatus(command))
+    if (!known) return reply.refuse(refusal('not-found', 'there is no such execution'))
+    const isCancelled = known.state === 'cancelled' && known.cancelRequested
+    if (isEnded(known.state) && !isCancelled) return reply.refuse(refusal('illegal-transition', 'it has ended'))
+    const next = known.state === 'running' ? 'running' : 'cancelled'
+    const message = { ...known, seq: known.seq + 1, state: next, cancelRequested: true } as const
+    if (!isCancelled) record(message)
+    return recorded.get(id)?.message
   })
   const changes = { querystring: changesQuery, response: { 200: executionChangesPage } }
   app.get('/internal/executions/changes', { schema: changes, config: service }, async ({ query }) => {
@@ -87,12 +123,9 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
     join: () => registry.register(instance),
     leave: () => registry.deregister(instance),
     /** Stores a state of an execution; `publish` also publishes it. */
-    record(message: JobStatusMessage) {
-      head += 1
-      recorded.set(message.executionId, { message, changeNo: head })
-    },
+    record,
     async publish(...messages: JobStatusMessage[]) {
-      for (const message of messages) this.record(message)
+      for (const message of messages) record(message)
       await bus.publish(
         'job-status',
         messages.map((value) => ({ key: value.jobId, value })),

@@ -52,6 +52,9 @@ export interface StatusWish {
   failures?: number
   endedAt?: number | null
   result?: unknown
+  cancelRequested?: boolean
+  cause?: JobStatusMessage['cause']
+  retryOf?: string
 }
 
 /** An attempt that has started and is at work. */
@@ -73,7 +76,7 @@ export function statusMessage(wish: StatusWish = {}): JobStatusMessage {
     ownerId: job.ownerId,
     jobType: job.spec.jobType,
     version,
-    cause: 'schedule',
+    cause: wish.cause ?? 'schedule',
     seq,
     state,
     fireAt,
@@ -82,9 +85,9 @@ export function statusMessage(wish: StatusWish = {}): JobStatusMessage {
     attempts: state === 'running' ? [attemptSince(fireAt)] : [],
     failures,
     losses: 0,
-    cancelRequested: false,
+    cancelRequested: wish.cancelRequested ?? false,
     blockedBy: null,
-    retryOf: null,
+    retryOf: wish.retryOf ?? null,
     result: wish.result ?? null,
     error: null,
     artifacts: [],

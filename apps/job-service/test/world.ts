@@ -18,6 +18,7 @@ import { createSqliteStores } from '../src/store/sqlite/index.ts'
 import { migrations } from '../src/store/sqlite/migrations.ts'
 import { openExecutor } from './executor.ts'
 import { monday } from './fixtures.ts'
+import { openScheduler } from './scheduler.ts'
 
 /** An answer; a test names the type of the body that it expects. */
 export interface Reply<T> {
@@ -53,13 +54,19 @@ export async function openWorld(
   const bus = mayLose ? createLossyBus(memory) : memory
   const registry = createStaticRegistry()
   const serviceTokens = createTestServiceTokens(clock)
-  const calls = { caller: 'job-service', registry, clock, metrics: deps.metrics, serviceTokens } as const
+  const calls = { caller: 'job-service', registry, metrics: deps.metrics, serviceTokens } as const
   const { balancer, rest } = createTestCalls(calls)
   const tokens = createTestTokens(clock)
   const stores = open ? await open() : await openTestStores(clock)
   const executor = await openExecutor(depsOf('executor-service'), bus, registry, serviceTokens)
   if (hasExecutor) await executor.join()
   const published: JobChangesMessage[] = []
+  const scheduler = await openScheduler(
+    depsOf('scheduler-service'),
+    registry,
+    serviceTokens,
+    (id) => published.findLast(({ jobId }) => jobId === id)?.version,
+  )
   await bus.subscribe('job-changes', 'scheduler-service', {
     onBatch: async (messages) => {
       published.push(...messages.map((message) => message.value))
@@ -85,7 +92,7 @@ export async function openWorld(
 
   /** Calls as a user: the first one unless the options say otherwise. */
   const call = async <T = Record<string, unknown>>(
-    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     url: string,
     payload?: InjectOptions['payload'] | Record<string, unknown>,
     { user = 'usr-a', roles = ['user'], headers = {} }: CallOptions = {},
@@ -110,6 +117,7 @@ export async function openWorld(
     },
     serviceTokens,
     executor,
+    scheduler,
     /** What the scheduler has received. */
     published,
     stores,
@@ -133,6 +141,7 @@ export async function openWorld(
     async close() {
       await service.stop()
       await executor.close()
+      await scheduler.close()
       balancer.close()
       await bus.close()
       await stores.close()

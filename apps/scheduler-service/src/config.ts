@@ -24,7 +24,7 @@ export const schedulerConfig = z.object({
   schedulerSliceMs: count(4),
   /** From which age on a fire time that was not handed over is late, milliseconds. */
   schedulerMisfireAfterMs: count(60_000),
-  /** Up to which age the newest late one still runs, milliseconds. */
+  /** Up to which age a late one still runs where its job has no `misfire`, milliseconds. */
   schedulerMisfireWithinMs: count(3_600_000),
   /** When a command that no `job-status` has acknowledged is sent again, twice as long each time, milliseconds. */
   schedulerResendMs: count(5_000),
@@ -32,8 +32,8 @@ export const schedulerConfig = z.object({
   schedulerResendMaxMs: count(60_000),
   /** Pending commands of one job; beyond it the job becomes late. */
   schedulerPendingLimit: count(64),
-  /** Ranges of one job in its fire-log outbox. */
-  schedulerUndeliveredLimit: count(64),
+  /** Ranges of one job in its fire-log outbox. A change that comes late takes back several at once. */
+  schedulerUndeliveredLimit: count(64, 16),
   /** How long a schedule that does not compile or cannot be read is quarantined, milliseconds. */
   schedulerAsideMs: count(3_600_000),
   /** Compiled cron expressions in the cache. */

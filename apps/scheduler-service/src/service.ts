@@ -17,6 +17,7 @@ import { createAdvanceLoop } from './loops/advance-loop.ts'
 import { createReconcileLoop } from './loops/reconcile-loop.ts'
 import { createSchedulerMetrics } from './metrics.ts'
 import { mountFireLog } from './routes/fire-log.ts'
+import { mountInternal } from './routes/internal.ts'
 import { mountScan } from './routes/scan.ts'
 import type { Stores } from './store/ports.ts'
 import { createAdvanceSchedules } from './use-cases/advance-schedules.ts'
@@ -24,6 +25,7 @@ import { createDueTimer } from './use-cases/due-timer.ts'
 import { createFindJob } from './use-cases/find-job.ts'
 import { createIngestChanges } from './use-cases/ingest-changes.ts'
 import { createIngestStatuses } from './use-cases/ingest-statuses.ts'
+import { createListFireLog } from './use-cases/list-fire-log.ts'
 import { createPurgeEnded } from './use-cases/purge-ended.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createScheduleWriter } from './use-cases/schedule-writer.ts'
@@ -97,7 +99,9 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
 
   const app = createHttpApp({ service, deps, tokens, serviceTokens })
   mountScan(app, advanceLoop.runOnce)
-  mountFireLog(app, { fireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs) })
+  mountInternal(app, deps.stores)
+  const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })
+  mountFireLog(app, { listFireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs), clock })
 
   const parts = [
     { name: 'retention clock', start: retentionClock.open },

@@ -1,4 +1,12 @@
-import type { JobChange, JobChangesMessage, JobSpec, JobState, JobStatusMessage, ScheduleSpec } from '@belfry/contracts'
+import type {
+  JobChange,
+  JobChangesMessage,
+  JobSpec,
+  JobState,
+  JobStatusMessage,
+  MisfirePolicy,
+  ScheduleSpec,
+} from '@belfry/contracts'
 import { sampleJobStatus, sampleSpec } from '@belfry/testkit'
 import type { Rules } from '../src/domain/schedule-record.ts'
 import { createScheduleCache } from '../src/use-cases/schedule-cache.ts'
@@ -32,12 +40,17 @@ export const everyMinute: ScheduleSpec = { kind: 'cron', cron: '* * * * *', time
 export const everySecond: ScheduleSpec = { kind: 'cron', cron: '* * * * * *', timezone: 'UTC' }
 export const once = (runAt: number): ScheduleSpec => ({ kind: 'once', runAt })
 
-export function specOf(schedule: ScheduleSpec, name = 'a job'): JobSpec {
-  return sampleSpec({ name, params: { name }, schedule })
+export function specOf(schedule: ScheduleSpec, name = 'a job', more: Partial<JobSpec> = {}): JobSpec {
+  return sampleSpec({ name, params: { name }, schedule, ...more })
 }
 
-/** What was done to a job: its kind, when, and the schedule from then on (else the one before). */
-export type Step = readonly [kind: JobChange['kind'], changedAt: number, schedule?: ScheduleSpec]
+/** What was done to a job: its kind, when, and the schedule and the misfire policy from then on (else those before). */
+export type Step = readonly [
+  kind: JobChange['kind'],
+  changedAt: number,
+  schedule?: ScheduleSpec | undefined,
+  misfire?: MisfirePolicy | undefined,
+]
 
 const statesAfter: Partial<Record<JobChange['kind'], JobState>> = {
   create: 'active',
@@ -50,14 +63,17 @@ const statesAfter: Partial<Record<JobChange['kind'], JobState>> = {
 /** The message about a job to which all of `steps` were done, the first one with version 1. */
 export function changesOf(steps: readonly Step[], id = jobId): JobChangesMessage {
   let schedule: ScheduleSpec = { kind: 'manual' }
+  let misfire: MisfirePolicy | undefined
   let state: JobState = 'active'
-  const changes = steps.map(([kind, changedAt, next], index) => {
+  const changes = steps.map(([kind, changedAt, next, policy], index) => {
     schedule = next ?? schedule
+    misfire = policy ?? misfire
     state = statesAfter[kind] ?? state
     return { version: index + 1, changedAt, kind, schedule }
   })
   const version = changes.length
-  return { jobId: id, ownerId: 'usr-1', version, state, spec: specOf(schedule, `version ${version}`), changes }
+  const spec = specOf(schedule, `version ${version}`, misfire && { misfire })
+  return { jobId: id, ownerId: 'usr-1', version, state, spec, changes }
 }
 
 /** What the executors show of the execution of a fire time. */

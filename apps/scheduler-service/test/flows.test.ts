@@ -178,8 +178,8 @@ describe.each(databaseNames)('on %s,', { timeout: 60_000 }, (database) => {
       await world.restart()
       await world.until(() => fireTimes().length === 3)
       expect(fireTimes()).toEqual([second, 29 * minute, 30 * minute])
-      await world.until(async () => (await world.stores.fireLog.listOfJob(jobId, 10)).length > 0)
-      expect(await world.stores.fireLog.listOfJob(jobId, 10)).toMatchObject([
+      await world.until(async () => (await world.stores.fireLog.listOfJob(jobId, { limit: 10 })).length > 0)
+      expect(await world.stores.fireLog.listOfJob(jobId, { limit: 10 })).toMatchObject([
         { from: noon + minute, to: noon + 28 * minute, count: 28, decision: 'missed', version: 1 },
       ])
       await world.until(async () => (await recordOf()).fireLogOutbox.length === 0)

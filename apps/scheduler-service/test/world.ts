@@ -122,7 +122,7 @@ export async function openWorld(
   const registry = createStaticRegistry()
   const serviceTokens = createTestServiceTokens(clock)
   const tokens = createTestTokens(clock)
-  const { balancer, rest } = createTestCalls({ caller: 'scheduler-service', registry, clock, metrics, serviceTokens })
+  const { balancer, rest } = createTestCalls({ caller: 'scheduler-service', registry, metrics, serviceTokens })
   const { stores, spoil, settle } = await openDatabase(database, clock)
   const jobs = createJobs(depsOf('job-service'), serviceTokens)
   const executors = { commands: [] as (JobExecuteMessage & { sentAt: number })[], takesCommands: true, answers: true }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { jobStatusMessage } from './messages.ts'
-import { jobChange, jobChangesMessage, retryPolicy } from './spec.ts'
+import { jobChange, jobChangesMessage, jobExecuteMessage, retryPolicy } from './spec.ts'
 import { executionStatuses } from './states.ts'
 import { wholeNumber } from './values.ts'
 
@@ -20,6 +20,22 @@ export type InFlight = z.infer<typeof inFlight>
 /** `fencedVersion`: the newest version among the changes that were sent. */
 export const fenceReply = z.strictObject({ fencedVersion: z.number().int(), inFlight: z.array(inFlight) })
 export type FenceReply = z.infer<typeof fenceReply>
+
+/**
+ * `PUT /internal/executions/:id/cancel` of the executor. `command`: of a trigger that no job-status has answered yet, so that an
+ * executor that does not know the execution stores it as cancelled, and the command that arrives later finds it ended; null for
+ * an execution that an executor has published. The answer is the execution's whole state after the cancel. 404: the execution is
+ * unknown and there is no command. 409 `illegal-transition`: it has ended otherwise. The same call again gives the same answer.
+ */
+export const cancelExecutionBody = z.strictObject({ command: jobExecuteMessage.nullable() })
+export type CancelExecutionBody = z.infer<typeof cancelExecutionBody>
+export const cancelExecutionReply = jobStatusMessage
+
+/** `POST /internal/schedules/versions` of the scheduler: how far it has come with some jobs. A job that it does not know is left out. */
+export const scheduleVersionsBody = z.strictObject({ ids: z.array(z.string()).min(1).max(200) })
+export const scheduleVersionsReply = z.strictObject({
+  data: z.array(z.strictObject({ id: z.string(), version: z.number().int().min(1) })),
+})
 
 /**
  * The list of a reconcile (protocol.md step 14). Each write of a record gives it a new change number, which its store hands

@@ -133,6 +133,25 @@ export const timeAt = z
     return at
   })
 
+/** A moment in a query: epoch milliseconds, or so many milliseconds before the clock of the service that reads it. */
+export type QueryTime = { readonly at: number } | { readonly agoMs: number }
+
+/** A moment in a query (api.md, "filters"): RFC 3339 with an offset, or `-24h` for so long ago. */
+export const queryTime = z
+  .string()
+  .max(64)
+  .transform((text, context): QueryTime => {
+    const at = parseTimeAt(text)
+    if (at !== null && at >= earliestAt && at <= latestAt) return { at }
+    const agoMs = text.startsWith('-') ? parseDurationMs(text.slice(1)) : null
+    if (agoMs !== null && agoMs <= longestDurationMs) return { agoMs }
+    context.addIssue({
+      code: 'custom',
+      message: 'is neither a time such as "2026-12-01T09:00:00Z" nor "-24h" for a day ago',
+    })
+    return z.NEVER
+  })
+
 const zoneless = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?$/
 
 /**

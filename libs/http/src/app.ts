@@ -109,14 +109,23 @@ function greet(app: HttpApp): void {
   })
 }
 
+/** RFC 7396; taken by PATCH alone, beside plain JSON. */
+const mergePatchType = 'application/merge-patch+json'
+const noPatch = refusal('unsupported-media-type', `Only PATCH takes ${mergePatchType}; send application/json.`)
+
 function readBodies(app: HttpApp): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+  app.addContentTypeParser(['application/json', mergePatchType], { parseAs: 'buffer' }, (_request, bytes, done) => {
     try {
       done(null, readJsonBody(bytes as Buffer))
     } catch (error) {
       done(error as Error)
     }
+  })
+  app.addHook('preParsing', (request, reply, _payload, done) => {
+    const isPatch = request.headers['content-type']?.trimStart().toLowerCase().startsWith(mergePatchType) === true
+    if (isPatch && request.method !== 'PATCH') sendRefusal(reply, noPatch)
+    else done(null)
   })
 }
 

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { refusalOfError } from './error-refusals.ts'
 import { guardLengthChecks } from './length-checks.ts'
 import { sendRefusal } from './problem.ts'
-import { checkPart, type RequestPart, requestParts } from './validation.ts'
+import { checkPart, misfitDetail, type RequestPart, requestParts } from './validation.ts'
 
 /** One part of a request does not fit its schema. `validationContext` is set by Fastify: which part it was. */
 class MisfitPart extends Error {
@@ -43,9 +43,7 @@ function allIssues(error: MisfitPart, request: FastifyRequest): ValidationIssue[
 
 function refusalOf(error: unknown, request: FastifyRequest): Refusal | undefined {
   if (!(error instanceof MisfitPart)) return refusalOfError(error)
-  return refusal('malformed-request', 'The request does not fit what this address takes.', {
-    errors: allIssues(error, request),
-  })
+  return refusal('malformed-request', misfitDetail, { errors: allIssues(error, request) })
 }
 
 const surprise = refusal('internal', 'Something went wrong on our side. Name the request id when you report it.')

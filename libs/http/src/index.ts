@@ -29,3 +29,4 @@ export {
   tokenAudience,
   tokenIssuer,
 } from './tokens.ts'
+export { checkBody } from './validation.ts'

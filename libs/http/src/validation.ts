@@ -1,4 +1,4 @@
-import { type FieldHint, fieldHints, type ValidationIssue } from '@belfry/contracts'
+import { type FieldHint, fieldHints, type Refusal, refusal, type ValidationIssue } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { z } from 'zod'
 import { textIssue } from './json-body.ts'
@@ -154,4 +154,17 @@ export function checkPart(part: RequestPart, schema: z.core.$ZodType, data: unkn
   if (result.success) return { value: result.data }
   const all = result.error.issues.flatMap((issue) => expand(issue, [], context))
   return { issues: all.slice(0, issuesLimit).map((one) => issueOf(part, one)) }
+}
+
+/** The detail of every request whose parts do not fit their schemas. */
+export const misfitDetail = 'The request does not fit what this address takes.'
+
+/**
+ * Checks a body that a route has made of what came in, as if it had come like that: the value as the schema makes it, or the refusal
+ * (400) with all issues.
+ */
+export function checkBody<T>(schema: z.ZodType<T>, body: unknown): T | Refusal {
+  const checked = checkPart('body', schema, body)
+  if ('value' in checked) return checked.value as T
+  return refusal('malformed-request', misfitDetail, { errors: checked.issues })
 }

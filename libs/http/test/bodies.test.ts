@@ -194,6 +194,19 @@ describe('a body', () => {
     expect(answer.statusCode).toBe(415)
   })
 
+  it('that is a merge patch is taken by PATCH alone', async () => {
+    const { app } = open()
+    app.patch('/patched', { schema: { body: z.unknown() }, config: { access: 'public' } }, ({ body }) => ({ body }))
+    const patch = (method: 'PATCH' | 'POST', url: string) => {
+      const headers = { 'content-type': 'application/merge-patch+json; charset=utf-8' }
+      return app.inject({ method, url, headers, payload: '{"jobType":"A"}' })
+    }
+    const taken = await patch('PATCH', '/patched')
+    expect([taken.statusCode, taken.json()]).toEqual([200, { body: { jobType: 'A' } }])
+    const refused = await patch('POST', '/jobs')
+    expect([refused.statusCode, (refused.json() as Problem).code]).toEqual([415, 'unsupported-media-type'])
+  })
+
   it('with a charset is taken, a duplicate name counts the last', async () => {
     const { status, problem } = await open().send('{"jobType":"A","jobType":"B"}', 'application/json; charset=utf-8')
     expect(status).toBe(200)

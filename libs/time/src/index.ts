@@ -2,6 +2,13 @@ export { parseEvery } from './every.ts'
 export type { FireTimes } from './fire-times.ts'
 export type { ScheduleIssue } from './issue.ts'
 export { localText, readZoneless } from './local.ts'
-export { type MisfireOutcome, type MisfireRule, resolveMisfire } from './misfire.ts'
-export { compileSchedule, type Schedule, type ScheduleWarning, scheduleWarnings } from './schedule.ts'
+export { type LateOutcome, type LateSegment, type MisfireRule, resolveMisfire, segmentUpTo } from './misfire.ts'
+export {
+  compileSchedule,
+  compileWithoutWindow,
+  type Schedule,
+  type ScheduleWarning,
+  scheduleWarnings,
+} from './schedule.ts'
+export { inWindow, type WindowOptions } from './window.ts'
 export { isTimeZone } from './zone.ts'

@@ -1,38 +1,89 @@
 import type { FireTimes } from './fire-times.ts'
 
-/** time.md, "Late: misfire", policy run-once. Milliseconds. */
+/**
+ * time.md, "Late: misfire". `run-once`: the newest late fire time runs. `run-all`: the oldest `cap` of them run. `skip`: none of
+ * them runs. One that is older than `withinMs` (milliseconds) never runs.
+ */
 export interface MisfireRule {
-  /** A fire time is late once it is this old and could not be handed over. */
-  afterMs: number
-  /** How old the newest late one may be to run still; Infinity: however late (one-shots). */
+  policy: 'run-once' | 'run-all' | 'skip'
   withinMs: number
-}
-
-/** The result of applying the misfire rule to a schedule. `missed` is a row of the fire log: `count` fire times in [from, to]. */
-export interface MisfireOutcome {
-  missed: { from: number; to: number; count: number } | null
-  /** The late fire time that runs now. */
-  fireAt: number | null
-  /** The first fire time that is not late; null when the schedule ends. */
-  nextFireAt: number | null
+  cap: number
 }
 
 /**
- * Applies the misfire rule to the late fire times at `now`: `nextFireAt` (the schedule's position, which counts even if `times`
- * no longer has it, say after a change of the zone's rules) and all after it up to `now - afterMs`, bound
- * included. The newest of them runs unless it is older than `withinMs`; the others are missed. Every late fire time is
- * accounted for once: in `missed` or as `fireAt`.
+ * `run`, or the reason that late fire times are missed. `too-old`: older than `withinMs`. `over-cap`: `cap` older ones run.
+ * `overdue`: late, and the policy runs a newer one or none.
  */
-export function resolveMisfire(times: FireTimes, nextFireAt: number, now: number, rule: MisfireRule): MisfireOutcome {
-  const bound = now - rule.afterMs
-  if (nextFireAt > bound) return { missed: null, fireAt: null, nextFireAt }
-  const newest = times.last(nextFireAt + 1, bound) ?? nextFireAt
-  const count = 1 + times.count(nextFireAt + 1, newest)
-  const following = times.next(newest)
-  if (now - newest > rule.withinMs) {
-    return { missed: { from: nextFireAt, to: newest, count }, fireAt: null, nextFireAt: following }
-  }
-  const to = times.last(nextFireAt + 1, newest - 1) ?? nextFireAt
-  const missed = count > 1 ? { from: nextFireAt, to, count: count - 1 } : null
-  return { missed, fireAt: newest, nextFireAt: following }
+export type LateOutcome = 'run' | 'too-old' | 'overdue' | 'over-cap'
+
+/** Fire times with the same outcome: `count` of them, the first at `from`, the last at `to`. Epoch milliseconds. */
+export interface LateSegment {
+  from: number
+  to: number
+  count: number
+  outcome: LateOutcome
+}
+
+/**
+ * What becomes of the late fire times at `now`: `nextFireAt` (the schedule's position, which counts even if `times` no longer
+ * has it, say after a change of the zone's rules) and all after it up to `lateUpTo`, that included. Every one of them is in one
+ * segment; the segments are in the order of time. None when nothing is late.
+ */
+export function resolveMisfire(
+  times: FireTimes,
+  nextFireAt: number,
+  { lateUpTo, now }: { lateUpTo: number; now: number },
+  rule: MisfireRule,
+): LateSegment[] {
+  if (nextFireAt > lateUpTo) return []
+  const newest = newestUpTo(times, nextFireAt, lateUpTo)
+  if (rule.policy === 'skip') return [segment(times, nextFireAt, newest, 'overdue')]
+  const oldest = now - rule.withinMs
+  if (nextFireAt >= oldest) return young(times, nextFireAt, newest, rule)
+  const tooOld = newestUpTo(times, nextFireAt, Math.min(newest, Math.ceil(oldest) - 1))
+  const first = tooOld < newest ? times.next(tooOld) : null
+  const old = segment(times, nextFireAt, tooOld, 'too-old')
+  return first === null ? [old] : [old, ...young(times, first, newest, rule)]
+}
+
+/** The late ones that are young enough to run, from `first` to `newest`. */
+function young(times: FireTimes, first: number, newest: number, { policy, cap }: MisfireRule): LateSegment[] {
+  if (policy === 'run-once')
+    return splitAfter(times, first, newest, newestUpTo(times, first, newest - 1), 'overdue', 'run')
+  return splitAfter(times, first, newest, fireAtOf(times, first, cap), 'run', 'over-cap')
+}
+
+/** Two segments, the first one up to `middle`; one where either is empty. */
+function splitAfter(
+  times: FireTimes,
+  first: number,
+  newest: number,
+  middle: number,
+  before: LateOutcome,
+  after: LateOutcome,
+): LateSegment[] {
+  if (first === newest) return [segment(times, first, newest, 'run')]
+  if (middle >= newest) return [segment(times, first, newest, before)]
+  const rest = times.next(middle) as number
+  return [segment(times, first, middle, before), segment(times, rest, newest, after)]
+}
+
+/** The newest fire time up to `upTo`, at least `from`. */
+function newestUpTo(times: FireTimes, from: number, upTo: number): number {
+  return times.last(from + 1, upTo) ?? from
+}
+
+/** The `number`-th fire time, where `first` is the first; the last one where there are fewer. */
+function fireAtOf(times: FireTimes, first: number, number: number): number {
+  return times.nextMany(first, number - 1).at(-1) ?? first
+}
+
+function segment(times: FireTimes, from: number, to: number, outcome: LateOutcome): LateSegment {
+  return { from, to, count: 1 + times.count(from + 1, to), outcome }
+}
+
+/** The part of a segment up to `upTo`; null when it begins later. */
+export function segmentUpTo(times: FireTimes, whole: LateSegment, upTo: number): LateSegment | null {
+  if (whole.to <= upTo) return whole
+  return whole.from > upTo ? null : segment(times, whole.from, newestUpTo(times, whole.from, upTo), whole.outcome)
 }

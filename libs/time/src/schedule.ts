@@ -3,20 +3,28 @@ import { cronTimes } from './cron-times.ts'
 import { parseEvery } from './every.ts'
 import { earliestFireAt, everyFrom, type FireTimes, latestFireAt, noFireTimes, onceAt } from './fire-times.ts'
 import { type Invalid, invalid, isInvalid } from './issue.ts'
+import { inWindow, type WindowOptions } from './window.ts'
 import { openZone } from './zone.ts'
 
 /** When a job runs. Times and durations in milliseconds; the zone is an IANA name. */
 export type Schedule =
-  | { kind: 'cron'; cron: string; timezone: string }
-  | { kind: 'interval'; everyMs: number; anchorAt: number }
+  | ({ kind: 'cron'; cron: string; timezone: string } & WindowOptions)
+  | ({ kind: 'interval'; everyMs: number; anchorAt: number } & WindowOptions)
   | { kind: 'once'; runAt: number }
   | { kind: 'manual' }
 
 /**
- * Compiles a schedule, or answers its issue. `seed` (the job's id) decides what `H` stands for. Takes a few
- * µs, so callers keep the result. Reads no clock: the same arguments always give the same fire times.
+ * Compiles a schedule, or answers its issue. `seed` (the job's id) decides what `H` stands for, and the part of the jitter.
+ * Takes a few µs, so callers keep the result. Reads no clock: the same arguments always give the same fire times.
  */
 export function compileSchedule(schedule: Schedule, seed: string): FireTimes | Invalid {
+  const times = compileWithoutWindow(schedule, seed)
+  if (isInvalid(times) || schedule.kind === 'once' || schedule.kind === 'manual') return times
+  return inWindow(times, schedule, seed)
+}
+
+/** The same without the options of a recurring schedule: what jobs with the same cron in the same zone share. */
+export function compileWithoutWindow(schedule: Schedule, seed: string): FireTimes | Invalid {
   switch (schedule.kind) {
     case 'cron':
       return compileCron(schedule.cron, schedule.timezone, seed)

@@ -3,6 +3,7 @@ import {
   type ExecutionState,
   isEnded,
   type JobChange,
+  type OverlapPolicy,
   type Refusal,
   refusal,
 } from '@belfry/contracts'
@@ -22,6 +23,8 @@ export interface Admission {
   readonly floors: readonly Floor[]
   /** Ids of the executions that hold a place; at most the job's overlap limit. */
   readonly places: readonly string[]
+  /** The id of the execution that gets the next place (overlap policies `queue` and `cancel-running`); at most one. */
+  readonly waiting: readonly string[]
   /**
    * The `rev` of the newest fence whose closed executions may still be ready in the store; 0 once they have ended. What is
    * closed does not start meanwhile, because each claim reads the admission.
@@ -35,7 +38,7 @@ export const maxFloors = 256
 
 /** The admission of a job that has none. */
 export function openAdmission(jobId: string): Admission {
-  return { jobId, minVersion: 0, floors: [], places: [], unsettled: 0, rev: 0 }
+  return { jobId, minVersion: 0, floors: [], places: [], waiting: [], unsettled: 0, rev: 0 }
 }
 
 /** What of an execution decides whether its job's admission lets it start. */
@@ -117,28 +120,55 @@ export function closedAs(admission: Admission, one: Applicant): 'cancelled' | 's
   return isOver ? 'superseded' : null
 }
 
-/** A place was taken (`blockedBy` null) or is not to be had. `admission` is the very one that was given when nothing changed. */
-export interface PlaceAnswer {
-  readonly admission: Admission
-  readonly blockedBy: string | null
-}
+/**
+ * What an execution is to do: `start`, since it has a place; `wait` for the place that `blockedBy` holds, while the executions in
+ * `cancel` are asked to end; or `skip`, since `blockedBy` is in its way. `admission` is the very one that was given when
+ * nothing in it changes.
+ */
+export type PlaceAnswer = { readonly admission: Admission } & (
+  | { readonly decision: 'start' }
+  | { readonly decision: 'wait'; readonly blockedBy: string; readonly cancel: readonly string[] }
+  | { readonly decision: 'skip'; readonly blockedBy: string }
+)
 
 /**
- * Takes an overlap place for `executionId` among `limit`. Places whose execution is neither ready nor running are dropped
- * first, so no execution has to release its own; an own place is kept, so a retry finds it again.
+ * Takes an overlap place for `executionId` (protocol.md step 9). Places whose execution is neither ready nor running are dropped
+ * first, so no execution has to release its own; an own place is kept, so a retry finds it again. A free place goes to the
+ * execution that waits before it goes to a newcomer. Without a place the policies `queue` and `cancel-running` let one
+ * execution wait; each further one is skipped because of that one.
  */
 export function takePlace(
   admission: Admission,
   executionId: string,
-  limit: number,
+  { policy, limit }: OverlapPolicy,
   stateOf: (executionId: string) => ExecutionState | undefined,
 ): PlaceAnswer {
-  if (admission.places.includes(executionId)) return { admission, blockedBy: null }
-  const held = admission.places.filter((id) => {
+  if (admission.places.includes(executionId)) return { admission, decision: 'start' }
+  const isOpen = (id: string) => {
     const state = stateOf(id)
     return state !== undefined && !isEnded(state)
+  }
+  const others = admission.waiting.filter((id) => id !== executionId && isOpen(id))
+  const held = admission.places.filter(isOpen)
+  const promoted = others.slice(0, Math.max(0, limit - held.length))
+  const places = [...held, ...promoted]
+  const waiting = others.slice(promoted.length)
+  const changed = (change: Pick<Admission, 'places' | 'waiting'>) => ({
+    ...admission,
+    ...change,
+    rev: admission.rev + 1,
   })
-  const inTheWay = held[0]
-  if (inTheWay !== undefined && held.length >= limit) return { admission, blockedBy: inTheWay }
-  return { admission: { ...admission, places: [...held, executionId], rev: admission.rev + 1 }, blockedBy: null }
+  const [inTheWay] = places
+  if (inTheWay === undefined || places.length < limit)
+    return { admission: changed({ places: [...places, executionId], waiting }), decision: 'start' }
+  if (policy === 'skip' || policy === 'allow') return { admission, decision: 'skip', blockedBy: inTheWay }
+  const [next] = waiting
+  if (next !== undefined) return { admission, decision: 'skip', blockedBy: next }
+  const isKnown = admission.waiting.includes(executionId) && promoted.length === 0
+  return {
+    admission: isKnown ? admission : changed({ places, waiting: [executionId] }),
+    decision: 'wait',
+    blockedBy: inTheWay,
+    cancel: policy === 'cancel-running' ? places : [],
+  }
 }

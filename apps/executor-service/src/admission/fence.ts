@@ -75,9 +75,10 @@ async function changeAdmission<T extends Admission | Refusal>(
   return answer
 }
 
-/** The newest version that cancels the job's running executions, 0 when none does. */
+/** The newest version that cancels the job's running executions, 0 when none does: a deleted job is cancelled, too. */
 function cancelVersion(changes: readonly JobChange[]): number {
-  return Math.max(0, ...changes.filter((one) => one.kind === 'cancel').map((one) => one.version))
+  const isCancel = ({ kind }: JobChange) => kind === 'cancel' || kind === 'delete'
+  return Math.max(0, ...changes.filter(isCancel).map((one) => one.version))
 }
 
 function inFlight(execution: Execution, epoch: number): InFlight {
@@ -92,8 +93,8 @@ function ask(execution: Execution, cancelled: number, at: number): Execution | R
 
 /**
  * The fence (protocol.md step 2). First the admission is written, so that nothing more of what is closed starts. After
- * that write the running executions of the job are read and listed, and every epoch that was lost within the last hour. A
- * cancel is requested of those that are older (docs/decisions/003). The cost does not grow with
+ * that write the running executions of the job are read and listed, and every epoch that was lost within the last hour. By a
+ * cancel or delete a cancel is requested of those that are older (docs/decisions/003). The cost does not grow with
  * what is ready: the same write marks the admission as unsettled, and `settlePage` ends the executions that are ready and
  * closed afterwards. Doing it again changes nothing.
  */

@@ -8,7 +8,7 @@ import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, executionSize, unreadParams } from '../executions/execution.ts'
 import { attemptFields } from '../executions/execution-log.ts'
 import { claim, expire, isTooLate } from '../executions/transitions.ts'
-import type { ExecutionUpdate, Stored, Stores } from '../store/ports.ts'
+import type { ExecutionUpdate, RowId, Stored, Stores } from '../store/ports.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Room } from './room.ts'
@@ -30,6 +30,8 @@ export interface ClaimerOptions {
   readonly paramsBytes: number
   /** How long to wait before asking a store again that failed, milliseconds. */
   readonly storeRetryMs: number
+  /** How long an execution waits for an overlap place until it is claimed again, milliseconds. */
+  readonly placeRecheckMs: number
 }
 
 /** From ready to admitted (protocol.md step 9): claims in batches, the job's admission, and the params. */
@@ -55,12 +57,17 @@ export interface Claimer {
 export function createClaimer(options: ClaimerOptions): Claimer {
   const { stores, changes, clock, log, identity, room, dispatcher, lead, storeRetryMs } = options
   const { held, hold, drop } = dispatcher
+  const admitOptions = { ...stores, changes, placeRecheckMs: options.placeRecheckMs }
   const underWay = new Set<Promise<unknown>>()
   const inserting = new Set<string>()
   let isStopping = false
   let isClaimFailing = false
   let isAdmissionFailing = false
   const soon = createBatcher<Stored>((batch) => claimBatch(byPriority(batch), room.mustQueue))
+  const due = createBatcher<Attempt>((batch) => {
+    const left = batch.filter((one) => held.get(one.rowId) === one && one.phase === 'admitting')
+    if (left.length > 0) track(admit(left))
+  })
 
   /** Lets `stop` wait for it. `work` never rejects. */
   function track(work: Promise<unknown>): void {
@@ -177,9 +184,17 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     await dispatcher.giveBack(undecided.flatMap(({ rowId }) => held.get(rowId) ?? []))
   }
 
+  /** The attempt has no overlap place, ahead of its time: its admission is asked once more when its time has come. */
+  function askAgain(rowId: RowId): void {
+    const attempt = held.get(rowId)
+    if (attempt) attempt.timer = clock.callAt(attempt.execution.runAt, () => due.add(attempt))
+  }
+
   /** Lets those start that may. */
   async function admitOnce(attempts: readonly Attempt[]): Promise<void> {
-    const { starts, ended, undecided, error } = await admitClaims(stores, changes, attempts, clock.now())
+    const { starts, early, ended, asked, undecided, error } = await admitClaims(admitOptions, attempts, clock.now())
+    for (const { rowId } of asked) dispatcher.cancel(rowId)
+    for (const { rowId } of early) askAgain(rowId)
     if (undecided.length > 0) track(giveBackUndecided(undecided, error))
     for (const { rowId } of ended) {
       const attempt = held.get(rowId)

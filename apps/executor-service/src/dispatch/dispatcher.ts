@@ -1,4 +1,4 @@
-import { isRefusal } from '@belfry/contracts'
+import { isRefusal, takesPlace } from '@belfry/contracts'
 import type { Clock, Logger } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
 import { type AbortReason, type Attempt, createAttempt } from '../attempts/attempt.ts'
@@ -239,8 +239,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 }
 
 /** Its job limits how many run at once, or must run at most once. */
-const isLimited = ({ execution: { policy } }: Attempt) =>
-  policy.overlap.policy !== 'allow' || policy.onLostLease === 'fail'
+const isLimited = ({ execution: { policy } }: Attempt) => takesPlace(policy.overlap) || policy.onLostLease === 'fail'
 
 const hasNotStarted = ({ phase }: Attempt) => phase === 'admitting' || phase === 'waiting'
 

@@ -22,7 +22,8 @@ export function claim(execution: Execution, { owner }: { readonly owner: string 
   if (execution.state !== 'ready') return illegal(execution, 'claimed')
   const epoch = execution.epoch + 1
   const attempt = { epoch, executor: owner, startedAt: null, endedAt: null, outcome: null, error: null }
-  return changed(execution, { state: 'running', epoch, owner, attempts: withAttempt(execution.attempts, attempt) })
+  const attempts = withAttempt(execution.attempts, attempt)
+  return changed(execution, { state: 'running', epoch, owner, attempts, blockedBy: null })
 }
 
 function endUnstarted(
@@ -92,6 +93,38 @@ export function handBack(
   if (!isUnstarted(execution)) return illegal(execution, 'handed back')
   if (execution.cancelRequested) return endUnstarted(execution, 'cancelled', at)
   return changed(execution, { state: 'ready', owner: null, attempts: withoutOpenAttempt(execution) })
+}
+
+/**
+ * No overlap place yet (policies `queue` and `cancel-running`): a claim that has not started goes back to ready, names the
+ * execution in its way, and is not looked at again before `until`, or before `wake`. No try is charged. A cancel that has come
+ * ends it instead.
+ */
+export function wait(
+  execution: Execution,
+  { epoch, blockedBy, at, until }: { epoch: number; blockedBy: string; at: number; until: number },
+): Execution | Refusal {
+  if (!isOwnedBy(execution, epoch)) return stale(execution, epoch)
+  if (!isUnstarted(execution)) return illegal(execution, 'made to wait')
+  if (execution.cancelRequested) return endUnstarted(execution, 'cancelled', at)
+  const attempts = withoutOpenAttempt(execution)
+  return changed(execution, {
+    state: 'ready',
+    owner: null,
+    attempts,
+    blockedBy,
+    runAt: Math.max(until, execution.runAt),
+  })
+}
+
+/** Whether it waits for an overlap place that another execution holds. */
+export function waitsForPlace({ state, blockedBy }: Execution): boolean {
+  return state === 'ready' && blockedBy !== null
+}
+
+/** An overlap place is free: what waits for one is due at once. The same record when it does not wait, or is due. */
+export function wake(execution: Execution, at: number): Execution {
+  return waitsForPlace(execution) && execution.runAt > at ? changed(execution, { runAt: at }) : execution
 }
 
 export interface FinishInput {
@@ -204,9 +237,10 @@ export function interrupt(
 
 /**
  * The owner of the job wants it to end: what waits ends at once, what runs is asked to. Asking again changes nothing.
- * Refused once it has ended.
+ * Refused once it has ended otherwise.
  */
 export function requestCancel(execution: Execution, at: number): Execution | Refusal {
+  if (execution.state === 'cancelled' && execution.cancelRequested) return execution
   if (isEnded(execution.state)) return illegal(execution, 'cancelled')
   if (execution.cancelRequested) return execution
   if (execution.state === 'running') return changed(execution, { cancelRequested: true })

@@ -27,7 +27,7 @@ export function newExecution(command: JobExecuteMessage, { arrival, pool, oldest
     fireAt: command.fireAt,
     pool,
     arrival: { plannedAt: command.plannedAt, sentAt, admittedAt, topic, partition, offset },
-    retryOf: null,
+    retryOf: command.retryOf ?? null,
     seq: 1,
     state: isTooOld ? 'expired' : 'ready',
     runAt: command.fireAt,
@@ -44,6 +44,12 @@ export function newExecution(command: JobExecuteMessage, { arrival, pool, oldest
     artifacts: [],
     endedAt: isTooOld ? admittedAt : null,
   }
+}
+
+/** The record of an execution that was cancelled by name before its command has arrived. */
+export function cancelledExecution(command: JobExecuteMessage, delivery: Delivery): Execution {
+  const { admittedAt } = delivery.arrival
+  return { ...newExecution(command, delivery), state: 'cancelled', cancelRequested: true, endedAt: admittedAt }
 }
 
 /**

@@ -1,12 +1,16 @@
 import {
+  cancelExecutionBody,
+  cancelExecutionReply,
   changesQuery,
   executionChangesPage,
+  executionId,
   executionsReply,
   fenceBody,
   fenceReply,
   fetchBody,
   isRefusal,
   jobIdPattern,
+  refusal,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { Clock, Loop } from '@belfry/service'
@@ -15,6 +19,7 @@ import { fence } from '../admission/fence.ts'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { toStatusMessage } from '../executions/execution.ts'
+import type { CancelExecution } from '../intake/cancel-execution.ts'
 import type { Stores } from '../store/ports.ts'
 
 export interface InternalRoutes {
@@ -24,6 +29,7 @@ export interface InternalRoutes {
   readonly fetchBytes: number
   readonly changes: ExecutionChanges
   readonly dispatcher: Pick<Dispatcher, 'cancel'>
+  readonly cancelExecution: CancelExecution
   /** Ends what the fence has closed and is still ready. */
   readonly settleLoop: Pick<Loop, 'nudge'>
 }
@@ -35,7 +41,16 @@ const admission = {
   response: { 200: fenceReply },
 }
 
-/** What job-service asks: the fence (protocol.md step 2) and the reconcile (step 14). */
+const foreignCommand = refusal('malformed-request', 'The command is of another execution.', {
+  errors: [{ pointer: '/command/executionId', code: 'mismatch', detail: 'is not the id in the path' }],
+})
+const cancel = {
+  params: z.strictObject({ id: executionId }),
+  body: cancelExecutionBody,
+  response: { 200: cancelExecutionReply },
+}
+
+/** What job-service asks: the fence (protocol.md step 2), the cancel of one execution, and the reconcile (step 14). */
 export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
   const { stores, clock, fetchBytes, changes, dispatcher, settleLoop } = routes
   app.put('/internal/admissions/:jobId', { schema: admission, config: service }, async (request, reply) => {
@@ -45,6 +60,14 @@ export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
     changes.publish(fenced.asked, 'close')
     settleLoop.nudge()
     return fenced.reply
+  })
+
+  app.put('/internal/executions/:id/cancel', { schema: cancel, config: service }, async (request, reply) => {
+    const { id } = request.params
+    const { command } = request.body
+    if (command && command.executionId !== id) return reply.refuse(foreignCommand)
+    const cancelled = await routes.cancelExecution(id, command)
+    return isRefusal(cancelled) ? reply.refuse(cancelled) : toStatusMessage(cancelled)
   })
 
   const comparison = { querystring: changesQuery, response: { 200: executionChangesPage } }

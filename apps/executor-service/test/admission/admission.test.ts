@@ -1,4 +1,4 @@
-import { isRefusal, type JobChange } from '@belfry/contracts'
+import { type ExecutionState, isRefusal, type JobChange, type OverlapPolicy } from '@belfry/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -146,23 +146,79 @@ describe('overlap places', () => {
     ['over', 'succeeded'],
   ] as const)
   const stateOf = (id: string) => states.get(id as 'runs')
-  const holding = (...places: string[]): Admission => ({ ...open, places, rev: 7 })
+  const holding = (places: string[], waiting: string[] = []): Admission => ({ ...open, places, waiting, rev: 7 })
+  const take = (
+    admission: Admission,
+    policy: OverlapPolicy['policy'],
+    limit = 1,
+    of: (id: string) => ExecutionState | undefined = stateOf,
+  ) => {
+    const { admission: after, ...answer } = takePlace(admission, 'mine', { policy, limit }, of)
+    return { ...answer, places: after.places, waiting: after.waiting, isSame: after === admission }
+  }
+  const start = { decision: 'start' }
 
   it.each([
-    ['none is held', [], null, ['mine']],
-    ['the one held has ended', ['over'], null, ['mine']],
-    ['the one held is of a record that is gone', ['gone'], null, ['mine']],
-    ['the one held runs', ['runs'], 'runs', ['runs']],
-    ['the one held waits for its retry', ['waits'], 'waits', ['waits']],
-    ['it is its own', ['mine'], null, ['mine']],
-  ])('when %s', (_, places, blockedBy, after) => {
-    const answer = takePlace(holding(...places), 'mine', 1, stateOf)
-    expect([answer.blockedBy, answer.admission.places]).toEqual([blockedBy, after])
+    ['none is held', [], start, ['mine']],
+    ['the one held has ended', ['over'], start, ['mine']],
+    ['the one held is of a record that is gone', ['gone'], start, ['mine']],
+    ['the one held runs', ['runs'], { decision: 'skip', blockedBy: 'runs' }, ['runs']],
+    ['the one held waits for its retry', ['waits'], { decision: 'skip', blockedBy: 'waits' }, ['waits']],
+    ['it is its own', ['mine'], start, ['mine']],
+  ])('when %s', (_, held, answer, places) => {
+    expect(take(holding(held), 'skip')).toMatchObject({ ...answer, places })
   })
 
   it('are as many as the limit', () => {
-    const answer = takePlace(holding('runs', 'over'), 'mine', 2, stateOf)
-    expect(answer).toMatchObject({ blockedBy: null, admission: { places: ['runs', 'mine'], rev: 8 } })
-    expect(takePlace(answer.admission, 'other', 2, () => 'running').blockedBy).toBe('runs')
+    const answer = takePlace(holding(['runs', 'over']), 'mine', { policy: 'skip', limit: 2 }, stateOf)
+    expect(answer).toMatchObject({ decision: 'start', admission: { places: ['runs', 'mine'], rev: 8 } })
+    const other = takePlace(answer.admission, 'other', { policy: 'allow', limit: 2, isLimited: true }, () => 'running')
+    expect(other).toEqual({ decision: 'skip', blockedBy: 'runs', admission: answer.admission })
+  })
+
+  it.each(['queue', 'cancel-running'] as const)(
+    'are waited for by one, and each further one is skipped: %s',
+    (policy) => {
+      const cancel = policy === 'cancel-running' ? ['runs'] : []
+      const waits = { decision: 'wait', blockedBy: 'runs', cancel, places: ['runs'], waiting: ['mine'] }
+      expect(take(holding(['runs']), policy)).toEqual({ ...waits, isSame: false })
+      expect(take(holding(['runs'], ['mine']), policy)).toEqual({ ...waits, isSame: true })
+      expect(take(holding(['runs'], ['waits']), policy)).toMatchObject({
+        decision: 'skip',
+        blockedBy: 'waits',
+        isSame: true,
+      })
+      expect(take(holding(['runs'], ['over']), policy)).toEqual({ ...waits, isSame: false })
+    },
+  )
+
+  it('go to the one that waits, and not to a newcomer', () => {
+    const waits = {
+      decision: 'wait',
+      blockedBy: 'waits',
+      cancel: [],
+      places: ['waits'],
+      waiting: ['mine'],
+      isSame: false,
+    }
+    expect(take(holding(['over'], ['waits']), 'queue')).toEqual(waits)
+    expect(take(holding(['over'], ['waits']), 'skip')).toMatchObject({
+      decision: 'skip',
+      blockedBy: 'waits',
+      isSame: true,
+    })
+    expect(take(holding(['over'], ['waits']), 'queue', 2)).toMatchObject({
+      ...start,
+      places: ['waits', 'mine'],
+      waiting: [],
+    })
+    expect(take(holding(['over'], ['mine']), 'queue')).toMatchObject({ ...start, places: ['mine'], waiting: [] })
+    expect(take(holding(['over'], ['over']), 'queue')).toMatchObject({ ...start, places: ['mine'], waiting: [] })
+  })
+
+  it('are cancelled for a newer one, however many are in its way', () => {
+    const running = () => 'running' as const
+    const answer = take(holding(['a', 'b']), 'cancel-running', 2, running)
+    expect(answer).toMatchObject({ decision: 'wait', blockedBy: 'a', cancel: ['a', 'b'], waiting: ['mine'] })
   })
 })

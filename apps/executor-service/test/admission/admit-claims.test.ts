@@ -34,7 +34,11 @@ describe('a claim that this executor has lost while its admission was asked', ()
       start,
     )
 
-    const { starts } = await admitClaims(stores, createExecutionChanges(), [stored], start)
+    const { starts } = await admitClaims(
+      { ...stores, changes: createExecutionChanges(), placeRecheckMs: 5000 },
+      [stored],
+      start + 1000,
+    )
     expect(starts).toEqual([])
     const [record] = await stores.executions.find([executionId()])
     expect(record?.execution).toMatchObject({ state: 'running', epoch: 2, owner: 'two', cancelRequested: true })
@@ -56,11 +60,15 @@ describe('a claim that must not start, and whose end is not stored for certain',
     const compareAndSetMany = () => Promise.reject(lost)
 
     const admitted = await admitClaims(
-      { ...stores, executions: { ...stores.executions, compareAndSetMany } },
-      createExecutionChanges(),
+      {
+        admissions: stores.admissions,
+        executions: { ...stores.executions, compareAndSetMany },
+        changes: createExecutionChanges(),
+        placeRecheckMs: 5000,
+      },
       [stored],
       start,
     )
-    expect(admitted).toEqual({ starts: [], ended: [], undecided: [stored], error: lost })
+    expect(admitted).toEqual({ starts: [], early: [], ended: [], asked: [], undecided: [stored], error: lost })
   })
 })

@@ -368,7 +368,13 @@ describe('a cancel', () => {
     expect(requestCancel(asked, at)).toBe(asked)
   })
 
-  it('is refused once it has ended, with the state', () => {
+  it('says the same again of what it has ended', () => {
+    const cancelled = taken(requestCancel(execution(), at))
+    expect(requestCancel(cancelled, at + 1)).toBe(cancelled)
+  })
+
+  it('is refused once it has ended otherwise, with the state', () => {
+    expect(requestCancel(execution({ state: 'cancelled' }), at)).toMatchObject({ code: 'illegal-transition' })
     const answer = requestCancel(execution({ state: 'succeeded' }), at)
     expect(answer).toMatchObject({ code: 'illegal-transition', detail: expect.stringContaining('SUCCESS') })
   })

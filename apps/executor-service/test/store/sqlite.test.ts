@@ -7,7 +7,7 @@ import { close } from '../../src/executions/transitions.ts'
 import type { DueCursor } from '../../src/store/ports.ts'
 import { createSqliteStores } from '../../src/store/sqlite/index.ts'
 import { migrations } from '../../src/store/sqlite/schema.ts'
-import { execution, executionId, start } from '../samples.ts'
+import { execution, executionId, jobId, start } from '../samples.ts'
 import { describeStores } from './store.contract.ts'
 
 describeStores('SQLite', async () => createSqliteStores(await openMemoryDatabase(migrations), createManualClock()))
@@ -141,6 +141,18 @@ describe('change numbers', () => {
     const added = { id: executionId(1), seq: 1, changeNo: 3 }
     expect(await executions.listChanges({ after: 0, limit: 2 })).toEqual({ rows: old, head: 3, hasMore: true })
     expect(await executions.listChanges({ after: 2, limit: 2 })).toEqual({ rows: [added], head: 3, hasMore: false })
+    await db.close()
+  })
+})
+
+describe('an admission of the time before executions waited for places', () => {
+  it('has none that waits', async () => {
+    const body = JSON.stringify({ minVersion: 3, floors: [], places: ['exe-1'] })
+    const insert = `INSERT INTO admissions (jobId, rev, neededAt, unsettled, body) VALUES ('${jobId()}', 4, 1, 0, '${body}')`
+    const db = await openMemoryDatabase([...migrations, { name: 'rows of then', sql: insert }])
+    const { admissions } = createSqliteStores(db, createManualClock())
+    const old = { jobId: jobId(), minVersion: 3, floors: [], places: ['exe-1'], waiting: [], unsettled: 0, rev: 4 }
+    expect(await admissions.read([jobId()])).toEqual([old])
     await db.close()
   })
 })

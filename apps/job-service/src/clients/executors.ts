@@ -1,4 +1,18 @@
-import { type FenceReply, fenceReply, type JobChange, type JobType, jobType, tolerant } from '@belfry/contracts'
+import {
+  type CancelExecutionBody,
+  cancelExecutionReply,
+  type FenceReply,
+  fenceReply,
+  type JobChange,
+  type JobExecuteMessage,
+  type JobStatusMessage,
+  type JobType,
+  jobType,
+  problem,
+  type Refusal,
+  refusal,
+  tolerant,
+} from '@belfry/contracts'
 import type { RestClient } from '@belfry/discovery'
 import { z } from 'zod'
 
@@ -6,12 +20,22 @@ import { z } from 'zod'
 export interface Executors {
   /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
   fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>
+  /**
+   * Cancels one execution; `command` of one that no executor may have yet. Answers its state, or the refusal of one that has ended
+   * or is unknown.
+   */
+  cancelExecution(id: string, command: JobExecuteMessage | null): Promise<JobStatusMessage | Refusal>
   /** The job types of one instance. */
   jobTypes(instance: string): Promise<JobType[]>
 }
 
 /** A newer executor may answer with more. */
-const replies = { fence: tolerant(fenceReply), jobTypes: tolerant(z.object({ data: z.array(jobType) })) }
+const replies = {
+  fence: tolerant(fenceReply),
+  jobTypes: tolerant(z.object({ data: z.array(jobType) })),
+  cancelled: tolerant(cancelExecutionReply),
+}
+const refusals = problem.pick({ detail: true, allowed: true }).loose()
 
 interface Call<T> {
   readonly method: 'GET' | 'POST' | 'PUT'
@@ -34,6 +58,16 @@ export function createExecutors(rest: RestClient, { fenceTimeoutMs }: { fenceTim
     fence(jobId, changes) {
       const path = `/internal/admissions/${jobId}`
       return call({ method: 'PUT', path, body: { changes }, reply: replies.fence, deadlineMs: fenceTimeoutMs })
+    },
+    async cancelExecution(id, command) {
+      const path = `/internal/executions/${id}/cancel`
+      const request = { service: 'executor-service', method: 'PUT', path, deadlineMs: fenceTimeoutMs } as const
+      const { status, body } = await rest.request({ ...request, body: { command } satisfies CancelExecutionBody })
+      if (status === 200) return replies.cancelled.parse(body)
+      if (status === 404) return refusal('conflict', 'the executors do not know the execution')
+      if (status !== 409) throw new Error(`executor-service answered ${status} to PUT ${path}`)
+      const { detail, allowed = [] } = refusals.parse(body)
+      return refusal('illegal-transition', detail, { allowed })
     },
     async jobTypes(instance) {
       return (await call({ method: 'GET', path: '/internal/job-types', instance, reply: replies.jobTypes })).data

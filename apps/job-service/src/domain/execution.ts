@@ -1,6 +1,8 @@
+import { hash } from 'node:crypto'
 import {
   type ExecutionPolicy,
   type ExecutionStatus,
+  executionStatuses,
   executionStatusOf,
   isFinal,
   type JobExecuteMessage,
@@ -40,6 +42,10 @@ export interface Execution {
   readonly status: ExecutionStatus
   /** The reason that its trigger gave. */
   readonly reason: string | null
+  /** The params are its trigger's own, not the job's. */
+  readonly hasOwnParams: boolean
+  /** The first execution that ran this one again, by hand or by a redrive. */
+  readonly retriedBy: string | null
   /** Undefined where they were not asked for, like `result`. */
   readonly params?: Record<string, unknown>
   readonly result?: unknown
@@ -55,6 +61,8 @@ export interface TriggerRequest {
   readonly plannedAt: number
   /** Replace the job's for this one execution. */
   readonly params?: Record<string, unknown> | undefined
+  /** The execution that is run again. */
+  readonly retryOf?: string | undefined
 }
 
 /** Policies of jobs as their manual triggers have them: one object for each, so that a store may cache its text. */
@@ -75,13 +83,13 @@ function triggerPolicy({ policy, isOverlapSet }: JobSpec): ExecutionPolicy {
  * replaced, params and policy are the same objects in every command of a job, so that a store may cache their text.
  */
 export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMessage {
-  const { executionId, plannedAt } = request
+  const { executionId, plannedAt, retryOf } = request
   return {
     jobId: job.id,
     jobType: job.spec.jobType,
     executionId,
     version: job.version,
-    cause: 'manual',
+    cause: retryOf === undefined ? 'manual' : 'retry',
     fireAt: plannedAt,
     params: request.params ?? job.spec.params,
     policy: triggerPolicy(job.spec),
@@ -89,6 +97,7 @@ export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMes
     expiresAt: null,
     ownerId: job.ownerId,
     plannedAt,
+    ...(retryOf !== undefined && { retryOf }),
   }
 }
 
@@ -101,32 +110,67 @@ export function triggerId(minted: string): string {
   return triggeredExecutionId(mintedAt, minted)
 }
 
+/**
+ * The id of the execution that a redrive makes of a dead letter: always the same one, so that however often and from wherever it
+ * is redriven one execution is made. It begins with the time of the dead letter, before which it cannot end.
+ */
+export function redriveId(deadLetterId: string): string {
+  const time = deadLetterId.slice(0, -'-'.length - uuidLength)
+  const digits = hash('sha256', `redrive ${deadLetterId}`, 'hex')
+  const parts = [
+    digits.slice(0, 8),
+    digits.slice(8, 12),
+    digits.slice(12, 16),
+    digits.slice(16, 20),
+    digits.slice(20, 32),
+  ]
+  return `${time}-${parts.join('-')}`
+}
+const uuidLength = 36
+
+const endedStatuses: readonly ExecutionStatus[] = executionStatuses.filter(
+  (status) => status !== 'SCHEDULED' && status !== 'RUNNING' && status !== 'RETRYING',
+)
+
+/** What may be done with an execution. */
+export function allowedOn({ status }: Pick<Execution, 'status'>): readonly ('retry' | 'cancel')[] {
+  return endedStatuses.includes(status) ? ['retry'] : ['cancel']
+}
+
 /** What the trigger's execution looks like as soon as it is stored. */
-export function triggeredExecution(job: Job, command: JobExecuteMessage, reason: string | null): WholeExecution {
+export function triggeredExecution(
+  job: Job,
+  command: JobExecuteMessage,
+  { reason, hasOwnParams }: { readonly reason: string | null; readonly hasOwnParams: boolean },
+): WholeExecution {
   const { jobId, jobType, ownerId, version, fireAt } = command
   const about = { id: command.executionId, jobId, jobName: job.spec.name, ownerId, jobType, version, fireAt, reason }
   return {
     ...about,
     params: command.params,
+    hasOwnParams,
+    retriedBy: null,
     result: null,
     seq: 0,
     status: 'SCHEDULED',
-    detail: plannedDetail(command.plannedAt),
+    detail: plannedDetail(command),
   }
 }
 
+type Plan = Pick<JobExecuteMessage, 'plannedAt' | 'cause'> & { readonly retryOf?: string | null | undefined }
+
 /** What is known of a trigger before its first job-status. */
-export function plannedDetail(plannedAt: number): ExecutionDetail {
+export function plannedDetail({ plannedAt, cause, retryOf = null }: Plan): ExecutionDetail {
   const notYet = { sentAt: null, admittedAt: null, startedAt: null, endedAt: null }
   return {
-    cause: 'manual',
+    cause,
     runAt: plannedAt,
     epoch: 0,
     attempts: [],
     failures: 0,
     losses: 0,
     blockedBy: null,
-    retryOf: null,
+    retryOf,
     error: null,
     artifacts: [],
     timeline: { plannedAt, ...notYet, topic: null, partition: null, offset: null },
@@ -139,6 +183,11 @@ export function plannedDetail(plannedAt: number): ExecutionDetail {
  */
 export function waitsForSlot({ status, seq, detail }: Execution, now: number, sinceMs: number): boolean {
   return (status === 'SCHEDULED' || status === 'RETRYING') && seq > 0 && now - detail.runAt > sinceMs
+}
+
+/** Whether an execution waits for an overlap place that another execution of its job holds. */
+export function waitsForPlace({ status, detail }: Execution): boolean {
+  return status === 'SCHEDULED' && detail.blockedBy !== null
 }
 
 /** The status under which a message's execution is stored, listed and counted. */

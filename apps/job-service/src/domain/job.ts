@@ -9,6 +9,7 @@ import {
   refusal,
   type Warning,
 } from '@belfry/contracts'
+import { specDifferences } from './spec-differences.ts'
 
 /** A job at its newest version. Times are epoch milliseconds. */
 export interface Job {
@@ -22,6 +23,8 @@ export interface Job {
   /** Oldest first; the last one made this version. */
   readonly changes: readonly JobChange[]
   readonly warnings: readonly Warning[]
+  /** When a pause ends by itself; null for a pause without an end, and for a job that is not paused. */
+  readonly pauseUntil: number | null
   readonly createdAt: number
   /** Of the last change; grows strictly with the version. */
   readonly changedAt: number
@@ -45,7 +48,18 @@ export interface JobDraft {
 export function newJob({ id, ownerId, key, spec, warnings, now }: JobDraft): Job {
   const created: JobChange = { version: 1, changedAt: now, kind: 'create', schedule: spec.schedule }
   const times = { createdAt: now, changedAt: now }
-  return { id, ownerId, key, version: 1, state: 'active', spec, changes: [created], warnings, ...times }
+  return {
+    id,
+    ownerId,
+    key,
+    version: 1,
+    state: 'active',
+    spec,
+    changes: [created],
+    warnings,
+    pauseUntil: null,
+    ...times,
+  }
 }
 
 /** Neither cancelled nor deleted: only a live job holds its key. */
@@ -53,43 +67,108 @@ export function isLive(job: Pick<Job, 'state'>): boolean {
   return job.state === 'active' || job.state === 'paused'
 }
 
-/** What a job's owner may ask of it in each state; what the state does not list is an illegal transition. */
-const allowedActions: Record<JobState, readonly string[]> = {
-  active: ['trigger', 'cancel'],
-  paused: ['trigger', 'cancel'],
-  cancelled: ['cancel'],
+export type JobAction = 'trigger' | 'retry' | 'update' | 'pause' | 'resume' | 'cancel' | 'delete'
+
+/** What a job's owner may ask of it in each state. A repetition that finds the state reached is no illegal transition either. */
+export const allowedActions: Record<JobState, readonly JobAction[]> = {
+  active: ['trigger', 'retry', 'update', 'pause', 'cancel', 'delete'],
+  paused: ['trigger', 'retry', 'update', 'pause', 'resume', 'cancel', 'delete'],
+  cancelled: ['delete'],
   deleted: [],
 }
 
-function checkAllowed(job: Job, action: string): Refusal | null {
-  const allowed = allowedActions[job.state]
+const passives: Record<JobAction, string> = {
+  trigger: 'triggered',
+  retry: 'run again',
+  update: 'updated',
+  pause: 'paused',
+  resume: 'resumed',
+  cancel: 'cancelled',
+  delete: 'deleted',
+}
+
+/** Null when the job's state allows the action; else what it allows. */
+export function checkAction({ state }: Pick<Job, 'state'>, action: JobAction): Refusal | null {
+  const allowed = allowedActions[state]
   if (allowed.includes(action)) return null
-  const detail = `the job is ${job.state} and cannot ${action === 'trigger' ? 'be triggered' : `take "${action}"`}`
-  return refusal('illegal-transition', detail, { allowed })
+  return refusal('illegal-transition', `the job is ${state} and cannot be ${passives[action]}`, { allowed })
 }
 
-/** Nothing of the job runs any more. Cancelled already: the same job again, since asking twice changes nothing. */
-export function cancelledJob(job: Job, now: number): Job | Refusal {
-  const refused = checkAllowed(job, 'cancel')
+/*
+ * The changes of a job (protocol.md, step 1). Each answers the job at its next version; the very same job when it is as the change
+ * would make it, since asking twice changes nothing; or the refusal of its state. `now`: epoch milliseconds.
+ */
+
+/** Another spec, with what to warn of in it. A paused job stays paused. */
+export function updatedJob(job: Job, { spec, warnings }: Pick<Job, 'spec' | 'warnings'>, now: number): Job | Refusal {
+  const refused = checkAction(job, 'update')
   if (refused) return refused
-  return job.state === 'cancelled' ? job : change(job, 'cancel', 'cancelled', now)
+  return specDifferences(spec, job.spec).length === 0 ? job : change(job, 'update', { spec, warnings }, now)
 }
 
-/** A paused job can be triggered by hand; a cancelled one cannot (protocol.md, steps 2 and 3). */
-export function checkTrigger(job: Job): Refusal | null {
-  return checkAllowed(job, 'trigger')
+/**
+ * No fire time is issued until a resume, or until `pauseUntil`. Of a paused job only `pauseUntil` changes, which is an update: the
+ * triggers that the pause has let through stay.
+ */
+export function pausedJob(job: Job, pauseUntil: number | null, now: number): Job | Refusal {
+  const refused = checkAction(job, 'pause')
+  if (refused) return refused
+  if (job.state === 'active') return change(job, 'pause', { state: 'paused', pauseUntil }, now)
+  return job.pauseUntil === pauseUntil ? job : change(job, 'update', { pauseUntil }, now)
 }
 
-/** protocol.md, step 1: `changedAt` = max(now, last + 1), so that changes have one order whatever the clock does. */
-function change(job: Job, kind: ChangeKind, state: JobState, now: number): Job | Refusal {
-  if (job.changes.length >= changesLimit) {
-    const detail = 'too many changes of this job have not reached the executors and the scheduler yet'
-    return refusal('too-many-requests', detail, { retryAfterS: 5 })
-  }
+export function resumedJob(job: Job, now: number): Job | Refusal {
+  if (job.state === 'active') return job
+  return checkAction(job, 'resume') ?? change(job, 'resume', { state: 'active', pauseUntil: null }, now)
+}
+
+/** A pause whose end has come ends right before that moment, however late the change is made: a fire time at it is issued. */
+export function afterPause(job: Job, now: number): Job | Refusal {
+  const { state, pauseUntil } = job
+  return state === 'paused' && pauseUntil !== null && pauseUntil <= now ? resumedJob(job, pauseUntil - 1) : job
+}
+
+/** Nothing of the job runs any more. */
+export function cancelledJob(job: Job, now: number): Job | Refusal {
+  if (job.state === 'cancelled') return job
+  return checkAction(job, 'cancel') ?? change(job, 'cancel', { state: 'cancelled', pauseUntil: null }, now)
+}
+
+/** Cancelled, and not shown any more. What is left is a tombstone: its id is never used again. */
+export function deletedJob(job: Job, now: number): Job | Refusal {
+  if (job.state === 'deleted') return job
+  return checkAction(job, 'delete') ?? change(job, 'delete', { state: 'deleted', pauseUntil: null }, now)
+}
+
+/** When a change that is made now counts: in one order whatever the clock does (protocol.md, step 1). */
+export function nextChangeAt({ changedAt }: Pick<Job, 'changedAt'>, now: number): number {
+  return Math.max(now, changedAt + 1)
+}
+
+const tooManyChanges = refusal(
+  'too-many-requests',
+  'too many changes of this job have not reached the executors and the scheduler yet',
+  { retryAfterS: 5 },
+)
+
+type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'pauseUntil'>>
+
+function change(job: Job, kind: ChangeKind, changed: Changed, now: number): Job | Refusal {
+  if (job.changes.length >= changesLimit) return tooManyChanges
+  const next = { ...job, ...changed }
   const version = job.version + 1
-  const changedAt = Math.max(now, job.changedAt + 1)
-  const entry: JobChange = { version, changedAt, kind, schedule: job.spec.schedule }
-  return { ...job, version, state, changes: [...job.changes, entry], changedAt }
+  const changedAt = nextChangeAt(job, now)
+  const entry: JobChange = { version, changedAt, kind, schedule: next.spec.schedule }
+  return { ...next, version, changes: [...job.changes, entry], changedAt }
+}
+
+/**
+ * The job without the changes that the executors and the scheduler are both past, at these versions. The newest stays, and so does
+ * the one at which the slower of them is: the scheduler asks when its version began.
+ */
+export function trimChanges(job: Job, fencedVersion: number, schedulerVersion: number): Job {
+  const reached = Math.min(fencedVersion, schedulerVersion, job.version)
+  return { ...job, changes: job.changes.filter(({ version }) => version >= reached) }
 }
 
 /** The changes that the executors confirm before the answer is firm: all but the creation (protocol.md, step 2). */

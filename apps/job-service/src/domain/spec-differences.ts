@@ -1,13 +1,31 @@
-import type { JobSpec, ValidationIssue } from '@belfry/contracts'
+import { isRecurring, type JobSpec, type ScheduleSpec, type ValidationIssue } from '@belfry/contracts'
+
+/** The schedule without its options. The anchor of an interval that has a `startAt` is that one. */
+function bareSchedule(schedule: ScheduleSpec): unknown {
+  if (schedule.kind === 'cron') return [schedule.cron, schedule.timezone]
+  if (schedule.kind === 'interval') return [schedule.everyMs, schedule.startAt === undefined && schedule.anchorAt]
+  return schedule
+}
+
+const optionOf = (name: 'startAt' | 'endAt' | 'maxRuns' | 'jitterMs') => {
+  return ({ schedule }: JobSpec) => (isRecurring(schedule) ? schedule[name] : undefined)
+}
 
 /** The parts of a spec by their fields in the body of a job. */
 const parts: Record<string, (spec: JobSpec) => unknown> = {
   name: (spec) => spec.name,
   jobType: (spec) => spec.jobType,
   params: (spec) => spec.params,
-  schedule: (spec) => spec.schedule,
+  schedule: (spec) => bareSchedule(spec.schedule),
+  startAt: optionOf('startAt'),
+  endAt: optionOf('endAt'),
+  maxRuns: optionOf('maxRuns'),
+  jitter: optionOf('jitterMs'),
+  misfire: (spec) => spec.misfire,
+  expiresAfter: (spec) => spec.expiresAfterMs,
   retry: (spec) => spec.policy.retry,
   timeout: (spec) => spec.policy.timeoutMs,
+  onLostLease: (spec) => spec.policy.onLostLease,
   overlap: (spec) => [spec.isOverlapSet, spec.policy.overlap],
   priority: (spec) => spec.priority,
   tags: (spec) => spec.tags,

@@ -10,10 +10,10 @@ import {
   type ValidationIssue,
   type Warning,
 } from '@belfry/contracts'
+import { compileTiming, givenFields, type Timing, type TimingContext, type TimingInput } from '@belfry/schedules'
 import { nearestName } from '@belfry/service'
 import type { JobTypes, KnownType } from './job-types.ts'
 import { paramsLimitBytes } from './params.ts'
-import { compileTiming, givenFields, type ScheduleField, type Timing, type TimingContext } from './schedule.ts'
 
 /** time.md, "Failed: retry". */
 const retryDefaults: RetryPolicy = {
@@ -59,7 +59,7 @@ export function readSpec(body: CreateJobBody, timing: Timing, types: JobTypes): 
   if (impossible.length > 0 || isRefusal(type)) {
     return refusal('impossible', 'the job cannot run as it is', { errors: impossible })
   }
-  const { schedule, isRecurring } = timing
+  const { schedule, isRecurring, misfire, expiresAfterMs } = timing
   const spec: JobSpec = {
     name: body.name ?? body.key ?? body.jobType,
     jobType: body.jobType,
@@ -69,28 +69,34 @@ export function readSpec(body: CreateJobBody, timing: Timing, types: JobTypes): 
       retry: readRetry(body.retry, { ...retryDefaults, ...type.retry }),
       overlap: readOverlap(body.overlap, isRecurring),
       timeoutMs: body.timeout ?? type.timeoutMs,
-      onLostLease: 'rerun',
+      onLostLease: body.onLostLease ?? 'rerun',
     },
     isOverlapSet: body.overlap !== undefined,
     priority: body.priority ?? defaultPriority,
     tags: body.tags ?? [],
+    ...(misfire && { misfire }),
+    ...(expiresAfterMs !== undefined && { expiresAfterMs }),
   }
   return { spec, warnings: [...timing.warnings, ...type.warningsOf(params)] }
 }
 
 /**
  * Issues of form in the schedule and retry fields of a body that is malformed anyway: it may lack other fields, or be wrong
- * in them. When and where the job is made does not matter to any of them.
+ * in them. When and where the job is made does not matter to any of them. Options of a schedule are judged where the body has
+ * one, since their own field may be the one that is wrong.
  */
-export function formIssues(body: Pick<CreateJobBody, ScheduleField | 'retry'>): ValidationIssue[] {
+export function formIssues(body: TimingInput & Pick<CreateJobBody, 'retry'>): ValidationIssue[] {
   const context = { createdAt: 0, timezone: 'UTC', jobId: '' }
-  const issuesOf = (input: Pick<CreateJobBody, ScheduleField>): readonly ValidationIssue[] => {
+  const issuesOf = (input: TimingInput): readonly ValidationIssue[] => {
     const timing = compileTiming(input, context)
     return 'issues' in timing ? timing.issues : []
   }
   const given = givenFields(body)
-  const conflicts = given.length > 1 ? issuesOf(body) : []
-  return [...conflicts, ...given.flatMap((field) => issuesOf({ [field]: body[field] })), ...retryIssues(body.retry)]
+  const ofSchedule =
+    given.length === 1
+      ? issuesOf(body)
+      : [...(given.length > 1 ? issuesOf(body) : []), ...given.flatMap((field) => issuesOf({ [field]: body[field] }))]
+  return [...ofSchedule, ...retryIssues(body.retry)]
 }
 
 /** Params of a job or of one trigger beyond their cap; null when they are small enough. */
@@ -121,10 +127,12 @@ function retryIssues(body: RetryBody = {}): ValidationIssue[] {
 
 /**
  * time.md, "Still running": by default the scheduled executions of a recurring job are skipped while one is still running, and
- * all others run side by side.
+ * all others run side by side. `allow` has a limit only where the body gives one.
  */
 function readOverlap(body: CreateJobBody['overlap'], recurring: boolean): OverlapPolicy {
-  return { policy: body?.policy ?? (recurring ? 'skip' : 'allow'), limit: body?.limit ?? 1 }
+  const policy = body?.policy ?? (recurring ? 'skip' : 'allow')
+  const isLimited = policy === 'allow' && body?.limit !== undefined
+  return { policy, limit: body?.limit ?? 1, ...(isLimited && { isLimited }) }
 }
 
 /** The type's entry, or the 422 that names the nearest known one. */

@@ -61,10 +61,9 @@ export function deriveStatus({ state, isPublished, runAt, last, running, retryin
   return countsFor(runAt, last) ? last.status : 'SCHEDULED'
 }
 
-/** `completed` is derived: a one-shot whose execution is over. A deleted job is not shown at all. */
+/** `completed` is derived: a one-shot whose execution is over. A deleted job is shown by the answer to its delete alone. */
 export function deriveState({ state, runAt, last, running, retrying }: StatusInput): ShownJobState {
-  if (state === 'paused') return 'paused'
-  if (state !== 'active') return 'cancelled'
+  if (state !== 'active') return state
   if (runAt === null || !countsFor(runAt, last)) return 'active'
   return countsFor(runAt, running) || countsFor(runAt, retrying) ? 'active' : 'completed'
 }

@@ -6,6 +6,7 @@ import type { JobConfig } from '../config.ts'
 import { copiesBefore } from '../domain/retention.ts'
 import type { Stores } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
+import { createEndPauses } from './end-pauses.ts'
 import { createReconcileExecutions } from './reconcile-executions.ts'
 import { createRepeatFences } from './repeat-fences.ts'
 import { createResendCommands } from './resend-commands.ts'
@@ -45,6 +46,7 @@ export function createLoops({ deps, context, commands, retentionClock, peers }: 
     loop('reconcile executions', config.jobReconcileMs, () => (takesRound() ? reconciler.runOnce() : undefined)),
     loop('resend triggers', config.jobResendPollMs, resendCommands),
     loop('repeat fences', config.jobResendPollMs, repeatFences),
+    loop('end pauses', config.jobPauseEndMs, createEndPauses(context, { share, rows: config.jobPauseEndRows })),
     loop('retention', config.jobPurgeMs, purge),
   ]
 }

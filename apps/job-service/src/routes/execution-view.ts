@@ -1,6 +1,6 @@
 import { type ExecutionStatus, type ExecutionView, type ListedExecutionView, toWireTime } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
-import { type Execution, type WholeExecution, waitsForSlot } from '../domain/execution.ts'
+import { allowedOn, type Execution, type WholeExecution, waitsForPlace, waitsForSlot } from '../domain/execution.ts'
 
 /** How executions look in answers. */
 export interface ExecutionViews {
@@ -11,8 +11,11 @@ export interface ExecutionViews {
 
 /** `slotWaitMs`: how long after its time an execution that has not started counts as waiting for a slot. */
 export function createExecutionViews({ clock, slotWaitMs }: { clock: Clock; slotWaitMs: number }): ExecutionViews {
-  const listed = (execution: Execution) =>
-    viewExecution(execution, waitsForSlot(execution, clock.now(), slotWaitMs) ? 'slot' : null)
+  function waitingFor(execution: Execution): ExecutionView['waitingFor'] {
+    if (waitsForPlace(execution)) return 'place'
+    return waitsForSlot(execution, clock.now(), slotWaitMs) ? 'slot' : null
+  }
+  const listed = (execution: Execution) => viewExecution(execution, waitingFor(execution))
   return {
     listed,
     whole: (execution) => ({ ...listed(execution), params: execution.params, result: execution.result }),
@@ -35,7 +38,8 @@ function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingF
     cause: detail.cause,
     reason: execution.reason,
     fireAt: toWireTime(fireAt),
-    nextAttemptAt: isWaiting ? toWireTime(detail.runAt) : null,
+    // The end of another execution decides when one that waits for a place starts.
+    nextAttemptAt: isWaiting && waitingFor !== 'place' ? toWireTime(detail.runAt) : null,
     startedAt: toWireTime(startedAt),
     endedAt: toWireTime(endedAt),
     durationMs: startedAt === null || endedAt === null ? null : endedAt - startedAt,
@@ -48,6 +52,7 @@ function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingF
     blockedBy: detail.blockedBy,
     statusReason: explain(execution),
     retryOf: detail.retryOf,
+    retriedBy: execution.retriedBy,
     timeline: viewTimeline(execution),
     links: linksOf(execution),
   }
@@ -60,10 +65,12 @@ const reasons: Partial<Record<ExecutionStatus, string>> = {
   SUPERSEDED: 'The execution did not run because the job was changed before it started.',
 }
 
-function explain({ status, detail: { blockedBy } }: Execution): string | null {
+function explain(execution: Execution): string | null {
+  const { status, detail } = execution
+  const other = detail.blockedBy ?? 'another execution of the job'
+  if (waitsForPlace(execution)) return `The execution waits for an overlap place, until ${other} has ended.`
   if (status !== 'SKIPPED') return reasons[status] ?? null
-  const other = blockedBy ?? 'another execution of the job'
-  return `The execution did not run because ${other} had not ended yet, and the job's overlap policy is "skip".`
+  return `The execution did not run because ${other} had not ended yet, and the job's overlap policy lets no more run or wait.`
 }
 
 /** Without a claim that has not started: it is no attempt. */
@@ -89,11 +96,13 @@ function viewTimeline({ detail: { timeline } }: Execution): ExecutionView['timel
   }
 }
 
-function linksOf({ id, jobId, detail }: Execution): Record<string, string> {
+function linksOf(execution: Execution): Record<string, string> {
+  const { id, jobId, detail } = execution
   const self = `/executions/${id}`
   const artifacts = detail.artifacts.map(({ name }) => [
     `artifact:${name}`,
     `${self}/artifacts/${encodeURIComponent(name)}`,
   ])
-  return { self, job: `/jobs/${jobId}`, logs: `${self}/logs`, ...Object.fromEntries(artifacts) }
+  const calls = allowedOn(execution).map((call) => [call, `${self}/${call}`])
+  return { self, job: `/jobs/${jobId}`, logs: `${self}/logs`, ...Object.fromEntries([...calls, ...artifacts]) }
 }

@@ -3,18 +3,15 @@ import {
   executionId,
   executionsQuery,
   executionView,
-  isRefusal,
   listedExecutionView,
   pageOf,
-  refusal,
-  triggerBody,
 } from '@belfry/contracts'
-import type { HttpApp, WithIdempotency } from '@belfry/http'
+import type { HttpApp } from '@belfry/http'
 import { z } from 'zod'
 import type { JobContext } from '../use-cases/context.ts'
 import { listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
+import { noSuchExecution } from '../use-cases/retry-execution.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
-import { triggerJob } from '../use-cases/trigger-job.ts'
 import type { ExecutionViews } from './execution-view.ts'
 import { jobParams } from './jobs.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
@@ -23,36 +20,18 @@ export interface ExecutionRoutes {
   readonly context: JobContext
   readonly views: ExecutionViews
   readonly pages: ListPages
-  readonly once: WithIdempotency
 }
 
+/** An execution's routes take its id. */
+export const executionParams = z.object({ id: executionId })
 const tags = ['executions']
 const reads = { access: 'viewer' } as const
-const noSuchExecution = refusal('not-found', 'there is no such execution')
 const page = { 200: pageOf(listedExecutionView) }
 
-/** Executions: triggers make them, lists and `/executions/:id` show them, `/dead-letters` those that failed. */
-export function mountExecutions(app: HttpApp, { context, views, pages, once }: ExecutionRoutes): void {
+/** Lists of executions, `/executions/:id`, and `/dead-letters`. */
+export function mountExecutions(app: HttpApp, { context, views, pages }: ExecutionRoutes): void {
   const { executions } = context.stores
   const shown = { position: positionsOf(executions), view: views.listed }
-
-  const triggers = {
-    tags,
-    summary: 'Run a job now, once',
-    params: jobParams,
-    body: triggerBody,
-    response: { 202: executionView },
-  }
-  app.post('/jobs/:id/trigger', { schema: triggers, config: { access: 'user' } }, (request, reply) =>
-    once(request, reply, async (minted) => {
-      const { params, reason } = request.body ?? {}
-      const asked = { ownerId: request.caller.userId, ref: request.params.id, minted, params, reason }
-      const execution = await triggerJob(context, asked)
-      if (isRefusal(execution)) return execution
-      const headers = { location: `/executions/${execution.id}` }
-      return { status: 202, headers, body: views.whole(execution) }
-    }),
-  )
 
   const ofJob = {
     tags,
@@ -84,7 +63,7 @@ export function mountExecutions(app: HttpApp, { context, views, pages, once }: E
   const one = {
     tags,
     summary: 'An execution, with every attempt',
-    params: z.object({ id: executionId }),
+    params: executionParams,
     response: { 200: executionView },
   }
   app.get('/executions/:id', { schema: one, config: reads }, async (request, reply) => {
@@ -94,7 +73,7 @@ export function mountExecutions(app: HttpApp, { context, views, pages, once }: E
 
   const deadLetters = {
     tags,
-    summary: 'Executions that failed for good, newest first',
+    summary: 'Executions that failed for good and were not run again, newest first',
     querystring: deadLettersQuery,
     response: page,
   }

@@ -12,6 +12,7 @@ import {
 } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import { localText } from '@belfry/time'
+import { allowedActions, type JobAction } from '../domain/job.ts'
 import {
   countFailuresInRow,
   deriveNextRunAt,
@@ -72,7 +73,7 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       misfire: viewMisfire(job),
       ...viewRecurrence(job),
       expiresAfter: viewDuration(job.spec.expiresAfterMs),
-      pauseUntil: null,
+      pauseUntil: toWireTime(job.pauseUntil),
       tags: job.spec.tags,
       nextRunAt: toWireTime(next),
       nextRunLocal: next === null ? null : localText(next, zone),
@@ -81,7 +82,7 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       createdAt: toWireTime(job.createdAt),
       updatedAt: toWireTime(job.changedAt),
       warnings: [...job.warnings],
-      links: linksOf(job.id),
+      links: linksOf(job),
     }
   }
 
@@ -103,7 +104,7 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
         lastExecution: viewSummary(job.known.last),
         currentExecution: viewSummary(job.known.running),
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
-        links: linksOf(job.id),
+        links: linksOf(job),
       }
     },
   }
@@ -147,8 +148,13 @@ function viewSummary(known: KnownExecution | null): ExecutionSummary | null {
   return { id, status, fireAt: toWireTime(fireAt), endedAt: toWireTime(endedAt) }
 }
 
-function linksOf(id: string): Record<string, string> {
+/** The parts of a job, and what its state allows to do with it. */
+function linksOf({ id, state }: Pick<ListedJob, 'id' | 'state'>): Record<string, string> {
   const self = `/jobs/${id}`
-  const parts = ['status', 'executions', 'trigger', 'cancel'] as const
+  const calls = allowedActions[state].filter((action) => !ofSelf.includes(action) && action !== 'retry')
+  const parts = state === 'deleted' ? ['executions'] : ['status', 'executions', ...calls]
   return { self, ...Object.fromEntries(parts.map((part) => [part, `${self}/${part}`])) }
 }
+
+/** What is done with the methods of the job's own address. */
+const ofSelf: readonly JobAction[] = ['update', 'delete']

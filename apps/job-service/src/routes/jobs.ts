@@ -1,5 +1,4 @@
 import {
-  createJobBody,
   fencedJobView,
   isRefusal,
   jobRef,
@@ -8,14 +7,11 @@ import {
   jobView,
   listedJobView,
   pageOf,
-  putJobBody,
 } from '@belfry/contracts'
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
-import { formIssues } from '../domain/spec.ts'
 import type { StoredJob } from '../store/ports.ts'
-import { cancelJob } from '../use-cases/cancel-job.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { createJob } from '../use-cases/create-job.ts'
 import { findJob } from '../use-cases/find-job.ts'
@@ -23,8 +19,11 @@ import { listJobs } from '../use-cases/list-jobs.ts'
 import { putJob } from '../use-cases/put-job.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import { showJob } from '../use-cases/show-job.ts'
+import { createBody, putBody } from './job-bodies.ts'
+import { answerFenced } from './job-operations.ts'
 import type { JobViews } from './job-view.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
+import { etagOf, readPrecondition } from './preconditions.ts'
 
 export interface JobRoutes {
   readonly context: JobContext
@@ -40,27 +39,7 @@ const tags = ['jobs']
 const reads = { access: 'viewer' } as const
 const changes = { access: 'user' } as const
 
-/**
- * Adds the issues of form that no schema of a single field finds (a cron that cannot be read, two schedules at once) to those
- * that the fields have, so that one answer names all. Fields with an issue of their own are left out. A body whose fields
- * have none is read by the use case, which compiles its schedule once.
- */
-function addFormIssues(body: unknown, context: z.core.$RefinementCtx): void {
-  if (context.issues.length === 0 || typeof body !== 'object' || body === null) return
-  const invalid = new Set(context.issues.map((issue) => String(issue.path?.[0] ?? '')))
-  const valid = Object.fromEntries(Object.entries(body).filter(([name]) => !invalid.has(name)))
-  for (const { pointer, code, detail, suggestion } of formIssues(valid)) {
-    const path = pointer.split('/').slice(1)
-    context.addIssue({ code: 'custom', path, message: detail, params: { code, suggestion } })
-  }
-}
-
-/** Also when the fields have issues. */
-const always = { when: () => true }
-const createBody = createJobBody.superRefine(addFormIssues, always)
-const putBody = putJobBody.superRefine(addFormIssues, always)
-
-/** `/jobs`: create, read, cancel. */
+/** `/jobs`: create, replace, read. */
 export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: JobRoutes): void {
   const position = positionsOf(context.stores.jobs)
   const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
@@ -77,20 +56,20 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
   // the other routes: OpenAPI takes `/jobs/{key}` beside `/jobs/{id}` for the same path twice.
   const put = {
     tags,
-    summary: 'Create a job under a key; the same body again changes nothing',
+    summary: 'Create a job under a key, or replace what there is; the same body again changes nothing',
     params: z.object({ id: z.string() }),
     body: putBody,
-    response: { 200: jobView, 201: jobView },
+    response: { 200: fencedJobView, 201: jobView, 202: fencedJobView },
   }
   app.put('/jobs/:id', { schema: put, config: changes }, async (request, reply) => {
-    const { id: key } = request.params
-    const put = await putJob(context, { ownerId: request.caller.userId, minted: ids.uuid(), key, body: request.body })
+    const ifMatch = readPrecondition(request)
+    if (isRefusal(ifMatch)) return reply.refuse(ifMatch)
+    const { caller, params, body } = request
+    const asked = { ownerId: caller.userId, minted: ids.uuid(), key: params.id, body, ifMatch }
+    const put = await putJob(context, asked)
     if (isRefusal(put)) return reply.refuse(put)
-    const { job, isNew } = put
-    return reply
-      .code(isNew ? 201 : 200)
-      .headers(headersOf(job))
-      .send(views.job(job))
+    if ('changed' in put) return answerFenced(reply, views, put.changed)
+    return reply.code(201).headers(headersOf(put.created)).send(views.job(put.created))
   })
 
   const list = { tags, summary: 'Jobs, newest first', querystring: jobsQuery, response: { 200: pageOf(listedJobView) } }
@@ -112,22 +91,4 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     const detail = await showJob(context, request.caller.userId, request.params.id)
     return isRefusal(detail) ? reply.refuse(detail) : views.status(detail)
   })
-
-  const cancel = {
-    tags,
-    summary: 'Cancel a job for good; the answer lists what may still run',
-    params: jobParams,
-    response: { 200: fencedJobView, 202: fencedJobView },
-  }
-  app.post('/jobs/:id/cancel', { schema: cancel, config: changes }, async (request, reply) => {
-    const fenced = await cancelJob(context, request.caller.userId, request.params.id)
-    if (isRefusal(fenced)) return reply.refuse(fenced)
-    const code = fenced.effective === 'now' ? 200 : 202
-    return reply.code(code).header('etag', etagOf(fenced.job)).send(views.fenced(fenced))
-  })
-}
-
-/** A strong ETag: the version (api.md, concurrency). */
-function etagOf(job: StoredJob): string {
-  return `"${job.version}"`
 }

@@ -92,6 +92,12 @@ export interface DueFence extends Repetition {
   readonly changes: readonly JobChange[]
 }
 
+/** A paused job whose pause ends by itself. */
+export interface DuePauseEnd {
+  readonly jobId: string
+  readonly ownerId: string
+}
+
 /** A job whose newest version is not yet on the bus. */
 export interface UnpublishedJob {
   readonly rowId: RowId
@@ -125,13 +131,13 @@ export interface JobStore {
   /** Stores the next version if the stored one is still `from`: unpublished, and its fence due at `fenceAt`. */
   compareAndSet(rowId: RowId, from: number, job: Job, fenceAt: number): Promise<boolean>
   /**
-   * The owner's job by id; or by key: the live one, else the newest cancelled one. The job and what is known of its
-   * executions may be a moment apart.
+   * The owner's job by id; or by key: the live one, else the newest one that had it, which may be deleted. The job and what is
+   * known of its executions may be a moment apart.
    */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
   /** The jobs of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
-  /** The owner's jobs, newest first. */
+  /** The owner's jobs that are not deleted, newest first. */
   listSummaries(ownerId: string, query: ListQuery): Promise<JobSummary[]>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
@@ -145,6 +151,8 @@ export interface JobStore {
   markFenced(rowId: RowId, version: number): Promise<void>
   /** The fence is due again at `nextAt`, if it is still due at `fence.nextAt`: the job has not changed and is not confirmed. */
   postponeFenceIfUnchanged(fence: Pick<DueFence, 'rowId' | 'nextAt'>, nextAt: number): Promise<void>
+  /** Jobs of the share whose pause ends by `until`, in the order of these moments; a job is overdue by that moment. */
+  listPauseEnds(until: number, limit: number, share: WorkShare, after?: DueCursor | null): Promise<DuePage<DuePauseEnd>>
   /**
    * The jobs with a change number above `after` in the order of these numbers (protocol.md step 14), without the one-shots that
    * were over by `unlistedBefore` (domain/retention.ts).
@@ -165,13 +173,19 @@ export interface JobStore {
 /** As much of an execution as lists and statuses ask about. */
 export interface ExecutionSummary extends Summary {
   readonly id: string
+  readonly jobRowId: RowId
   readonly jobType: string
   readonly fireAt: number
   readonly status: ExecutionStatus
   readonly endedAt: number | null
 }
 
-/** Whose executions a list shows. */
+/** `dueBy`: only what was due by then, epoch milliseconds. */
+export interface ExecutionsQuery extends ListQuery {
+  readonly dueBy?: number | undefined
+}
+
+/** Whose executions a list shows. `failed`: the dead letters, which failed and were not run again. */
 export type ExecutionScope =
   | { readonly ownerId: string }
   | { readonly ownerId: string; readonly failed: true }
@@ -192,6 +206,12 @@ export interface Trigger {
   readonly nextSendAt: number
 }
 
+/** A dead letter, or another execution, that was run again. */
+export interface RetriedExecution {
+  readonly id: string
+  readonly by: string
+}
+
 export interface ExecutionStore {
   /**
    * Stores a trigger's execution at seq 0 with its command, if the job's version as read during this call is the
@@ -199,6 +219,10 @@ export interface ExecutionStore {
    * version is another one or an execution with this id is stored.
    */
   insertTrigger(trigger: Trigger): Promise<boolean>
+  /** The same for many, each on its own; one entry per trigger. */
+  insertTriggers(triggers: readonly Trigger[]): Promise<readonly boolean[]>
+  /** Stores by which execution each was run again, unless one is stored already. What is unknown is left out. */
+  markRetried(retried: readonly RetriedExecution[]): Promise<void>
   /**
    * Stores job-status messages. Per execution the newest seq wins, and its command is answered (protocol.md, step 7).
    * Then each job's progress: the newest execution that has ended, and the newest fire time. Executions of unknown jobs are
@@ -209,8 +233,12 @@ export interface ExecutionStore {
   find(ownerId: string, id: string): Promise<WholeExecution | undefined>
   /** The executions of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(Execution | undefined)[]>
+  /** The row of each stored execution, undefined where there is none. */
+  readRowIds(ids: readonly string[]): Promise<(RowId | undefined)[]>
+  /** The command of a trigger that no job-status has answered; undefined for all other executions. */
+  readCommand(id: string): Promise<JobExecuteMessage | undefined>
   /** The executions of a scope, newest fire time first. */
-  listSummaries(scope: ExecutionScope, query: ListQuery): Promise<ExecutionSummary[]>
+  listSummaries(scope: ExecutionScope, query: ExecutionsQuery): Promise<ExecutionSummary[]>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
   /** Triggers of the share (by execution id) whose command is due to be sent again by `until`, the longest waiting first. */

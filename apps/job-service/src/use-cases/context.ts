@@ -4,6 +4,7 @@ import type { RowId } from '@belfry/storage'
 import type { LRUCache } from 'lru-cache'
 import type { Executors } from '../clients/executors.ts'
 import type { JobTypeList } from '../clients/job-types.ts'
+import type { Scheduler } from '../clients/scheduler.ts'
 import type { JobConfig } from '../config.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
@@ -12,6 +13,7 @@ import type { ScheduleCache } from './schedule-cache.ts'
 export interface JobContext {
   readonly stores: Stores
   readonly executors: Executors
+  readonly scheduler: Scheduler
   readonly types: JobTypeList
   /** Publishes new versions of jobs without waiting for the relay's sweep. */
   readonly relay: Pick<Relay<'job-changes', RowId>, 'offer'>

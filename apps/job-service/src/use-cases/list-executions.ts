@@ -2,7 +2,7 @@ import { type ExecutionStatus, isRefusal, type Refusal } from '@belfry/contracts
 import type { Execution } from '../domain/execution.ts'
 import type { ExecutionScope, ExecutionSummary } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
-import { findJob } from './find-job.ts'
+import { findJobOrTombstone } from './find-job.ts'
 import { type PageRequest, type Rows, readPage } from './scan-list.ts'
 
 type ListContext = Pick<JobContext, 'stores' | 'config'>
@@ -28,13 +28,13 @@ export function listExecutions(
   })
 }
 
-/** `GET /jobs/:id/executions`. */
+/** `GET /jobs/:id/executions`, also of a deleted job. */
 export async function listExecutionsOfJob(
   context: ListContext,
   { ownerId, ref }: { readonly ownerId: string; readonly ref: string },
   filter: ExecutionFilter,
   page: PageRequest,
 ): Promise<Rows<Execution> | Refusal> {
-  const job = await findJob(context, ownerId, ref)
+  const job = await findJobOrTombstone(context, ownerId, ref)
   return isRefusal(job) ? job : listExecutions(context, { jobRowId: job.rowId }, filter, page)
 }

@@ -1,12 +1,13 @@
 import { isRefusal, jobIdPattern, jobKey, type PutJobBody, type Refusal, refusal } from '@belfry/contracts'
 import { isLive } from '../domain/job.ts'
-import { noTypesYet } from '../domain/job-types.ts'
-import { readSpec, readTiming } from '../domain/spec.ts'
-import { specDifferences } from '../domain/spec-differences.ts'
+import { noVersionYet, type Precondition } from '../domain/precondition.ts'
 import type { StoredJob } from '../store/ports.ts'
+import { changeFound } from './change-job.ts'
+import type { FencedJob } from './confirm-changes.ts'
 import { type CreateJobContext, insertJob } from './create-job.ts'
 import { findJob } from './find-job.ts'
 import { onNewestVersion } from './retry.ts'
+import { type UpdateContext, update } from './update-job.ts'
 
 interface PutJobRequest {
   readonly ownerId: string
@@ -14,63 +15,37 @@ interface PutJobRequest {
   readonly minted: string
   readonly key: string
   readonly body: PutJobBody
+  readonly ifMatch: Precondition
 }
 
-interface PutJob {
-  readonly job: StoredJob
-  readonly isNew: boolean
-}
+/** The job is new, or changed (or as it was) with what may still run of its older versions. */
+type PutJob = { readonly created: StoredJob } | { readonly changed: FencedJob }
 
 /**
- * `PUT /jobs/:key`: creates. The same body again finds the job as it is and changes nothing; another one is a conflict.
- * The key of a cancelled job is free.
+ * `PUT /jobs/:key`: creates, or replaces what there is. The same body again finds the job as it is and changes nothing. The key of
+ * a cancelled or deleted job is free.
  */
 export async function putJob(
-  context: CreateJobContext,
-  { ownerId, minted, key, body }: PutJobRequest,
+  context: CreateJobContext & UpdateContext,
+  { ownerId, minted, key, body, ifMatch }: PutJobRequest,
 ): Promise<PutJob | Refusal> {
   const isId = jobIdPattern.test(key)
   const checked = jobKey.safeParse(key)
   if (!isId && !checked.success) return badKey(checked.error.issues[0]?.message ?? 'is not a key')
-  return onNewestVersion<PutJob | Refusal>(async () => {
+  return onNewestVersion<PutJob | Refusal>(async (isLastTry) => {
     const found = await findJob(context, ownerId, key)
     if (isRefusal(found) && isId) return found
     if (!isRefusal(found) && (isId || isLive(found))) {
-      const job = await compare(context, found, body)
-      return isRefusal(job) ? job : { job, isNew: false }
+      const changed = await changeFound(context, found, update(context, ifMatch, body), isLastTry)
+      return changed === undefined || isRefusal(changed) ? changed : { changed }
     }
-    const job = await insertJob(context, { ownerId, minted, body: { ...body, key } })
-    // Another call has made a job with this key in between: the next try compares it.
-    if (job === 'key-taken') return undefined
-    return isRefusal(job) ? job : { job, isNew: true }
+    if (ifMatch !== null) return noVersionYet
+    const created = await insertJob(context, { ownerId, minted, body: { ...body, key } })
+    // Another call has made a job with this key in between: the next try finds it.
+    if (created === 'key-taken') return undefined
+    return isRefusal(created) ? created : { created }
   })
 }
-
-/** The body is read as of the creation of the job: then the same `delay` gives the same time. */
-async function compare(
-  { types, schedules, config }: CreateJobContext,
-  job: StoredJob,
-  body: PutJobBody,
-): Promise<StoredJob | Refusal> {
-  const timing = readTiming(body, { createdAt: job.createdAt, timezone: config.timezone, jobId: job.id })
-  if (isRefusal(timing)) return timing
-  const known = await types.knowing(body.jobType)
-  if (!known) return noTypesYet
-  const read = readSpec({ ...body, key: job.key ?? undefined }, timing, known)
-  if (isRefusal(read)) return read
-  if (!isLive(job)) return cancelledForGood
-  const errors = specDifferences(read.spec, job.spec)
-  if (errors.length > 0) return refusal('conflict', notReplaced, { errors })
-  if (timing.times) schedules.set(job, timing.times)
-  return job
-}
-
-const cancelledForGood = refusal(
-  'conflict',
-  'the job is cancelled for good: make a new one with POST /jobs or under a key',
-)
-const notReplaced =
-  'the job exists with another definition, and cannot be replaced yet: cancel it, which frees its key, or use another key'
 
 function badKey(detail: string): Refusal {
   return refusal('malformed-request', 'the key cannot be taken', {

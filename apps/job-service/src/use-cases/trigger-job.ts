@@ -3,7 +3,7 @@ import { debugEach } from '@belfry/service'
 import { LRUCache } from 'lru-cache'
 import type { JobConfig } from '../config.ts'
 import { triggerCommand, triggeredExecution, triggerId, type WholeExecution } from '../domain/execution.ts'
-import { checkTrigger } from '../domain/job.ts'
+import { checkAction } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
 import { refuseSize } from '../domain/spec.ts'
 import type { StoredJob } from '../store/ports.ts'
@@ -23,7 +23,7 @@ interface TriggerRequest {
   readonly reason?: string | undefined
 }
 
-const backlogFull = refusal('too-many-requests', 'too many triggers wait to be sent', { retryAfterS: 1 })
+export const backlogFull = refusal('too-many-requests', 'too many triggers wait to be sent', { retryAfterS: 1 })
 
 /** What a job takes up besides its params, bytes. */
 const bareJobBytes = 2048
@@ -54,7 +54,7 @@ export async function triggerJob(
   return onNewestVersion<WholeExecution | Refusal>(async (isLastTry) => {
     const job = triggered.get(name) ?? (await findJob(context, ownerId, ref))
     if (isRefusal(job)) return job
-    const refused = checkTrigger(job) ?? (params && (await checkParams(context, job, params)))
+    const refused = checkAction(job, 'trigger') ?? (params && (await checkParams(context, job, params)))
     if (refused) return (await stores.executions.find(ownerId, executionId)) ?? refused
     const plannedAt = clock.now()
     const command = triggerCommand(job, { executionId, plannedAt, params })
@@ -69,7 +69,7 @@ export async function triggerJob(
       triggered.set(name, job)
       debugEach(log, 'execution created', [command], ({ jobId }) => ({ jobId, executionId }))
       commands.enqueue(command)
-      return triggeredExecution(job, command, reason)
+      return triggeredExecution(job, command, trigger)
     }
     triggered.delete(name)
     // Of an earlier try of this request, or of a write whose answer was lost: its command is sent again from the store.
@@ -78,8 +78,8 @@ export async function triggerJob(
 }
 
 /** Params of one trigger must fit the type like those of the job. */
-async function checkParams(
-  { types }: TriggerContext,
+export async function checkParams(
+  { types }: Pick<JobContext, 'types'>,
   { spec }: StoredJob,
   params: Record<string, unknown>,
 ): Promise<Refusal | undefined> {

@@ -39,4 +39,23 @@ describe('the differences of two specs', () => {
       '/tags',
     ])
   })
+
+  it('name each option of the schedule by its own field', () => {
+    const schedule = { kind: 'interval', everyMs: 1000, anchorAt: 7 } as const
+    const stored = { ...spec, schedule }
+    const misfire = { policy: 'skip', withinMs: 0, cap: 1 } as const
+    const options = { startAt: 5, endAt: 9, maxRuns: 2, jitterMs: 3 }
+    const asked = { ...stored, schedule: { ...schedule, anchorAt: 5, ...options }, misfire, expiresAfterMs: 4 }
+    expect(specDifferences(asked, stored).map((issue) => issue.pointer)).toEqual([
+      '/schedule',
+      '/startAt',
+      '/endAt',
+      '/maxRuns',
+      '/jitter',
+      '/misfire',
+      '/expiresAfter',
+    ])
+    const later = { ...asked, schedule: { ...asked.schedule, anchorAt: 6, startAt: 6 } }
+    expect(specDifferences(later, asked).map((issue) => issue.pointer)).toEqual(['/startAt'])
+  })
 })

@@ -91,10 +91,25 @@ describe('the body of a job', () => {
     expect(specOf({ schedule: '@every 1m' }).policy.overlap).toEqual({ policy: 'skip', limit: 1 })
     expect(specOf({ schedule: '@hourly' }).policy.overlap).toEqual({ policy: 'skip', limit: 1 })
     expect(specOf({ delay: '1m' }).policy.overlap).toEqual({ policy: 'allow', limit: 1 })
-    const overlap = { policy: 'allow', limit: 4 }
-    expect(specOf({ schedule: '@hourly', overlap }).policy.overlap).toEqual(overlap)
+    const limited = { policy: 'allow', limit: 4 }
+    expect(specOf({ schedule: '@hourly', overlap: limited }).policy.overlap).toEqual({ ...limited, isLimited: true })
+    const queue = { policy: 'queue', limit: 4 }
+    expect(specOf({ schedule: '@hourly', overlap: queue }).policy.overlap).toEqual(queue)
+    const allow = { policy: 'allow' }
+    expect(specOf({ schedule: '@hourly', overlap: allow }).policy.overlap).toEqual({ policy: 'allow', limit: 1 })
     expect(specOf({ schedule: '@hourly', overlap: { policy: 'skip' } }).isOverlapSet).toBe(true)
     expect(specOf({ schedule: '@hourly' }).isOverlapSet).toBe(false)
+  })
+
+  it('takes the options of its schedule, and what becomes of a lost lease', () => {
+    const recurring = specOf({ schedule: '@hourly', maxRuns: 2, misfire: { policy: 'skip' }, onLostLease: 'fail' })
+    expect(recurring).toMatchObject({
+      schedule: { kind: 'cron', maxRuns: 2 },
+      misfire: { policy: 'skip', withinMs: 3_600_000, cap: 100 },
+      policy: { onLostLease: 'fail' },
+    })
+    expect(specOf({ delay: '1m', expiresAfter: '5m' })).toMatchObject({ expiresAfterMs: 300_000 })
+    expect(jobSpec.parse(recurring)).toEqual(recurring)
   })
 
   it("takes the timeout from the body, else from the job's type", () => {
@@ -122,6 +137,9 @@ describe('a body that is refused', () => {
     [{ schedule: '@every' }, ['/schedule']],
     [{ schedule: '@every 1ms' }, ['/schedule']],
     [{ retry: { delay: '10s', maxDelay: '5s' } }, ['/retry/maxDelay']],
+    [{ schedule: '@hourly', expiresAfter: '1m' }, ['/expiresAfter']],
+    [{ delay: '1m', maxRuns: 1, retry: { delay: '10s', maxDelay: '5s' } }, ['/maxRuns', '/retry/maxDelay']],
+    [{ delay: '1m', schedule: '@hourly', maxRuns: 1 }, ['/delay']],
     [{ schedule: 'never', retry: { delay: '10s', maxDelay: '5s' } }, ['/schedule', '/retry/maxDelay']],
   ])('names every malformed field: %j', (body, pointers) => {
     const refused = refusalOf(body)
@@ -132,6 +150,7 @@ describe('a body that is refused', () => {
   it.each([
     [{ schedule: '0 0 31 2 *' }, ['/schedule']],
     [{ schedule: { cron: '0 0 30 2 *' } }, ['/schedule/cron']],
+    [{ schedule: '@hourly', endAt: '2020-01-01T00:00:00Z' }, ['/endAt']],
     [{ jobType: 'DUMY' }, ['/jobType']],
     [{ params: { durationMs: -1, speed: 1 } }, ['/params/speed', '/params/durationMs']],
     [{ jobType: 'HTTP_CALL' }, ['/params/url']],
@@ -172,6 +191,12 @@ describe('any body', () => {
         fc.constantFrom('@daily', '*/7 3 * * *', '0 0 31 2 *'),
       ),
       delay: durations,
+      startAt: fc.constantFrom('2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z'),
+      endAt: fc.constantFrom('2026-01-01T00:00:00Z', '2028-01-01T00:00:00Z'),
+      maxRuns: fc.integer({ min: 1, max: 9 }),
+      jitter: durations,
+      misfire: fc.record({ within: durations, cap: fc.integer({ min: 1, max: 9 }) }, { requiredKeys: [] }),
+      expiresAfter: durations,
       retry: fc.record({ delay: durations, maxDelay: durations }, { requiredKeys: [] }),
       timeout: durations,
       priority: fc.integer({ min: 1, max: 9 }),

@@ -187,10 +187,7 @@ describe('repeating fences', () => {
     }
     const { clock, log, stores } = parts
     const backoff = { firstMs: 5000, mostMs: 60_000 }
-    const repeat = createRepeatFences(
-      { stores, executors: { ...executors, jobTypes: async () => [] }, clock, log },
-      { share: () => soleShare, rows, backoff },
-    )
+    const repeat = createRepeatFences({ stores, executors, clock, log }, { share: () => soleShare, rows, backoff })
     return { asked, state, repeat }
   }
 

@@ -8,7 +8,7 @@ describe('an execution that did not run', () => {
   let count = 0
 
   const shown = async (
-    state: 'skipped' | 'expired' | 'superseded' | 'lost' | 'succeeded',
+    state: 'ready' | 'skipped' | 'expired' | 'superseded' | 'lost' | 'succeeded',
     blockedBy: string | null,
   ) => {
     const created = await world.call<{ id: string }>('POST', '/jobs', { jobType: 'DUMMY' })
@@ -25,11 +25,22 @@ describe('an execution that did not run', () => {
     const skipped = await shown('skipped', 'exe-other')
     expect(skipped).toMatchObject({ status: 'SKIPPED', blockedBy: 'exe-other' })
     expect(skipped.statusReason).toBe(
-      'The execution did not run because exe-other had not ended yet, and the job\'s overlap policy is "skip".',
+      "The execution did not run because exe-other had not ended yet, and the job's overlap policy lets no more run or wait.",
     )
     expect((await shown('expired', null)).statusReason).toContain('could not be started in time')
     expect((await shown('superseded', null)).statusReason).toContain('the job was changed')
     expect((await shown('lost', null)).statusReason).toContain('must not run twice')
+  })
+
+  it('shows what it waits for while it waits for an overlap place', async () => {
+    expect(await shown('ready', 'exe-other')).toMatchObject({
+      status: 'SCHEDULED',
+      waitingFor: 'place',
+      blockedBy: 'exe-other',
+      nextAttemptAt: null,
+      statusReason: 'The execution waits for an overlap place, until exe-other has ended.',
+    })
+    expect(await shown('ready', null)).toMatchObject({ waitingFor: null, statusReason: null })
   })
 
   it('shows no reason for other statuses', async () => {

@@ -25,6 +25,7 @@ import type {
   ListedJob,
   ListPosition,
   LongField,
+  RetriedExecution,
   StoredJob,
   Stores,
 } from '../../src/store/ports.ts'
@@ -180,6 +181,7 @@ interface ExecutionDocument {
   readonly params: Record<string, unknown> | null
   /** Until a job-status has answered it. */
   readonly command: JobExecuteMessage | null
+  readonly retriedBy: string | null
   readonly nextSendAt: number | null
   readonly tries: number
 }
@@ -292,8 +294,8 @@ function createJobs(
     },
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
-      const { id, ownerId, key, version, state, spec, changes, warnings, createdAt, changedAt } = job
-      const next: Job = { id, ownerId, key, version, state, spec, changes, warnings, createdAt, changedAt }
+      const { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt } = job
+      const next: Job = { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
         slot: slotOf(next),
@@ -304,7 +306,7 @@ function createJobs(
     },
     async find(ownerId, ref) {
       const own = await jobs.find(
-        ({ job }) => job.ownerId === ownerId && (job.id === ref || (job.key === ref && job.state !== 'deleted')),
+        ({ job }) => job.ownerId === ownerId && (job.id === ref || job.key === ref),
         newestJob,
       )
       const found = own.find((one) => one.id === ref) ?? own.find((one) => isLive(one.job)) ?? own[0]
@@ -320,7 +322,7 @@ function createJobs(
     async listSummaries(ownerId, { after, limit, fields }) {
       const last = after && (await jobs.findOne((one) => one.id === after[0]))
       const rows = await jobs.find(
-        (one) => one.job.ownerId === ownerId && (!last || newestJob(last, one) < 0),
+        (one) => one.job.ownerId === ownerId && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
         newestJob,
         limit,
       )
@@ -392,6 +394,17 @@ function createJobs(
         ({ fenceTries }) => ({ fenceAt: nextAt, fenceTries: fenceTries + 1 }),
       )
     },
+    async listPauseEnds(until, limit, share, after = null) {
+      const rows = await jobs.find(
+        ({ id, job: { pauseUntil } }) =>
+          pauseUntil !== null && pauseUntil <= until && isOf(share, id, pauseUntil) && isAfter(after, pauseUntil, id),
+        (a, b) => (a.job.pauseUntil ?? 0) - (b.job.pauseUntil ?? 0) || compare(a.id, b.id),
+        limit,
+      )
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      const next = last ? cursorOf(last.job.pauseUntil ?? 0, last.id) : null
+      return { rows: rows.map(({ id, job }) => ({ jobId: id, ownerId: job.ownerId })), next }
+    },
     async listChanges({ after, limit, unlistedBefore }) {
       const head = await changeNos.read()
       const isOver = ({ job, publishedVersion, progress }: JobDocument) => {
@@ -456,6 +469,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
     const { id, jobId, ownerId, jobType, version, fireAt, seq, status, reason, detail, params, result } = document
     return {
       ...{ id, jobId, ownerId, jobType, version, fireAt, seq, status, reason, detail },
+      ...{ hasOwnParams: params !== null, retriedBy: document.retriedBy },
       jobName: job.job.spec.name,
       ...(fields.includes('params') && { params: params ?? job.job.spec.params }),
       ...(fields.includes('result') && { result }),
@@ -466,7 +480,9 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
 
   const inScope = (scope: ExecutionScope, jobId: string | undefined) => (one: ExecutionDocument) => {
     if ('jobRowId' in scope) return one.jobId === jobId
-    return one.ownerId === scope.ownerId && (!('failed' in scope) || one.status === 'FAILED')
+    return (
+      one.ownerId === scope.ownerId && (!('failed' in scope) || (one.status === 'FAILED' && one.retriedBy === null))
+    )
   }
 
   const apply = async (message: JobStatusMessage): Promise<void> => {
@@ -491,6 +507,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
       isScheduled: cause === 'schedule',
       reason: null,
       params: null,
+      retriedBy: null,
       tries: 0,
     }
     if ((await executions.insert({ ...about, ...copy })) !== null) return
@@ -523,17 +540,28 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
     )
   }
 
-  return {
+  const store: ExecutionStore = {
     isPosition,
+    insertTriggers: (triggers) => Promise.all(triggers.map((trigger) => store.insertTrigger(trigger))),
+    async markRetried(retried) {
+      const mark = ({ id, by }: RetriedExecution) =>
+        executions.updateOne((one) => one.id === id && one.retriedBy === null, { retriedBy: by })
+      await Promise.all(retried.map(mark))
+    },
+    readRowIds: (ids) => Promise.all(ids.map(async (id) => (await executions.findOne((one) => one.id === id))?.rowId)),
+    async readCommand(id) {
+      return (await executions.findOne((one) => one.id === id && one.seq === 0))?.command ?? undefined
+    },
     async insertTrigger({ jobRowId, command, hasOwnParams, reason, nextSendAt }) {
       const job = await jobs.get(jobRowId)
       if (job?.job.version !== command.version) return false
-      const { executionId: id, jobId, ownerId, jobType, version, fireAt, params, plannedAt } = command
+      const { executionId: id, jobId, ownerId, jobType, version, fireAt, params } = command
       const start = { seq: 0, status: 'SCHEDULED', isScheduled: false, endedAt: null, result: null, tries: 0 } as const
       const stored = await executions.insert({
         ...{ id, jobId, ownerId, jobType, version, fireAt, reason, command, nextSendAt },
         ...start,
-        detail: plannedDetail(plannedAt),
+        retriedBy: null,
+        detail: plannedDetail(command),
         params: hasOwnParams ? params : null,
       })
       return stored !== null
@@ -553,12 +581,15 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
           return document && shown(document, fields)
         }),
       ),
-    async listSummaries(scope, { after, limit, fields }) {
+    async listSummaries(scope, { after, limit, fields, dueBy = Number.POSITIVE_INFINITY }) {
       const job = 'jobRowId' in scope ? await jobs.get(scope.jobRowId) : undefined
       const isInScope = inScope(scope, job?.id)
       const [fireAt, id] = (after ?? []) as unknown as [number, string]
       const rows = await executions.find(
-        (one) => isInScope(one) && (!after || one.fireAt < fireAt || (one.fireAt === fireAt && one.id < id)),
+        (one) =>
+          isInScope(one) &&
+          one.fireAt <= dueBy &&
+          (!after || one.fireAt < fireAt || (one.fireAt === fireAt && one.id < id)),
         newestExecution,
         limit,
       )
@@ -575,6 +606,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
               bytesOf(detail) +
               (long ? bytesOf(long) : 0) +
               (fields.includes('result') && result !== null ? bytesOf(result) : 0),
+            jobRowId: (await jobs.findOne((one) => one.id === jobId))?.rowId as RowId,
             ...{ id, jobType, fireAt, status, endedAt },
           }
         }),
@@ -617,6 +649,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
       return found.length === limit
     },
   }
+  return store
 }
 
 function createRequests(requests: Collection<RequestRecord>): Stores['requests'] {

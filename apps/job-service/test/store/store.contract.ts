@@ -1,15 +1,16 @@
-import { isRefusal, scheduledExecutionId } from '@belfry/contracts'
+import { isRefusal, type Refusal, scheduledExecutionId } from '@belfry/contracts'
 import { type RowId, shardOf, soleShare } from '@belfry/storage'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
-import { cancelledJob, type Job } from '../../src/domain/job.ts'
+import { cancelledJob, deletedJob, type Job, pausedJob, resumedJob } from '../../src/domain/job.ts'
 import { noExecutions } from '../../src/domain/status.ts'
 import type {
   AgedJob,
   DueCursor,
   DueFence,
   DuePage,
+  DuePauseEnd,
   ExecutionSummary,
   JobSummary,
   ListPosition,
@@ -45,11 +46,11 @@ export function describeStores(database: string, capabilities: StoreCapabilities
     }
     const again = async (job: Job) => (await stores.jobs.find(job.ownerId, job.id)) as StoredJob
     const first = (limit: number) => ({ after: null, limit, fields: [] })
-    const cancelled = (job: Job) => {
-      const after = cancelledJob(job, monday + 1)
+    const allowed = (after: Job | Refusal): Job => {
       if (isRefusal(after)) throw new Error(after.detail)
       return after
     }
+    const cancelled = (job: Job) => allowed(cancelledJob(job, monday + 1))
     interface TriggerWish {
       reason?: string | null
       nextSendAt?: number
@@ -109,6 +110,59 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         const second = { ...job, spec: { ...job.spec, name: 'second' } }
         expect(await stores.jobs.create(second)).toEqual({ rowId: job.rowId, isNew: false })
         expect((await again(job)).spec.name).toBe('first')
+      })
+
+      it('is on no list once it is deleted, frees its key, and leaves a tombstone', async () => {
+        const job = await put({ key: 'gone' })
+        const { ownerId } = job
+        expect(await stores.jobs.compareAndSet(job.rowId, 1, allowed(deletedJob(job, monday + 1)), monday)).toBe(true)
+        expect(await stores.jobs.listSummaries(ownerId, first(10))).toEqual([])
+        const tombstone = { id: job.id, state: 'deleted', version: 2 }
+        expect(await stores.jobs.find(ownerId, job.id)).toMatchObject(tombstone)
+        expect(await stores.jobs.find(ownerId, 'gone')).toMatchObject(tombstone)
+        expect(await stores.jobs.create(job)).toEqual({ rowId: job.rowId, isNew: false })
+        const second = await put({ ownerId, key: 'gone' })
+        expect((await stores.jobs.find(ownerId, 'gone'))?.id).toBe(second.id)
+        expect((await stores.jobs.listSummaries(ownerId, first(10))).map(({ rowId }) => rowId)).toEqual([second.rowId])
+      })
+
+      it('is listed from the end of its pause on until it is resumed', async () => {
+        const job = await put()
+        const until = monday + 3_600_000
+        const due = async (at: number) =>
+          (await stores.jobs.listPauseEnds(at, 1000, soleShare)).rows.filter(({ jobId }) => jobId === job.id)
+        const pause = allowed(pausedJob(job, until, monday + 1))
+        await stores.jobs.compareAndSet(job.rowId, 1, pause, monday)
+        expect(await again(job)).toMatchObject({ state: 'paused', pauseUntil: until })
+        expect(await due(until - 1)).toEqual([])
+        expect(await due(until)).toEqual([{ jobId: job.id, ownerId: job.ownerId }])
+        const active = allowed(resumedJob(pause, until))
+        await stores.jobs.compareAndSet(job.rowId, 2, active, monday)
+        expect(await again(job)).toMatchObject({ state: 'active', pauseUntil: null })
+        expect(await due(until)).toEqual([])
+      })
+
+      it('is listed among other pauses that end, page by page in the order of their ends', async () => {
+        const ends = [5, 3, 9, 3, 7].map((seconds) => monday + 7_200_000 + seconds * 1000)
+        const jobs: StoredJob[] = []
+        for (const until of ends) {
+          const job = await put()
+          await stores.jobs.compareAndSet(job.rowId, 1, allowed(pausedJob(job, until, monday)), monday)
+          jobs.push(job)
+        }
+        const found: string[] = []
+        for (let after: DueCursor | null = null; ; ) {
+          const page: DuePage<DuePauseEnd> = await stores.jobs.listPauseEnds(Math.max(...ends), 2, soleShare, after)
+          found.push(...page.rows.map(({ jobId }) => jobId))
+          after = page.next
+          if (!after) break
+        }
+        const [five, three, nine, alsoThree, seven] = jobs.map(({ id }) => id)
+        const ours = found.filter((id) => jobs.some((job) => job.id === id))
+        expect([ours.slice(0, 2).toSorted(), ours.slice(2)]).toEqual([
+          [three, alsoThree].toSorted(),
+          [five, seven, nine],
+        ])
       })
 
       it('stores one of two changes that were made of the same version', async () => {
@@ -392,6 +446,79 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         await stores.jobs.compareAndSet(job.rowId, 1, cancelled(job), monday)
         expect(await stores.executions.insertTrigger(trigger(job, 1003))).toBe(false)
         expect(await stores.executions.listSummaries({ jobRowId: job.rowId }, first(10))).toHaveLength(1)
+      })
+
+      it('of many triggers are stored in one call, each on its own', async () => {
+        const [job, other] = [await put(), await put()]
+        await stores.jobs.compareAndSet(other.rowId, 1, cancelled(other), monday)
+        const triggers = [trigger(job, ++made), trigger(other, ++made), trigger(job, ++made)]
+        expect(await stores.executions.insertTriggers(triggers)).toEqual([true, false, true])
+        expect(await stores.executions.insertTriggers(triggers)).toEqual([false, false, false])
+        const ids = triggers.map(({ command }) => command.executionId)
+        const rowIds = await stores.executions.readRowIds(ids)
+        expect(rowIds.map((rowId) => rowId !== undefined)).toEqual([true, false, true])
+        const read = await stores.executions.readMany([rowIds[0] as RowId, rowIds[2] as RowId], [])
+        expect(read.map((one) => one?.id)).toEqual([ids[0], ids[2]])
+        expect(await stores.executions.insertTriggers([])).toEqual([])
+        expect(await stores.executions.readRowIds([])).toEqual([])
+      })
+
+      it('of a retry names the original, and has a command until a job-status answers it', async () => {
+        const job = await put()
+        const retryOf = `exe-${monday.toString(36)}-${minted(++made)}`
+        const executionId = `exe-${monday.toString(36)}-${minted(++made)}`
+        const params = { durationMs: 9 }
+        const command = triggerCommand(job, { executionId, plannedAt: monday, params, retryOf })
+        const about = { jobRowId: job.rowId, command, hasOwnParams: true, reason: null, nextSendAt: monday + 5000 }
+        await stores.executions.insertTrigger(about)
+        expect(await stores.executions.readCommand(executionId)).toEqual(command)
+        const due = await stores.executions.listDueCommands(monday + 5000, { rows: 1000, bytes: 1e9 }, soleShare)
+        expect(due.rows.find((one) => one.command.executionId === executionId)?.command).toEqual(command)
+        const found = await stores.executions.find(job.ownerId, executionId)
+        expect(found).toMatchObject({ hasOwnParams: true, params, detail: { cause: 'retry', retryOf } })
+        await stores.executions.applyStatuses([statusMessage({ job, executionId, cause: 'retry', retryOf })])
+        expect(await stores.executions.readCommand(executionId)).toBeUndefined()
+        expect(await stores.executions.readCommand(retryOf)).toBeUndefined()
+        expect(await stores.executions.find(job.ownerId, executionId)).toMatchObject({ params, detail: { retryOf } })
+      })
+
+      it('that failed is a dead letter until it is run again, and shows what did that first', async () => {
+        const job = await put()
+        const failed = [0, 1, 2].map((n) =>
+          statusMessage({ job, fireAt: monday + n, state: 'failed', endedAt: monday + 9 }),
+        )
+        await stores.executions.applyStatuses(failed)
+        const scope = { ownerId: job.ownerId, failed: true } as const
+        const list = async (more = {}) => {
+          const found = await stores.executions.listSummaries(scope, { ...first(10), ...more })
+          return found.map(({ fireAt }) => fireAt - monday)
+        }
+        expect(await list()).toEqual([2, 1, 0])
+        expect(await list({ dueBy: monday + 1 })).toEqual([1, 0])
+        const [, middle] = await stores.executions.listSummaries(scope, first(2))
+        expect(middle).toMatchObject({ jobRowId: job.rowId })
+        expect(await list({ after: middle?.position, dueBy: monday + 1 })).toEqual([0])
+        const id = failed[1]?.executionId ?? ''
+        const mark = (by: string) =>
+          stores.executions.markRetried([
+            { id, by },
+            { id: 'exe-1-unknown', by },
+          ])
+        await mark('exe-1-first')
+        await mark('exe-1-second')
+        expect(await list()).toEqual([2, 0])
+        expect(await stores.executions.find(job.ownerId, id)).toMatchObject({ retriedBy: 'exe-1-first' })
+        await stores.executions.applyStatuses([
+          statusMessage({ job, fireAt: monday + 1, state: 'failed', endedAt: monday + 9, seq: 2 }),
+        ])
+        expect(await list()).toEqual([2, 0])
+        const all = await stores.executions.listSummaries({ ownerId: job.ownerId }, first(10))
+        const read = await stores.executions.readMany(
+          all.map(({ rowId }) => rowId),
+          [],
+        )
+        expect(read.map((one) => one?.retriedBy)).toEqual([null, 'exe-1-first', null])
+        await stores.executions.markRetried([])
       })
 
       it('takes over a job-status, which answers its command', async () => {

@@ -23,13 +23,13 @@ describe('a schedule', () => {
     },
   )
 
-  it('is compiled once when a PUT creates its job, and once when a PUT compares it', async () => {
+  it('is compiled once when a PUT creates its job, once when a PUT compares it, and once to be shown when a PUT replaces it', async () => {
     expect((await put('0 3 * * *')).status).toBe(201)
     expect(compileSchedule).toHaveBeenCalledOnce()
     expect((await put('0 3 * * *')).status).toBe(200)
     expect(compileSchedule).toHaveBeenCalledTimes(2)
-    expect((await put('0 4 * * *')).status).toBe(409)
-    expect(compileSchedule).toHaveBeenCalledTimes(3)
+    expect((await put('0 4 * * *')).status).toBe(200)
+    expect(compileSchedule).toHaveBeenCalledTimes(4)
   })
 
   it('is compiled once when it is malformed, and refused alike with and without issues of other fields', async () => {

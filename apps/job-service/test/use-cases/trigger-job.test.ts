@@ -57,7 +57,7 @@ describe('a trigger', () => {
     await world.call('POST', `/jobs/${job.id}/trigger`)
     await world.call('POST', `/jobs/${job.id}/cancel`)
     const { status, body } = await world.call<Problem>('POST', `/jobs/${job.id}/trigger`)
-    expect([status, body.code, body.allowed]).toEqual([409, 'illegal-transition', ['cancel']])
+    expect([status, body.code, body.allowed]).toEqual([409, 'illegal-transition', ['delete']])
   })
 
   it('shows the outcome of its execution', async () => {
@@ -82,6 +82,7 @@ describe('a trigger', () => {
     expect(shown.links).toEqual({
       self: `/executions/${body.id}`,
       job: `/jobs/${job.id}`,
+      retry: `/executions/${body.id}/retry`,
       logs: `/executions/${body.id}/logs`,
       'artifact:a b.csv': `/executions/${body.id}/artifacts/a%20b.csv`,
     })

@@ -1,8 +1,19 @@
-import type { ChangeKind, FireDecision, JobChange, JobChangesMessage, JobState, ScheduleSpec } from '@belfry/contracts'
-import type { FireTimes } from '@belfry/time'
+import {
+  type ChangeKind,
+  type FireDecision,
+  isRecurring,
+  type JobChange,
+  type JobChangesMessage,
+  type JobState,
+  type ScheduleSpec,
+} from '@belfry/contracts'
+import type { FireTimes, MisfireRule } from '@belfry/time'
 import { type Compile, issueUpTo, release } from './advance.ts'
+import { runsLeft } from './issue.ts'
+import { misfireOf } from './late.ts'
 import { endOf, isForgotten } from './retention.ts'
-import { fireLogOutboxRoom, type Rules, type ScheduleRecord, withPending } from './schedule-record.ts'
+import { fireLogOutboxRoom, type Rules, recordDefaults, type ScheduleRecord, withPending } from './schedule-record.ts'
+import { takenBack } from './take-back.ts'
 
 /**
  * `applied`: the record at the newest version, and the compiled fire times of its schedule: null for a schedule without any,
@@ -35,6 +46,8 @@ interface WalkState {
   readonly beganAt: number | null
   /** The spec of the version is at hand, so its fire times can be issued as this version. */
   readonly hasSpec: boolean
+  /** Of this version, or of the newest one where its own spec is not at hand. */
+  readonly misfire: MisfireRule
 }
 
 const statesAfter: Record<Exclude<ChangeKind, 'update'>, JobState> = {
@@ -47,7 +60,17 @@ const statesAfter: Record<Exclude<ChangeKind, 'update'>, JobState> = {
 
 function blank({ jobId, ownerId, spec }: JobChangesMessage): ScheduleRecord {
   const none = { nextFireAt: null, lastFireAt: null, fired: 0, pending: [], fireLogOutbox: [], quarantined: null }
-  return { jobId, ownerId, version: 0, state: 'active', endedAt: null, spec, olderSpecs: [], ...none }
+  return {
+    jobId,
+    ownerId,
+    version: 0,
+    state: 'active',
+    endedAt: null,
+    spec,
+    olderSpecs: [],
+    ...none,
+    ...recordDefaults,
+  }
 }
 
 function timesOf(schedule: ScheduleSpec, jobId: string, compile: Compile): FireTimes | null {
@@ -56,20 +79,32 @@ function timesOf(schedule: ScheduleSpec, jobId: string, compile: Compile): FireT
   return 'issue' in times ? null : times
 }
 
+/** Whether two schedules have the same fire times. */
 function isSameSchedule(a: ScheduleSpec, b: ScheduleSpec): boolean {
+  return hasSameWindow(a, b) && isSameWithoutWindow(a, b)
+}
+
+function hasSameWindow(a: ScheduleSpec, b: ScheduleSpec): boolean {
+  if (!isRecurring(a) || !isRecurring(b)) return true
+  return a.startAt === b.startAt && a.endAt === b.endAt && a.jitterMs === b.jitterMs
+}
+
+function isSameWithoutWindow(a: ScheduleSpec, b: ScheduleSpec): boolean {
   if (a.kind === 'cron') return b.kind === 'cron' && a.cron === b.cron && a.timezone === b.timezone
   if (a.kind === 'interval') return b.kind === 'interval' && a.everyMs === b.everyMs && a.anchorAt === b.anchorAt
   if (a.kind === 'once') return b.kind === 'once' && a.runAt === b.runAt
   return b.kind === 'manual'
 }
 
-function startOf(known: ScheduleRecord | null, { message, compile }: WalkContext): WalkState {
+function startOf(known: ScheduleRecord | null, { message, compile, rules }: WalkContext): WalkState {
   const record = known ?? blank(message)
   const { version, state } = record
   const schedule: ScheduleSpec = known ? known.spec.schedule : { kind: 'manual' }
   const times = timesOf(schedule, record.jobId, compile)
   const beganAt = message.changes.find((change) => change.version === version)?.changedAt ?? null
-  return { record: times ? release(record, times) : record, version, schedule, state, times, beganAt, hasSpec: true }
+  const misfire = misfireOf(record.spec, rules)
+  const released = times ? release(record, times) : record
+  return { record: released, version, schedule, state, times, beganAt, hasSpec: true, misfire }
 }
 
 /** Puts the fire times up to `upTo` into the fire-log outbox as one range. Null when there is no room for the range. */
@@ -91,12 +126,30 @@ function logged(
   return { ...record, lastFireAt, fireLogOutbox: [...record.fireLogOutbox, range] }
 }
 
-/** Issues the fire times up to `upTo`, all or none: null when there is no room for one of them. */
-function issuedUpTo(current: WalkState, upTo: number, version: number, { now, rules }: WalkContext) {
-  if (!current.times) return current.record
-  const { schedule, times } = current
-  const record = issueUpTo(current.record, { schedule, times, upTo, version }, now, rules)
-  return record.nextFireAt !== null && record.nextFireAt <= upTo ? null : record
+/** Issues the fire times of the record's own version up to `upTo`, all or none: null when one of them has no room. */
+function issuedUpTo(current: WalkState, upTo: number, { now, rules }: WalkContext): ScheduleRecord | null {
+  const { record, times, schedule, version, misfire } = current
+  if (!times) return record
+  const after = issueUpTo(record, { schedule, times, upTo, version, issuedAs: version, misfire }, now, rules)
+  return isDecided(after, upTo) ? after : null
+}
+
+const isDecided = ({ nextFireAt }: ScheduleRecord, upTo: number) => nextFireAt === null || nextFireAt > upTo
+
+/**
+ * The same for a version that this scheduler never got: its fire times are issued as the newest one. Only this walk decides on
+ * them, and no advance makes room for them one by one. So those that do not even fit into an empty `pending` are missed.
+ */
+function issuedAsNewest(current: WalkState, upTo: number, { now, rules, message }: WalkContext): ScheduleRecord | null {
+  const { record, times, schedule, version, misfire } = current
+  if (!times) return record
+  const issuedAs = message.version
+  const roomOf = ({ pending }: ScheduleRecord) =>
+    rules.pendingLimit - pending.filter((command) => command.version === issuedAs).length
+  const capped = { ...misfire, cap: Math.min(misfire.cap, Math.max(1, roomOf(record))) }
+  const after = issueUpTo(record, { schedule, times, upTo, version, issuedAs, misfire: capped }, now, rules)
+  if (isDecided(after, upTo)) return after
+  return roomOf(after) > 0 ? null : logged({ ...current, record: after }, upTo, 'missed', 'no-room', rules)
 }
 
 /** A paused one-shot waits for the resume, as long as its time stays the same. */
@@ -123,46 +176,36 @@ function decided(current: WalkState, change: JobChange, state: JobState, walk: W
     return waitsForResume(current, change, state) ? current.record : logged(current, upTo, 'paused', 'paused', rules)
   if (current.state !== 'active') return current.record
   if (isForgottenOneShot(current, upTo, walk)) return { ...current.record, lastFireAt: current.record.nextFireAt }
-  if (current.hasSpec) return issuedUpTo(current, upTo, current.version, walk)
-  if (message.state === 'active') return issuedUpTo(current, upTo, message.version, walk)
+  if (current.hasSpec) return issuedUpTo(current, upTo, walk)
+  if (message.state === 'active') return issuedAsNewest(current, upTo, walk)
   return logged(current, upTo, 'skipped', message.state, rules)
 }
 
-/** Takes back what the version before has issued for times after the change: the version after it decides on them. */
-function takenBack(record: ScheduleRecord, { times, schedule, beganAt }: WalkState, changedAt: number): ScheduleRecord {
-  const kept = withPending(
-    record,
-    record.pending.filter((command) => command.fireAt <= changedAt),
-  )
-  const { lastFireAt } = record
-  if (lastFireAt === null || lastFireAt <= changedAt) return kept
-  const isOneShot = schedule.kind === 'once' || !times
-  const taken = isOneShot ? 1 : times.count(changedAt + 1, lastFireAt)
-  const last = isOneShot || beganAt === null ? null : times.last(beganAt + 1, changedAt)
-  return { ...kept, lastFireAt: last, fired: Math.max(0, record.fired - taken) }
-}
-
 /** The first fire time of a version. A one-shot has one unless its time is the one that was issued. */
-function firstFireAt(change: JobChange, state: JobState, times: FireTimes | null, lastFireAt: number | null) {
+function firstFireAt(change: JobChange, state: JobState, times: FireTimes | null, record: ScheduleRecord) {
   const { schedule, changedAt } = change
+  const { lastFireAt } = record
   if (schedule.kind === 'manual' || state === 'cancelled' || state === 'deleted') return null
   if (schedule.kind === 'once') return schedule.runAt === lastFireAt ? null : schedule.runAt
+  if (runsLeft(record, schedule) === 0) return null
   return times ? times.next(changedAt) : changedAt + 1
 }
 
 /** One step of the walk: the version before the change is closed, the version after it opened. Null without room. */
 function stepped(current: WalkState, change: JobChange, walk: WalkContext): WalkState | null {
-  const { message, compile } = walk
+  const { message, compile, rules } = walk
   const isNewest = change.version === message.version
   const state = isNewest ? message.state : change.kind === 'update' ? current.state : statesAfter[change.kind]
   const closed = decided(current, change, state, walk)
   if (!closed) return null
-  const left = takenBack(closed, current, change.changedAt)
+  const left = takenBack(closed, current, change.changedAt, rules)
+  if (!left) return null
   const { version, schedule, changedAt: beganAt } = change
   const isSame = isSameSchedule(current.schedule, schedule)
   const times = isSame ? current.times : timesOf(schedule, message.jobId, compile)
-  const record = { ...left, nextFireAt: firstFireAt(change, state, times, left.lastFireAt) }
-  return { record, version, schedule, state, times, beganAt, hasSpec: isNewest }
+  const record = { ...left, nextFireAt: firstFireAt(change, state, times, left) }
+  const misfire = misfireOf(message.spec, rules)
+  return { record, version, schedule, state, times, beganAt, hasSpec: isNewest, misfire }
 }
 
 /** The record at the newest version. The spec before it stays as long as a pending command is made of it. */
@@ -170,8 +213,8 @@ function atNewest(known: ScheduleRecord | null, { record, schedule, times }: Wal
   const { message, now, rules } = walk
   const { version, state, spec, ownerId } = message
   const olderSpecs = known ? [...known.olderSpecs, { version: known.version, spec: known.spec }] : []
-  const isDecided = schedule.kind === 'once' && record.nextFireAt === null
-  const endedAt = endOf(message) ?? (isDecided ? (record.endedAt ?? now) : null)
+  const isOver = schedule.kind === 'once' && record.nextFireAt === null
+  const endedAt = endOf(message) ?? (isOver ? (record.endedAt ?? now) : null)
   const isInvalid = schedule.kind !== 'manual' && !times && record.nextFireAt !== null
   const quarantined = isInvalid ? { reason: 'cannot-be-compiled', until: now + rules.quarantineMs } : null
   return withPending({ ...record, ownerId, version, state, endedAt, spec, olderSpecs, quarantined }, record.pending)

@@ -5,8 +5,12 @@ export function withoutDelivered(record: ScheduleRecord, ranges: readonly FireRa
   if (ranges.length === 0) return record
   const isCopied = (range: FireRange) =>
     ranges.some(
-      ({ from, to, decision, version }) =>
-        from === range.from && to === range.to && decision === range.decision && version === range.version,
+      ({ from, to, count, decision, version }) =>
+        from === range.from &&
+        to === range.to &&
+        count === range.count &&
+        decision === range.decision &&
+        version === range.version,
     )
   return { ...record, fireLogOutbox: record.fireLogOutbox.filter((range) => !isCopied(range)) }
 }

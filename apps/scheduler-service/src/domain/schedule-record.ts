@@ -1,6 +1,6 @@
 import type { FireDecision, JobExecuteMessage, JobSpec, JobState } from '@belfry/contracts'
 import { scheduledExecutionId } from '@belfry/contracts'
-import type { MisfireRule } from '@belfry/time'
+import type { LateSegment } from '@belfry/time'
 
 /**
  * One decided fire time whose execution no `job-status` has shown yet (protocol.md step 7). The command itself is
@@ -17,7 +17,10 @@ export interface PendingCommand {
   readonly tries: number
 }
 
-/** Fire times without an execution: `count` of them, the first at `from`, the last at `to` (epoch milliseconds). */
+/**
+ * Fire times without an execution: `count` of them, the first at `from`, the last at `to` (epoch milliseconds). A range without
+ * any (`count` 0) takes back the one with the same `from` and decision.
+ */
 export interface FireRange {
   readonly from: number
   readonly to: number
@@ -54,19 +57,30 @@ export interface ScheduleRecord {
   readonly nextFireAt: number | null
   /** The newest fire time that was issued (of a one-shot: that was decided). */
   readonly lastFireAt: number | null
-  /** How many fire times were issued. */
+  /** How many fire times were issued since the job was created: what `maxRuns` bounds. */
   readonly fired: number
+  /** Late fire times that are decided on, oldest first, and that had no room to be issued or logged. The first is `nextFireAt`. */
+  readonly lateSegments: readonly LateSegment[]
+  /** Ranges that were logged since the last change, the newest few: a change that comes late takes its part of them back. */
+  readonly recentRanges: readonly FireRange[]
   readonly pending: readonly PendingCommand[]
   /** Ranges that are not copied into the fire log yet. */
   readonly fireLogOutbox: readonly FireRange[]
   readonly quarantined: Quarantine | null
 }
 
+/** The fields that records of earlier versions lack, as they are for those. */
+export const recordDefaults = { lateSegments: [], recentRanges: [] } as const satisfies Partial<ScheduleRecord>
+
 /** The numbers of the rules; each is a key of the configuration. */
 export interface Rules {
   /** How early a fire time is handed to the executors, milliseconds. */
   readonly lookAheadMs: number
-  readonly misfire: MisfireRule
+  /**
+   * From which age on a fire time that was not issued is late, and how old it may be to run still where its job does not say
+   * so itself; milliseconds.
+   */
+  readonly misfire: { readonly afterMs: number; readonly withinMs: number }
   /** Wait after the first send, milliseconds; it doubles with each further one up to `resendMaxMs`. */
   readonly resendFirstMs: number
   readonly resendMaxMs: number
@@ -122,10 +136,15 @@ export function commandOf(record: ScheduleRecord, { fireAt, version, plannedAt }
     params: spec.params,
     policy: spec.policy,
     priority: spec.priority,
-    expiresAt: null,
+    expiresAt: expiryOf(spec, fireAt),
     ownerId: record.ownerId,
     plannedAt,
   }
+}
+
+/** When a one-shot has waited too long (time.md, "Late: misfire"), epoch milliseconds; null for never. */
+function expiryOf({ schedule, expiresAfterMs }: JobSpec, fireAt: number): number | null {
+  return schedule.kind === 'once' && expiresAfterMs !== undefined ? fireAt + expiresAfterMs : null
 }
 
 /** The record with other commands waiting, without the older specs that none of them needs. */

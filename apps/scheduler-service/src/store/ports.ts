@@ -1,4 +1,5 @@
 import type { PoisonStore } from '@belfry/bus'
+import type { FireDecision } from '@belfry/contracts'
 import type { CursorStore, PageBounds, RowId, WorkShare } from '@belfry/storage'
 import type { FireRange, ScheduleRecord } from '../domain/schedule-record.ts'
 
@@ -96,6 +97,17 @@ export interface ScheduleStore {
 /** What orders the ranges of a job, and names one among them. */
 type FireLogPosition = Pick<FireRange, 'from' | 'decision'>
 
+/** Which ranges of a job to list. Times are epoch milliseconds. */
+export interface FireLogPage {
+  readonly limit: number
+  /** The range before the first one; null: from the newest on. */
+  readonly after?: FireLogPosition | null
+  readonly decision?: FireDecision | undefined
+  /** Only ranges with a part from here on, and up to there. */
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+}
+
 /** Fire times without an execution, as ranges. All verbs reject with a `StorageError`. */
 export interface FireLogStore {
   /**
@@ -103,8 +115,8 @@ export interface FireLogStore {
    * repetition changes nothing.
    */
   upsertMany(ranges: readonly { jobId: string; range: FireRange }[]): Promise<void>
-  /** The ranges of one job after `after` (null: from the newest on), newest first, at most `limit`. */
-  listOfJob(jobId: string, limit: number, after?: FireLogPosition | null): Promise<readonly FireRange[]>
+  /** The ranges of one job, newest first. One without fire times (`count` 0) is stored and not listed. */
+  listOfJob(jobId: string, page: FireLogPage): Promise<readonly FireRange[]>
   /**
    * Removes at most `limit` ranges whose last fire time was before `before`, and answers whether to call again at once. The
    * store chooses which, and may leave some of them to a later call.

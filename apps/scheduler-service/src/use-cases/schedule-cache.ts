@@ -1,5 +1,5 @@
 import type { ScheduleSpec } from '@belfry/contracts'
-import { compileSchedule } from '@belfry/time'
+import { compileSchedule, compileWithoutWindow, inWindow } from '@belfry/time'
 import { LRUCache } from 'lru-cache'
 import type { Compile } from '../domain/advance.ts'
 
@@ -8,16 +8,23 @@ function cacheKey({ cron, timezone }: ScheduleSpec & { kind: 'cron' }, seed: str
   return `${cron}|${timezone}|${/h/i.test(cron) ? seed : ''}`
 }
 
-/** Compiles schedules and caches at most `limit` crons. Jobs with the same expression in the same zone share one. */
+/**
+ * Compiles schedules and caches at most `limit` crons. Jobs with the same expression in the same zone share one, whatever their
+ * windows are.
+ */
 export function createScheduleCache(limit: number): Compile {
   const cache = new LRUCache<string, ReturnType<Compile>>({ max: limit })
-  return (schedule, seed) => {
-    if (schedule.kind !== 'cron') return compileSchedule(schedule, seed)
+  function compileCron(schedule: ScheduleSpec & { kind: 'cron' }, seed: string): ReturnType<Compile> {
     const key = cacheKey(schedule, seed)
     const known = cache.get(key)
     if (known) return known
-    const compiled = compileSchedule(schedule, seed)
+    const compiled = compileWithoutWindow(schedule, seed)
     cache.set(key, compiled)
     return compiled
+  }
+  return (schedule, seed) => {
+    if (schedule.kind !== 'cron') return compileSchedule(schedule, seed)
+    const compiled = compileCron(schedule, seed)
+    return 'issue' in compiled ? compiled : inWindow(compiled, schedule, seed)
   }
 }

@@ -3,7 +3,7 @@ import type { JobExecuteMessage } from '@belfry/contracts'
 import type { PeerShare } from '@belfry/discovery'
 import { debugEach, type Logger } from '@belfry/service'
 import { shardOf } from '@belfry/storage'
-import { dueAt, type Rules, type ScheduleRecord } from '../domain/schedule-record.ts'
+import { dueAt, type FireRange, type Rules, type ScheduleRecord } from '../domain/schedule-record.ts'
 import type { SchedulerMetrics } from '../metrics.ts'
 import type { ScheduleStore, ScheduleWrite, StoredSchedule } from '../store/ports.ts'
 import type { DueTimer } from './due-timer.ts'
@@ -50,6 +50,9 @@ const createdOf = ({ jobId, executionId, fireAt, version }: JobExecuteMessage) =
   version,
 })
 
+/** A range that a change has cut counts as it was counted first. */
+const isSameRange = (a: FireRange, b: FireRange) => a.from === b.from && a.decision === b.decision
+
 interface Written {
   readonly isSaved: readonly boolean[]
   /** Why the store failed for those that are not saved; null when it did not. */
@@ -87,7 +90,9 @@ export function createScheduleWriter(options: ScheduleWriterOptions): ScheduleWr
     const created = commands.filter(({ plannedAt }) => plannedAt === now)
     for (const command of created) metrics.issued(command)
     debugEach(log, 'execution created', created, createdOf)
-    for (const range of record.fireLogOutbox) if (!before?.record.fireLogOutbox.includes(range)) metrics.logged(range)
+    if (record.fireLogOutbox.length === 0) return
+    const counted = [...(before?.record.fireLogOutbox ?? []), ...(before?.record.recentRanges ?? [])]
+    for (const range of record.fireLogOutbox) if (!counted.some((one) => isSameRange(one, range))) metrics.logged(range)
   }
 
   return {

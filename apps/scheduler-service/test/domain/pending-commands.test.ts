@@ -121,3 +121,15 @@ describe('a range of the fire-log outbox that was copied into the fire log', () 
     expect(withoutDelivered(record, [])).toBe(record)
   })
 })
+
+describe('the command of a one-shot that may expire', () => {
+  it('names the moment, also when it is issued after that', () => {
+    const base = changesOf([['create', noon, once(fireAt)]])
+    const message = { ...base, spec: { ...base.spec, expiresAfterMs: 30 * second } }
+    const applied = applyChanges(null, message, noon, compile, rules, horizon)
+    if (applied.outcome !== 'applied') throw new Error(applied.outcome)
+    const late = advance(applied.record, noon + 3600 * second, compile, rules)
+    const { commands } = takeDueCommands(late, noon + 3600 * second, null, rules)
+    expect(commands).toMatchObject([{ fireAt, expiresAt: fireAt + 30 * second }])
+  })
+})

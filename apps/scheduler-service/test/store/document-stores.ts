@@ -211,11 +211,13 @@ function createFireLogStore(): FireLogStore {
         ),
       )
     },
-    async listOfJob(jobId, limit, after = null) {
-      const ofJob = await ranges.list((range) => range.jobId === jobId)
+    async listOfJob(jobId, { limit, after = null, decision, from = 0, to = Number.MAX_SAFE_INTEGER }) {
+      const ofJob = await ranges.list((range) => range.jobId === jobId && range.count > 0)
       return ofJob
         .map(({ document: { jobId: _, ...range } }) => range)
         .filter((range) => after === null || orderOf(range) < orderOf(after))
+        .filter((range) => range.to >= from && range.from <= to)
+        .filter((range) => decision === undefined || range.decision === decision)
         .sort((a, b) => (orderOf(a) < orderOf(b) ? 1 : -1))
         .slice(0, limit)
     },

@@ -36,7 +36,7 @@ describe('the purge of the fire log', () => {
     const about = { count: 1, decision: 'missed', reason: 'overdue', version: 1 } as const
     const ranges = [1, 2, 3, 900, 4].map((from) => ({ from, to: from, ...about }))
     await fireLog.upsertMany(ranges.map((range) => ({ jobId: jobIdOf(1), range })))
-    const left = async () => (await fireLog.listOfJob(jobIdOf(1), 10)).map(({ from }) => from)
+    const left = async () => (await fireLog.listOfJob(jobIdOf(1), { limit: 10 })).map(({ from }) => from)
     expect(await fireLog.purge(3, 2)).toBe(true)
     expect(await left()).toEqual([900, 4, 3])
     expect(await fireLog.purge(3, 2)).toBe(false)

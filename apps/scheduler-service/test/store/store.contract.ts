@@ -1,8 +1,8 @@
 import { type PageBounds, type RowId, shardOf, soleShare, type WorkShare } from '@belfry/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FireRange, PendingCommand, ScheduleRecord } from '../../src/domain/schedule-record.ts'
-import type { DueCursor, SchedulesRow, StoredSchedule, Stores } from '../../src/store/ports.ts'
-import { everyMinute, jobIdOf, minute, noon, specOf } from '../fixtures.ts'
+import type { DueCursor, FireLogPage, SchedulesRow, StoredSchedule, Stores } from '../../src/store/ports.ts'
+import { everyMinute, hour, jobIdOf, minute, noon, specOf } from '../fixtures.ts'
 
 /** What an adapter promises beyond the port. */
 interface StoreCapabilities {
@@ -50,6 +50,8 @@ function recordOf(jobId: string, more: Partial<ScheduleRecord> = {}): ScheduleRe
     fired: 0,
     pending: [],
     fireLogOutbox: [],
+    lateSegments: [],
+    recentRanges: [],
     quarantined: null,
     ...more,
   }
@@ -87,6 +89,8 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
           olderSpecs: older,
           pending: [command],
           fireLogOutbox: [range],
+          recentRanges: [range],
+          lateSegments: [{ from: noon, to: noon, count: 1, outcome: 'run' as const }],
           lastFireAt: noon,
           fired: 1,
         }
@@ -211,7 +215,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         const about = { count: 1, decision: 'missed', reason: 'overdue', version: 1 } as const
         const ranges = [1, 2, 3, 4, 900].map((from) => ({ from, to: from, ...about }))
         await stores.fireLog.upsertMany(ranges.map((range) => ({ jobId, range })))
-        const left = async () => (await stores.fireLog.listOfJob(jobId, 10)).map(({ from }) => from)
+        const left = async () => (await stores.fireLog.listOfJob(jobId, { limit: 10 })).map(({ from }) => from)
         expect(await stores.fireLog.purge(3, 1)).toBe(true)
         expect(await left()).toHaveLength(4)
         while (await stores.fireLog.purge(3, 1));
@@ -334,25 +338,53 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         const jobId = jobIdOf(++made)
         const ranges = [range({ from: noon + 9, decision: 'paused' }), range({ decision: 'skipped' }), range()]
         await log(jobId, ...ranges)
-        expect(new Set(await stores.fireLog.listOfJob(jobId, 10))).toEqual(new Set(ranges))
-        expect((await stores.fireLog.listOfJob(jobId, 10)).map(({ from }) => from)).toEqual([noon + 9, noon, noon])
+        expect(new Set(await stores.fireLog.listOfJob(jobId, { limit: 10 }))).toEqual(new Set(ranges))
+        expect((await stores.fireLog.listOfJob(jobId, { limit: 10 })).map(({ from }) => from)).toEqual([
+          noon + 9,
+          noon,
+          noon,
+        ])
         const pages: FireRange[] = []
         for (let last: FireRange | null = null; pages.length < ranges.length; last = pages.at(-1) ?? null) {
-          const page = await stores.fireLog.listOfJob(jobId, 1, last)
+          const page = await stores.fireLog.listOfJob(jobId, { limit: 1, after: last })
           expect(page).toHaveLength(1)
           pages.push(...page)
         }
-        expect(pages).toEqual(await stores.fireLog.listOfJob(jobId, 10))
-        expect(await stores.fireLog.listOfJob(jobId, 1, pages.at(-1))).toEqual([])
+        expect(pages).toEqual(await stores.fireLog.listOfJob(jobId, { limit: 10 }))
+        expect(await stores.fireLog.listOfJob(jobId, { limit: 1, after: pages.at(-1) ?? null })).toEqual([])
+      })
+
+      it('lists the ranges of one decision, and those with a part in a span of time', async () => {
+        const jobId = jobIdOf(++made)
+        const ranges = [1, 3, 5].map((n) => range({ from: noon + n * minute, to: noon + (n + 1) * minute }))
+        const paused = range({ from: noon + 7 * minute, to: noon + 8 * minute, decision: 'paused' })
+        await log(jobId, ...ranges, paused)
+        const found = async (page: Omit<FireLogPage, 'limit'>) =>
+          (await stores.fireLog.listOfJob(jobId, { limit: 10, ...page })).map(({ from }) => (from - noon) / minute)
+        expect(await found({ decision: 'missed' })).toEqual([5, 3, 1])
+        expect(await found({ decision: 'excluded' })).toEqual([])
+        expect(await found({ from: noon + 4 * minute })).toEqual([7, 5, 3])
+        expect(await found({ to: noon + 5 * minute })).toEqual([5, 3, 1])
+        expect(await found({ from: noon + 4 * minute + 1, to: noon + 7 * minute - 1 })).toEqual([5])
+        expect(await found({ from: noon, decision: 'missed', after: ranges[2] ?? null })).toEqual([3, 1])
+      })
+
+      it('lists no range that was taken back, and goes on with one that was cut', async () => {
+        const jobId = jobIdOf(++made)
+        await log(jobId, range(), range({ from: noon + hour, to: noon + hour, count: 1 }))
+        await log(jobId, range({ to: noon, count: 1 }), range({ from: noon + hour, to: noon + hour, count: 0 }))
+        expect(await stores.fireLog.listOfJob(jobId, { limit: 10 })).toEqual([range({ to: noon, count: 1 })])
+        await log(jobId, range({ from: noon + hour, to: noon + 2 * hour, version: 3 }))
+        expect(await stores.fireLog.listOfJob(jobId, { limit: 10 })).toMatchObject([{ version: 3 }, { version: 2 }])
       })
 
       it('stores a repeated range once, and the one of the higher version', async () => {
         const jobId = jobIdOf(++made)
         await log(jobId, range(), range())
         await log(jobId, range({ version: 1, count: 9 }))
-        expect(await stores.fireLog.listOfJob(jobId, 10)).toEqual([range()])
+        expect(await stores.fireLog.listOfJob(jobId, { limit: 10 })).toEqual([range()])
         await log(jobId, range({ version: 3, count: 5, to: noon + 5 * minute }))
-        expect(await stores.fireLog.listOfJob(jobId, 10)).toMatchObject([
+        expect(await stores.fireLog.listOfJob(jobId, { limit: 10 })).toMatchObject([
           { version: 3, count: 5, to: noon + 5 * minute },
         ])
       })

@@ -70,7 +70,10 @@ describe('the retention of schedules and of the fire log', () => {
     await world.stores.fireLog.upsertMany([{ jobId, range }])
     const left = async () => {
       await world.pass(20 * minute, 10 * minute)
-      return [await world.stores.schedules.readVersions([jobId]), await world.stores.fireLog.listOfJob(jobId, 10)]
+      return [
+        await world.stores.schedules.readVersions([jobId]),
+        await world.stores.fireLog.listOfJob(jobId, { limit: 10 }),
+      ]
     }
     const all = [[2], [range]]
     world.clock.step(40 * day)
@@ -126,7 +129,7 @@ describe('the retention of schedules and of the fire log', () => {
     expect(await versions()).toEqual([2, 1, 1, 2, 2])
     await passDays(31)
     expect(await versions()).toEqual([undefined, undefined, 1, 2, undefined])
-    const ranges = await world.stores.fireLog.listOfJob(jobIdOf(2), 10)
+    const ranges = await world.stores.fireLog.listOfJob(jobIdOf(2), { limit: 10 })
     expect(ranges.map(({ from }) => from)).toEqual([noon + 20 * day])
 
     await world.joinJobs()
@@ -135,7 +138,7 @@ describe('the retention of schedules and of the fire log', () => {
     await world.publishChanges(messages[0]!)
     await world.idle()
     expect(await versions()).toEqual([undefined, undefined, 1, 2, undefined])
-    expect(await world.stores.fireLog.listOfJob(jobIdOf(1), 10)).toEqual([])
+    expect(await world.stores.fireLog.listOfJob(jobIdOf(1), { limit: 10 })).toEqual([])
     expect(world.executors.commands.map(({ jobId }) => jobId)).toEqual([jobIdOf(2)])
   }, 30_000)
 })

@@ -115,7 +115,9 @@ describe.each(failures)('a store that %s', (_, failure) => {
     control.plan = failOnce('fireLog.upsertMany', failure)
     await world.restart()
     await world.pass(second, 250)
-    expect(await world.stores.fireLog.listOfJob(jobId, 10)).toMatchObject([{ count: 28, decision: 'missed' }])
+    expect(await world.stores.fireLog.listOfJob(jobId, { limit: 10 })).toMatchObject([
+      { count: 28, decision: 'missed' },
+    ])
     expect(await recordOf()).toMatchObject({ fireLogOutbox: [] })
   })
 
@@ -147,7 +149,7 @@ describe.each(failures)('a store that %s', (_, failure) => {
         await world.pass(3 * minute, minute)
       }
       expect(await world.stores.schedules.readVersions([jobId])).toEqual([undefined])
-      expect(await world.stores.fireLog.listOfJob(jobId, 10)).toEqual([])
+      expect(await world.stores.fireLog.listOfJob(jobId, { limit: 10 })).toEqual([])
     },
   )
 

@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { fieldHints, triggerHints } from '../field-hints.ts'
+import { executionId, jobRef } from '../ids.ts'
 import { artifactInfo, executionError } from '../messages.ts'
 import { attemptOutcomes, executionCauses, executionStatuses, fireDecisions } from '../states.ts'
-import { jsonObject } from '../values.ts'
+import { jsonObject, timeAt } from '../values.ts'
 import { links, wireTime } from './parts.ts'
 
 export const attemptView = z.strictObject({
@@ -46,7 +48,10 @@ export const executionView = z.strictObject({
   blockedBy: z.string().nullable(),
   /** The reason that it did not run, or not to its end, as a sentence; null where there is none. */
   statusReason: z.string().nullable(),
+  /** The execution that this one runs again. */
   retryOf: z.string().nullable(),
+  /** The first execution that ran this one again. */
+  retriedBy: z.string().nullable(),
   timeline: z.strictObject({
     plannedAt: wireTime,
     sentAt: wireTime.nullable(),
@@ -64,6 +69,66 @@ export type ExecutionView = z.infer<typeof executionView>
 /** An execution in a list: `params` and `result` only when `fields` asks for them. */
 export const listedExecutionView = executionView.partial({ params: true, result: true })
 export type ListedExecutionView = z.infer<typeof listedExecutionView>
+
+/** `POST /executions/:id/retry`: `params` replace those with which the execution ran; `reason` is stored and shown. */
+export const retryExecutionBody = z
+  .strictObject({ params: jsonObject.optional(), reason: z.string().max(500).optional() })
+  .register(fieldHints, { fields: triggerHints })
+  .nullish()
+
+/** Dead letters that one call runs again. */
+export const mostRedriven = 1000
+
+/** Which dead letters: all that fit; `jobId` may be a key; `from` and `to` bound their fire times. */
+const deadLetterFilter = z.strictObject({
+  jobId: jobRef.optional(),
+  jobType: z.string().min(1).max(100).optional(),
+  from: timeAt.optional(),
+  to: timeAt.optional(),
+})
+
+/**
+ * `POST /dead-letters/redrive`. Exactly one of `ids` and `filter`; an empty filter means all. `dryRun`: nothing is run, the answer
+ * says what would be. `limit` counts for a filter.
+ */
+export const redriveBody = z
+  .strictObject({
+    ids: z.array(executionId).min(1).max(mostRedriven).optional(),
+    filter: deadLetterFilter.optional(),
+    dryRun: z.boolean().default(false),
+    limit: z.number().int().min(1).max(mostRedriven).default(mostRedriven),
+    reason: z.string().max(500).optional(),
+  })
+  .superRefine(({ ids, filter }, context) => {
+    if ((ids === undefined) !== (filter === undefined)) return
+    const message = ids
+      ? 'names dead letters, and so does ids: give one of both'
+      : 'is missing: {} means all dead letters'
+    context.addIssue({ code: 'custom', path: ['filter'], message })
+  })
+export type RedriveBody = z.infer<typeof redriveBody>
+
+export const redriveOutcomes = ['redriven', 'already-redriven', 'refused'] as const
+
+/** Newest fire time first, or in the order of `ids`. */
+export const redriveReply = z.strictObject({
+  dryRun: z.boolean(),
+  counts: z.strictObject({ redriven: z.number().int(), alreadyRedriven: z.number().int(), refused: z.number().int() }),
+  results: z.array(
+    z.strictObject({
+      id: z.string(),
+      outcome: z.enum(redriveOutcomes),
+      /** The execution that runs it again; null when it was refused, and in a dry run. */
+      executionId: z.string().nullable(),
+      /** Why it was refused: a code of a problem, and a sentence. */
+      code: z.string().nullable(),
+      detail: z.string().nullable(),
+    }),
+  ),
+  /** The filter may have more. */
+  more: z.boolean(),
+})
+export type RedriveReply = z.infer<typeof redriveReply>
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 

@@ -76,6 +76,17 @@ export type CreateJobBody = z.infer<typeof createJobBody>
 export const putJobBody = z.strictObject(jobFields).register(fieldHints, { fields: jobHints })
 export type PutJobBody = z.infer<typeof putJobBody>
 
+/** `PATCH /jobs/:id`: what is merged is checked as `putJobBody`. */
+export const patchJobBody = jsonObject.meta({
+  type: 'object',
+  additionalProperties: true,
+  description:
+    'A JSON merge patch (RFC 7396) of the body that makes the job: null takes a field back to its default. One of schedule, runAt, delay and scheduledTime replaces the others.',
+})
+
+/** `POST /jobs/:id/pause`. `until`: when the pause ends by itself. */
+export const pauseBody = z.strictObject({ until: timeAt.nullish() }).nullish()
+
 /** `POST /jobs/:id/trigger`: `params` replace the job's for this one execution; `reason` is stored and shown. */
 export const triggerBody = z
   .strictObject({ params: jsonObject.optional(), reason: z.string().max(500).optional() })
@@ -141,7 +152,7 @@ export type JobView = z.infer<typeof jobView>
 export const listedJobView = jobView.partial({ params: true })
 export type ListedJobView = z.infer<typeof listedJobView>
 
-/** `POST /jobs/:id/cancel`. `effective` is `pending` (202) while the executors could not be reached. */
+/** The answer to every change of a job. `inFlight`: what may still run of its older versions. `effective` is `pending` (202) while the executors could not be reached. */
 export const fencedJobView = jobView.extend({
   inFlight: z.array(inFlight),
   effective: z.enum(['now', 'pending']),

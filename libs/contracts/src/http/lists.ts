@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { executionStatuses, jobStatuses } from '../states.ts'
-import { wholeNumber } from '../values.ts'
+import { executionStatuses, fireDecisions, jobStatuses } from '../states.ts'
+import { queryTime, wholeNumber } from '../values.ts'
 
 /** Query of every list: `limit` 1 to 200 (50), `cursor` as the last page gave it. */
 export const pageQuery = z.strictObject({
@@ -38,6 +38,14 @@ export type ExecutionsQuery = z.infer<typeof executionsQuery>
 
 export const logsQuery = pageQuery.extend({ attempt: wholeNumber({ min: 1 }).optional() })
 export type LogsQuery = z.infer<typeof logsQuery>
+
+/** `GET /jobs/:id/fire-log`: ranges with a part between `from` and `to`, both included. */
+export const fireLogQuery = pageQuery.extend({
+  decision: z.enum(fireDecisions).optional(),
+  from: queryTime.optional(),
+  to: queryTime.optional(),
+})
+export type FireLogQuery = z.infer<typeof fireLogQuery>
 
 /**
  * One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow, also

@@ -4,14 +4,15 @@ import type { AdmissionStore } from '../ports.ts'
 import { idOf, rowIdOf } from './execution-record.ts'
 import { type AdmissionRecord, admissionsCollection } from './records.ts'
 
-type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'>
+/** Earlier versions wrote no `waiting`. */
+type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'> & Partial<Pick<Admission, 'waiting'>>
 
 function admissionOf({ _id, rev, unsettled, body }: AdmissionRecord): Admission {
-  return { jobId: _id, rev, unsettled, ...(JSON.parse(body) as Body) }
+  return { jobId: _id, rev, unsettled, waiting: [], ...(JSON.parse(body) as Body) }
 }
 
-function fieldsOf({ jobId, rev, unsettled, minVersion, floors, places }: Admission, at: number) {
-  const body: Body = { minVersion, floors, places }
+function fieldsOf({ jobId, rev, unsettled, minVersion, floors, places, waiting }: Admission, at: number) {
+  const body: Body = { minVersion, floors, places, waiting }
   const unsettledOf = unsettled > 0 ? jobId : null
   return { rev, neededAt: at, unsettled, unsettledOf, body: JSON.stringify(body) } satisfies Partial<AdmissionRecord>
 }

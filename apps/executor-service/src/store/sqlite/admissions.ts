@@ -2,11 +2,12 @@ import { type Call, type Database, nextOf, type SqlRow } from '@belfry/storage/s
 import type { Admission } from '../../admission/admission.ts'
 import type { AdmissionStore, RowId } from '../ports.ts'
 
-type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'>
+/** Earlier versions wrote no `waiting`. */
+type Body = Pick<Admission, 'minVersion' | 'floors' | 'places'> & Partial<Pick<Admission, 'waiting'>>
 
 function admissionOf(row: SqlRow): Admission {
   const [, jobId, rev, unsettled, body] = row as [number, string, number, number, string]
-  return { jobId, rev, unsettled, ...(JSON.parse(body) as Body) }
+  return { jobId, rev, unsettled, waiting: [], ...(JSON.parse(body) as Body) }
 }
 
 /** The admissions in SQLite: one row per job that has ever been fenced or held an overlap place. */
@@ -31,12 +32,14 @@ export function createAdmissionStore(db: Database): AdmissionStore {
       return rows.map((row) => row && admissionOf(row))
     },
     async compareAndSetMany(step, updates, at) {
-      const calls = updates.map(({ from, to: { jobId, rev, minVersion, floors, places, unsettled } }): Call => {
-        const body: Body = { minVersion, floors, places }
-        const columns = [rev, at, unsettled, JSON.stringify(body), jobId]
-        if (from.rev === 0) return { statement: insert, params: columns }
-        return { statement: update, params: [...columns, from.rev] }
-      })
+      const calls = updates.map(
+        ({ from, to: { jobId, rev, minVersion, floors, places, waiting, unsettled } }): Call => {
+          const body: Body = { minVersion, floors, places, waiting }
+          const columns = [rev, at, unsettled, JSON.stringify(body), jobId]
+          if (from.rev === 0) return { statement: insert, params: columns }
+          return { statement: update, params: [...columns, from.rev] }
+        },
+      )
       return (await db.write(`admissions.${step}`, calls)).map(({ changes }) => changes === 1)
     },
     async listUnsettled(after, limit) {

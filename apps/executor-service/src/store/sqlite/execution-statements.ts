@@ -28,10 +28,12 @@ export function prepareStatements(db: Database) {
   return {
     insert: db.statement(`INSERT INTO executions
       (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command, changeNo)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
     // After a statement that changed the row, and only then.
     insertParams: db.statement(`INSERT INTO largeParams (n, size, body)
       SELECT n, ?, ? FROM executions WHERE id = ? AND changes() = 1`),
+    insertOutcome: db.statement(`INSERT INTO outcomes (n, body)
+      SELECT n, ? FROM executions WHERE id = ? AND changes() = 1`),
     setParams: db.statement(`INSERT INTO largeParams (n, size, body) SELECT ?, ?, ? WHERE changes() = 1
       ON CONFLICT (n) DO UPDATE SET size = excluded.size, body = excluded.body`),
     dropParams: db.statement('DELETE FROM largeParams WHERE n = ? AND changes() = 1'),

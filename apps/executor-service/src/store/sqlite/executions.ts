@@ -32,10 +32,26 @@ function insertRow(execution: Execution, command: string, at: number, changeNo: 
     execution.epoch,
     execution.owner,
     recordedStart(execution),
+    execution.cancelRequested ? 1 : 0,
     at,
     command,
     changeNo,
   ]
+}
+
+/** An execution that has ended when it is stored has an outcome. */
+const isStoredApart = (execution: Execution) => hasLargeParams(execution) || execution.endedAt !== null
+
+/** The statements of one insert: the row, and what is stored apart from it if the row was inserted. */
+function insertCalls(statements: Statements, execution: Execution, at: number, changeNo: number): Call[] {
+  const { id, params, endedAt } = execution
+  const calls: Call[] = [
+    { statement: statements.insert, params: insertRow(execution, commandText(execution), at, changeNo) },
+  ]
+  const text = largeParamsText(execution)
+  if (text !== null) calls.push({ statement: statements.insertParams, params: [paramsSize(params), text, id] })
+  if (endedAt !== null) calls.push({ statement: statements.insertOutcome, params: [outcomeText(execution), id] })
+  return calls
 }
 
 /** The statements of one compare-and-set: the row, and its outcome if the row was changed. */
@@ -99,14 +115,17 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     return inserted.map((row, index) => noteWritten(row, numbers[index]))
   }
 
-  async function insertLarge(executions: readonly Execution[], at: number): Promise<(SqlRow | undefined)[]> {
+  /** Those with something that is stored apart from the row. */
+  async function insertWhole(executions: readonly Execution[], at: number): Promise<(SqlRow | undefined)[]> {
     const numbers = executions.map(changeNumbers.take)
-    const calls = executions.flatMap((one, index): Call[] => [
-      { statement: statements.insert, params: insertRow(one, commandText(one), at, numbers[index] ?? 0) },
-      { statement: statements.insertParams, params: [paramsSize(one.params), largeParamsText(one) ?? '', one.id] },
-    ])
-    const results = await db.write('executions.insert', calls)
-    return executions.map((_, index) => noteWritten(results[2 * index]?.rows[0], numbers[index]))
+    const calls = executions.map((one, index) => insertCalls(statements, one, at, numbers[index] ?? 0))
+    const results = await db.write('executions.insert', calls.flat())
+    let position = 0
+    return calls.map((ofOne, index) => {
+      const row = results[position]?.rows[0]
+      position += ofOne.length
+      return noteWritten(row, numbers[index])
+    })
   }
 
   function noteWritten(row: SqlRow | undefined, changeNo = 0): SqlRow | undefined {
@@ -119,11 +138,11 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     async insertMany(executions, at) {
       const opened = changeNumbers.opened()
       if (opened) await opened
-      const large = executions.filter(hasLargeParams)
-      const small = large.length === 0 ? executions : executions.filter((one) => !hasLargeParams(one))
-      const [smallRows, largeRows] = await Promise.all([insertSmall(small, at), insertLarge(large, at)])
+      const whole = executions.filter(isStoredApart)
+      const small = whole.length === 0 ? executions : executions.filter((one) => !isStoredApart(one))
+      const [smallRows, wholeRows] = await Promise.all([insertSmall(small, at), insertWhole(whole, at)])
       return executions.map((execution): Stored | undefined => {
-        const row = (hasLargeParams(execution) ? largeRows : smallRows).shift()
+        const row = (isStoredApart(execution) ? wholeRows : smallRows).shift()
         return row && { rowId: row[0] as RowId, execution, size: executionSize(execution) }
       })
     },

@@ -19,6 +19,7 @@ export function describeAdmissions({ stores: open }: StoreKit): void {
       minVersion: 3,
       floors: [{ version: 4, fromAt: at }],
       places: ['exe-1'],
+      waiting: ['exe-2'],
       unsettled: 1,
       rev: 1,
     }

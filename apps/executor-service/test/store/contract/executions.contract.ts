@@ -35,6 +35,18 @@ export function describeExecutions({ stores: open, put, swap, reread }: StoreKit
       expect(await reread(stored!)).toEqual(stored?.execution)
     })
 
+    it.each([{}, { params: { text: 'x'.repeat(5000) } }])('may be put in as ended, by name or not', async (change) => {
+      const ended = execution({ state: 'cancelled', cancelRequested: true, endedAt: at, ...change })
+      const [stored] = await put(ended)
+      expect(await reread(stored!)).toEqual({ ...ended, ...(change.params && { params: unreadParams }) })
+      expect(await stores.executions.readParams([stored!.rowId], 1e6)).toEqual([ended.params])
+      expect(await stores.executions.insertMany([execution({ state: 'expired', endedAt: start })], at)).toEqual([
+        undefined,
+      ])
+      expect(await reread(stored!)).toMatchObject({ state: 'cancelled', endedAt: at })
+      expect(await stores.executions.hasReady()).toBe(false)
+    })
+
     it('are put in once', async () => {
       const [first] = await put(execution())
       const [again, other] = await stores.executions.insertMany(

@@ -31,6 +31,8 @@ export interface JobRecord extends MongoRecord {
   /** When the fence is due again, while the executors have not confirmed the newest version. */
   readonly fenceAt?: number
   readonly fenceTries: number
+  /** When the pause of a paused job ends by itself. */
+  readonly pauseUntil?: number
   readonly shard: number
   /** `JobBody` as JSON. */
   readonly body: string
@@ -61,6 +63,7 @@ export const jobsCollection = defineCollection<JobRecord>({
     fencedVersion: Number,
     fenceAt: Number,
     fenceTries: Number,
+    pauseUntil: Number,
     shard: Number,
     body: String,
     params: String,
@@ -74,6 +77,7 @@ export const jobsCollection = defineCollection<JobRecord>({
     { fields: { liveOf: 1 }, only: { liveOf: { $exists: true } } },
     { fields: { unpublishedAt: 1, _id: 1 }, only: { unpublishedAt: { $exists: true } } },
     { fields: { fenceAt: 1, _id: 1 }, only: { fenceAt: { $exists: true } } },
+    { fields: { pauseUntil: 1, _id: 1 }, only: { pauseUntil: { $exists: true } } },
   ],
 })
 
@@ -121,8 +125,10 @@ export interface ExecutionRecord extends MongoRecord {
   readonly status: ExecutionStatus
   readonly endedAt: number | null
   readonly reason: string | null
-  /** The owner, when the execution has failed. */
+  /** The owner, when the execution has failed and was not run again. */
   readonly failedOf?: string
+  /** The first execution that ran this one again. */
+  readonly retriedBy?: string
   /** What the job's status asks for (`stageOf`); absent when it ended. */
   readonly stage?: string
   /** When the command is due to be sent again, while no job-status has answered it. */
@@ -157,6 +163,7 @@ export const executionsCollection = defineCollection<ExecutionRecord>({
     endedAt: Number,
     reason: String,
     failedOf: String,
+    retriedBy: String,
     stage: String,
     nextSendAt: Number,
     tries: Number,

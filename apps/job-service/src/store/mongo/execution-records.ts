@@ -8,13 +8,14 @@ import { stageOf } from './known.ts'
 import { positionOf, rowIdOf } from './positions.ts'
 
 /** What `body` holds at seq 0: the command without the fields of the record. Later it is an `ExecutionDetail`. */
-type CommandBody = Pick<JobExecuteMessage, 'cause' | 'plannedAt' | 'expiresAt' | 'priority' | 'policy'>
+type CommandBody = Pick<JobExecuteMessage, 'cause' | 'plannedAt' | 'expiresAt' | 'priority' | 'policy' | 'retryOf'>
 
 /** The record of a trigger that no job-status has answered. */
 export function triggerRecord({ command, hasOwnParams, reason, nextSendAt }: Trigger): ExecutionRecord {
   const { executionId, jobId, ownerId, jobType, fireAt, version } = command
-  const { cause, plannedAt, expiresAt, priority, policy } = command
-  const body = JSON.stringify({ cause, plannedAt, expiresAt, priority, policy } satisfies CommandBody)
+  const { cause, plannedAt, expiresAt, priority, policy, retryOf } = command
+  const plan: CommandBody = { cause, plannedAt, expiresAt, priority, policy, ...(retryOf !== undefined && { retryOf }) }
+  const body = JSON.stringify(plan)
   const params = JSON.stringify(command.params)
   const paramsBytes = Buffer.byteLength(params)
   return {
@@ -31,6 +32,7 @@ export const storedFields = [
   'version',
   'hasOwnParams',
   'paramsBytes',
+  'retriedBy',
 ] as const satisfies (keyof ExecutionRecord)[]
 export type StoredExecution = Pick<ExecutionRecord, (typeof storedFields)[number]>
 
@@ -54,7 +56,7 @@ function detailText(message: JobStatusMessage): string {
 }
 
 /** What a message sets in the record; `paramsBytes`: of the params that stay. */
-function copyFields(message: JobStatusMessage, paramsBytes: number) {
+function copyFields(message: JobStatusMessage, paramsBytes: number, isRetried = false) {
   const { jobType, seq, version, ownerId } = message
   const status = statusOf(message)
   const stage = stageOf(message)
@@ -64,7 +66,7 @@ function copyFields(message: JobStatusMessage, paramsBytes: number) {
   return {
     ...{ jobType, seq, version, status, endedAt: message.timeline.endedAt, body, resultBytes, paramsBytes },
     bytes: Buffer.byteLength(body) + resultBytes + paramsBytes,
-    ...(status === 'FAILED' && { failedOf: ownerId }),
+    ...(status === 'FAILED' && !isRetried && { failedOf: ownerId }),
     ...(stage !== undefined && { stage }),
     ...(result !== undefined && { result }),
   }
@@ -79,7 +81,8 @@ export function copyRecord(message: JobStatusMessage): ExecutionRecord {
 
 /** The update of a stored record: its command is answered, so it keeps only params of its own. */
 export function copyUpdate(message: JobStatusMessage, stored: StoredExecution) {
-  const fields = copyFields(message, stored.hasOwnParams ? stored.paramsBytes : 0)
+  const paramsBytes = stored.hasOwnParams ? stored.paramsBytes : 0
+  const fields = copyFields(message, paramsBytes, stored.retriedBy !== undefined)
   const gone = ['failedOf', 'stage', 'result'].filter((name) => !Object.hasOwn(fields, name))
   const params = stored.hasOwnParams ? [] : ['params']
   const unset = [...gone, ...params, 'nextSendAt'].map((name) => [name, 1])
@@ -89,7 +92,7 @@ export function copyUpdate(message: JobStatusMessage, stored: StoredExecution) {
 /** The fields that `readExecution` reads. */
 export function executionFields(fields: readonly LongField[]): (keyof ExecutionRecord)[] {
   const about = ['_id', 'jobId', 'ownerId', 'jobType', 'version', 'fireAt', 'seq', 'status', 'reason', 'body'] as const
-  return [...about, ...fields]
+  return [...about, 'hasOwnParams', 'retriedBy', ...fields]
 }
 
 /** What is read of an execution's job: its name, and its params where they are asked for. */
@@ -103,10 +106,11 @@ export interface JobOfExecution {
 export function readExecution(record: ExecutionRecord, job: JobOfExecution, fields: readonly LongField[]): Execution {
   const { _id: id, jobId, ownerId, jobType, version, fireAt, seq, status, reason, body, result } = record
   const stored: unknown = JSON.parse(body)
-  const detail = seq === 0 ? plannedDetail((stored as CommandBody).plannedAt) : (stored as ExecutionDetail)
+  const detail = seq === 0 ? plannedDetail(stored as CommandBody) : (stored as ExecutionDetail)
   const params = record.params ?? job.params
   return {
     ...{ id, jobId, jobName: job.name, ownerId, jobType, version, fireAt, seq, status, reason, detail },
+    ...{ hasOwnParams: record.hasOwnParams, retriedBy: record.retriedBy ?? null },
     ...(fields.includes('params') && params !== undefined && { params: JSON.parse(params) }),
     ...(fields.includes('result') && { result: result === undefined ? null : JSON.parse(result) }),
   }
@@ -130,14 +134,14 @@ export function readSummary(
   jobParamsBytes: number,
   fields: readonly LongField[],
 ): ExecutionSummary {
-  const { _id: id, jobType, fireAt, status, endedAt, bytes, resultBytes, paramsBytes } = record
+  const { _id: id, jobId, jobType, fireAt, status, endedAt, bytes, resultBytes, paramsBytes } = record
   const params = fields.includes('params') ? paramsBytes || jobParamsBytes : 0
   const result = fields.includes('result') ? resultBytes : 0
   return {
     rowId: rowIdOf(id),
     position: positionOf<ListPosition>(fireAt, id),
     bytes: bytes - resultBytes - paramsBytes + params + result,
-    ...{ id, jobType, fireAt, status, endedAt },
+    ...{ jobRowId: rowIdOf(jobId), id, jobType, fireAt, status, endedAt },
   }
 }
 
@@ -156,12 +160,12 @@ export const commandFields = [
 
 export function readDueCommand(record: ExecutionRecord): DueCommand {
   const { _id: executionId, nextSendAt = 0, tries, jobId, ownerId, jobType, version, fireAt, body, params } = record
-  const { cause, plannedAt, expiresAt, priority, policy } = JSON.parse(body) as CommandBody
+  const { cause, plannedAt, expiresAt, priority, policy, retryOf } = JSON.parse(body) as CommandBody
   const rest = { cause, fireAt, params: JSON.parse(params ?? ''), policy, priority, expiresAt, ownerId, plannedAt }
   return {
     rowId: rowIdOf(executionId),
     nextAt: nextSendAt,
     tries,
-    command: { jobId, jobType, executionId, version, ...rest },
+    command: { jobId, jobType, executionId, version, ...rest, ...(retryOf !== undefined && { retryOf }) },
   }
 }

@@ -23,7 +23,7 @@ import {
   summaryFields,
   triggerRecord,
 } from './execution-records.ts'
-import { beyond, isPositionOf, readPosition, within } from './positions.ts'
+import { beyond, isPositionOf, readPosition, rowIdOf, within } from './positions.ts'
 import { readEach } from './unreadable.ts'
 import { everything, readWindows, windowsDown } from './windows.ts'
 
@@ -34,7 +34,8 @@ const triggersLimit = 500
 
 function scopeFilter(scope: ExecutionScope) {
   if ('jobRowId' in scope) return { jobId: String(scope.jobRowId) }
-  return 'failed' in scope ? { failedOf: scope.ownerId } : { ownerId: scope.ownerId }
+  const isNotRetried = where<string>({ $exists: false })
+  return 'failed' in scope ? { failedOf: scope.ownerId, retriedBy: isNotRetried } : { ownerId: scope.ownerId }
 }
 
 /** Stores triggers: one read of the versions, one insert. */
@@ -85,6 +86,15 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
 
   return {
     insertTrigger,
+    insertTriggers: (triggers) => Promise.all(triggers.map(insertTrigger)),
+    async markRetried(retried) {
+      const changes = retried.map(({ id, by }) => ({
+        id,
+        guard: { retriedBy: where<string>({ $exists: false }) },
+        update: { $set: { retriedBy: by }, $unset: { failedOf: 1 } } as const,
+      }))
+      if (changes.length > 0) await executions.updateEach('executions.retried', changes)
+    },
     applyStatuses,
     async find(ownerId, id) {
       const fields = ['params', 'result'] as const
@@ -113,8 +123,19 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
         return record && job && readExecution(record, job, fields)
       })
     },
-    async listSummaries(scope, { after, limit, fields }) {
-      const to = after ? readPosition(after)[0] : everything.to
+    async readRowIds(ids) {
+      if (ids.length === 0) return []
+      const filter = { _id: where({ $in: ids }) }
+      const found = await executions.find('executions.read', filter, { fields: ['_id'], limit: ids.length })
+      const known = new Set(found.map(({ _id }) => _id))
+      return ids.map((id) => (known.has(id) ? rowIdOf(id) : undefined))
+    },
+    async readCommand(id) {
+      const found = await executions.findOne('executions.read', { _id: id, seq: 0 }, { fields: commandFields })
+      return found && readDueCommand(found).command
+    },
+    async listSummaries(scope, { after, limit, fields, dueBy = everything.to }) {
+      const to = Math.min(after ? readPosition(after)[0] : everything.to, dueBy)
       const windows = windowsDown(to, clock.now(), listWindowMs)
       const found = await readWindows(windows, limit, (window, most) => {
         const filter = { ...scopeFilter(scope), fireAt: within(window), ...beyond('fireAt', after, 'down') }

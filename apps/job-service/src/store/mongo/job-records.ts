@@ -5,6 +5,7 @@ import type { KnownExecutions } from '../../domain/status.ts'
 import type {
   AgedJob,
   DueFence,
+  DuePauseEnd,
   JobSummary,
   ListedJob,
   ListPosition,
@@ -50,21 +51,42 @@ export function newJobRecord(job: Job, changeNo: number): JobRecord {
     fenceTries: 0,
     shard: shardOf(id),
     ...versionFields(job, changeNo),
+    ...(job.pauseUntil !== null && { pauseUntil: job.pauseUntil }),
   }
+}
+
+/** What a change of a job sets in its record and removes from it. */
+export function changeUpdate(job: Job, changeNo: number, fenceAt: number) {
+  const { pauseUntil } = job
+  const set = { ...versionFields(job, changeNo), fenceAt, fenceTries: 0, ...(pauseUntil !== null && { pauseUntil }) }
+  const gone = { ...(!isLive(job) && { liveOf: 1 as const }), ...(pauseUntil === null && { pauseUntil: 1 as const }) }
+  return { $set: set, ...(Object.keys(gone).length > 0 && { $unset: gone }) }
 }
 
 /** The fields that `readListedJob` reads. */
 export function jobFields(fields: readonly LongField[]): (keyof JobRecord)[] {
   const about = ['_id', 'ownerId', 'key', 'version', 'state', 'createdAt', 'changedAt', 'name', 'jobType'] as const
   const params = fields.includes('params') ? (['params'] as const) : []
-  return [...about, 'fencedVersion', 'unpublishedAt', 'body', ...params]
+  return [...about, 'fencedVersion', 'pauseUntil', 'unpublishedAt', 'body', ...params]
 }
 
 function readListed(record: JobRecord): Omit<Job, 'spec'> & { readonly spec: ListedSpec } {
-  const { _id: id, ownerId, key, version, state, createdAt, changedAt, name, jobType, params } = record
+  const {
+    _id: id,
+    ownerId,
+    key,
+    version,
+    state,
+    createdAt,
+    changedAt,
+    name,
+    jobType,
+    params,
+    pauseUntil = null,
+  } = record
   const { changes, warnings, ...rest } = JSON.parse(record.body) as JobBody
   const spec = { name, jobType, ...(params === undefined ? {} : { params: JSON.parse(params) }), ...rest }
-  return { id, ownerId, key, version, state, spec, changes, warnings, createdAt, changedAt }
+  return { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt }
 }
 
 /** Of a record with its params. */
@@ -132,4 +154,10 @@ export function readAge(record: JobRecord, summary: SummaryRecord | undefined): 
   const { last } = summary ?? {}
   const newest = last ? { fireAt: last.fireAt, endedAt: last.endedAt } : null
   return { rowId: rowIdOf(_id), version, state, runAt, changedAt, newest }
+}
+
+export const pauseEndFields = ['_id', 'ownerId', 'pauseUntil'] as const satisfies (keyof JobRecord)[]
+
+export function readPauseEnd({ _id: jobId, ownerId }: JobRecord): DuePauseEnd {
+  return { jobId, ownerId }
 }

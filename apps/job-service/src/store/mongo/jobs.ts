@@ -1,10 +1,11 @@
-import { changeNumberMaxAgeMs, type JobVersionsPage, jobIdPattern } from '@belfry/contracts'
+import { changeNumberMaxAgeMs, type JobState, jobIdPattern } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import type { OnUnreadable, RowId } from '@belfry/storage'
 import { afterOthers, type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
 import { createBatcher } from './batcher.ts'
+import { createChangesReader } from './changes.ts'
 import {
   executionsCollection,
   type JobRecord,
@@ -15,25 +16,27 @@ import {
 import { createDueReader, cutAt, inShare } from './due.ts'
 import {
   ageFields,
+  changeUpdate,
   fenceFields,
   jobFields,
   newJobRecord,
+  pauseEndFields,
   readAge,
   readFence,
   readJob,
   readListedJob,
+  readPauseEnd,
   readStoredJob,
   readSummary,
   readUnpublished,
   summaryFields,
-  versionFields,
 } from './job-records.ts'
 import { createKeyHolders } from './keys.ts'
 import { createKnownReader } from './known.ts'
 import { beyond, isPositionOf, readPosition, rowIdOf, within } from './positions.ts'
 import { createQuota } from './quota.ts'
 import { readEach } from './unreadable.ts'
-import { everything, readWindows, windowsDown, windowsUp } from './windows.ts'
+import { everything, readWindows, windowsDown } from './windows.ts'
 
 /** How wide the first window of a list of jobs is, by the time of their creation, milliseconds. */
 const listWindowMs = 60_000
@@ -59,6 +62,7 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
   const known = createKnownReader(executions, summaries)
   const quota = createQuota(jobs, clock)
   const readDueFences = createDueReader(jobs, 'jobs.due-fences', 'fenceAt', [...fenceFields, 'bytes'])
+  const readPauseEnds = createDueReader(jobs, 'jobs.pause-ends', 'pauseUntil', [...pauseEndFields, 'bytes'])
 
   const nextChangeNo = createBatcher<null, number>(batchLimit, async (asked) => {
     const last = await db.nextNumbers('jobs', asked.length)
@@ -104,8 +108,7 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
     if (ids.length === 0) return undefined
     const filter = { _id: where({ $in: ids }), ownerId, ...isJob }
     const found = await jobs.find('jobs.read', filter, { fields: jobFields(['params']), limit: ids.length })
-    const shown = ids.map((id) => found.find((one) => one._id === id && one.state !== 'deleted'))
-    return shown.find((one) => one !== undefined)
+    return ids.map((id) => found.find((one) => one._id === id)).find((one) => one !== undefined)
   }
 
   const readRows = async (step: string, ids: readonly string[], fields: readonly (keyof JobRecord)[]) => {
@@ -125,10 +128,7 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
     },
     async compareAndSet(rowId, from, job, fenceAt) {
       return withChangeNo(job.id, job.version, async (changeNo) => {
-        const update = {
-          $set: { ...versionFields(job, changeNo), fenceAt, fenceTries: 0 },
-          ...(!isLive(job) && { $unset: { liveOf: 1 } }),
-        }
+        const update = changeUpdate(job, changeNo, fenceAt)
         const swap = { id: String(rowId), guard: { version: from }, update }
         const [isChanged] = await jobs.compareAndSetMany('jobs.change', [swap])
         return isChanged === true
@@ -154,7 +154,8 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
       const to = after ? readPosition(after)[0] : everything.to
       const windows = windowsDown(to, clock.now(), listWindowMs)
       const found = await readWindows(windows, limit, (window, most) => {
-        const filter = { ownerId, createdAt: within(window), ...beyond('createdAt', after, 'down') }
+        const isShown = { state: where<JobState>({ $ne: 'deleted' }) }
+        const filter = { ownerId, ...isShown, createdAt: within(window), ...beyond('createdAt', after, 'down') }
         return jobs.find('jobs.list', filter, {
           sort: { createdAt: -1, _id: -1 },
           limit: most,
@@ -199,23 +200,12 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         { id: String(fence.rowId), guard: { fenceAt: fence.nextAt }, update },
       ])
     },
-    async listChanges({ after, limit, unlistedBefore }) {
-      const head = await db.newestNumber('jobs')
-      const rows: JobVersionsPage['data'][number][] = []
-      const fields = ['_id', 'version', 'changeNo', 'state', 'runAt', 'changedAt', 'unpublishedAt'] as const
-      for (let from = after + 1; ; ) {
-        const found = await readWindows(windowsUp(from, everything.to, from, limit), limit, (window, most) =>
-          jobs.find('jobs.changes', { changeNo: within(window) }, { sort: { changeNo: 1 }, limit: most, fields }),
-        )
-        const isOver = await readOver(found, unlistedBefore)
-        const listed = found.filter((one) => !isOver.has(one._id))
-        rows.push(...listed.map(({ _id: id, version, changeNo }) => ({ id, version, changeNo })))
-        const last = found.length === limit ? found.at(-1) : undefined
-        const hasMore = last !== undefined || rows.length > limit
-        if (!last || rows.length >= limit) return { rows: rows.slice(0, limit), head, hasMore }
-        from = last.changeNo + 1
-      }
+    async listPauseEnds(until, limit, share, after) {
+      const page = { rows: limit, bytes: Number.POSITIVE_INFINITY }
+      const { rows, next } = await readPauseEnds({ until, share, after, ...page })
+      return { rows: rows.map(readPauseEnd), next }
     },
+    listChanges: createChangesReader(db),
     async fetch(ids, bytes) {
       const sizes = await readRows('jobs.fetch', ids, ['_id', 'bytes'])
       const taken = cutAt(
@@ -267,25 +257,6 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
       await keys.release(gone)
       return gone.length
     },
-  }
-
-  /** Those among these that are one-shots and were over by then (domain/retention.ts). */
-  async function readOver(found: readonly JobRecord[], unlistedBefore: number): Promise<Set<string>> {
-    const candidates = new Map(
-      found.flatMap((one) => {
-        const { _id, state, runAt, changedAt, unpublishedAt } = one
-        const mayBe = state === 'active' && runAt !== null && unpublishedAt === undefined
-        return mayBe && Math.max(runAt, changedAt) < unlistedBefore ? [[_id, runAt] as const] : []
-      }),
-    )
-    if (candidates.size === 0) return new Set()
-    const filter = { _id: where({ $in: [...candidates.keys()] }) }
-    const progress = await summaries.find('summaries.read', filter, { limit: candidates.size })
-    const isOver = progress.filter(({ _id, last, scheduledAt = -1 }) => {
-      const newestAt = Math.max(last?.fireAt ?? -1, scheduledAt)
-      return newestAt >= (candidates.get(_id) ?? Number.POSITIVE_INFINITY)
-    })
-    return new Set(isOver.map(({ _id }) => _id))
   }
 
   async function withoutCopies<R extends { readonly rowId: RowId }>(rows: readonly R[]): Promise<readonly R[]> {

@@ -24,7 +24,7 @@ const statusNumber = (message: JobStatusMessage): number => executionStatuses.in
  * two parameters say whether params and result are read (1 or 0). An execution without params of its own has its job's.
  */
 export const executionColumns = `e.id, j.id, j.name, o.id, e.jobType, e.version, e.fireAt, e.seq, e.status, e.reason,
-  e.body, ?2, iif(?2, e.result, NULL), iif(?1, coalesce(e.params, j.params), NULL)`
+  e.ownParams, (SELECT retriedBy FROM retries WHERE n = e.n), e.body, ?2, iif(?2, e.result, NULL), iif(?1, coalesce(e.params, j.params), NULL)`
 type ExecutionRow = [
   id: string,
   jobId: string,
@@ -36,6 +36,8 @@ type ExecutionRow = [
   seq: number,
   status: number,
   reason: string | null,
+  ownParams: number,
+  retriedBy: string | null,
   body: string,
   withResult: number,
   result: string | null,
@@ -43,29 +45,31 @@ type ExecutionRow = [
 ]
 
 /** What `body` holds at seq 0: the command without what is a column. Later it is an `ExecutionDetail`. */
-type CommandBody = Pick<JobExecuteMessage, 'cause' | 'plannedAt' | 'expiresAt' | 'priority' | 'policy'>
+type CommandBody = Pick<JobExecuteMessage, 'cause' | 'plannedAt' | 'expiresAt' | 'priority' | 'policy' | 'retryOf'>
 
 export function readExecution(columns: SqlRow): Execution {
-  const [id, jobId, jobName, ownerId, jobType, version, fireAt, seq, status, reason, body, ...long] =
+  const [id, jobId, jobName, ownerId, jobType, version, fireAt, seq, status, reason, ...more] =
     columns as unknown as ExecutionRow
+  const [ownParams, retriedBy, body, ...long] = more
   const stored: unknown = JSON.parse(body)
-  const detail = seq === 0 ? plannedDetail((stored as CommandBody).plannedAt) : (stored as ExecutionDetail)
-  const about = { id, jobId, jobName, ownerId, jobType, version, fireAt, seq, status: statusAt(status), reason, detail }
+  const detail = seq === 0 ? plannedDetail(stored as CommandBody) : (stored as ExecutionDetail)
+  const about = { id, jobId, jobName, ownerId, jobType, version, fireAt, seq, status: statusAt(status), reason }
   const [withResult, result, params] = long
   return {
-    ...about,
+    ...{ ...about, hasOwnParams: ownParams === 1, retriedBy, detail },
     ...(params === null ? {} : { params: JSON.parse(params) }),
     ...(withResult ? { result: result === null ? null : JSON.parse(result) } : {}),
   }
 }
 
 /** The last one is what reading the row costs, bytes: with params and result where the first two parameters are 1. */
-export const summaryColumns = `n, id, jobType, fireAt, status, endedAt, octet_length(body)
+export const summaryColumns = `n, jobNo, id, jobType, fireAt, status, endedAt, octet_length(body)
   + iif(?1, coalesce(octet_length(params), (SELECT octet_length(j.params) FROM jobs j WHERE j.n = jobNo)), 0)
   + iif(?2, coalesce(octet_length(result), 0), 0)`
 
 export function readSummary(columns: SqlRow): ExecutionSummary {
-  const [rowId, id, jobType, fireAt, status, endedAt, bytes] = columns as [
+  const [rowId, jobRowId, id, jobType, fireAt, status, endedAt, bytes] = columns as [
+    RowId,
     RowId,
     string,
     string,
@@ -75,7 +79,7 @@ export function readSummary(columns: SqlRow): ExecutionSummary {
     number,
   ]
   const position = [fireAt, rowId] as readonly number[] as ListPosition
-  return { rowId, position, bytes, id, jobType, fireAt, status: statusAt(status), endedAt }
+  return { rowId, position, bytes, jobRowId, id, jobType, fireAt, status: statusAt(status), endedAt }
 }
 
 /** Texts of a version's params and policy: many triggers share the job's objects (performance.md, 0.73 -> 0.15 µs). */
@@ -91,8 +95,8 @@ function textOf(value: object): string {
 
 /** What a trigger's insert takes, in its order. */
 export function triggerParams({ jobRowId, command, hasOwnParams, reason, nextSendAt }: Trigger): SqlRow {
-  const { cause, plannedAt, expiresAt, priority, policy, params } = command
-  const head = JSON.stringify({ cause, plannedAt, expiresAt, priority })
+  const { cause, plannedAt, expiresAt, priority, policy, params, retryOf } = command
+  const head = JSON.stringify({ cause, plannedAt, expiresAt, priority, retryOf })
   const body = `${head.slice(0, -1)},"policy":${textOf(policy)}}`
   const about = [command.executionId, command.fireAt, nextSendAt, command.jobType, reason, body]
   return [...about, jobRowId, command.version, hasOwnParams ? 1 : 0, textOf(params)]
@@ -153,7 +157,8 @@ type DueCommandRow = [
 export function readDueCommand(columns: SqlRow): DueCommand {
   const [rowId, nextAt, tries, executionId, jobId, ownerId, jobType, version, fireAt, body, params] =
     columns as unknown as DueCommandRow
-  const { cause, plannedAt, expiresAt, priority, policy } = JSON.parse(body) as CommandBody
+  const { cause, plannedAt, expiresAt, priority, policy, retryOf } = JSON.parse(body) as CommandBody
   const rest = { cause, fireAt, params: JSON.parse(params), policy, priority, expiresAt, ownerId, plannedAt }
-  return { rowId, nextAt, tries, command: { jobId, jobType, executionId, version, ...rest } }
+  const command = { jobId, jobType, executionId, version, ...rest, ...(retryOf !== undefined && { retryOf }) }
+  return { rowId, nextAt, tries, command }
 }

@@ -1,7 +1,7 @@
-import type { OnUnreadable } from '@belfry/storage'
+import type { OnUnreadable, RowId } from '@belfry/storage'
 import { type Database, readRows, type SqlRow, type SqlValue, type Statement } from '@belfry/storage/sqlite'
 import { newestPerExecution, progressUpdates, type WholeExecution } from '../../domain/execution.ts'
-import type { ExecutionScope, ExecutionStore, ListPosition, LongField } from '../ports.ts'
+import type { ExecutionScope, ExecutionStore, ExecutionsQuery, ListPosition, LongField } from '../ports.ts'
 import {
   copyParams,
   dueCommandColumns,
@@ -50,13 +50,20 @@ function prepare(db: Database) {
     byId: db.statement(`${selectExecution} WHERE e.id = ?4 AND e.ownerNo = ${ownerNo}`),
     byRowId: db.statement(`${selectExecution} WHERE e.n = ?3`),
     ofOwner: db.statement(summariesOf(`ownerNo = ${ownerNo}`)),
-    failedOfOwner: db.statement(summariesOf(`status = 4 AND ownerNo = ${ownerNo}`)),
+    failedOfOwner: db.statement(summariesOf(`status = 4 AND isRetried IS NULL AND ownerNo = ${ownerNo}`)),
     ofJob: db.statement(summariesOf('jobNo = ?3')),
     dueCommands: db.statement(`SELECT ${dueCommandColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
         JOIN owners o ON o.n = e.ownerNo
       WHERE e.nextSendAt <= ? AND (e.nextSendAt, e.n) > (?, ?) ORDER BY e.nextSendAt, e.n LIMIT ?`),
     postpone: db.statement(`UPDATE executions SET nextSendAt = ?, tries = tries + 1 WHERE n = ? AND nextSendAt = ?
       RETURNING n`),
+    rowId: db.statement('SELECT n FROM executions WHERE id = ?'),
+    command: db.statement(`SELECT ${dueCommandColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
+        JOIN owners o ON o.n = e.ownerNo
+      WHERE e.id = ? AND e.seq = 0`),
+    retried: db.statement(`INSERT INTO retries (n, retriedBy) SELECT n, ?2 FROM executions WHERE id = ?1
+      ON CONFLICT DO NOTHING`),
+    markRetried: db.statement('UPDATE executions SET isRetried = 1 WHERE id = ? AND isRetried IS NULL'),
     seq: db.statement('SELECT seq FROM executions WHERE id = ?'),
     // Ids begin with the fire time, before which nothing ends: so the index of ids finds the old ones.
     purge: db.statement(`DELETE FROM executions WHERE n IN (SELECT n FROM executions
@@ -68,7 +75,8 @@ function prepare(db: Database) {
 export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const sql = prepare(db)
   const flags = (fields: readonly LongField[]) => [fields.includes('params') ? 1 : 0, fields.includes('result') ? 1 : 0]
-  const afterOf = (after: ListPosition | null): SqlValue[] => [after?.[0] ?? Number.MAX_SAFE_INTEGER, after?.[1] ?? 0]
+  const afterOf = ({ after, dueBy = Number.MAX_SAFE_INTEGER - 1 }: ExecutionsQuery): SqlValue[] =>
+    after && Number(after[0]) <= dueBy ? [...after] : [dueBy + 1, 0]
 
   const scoped = (scope: ExecutionScope): [Statement, SqlValue] => {
     if ('jobRowId' in scope) return [sql.ofJob, scope.jobRowId]
@@ -79,6 +87,17 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     async insertTrigger(trigger) {
       const [row] = await db.writeEach('executions.trigger', sql.insertTrigger, [triggerParams(trigger)])
       return row !== undefined
+    },
+    async insertTriggers(triggers) {
+      const rows = await db.writeEach('executions.trigger', sql.insertTrigger, triggers.map(triggerParams))
+      return rows.map((row) => row !== undefined)
+    },
+    async markRetried(retried) {
+      const calls = retried.flatMap(({ id, by }) => [
+        { statement: sql.retried, params: [id, by] },
+        { statement: sql.markRetried, params: [id] },
+      ])
+      await db.write('executions.retried', calls)
     },
     async applyStatuses(messages) {
       // The thread works calls off in the order in which they were sent: an execution is never behind the progress that names it.
@@ -98,9 +117,21 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       )
       return rows.map((row) => row && readExecution(row))
     },
-    async listSummaries(scope, { after, limit, fields }) {
+    async readRowIds(ids) {
+      const rows = await db.readEach(
+        sql.rowId,
+        ids.map((id) => [id]),
+      )
+      return rows.map((row) => row?.[0] as RowId | undefined)
+    },
+    async readCommand(id) {
+      const [row] = await db.read(sql.command, [id])
+      return row && readDueCommand(row).command
+    },
+    async listSummaries(scope, query) {
       const [statement, whose] = scoped(scope)
-      return (await db.read(statement, [...flags(fields), whose, ...afterOf(after), limit])).map(readSummary)
+      const params = [...flags(query.fields), whose, ...afterOf(query), query.limit]
+      return (await db.read(statement, params)).map(readSummary)
     },
     isPosition: (value): value is ListPosition => isRowOfNumbers(value, 2),
     async listDueCommands(until, page, _share, after) {

@@ -11,7 +11,16 @@ import type { RowId } from '@belfry/storage'
 import type { SqlRow } from '@belfry/storage/sqlite'
 import { fencedChanges, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
-import type { AgedJob, DueFence, JobSummary, ListedJob, ListPosition, StoredJob, UnpublishedJob } from '../ports.ts'
+import type {
+  AgedJob,
+  DueFence,
+  DuePauseEnd,
+  JobSummary,
+  ListedJob,
+  ListPosition,
+  StoredJob,
+  UnpublishedJob,
+} from '../ports.ts'
 
 /** What a job's row holds in `body`: everything that is no column. */
 export interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
@@ -24,7 +33,7 @@ export interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
  * that is null: then the job is read without them.
  */
 const jobColumnsWith = (params: string) => `j.n, j.id, o.id, j.key, j.version, j.state, j.createdAt, j.changedAt,
-  j.fencedVersion, j.name, j.jobType, j.body, ${params}`
+  j.fencedVersion, j.pauseUntil, j.name, j.jobType, j.body, ${params}`
 export const jobColumns = jobColumnsWith('j.params')
 type JobRow = [
   n: RowId,
@@ -36,6 +45,7 @@ type JobRow = [
   createdAt: number,
   changedAt: number,
   fencedVersion: number,
+  pauseUntil: number | null,
   name: string,
   jobType: string,
   body: string,
@@ -53,12 +63,13 @@ interface ListedRecord extends Omit<Job, 'spec'> {
 type JobRecord = ListedRecord & Job
 
 function readListed(columns: SqlRow): ListedRecord {
-  const [rowId, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, name, jobType, body, params] =
+  const [rowId, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, pauseUntil, ...texts] =
     columns as unknown as JobRow
+  const [name, jobType, body, params] = texts
   const { changes, warnings, ...rest } = JSON.parse(body) as JobBody
   const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
   const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings }
-  return { ...about, createdAt, changedAt, fencedVersion }
+  return { ...about, pauseUntil, createdAt, changedAt, fencedVersion }
 }
 
 /** Of columns with their params. */
@@ -115,7 +126,7 @@ const waitingAt = `(SELECT min(fireAt) FROM (SELECT fireAt, status, id FROM exec
 
 const storedColumnsWith = (params: string) =>
   `${jobColumnsWith(params)}, ${knownColumns}, x.n, s.scheduledAt, ${waitingAt}`
-const jobWidth = 13
+const jobWidth = 14
 const knownWidth = 8
 
 /** The columns that `readStoredJob` reads. */
@@ -178,4 +189,11 @@ export const fenceColumns = 'n, fenceAt, id, version, fenceTries, body'
 export function readFence(columns: SqlRow): DueFence {
   const [rowId, nextAt, jobId, version, tries, body] = columns as [RowId, number, string, number, number, string]
   return { rowId, jobId, version, nextAt, tries, changes: fencedChanges(JSON.parse(body) as JobBody) }
+}
+
+export const pauseEndColumns = 'j.n, j.pauseUntil, j.id, o.id'
+
+export function readPauseEnd(columns: SqlRow): DuePauseEnd {
+  const [, , jobId, ownerId] = columns as [RowId, number, string, string]
+  return { jobId, ownerId }
 }

@@ -17,10 +17,12 @@ import {
   jobColumns,
   knownTables,
   listedColumns,
+  pauseEndColumns,
   readAge,
   readFence,
   readJob,
   readListedJob,
+  readPauseEnd,
   readStoredJob,
   readSummary,
   readUnpublished,
@@ -49,22 +51,24 @@ function prepare(db: Database) {
     markUnpublished: db.statement(`INSERT INTO outbox (n, seq) SELECT n, version FROM jobs WHERE id = ? AND version = ?
       ON CONFLICT (n) DO UPDATE SET seq = excluded.seq`),
     rowIdOf: db.statement('SELECT n FROM jobs WHERE id = ?'),
-    change: db.statement(`UPDATE jobs SET version = ?, state = ?, runAt = ?, changedAt = ?, name = ?, jobType = ?,
-        body = ?, params = ?, fenceAt = ?, fenceTries = 0, changeNo = ?
+    change: db.statement(`UPDATE jobs SET version = ?, state = ?, runAt = ?, pauseUntil = ?, changedAt = ?, name = ?,
+        jobType = ?, body = ?, params = ?, fenceAt = ?, fenceTries = 0, changeNo = ?
       WHERE n = ? AND version = ?`),
     byId: db.statement(`${selectJob} WHERE j.id = ? AND j.ownerNo = ${ownerNo}`),
     byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
-    byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state = 2
+    byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state >= 2
       ORDER BY j.n DESC LIMIT 1`),
     byRowId: db.statement(`SELECT ${listedColumns} FROM jobs j ${withOwner} ${knownTables} WHERE j.n = ?2`),
     byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
     summaries: db.statement(`SELECT ${summaryColumns} FROM jobs j ${knownTables}
-      WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?2) AND j.n < ?3 ORDER BY j.n DESC LIMIT ?4`),
+      WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?2) AND j.state < 3 AND j.n < ?3 ORDER BY j.n DESC LIMIT ?4`),
     unpublished: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
       JOIN jobs j ON j.n = u.n ${withOwner}`),
     published: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
     dueFences: db.statement(`SELECT ${fenceColumns} FROM jobs WHERE fenceAt <= ? AND (fenceAt, n) > (?, ?)
       ORDER BY fenceAt, n LIMIT ?`),
+    pauseEnds: db.statement(`SELECT ${pauseEndColumns} FROM jobs j ${withOwner}
+      WHERE j.pauseUntil <= ? AND (j.pauseUntil, j.n) > (?, ?) ORDER BY j.pauseUntil, j.n LIMIT ?`),
     fenced: db.statement(`UPDATE jobs SET fencedVersion = max(fencedVersion, ?1),
         fenceAt = CASE WHEN version <= max(fencedVersion, ?1) THEN NULL ELSE fenceAt END
       WHERE n = ?2`),
@@ -99,7 +103,7 @@ function jobParams(job: Job): SqlRow {
 function changeParams(job: Job): SqlRow {
   const { version, changedAt, spec } = job
   const texts = [spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
-  return [version, jobStates.indexOf(job.state), runAtOf(job), changedAt, ...texts]
+  return [version, jobStates.indexOf(job.state), runAtOf(job), job.pauseUntil, changedAt, ...texts]
 }
 
 function bodyText({ spec, changes, warnings }: Job): string {
@@ -195,6 +199,10 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
     },
     async postponeFenceIfUnchanged(fence, nextAt) {
       await db.write('jobs.postpone-fence', [{ statement: sql.postpone, params: [nextAt, fence.rowId, fence.nextAt] }])
+    },
+    async listPauseEnds(until, limit, _share, after) {
+      const rows = await db.read(sql.pauseEnds, [until, ...afterParams(after), limit])
+      return { rows: rows.map(readPauseEnd), next: rows.length === limit ? cursorAfter(rows.at(-1)) : null }
     },
     async listChanges({ after, limit, unlistedBefore }) {
       await changeNumbers.opened()

@@ -124,4 +124,29 @@ CREATE INDEX jobsByChangeNo ON jobs (coalesce(changeNo, n));
 DROP INDEX jobsByChange;
 `,
   },
+  {
+    // A deleted job (state 3) is on no list, and its key finds it when it was the last one to have it.
+    name: 'pauses that end, and deleted jobs',
+    sql: `
+ALTER TABLE jobs ADD COLUMN pauseUntil INTEGER;
+CREATE INDEX jobsByPauseEnd ON jobs (pauseUntil) WHERE pauseUntil IS NOT NULL;
+DROP INDEX jobsByFormerKey;
+CREATE INDEX jobsByFormerKey ON jobs (ownerNo, key) WHERE key IS NOT NULL AND state >= 2;
+DROP INDEX jobsByOwner;
+CREATE INDEX jobsByOwner ON jobs (ownerNo) WHERE state < 3;
+`,
+  },
+  {
+    // Which execution ran another again stands apart: in a column behind params and results each list would read through these.
+    name: 'executions that were run again',
+    sql: `
+CREATE TABLE retries (n INTEGER PRIMARY KEY, retriedBy TEXT NOT NULL) STRICT;
+ALTER TABLE executions ADD COLUMN isRetried INTEGER;
+DROP INDEX executionsFailed;
+CREATE INDEX executionsFailed ON executions (ownerNo, fireAt) WHERE status = 4 AND isRetried IS NULL;
+CREATE TRIGGER executionRemoved AFTER DELETE ON executions WHEN OLD.isRetried = 1 BEGIN
+  DELETE FROM retries WHERE n = OLD.n;
+END;
+`,
+  },
 ]

@@ -1,4 +1,4 @@
-import { defineCollection, type MongoDatabase, type MongoRecord, where } from '@belfry/storage/mongo'
+import { defineCollection, type Filter, type MongoDatabase, type MongoRecord, where } from '@belfry/storage/mongo'
 import type { FireRange } from '../../domain/schedule-record.ts'
 import type { FireLogStore } from '../ports.ts'
 
@@ -43,11 +43,17 @@ export function createFireLogStore(db: MongoDatabase): FireLogStore {
         })),
       )
     },
-    async listOfJob(jobId, limit, after = null) {
+    async listOfJob(jobId, { limit, after = null, decision, from, to }) {
       const older = after && {
         $or: [{ from: where({ $lt: after.from }) }, { from: after.from, decision: where({ $lt: after.decision }) }],
       }
-      const filter = { jobId, ...older }
+      const filter: Filter<RangeDocument> = {
+        $and: [
+          { jobId, count: where({ $gt: 0 }), ...(decision && { decision }), ...older },
+          from === undefined ? {} : { to: where({ $gte: from }) },
+          to === undefined ? {} : { from: where({ $lte: to }) },
+        ],
+      }
       const found = await ranges.find('fire-log.list', filter, { sort: { from: -1, decision: -1 }, limit, fields })
       return found.map(({ from, to, count, decision, reason, version }) => {
         return { from, to, count, decision, reason, version }

@@ -10,11 +10,7 @@ import {
 } from '@belfry/storage/mongo'
 import type { ScheduleRecord } from '../../domain/schedule-record.ts'
 import type { DueCursor, ScheduleStore, ScheduleSwap, SchedulesRow } from '../ports.ts'
-
-/** What changes with a version only, in a field of its own: an advance neither writes nor sends it again. */
-type Spec = Pick<ScheduleRecord, 'ownerId' | 'spec' | 'olderSpecs'>
-/** What changes with every fire time. */
-type Body = Omit<ScheduleRecord, keyof Spec | 'jobId' | 'version' | 'endedAt'>
+import { bodyText, hasSameSpec, readTexts, specText } from '../schedule-texts.ts'
 
 /**
  * A schedule; `_id` is the job's id, and the row id. What users wrote is JSON text, so that no key of theirs is a name or an operator
@@ -54,20 +50,14 @@ export const schedulesCollection = defineCollection<ScheduleDocument>({
 
 const sizes = ['bodyBytes', 'specBytes'] as const
 
-function bodyOf({ state, nextFireAt, lastFireAt, fired, pending, fireLogOutbox, quarantined }: ScheduleRecord) {
-  const content: Body = { state, nextFireAt, lastFireAt, fired, pending, fireLogOutbox, quarantined }
-  const body = JSON.stringify(content)
+function bodyOf(record: ScheduleRecord) {
+  const body = bodyText(record)
   return { body, bodyBytes: body.length }
 }
 
-function specOf({ ownerId, spec: newest, olderSpecs }: ScheduleRecord) {
-  const content: Spec = { ownerId, spec: newest, olderSpecs }
-  const spec = JSON.stringify(content)
+function specOf(record: ScheduleRecord) {
+  const spec = specText(record)
   return { spec, specBytes: spec.length }
-}
-
-function hasSameSpec(a: ScheduleRecord, b: ScheduleRecord): boolean {
-  return a.version === b.version && a.spec === b.spec && a.olderSpecs === b.olderSpecs && a.ownerId === b.ownerId
 }
 
 const rowIdOf = (id: string) => id as RowId
@@ -76,8 +66,7 @@ const idOf = (rowId: RowId) => rowId as string
 function toRow({ _id, rev, version, endedAt, dueAt, body, spec }: ScheduleDocument): SchedulesRow {
   const ref = { rowId: rowIdOf(_id), rev }
   try {
-    const texts = { ...(JSON.parse(spec) as Spec), ...(JSON.parse(body) as Body) }
-    return { ...ref, record: { jobId: _id, version, endedAt, ...texts }, dueAt }
+    return { ...ref, record: { jobId: _id, version, endedAt, ...readTexts(spec, body) }, dueAt }
   } catch (error) {
     return { ...ref, jobId: _id, unreadable: error instanceof Error ? error.message : String(error) }
   }

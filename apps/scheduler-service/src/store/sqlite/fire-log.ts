@@ -12,7 +12,8 @@ export function createFireLogStore(db: Database): FireLogStore {
   )
   const selectOfJob = db.statement(
     `SELECT fromAt, toAt, count, decision, reason, version FROM fireLog
-     WHERE jobId = ? AND (fromAt, decision) < (?, ?) ORDER BY fromAt DESC, decision DESC LIMIT ?`,
+     WHERE jobId = ?1 AND (fromAt, decision) < (?2, ?3) AND fromAt <= ?4 AND toAt >= ?5 AND (?6 = '' OR decision = ?6)
+     AND count > 0 ORDER BY fromAt DESC, decision DESC LIMIT ?7`,
   )
   // Only the ranges that were stored first are looked at: that needs no index on `toAt`.
   const purgeOldest = db.statement(`DELETE FROM fireLog WHERE n IN (
@@ -25,9 +26,9 @@ export function createFireLogStore(db: Database): FireLogStore {
       })
       await db.writeEach('fire-log.upsert', upsertOne, rows)
     },
-    async listOfJob(jobId, limit, after = null) {
-      const { from, decision } = after ?? { from: Number.MAX_SAFE_INTEGER, decision: '' }
-      const rows = await db.read(selectOfJob, [jobId, from, decision, limit])
+    async listOfJob(jobId, { limit, after = null, decision = '', from = 0, to = Number.MAX_SAFE_INTEGER }) {
+      const position = after ?? { from: Number.MAX_SAFE_INTEGER, decision: '' }
+      const rows = await db.read(selectOfJob, [jobId, position.from, position.decision, to, from, decision, limit])
       return rows.map((row) => {
         const [from, to, count, decision, reason, version] = row as [
           number,

@@ -2,11 +2,7 @@ import type { RowId } from '@belfry/storage'
 import { type Call, type Database, nextOf, type SqlRow } from '@belfry/storage/sqlite'
 import type { ScheduleRecord } from '../../domain/schedule-record.ts'
 import type { DueCursor, ScheduleStore, ScheduleSwap, SchedulesRow, ScheduleWrite } from '../ports.ts'
-
-/** What changes with a version only, in a column of its own. */
-type Spec = Pick<ScheduleRecord, 'ownerId' | 'spec' | 'olderSpecs'>
-/** What changes with every fire time. */
-type Body = Omit<ScheduleRecord, keyof Spec | 'jobId' | 'version' | 'endedAt'>
+import { bodyText, hasSameSpec, readTexts, specText } from '../schedule-texts.ts'
 
 const columns = 's.n, s.id, s.version, s.rev, s.body, coalesce(l.spec, s.spec), s.dueAt, s.endedAt'
 const from = 'FROM schedules s LEFT JOIN largeSpecs l ON l.n = s.n'
@@ -27,28 +23,6 @@ export const polls = {
   due: `SELECT ${columns} ${from} WHERE (s.dueAt, s.n) > (?, ?) AND s.dueAt <= ? ORDER BY s.dueAt, s.n LIMIT ?`,
 }
 
-function bodyText({
-  state,
-  nextFireAt,
-  lastFireAt,
-  fired,
-  pending,
-  fireLogOutbox,
-  quarantined,
-}: ScheduleRecord): string {
-  const body: Body = { state, nextFireAt, lastFireAt, fired, pending, fireLogOutbox, quarantined }
-  return JSON.stringify(body)
-}
-
-function specText({ ownerId, spec, olderSpecs }: ScheduleRecord): string {
-  const text: Spec = { ownerId, spec, olderSpecs }
-  return JSON.stringify(text)
-}
-
-function hasSameSpec(a: ScheduleRecord, b: ScheduleRecord): boolean {
-  return a.version === b.version && a.spec === b.spec && a.olderSpecs === b.olderSpecs && a.ownerId === b.ownerId
-}
-
 const rowIdOf = (n: number) => n as RowId
 const numberOf = (rowId: RowId) => rowId as number
 
@@ -64,8 +38,7 @@ function toStored(row: SqlRow): SchedulesRow {
   const [n, jobId, version, rev, body, spec, dueAt, endedAt] = row as unknown as Row
   const ref = { rowId: rowIdOf(n), rev }
   try {
-    const texts = { ...(JSON.parse(spec) as Spec), ...(JSON.parse(body) as Body) }
-    const record: ScheduleRecord = { jobId, version, endedAt, ...texts }
+    const record: ScheduleRecord = { jobId, version, endedAt, ...readTexts(spec, body) }
     return { ...ref, record, dueAt }
   } catch (error) {
     return { ...ref, jobId, unreadable: error instanceof Error ? error.message : String(error) }

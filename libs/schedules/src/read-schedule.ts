@@ -1,71 +1,31 @@
 import type { CreateJobBody, ScheduleSpec, ValidationIssue, Warning } from '@belfry/contracts'
 import { earliestAt, latestAt } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
-import {
-  compileSchedule,
-  type FireTimes,
-  isTimeZone,
-  parseEvery,
-  readZoneless,
-  type ScheduleIssue,
-  scheduleWarnings,
-} from '@belfry/time'
+import { compileSchedule, isTimeZone, parseEvery, readZoneless, type ScheduleIssue } from '@belfry/time'
 
 /** The fields of a body that say when a job runs, in the order in which the first one counts. */
 const scheduleFields = ['schedule', 'runAt', 'delay', 'scheduledTime'] as const
 export type ScheduleField = (typeof scheduleFields)[number]
-type ScheduleInput = Pick<CreateJobBody, ScheduleField>
+export type ScheduleInput = Pick<CreateJobBody, ScheduleField>
 
 /** What a body's schedule fields mean. `pointer` names the field for an issue that is found in the schedule later. */
-interface ReadSchedule {
+export interface ReadSchedule {
   readonly schedule: ScheduleSpec
   readonly pointer: string
   readonly warnings: readonly Warning[]
 }
 
-export interface TimingContext {
+/** What the reading of a schedule depends on besides its fields. */
+export interface ReadingContext {
   /** When the job is made, epoch milliseconds: the anchor of intervals and delays. */
   readonly createdAt: number
   /** IANA name of the zone for what names none (configuration: BELFRY_TIMEZONE). */
   readonly timezone: string
-  /** The seed of `H` slots. */
-  readonly jobId: string
 }
-type ReadingContext = Omit<TimingContext, 'jobId'>
 
-interface Misread {
+/** Issues of form. */
+export interface Misread {
   readonly issues: readonly ValidationIssue[]
-}
-
-/** When a job runs: read, compiled and checked. */
-export interface Timing {
-  readonly schedule: ScheduleSpec
-  readonly isRecurring: boolean
-  /** Null for a schedule that is not recurring, or never fires. */
-  readonly times: FireTimes | null
-  readonly warnings: readonly Warning[]
-  /** Why the schedule is well-formed and still has no fire time (422). */
-  readonly impossible: readonly ValidationIssue[]
-}
-
-/**
- * Reads and compiles the schedule of a body, once: or every issue of form (400). A schedule must have a fire time; a one-shot
- * in the past is due at once.
- */
-export function compileTiming(input: ScheduleInput, context: TimingContext): Timing | Misread {
-  const read = readSchedule(input, context)
-  if ('issues' in read) return read
-  const { schedule, pointer } = read
-  if (schedule.kind === 'manual' || schedule.kind === 'once')
-    return { ...read, isRecurring: false, times: null, impossible: [] }
-  const timing = { schedule, isRecurring: true, warnings: [...read.warnings, ...scheduleWarnings(schedule)] }
-  const times = compileSchedule(schedule, context.jobId)
-  if ('issue' in times) {
-    const issue = issueAt(pointer, times.issue)
-    return issue.code === 'never-fires' ? { ...timing, times: null, impossible: [issue] } : { issues: [issue] }
-  }
-  if (times.next(context.createdAt) !== null) return { ...timing, times, impossible: [] }
-  return { ...timing, times, impossible: [{ pointer, code: 'never-fires', detail: 'has no fire time' }] }
 }
 
 /** The schedule fields that a body gives. */
@@ -74,7 +34,7 @@ export function givenFields(input: ScheduleInput): ScheduleField[] {
 }
 
 /** time.md, "Schedule kinds": the body's fields in a normal form, or every issue of form. */
-function readSchedule(input: ScheduleInput, context: ReadingContext): ReadSchedule | Misread {
+export function readSchedule(input: ScheduleInput, context: ReadingContext): ReadSchedule | Misread {
   const [first, ...others] = givenFields(input)
   if (others.length > 0) return { issues: others.map((field) => conflict(field, first as ScheduleField)) }
   if (first === undefined) {
@@ -109,7 +69,7 @@ const readers: Record<ScheduleField, (input: ScheduleInput, context: ReadingCont
 }
 
 /** An issue of the schedule, with the pointer of its field. */
-function issueAt(pointer: string, { code, detail, suggestion }: ScheduleIssue): ValidationIssue {
+export function issueAt(pointer: string, { code, detail, suggestion }: ScheduleIssue): ValidationIssue {
   return { pointer, code, detail, ...(suggestion !== undefined && { suggestion }) }
 }
 

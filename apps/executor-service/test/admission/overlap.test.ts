@@ -1,0 +1,190 @@
+import type { OverlapPolicy } from '@belfry/contracts'
+import { describe, expect, it } from 'vitest'
+import { command, executionId, jobId, policy, start } from '../samples.ts'
+import { type Call, openWorld, type World } from '../world.ts'
+
+/** An execution of each second from the first one on, of a job whose runs take as long as their params say. */
+const everySecond = (count: number, overlap: OverlapPolicy, ms = 2900) =>
+  Array.from({ length: count }, (_, n) =>
+    command({
+      executionId: executionId(n + 1),
+      fireAt: start + 1000 * (n + 1),
+      params: { ms },
+      policy: policy({ overlap, retry: { ...policy().retry, maxRetries: 0 } }),
+    }),
+  )
+
+/** Takes as long as its params say; stops when it is aborted, unless its params say not to. */
+function run({ params, context }: Call): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = context.clock.callAfter(Number(params.ms), () => resolve(null))
+    if (params.ignoresAbort) return
+    context.signal.addEventListener('abort', () => {
+      timer.cancel()
+      reject(context.signal.reason)
+    })
+  })
+}
+
+const numberOf = (id: string | null) => (id === null ? null : Number.parseInt(id.slice(-12), 16))
+const read = (world: World, count: number) =>
+  Promise.all(Array.from({ length: count }, (_, n) => world.read(executionId(n + 1))))
+const states = async (world: World, count: number) => (await read(world, count)).map((one) => one.state)
+/** Seconds at which runs have begun, in tenths: time passes in steps. */
+const starts = ({ calls }: World) => calls.map((one) => Math.floor((one.at - start) / 100) / 10)
+
+describe('a per-second job whose runs take three seconds', () => {
+  it('runs every third second with overlap skip, and each skipped one names the one in its way', async () => {
+    const world = await openWorld({ run })
+    await world.command(...everySecond(9, { policy: 'skip', limit: 1 }))
+    await world.pass(13_500, 50)
+    expect(starts(world)).toEqual([1, 4, 7])
+    const records = await read(world, 9)
+    expect(records.map((one) => [one.state, numberOf(one.blockedBy)])).toEqual([
+      ['succeeded', null],
+      ['skipped', 1],
+      ['skipped', 1],
+      ['succeeded', null],
+      ['skipped', 4],
+      ['skipped', 4],
+      ['succeeded', null],
+      ['skipped', 7],
+      ['skipped', 7],
+    ])
+  })
+
+  it('runs without a pause with overlap queue: one waits, and the others are skipped because of it', async () => {
+    const world = await openWorld({ run })
+    await world.command(...everySecond(6, { policy: 'queue', limit: 1 }))
+    await world.pass(2500, 50)
+    const waits = await world.read(executionId(2))
+    expect(waits).toMatchObject({ state: 'ready', blockedBy: executionId(1), failures: 0, attempts: [] })
+    expect(world.statuses.findLast((one) => one.executionId === executionId(2))).toMatchObject({
+      state: 'ready',
+      blockedBy: executionId(1),
+    })
+    await world.pass(8500, 50)
+    expect(starts(world)).toEqual([1, 3.9, 6.9])
+    const records = await read(world, 6)
+    expect(records.map((one) => [one.state, numberOf(one.blockedBy)])).toEqual([
+      ['succeeded', null],
+      ['succeeded', null],
+      ['skipped', 2],
+      // The second one has started by now, so this one waits next.
+      ['succeeded', null],
+      ['skipped', 4],
+      ['skipped', 4],
+    ])
+  })
+
+  it('lets as many run at once as the limit of allow, and skips the others', async () => {
+    const world = await openWorld({ run })
+    await world.command(...everySecond(6, { policy: 'allow', limit: 2, isLimited: true }))
+    await world.pass(9500, 50)
+    expect(starts(world)).toEqual([1, 2, 4, 5])
+    expect(await states(world, 6)).toEqual(['succeeded', 'succeeded', 'skipped', 'succeeded', 'succeeded', 'skipped'])
+  })
+
+  it('lets any number run at once with allow that an earlier version stored with a limit', async () => {
+    const world = await openWorld({ run })
+    await world.command(...everySecond(3, { policy: 'allow', limit: 1 }))
+    await world.pass(6500, 50)
+    expect(starts(world)).toEqual([1, 2, 3])
+  })
+
+  it('ends the one that runs for a newer one with overlap cancel-running', async () => {
+    const world = await openWorld({ run })
+    await world.command(...everySecond(3, { policy: 'cancel-running', limit: 1 }))
+    await world.pass(6500, 50)
+    expect(starts(world)).toEqual([1, 2, 3])
+    const records = await read(world, 3)
+    expect(records.map((one) => [one.state, one.attempts.length])).toEqual([
+      ['cancelled', 1],
+      ['cancelled', 1],
+      ['succeeded', 1],
+    ])
+  })
+
+  it('waits for the end of one that does not stop, with overlap cancel-running, and skips those in between', async () => {
+    const world = await openWorld({ run, config: { executorAbortGraceMs: 2300 } })
+    const [first, ...others] = everySecond(4, { policy: 'cancel-running', limit: 1 }, 100)
+    await world.command({ ...first!, params: { ms: 9000, ignoresAbort: true } }, ...others)
+    await world.pass(9500, 50)
+    expect(await states(world, 4)).toEqual(['cancelled', 'succeeded', 'skipped', 'skipped'])
+    expect(world.calls.map((one) => Math.floor((one.at - start) / 1000))).toEqual([1, 4])
+  })
+})
+
+describe('an execution that waits for an overlap place', () => {
+  const queue = { policy: 'queue', limit: 1 } as const
+
+  it('starts as soon as the one in its way has ended', async () => {
+    const world = await openWorld({ run })
+    await world.command(...everySecond(2, queue, 2345))
+    await world.pass(3400, 5)
+    expect(world.calls.map((one) => one.at - start)).toEqual([1000, 3350])
+  })
+
+  it('keeps waiting while the one in its way waits for a retry', async () => {
+    const world = await openWorld({
+      run: ({ context }) => {
+        if (context.executionId === executionId(1) && context.epoch === 1) throw new Error('once')
+        return null
+      },
+    })
+    const retry = {
+      maxRetries: 1,
+      backoff: 'fixed',
+      delayMs: 7000,
+      factor: 1,
+      maxDelayMs: 7000,
+      jitter: false,
+    } as const
+    const both = everySecond(2, queue).map((one) => ({ ...one, policy: { ...one.policy, retry } }))
+    await world.command(...both)
+    await world.pass(7900, 50)
+    expect(starts(world)).toEqual([1])
+    await world.pass(200, 50)
+    expect(world.calls.map((one) => numberOf(one.context.executionId))).toEqual([1, 1, 2])
+    expect(starts(world)).toEqual([1, 8, 8])
+  })
+
+  it('is claimed again by and by, where no executor has seen the end of the one in its way', async () => {
+    const world = await openWorld({ run, config: { executorPlaceRecheckMs: 2000 } })
+    const [first, second] = everySecond(2, queue, 60_000)
+    await world.command(first!, second!)
+    await world.pass(2500, 50)
+    const [stored] = await world.stores.executions.find([executionId(1)])
+    const from = stored!.execution
+    const to = { ...from, state: 'cancelled' as const, owner: null, endedAt: start, seq: from.seq + 1 }
+    await world.stores.executions.compareAndSetMany('finish', [{ rowId: stored!.rowId, from, to }], start)
+    await world.pass(1000, 50)
+    expect(world.calls).toHaveLength(1)
+    await world.pass(1000, 50)
+    expect(world.calls).toHaveLength(2)
+  })
+
+  it('ends with the job, and leaves its turn to the next one', async () => {
+    const world = await openWorld({ run })
+    const commands = everySecond(2, queue)
+    await world.command(...commands, { ...commands[1]!, executionId: executionId(3), version: 2, fireAt: start + 2500 })
+    await world.pass(2200, 50)
+    expect(await states(world, 3)).toEqual(['running', 'ready', 'ready'])
+    const changes = [{ version: 2, kind: 'update', changedAt: start + 1500, schedule: { kind: 'manual' } }]
+    expect((await world.internal('PUT', `/internal/admissions/${jobId()}`, { changes })).statusCode).toBe(200)
+    await world.pass(2000, 50)
+    expect(await states(world, 3)).toEqual(['succeeded', 'superseded', 'running'])
+    expect(starts(world)).toEqual([1, 3.9])
+  })
+
+  it('is there after a restart, and starts once there is a place', async () => {
+    const world = await openWorld({ run })
+    await world.command(...everySecond(2, queue))
+    await world.pass(2500, 50)
+    await world.kill()
+    const next = await openWorld({ run, db: world.db, clock: world.clock })
+    await next.pass(4000, 50)
+    expect(next.calls.map((one) => numberOf(one.context.executionId))).toEqual([1, 2])
+    expect(await states(next, 2)).toEqual(['succeeded', 'running'])
+  })
+})

@@ -1,0 +1,36 @@
+import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
+import { allowedOn, type WholeExecution } from '../domain/execution.ts'
+import type { JobContext } from './context.ts'
+import { noSuchExecution } from './retry-execution.ts'
+
+/** The executors may have taken the cancel although no answer came: the same call again is answered alike. */
+const notConfirmed = refusal('unavailable', 'the executors did not confirm the cancel: send it again', {
+  retryAfterS: 1,
+})
+
+const hasEnded = ({ status }: WholeExecution) =>
+  refusal('illegal-transition', `the execution has ended: it is ${status}`, { allowed: allowedOn({ status }) })
+
+/**
+ * `POST /executions/:id/cancel`: the executors end it, or ask the run to stop; nothing starts it again afterwards. With a command that
+ * no executor has answered they store it as cancelled before it arrives. Their answer is stored at once.
+ */
+export async function cancelExecution(
+  { stores, executors, log }: Pick<JobContext, 'stores' | 'executors' | 'log'>,
+  ownerId: string,
+  id: string,
+): Promise<WholeExecution | Refusal> {
+  const { executions } = stores
+  const found = await executions.find(ownerId, id)
+  if (!found) return noSuchExecution
+  // One that a floor has cancelled is not firmly cancelled; which it is the executors know.
+  if (allowedOn(found).includes('retry') && found.status !== 'CANCELLED') return hasEnded(found)
+  const command = found.seq === 0 ? ((await executions.readCommand(id)) ?? null) : null
+  const answer = await executors.cancelExecution(id, command).catch((err: unknown) => {
+    log.warn({ err, executionId: id }, 'the executors did not confirm the cancel of an execution')
+    return notConfirmed
+  })
+  if (isRefusal(answer)) return answer
+  await executions.applyStatuses([answer])
+  return (await executions.find(ownerId, id)) ?? noSuchExecution
+}

@@ -1,0 +1,32 @@
+import { type Refusal, refusal } from '@belfry/contracts'
+import { cancelledJob, deletedJob, type Job, pausedJob, resumedJob } from '../domain/job.ts'
+import { checkVersion } from '../domain/precondition.ts'
+import { type ChangeContext, type ChangeTarget, changeJob } from './change-job.ts'
+import type { FencedJob } from './confirm-changes.ts'
+import { findJobOrTombstone } from './find-job.ts'
+
+type Answer = Promise<FencedJob | Refusal>
+type Transition = (job: Job, now: number) => Job | Refusal
+
+const operation =
+  (transition: Transition, find?: typeof findJobOrTombstone) =>
+  (context: ChangeContext, target: ChangeTarget): Answer =>
+    changeJob(context, target, (job) => checkVersion(target.ifMatch, job) ?? transition(job, context.clock.now()), find)
+
+/** `POST /jobs/:id/resume`. */
+export const resumeJob = operation(resumedJob)
+/** `POST /jobs/:id/cancel`. */
+export const cancelJob = operation(cancelledJob)
+/** `DELETE /jobs/:id`: the same again finds what the first one has left. */
+export const deleteJob = operation(deletedJob, findJobOrTombstone)
+
+const endsInThePast = refusal('impossible', 'the pause would be over already', {
+  errors: [{ pointer: '/until', code: 'in-the-past', detail: 'must lie in the future' }],
+})
+
+/** `POST /jobs/:id/pause`; `until`: epoch milliseconds, null for a pause without an end. */
+export function pauseJob(context: ChangeContext, target: ChangeTarget, until: number | null): Answer {
+  const now = context.clock.now()
+  if (until !== null && until <= now) return Promise.resolve(endsInThePast)
+  return operation((job) => pausedJob(job, until, context.clock.now()))(context, target)
+}

@@ -1,0 +1,44 @@
+import { isRefusal, type PutJobBody, type Refusal, type ScheduleSpec } from '@belfry/contracts'
+import { type Job, nextChangeAt } from '../domain/job.ts'
+import { noTypesYet } from '../domain/job-types.ts'
+import { type ReadSpec, readSpec, readTiming } from '../domain/spec.ts'
+import { specDifferences } from '../domain/spec-differences.ts'
+import type { JobContext } from './context.ts'
+
+type ReadContext = Pick<JobContext, 'types' | 'config' | 'clock'>
+
+/**
+ * The spec that a body gives a job that is there, with every default filled in. Times that are counted from now begin when the change
+ * counts. `delay`: a repeated body is to find the job as the first one has made it, so the moments at which the job was changed
+ * before are tried too.
+ */
+export async function readChange(context: ReadContext, job: Job, body: PutJobBody): Promise<ReadSpec | Refusal> {
+  const at = nextChangeAt(job, context.clock.now())
+  if (body.delay === undefined) return readAt(context, job, body, at)
+  for (const earlier of [job.createdAt, ...job.changes.map(({ changedAt }) => changedAt)]) {
+    const read = await readAt(context, job, body, earlier)
+    if (!isRefusal(read) && specDifferences(read.spec, job.spec).length === 0) return read
+  }
+  return readAt(context, job, body, at)
+}
+
+async function readAt(
+  { types, config }: ReadContext,
+  job: Job,
+  body: PutJobBody,
+  at: number,
+): Promise<ReadSpec | Refusal> {
+  const timing = readTiming(body, { createdAt: at, timezone: config.timezone, jobId: job.id })
+  if (isRefusal(timing)) return timing
+  const known = await types.knowing(body.jobType)
+  if (!known) return noTypesYet
+  const schedule = withAnchor(timing.schedule, job.spec.schedule)
+  return readSpec({ ...body, key: job.key ?? undefined }, { ...timing, schedule }, known)
+}
+
+/** An interval that stays as long has its fire times where they were. */
+function withAnchor(schedule: ScheduleSpec, before: ScheduleSpec): ScheduleSpec {
+  if (schedule.kind !== 'interval' || before.kind !== 'interval') return schedule
+  const isSame = schedule.everyMs === before.everyMs && schedule.startAt === before.startAt
+  return isSame ? { ...schedule, anchorAt: before.anchorAt } : schedule
+}

@@ -1,0 +1,187 @@
+import { isRefusal, type RedriveBody, type RedriveReply, type Refusal, refusal } from '@belfry/contracts'
+import type { RowId } from '@belfry/storage'
+import { type Execution, redriveId, triggerCommand } from '../domain/execution.ts'
+import type { ExecutionSummary, StoredJob, Trigger } from '../store/ports.ts'
+import type { JobContext } from './context.ts'
+import { findJobOrTombstone } from './find-job.ts'
+import { orLost } from './retry.ts'
+import { jobToRunAgain, noSuchExecution } from './retry-execution.ts'
+import { backlogFull, checkParams } from './trigger-job.ts'
+
+type RedriveContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'clock' | 'config'>
+type Result = RedriveReply['results'][number]
+type Filter = NonNullable<RedriveBody['filter']>
+
+/** How often a dead letter is tried on the newest version of its job when the job changes meanwhile. */
+const tries = 5
+
+/** One dead letter that may be run again. */
+interface Candidate {
+  readonly execution: Execution
+  readonly job: StoredJob
+  readonly params: Record<string, unknown> | undefined
+}
+
+interface Found {
+  /** In the order of the answer; null where there is no such execution. */
+  readonly rows: readonly { readonly id: string; readonly rowId: RowId | null }[]
+  readonly more: boolean
+}
+
+/**
+ * `POST /dead-letters/redrive`: runs dead letters again, each once: the id of the new execution follows from the dead letter's, so
+ * a repetition finds what the first call has made. A process that dies in between leaves dead letters that the next call finds
+ * made, and marks.
+ */
+export async function redrive(
+  context: RedriveContext,
+  ownerId: string,
+  body: RedriveBody,
+): Promise<RedriveReply | Refusal> {
+  if (context.commands.isFull()) return backlogFull
+  const found = await find(context, ownerId, body)
+  if (isRefusal(found)) return found
+  const { jobRedriveRows: rows } = context.config
+  const results: Result[] = []
+  for (let at = 0; at < found.rows.length; at += rows)
+    results.push(...(await redrivePage(context, ownerId, body, found.rows.slice(at, at + rows))))
+  const countOf = (outcome: Result['outcome']) => results.filter((one) => one.outcome === outcome).length
+  const counts = {
+    redriven: countOf('redriven'),
+    alreadyRedriven: countOf('already-redriven'),
+    refused: countOf('refused'),
+  }
+  return { dryRun: body.dryRun, counts, results, more: found.more }
+}
+
+async function find(context: RedriveContext, ownerId: string, body: RedriveBody): Promise<Found | Refusal> {
+  if (body.filter) return findFitting(context, ownerId, body.filter, body.limit)
+  const ids = [...new Set(body.ids)]
+  const rowIds = await context.stores.executions.readRowIds(ids)
+  return { rows: ids.map((id, index) => ({ id, rowId: rowIds[index] ?? null })), more: false }
+}
+
+/** The newest dead letters that fit; `more` also when so many rows were looked at that the rest is left to another call. */
+async function findFitting(
+  context: RedriveContext,
+  ownerId: string,
+  { jobId, jobType, from = 0, to }: Filter,
+  limit: number,
+): Promise<Found | Refusal> {
+  const { stores, config } = context
+  const job = jobId === undefined ? null : await findJobOrTombstone(context, ownerId, jobId)
+  if (isRefusal(job)) return job
+  const fits = (one: ExecutionSummary) =>
+    (job === null || one.jobRowId === job.rowId) && (jobType === undefined || one.jobType === jobType)
+  const rows: ExecutionSummary[] = []
+  let after: ExecutionSummary['position'] | null = null
+  for (let left = config.jobRedriveScanRows; left > 0; left -= config.jobScanChunkRows) {
+    const query = { after, limit: config.jobScanChunkRows, fields: [], dueBy: to }
+    const page: ExecutionSummary[] = await stores.executions.listSummaries({ ownerId, failed: true }, query)
+    rows.push(...page.filter((one) => one.fireAt >= from && fits(one)))
+    if (rows.length > limit) return { rows: rows.slice(0, limit), more: true }
+    const last = page.at(-1)
+    if (page.length < config.jobScanChunkRows || !last || last.fireAt < from) return { rows, more: false }
+    after = last.position
+  }
+  return { rows, more: true }
+}
+
+async function redrivePage(
+  context: RedriveContext,
+  ownerId: string,
+  { dryRun, reason }: RedriveBody,
+  rows: Found['rows'],
+): Promise<Result[]> {
+  const results = new Map<string, Result>()
+  let left = rows
+  for (let round = 0; round < tries && left.length > 0; round++) {
+    const candidates = await readCandidates(context, ownerId, left, results)
+    if (dryRun) for (const { execution } of candidates) results.set(execution.id, made(execution.id, 'redriven', null))
+    else await store(context, candidates, reason ?? null, results)
+    left = left.filter(({ id }) => !results.has(id))
+  }
+  return rows.map(({ id }) => results.get(id) ?? refused(id, keepsChanging))
+}
+
+/** Those that may be run again; the results of the others are set. */
+async function readCandidates(
+  context: RedriveContext,
+  ownerId: string,
+  rows: Found['rows'],
+  results: Map<string, Result>,
+): Promise<Candidate[]> {
+  const { executions } = context.stores
+  const present = rows.flatMap(({ rowId }) => (rowId === null ? [] : [rowId]))
+  const read = await executions.readMany(present, [])
+  const byId = new Map(read.flatMap((one) => (one?.ownerId === ownerId ? [[one.id, one] as const] : [])))
+  const jobs = new Map<string, Promise<StoredJob | Refusal>>()
+  const candidates: Candidate[] = []
+  for (const { id, rowId } of rows) {
+    const execution = byId.get(id)
+    if (!execution || rowId === null) results.set(id, refused(id, noSuchExecution))
+    else if (execution.retriedBy !== null) results.set(id, made(id, 'already-redriven', execution.retriedBy))
+    else {
+      const job = jobs.get(execution.jobId) ?? jobToRunAgain(context, execution)
+      jobs.set(execution.jobId, job)
+      const candidate = await readCandidate(context, execution, rowId, await job)
+      if (isRefusal(candidate)) results.set(id, refused(id, candidate))
+      else candidates.push(candidate)
+    }
+  }
+  return candidates
+}
+
+async function readCandidate(
+  context: RedriveContext,
+  execution: Execution,
+  rowId: RowId,
+  job: StoredJob | Refusal,
+): Promise<Candidate | Refusal> {
+  if (execution.status !== 'FAILED') return refusal('illegal-transition', `it is ${execution.status}: no dead letter`)
+  if (isRefusal(job)) return job
+  if (!execution.hasOwnParams) return { execution, job, params: undefined }
+  const [whole] = await context.stores.executions.readMany([rowId], ['params'])
+  const params = whole?.params ?? {}
+  return (await checkParams(context, job, params)) ?? { execution, job, params }
+}
+
+/** Stores the new executions in one batch and sends their commands; one whose job has changed meanwhile gets no result. */
+async function store(
+  { stores, commands, clock, config }: RedriveContext,
+  candidates: readonly Candidate[],
+  reason: string | null,
+  results: Map<string, Result>,
+): Promise<void> {
+  const plannedAt = clock.now()
+  const triggers = candidates.map(({ execution, job, params }): Trigger => {
+    const about = { executionId: redriveId(execution.id), plannedAt, params, retryOf: execution.id }
+    const command = triggerCommand(job, about)
+    const nextSendAt = plannedAt + config.jobResendMs
+    return { jobRowId: job.rowId, command, hasOwnParams: params !== undefined, reason, nextSendAt }
+  })
+  const inserted = await orLost(stores.executions.insertTriggers(triggers))
+  const ids = triggers.map(({ command }) => command.executionId)
+  const present = await stores.executions.readRowIds(ids)
+  const retried = ids.flatMap((by, index) => {
+    const id = candidates[index]?.execution.id
+    return id === undefined || present[index] === undefined ? [] : [{ id, by, index }]
+  })
+  await stores.executions.markRetried(retried)
+  for (const { id, by, index } of retried) {
+    // After a lost answer: what is stored is sent again from the store.
+    const isNew = inserted !== 'lost' && inserted[index] === true
+    if (isNew) commands.enqueue(triggers[index]?.command as Trigger['command'])
+    results.set(id, made(id, isNew || inserted === 'lost' ? 'redriven' : 'already-redriven', by))
+  }
+}
+
+const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
+
+function made(id: string, outcome: Result['outcome'], executionId: string | null): Result {
+  return { id, outcome, executionId, code: null, detail: null }
+}
+
+function refused(id: string, { code, detail }: Refusal): Result {
+  return { id, outcome: 'refused', executionId: null, code, detail }
+}

@@ -1,0 +1,75 @@
+import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
+import {
+  allowedOn,
+  type Execution,
+  triggerCommand,
+  triggeredExecution,
+  triggerId,
+  type WholeExecution,
+} from '../domain/execution.ts'
+import { checkAction } from '../domain/job.ts'
+import type { StoredJob } from '../store/ports.ts'
+import type { JobContext } from './context.ts'
+import { findJobOrTombstone } from './find-job.ts'
+import { onNewestVersion, orLost } from './retry.ts'
+import { backlogFull, checkParams } from './trigger-job.ts'
+
+type RetryContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'clock' | 'config'>
+
+interface RetryRequest {
+  readonly ownerId: string
+  readonly id: string
+  /** The UUID that the new execution's id is made of; the same in every try of one request. */
+  readonly minted: string
+  readonly params?: Record<string, unknown> | undefined
+  readonly reason?: string | undefined
+}
+
+export const noSuchExecution = refusal('not-found', 'there is no such execution')
+
+/** Null when an execution has ended. */
+export function checkEnded({ status }: Pick<Execution, 'status'>): Refusal | null {
+  const allowed = allowedOn({ status })
+  if (allowed.includes('retry')) return null
+  return refusal('illegal-transition', `the execution is ${status} and has not ended yet`, { allowed })
+}
+
+/** The job of an execution, as far as it may run again. */
+export async function jobToRunAgain(
+  context: Pick<JobContext, 'stores'>,
+  { ownerId, jobId }: Pick<Execution, 'ownerId' | 'jobId'>,
+): Promise<StoredJob | Refusal> {
+  const job = await findJobOrTombstone(context, ownerId, jobId)
+  return isRefusal(job) ? job : (checkAction(job, 'retry') ?? job)
+}
+
+/**
+ * `POST /executions/:id/retry`: a new execution of the job as it is now, with the params that the original's trigger brought, if it
+ * brought some. The original shows the first execution that ran it again, and is no dead letter any more.
+ */
+export async function retryExecution(context: RetryContext, request: RetryRequest): Promise<WholeExecution | Refusal> {
+  const { stores, commands, clock, config } = context
+  const { ownerId, id, minted } = request
+  if (commands.isFull()) return backlogFull
+  const original = await stores.executions.find(ownerId, id)
+  if (!original) return noSuchExecution
+  const executionId = triggerId(minted)
+  const params = request.params ?? (original.hasOwnParams ? original.params : undefined)
+  const reason = request.reason ?? null
+  const made = await onNewestVersion<WholeExecution | Refusal>(async (isLastTry) => {
+    const job = await jobToRunAgain(context, original)
+    const refused = checkEnded(original) ?? (isRefusal(job) ? job : params && (await checkParams(context, job, params)))
+    if (refused || isRefusal(job)) return (await stores.executions.find(ownerId, executionId)) ?? refused
+    const plannedAt = clock.now()
+    const command = triggerCommand(job, { executionId, plannedAt, params, retryOf: id })
+    const nextSendAt = plannedAt + config.jobResendMs
+    const trigger = { jobRowId: job.rowId, command, hasOwnParams: params !== undefined, reason, nextSendAt }
+    // Of an earlier try of this request, or of a write whose answer was lost: its command is sent again from the store.
+    if ((await orLost(stores.executions.insertTrigger(trigger), isLastTry)) !== true)
+      return stores.executions.find(ownerId, executionId)
+    commands.enqueue(command)
+    return triggeredExecution(job, command, trigger)
+  })
+  if (!isRefusal(made)) await stores.executions.markRetried([{ id, by: executionId }])
+  return made
+}

@@ -1,0 +1,35 @@
+import type { AddressInfo } from 'node:net'
+import { scheduleVersionsBody, scheduleVersionsReply } from '@belfry/contracts'
+import type { Instance, Registry } from '@belfry/discovery'
+import { createHttpApp, type ServiceTokens } from '@belfry/http'
+import type { ServiceDeps } from '@belfry/service'
+
+/** The scheduler for job-service: it answers its calls, and has applied what `versionOf` says. */
+export async function openScheduler(
+  deps: ServiceDeps,
+  registry: Registry,
+  serviceTokens: ServiceTokens,
+  versionOf: (jobId: string) => number | undefined,
+) {
+  const app = createHttpApp({ service: 'scheduler-service', deps, tokens: null, serviceTokens })
+  const config = { access: 'service' } as const
+  const state = {
+    /** Jobs whose version was asked for. */
+    versionAsks: [] as string[],
+  }
+  const versions = { body: scheduleVersionsBody, response: { 200: scheduleVersionsReply } }
+  app.post('/internal/schedules/versions', { schema: versions, config }, async ({ body: { ids } }) => {
+    state.versionAsks.push(...ids)
+    return { data: ids.map((id) => ({ id, version: versionOf(id) ?? 0 })).filter(({ version }) => version > 0) }
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const instance: Instance = { service: 'scheduler-service', id: `scheduler-${port}`, host: '127.0.0.1', port }
+  await registry.register(instance)
+  return {
+    state,
+    join: () => registry.register(instance),
+    leave: () => registry.deregister(instance),
+    close: () => app.close(),
+  }
+}

@@ -1,0 +1,3 @@
+export { optionFields, type ScheduleOptionField } from './options.ts'
+export { givenFields, type ScheduleField } from './read-schedule.ts'
+export { compileTiming, type Misread, type Timing, type TimingContext, type TimingInput } from './timing.ts'
