@@ -1,6 +1,6 @@
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
+import { defaultTimezone } from '@belfry/schedules'
 import { configKey, retentionClockConfig } from '@belfry/service'
-import { isTimeZone } from '@belfry/time'
 import { z } from 'zod'
 
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
@@ -11,7 +11,7 @@ export const jobConfig = z.object({
   /** Standalone: no other process can open the store. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The zone of schedules and times that name none. */
-  timezone: z.string().refine(isTimeZone, 'is not the name of a time zone such as "Europe/Berlin"').default('UTC'),
+  timezone: defaultTimezone,
   /** The address that job-service listens on, for the gateway and the other services; port 0 takes any free one. */
   jobHost: z.string().min(1).default('127.0.0.1'),
   jobPort: z.coerce.number().int().min(0).max(65_535).default(0),
@@ -82,7 +82,7 @@ export const jobConfig = z.object({
   jobReconcileTimeoutMs: count(5_000),
   /** What one answer to the scheduler's comparison holds, bytes; one job is sent whatever its size. */
   jobFetchBytes: count(mib),
-  /** How often the list of job types is fetched, and how soon again for a type that is not on it, milliseconds. */
+  /** How often the list of job types is fetched, and how soon again when it is needed, milliseconds. */
   jobTypesMs: count(30_000),
   jobTypesAgainMs: count(1_000),
   /** How long the job types of an executor count that is not registered any more, milliseconds. */

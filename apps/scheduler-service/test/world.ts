@@ -205,6 +205,10 @@ export async function openWorld(
       const headers = roles.length > 0 ? { authorization: tokens.bearer('usr-1', ...roles) } : {}
       return world.service.app.inject({ method: 'GET', url, headers })
     },
+    async preview(body: object, ...roles: Role[]) {
+      const headers = roles.length > 0 ? { authorization: tokens.bearer('usr-1', ...roles) } : {}
+      return world.service.app.inject({ method: 'POST', url: '/schedules/preview', headers, payload: body })
+    },
     /** A call of another service. */
     async post(url: string, payload: object) {
       const headers = { authorization: `Bearer ${serviceTokens.sign('job-service')}` }

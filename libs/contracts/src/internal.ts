@@ -37,6 +37,11 @@ export const scheduleVersionsReply = z.strictObject({
   data: z.array(z.strictObject({ id: z.string(), version: z.number().int().min(1) })),
 })
 
+/**
+ * `POST /internal/schedules/ended` of the scheduler, with the same body and answer: those of the jobs whose recurring schedule
+ * has no fire time left, because it has issued all runs that `maxRuns` allows or `endAt` has passed.
+ */
+
 /** Where a page of a job's fire log ends: by its last range. */
 const fireLogPosition = z.strictObject({ from: z.number().int(), decision: z.enum(fireDecisions) })
 export type FireLogPosition = z.infer<typeof fireLogPosition>

@@ -61,7 +61,7 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       schedule: viewSchedule(job, timezone),
       runAt: schedule.kind === 'once' ? toWireTime(schedule.runAt) : null,
       status: deriveStatus(input),
-      state: deriveState(input),
+      state: deriveState(input, isOver(job, next)),
       version: job.version,
       priority: job.spec.priority,
       timeout: formatDuration(policy.timeoutMs),
@@ -95,13 +95,14 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
     fenced: ({ job, inFlight, effective }) => ({ ...whole(job), inFlight: [...inFlight], effective }),
     status({ job, recent, isTypeKnown }) {
       const input = statusInputOf(job)
+      const next = nextRunAt(job, input)
       return {
         jobId: job.id,
         key: job.key,
         name: job.spec.name,
         status: deriveStatus(input),
-        state: deriveState(input),
-        nextRunAt: toWireTime(nextRunAt(job, input)),
+        state: deriveState(input, isOver(job, next)),
+        nextRunAt: toWireTime(next),
         lastExecution: viewSummary(job.known.last),
         currentExecution: viewSummary(job.known.running),
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
@@ -110,6 +111,11 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       }
     },
   }
+}
+
+/** A recurring schedule without a next fire time has none left. */
+function isOver({ spec }: ListedJob, nextRunAt: number | null): boolean {
+  return nextRunAt === null && isRecurring(spec.schedule)
 }
 
 function unknownType({ spec: { jobType } }: StoredJob): Warning {

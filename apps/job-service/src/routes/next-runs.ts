@@ -13,10 +13,10 @@ import { z } from 'zod'
 import { deriveNextRunAt, deriveState } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
-import { findJob } from '../use-cases/find-job.ts'
+import { readJob } from '../use-cases/read-job.ts'
 import { statusInputOf } from './job-view.ts'
 
-type NextRunsContext = Pick<JobContext, 'stores' | 'schedules' | 'clock' | 'config'>
+type NextRunsContext = Pick<JobContext, 'stores' | 'scheduler' | 'log' | 'schedules' | 'clock' | 'config'>
 
 /** The next fire times of a job that have not started, at most `count`. */
 function nextRunsOf({ schedules, clock }: NextRunsContext, job: StoredJob, count: number): number[] {
@@ -33,7 +33,7 @@ function nextRunsOf({ schedules, clock }: NextRunsContext, job: StoredJob, count
 }
 
 function whyNone(job: StoredJob): NextRunsView['reason'] {
-  const state = deriveState(statusInputOf(job))
+  const state = deriveState(statusInputOf(job), isRecurring(job.spec.schedule))
   if (state === 'paused' || state === 'completed') return state
   if (state !== 'active') return 'cancelled'
   return job.spec.schedule.kind === 'manual' ? 'no-schedule' : 'ended'
@@ -49,7 +49,7 @@ export function mountNextRuns(app: HttpApp, context: NextRunsContext): void {
     response: { 200: nextRunsView },
   }
   app.get('/jobs/:id/next-runs', { schema, config: { access: 'viewer' } }, async (request, reply) => {
-    const job = await findJob(context, request.caller.userId, request.params.id)
+    const job = await readJob(context, request.caller.userId, request.params.id)
     if (isRefusal(job)) return reply.refuse(job)
     const { schedule } = job.spec
     const timezone = schedule.kind === 'cron' ? schedule.timezone : context.config.timezone

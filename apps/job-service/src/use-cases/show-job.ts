@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
 import type { ExecutionSummary, StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
-import { findJob } from './find-job.ts'
+import { readJob } from './read-job.ts'
 
 /** A job with its newest executions, newest first. */
 export interface JobInDetail {
@@ -13,11 +13,11 @@ export interface JobInDetail {
 
 /** `GET /jobs/:id/status`: the job and its newest `jobStatusRows` executions. */
 export async function showJob(
-  context: Pick<JobContext, 'stores' | 'types' | 'config'>,
+  context: Pick<JobContext, 'stores' | 'types' | 'scheduler' | 'log' | 'config'>,
   ownerId: string,
   ref: string,
 ): Promise<JobInDetail | Refusal> {
-  const job = await findJob(context, ownerId, ref)
+  const job = await readJob(context, ownerId, ref)
   if (isRefusal(job)) return job
   const newest = { after: null, limit: context.config.jobStatusRows, fields: [] }
   const [recent, types] = await Promise.all([

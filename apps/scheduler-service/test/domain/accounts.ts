@@ -21,7 +21,7 @@ interface Execution {
   hasEnded: boolean
 }
 
-export interface World {
+interface World {
   now: number
   /** The latest moment that the clock has shown: the scheduler's may be set back, the one of job-service is not. */
   latest: number

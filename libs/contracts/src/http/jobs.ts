@@ -95,18 +95,55 @@ export const triggerBody = z
   .nullish()
 export type TriggerBody = z.infer<typeof triggerBody>
 
+/** A recurring schedule in an answer. */
+const scheduleView = z.union([
+  z.strictObject({ cron: z.string(), timezone: z.string() }),
+  z.strictObject({ every: z.string(), anchorAt: wireTime, timezone: z.string() }),
+])
+
+/**
+ * `POST /schedules/preview`: the schedule fields of a job; `count` fire times after `from` (default: now). The body of a job
+ * without its other fields means the same here.
+ */
+export const schedulePreviewBody = putJobBody
+  .pick({
+    schedule: true,
+    runAt: true,
+    delay: true,
+    scheduledTime: true,
+    startAt: true,
+    endAt: true,
+    maxRuns: true,
+    jitter: true,
+    misfire: true,
+    expiresAfter: true,
+  })
+  .extend({ count: z.number().int().min(1).max(100).optional(), from: timeAt.optional() })
+  .register(fieldHints, { fields: jobHints })
+export type SchedulePreviewBody = z.infer<typeof schedulePreviewBody>
+
+export const schedulePreviewView = z.strictObject({
+  schedule: scheduleView.nullable(),
+  runAt: wireTime.nullable(),
+  /** The schedule in English; null for a job that runs once, and for one without a schedule. */
+  text: z.string().nullable(),
+  /** The zone of the local times. */
+  timezone: z.string(),
+  times: z.array(z.strictObject({ at: wireTime, local: z.string() })),
+  /** How many fire times there are after `from`, and the last one; null for a schedule without end. */
+  total: z.number().int().nullable(),
+  lastAt: wireTime.nullable(),
+  warnings: z.array(warning),
+})
+export type SchedulePreviewView = z.infer<typeof schedulePreviewView>
+
 export const jobView = z.strictObject({
   id: z.string(),
   key: z.string().nullable(),
   name: z.string(),
   jobType: z.string(),
   params: jsonObject,
-  schedule: z
-    .union([
-      z.strictObject({ cron: z.string(), timezone: z.string() }),
-      z.strictObject({ every: z.string(), anchorAt: wireTime, timezone: z.string() }),
-    ])
-    .nullable(),
+  schedule: scheduleView.nullable(),
   runAt: wireTime.nullable(),
   status: z.enum(jobStatuses),
   state: z.enum(shownJobStates),
