@@ -38,16 +38,23 @@ function requestOf(
   return ['POST', `/jobs/${id}/${kind}`, {}]
 }
 
+/** An answer of status 0 stands for none: the machine is too busy to take the connection. */
+async function callOnce<T>(user: Caller, ...request: Parameters<Caller['call']>): Promise<{ status: number; body: T }> {
+  return user.call<T>(...request).catch(() => ({ status: 0, body: undefined as T }))
+}
+
+const isUnclear = (status: number) => status === 0 || status >= 500
+
 /** Without a clear answer the call is sent again: it finds what the first one has done, or does it. */
 async function change(user: Caller, kind: Change['kind'], made: Made): Promise<Change> {
   for (;;) {
-    const { status, body } = await user.call<FencedJobView>(...requestOf(kind, made))
+    const { status, body } = await callOnce<FencedJobView>(user, ...requestOf(kind, made))
     const answeredAt = preciseNow()
     if (status === 200 || status === 202) {
       const listed = body.inFlight.map(({ executionId }) => executionId)
       return { kind, changedAt: Date.parse(body.updatedAt), answeredAt, isFirm: status === 200, listed }
     }
-    if (status < 500) throw new Error(`${kind} of ${made.id}: ${status} ${JSON.stringify(body)}`)
+    if (!isUnclear(status)) throw new Error(`${kind} of ${made.id}: ${status} ${JSON.stringify(body)}`)
     await wait(200)
   }
 }
@@ -59,7 +66,8 @@ interface Driven {
   readonly changes: readonly Change[]
 }
 
-async function create(user: Caller, url: string, firstAt: number): Promise<JobView> {
+/** Null when the job was made too late for its first fire time. */
+async function create(user: Caller, url: string, firstAt: number): Promise<JobView | null> {
   const body = {
     jobType: 'HTTP_CALL',
     params: { url: `${url}/1` },
@@ -68,23 +76,23 @@ async function create(user: Caller, url: string, firstAt: number): Promise<JobVi
     endAt: wireTime(firstAt + spanMs),
   }
   for (;;) {
-    const made = await user.call<JobView>('POST', '/jobs', body, { 'idempotency-key': url })
-    if (made.status === 201) return made.body
-    if (made.status < 500 && made.status !== 409)
-      throw new Error(`a creation: ${made.status} ${JSON.stringify(made.body)}`)
+    const made = await callOnce<JobView>(user, 'POST', '/jobs', body, { 'idempotency-key': url })
+    if (made.status === 201) return Date.parse(made.body.nextRunAt ?? '') === firstAt ? made.body : null
+    if (made.status === 422 && Date.now() > firstAt) return null
+    if (!isUnclear(made.status) && made.status !== 409) throw new Error(`a creation: ${JSON.stringify(made)}`)
     await wait(200)
   }
 }
 
-/** Makes one job before its first fire time, and changes it as it is planned. */
-async function drive(user: Caller, target: Target, plan: PlannedJob, beginAt: number): Promise<Driven> {
+/** Makes one job before its first fire time, and changes it as it is planned; null when it was made too late. */
+async function drive(user: Caller, target: Target, plan: PlannedJob, beginAt: number): Promise<Driven | null> {
   const firstAt = beginAt + plan.firstAt
   const url = `${target.url}/${plan.index}`
   await wait(firstAt - madeBeforeMs - Date.now())
   const made = await create(user, url, firstAt)
+  if (!made) return null
   const { id } = made
   const job = { id, url, firstAt }
-  if (Date.parse(made.nextRunAt ?? '') !== firstAt) throw new Error(`${id} begins at ${made.nextRunAt}`)
   await wait(beginAt + plan.operateAt - Date.now())
   const changes = [await change(user, plan.operation, job)]
   if (plan.resumeAt !== null) {
@@ -110,10 +118,11 @@ async function readHistory(user: Caller, { id, firstAt }: Driven): Promise<Histo
   )
 }
 
-/** Runs the plan against a Belfry, and reads what became of each job. */
+/** Runs the plan against a Belfry, and reads what became of each job. Those that were made too late are left out. */
 export async function run(user: Caller, target: Target, plan: readonly PlannedJob[]): Promise<JobRecord[]> {
   const beginAt = Date.now()
-  const driven = await Promise.all(plan.map((one) => drive(user, target, one, beginAt)))
+  const all = await Promise.all(plan.map((one) => drive(user, target, one, beginAt)))
+  const driven = all.filter((one) => one !== null)
   const calls = () => Map.groupBy(target.calls, ({ jobId }) => jobId)
   const histories = new Map<string, HistoryEntry[]>()
   let next = 0
