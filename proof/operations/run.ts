@@ -45,8 +45,11 @@ async function callOnce<T>(user: Caller, ...request: Parameters<Caller['call']>)
 
 const isUnclear = (status: number) => status === 0 || status >= 500
 
-/** Without a clear answer the call is sent again: it finds what the first one has done, or does it. */
-async function change(user: Caller, kind: Change['kind'], made: Made): Promise<Change> {
+/**
+ * Without a clear answer the call is sent again: it finds what the first one has done, or does it. Null when it came too late: the
+ * new schedule had no fire time left.
+ */
+async function change(user: Caller, kind: Change['kind'], made: Made): Promise<Change | null> {
   for (;;) {
     const { status, body } = await callOnce<FencedJobView>(user, ...requestOf(kind, made))
     const answeredAt = preciseNow()
@@ -54,6 +57,7 @@ async function change(user: Caller, kind: Change['kind'], made: Made): Promise<C
       const listed = body.inFlight.map(({ executionId }) => executionId)
       return { kind, changedAt: Date.parse(body.updatedAt), answeredAt, isFirm: status === 200, listed }
     }
+    if (status === 422) return null
     if (!isUnclear(status)) throw new Error(`${kind} of ${made.id}: ${status} ${JSON.stringify(body)}`)
     await wait(200)
   }
@@ -99,7 +103,7 @@ async function drive(user: Caller, target: Target, plan: PlannedJob, beginAt: nu
     await wait(beginAt + plan.resumeAt - Date.now())
     changes.push(await change(user, 'resume', job))
   }
-  return { id, plan, firstAt, changes }
+  return { id, plan, firstAt, changes: changes.filter((one) => one !== null) }
 }
 
 const isEnded = (entry: HistoryEntry) =>
@@ -111,8 +115,8 @@ async function readHistory(user: Caller, { id, firstAt }: Driven): Promise<Histo
   return eventually(
     `all executions of ${id} to end`,
     async () => {
-      const history = await readAll<HistoryEntry>(user, `/jobs/${id}/history`)
-      return history.every(isEnded) ? history : undefined
+      const history = await readAll<HistoryEntry>(user, `/jobs/${id}/history`).catch(() => undefined)
+      return history?.every(isEnded) ? history : undefined
     },
     restMs,
   )
