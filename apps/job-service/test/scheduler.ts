@@ -3,6 +3,8 @@ import {
   type FireLogReply,
   fireLogBody,
   fireLogReply,
+  type ScheduleEndsReply,
+  scheduleEndsReply,
   scheduleVersionsBody,
   scheduleVersionsReply,
 } from '@belfry/contracts'
@@ -22,8 +24,8 @@ export async function openScheduler(
   const state = {
     /** Jobs whose version was asked for. */
     versionAsks: [] as string[],
-    /** Jobs whose schedules have no fire time left, with the version that this is true of. */
-    ended: new Map<string, number>(),
+    /** Jobs whose schedules have no fire time left. */
+    ended: [] as ScheduleEndsReply['data'],
     /** How often that was asked. */
     endedAsks: 0,
     /** Ranges by job, newest first. */
@@ -34,9 +36,10 @@ export async function openScheduler(
     state.versionAsks.push(...ids)
     return { data: ids.map((id) => ({ id, version: versionOf(id) ?? 0 })).filter(({ version }) => version > 0) }
   })
-  app.post('/internal/schedules/ended', { schema: versions, config }, async ({ body: { ids } }) => {
+  const ends = { body: scheduleVersionsBody, response: { 200: scheduleEndsReply } }
+  app.post('/internal/schedules/ended', { schema: ends, config }, async ({ body: { ids } }) => {
     state.endedAsks += 1
-    return { data: ids.flatMap((id) => (state.ended.has(id) ? { id, version: state.ended.get(id) as number } : [])) }
+    return { data: state.ended.filter(({ id }) => ids.includes(id)) }
   })
   const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
   app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => {

@@ -38,9 +38,16 @@ export const scheduleVersionsReply = z.strictObject({
 })
 
 /**
- * `POST /internal/schedules/ended` of the scheduler, with the same body and answer: those of the jobs whose recurring schedule
- * has no fire time left, because it has issued all runs that `maxRuns` allows or `endAt` has passed.
+ * `POST /internal/schedules/ended` of the scheduler, with the same body: those of the jobs whose recurring schedule has no
+ * fire time left, because it has issued all runs that `maxRuns` allows or `endAt` has passed. `lastFireAt`: the newest fire
+ * time that it has issued, null where there is none.
  */
+export const scheduleEndsReply = z.strictObject({
+  data: z.array(
+    z.strictObject({ id: z.string(), version: z.number().int().min(1), lastFireAt: z.number().int().nullable() }),
+  ),
+})
+export type ScheduleEndsReply = z.infer<typeof scheduleEndsReply>
 
 /** Where a page of a job's fire log ends: by its last range. */
 const fireLogPosition = z.strictObject({ from: z.number().int(), decision: z.enum(fireDecisions) })

@@ -2,6 +2,8 @@ import {
   type FireLogPosition,
   type FireLogReply,
   fireLogReply,
+  type ScheduleEndsReply,
+  scheduleEndsReply,
   scheduleVersionsReply,
   tolerant,
 } from '@belfry/contracts'
@@ -12,12 +14,16 @@ export interface Scheduler {
   /** The version of a job up to which the scheduler has applied its changes; 0 when it does not know the job. */
   versionOf(jobId: string): Promise<number>
   /** Those of at most 200 jobs whose recurring schedule has no fire time left, with the version that this is true of. */
-  ended(jobIds: readonly string[]): Promise<ReadonlyMap<string, number>>
+  ended(jobIds: readonly string[]): Promise<ScheduleEndsReply['data']>
   /** Fire times of a job without an execution, as ranges: the next `limit` after a position, newest first. */
   fireLog(jobId: string, limit: number, after: FireLogPosition | null): Promise<FireLogReply['data']>
 }
 
-const replies = { versions: tolerant(scheduleVersionsReply), fireLog: tolerant(fireLogReply) }
+const replies = {
+  versions: tolerant(scheduleVersionsReply),
+  ends: tolerant(scheduleEndsReply),
+  fireLog: tolerant(fireLogReply),
+}
 
 /** Calls the internal routes of the scheduler, through the guarded balancer. */
 export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: number }): Scheduler {
@@ -33,8 +39,7 @@ export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: nu
       return data.find(({ id }) => id === jobId)?.version ?? 0
     },
     async ended(jobIds) {
-      const { data } = replies.versions.parse(await call('/internal/schedules/ended', { ids: jobIds }))
-      return new Map(data.map(({ id, version }) => [id, version]))
+      return replies.ends.parse(await call('/internal/schedules/ended', { ids: jobIds })).data
     },
     async fireLog(jobId, limit, after) {
       return replies.fireLog.parse(await call('/internal/fire-log/list', { jobId, limit, after })).data

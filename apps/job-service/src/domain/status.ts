@@ -23,8 +23,11 @@ export interface HandedOver {
   readonly waitingAt: number | null
   /** The newest one. */
   readonly newestAt: number | null
-  /** The scheduler has none left: `maxRuns` is reached. Absent where it was not asked, or did not answer. */
-  readonly hasEnded?: boolean
+  /**
+   * The last one of all, once the scheduler has none left because `maxRuns` is reached. Absent before, and where the scheduler
+   * was not asked or did not answer.
+   */
+  readonly lastAt?: number
 }
 
 export const noExecutions: KnownExecutions & HandedOver = {
@@ -82,16 +85,19 @@ export function deriveState({ state, runAt, last, running, retrying }: StatusInp
 export function deriveNextRunAt(
   schedule: ScheduleSpec,
   input: StatusInput,
-  { waitingAt, newestAt, hasEnded = false }: HandedOver,
+  { waitingAt, newestAt, lastAt }: HandedOver,
   now: number,
   next: (after: number) => number | null,
 ): number | null {
   if (input.state !== 'active' || schedule.kind === 'manual') return null
-  if (schedule.kind !== 'once') return waitingAt ?? (hasEnded ? null : next(Math.max(now, newestAt ?? now)))
+  if (schedule.kind !== 'once') return waitingAt ?? upTo(lastAt, next(Math.max(now, newestAt ?? now)))
   const { last, running, retrying } = input
   const hasStarted = [last, running, retrying].some((one) => countsFor(schedule.runAt, one))
   return hasStarted ? null : schedule.runAt
 }
+
+const upTo = (lastAt: number | undefined, at: number | null) =>
+  at !== null && lastAt !== undefined && at > lastAt ? null : at
 
 /** How many executions in a row have failed, newest first; those that never ran, or still do, are passed over. */
 export function countFailuresInRow(newestFirst: Iterable<ExecutionStatus>): number {

@@ -8,7 +8,7 @@ function mayHaveEnded({ state, spec: { schedule } }: ListedJob): boolean {
 }
 
 /**
- * The jobs with `known.hasEnded` where the scheduler has no fire time left for them: it is asked once, and only about jobs with
+ * The jobs with `known.lastAt` where the scheduler has no fire time left for them: it is asked once, and only about jobs with
  * `maxRuns`. While it does not answer they show as if runs were left.
  */
 export async function markEnded<J extends ListedJob>(
@@ -19,9 +19,11 @@ export async function markEnded<J extends ListedJob>(
   if (asked.length === 0) return jobs
   const ended = await scheduler.ended(asked).catch((err: unknown) => {
     log.warn({ err, jobs: asked.length }, 'the scheduler does not say which schedules have ended')
-    return new Map<string, number>()
+    return []
   })
+  const byId = new Map(ended.map((one) => [one.id, one]))
   return jobs.map((job) => {
-    return ended.get(job.id) === job.version ? { ...job, known: { ...job.known, hasEnded: true } } : job
+    const end = byId.get(job.id)
+    return end?.version === job.version ? { ...job, known: { ...job.known, lastAt: end.lastFireAt ?? 0 } } : job
   })
 }

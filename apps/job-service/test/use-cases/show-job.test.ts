@@ -143,7 +143,7 @@ describe('a recurring job with an end', () => {
     expect(await shown()).toMatchObject({ state: 'active', maxRuns: 2, nextRunAt: iso(monday + minute) })
     const [first, second] = [monday + minute, monday + 2 * minute]
     await publish({ fireAt: first, state: 'succeeded', endedAt: first }, { fireAt: second })
-    world.scheduler.state.ended.set(job.id, job.version)
+    world.scheduler.state.ended.push({ id: job.id, version: job.version, lastFireAt: second })
     expect(await shown()).toMatchObject({ state: 'active', nextRunAt: iso(second) })
     await publish({ fireAt: second, state: 'succeeded', seq: 2, endedAt: second })
     const completed = { state: 'completed', status: 'SUCCESS', nextRunAt: null }
@@ -157,7 +157,7 @@ describe('a recurring job with an end', () => {
 
   it('is not completed by what was true of an older version', async () => {
     const { job, shown } = await openJob(world, { schedule: '* * * * *', maxRuns: 2 })
-    world.scheduler.state.ended.set(job.id, job.version + 1)
+    world.scheduler.state.ended.push({ id: job.id, version: job.version + 1, lastFireAt: null })
     expect(await shown()).toMatchObject({ state: 'active' })
   })
 

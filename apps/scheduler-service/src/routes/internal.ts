@@ -2,6 +2,8 @@ import {
   type FireLogPosition,
   fireLogBody,
   fireLogReply,
+  type ScheduleEndsReply,
+  scheduleEndsReply,
   scheduleVersionsBody,
   scheduleVersionsReply,
 } from '@belfry/contracts'
@@ -36,13 +38,16 @@ export function mountInternal(app: HttpApp, { schedules, page, listFireLog }: In
     return { data }
   })
 
-  app.post('/internal/schedules/ended', { schema: versions, config }, async ({ body: { ids } }) => {
-    const data: { id: string; version: number }[] = []
+  const ends = { body: scheduleVersionsBody, response: { 200: scheduleEndsReply } }
+  app.post('/internal/schedules/ended', { schema: ends, config }, async ({ body: { ids } }) => {
+    const data: ScheduleEndsReply['data'] = []
     await inPages(ids, page.rows, async (some) => {
       const rows = await schedules.readMany(some, page.bytes)
-      for (const row of rows)
-        if (row && 'record' in row && isOver(row.record))
-          data.push({ id: row.record.jobId, version: row.record.version })
+      for (const row of rows) {
+        if (!row || 'unreadable' in row || !isOver(row.record)) continue
+        const { jobId: id, version, lastFireAt } = row.record
+        data.push({ id, version, lastFireAt })
+      }
       return { seen: rows.length, lost: [] }
     })
     return { data }

@@ -1,4 +1,4 @@
-import { fireLogReply, scheduleVersionsReply } from '@belfry/contracts'
+import { fireLogReply, scheduleEndsReply, scheduleVersionsReply } from '@belfry/contracts'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { FireRange } from '../../src/domain/schedule-record.ts'
 import { changesOf, everyMinute, jobId, jobIdOf, minute, noon, once } from '../fixtures.ts'
@@ -36,11 +36,11 @@ describe('what job-service asks the scheduler', () => {
     const ids = [1, 2, 3, 4, 5].map(jobIdOf)
     const ended = async () => {
       const answer = await world.post('/internal/schedules/ended', { ids })
-      return scheduleVersionsReply.parse(answer.json()).data
+      return scheduleEndsReply.parse(answer.json()).data
     }
     expect(await ended()).toEqual([])
     await world.pass(minute, 1000)
-    expect(await ended()).toEqual([1, 2].map((n) => ({ id: jobIdOf(n), version: 1 })))
+    expect(await ended()).toEqual([1, 2].map((n) => ({ id: jobIdOf(n), version: 1, lastFireAt: noon + minute })))
   })
 
   it('is the fire log of a job, page by page', async () => {
