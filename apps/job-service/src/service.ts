@@ -82,7 +82,7 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   const views = createJobViews({ clock, timezone: config.timezone, schedules: context.schedules })
   mountJobs(app, { context, views, pages, ids, once })
   mountJobOperations(app, context, views)
-  const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
+  const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs, types: context.types })
   mountNextRuns(app, context)
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)

@@ -113,6 +113,16 @@ describe('an execution that waits for a slot', () => {
     expect(await shownOf(job)).toEqual([['SUCCESS', null]])
   })
 
+  it('waits for an executor that has its job type, where none has it', async () => {
+    const { job } = await openJob(world, { schedule: '* * * * *' })
+    const message = statusMessage({ job, fireAt: world.clock.now() + 100, state: 'ready' })
+    await world.executor.publish({ ...message, jobType: 'GONE' })
+    await world.clock.advance(1101)
+    expect(await shownOf(job)).toEqual([['SCHEDULED', 'job-type']])
+    const { data } = (await world.call<Page<ExecutionView>>('GET', `/jobs/${job.id}/executions`)).body
+    expect(data[0]?.statusReason).toBe('The execution waits for an executor that has the job type GONE.')
+  })
+
   it('has no attempt while it is claimed and has not started', async () => {
     const { job } = await openJob(world, { schedule: '* * * * *' })
     const message = statusMessage({ job, fireAt: world.clock.now() + 100, state: 'running' })

@@ -107,7 +107,7 @@ const answer = (each: number): Act =>
       const execution = world.executions.get(fireAt)
       if (!execution || !world.record || index % each !== 0) continue
       const state = execution.hasEnded ? 'succeeded' : 'ready'
-      store(world, acknowledge(world.record, statusOf(fireAt, { version: execution.version, state })))
+      store(world, acknowledge(world.record, statusOf(fireAt, { version: execution.version, state }), world.now))
     }
   })
 
