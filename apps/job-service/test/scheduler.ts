@@ -3,8 +3,8 @@ import {
   type FireLogReply,
   fireLogBody,
   fireLogReply,
-  type ScheduleEndsReply,
-  scheduleEndsReply,
+  type ScheduleRunsReply,
+  scheduleRunsReply,
   scheduleVersionsBody,
   scheduleVersionsReply,
 } from '@belfry/contracts'
@@ -24,10 +24,10 @@ export async function openScheduler(
   const state = {
     /** Jobs whose version was asked for. */
     versionAsks: [] as string[],
-    /** Jobs whose schedules have no fire time left. */
-    ended: [] as ScheduleEndsReply['data'],
+    /** How far schedules have come. */
+    runs: [] as ScheduleRunsReply['data'],
     /** How often that was asked. */
-    endedAsks: 0,
+    runsAsks: 0,
     /** Ranges by job, newest first. */
     fireLogs: new Map<string, FireLogReply['data']>(),
   }
@@ -36,10 +36,10 @@ export async function openScheduler(
     state.versionAsks.push(...ids)
     return { data: ids.map((id) => ({ id, version: versionOf(id) ?? 0 })).filter(({ version }) => version > 0) }
   })
-  const ends = { body: scheduleVersionsBody, response: { 200: scheduleEndsReply } }
-  app.post('/internal/schedules/ended', { schema: ends, config }, async ({ body: { ids } }) => {
-    state.endedAsks += 1
-    return { data: state.ended.filter(({ id }) => ids.includes(id)) }
+  const runs = { body: scheduleVersionsBody, response: { 200: scheduleRunsReply } }
+  app.post('/internal/schedules/runs', { schema: runs, config }, async ({ body: { ids } }) => {
+    state.runsAsks += 1
+    return { data: state.runs.filter(({ id }) => ids.includes(id)) }
   })
   const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
   app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => {

@@ -2,8 +2,8 @@ import {
   type FireLogPosition,
   type FireLogReply,
   fireLogReply,
-  type ScheduleEndsReply,
-  scheduleEndsReply,
+  type ScheduleRunsReply,
+  scheduleRunsReply,
   scheduleVersionsReply,
   tolerant,
 } from '@belfry/contracts'
@@ -13,15 +13,15 @@ import type { RestClient } from '@belfry/discovery'
 export interface Scheduler {
   /** The version of a job up to which the scheduler has applied its changes; 0 when it does not know the job. */
   versionOf(jobId: string): Promise<number>
-  /** Those of at most 200 jobs whose recurring schedule has no fire time left, with the version that this is true of. */
-  ended(jobIds: readonly string[]): Promise<ScheduleEndsReply['data']>
+  /** How far the schedules of at most 200 jobs have come, each with the version that this is true of. */
+  runsOf(jobIds: readonly string[]): Promise<ScheduleRunsReply['data']>
   /** Fire times of a job without an execution, as ranges: the next `limit` after a position, newest first. */
   fireLog(jobId: string, limit: number, after: FireLogPosition | null): Promise<FireLogReply['data']>
 }
 
 const replies = {
   versions: tolerant(scheduleVersionsReply),
-  ends: tolerant(scheduleEndsReply),
+  runs: tolerant(scheduleRunsReply),
   fireLog: tolerant(fireLogReply),
 }
 
@@ -38,8 +38,8 @@ export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: nu
       const { data } = replies.versions.parse(await call('/internal/schedules/versions', { ids: [jobId] }))
       return data.find(({ id }) => id === jobId)?.version ?? 0
     },
-    async ended(jobIds) {
-      return replies.ends.parse(await call('/internal/schedules/ended', { ids: jobIds })).data
+    async runsOf(jobIds) {
+      return replies.runs.parse(await call('/internal/schedules/runs', { ids: jobIds })).data
     },
     async fireLog(jobId, limit, after) {
       return replies.fireLog.parse(await call('/internal/fire-log/list', { jobId, limit, after })).data

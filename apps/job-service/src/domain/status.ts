@@ -24,8 +24,8 @@ export interface HandedOver {
   /** The newest one. */
   readonly newestAt: number | null
   /**
-   * The last one of all, once the scheduler has none left because `maxRuns` is reached. Absent before, and where the scheduler
-   * was not asked or did not answer.
+   * The last one that `maxRuns` allows, if none is missed from now on. Absent for jobs without it, and where the scheduler did
+   * not answer.
    */
   readonly lastAt?: number
 }
@@ -96,7 +96,8 @@ export function deriveNextRunAt(
   return hasStarted ? null : schedule.runAt
 }
 
-const upTo = (lastAt: number | undefined, at: number | null) =>
+/** A fire time, unless it comes after the last one that there is. */
+export const upTo = (lastAt: number | undefined, at: number | null) =>
   at !== null && lastAt !== undefined && at > lastAt ? null : at
 
 /** How many executions in a row have failed, newest first; those that never ran, or still do, are passed over. */

@@ -2,14 +2,14 @@ import {
   type FireLogPosition,
   fireLogBody,
   fireLogReply,
-  type ScheduleEndsReply,
-  scheduleEndsReply,
+  type ScheduleRunsReply,
+  scheduleRunsReply,
   scheduleVersionsBody,
   scheduleVersionsReply,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { PageBounds } from '@belfry/storage'
-import { type FireRange, isOver } from '../domain/schedule-record.ts'
+import type { FireRange } from '../domain/schedule-record.ts'
 import type { ScheduleStore } from '../store/ports.ts'
 import { inPages } from '../use-cases/in-pages.ts'
 
@@ -38,15 +38,15 @@ export function mountInternal(app: HttpApp, { schedules, page, listFireLog }: In
     return { data }
   })
 
-  const ends = { body: scheduleVersionsBody, response: { 200: scheduleEndsReply } }
-  app.post('/internal/schedules/ended', { schema: ends, config }, async ({ body: { ids } }) => {
-    const data: ScheduleEndsReply['data'] = []
+  const runs = { body: scheduleVersionsBody, response: { 200: scheduleRunsReply } }
+  app.post('/internal/schedules/runs', { schema: runs, config }, async ({ body: { ids } }) => {
+    const data: ScheduleRunsReply['data'] = []
     await inPages(ids, page.rows, async (some) => {
       const rows = await schedules.readMany(some, page.bytes)
       for (const row of rows) {
-        if (!row || 'unreadable' in row || !isOver(row.record)) continue
-        const { jobId: id, version, lastFireAt } = row.record
-        data.push({ id, version, lastFireAt })
+        if (!row || 'unreadable' in row) continue
+        const { jobId: id, version, fired, lastFireAt, nextFireAt } = row.record
+        data.push({ id, version, fired, lastFireAt, nextFireAt })
       }
       return { seen: rows.length, lost: [] }
     })
