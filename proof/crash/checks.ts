@@ -179,6 +179,17 @@ export async function checkAll(evidence: Evidence): Promise<void> {
   checkCancels(evidence)
 }
 
+/** Each of these jobs has one execution, which has succeeded in its first attempt that started. */
+export async function checkSuccessOnce(user: Caller, jobIds: readonly string[]): Promise<void> {
+  for (const id of jobIds) {
+    const { status, attempts } = await endOf(user, id)
+    expect({ status, outcomes: attempts.map(({ outcome }) => outcome) }).toEqual({
+      status: 'SUCCESS',
+      outcomes: ['succeeded'],
+    })
+  }
+}
+
 /** Each second up to the last call has one execution or lies in one range of the fire log, and the log holds some. */
 export function checkEverySecondOnce(
   { id, createdAt }: { id: string; createdAt: string },

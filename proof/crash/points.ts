@@ -56,6 +56,9 @@ export const recoverySteps: readonly Step[] = [
 /** Steps of writing down what was missed. */
 export const fireLogSteps: readonly Step[] = [step('fire-log.upsert'), step('schedules.save', 2)]
 
+/** Steps of leaving runs to executors that have their job type. */
+export const handOverSteps: readonly Step[] = [step('executions.hand-over')]
+
 export const phases = ['before', 'after'] as const
 export type Phase = (typeof phases)[number]
 

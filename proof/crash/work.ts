@@ -60,7 +60,7 @@ async function reportAll(user: Caller, ledger: Ledger): Promise<void> {
 }
 
 /** The executors have the job's execution, or the process has gone. */
-async function isKnown(user: Caller, jobId: string): Promise<true | undefined> {
+export async function isKnown(user: Caller, jobId: string): Promise<true | undefined> {
   const list = await user.call<{ data: unknown[] }>('GET', `/jobs/${jobId}/executions`).catch(() => null)
   return list === null || list.body.data.length > 0 || undefined
 }
