@@ -2,6 +2,7 @@ import { shutdownConfig } from '@belfry/bootstrap'
 import { duration } from '@belfry/contracts'
 import { configKey, retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
+import { type Commands, readCommands } from './job-types/command/commands.ts'
 
 const count = (byDefault: number, least = 1) => z.coerce.number().int().min(least).default(byDefault)
 const mib = 1024 * 1024
@@ -117,24 +118,37 @@ export const executorConfig = z.object({
   /** Whether HTTP_CALL may reach loopback, private and other addresses that are not public. */
   executorAllowPrivate: z.stringbool().default(false),
   /**
+   * Programs that COMMAND jobs may run: the path of a JSON file, or JSON text. Each name stands for `{executable, args, arguments, cwd, env,
+   * timeout}` (docs/guide/commands.md). Left out: there is no job type COMMAND.
+   */
+  executorCommands: z
+    .string()
+    .transform((given, context): Commands => {
+      const commands = readCommands(given)
+      if (typeof commands !== 'string') return commands
+      context.addIssue({ code: 'custom', message: commands })
+      return z.NEVER
+    })
+    .optional(),
+  /**
    * The folder with the handlers of your own job types: each `.ts`, `.js` and `.mjs` file in it is one (docs/guide/write-your-own-job.md). A folder
    * that is not there has none.
    */
   executorHandlers: z.string().min(1).default('./handlers'),
   /** Whether handler files that are new, changed or removed count at once; otherwise they do at the next start. */
   executorHandlersWatch: z.stringbool().default(false),
-  /** Threads for handlers of that folder. An attempt of a job type with `slots: 'cpu'` has one for itself while it runs. */
-  executorHandlersThreads: count(8),
-  /** Attempts of a job type with `slots: 'io'` that share a thread. */
+  /** Processes for handlers of that folder. An attempt of a job type with `slots: 'cpu'` has one for itself while it runs. */
+  executorHandlersProcesses: count(8),
+  /** Attempts of a job type with `slots: 'io'` that share a process. */
   executorHandlersAttempts: count(50),
-  /** Memory that the code in one such thread may use, MiB; the attempt that uses more fails, and its thread is ended. */
+  /** Memory that the code in one such process may use, MiB; the attempt that uses more fails, and its process is ended. */
   executorHandlersMemoryMb: count(256, 16),
-  /** How long such a thread stays that has nothing to do, milliseconds. */
+  /** How long such a process stays that has nothing to do, milliseconds. */
   executorHandlersIdleMs: count(30_000, 0),
   /** How long a handler file may take to load, milliseconds. */
   executorHandlersLoadMs: count(10_000, 100),
   /**
-   * How long such a thread may be silent when it is asked to abort an attempt, milliseconds. Then it is ended without waiting for the grace
+   * How long such a process may be silent when it is asked to abort an attempt, milliseconds. Then it is ended without waiting for the grace
    * time, which it would not notice.
    */
   executorHandlersBlockedMs: count(500, 10),

@@ -2,7 +2,7 @@ import { createPeerShare, defaultAdvertiseHost } from '@belfry/discovery'
 import { createHttpApp, type HttpApp } from '@belfry/http'
 import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
-import type { Handlers } from '@belfry/worker'
+import type { Handler, Handlers } from '@belfry/worker'
 import { createSettle } from './admission/settle.ts'
 import { createWake } from './admission/wake.ts'
 import { createAttemptRunner } from './attempts/attempt-runner.ts'
@@ -25,6 +25,7 @@ import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
 import { createCancelExecution } from './intake/cancel-execution.ts'
 import { createIntake } from './intake/job-execute.ts'
+import { createCommand } from './job-types/command/command.ts'
 import { withHandlersFolder } from './job-types/folder/handlers.ts'
 import { createHandlers, describeHandlers, handlersDefaults, listedTypes } from './job-types/job-types.ts'
 import { createIdentity } from './membership/identity.ts'
@@ -61,6 +62,8 @@ function addressOf({ advertise, config }: ExecutorServiceDeps): string | null {
 
 /** The job types that ship, and those of the handlers folder. */
 function openHandlers({ config, clock, log }: ExecutorServiceDeps): Handlers {
+  const { executorCommands: commands, executorLogBytes: logBytes } = config
+  const command = commands && createCommand({ commands, env: process.env, logBytes })
   const shipped = createHandlers({
     ...handlersDefaults,
     allowPrivate: config.executorAllowPrivate,
@@ -68,6 +71,7 @@ function openHandlers({ config, clock, log }: ExecutorServiceDeps): Handlers {
     httpConnections: 2 * config.executorIoConcurrency,
     lookups: config.executorLookups,
     ownerLookups: config.executorOwnerLookups,
+    ...(command && { more: [command as Handler] }),
   })
   return withHandlersFolder(shipped, { config, limits: outputLimits(config), clock, log, env: process.env })
 }

@@ -82,7 +82,7 @@ export const jobConfig = z.object({
   jobReconcileTimeoutMs: count(5_000),
   /** What one answer to the scheduler's comparison holds, bytes; one job is sent whatever its size. */
   jobFetchBytes: count(mib),
-  /** How often the list of job types is fetched, and how soon again for a type that is not on it, milliseconds. */
+  /** How often the list of job types is fetched, and how soon again when it is needed, milliseconds. */
   jobTypesMs: count(30_000),
   jobTypesAgainMs: count(1_000),
   /** How long the job types of an executor count that is not registered any more, milliseconds. */

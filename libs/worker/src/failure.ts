@@ -32,7 +32,7 @@ export function retryAfter(
 }
 
 /**
- * The attempt ended because of another attempt on its thread, or because its thread was ended for a reason that is not its
+ * The attempt ended because of another attempt on its process, or because its process was ended for a reason that is not its
  * own. The execution runs again at once; neither a try nor a loss is charged.
  */
 export class InterruptedRun extends Error {

@@ -55,7 +55,7 @@ export interface Handler<P = unknown> {
   readonly slots: 'io' | 'cpu'
   /** Params that are valid and make sense, for the docs and for forms. */
   readonly examples: readonly Record<string, unknown>[]
-  /** Whether an attempt may wait for something else than a slot (a thread) before its work begins: it calls `begin` then. */
+  /** Whether an attempt may wait for something else than a slot (a process) before its work begins: it calls `begin` then. */
   readonly waits?: boolean
   /**
    * Does the work of one attempt and resolves to its result. A `JobFailure` says by itself whether a retry makes sense; an
@@ -82,6 +82,6 @@ export interface Handlers {
   unusable?(): readonly UnusableFile[]
   /** Loads what is loaded from files; the executor takes no work before it resolves. */
   start?(): Promise<void>
-  /** Ends what they share (connection pools, threads); attempts still at work then fail. */
+  /** Ends what they share (connection pools, processes); attempts still at work then fail. */
   close(): Promise<void>
 }

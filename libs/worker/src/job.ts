@@ -24,11 +24,11 @@ export interface JobDefinition<S extends StandardSchema, R> {
   /** How long one attempt may take when the job names no timeout: `"30s"`, `"10m"`. Default: 1 h. */
   readonly timeout?: string
   readonly retry?: RetryDefaults
-  /** Attempts of this type at a time in one executor; left out: as many as there are slots and threads. */
+  /** Attempts of this type at a time in one executor; left out: as many as there are slots and processes. */
   readonly concurrency?: number
   /**
-   * `cpu` (default): each attempt has a thread for itself while it runs. `io`: for handlers that mostly wait; many attempts of the
-   * type share a thread, so none of them should compute for long.
+   * `cpu` (default): each attempt has a process for itself while it runs. `io`: for handlers that mostly wait; many attempts of the
+   * type share a process, so none of them should compute for long.
    */
   readonly slots?: 'io' | 'cpu'
   /** Params that make sense, for the docs and for forms. */

@@ -46,7 +46,7 @@ export async function openPool(options: Partial<RunnerPoolOptions> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'belfry-handlers-'))
   const limits = { logLines: 100, logBytes: 10_000, logLineBytes: 1000, artifacts: 2, artifactBytes: 1000 }
   const pool = createRunnerPool({
-    ...{ clock, limits, threads: 4, attemptsPerThread: 10, idleMs: 10_000 },
+    ...{ clock, limits, processes: 4, attemptsPerProcess: 10, idleMs: 10_000 },
     ...{ memoryMb: 64, blockedMs: 200, loadMs: 20_000, env: { GREETING: 'hi' } },
     ...options,
   })

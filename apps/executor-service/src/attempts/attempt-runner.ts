@@ -33,16 +33,16 @@ export interface AttemptRunner {
   abort(attempt: Attempt, reason: AbortReason): void
 }
 
-/** A wait for a thread of this length is worth a line in the log, milliseconds. */
+/** A wait for a process of this length is worth a line in the log, milliseconds. */
 const waitShownMs = 1000
 
 /**
  * What a handler rejected with. An attempt that was interrupted is given back, also when its own time limit had passed: it may have
- * waited behind the attempt that blocked their thread.
+ * waited behind the attempt that blocked their process.
  */
 function readEnd(attempt: Attempt, thrown: unknown): AttemptOutcome {
   const mayGoOn = attempt.abortedFor === null || attempt.abortedFor === 'timeout'
-  if (thrown instanceof InterruptedRun && mayGoOn) attempt.abortedFor = 'thread-ended'
+  if (thrown instanceof InterruptedRun && mayGoOn) attempt.abortedFor = 'process-ended'
   return readThrown(thrown)
 }
 
@@ -107,7 +107,7 @@ export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunne
     const { execution, startedAt } = attempt
     const waitedMs = clock.now() - startedAt
     if (attempt.handler?.waits && waitedMs >= waitShownMs)
-      output.addLine(attempt, 'info', `Waited ${waitedMs} ms for a thread (BELFRY_EXECUTOR_HANDLERS_THREADS).`)
+      output.addLine(attempt, 'info', `Waited ${waitedMs} ms for a process (BELFRY_EXECUTOR_HANDLERS_PROCESSES).`)
     attempt.timer?.cancel()
     attempt.timer = clock.callAfter(execution.policy.timeoutMs, () => abort(attempt, 'timeout'))
   }

@@ -5,9 +5,9 @@ import type { LogEntry, LogLevel, RowId, Stored } from '../store/ports.ts'
 
 /**
  * Why an attempt is aborted. `gone`: other executors have taken this executor's attempts over. `no-lease`: they may have, and the
- * attempt must not run beside another one. `thread-ended`: the thread was ended because of another attempt on it.
+ * attempt must not run beside another one. `process-ended`: the process was ended because of another attempt on it.
  */
-export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone' | 'no-lease' | 'thread-ended'
+export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'gone' | 'no-lease' | 'process-ended'
 
 /** The log of an attempt, until it is stored. */
 export interface LogLines {

@@ -181,7 +181,7 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 /** Aborts for which the executor is the reason, and not the job. */
-const ofExecutor: ReadonlySet<AbortReason> = new Set(['shutdown', 'gone', 'no-lease', 'thread-ended'])
+const ofExecutor: ReadonlySet<AbortReason> = new Set(['shutdown', 'gone', 'no-lease', 'process-ended'])
 /** How long an attempt whose start is recorded waits before it looks again for the executor's lease, milliseconds. */
 const leaseWaitMs = 50
 

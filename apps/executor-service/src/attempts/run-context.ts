@@ -10,7 +10,7 @@ const abortTexts: Record<AbortReason, string> = {
   shutdown: 'The executor is stopping.',
   gone: 'Another executor has taken over.',
   'no-lease': 'No sign of life of the executor was stored for too long: another one may have taken over.',
-  'thread-ended': 'The thread of the attempt was ended, and not because of this attempt.',
+  'process-ended': 'The process of the attempt was ended, and not because of this attempt.',
 }
 
 /** What a handler rejects with when it obeys an abort. */

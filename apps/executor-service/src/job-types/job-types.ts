@@ -24,6 +24,8 @@ export interface HandlersConfig {
   ownerLookups: number
   /** How much of an answer's body is kept, bytes; its stored form, half as long again, must fit into a result. */
   httpBodyBytes: number
+  /** Job types that depend on the configuration. */
+  more?: readonly Handler[]
 }
 
 export const handlersDefaults: HandlersConfig = {
@@ -48,7 +50,8 @@ export function createHandlers(config: HandlersConfig, resolve?: Resolve): Handl
     },
     resolve,
   )
-  const all: Handler[] = [dummy, createHttpCall(outbound, config.httpBodyBytes, config.allowPrivate), report]
+  const httpCall = createHttpCall(outbound, config.httpBodyBytes, config.allowPrivate)
+  const all: Handler[] = [dummy, httpCall, report, ...(config.more ?? [])]
   return {
     types: new Map(all.map((handler) => [handler.type, handler])),
     close: () => outbound.close(),

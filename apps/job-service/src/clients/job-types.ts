@@ -9,7 +9,7 @@ export interface JobTypeListOptions {
   readonly registry: Pick<Registry, 'instances'>
   readonly clock: Clock
   readonly log: Logger
-  /** How soon the executors are asked again for a type that is not on the list, milliseconds. */
+  /** How soon the executors are asked again when a list is needed, milliseconds. */
   readonly againMs: number
   /** How long the types of an executor count that is not registered any more, milliseconds. */
   readonly keepMs: number
@@ -20,7 +20,7 @@ const firstListAgainMs = 500
 
 /** What all executors can run: the last good list of each. */
 export interface JobTypeList {
-  /** Null until an executor has answered. Asks again, not too often, when `type` is not on the list. */
+  /** Null until an executor has answered. Asks again, not too often, and waits for the answer when `type` is not on the list. */
   knowing(type: string): Promise<JobTypes | null>
   /** Whether the last list is without `type`; false before the first one. Asks nothing. */
   lacks(type: string): boolean
@@ -95,9 +95,10 @@ export function createJobTypeList(options: JobTypeListOptions): JobTypeList {
     renew,
     lacks: (type) => types !== null && !types.has(type),
     async knowing(type) {
-      if (types?.has(type)) return types
       const isDue = clock.monotonic() - askedAt >= (types ? againMs : firstListAgainMs)
-      if (asking || isDue) await renew().catch((err) => log.warn({ err }, 'the job types cannot be had'))
+      const renewed = asking || isDue ? renew().catch((err) => log.warn({ err }, 'the job types cannot be had')) : null
+      // A known type may have changed: this request is judged by the list that is there, and later ones by the new one.
+      if (!types?.has(type)) await renewed
       return types
     },
   }

@@ -1,6 +1,6 @@
 import { readArtifact, tooManyArtifacts } from '../artifact.ts'
 import type { LogLevel } from '../handler.ts'
-import type { FromThread, Line, OutputLimits } from './protocol.ts'
+import type { FromChild, Line, OutputLimits } from './protocol.ts'
 
 /** Lines that are handed over together, and their bytes. */
 const batchLines = 100
@@ -10,8 +10,8 @@ const singleLines = 10
 /** A line that follows the last batch by this much is handed over at once, milliseconds. */
 const quietMs = 20
 
-/** The log and the artifacts of one attempt in its thread. */
-export interface ThreadOutput {
+/** The log and the artifacts of one attempt in its process. */
+export interface ChildOutput {
   log(level: LogLevel, text: unknown): void
   artifact(name: string, contentType: string, body: string | Uint8Array): void
   /** Hands over what waits. */
@@ -29,13 +29,9 @@ function asText(value: unknown): string {
 
 /**
  * Lines go out in batches. What is beyond the limits is dropped here but for one line, by which the executor knows that there was
- * more; so a handler that writes without end costs its own thread only.
+ * more; so a handler that writes without end costs its own process only.
  */
-export function createThreadOutput(
-  run: number,
-  limits: OutputLimits,
-  send: (message: FromThread, transfer?: readonly ArrayBuffer[]) => void,
-): ThreadOutput {
+export function createChildOutput(run: number, limits: OutputLimits, send: (message: FromChild) => void): ChildOutput {
   const names = new Set<string>()
   let lines: Line[] = []
   let waitingBytes = 0
@@ -80,9 +76,7 @@ export function createThreadOutput(
       const file = readArtifact(name, contentType, body, limits.artifactBytes)
       if (names.size >= limits.artifacts && !names.has(file.name)) throw tooManyArtifacts(limits.artifacts)
       names.add(file.name)
-      // A buffer of its own, which is handed over without a copy.
-      const copy = new Uint8Array(file.body)
-      send({ kind: 'artifact', run, name: file.name, contentType: file.contentType, body: copy }, [copy.buffer])
+      send({ kind: 'artifact', run, name: file.name, contentType: file.contentType, body: file.body })
     },
     flush,
   }

@@ -2,47 +2,47 @@ import type { Clock, Timer } from '@belfry/service'
 import { InterruptedRun } from '../failure.ts'
 import type { RunContext } from '../handler.ts'
 import type { HandlerSource, RawDescription } from './protocol.ts'
-import { openRunnerThread, type RunnerThread, type RunnerThreadOptions, type ThreadRun } from './runner-thread.ts'
+import { openRunnerProcess, type ProcessRun, type RunnerProcess, type RunnerProcessOptions } from './runner-process.ts'
 
-export interface RunnerPoolOptions extends RunnerThreadOptions {
+export interface RunnerPoolOptions extends RunnerProcessOptions {
   readonly clock: Clock
-  /** Threads at a time. */
-  readonly threads: number
-  /** Attempts of an `io` job type that share a thread. */
-  readonly attemptsPerThread: number
-  /** How long a thread stays that has nothing to do, milliseconds. */
+  /** Processs at a time. */
+  readonly processes: number
+  /** Attempts of an `io` job type that share a process. */
+  readonly attemptsPerProcess: number
+  /** How long a process stays that has nothing to do, milliseconds. */
   readonly idleMs: number
 }
 
 /** How attempts of a handler file may run. */
 export interface RunRules {
-  /** Attempts may share a thread with others of the same file. */
+  /** Attempts may share a process with others of the same file. */
   readonly isShared: boolean
   /** Attempts of the file at a time. */
   readonly concurrency: number
 }
 
-/** Runs attempts of handler files in threads. A thread has attempts of one file only, and by default one attempt at a time. */
+/** Runs attempts of handler files in processes. A process has attempts of one file only, and by default one attempt at a time. */
 export interface RunnerPool {
-  /** Loads the file in a thread, which stays for its first attempt. Rejects with an `Error` for people. */
+  /** Loads the file in a process, which stays for its first attempt. Rejects with an `Error` for people. */
   load(source: HandlerSource): Promise<RawDescription>
-  /** Resolves to the result. Rejects with a `JobFailure`, or an `InterruptedRun`. Waits while all threads are at work. */
+  /** Resolves to the result. Rejects with a `JobFailure`, or an `InterruptedRun`. Waits while all processes are at work. */
   run(source: HandlerSource, rules: RunRules, params: unknown, context: RunContext): Promise<unknown>
   /** Ends an attempt by force. */
   stop(context: RunContext): void
-  /** No attempt of the file will come any more: ends its threads when their attempts have ended. */
+  /** No attempt of the file will come any more: ends its processes when their attempts have ended. */
   retire(source: HandlerSource): void
   close(): Promise<void>
 }
 
-interface Waiting extends ThreadRun {
+interface Waiting extends ProcessRun {
   readonly source: HandlerSource
   readonly rules: RunRules
 }
 
-interface Threaded {
+interface Placed {
   readonly source: HandlerSource
-  readonly thread: RunnerThread
+  readonly process: RunnerProcess
   /** Its attempt shares it with no other. */
   isExclusive: boolean
   idle: Timer | null
@@ -54,61 +54,75 @@ function add<K>(counts: Map<K, number>, key: K, change: 1 | -1): void {
   else counts.set(key, count)
 }
 
+/** From the start of one process to the next, milliseconds. */
+const openEveryMs = 10
 /** Executions that are remembered as interrupted, at most. */
 const mostAlone = 10_000
 
 export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
-  const { clock, threads: mostThreads, attemptsPerThread, idleMs } = options
-  const threads = new Set<Threaded>()
+  const { clock, processes: mostProcesses, attemptsPerProcess, idleMs } = options
+  const processes = new Set<Placed>()
   const retired = new WeakSet<HandlerSource>()
   /** Where each attempt at work is. */
-  const places = new Map<RunContext, Threaded>()
+  const places = new Map<RunContext, Placed>()
   /** Attempts at work, by owner and by file. */
   const ofOwner = new Map<string, number>()
   const ofSource = new Map<HandlerSource, number>()
   const waiting = new Set<Waiting>()
-  /** Executions whose thread was ended because of an attempt on it; which one is found out by running each alone. */
+  /** Executions whose process was ended because of an attempt on it; which one is found out by running each alone. */
   const alone = new Set<string>()
+  /** Set for a moment after a process was started. */
+  let opened: Timer | null = null
   let isClosed = false
 
-  function open(source: HandlerSource): Threaded {
-    const thread = openRunnerThread(source, options, (isGone) => {
-      if (isGone) threads.delete(one)
+  function open(source: HandlerSource): Placed {
+    const process = openRunnerProcess(source, options, (isGone) => {
+      if (isGone) processes.delete(one)
       else restIfIdle(one)
       pump()
     })
-    const one: Threaded = { source, thread, isExclusive: false, idle: null }
-    threads.add(one)
+    const one: Placed = { source, process, isExclusive: false, idle: null }
+    processes.add(one)
     return one
   }
 
-  function restIfIdle(one: Threaded): void {
-    if (one.thread.size > 0 || one.thread.isClosed) return
-    one.isExclusive = false
-    one.idle?.cancel()
-    if (retired.has(one.source) || isClosed) void one.thread.end()
-    else one.idle = clock.callAfter(idleMs, () => void one.thread.end())
+  /** One at a time: starting a process holds up the event loop for some milliseconds. */
+  function openInTurn(source: HandlerSource): Placed | undefined {
+    if (opened !== null) return undefined
+    opened = clock.callAfter(openEveryMs, () => {
+      opened = null
+      pump()
+    })
+    return open(source)
   }
 
-  const isOpen = ({ thread }: Threaded) => !thread.isClosed
-  const isIdle = (one: Threaded) => isOpen(one) && one.thread.size === 0
+  function restIfIdle(one: Placed): void {
+    if (one.process.size > 0 || one.process.isClosed) return
+    one.isExclusive = false
+    one.idle?.cancel()
+    if (retired.has(one.source) || isClosed) void one.process.end()
+    else one.idle = clock.callAfter(idleMs, () => void one.process.end())
+  }
+
+  const isOpen = ({ process }: Placed) => !process.isClosed
+  const isIdle = (one: Placed) => isOpen(one) && one.process.size === 0
   const mayShare = ({ rules, context }: Waiting) => rules.isShared && !alone.has(context.executionId)
 
-  /** A thread that can take the attempt now: one of its file with room, a new one, or none. */
-  function placeFor(run: Waiting): Threaded | undefined {
-    const ofFile = [...threads].filter((one) => one.source === run.source && isOpen(one))
+  /** A process that can take the attempt now: one of its file with room, a new one, or none. */
+  function placeFor(run: Waiting): Placed | undefined {
+    const ofFile = [...processes].filter((one) => one.source === run.source && isOpen(one))
     const idle = ofFile.find(isIdle)
     if (mayShare(run)) {
-      const withRoom = ofFile.filter((one) => !one.isExclusive && one.thread.size < attemptsPerThread)
-      const emptiest = withRoom.sort((a, b) => a.thread.size - b.thread.size)[0]
+      const withRoom = ofFile.filter((one) => !one.isExclusive && one.process.size < attemptsPerProcess)
+      const emptiest = withRoom.sort((a, b) => a.process.size - b.process.size)[0]
       if (emptiest !== undefined) return emptiest
     } else if (idle !== undefined) return idle
-    if (threads.size < mostThreads) return open(run.source)
+    if (processes.size < mostProcesses) return openInTurn(run.source)
     // Its place is free once it has ended.
-    const other = [...threads].find(isIdle)
+    const other = [...processes].find(isIdle)
     if (other !== undefined) {
       other.idle?.cancel()
-      void other.thread.end()
+      void other.process.end()
     }
     return undefined
   }
@@ -139,7 +153,7 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
     return false
   }
 
-  function begin(run: Waiting, place: Threaded): void {
+  function begin(run: Waiting, place: Placed): void {
     const { context, settle } = run
     place.idle?.cancel()
     place.isExclusive = !mayShare(run)
@@ -155,7 +169,7 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
       pump()
     }
     settle.promise.then(() => leave(), leave)
-    place.thread.start(run)
+    place.process.start(run)
   }
 
   function remember(executionId: string): void {
@@ -166,8 +180,8 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
   return {
     async load(source) {
       const one = open(source)
-      const description = await one.thread.loaded
-      if (threads.size > mostThreads) void one.thread.end()
+      const description = await one.process.loaded
+      if (processes.size > mostProcesses) void one.process.end()
       else restIfIdle(one)
       return description
     },
@@ -182,16 +196,17 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
       pump()
       return run.settle.promise.finally(() => signal.removeEventListener('abort', withdraw))
     },
-    stop: (context) => places.get(context)?.thread.stop(context),
+    stop: (context) => places.get(context)?.process.stop(context),
     retire(source) {
       retired.add(source)
-      for (const one of threads) if (one.source === source) restIfIdle(one)
+      for (const one of processes) if (one.source === source) restIfIdle(one)
     },
     async close() {
       isClosed = true
+      opened?.cancel()
       for (const run of waiting) run.settle.reject(new InterruptedRun('The executor is stopping.'))
       waiting.clear()
-      await Promise.all([...threads].map(({ thread }) => thread.end()))
+      await Promise.all([...processes].map(({ process }) => process.end()))
     },
   }
 }

@@ -1,9 +1,8 @@
-import type { MessagePort } from 'node:worker_threads'
 import type { AttemptFacts } from '../context.ts'
 import type { RetryWish } from '../failure.ts'
 import type { LogLevel } from '../handler.ts'
 
-/** What one attempt may hand over; more is cut off or refused in the thread, so that it never reaches the main loop. */
+/** What one attempt may hand over; more is cut off or refused in the process, so that it never reaches the main loop. */
 export interface OutputLimits {
   readonly logLines: number
   /** Of all lines together, and of one; UTF-8. */
@@ -13,18 +12,17 @@ export interface OutputLimits {
   readonly artifactBytes: number
 }
 
-/** The file that a thread runs, with its text: what is on the disk may have changed since. */
+/** The file that a process runs, with its text: what is on the disk may have changed since. */
 export interface HandlerSource {
   /** `file:` URL. */
   readonly url: string
   readonly text: string
 }
 
-/** What a thread is started with. */
-export interface ThreadSettings {
+/** What a process begins with. */
+export interface ChildSettings {
   readonly source: HandlerSource
   readonly limits: OutputLimits
-  readonly port: MessagePort
 }
 
 /** What a file says about its job type, unchecked: the main loop reads it with a schema. */
@@ -50,14 +48,15 @@ export interface RunFailure {
 
 export type Line = readonly [level: LogLevel, text: string]
 
-/** To the thread. `run` numbers the attempts of a thread. */
-export type ToThread =
+/** To the process. `run` numbers the attempts of a process. */
+export type ToChild =
+  | ({ readonly kind: 'load' } & ChildSettings)
   | { readonly kind: 'run'; readonly run: number; readonly params: unknown; readonly facts: AttemptFacts }
   | { readonly kind: 'abort'; readonly run: number; readonly code: string; readonly message: string }
   | { readonly kind: 'answer'; readonly call: number; readonly value?: string | undefined; readonly error?: string }
 
-/** From the thread. */
-export type FromThread =
+/** From the process. */
+export type FromChild =
   | { readonly kind: 'loaded'; readonly description: RawDescription }
   | { readonly kind: 'unusable'; readonly error: string }
   | { readonly kind: 'lines'; readonly run: number; readonly lines: readonly Line[] }
@@ -70,7 +69,7 @@ export type FromThread =
     }
   | { readonly kind: 'checkpoint'; readonly run: number; readonly call: number; readonly state: string }
   | { readonly kind: 'resume'; readonly run: number; readonly call: number }
-  /** The abort has reached the thread: it is not blocked. */
+  /** The abort has reached the process: it is not blocked. */
   | { readonly kind: 'abort-seen'; readonly run: number }
   | { readonly kind: 'succeeded'; readonly run: number; readonly result: string }
   | { readonly kind: 'failed'; readonly run: number; readonly failure: RunFailure }

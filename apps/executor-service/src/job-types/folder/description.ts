@@ -30,7 +30,7 @@ export interface Described {
   readonly rules: RunRules
 }
 
-/** Params are checked in the thread, by the schema of the handler file. */
+/** Params are checked in the process, by the schema of the handler file. */
 const anyParams = z.looseObject({})
 
 /** Throws an `Error` whose message names each field that does not fit. */

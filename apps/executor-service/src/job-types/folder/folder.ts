@@ -63,7 +63,7 @@ export function createHandlersFolder(options: HandlersFolderOptions): HandlersFo
     }
   }
 
-  /** What changed is loaded; the rest stays as it is, with its threads. */
+  /** What changed is loaded; the rest stays as it is, with its processes. */
   async function loadAll(files: readonly HandlerFile[]): Promise<Loaded[]> {
     const all: Loaded[] = []
     const left = [...files]

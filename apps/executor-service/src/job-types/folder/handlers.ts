@@ -33,8 +33,8 @@ function createPool({ config, limits, clock, env }: WithFolderOptions): RunnerPo
   return createRunnerPool({
     clock,
     limits: outputLimits,
-    threads: config.executorHandlersThreads,
-    attemptsPerThread: config.executorHandlersAttempts,
+    processes: config.executorHandlersProcesses,
+    attemptsPerProcess: config.executorHandlersAttempts,
     memoryMb: config.executorHandlersMemoryMb,
     idleMs: config.executorHandlersIdleMs,
     loadMs: config.executorHandlersLoadMs,

@@ -1,16 +1,16 @@
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Clock } from '@belfry/service'
 import type { AttemptFacts } from '../context.ts'
 import { InterruptedRun, JobFailure } from '../failure.ts'
 import type { RunContext } from '../handler.ts'
-import type { FromThread, HandlerSource, OutputLimits, RawDescription, RunFailure, ToThread } from './protocol.ts'
+import { type ChildEnd, openChild } from './open-child.ts'
+import type { FromChild, HandlerSource, OutputLimits, RawDescription, RunFailure } from './protocol.ts'
 
-export interface RunnerThreadOptions {
+export interface RunnerProcessOptions {
   readonly clock: Clock
   readonly limits: OutputLimits
-  /** Memory of one thread, MiB. */
+  /** Memory of one process, MiB. */
   readonly memoryMb: number
-  /** How long a thread that is asked to abort an attempt may be silent before it counts as blocked, milliseconds. */
+  /** How long a process that is asked to abort an attempt may be silent before it counts as blocked, milliseconds. */
   readonly blockedMs: number
   /** How long a file may take to load, milliseconds. */
   readonly loadMs: number
@@ -18,82 +18,68 @@ export interface RunnerThreadOptions {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** One attempt on its way through a thread. */
-export interface ThreadRun {
+/** One attempt on its way through a process. */
+export interface ProcessRun {
   readonly params: unknown
   readonly context: RunContext
   readonly settle: PromiseWithResolvers<unknown>
 }
 
-/** A thread that runs attempts of one handler file. */
-export interface RunnerThread {
+/** A process that runs attempts of one handler file. */
+export interface RunnerProcess {
   /** Rejects with an `Error` for people when the file is no job type. */
   readonly loaded: Promise<RawDescription>
   /** Attempts at work. */
   readonly size: number
   /** It takes no new attempts: it is broken, or about to end. */
   readonly isClosed: boolean
-  start(run: ThreadRun): void
-  /** Ends the attempt by force, with its thread. Others on the thread are interrupted. */
+  start(run: ProcessRun): void
+  /** Ends the attempt by force, with its process. Others on the process are interrupted. */
   stop(context: RunContext): void
-  /** Ends the thread. What is still at work is interrupted. */
+  /** Ends the process. What is still at work is interrupted. */
   end(): Promise<void>
 }
 
 const mib = 1024 * 1024
-/** From one look at the memory outside of the heap to the next, milliseconds. */
+/** What Node itself takes beside the heap of a handler, MiB. */
+const ownMemoryMb = 96
+/** From one look at the memory to the next, milliseconds. */
 const memoryCheckMs = 100
-const file = new URL('./thread.ts', import.meta.url)
-
-interface AtWork extends ThreadRun {
+interface AtWork extends ProcessRun {
   readonly onAbort: () => void
   isBegun: boolean
   isAbortSeen: boolean
 }
 
-const interruptedText = 'The thread of the attempt was ended, and not because of this attempt.'
+const interruptedText = 'The process of the attempt was ended, and not because of this attempt.'
 
-type RunMessage = Exclude<FromThread, { kind: 'loaded' | 'unusable' | 'broken' }>
+type RunMessage = Exclude<FromChild, { kind: 'loaded' | 'unusable' | 'broken' }>
 
-/** `onChange` is called when the thread may take another attempt, and when it has ended. */
-export function openRunnerThread(
+/** `onChange` is called when the process may take another attempt, and when it has ended. */
+export function openRunnerProcess(
   source: HandlerSource,
-  options: RunnerThreadOptions,
+  options: RunnerProcessOptions,
   onChange: (isGone: boolean) => void,
-): RunnerThread {
+): RunnerProcess {
   const { clock, limits, memoryMb, blockedMs, loadMs, env } = options
-  const { port1: port, port2 } = new MessageChannel()
-  const worker = new Worker(file, {
-    workerData: { source, limits, port: port2 },
-    transferList: [port2],
-    resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: Math.min(48, memoryMb) },
-    env,
-    execArgv: ['--disable-warning=ExperimentalWarning', '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
-    // What gets past the thread's own redirection must not reach the log of the process.
-    stdout: true,
-    stderr: true,
-  })
-  worker.stdout.resume()
-  worker.stderr.resume()
+  const child = openChild({ memoryMb, env, onMessage: receive, onExit })
+  const gone = Promise.withResolvers<void>()
   const loaded = Promise.withResolvers<RawDescription>()
   loaded.promise.catch(() => undefined)
   const runs = new Map<number, AtWork>()
-  /** Attempts that have ended the thread, or are ended with it for a reason of their own. */
+  /** Attempts that have ended the process, or are ended with it for a reason of their own. */
   const verdicts = new Map<number, RunFailure>()
   let lastRun = 0
   let isClosed = false
   let isWatching = false
-  let ending: Promise<void> | null = null
-
-  const send = (message: ToThread) => port.postMessage(message)
 
   function end(): Promise<void> {
     isClosed = true
-    ending ??= worker.terminate().then(() => undefined)
-    return ending
+    child.kill()
+    return gone.promise
   }
 
-  /** Ends the thread because of the attempt `run`; of several attempts, null when it is not known which one. */
+  /** Ends the process because of the attempt `run`; of several attempts, null when it is not known which one. */
   function endFor(run: number | null, failure: RunFailure): void {
     const only = runs.size === 1 ? (runs.keys().next().value ?? null) : null
     const guilty = run ?? only
@@ -119,7 +105,7 @@ export function openRunnerThread(
     const one = runs.get(run)
     if (one === undefined) return
     one.isBegun = true
-    send({ kind: 'run', run, params: one.params, facts: factsOf(one.context) })
+    child.send({ kind: 'run', run, params: one.params, facts: factsOf(one.context) })
     one.context.begin()
     if (!isWatching) memoryLater()
   }
@@ -132,29 +118,26 @@ export function openRunnerThread(
       fail(run, { code, message, retry: 'policy' })
       return
     }
-    send({ kind: 'abort', run, code, message })
+    child.send({ kind: 'abort', run, code, message })
     clock.callAfter(blockedMs, () => {
       if (!runs.has(run) || one.isAbortSeen) return
-      // A thread that is blocked does not notice the end of the grace time either.
-      endFor(null, { code, message: `${message} It blocked its thread, which was ended.`, retry: 'policy' })
+      // A process that is blocked does not notice the end of the grace time either.
+      endFor(null, { code, message: `${message} It blocked its process, which was ended.`, retry: 'policy' })
     })
   }
 
   async function answer(call: number, asked: Promise<string | undefined>): Promise<void> {
     try {
-      send({ kind: 'answer', call, value: await asked })
+      child.send({ kind: 'answer', call, value: await asked })
     } catch (error) {
-      send({ kind: 'answer', call, error: error instanceof Error ? error.message : String(error) })
+      child.send({ kind: 'answer', call, error: error instanceof Error ? error.message : String(error) })
     }
   }
 
-  /** V8 bounds the heap of the thread, but not the bytes outside of it (buffers). Goes on while an attempt is at work. */
+  /** V8 bounds the heap, but not the bytes outside of it (buffers). Goes on while an attempt is at work. */
   async function watchMemory(): Promise<void> {
-    const used = await worker.getHeapStatistics().then(
-      (found) => found.external_memory,
-      () => 0,
-    )
-    if (used > memoryMb * mib) endFor(null, outOfMemory(memoryMb))
+    const used = await child.memory()
+    if (used > (memoryMb + ownMemoryMb) * mib) endFor(null, outOfMemory(memoryMb))
     isWatching = false
     if (runs.size > 0 && !isClosed) memoryLater()
   }
@@ -165,7 +148,7 @@ export function openRunnerThread(
   }
 
   function storeArtifact(
-    { run, name, contentType, body }: Extract<FromThread, { kind: 'artifact' }>,
+    { run, name, contentType, body }: Extract<FromChild, { kind: 'artifact' }>,
     one: AtWork,
   ): void {
     try {
@@ -206,7 +189,7 @@ export function openRunnerThread(
     }
   }
 
-  function receive(message: FromThread): void {
+  function receive(message: FromChild): void {
     if (message.kind === 'loaded') loaded.resolve(message.description)
     else if (message.kind === 'unusable') loaded.reject(new Error(message.error))
     else if (message.kind === 'broken') endFor(message.run, message.failure)
@@ -216,18 +199,15 @@ export function openRunnerThread(
     }
   }
 
-  function onExit(code: number): void {
-    // What the thread sent before it exited.
-    for (let last = receiveMessageOnPort(port); last; last = receiveMessageOnPort(port)) receive(last.message)
-    port.close()
-    const message = `The thread of the handler exited with code ${code}.`
-    if (ending === null) endFor(null, { code: 'handler-exited', message, retry: 'policy' })
-    loaded.reject(new Error(message))
+  function onExit(found: ChildEnd): void {
+    if (!isClosed) endFor(null, deathOf(found, memoryMb))
+    loaded.reject(new Error('cannot be loaded: its process has ended'))
     for (const run of [...runs.keys()]) {
       const verdict = verdicts.get(run)
       if (verdict) fail(run, verdict)
       else take(run)?.settle.reject(new InterruptedRun(interruptedText))
     }
+    gone.resolve()
     onChange(true)
   }
 
@@ -246,9 +226,7 @@ export function openRunnerThread(
       void end()
     },
   )
-  port.on('message', receive)
-  worker.on('error', (error: unknown) => endFor(null, deathOf(error, memoryMb)))
-  worker.on('exit', onExit)
+  child.send({ kind: 'load', source, limits })
 
   return {
     loaded: loaded.promise,
@@ -275,7 +253,7 @@ export function openRunnerThread(
       const { code, message } = context.signal.reason as JobFailure
       endFor(found[0], {
         code,
-        message: `${message} It did not stop in time, and its thread was ended.`,
+        message: `${message} It did not stop in time, and its process was ended.`,
         retry: 'policy',
       })
     },
@@ -297,8 +275,9 @@ function outOfMemory(memoryMb: number): RunFailure {
   return { code: 'out-of-memory', message: `The handler used more than ${memoryMb} MiB of memory.`, retry: 'policy' }
 }
 
-function deathOf(error: unknown, memoryMb: number): RunFailure {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return outOfMemory(memoryMb)
-  return { code: 'handler-error', message: `An error outside of the handler's promise: ${message}`, retry: 'policy' }
+/** How a process ended that the executor did not end. Node aborts when the heap has reached its limit. */
+function deathOf({ code, signal }: ChildEnd, memoryMb: number): RunFailure {
+  if (signal === 'SIGABRT' || code === 134) return outOfMemory(memoryMb)
+  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+  return { code: 'handler-exited', message: `The process of the handler ${how}.`, retry: 'policy' }
 }

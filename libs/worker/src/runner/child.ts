@@ -1,28 +1,30 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { readdirSync } from 'node:fs'
 import { setPriority } from 'node:os'
-import { workerData } from 'node:worker_threads'
 import { type AttemptSink, createJobContext } from '../context.ts'
 import { JobFailure } from '../failure.ts'
 import type { Job } from '../job.ts'
 import { runAttempt } from '../run.ts'
-import { createThreadOutput, type ThreadOutput } from './attempt-output.ts'
+import { type ChildOutput, createChildOutput } from './attempt-output.ts'
 import { redirectOutput } from './console.ts'
 import { describeJob, loadJob } from './load-job.ts'
 import { installModuleHooks } from './module-hooks.ts'
-import type { FromThread, RunFailure, ThreadSettings, ToThread } from './protocol.ts'
+import type { ChildSettings, FromChild, OutputLimits, RunFailure, ToChild } from './protocol.ts'
+import { watchParent } from './watchdog.ts'
 
 /**
- * A runner thread: loads one handler file, says what it found, and runs attempts of it. It knows nothing of the executor but
+ * A runner process: loads one handler file, says what it found, and runs attempts of it. It knows nothing of the executor but
  * the messages of protocol.ts.
  */
-const { port, source, limits } = workerData as ThreadSettings
-// The handler file may look at its own settings, but need not find the way to the executor there.
-delete (workerData as { port?: unknown }).port
+const channel = process.send?.bind(process)
+if (channel === undefined) throw new Error('a runner process is started by the executor')
+const exit = process.exit.bind(process)
+const send = (message: FromChild) => void channel(message, undefined, undefined, () => undefined)
 
 interface Run {
   readonly run: number
   readonly controller: AbortController
-  readonly output: ThreadOutput
+  readonly output: ChildOutput
 }
 
 const runs = new Map<number, Run>()
@@ -30,9 +32,7 @@ const current = new AsyncLocalStorage<Run>()
 const calls = new Map<number, PromiseWithResolvers<string | undefined>>()
 let lastCall = 0
 
-const send = (message: FromThread, transfer: readonly ArrayBuffer[] = []) => port.postMessage(message, [...transfer])
-
-/** The attempt whose code is at work; where it is the only one in the thread, it is that one. */
+/** The attempt whose code is at work; where it is the only one in the process, it is that one. */
 function runAtWork(): Run | undefined {
   return current.getStore() ?? (runs.size === 1 ? runs.values().next().value : undefined)
 }
@@ -80,11 +80,15 @@ function sinkOf({ run, controller, output }: Run): AttemptSink {
   }
 }
 
-async function start(job: Job, { run, params, facts }: Extract<ToThread, { kind: 'run' }>): Promise<void> {
-  const one: Run = { run, controller: new AbortController(), output: createThreadOutput(run, limits, send) }
+async function start(
+  job: Job,
+  limits: OutputLimits,
+  { run, params, facts }: Extract<ToChild, { kind: 'run' }>,
+): Promise<void> {
+  const one: Run = { run, controller: new AbortController(), output: createChildOutput(run, limits, send) }
   runs.set(run, one)
   const { context, flush } = createJobContext(facts, sinkOf(one))
-  const end = (message: FromThread) => {
+  const end = (message: FromChild) => {
     flush()
     one.output.flush()
     if (runs.delete(run)) send(message)
@@ -97,13 +101,13 @@ async function start(job: Job, { run, params, facts }: Extract<ToThread, { kind:
   }
 }
 
-function receive(job: Job, message: ToThread): void {
-  if (message.kind === 'run') void start(job, message)
+function receive(job: Job, limits: OutputLimits, message: ToChild): void {
+  if (message.kind === 'run') void start(job, limits, message)
   else if (message.kind === 'abort') {
     send({ kind: 'abort-seen', run: message.run })
     const { code, message: text } = message
     runs.get(message.run)?.controller.abort(new JobFailure(code, text))
-  } else {
+  } else if (message.kind === 'answer') {
     const waiting = calls.get(message.call)
     calls.delete(message.call)
     if (message.error === undefined) waiting?.resolve(message.value)
@@ -111,7 +115,7 @@ function receive(job: Job, message: ToThread): void {
   }
 }
 
-/** The thread cannot be trusted any more: the executor ends it. */
+/** The process cannot be trusted any more: the executor ends it. */
 function broken(failure: RunFailure): void {
   const run = runAtWork()
   run?.output.flush()
@@ -125,7 +129,7 @@ function watchForErrors(): void {
   }
   process.on('uncaughtException', outside)
   process.on('unhandledRejection', outside)
-  const exit = process.exit.bind(process)
+
   process.exit = ((code?: number) => {
     const message = `The handler called process.exit(${code ?? ''}).`
     broken({ code: 'handler-exited', message, retry: 'policy' })
@@ -133,29 +137,36 @@ function watchForErrors(): void {
   }) as typeof process.exit
 }
 
-/** A third of the share of the main loop and the store thread in a processor (docs/decisions, "handlers in threads"). */
+/** A third of the share of the executor in a processor (docs/decisions, "handlers in processes"). */
 const niceness = 5
 
-/** Where threads have a priority of their own, the main loop goes before the handlers. */
+/** The executor goes before the handlers. Linux has a priority for each thread, and those of V8 are there already. */
 function giveWay(): void {
-  if (process.platform !== 'linux') return
   try {
-    setPriority(0, niceness)
+    const threads = process.platform === 'linux' ? readdirSync('/proc/self/task').map(Number) : [0]
+    for (const thread of threads) setPriority(thread, niceness)
   } catch {
-    // The handlers then share the processors with the main loop as equals.
+    // The handlers then share the processors with the executor as equals.
+  }
+}
+
+async function load({ source, limits }: ChildSettings): Promise<void> {
+  try {
+    installModuleHooks(source)
+    const job = await loadJob(source.url)
+    const description = describeJob(job)
+    process.on('message', (message: ToChild) => receive(job, limits, message))
+    send({ kind: 'loaded', description })
+  } catch (thrown) {
+    send({ kind: 'unusable', error: failureOf(thrown).message })
   }
 }
 
 giveWay()
-installModuleHooks(source)
+watchParent()
+process.on('disconnect', () => exit(0))
 redirectOutput((level, text) => runAtWork()?.output.log(level, text))
 watchForErrors()
-try {
-  const job = await loadJob(source.url)
-  const description = describeJob(job)
-  port.on('message', (message: ToThread) => receive(job, message))
-  send({ kind: 'loaded', description })
-} catch (thrown) {
-  send({ kind: 'unusable', error: failureOf(thrown).message })
-  port.close()
-}
+process.once('message', (message: ToChild) => {
+  if (message.kind === 'load') void load(message)
+})
