@@ -4,7 +4,7 @@ import type { Handler } from '@belfry/worker'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 import { command, execution, executionId, executions, start } from '../samples.ts'
-import { openWorld, testHandler } from '../world.ts'
+import { type Call, openWorld, testHandler } from '../world.ts'
 
 const ofType = (jobType: string, number = 1, ms = 100) =>
   command({ jobType, executionId: executionId(number), fireAt: start + ms })
@@ -123,6 +123,24 @@ describe('an execution that may not start after a moment', () => {
     await next.pass(1000, 50)
     expect(await next.read(executionId())).toMatchObject({ state: 'expired' })
     expect(next.calls).toEqual([])
+  })
+
+  it('expires when the process died after the claim and before the start, and was away until later', async () => {
+    const { db, clock } = await openDatabase()
+    const config = { executorIoConcurrency: 1 }
+    const run = ({ context }: Call) => new Promise((resolve) => context.clock.callAfter(60_000, () => resolve(null)))
+    const world = await openWorld({ db, clock, config, run })
+    await world.command(ofType('TEST', 1, 0))
+    await world.pass(50, 10)
+    await world.command({ ...ofType('TEST', 2, 200), expiresAt: start + 2000 })
+    await world.pass(500, 10)
+    expect(await world.read(executionId(2))).toMatchObject({ state: 'running', attempts: [{ startedAt: null }] })
+    await world.kill()
+    await clock.advance(5000)
+    const next = await openWorld({ db, clock, config, run })
+    await next.pass(1500, 50)
+    expect(await next.read(executionId(2))).toMatchObject({ state: 'expired', losses: 0, attempts: [] })
+    expect(next.calls).toHaveLength(1)
   })
 
   it('is retried however late, once it has started in time', async () => {
