@@ -167,6 +167,7 @@ function createParts(deps: ExecutorServiceDeps) {
     ...common,
     ...page,
     expiry,
+    unclaimable,
     otherMs: config.executorOtherPollMs,
     claimer,
     timers,

@@ -38,11 +38,16 @@ describe('an execution of a job type that this executor does not have', () => {
     const without = await openWorld({ db, clock, config })
     const having = await openWorld({ db, clock, config, handlers: [another('NEW')] })
     await without.command(ofType('NEW', 1, 2500), ofType('TEST', 2, 2500))
+    // Of those that come to the executor with the type, half are in the share of the other one.
+    await having.command(...Array.from({ length: 10 }, (_, n) => ofType('NEW', n + 11, 2500)))
     await without.pass(2600, 10)
     await having.settle()
-    const record = await without.read(executionId())
-    expect(record).toMatchObject({ state: 'succeeded', pool: 'cpu', result: 'done', attempts: [{ epoch: 1 }] })
-    expect(record.attempts[0]?.startedAt).toBe(start + 2500)
+    const numbers = [1, ...Array.from({ length: 10 }, (_, n) => n + 11)]
+    for (const number of numbers) {
+      const record = await without.read(executionId(number))
+      expect(record).toMatchObject({ state: 'succeeded', pool: 'cpu', result: 'done', attempts: [{ epoch: 1 }] })
+      expect(record.attempts[0]?.startedAt).toBe(start + 2500)
+    }
     expect([having.calls.length + without.calls.length]).toEqual([1])
     await without.stop()
     await having.stop()
