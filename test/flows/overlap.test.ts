@@ -7,8 +7,14 @@ interface Execution {
   status: string
   cause: string
   fireAt: string
+  startedAt: string | null
+  endedAt: string | null
   blockedBy: string | null
+  waitingFor: string | null
 }
+
+const openStatuses = ['SCHEDULED', 'RUNNING', 'RETRYING']
+const timeOf = (text: string | null) => Date.parse(text ?? '')
 
 /** Triggers a per-second job with a run of three seconds; answers its executions once three more fire times have ended. */
 async function triggerBeside(belfry: ReturnType<typeof useBelfry>, key: string, overlap?: object) {
@@ -19,7 +25,7 @@ async function triggerBeside(belfry: ReturnType<typeof useBelfry>, key: string, 
   const beside = await eventually('three scheduled runs beside the trigger', async () => {
     const { data } = (await call<{ data: Execution[] }>('GET', `/jobs/${key}/executions`)).body
     const during = data.filter((one) => one.cause === 'schedule' && one.fireAt > trigger.body.fireAt)
-    const ended = during.filter((one) => !['SCHEDULED', 'RUNNING', 'RETRYING'].includes(one.status))
+    const ended = during.filter((one) => !openStatuses.includes(one.status))
     return ended.length >= 3 ? ended.toReversed().slice(0, 2) : undefined
   })
   expect((await call('POST', `/jobs/${key}/cancel`)).status).toBe(200)
@@ -38,5 +44,97 @@ describe('a manual trigger of a recurring job', () => {
     const { trigger, beside } = await triggerBeside(belfry, 'own-overlap', { policy: 'skip', limit: 1 })
     expect(beside.map((one) => one.status)).toEqual(['SKIPPED', 'SKIPPED'])
     expect(beside.map((one) => one.blockedBy)).toEqual([trigger.id, trigger.id])
+  })
+})
+
+/** Runs of a job of each second that take `durationMs`, by fire time, up to the last one that has ended for good. */
+async function everySecond(belfry: ReturnType<typeof useBelfry>, overlap: object, count: number, durationMs = 2500) {
+  const { call } = belfry.user
+  const params = { durationMs }
+  const made = await call<{ id: string }>('POST', '/jobs', {
+    jobType: 'DUMMY',
+    params,
+    schedule: '* * * * * *',
+    overlap,
+  })
+  expect(made.status).toBe(201)
+  const waited = new Map<string, string | null>()
+  const runs = await eventually('the runs of some seconds to end', async () => {
+    const { data } = (await call<{ data: Execution[] }>('GET', `/jobs/${made.body.id}/executions?limit=50`)).body
+    for (const one of data) if (one.waitingFor === 'place') waited.set(one.id, one.blockedBy)
+    const first = data.toReversed()
+    const open = first.findIndex((one) => openStatuses.includes(one.status))
+    const ended = open === -1 ? first : first.slice(0, open)
+    return ended.length >= count ? ended : undefined
+  })
+  expect((await call('POST', `/jobs/${made.body.id}/cancel`)).status).toBe(200)
+  return { runs, waited }
+}
+
+/** Runs of the list that were at work at a time. */
+const atWork = (runs: readonly Execution[], at: number) =>
+  runs.filter((one) => timeOf(one.startedAt) <= at && timeOf(one.endedAt) > at)
+
+/** How many runs were at work at once, at the most. */
+const mostAtWork = (runs: readonly Execution[]) =>
+  Math.max(...runs.map((one) => atWork(runs, timeOf(one.startedAt)).length))
+
+describe('a per-second job whose runs take up to three seconds', () => {
+  const belfry = useBelfry()
+
+  it('runs every third second with overlap skip, and each other one names the run in its way', async () => {
+    // A run must have ended within BELFRY_EXECUTOR_PLACE_GRACE_MS, which separate processes may not do.
+    const durationMs = belfry.mode === 'standalone' ? 3000 : 2500
+    const { runs } = await everySecond(belfry, { policy: 'skip' }, 7, durationMs)
+    expect(runs.slice(0, 7).map((one) => one.status)).toEqual([
+      'SUCCESS',
+      'SKIPPED',
+      'SKIPPED',
+      'SUCCESS',
+      'SKIPPED',
+      'SKIPPED',
+      'SUCCESS',
+    ])
+    const seconds = runs.slice(0, 7).map((one) => (timeOf(one.fireAt) - timeOf(runs[0]?.fireAt ?? null)) / 1000)
+    expect(seconds).toEqual([0, 1, 2, 3, 4, 5, 6])
+    expect(runs.slice(0, 6).map((one) => one.blockedBy)).toEqual(
+      [0, 3].flatMap((index) => [null, runs[index]?.id, runs[index]?.id]),
+    )
+  })
+
+  it('runs one after the other with overlap queue: one waits, and the others name it', async () => {
+    const { runs, waited } = await everySecond(belfry, { policy: 'queue' }, 8)
+    const ran = runs.filter((one) => one.startedAt !== null)
+    expect(ran.length).toBeGreaterThanOrEqual(3)
+    expect(mostAtWork(ran)).toBe(1)
+    expect(waited.size).toBeGreaterThan(0)
+    for (const [index, one] of runs.entries()) {
+      expect(['SUCCESS', 'SKIPPED']).toContain(one.status)
+      if (one.status === 'SUCCESS') continue
+      const other = runs.slice(0, index).find(({ id }) => id === one.blockedBy)
+      expect(timeOf(other?.startedAt ?? null)).toBeGreaterThan(timeOf(one.fireAt))
+    }
+    // A run that waited starts when the one that it waited for has ended, long before the executor looks again by itself.
+    for (const [id, blockedBy] of waited) {
+      const [one, other] = [id, blockedBy].map((wanted) => ran.find((run) => run.id === wanted))
+      if (one && other) expect(timeOf(one.startedAt) - timeOf(other.endedAt)).toBeLessThan(1500)
+    }
+  })
+
+  it('ends each run for the next one with overlap cancel-running', async () => {
+    const { runs } = await everySecond(belfry, { policy: 'cancel-running' }, 4)
+    const ran = runs.filter((one) => one.startedAt !== null)
+    expect(ran.length).toBeGreaterThanOrEqual(3)
+    expect(mostAtWork(ran)).toBe(1)
+    expect(ran.slice(0, -1).map((one) => one.status)).toEqual(ran.slice(1).map(() => 'CANCELLED'))
+  })
+
+  it('runs twice at once with allow and limit 2, and each other one names a run in its way', async () => {
+    const { runs } = await everySecond(belfry, { policy: 'allow', limit: 2 }, 7)
+    expect(mostAtWork(runs)).toBe(2)
+    const skipped = runs.filter((one) => one.status === 'SKIPPED')
+    expect(skipped.length).toBeGreaterThanOrEqual(2)
+    for (const one of skipped) expect(runs.map(({ id }) => id)).toContain(one.blockedBy)
+    expect(runs.map((one) => one.status).slice(0, 4)).toEqual(['SUCCESS', 'SUCCESS', 'SKIPPED', 'SUCCESS'])
   })
 })

@@ -33,6 +33,13 @@ export const executorConfig = z.object({
   executorHeldBytes: count(64 * mib),
   /** From one poll for what is due to the next, milliseconds. */
   executorPollMs: count(250, 10),
+  /**
+   * From one search for executions of this executor's job types that another executor took, without having the type, to the next,
+   * milliseconds.
+   */
+  executorOtherPollMs: count(1000, 10),
+  /** From one search for executions that may not start any more to the next, milliseconds. */
+  executorExpiryMs: count(1000, 10),
   /** Executions that a poll reads at once. */
   executorPollRows: count(500),
   /**
@@ -59,6 +66,11 @@ export const executorConfig = z.object({
   executorClaimLeadMaxMs: count(50, 0),
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
+  /**
+   * How long after its time an execution of a schedule may still find an overlap place before it is SKIPPED, milliseconds: a run of
+   * three seconds on a schedule of every three seconds ends a few milliseconds after the time of the next one. A trigger is SKIPPED at once.
+   */
+  executorPlaceGraceMs: count(200, 0),
   /**
    * How long an execution that waits for an overlap place (policies `queue` and `cancel-running`) is left before it is claimed
    * again, milliseconds. The end of the execution in its way wakes it at once; this makes up for an end that no executor saw.

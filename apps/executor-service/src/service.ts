@@ -14,10 +14,12 @@ import { type ExecutorConfig, livenessOf } from './config.ts'
 import { createClaimLead } from './dispatch/claim-lead.ts'
 import { createClaimer } from './dispatch/claimer.ts'
 import { createDispatcher } from './dispatch/dispatcher.ts'
+import { createExpiry } from './dispatch/expiry.ts'
 import { createPoller } from './dispatch/poller.ts'
 import { createRoom } from './dispatch/room.ts'
 import { createSlots } from './dispatch/slots.ts'
 import { createStartTimers } from './dispatch/start-timers.ts'
+import { createUnclaimable } from './dispatch/unclaimable.ts'
 import { createExecutionChanges } from './executions/changes.ts'
 import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
@@ -104,7 +106,8 @@ function createParts(deps: ExecutorServiceDeps) {
   const relay = createStatusRelay(deps, deps.bus, stores.executions, stores.poison, relayShare)
   const changes = createExecutionChanges()
   const storeRetryMs = config.executorStoreRetryMs
-  const common = { stores, clock, log, metrics, changes, storeRetryMs }
+  const { executions } = stores
+  const common = { stores, executions, handlers: handlers.types, clock, log, metrics, changes, storeRetryMs }
 
   const output = createAttemptOutput({
     ...common,
@@ -117,7 +120,7 @@ function createParts(deps: ExecutorServiceDeps) {
     checkpoints: createCheckpoints(stores),
     abortGraceMs: config.executorAbortGraceMs,
   })
-  const starts = createStarts({ ...common, executions: stores.executions, shownMs: config.executorRunningShownMs })
+  const starts = createStarts({ ...common, shownMs: config.executorRunningShownMs })
   const engine = createEngine({ ...common, identity, starts, runner, output, random: deps.random ?? Math.random })
 
   const ownerShare = config.executorOwnerShare
@@ -129,7 +132,6 @@ function createParts(deps: ExecutorServiceDeps) {
   const slots = createSlots({ limits, ownerShare })
   const dispatcher = createDispatcher({
     ...common,
-    handlers: handlers.types,
     room,
     slots,
     engine,
@@ -139,8 +141,18 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
   const paramsBytes = config.executorPageBytes
-  const placeRecheckMs = config.executorPlaceRecheckMs
-  const claimer = createClaimer({ ...common, identity, room, dispatcher, lead, paramsBytes, placeRecheckMs })
+  const unclaimable = createUnclaimable(common)
+  const claimer = createClaimer({
+    ...common,
+    identity,
+    room,
+    dispatcher,
+    unclaimable,
+    lead,
+    paramsBytes,
+    placeRecheckMs: config.executorPlaceRecheckMs,
+    placeGraceMs: config.executorPlaceGraceMs,
+  })
   const timers = createStartTimers({
     clock,
     lead,
@@ -150,18 +162,25 @@ function createParts(deps: ExecutorServiceDeps) {
     bounds: { count: config.executorArmed, size: waitingBytes, ownerShare },
   })
   const membership = createMembership({ ...common, config, identity, address: addressOf(deps), dispatcher, claimer })
+  const page = { rows: config.executorPollRows, bytes: config.executorPageBytes }
+  const expiry = createExpiry({
+    ...common,
+    ...page,
+    unclaimable,
+    everyMs: config.executorExpiryMs,
+  })
   const poller = createPoller({
     ...common,
-    executions: stores.executions,
+    ...page,
+    expiry,
+    otherMs: config.executorOtherPollMs,
     claimer,
     timers,
     dispatcher,
     room,
     share: membership.share,
     everyMs: config.executorPollMs,
-    rows: config.executorPollRows,
     scanRows: config.executorPollScanRows,
-    bytes: config.executorPageBytes,
     quarantineMs: config.executorAsideMs,
     isSoleOwner: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
@@ -175,22 +194,19 @@ function createParts(deps: ExecutorServiceDeps) {
   changes.subscribe(timers.update)
   changes.subscribe(poller.notice)
   changes.subscribe(wake.changed)
+  changes.subscribe(claimer.changed)
 
   const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
   const intake = createIntake({
     ...common,
-    executions: stores.executions,
     claimer,
     room,
-    handlers: handlers.types,
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
   })
   const cancelExecution = createCancelExecution({
     ...common,
-    executions: stores.executions,
     dispatcher,
-    handlers: handlers.types,
   })
   const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>

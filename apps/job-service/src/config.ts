@@ -1,6 +1,6 @@
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
+import { defaultTimezone } from '@belfry/schedules'
 import { configKey, retentionClockConfig } from '@belfry/service'
-import { isTimeZone } from '@belfry/time'
 import { z } from 'zod'
 
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
@@ -11,7 +11,7 @@ export const jobConfig = z.object({
   /** Standalone: no other process can open the store. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The zone of schedules and times that name none. */
-  timezone: z.string().refine(isTimeZone, 'is not the name of a time zone such as "Europe/Berlin"').default('UTC'),
+  timezone: defaultTimezone,
   /** The address that job-service listens on, for the gateway and the other services; port 0 takes any free one. */
   jobHost: z.string().min(1).default('127.0.0.1'),
   jobPort: z.coerce.number().int().min(0).max(65_535).default(0),

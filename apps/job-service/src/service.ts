@@ -21,11 +21,13 @@ import { createConcurrencyLimiter } from './routes/concurrency-limiter.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
+import { mountHistory } from './routes/history.ts'
 import { mountInternal } from './routes/internal.ts'
 import { mountJobOperations } from './routes/job-operations.ts'
 import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
+import { mountNextRuns } from './routes/next-runs.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
 import type { JobContext } from './use-cases/context.ts'
@@ -80,8 +82,10 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   const views = createJobViews({ clock, timezone: config.timezone, schedules: context.schedules })
   mountJobs(app, { context, views, pages, ids, once })
   mountJobOperations(app, context, views)
-  const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs })
+  const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs, types: context.types })
+  mountNextRuns(app, context)
   mountExecutions(app, { context, views: executionViews, pages })
+  mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,

@@ -1,5 +1,11 @@
 import type { AddressInfo } from 'node:net'
-import { scheduleVersionsBody, scheduleVersionsReply } from '@belfry/contracts'
+import {
+  type FireLogReply,
+  fireLogBody,
+  fireLogReply,
+  scheduleVersionsBody,
+  scheduleVersionsReply,
+} from '@belfry/contracts'
 import type { Instance, Registry } from '@belfry/discovery'
 import { createHttpApp, type ServiceTokens } from '@belfry/http'
 import type { ServiceDeps } from '@belfry/service'
@@ -16,11 +22,29 @@ export async function openScheduler(
   const state = {
     /** Jobs whose version was asked for. */
     versionAsks: [] as string[],
+    /** Jobs whose schedules have no fire time left, with the version that this is true of. */
+    ended: new Map<string, number>(),
+    /** How often that was asked. */
+    endedAsks: 0,
+    /** Ranges by job, newest first. */
+    fireLogs: new Map<string, FireLogReply['data']>(),
   }
   const versions = { body: scheduleVersionsBody, response: { 200: scheduleVersionsReply } }
   app.post('/internal/schedules/versions', { schema: versions, config }, async ({ body: { ids } }) => {
     state.versionAsks.push(...ids)
     return { data: ids.map((id) => ({ id, version: versionOf(id) ?? 0 })).filter(({ version }) => version > 0) }
+  })
+  app.post('/internal/schedules/ended', { schema: versions, config }, async ({ body: { ids } }) => {
+    state.endedAsks += 1
+    return { data: ids.flatMap((id) => (state.ended.has(id) ? { id, version: state.ended.get(id) as number } : [])) }
+  })
+  const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
+  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => {
+    const ranges = state.fireLogs.get(jobId) ?? []
+    const begin = after
+      ? ranges.findIndex(({ from, decision }) => from === after.from && decision === after.decision) + 1
+      : 0
+    return { data: ranges.slice(begin, begin + limit) }
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo

@@ -1,4 +1,5 @@
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
+import { defaultTimezone } from '@belfry/schedules'
 import { retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 
@@ -7,6 +8,8 @@ const mib = 1024 * 1024
 
 /** What scheduler-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const schedulerConfig = z.object({
+  /** The zone of schedules and times that name none. */
+  timezone: defaultTimezone,
   /** The address that scheduler-service listens on, for the gateway. */
   schedulerHost: z.string().min(1).default('127.0.0.1'),
   /** Its port; 0 takes any free one. */

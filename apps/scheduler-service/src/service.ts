@@ -18,6 +18,7 @@ import { createReconcileLoop } from './loops/reconcile-loop.ts'
 import { createSchedulerMetrics } from './metrics.ts'
 import { mountFireLog } from './routes/fire-log.ts'
 import { mountInternal } from './routes/internal.ts'
+import { mountPreview } from './routes/preview.ts'
 import { mountScan } from './routes/scan.ts'
 import type { Stores } from './store/ports.ts'
 import { createAdvanceSchedules } from './use-cases/advance-schedules.ts'
@@ -99,8 +100,9 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
 
   const app = createHttpApp({ service, deps, tokens, serviceTokens })
   mountScan(app, advanceLoop.runOnce)
-  mountInternal(app, deps.stores)
+  mountPreview(app, { clock, timezone: config.timezone })
   const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })
+  mountInternal(app, { schedules, page, listFireLog })
   mountFireLog(app, { listFireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs), clock })
 
   const parts = [

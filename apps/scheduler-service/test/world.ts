@@ -205,6 +205,15 @@ export async function openWorld(
       const headers = roles.length > 0 ? { authorization: tokens.bearer('usr-1', ...roles) } : {}
       return world.service.app.inject({ method: 'GET', url, headers })
     },
+    async preview(body: object, ...roles: Role[]) {
+      const headers = roles.length > 0 ? { authorization: tokens.bearer('usr-1', ...roles) } : {}
+      return world.service.app.inject({ method: 'POST', url: '/schedules/preview', headers, payload: body })
+    },
+    /** A call of another service. */
+    async post(url: string, payload: object) {
+      const headers = { authorization: `Bearer ${serviceTokens.sign('job-service')}` }
+      return world.service.app.inject({ method: 'POST', url, payload, headers })
+    },
     async joinJobs() {
       const address = new URL(await jobs.app.listen({ host: '127.0.0.1', port: 0 }))
       const instance = { service: 'job-service', id: 'job-1', host: '127.0.0.1', port: Number(address.port) } as const

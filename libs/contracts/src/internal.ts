@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { jobStatusMessage } from './messages.ts'
 import { jobChange, jobChangesMessage, jobExecuteMessage, retryPolicy } from './spec.ts'
-import { executionStatuses } from './states.ts'
+import { executionStatuses, fireDecisions } from './states.ts'
 import { wholeNumber } from './values.ts'
 
 /** Bodies of the routes between services (`/internal/*`, service token only). Times are epoch milliseconds. */
@@ -36,6 +36,34 @@ export const scheduleVersionsBody = z.strictObject({ ids: z.array(z.string()).mi
 export const scheduleVersionsReply = z.strictObject({
   data: z.array(z.strictObject({ id: z.string(), version: z.number().int().min(1) })),
 })
+
+/**
+ * `POST /internal/schedules/ended` of the scheduler, with the same body and answer: those of the jobs whose recurring schedule
+ * has no fire time left, because it has issued all runs that `maxRuns` allows or `endAt` has passed.
+ */
+
+/** Where a page of a job's fire log ends: by its last range. */
+const fireLogPosition = z.strictObject({ from: z.number().int(), decision: z.enum(fireDecisions) })
+export type FireLogPosition = z.infer<typeof fireLogPosition>
+
+/** `POST /internal/fire-log/list` of the scheduler: the ranges of a job after a position (null: from the newest on), newest first. */
+export const fireLogBody = z.strictObject({
+  jobId: z.string(),
+  limit: z.number().int().min(1).max(1000),
+  after: fireLogPosition.nullable(),
+})
+/** Times are epoch milliseconds; the fields are those of `fireRangeView`. */
+export const fireLogReply = z.strictObject({
+  data: z.array(
+    fireLogPosition.extend({
+      to: z.number().int(),
+      count: z.number().int(),
+      reason: z.string(),
+      version: z.number().int(),
+    }),
+  ),
+})
+export type FireLogReply = z.infer<typeof fireLogReply>
 
 /**
  * The list of a reconcile (protocol.md step 14). Each write of a record gives it a new change number, which its store hands

@@ -50,7 +50,15 @@ export function compileTiming(input: TimingInput, context: TimingContext): Timin
   if (issues.length > 0 || 'issues' in timing) return { issues }
   const misfire = readMisfire(input.misfire)
   const expiresAfterMs = input.expiresAfter
-  return { ...timing, ...(misfire && { misfire }), ...(expiresAfterMs !== undefined && { expiresAfterMs }) }
+  if (expiresAfterMs === undefined) return { ...timing, ...(misfire && { misfire }) }
+  return { ...timing, expiresAfterMs, warnings: withExpiry(timing, expiresAfterMs, context.createdAt) }
+}
+
+/** A one-shot that has expired when it is made does not run at once: it ends EXPIRED. */
+function withExpiry({ schedule, warnings }: Timing, expiresAfterMs: number, now: number): readonly Warning[] {
+  if (schedule.kind !== 'once' || schedule.runAt + expiresAfterMs >= now) return warnings
+  const detail = 'its time lies further in the past than expiresAfter: its run ends EXPIRED'
+  return [...warnings.filter(({ code }) => code !== 'in-the-past'), { code: 'expired', detail }]
 }
 
 function notRecurring({ schedule, warnings }: ReadSchedule): Timing {
@@ -65,7 +73,8 @@ interface ReadRecurring {
 
 function compileRecurring(read: ReadRecurring, { jobId, createdAt }: TimingContext): Timing | Misread {
   const { schedule, pointer } = read
-  const timing = { schedule, isRecurring: true, warnings: [...read.warnings, ...scheduleWarnings(schedule)] }
+  const warnings = [...read.warnings, ...scheduleWarnings(schedule, createdAt, jobId)]
+  const timing = { schedule, isRecurring: true, warnings }
   const times = compileSchedule(schedule, jobId)
   if ('issue' in times) {
     const issue = issueAt(pointer, times.issue)

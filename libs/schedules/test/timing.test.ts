@@ -112,6 +112,13 @@ describe('other values', () => {
     expect(timingOf({ delay: '1m' })).not.toHaveProperty('expiresAfterMs')
   })
 
+  it('warn of a one-shot that has expired already, which does not run at once', () => {
+    const warningsOf = (runAt: number) =>
+      timingOf({ runAt: iso(runAt), expiresAfter: '5m' }).warnings.map(({ code }) => code)
+    expect(warningsOf(noon - 5 * minute)).toEqual(['in-the-past'])
+    expect(warningsOf(noon - 5 * minute - 1)).toEqual(['expired'])
+  })
+
   it('refuse a jitter that would move runs to other days', () => {
     expect(issuesOf({ schedule: '@daily', jitter: '24h' })).toBeNull()
     expect(issuesOf({ schedule: '@daily', jitter: '86400001ms' })).toEqual([['/jitter', 'out-of-range']])

@@ -19,7 +19,7 @@ const dayMs = 86_400_000
 const secondsPerDay = 86_400
 
 /** The first matching local time in [from, until), or null. Local times are milliseconds as if local were UTC. */
-function nextLocalTime(cron: Cron, from: number, until: number): number | null {
+export function nextLocalTime(cron: Cron, from: number, until: number): number | null {
   const second = Math.ceil(from / 1000)
   const lastDay = Math.ceil(until / dayMs)
   const today = Math.floor(second / secondsPerDay)

@@ -57,6 +57,23 @@ export function createFireTimes(body: FireTimesBody): FireTimes {
   }
 }
 
+/**
+ * The `number`-th fire time after `after` (1 for the next one); null when there are fewer. By halving the span of years, so it
+ * takes as long for the millionth as for the tenth.
+ */
+export function fireTimeNumber(times: FireTimes, after: number, number: number): number | null {
+  const from = Math.floor(after) + 1
+  if (times.count(from, latestFireAt) < number) return null
+  let low = from
+  let high = latestFireAt
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2)
+    if (times.count(from, middle) >= number) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
 /** Only on trigger. */
 export const noFireTimes: FireTimes = createFireTimes({ firstFrom: () => null, countIn: () => 0 })
 

@@ -1,4 +1,4 @@
-import { parseCron, splitCron } from './cron.ts'
+import { parseCron } from './cron.ts'
 import { cronTimes } from './cron-times.ts'
 import { parseEvery } from './every.ts'
 import { earliestFireAt, everyFrom, type FireTimes, latestFireAt, noFireTimes, onceAt } from './fire-times.ts'
@@ -68,43 +68,4 @@ function isFireTime(at: number): boolean {
 
 function outOfYears(): Invalid {
   return invalid('runAt', 'out-of-range', years)
-}
-
-export interface ScheduleWarning {
-  code: string
-  detail: string
-}
-
-/** The places that most people mean by these abbreviations, which the tz database keeps at one offset. */
-const placesOf: Record<string, string> = { EST: 'America/New_York', MST: 'America/Denver' }
-
-/** Zones that are named after an offset: they never change their clocks. UTC and GMT are chosen for just that. */
-function fixedOffset(timezone: string): ScheduleWarning[] {
-  const name = openZone(timezone)?.name ?? ''
-  const place = placesOf[name]
-  const suggestion = place ? ` "${place}" does.` : ' A place such as "Europe/Berlin" does.'
-  const west = /^Etc\/GMT\+[1-9]/.test(name) ? ` ${name} lies west of Greenwich, so it is behind UTC.` : ''
-  const east = /^Etc\/GMT-[1-9]/.test(name) ? ` ${name} lies east of Greenwich, so it is ahead of UTC.` : ''
-  if (!place && !west && !east) return []
-  const detail = `"${name}" keeps one offset all year: it does not follow summer time.${suggestion}${west}${east}`
-  return [{ code: 'fixed-offset-zone', detail }]
-}
-
-/** Warnings about legal schedules that may not mean what their author meant. Empty for a schedule that does not compile. */
-export function scheduleWarnings(schedule: Schedule): ScheduleWarning[] {
-  if (schedule.kind !== 'cron') return []
-  const fields = splitCron(schedule.cron)
-  if (isInvalid(fields)) return []
-  const [dayOfMonth, dayOfWeek] = [fields[3] as string, fields[5] as string]
-  const open = (field: string) => field.split(',').some((item) => item === '*' || item === '?')
-  const warnings = fixedOffset(schedule.timezone)
-  if (!open(dayOfMonth) && !open(dayOfWeek)) {
-    const detail = `runs on days that match day-of-month "${dayOfMonth}" or day-of-week "${dayOfWeek}", not only both`
-    warnings.push({ code: 'either-day', detail })
-  }
-  if (dayOfMonth === '?' && /(^|[^#/\d])\d/.test(dayOfWeek)) {
-    const detail = `days of the week count from 0 = Sunday, so "${dayOfWeek}" is one day later than in Quartz`
-    warnings.push({ code: 'weekday-numbers', detail })
-  }
-  return warnings
 }

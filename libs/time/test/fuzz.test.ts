@@ -113,7 +113,7 @@ describe('100,000 malformed expressions', () => {
     fc.assert(
       fc.property(fc.oneof(rubbish, bent), fc.constantFrom(...zones), (cron, timezone) => {
         const result = compileSchedule({ kind: 'cron', cron, timezone }, 'job-1')
-        expect(Array.isArray(scheduleWarnings({ kind: 'cron', cron, timezone }))).toBe(true)
+        expect(Array.isArray(scheduleWarnings({ kind: 'cron', cron, timezone }, 0, 'job-1'))).toBe(true)
         if ('issue' in result) {
           if (result.issue.field !== 'cron' || result.issue.detail.length > 400) throw new Error(result.issue.detail)
           return

@@ -257,12 +257,14 @@ describe('the edges of time', () => {
 
 describe('warnings', () => {
   const codes = (cron: string) =>
-    scheduleWarnings({ kind: 'cron', cron, timezone: 'UTC' }).map((warning) => warning.code)
+    scheduleWarnings({ kind: 'cron', cron, timezone: 'UTC' }, 0, 'job-1').map((warning) => warning.code)
 
   it('warn that either day field is enough', () => {
     expect(codes('0 0 13 * FRI')).toEqual(['either-day'])
     expect(codes('0 0 */2 * MON')).toEqual(['either-day'])
-    expect(scheduleWarnings({ kind: 'cron', cron: '0 0 13 * fri', timezone: 'UTC' })[0]?.detail).toContain('"13"')
+    expect(scheduleWarnings({ kind: 'cron', cron: '0 0 13 * fri', timezone: 'UTC' }, 0, 'job-1')[0]?.detail).toContain(
+      '"13"',
+    )
   })
 
   it('warn of the weekday numbers of Quartz', () => {
@@ -284,19 +286,19 @@ describe('warnings', () => {
     ['Etc/GMT+5', 'behind UTC'],
     ['Etc/GMT-2', 'ahead of UTC'],
   ])('warn that the zone %s keeps one offset', (timezone, words) => {
-    const warnings = scheduleWarnings({ kind: 'cron', cron: '0 9 * * *', timezone })
+    const warnings = scheduleWarnings({ kind: 'cron', cron: '0 9 * * *', timezone }, 0, 'job-1')
     expect(warnings).toEqual([{ code: 'fixed-offset-zone', detail: expect.stringContaining(words) }])
   })
 
   it.each(['UTC', 'GMT', 'Etc/GMT', 'Etc/GMT0', 'EST5EDT', 'HST', 'America/Phoenix', 'Asia/Kolkata'])(
     'are not given for the zone %s',
     (timezone) => {
-      expect(scheduleWarnings({ kind: 'cron', cron: '0 9 * * *', timezone })).toEqual([])
+      expect(scheduleWarnings({ kind: 'cron', cron: '0 9 * * *', timezone }, 0, 'job-1')).toEqual([])
     },
   )
 
   it('are given for crons alone', () => {
-    expect(scheduleWarnings({ kind: 'interval', everyMs: 1000, anchorAt: 0 })).toEqual([])
-    expect(scheduleWarnings({ kind: 'manual' })).toEqual([])
+    expect(scheduleWarnings({ kind: 'interval', everyMs: 1000, anchorAt: 0 }, 0, 'job-1')).toEqual([])
+    expect(scheduleWarnings({ kind: 'manual' }, 0, 'job-1')).toEqual([])
   })
 })

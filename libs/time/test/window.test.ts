@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compileSchedule, type FireTimes, type Schedule } from '../src/index.ts'
+import { compileSchedule, type FireTimes, fireTimeNumber, type Schedule } from '../src/index.ts'
 import { jitterShiftMs } from '../src/window.ts'
 
 const minute = 60_000
@@ -62,6 +62,16 @@ describe('jitter', () => {
     expect(shift).toBeGreaterThan(0)
     const times = compile({ ...hourly, jitterMs: 10 * minute, startAt: noon, endAt: noon + 2 * hour })
     expect(times.nextMany(0, 9)).toEqual([noon + shift, noon + hour + shift])
+  })
+})
+
+describe('the n-th fire time', () => {
+  it('is found without a walk, however far away it is', () => {
+    const times = compile(hourly)
+    expect(fireTimeNumber(times, noon, 1)).toBe(noon + hour)
+    expect(fireTimeNumber(times, noon + 1, 1_000_000)).toBe(noon + 1_000_000 * hour)
+    expect(fireTimeNumber(compile({ ...hourly, endAt: noon + 3 * hour }), noon, 3)).toBe(noon + 3 * hour)
+    expect(fireTimeNumber(compile({ ...hourly, endAt: noon + 3 * hour }), noon, 4)).toBeNull()
   })
 })
 

@@ -9,7 +9,7 @@ export interface AdmittedClaims {
   readonly starts: readonly Stored[]
   /** Those that have ended instead, wait for an overlap place, or are lost. */
   readonly ended: readonly Stored[]
-  /** Those that have no overlap place yet, and whose time has not come: they are to be asked again at it. */
+  /** Those that have no overlap place yet, and may still find one: they are to be asked again. */
   readonly early: readonly Stored[]
   /** Executions that are asked to end, as their cancel is stored: another one takes their place. Their attempts are to be aborted. */
   readonly asked: readonly Stored[]
@@ -23,11 +23,14 @@ export interface AdmittedClaims {
 
 export interface AdmitOptions extends StopClaimsOptions {
   readonly admissions: AdmissionStore
+  /** How long after its time an execution of the schedule may still find an overlap place before it is skipped, milliseconds. */
+  readonly placeGraceMs: number
 }
 
 /** What is decided for claims, until their admissions are stored. */
 interface Decisions {
   readonly at: number
+  readonly placeGraceMs: number
   readonly early: Set<Stored>
   readonly stops: Map<Stored, Stop>
   /** Ids of executions that are to be asked to end, by the claim that takes their place. */
@@ -69,7 +72,7 @@ function admitJob(
   admission: Admission,
   claims: readonly Stored[],
   stateOf: (id: string) => ExecutionState | undefined,
-  { at, early, stops, cancels }: Decisions,
+  { at, placeGraceMs, early, stops, cancels }: Decisions,
 ): Admission {
   let next = admission
   for (const claim of claims.toSorted((a, b) => a.execution.fireAt - b.execution.fireAt)) {
@@ -79,8 +82,10 @@ function admitJob(
     if (by !== null) stops.set(claim, { step: 'close', by })
     else if (takesPlace(overlap)) {
       const answer = takePlace(next, execution.id, overlap, stateOf)
-      // A claim comes ahead of its time, and what counts is whether there is a place at that time.
-      if (answer.decision !== 'start' && execution.runAt > at) {
+      // A claim comes ahead of its time, and what counts is whether there is a place at that time, or a moment later.
+      const mayStillEnd = answer.decision === 'skip' && execution.cause === 'schedule'
+      const decidedAt = execution.runAt + (mayStillEnd ? placeGraceMs : 0)
+      if (answer.decision !== 'start' && at < decidedAt) {
         early.add(claim)
         continue
       }
@@ -130,7 +135,8 @@ export async function admitClaims(
   at: number,
 ): Promise<AdmittedClaims> {
   const { executions, admissions } = options
-  const decisions: Decisions = { at, early: new Set(), stops: new Map(), cancels: new Map() }
+  const { placeGraceMs } = options
+  const decisions: Decisions = { at, placeGraceMs, early: new Set(), stops: new Map(), cancels: new Map() }
   const { stops, cancels } = decisions
   const left = await retryOnConflict(byJob(claims), mostRounds, (jobs) =>
     admitOnce(executions, admissions, jobs, decisions),

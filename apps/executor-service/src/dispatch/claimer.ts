@@ -1,17 +1,19 @@
-import { isRefusal } from '@belfry/contracts'
+import { isRefusal, type Refusal } from '@belfry/contracts'
 import { type Clock, createBatcher, debugEach, type Logger } from '@belfry/service'
 import { isUnreachable } from '@belfry/storage'
+import type { Handler } from '@belfry/worker'
 import { admitClaims } from '../admission/admit-claims.ts'
 import type { Attempt } from '../attempts/attempt.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
-import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, executionSize, unreadParams } from '../executions/execution.ts'
 import { attemptFields } from '../executions/execution-log.ts'
-import { claim, expire, isTooLate } from '../executions/transitions.ts'
-import type { ExecutionUpdate, RowId, Stored, Stores } from '../store/ports.ts'
+import { claim, isTooLate } from '../executions/transitions.ts'
+import type { ExecutionUpdate, Step, Stored, Stores } from '../store/ports.ts'
 import type { ClaimLead } from './claim-lead.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { createPlaceless } from './placeless.ts'
 import type { Room } from './room.ts'
+import type { Unclaimable } from './unclaimable.ts'
 
 export interface ClaimerOptions {
   readonly stores: Pick<Stores, 'executions' | 'admissions'>
@@ -25,6 +27,9 @@ export interface ClaimerOptions {
   readonly identity: { readonly name: string; readonly isEnlisted: boolean; mayStart(): boolean }
   readonly room: Room
   readonly dispatcher: Dispatcher
+  readonly unclaimable: Unclaimable
+  /** The job types by name. */
+  readonly handlers: ReadonlyMap<string, Handler>
   readonly lead: ClaimLead
   /** Params that are read at once, bytes. */
   readonly paramsBytes: number
@@ -32,12 +37,16 @@ export interface ClaimerOptions {
   readonly storeRetryMs: number
   /** How long an execution waits for an overlap place until it is claimed again, milliseconds. */
   readonly placeRecheckMs: number
+  /** How long after its time an execution may still find an overlap place before it is skipped, milliseconds. */
+  readonly placeGraceMs: number
 }
 
 /** From ready to admitted (protocol.md step 9): claims in batches, the job's admission, and the params. */
 export interface Claimer {
   /** False while the executor has no record or no lease, or stops: nothing is claimed. */
   mayClaim(): boolean
+  /** Whether this executor has the execution's job type: of others it claims nothing. */
+  hasType(execution: Execution): boolean
   /** Ready ones that are due, in the order in which they shall have the slots. What finds no room is left to the poll. */
   claim(stored: readonly Stored[]): void
   /** A ready one that is due, or will be shortly: claimed with all others of this iteration of the event loop, by priority. */
@@ -50,24 +59,30 @@ export interface Claimer {
   isInserting(executionId: string): boolean
   /** Such executions are stored: this executor's from now on. */
   adopt(stored: readonly Stored[]): void
+  /** These have changed: one that has ended may leave its overlap place to a claim of its job. */
+  changed(stored: readonly Stored[], step: Step): void
   /** Claims nothing more, and closes the dispatcher; resolves when no claim is under way. */
   stop(): Promise<void>
 }
 
+/** An attempt whose claim is to be stored, and the ready record that it claims. */
+interface Claim {
+  readonly from: Execution
+  readonly attempt: Attempt
+}
+
 export function createClaimer(options: ClaimerOptions): Claimer {
-  const { stores, changes, clock, log, identity, room, dispatcher, lead, storeRetryMs } = options
+  const { stores, changes, clock, log, identity, room, dispatcher, lead, unclaimable, handlers, storeRetryMs } = options
   const { held, hold, drop } = dispatcher
-  const admitOptions = { ...stores, changes, placeRecheckMs: options.placeRecheckMs }
+  const { placeRecheckMs, placeGraceMs } = options
+  const admitOptions = { ...stores, changes, placeRecheckMs, placeGraceMs }
+  const placeless = createPlaceless({ clock, held, placeGraceMs, onAskAgain: (attempts) => track(admit(attempts)) })
   const underWay = new Set<Promise<unknown>>()
   const inserting = new Set<string>()
   let isStopping = false
   let isClaimFailing = false
   let isAdmissionFailing = false
   const soon = createBatcher<Stored>((batch) => claimBatch(byPriority(batch), room.mustQueue))
-  const due = createBatcher<Attempt>((batch) => {
-    const left = batch.filter((one) => held.get(one.rowId) === one && one.phase === 'admitting')
-    if (left.length > 0) track(admit(left))
-  })
 
   /** Lets `stop` wait for it. `work` never rejects. */
   function track(work: Promise<unknown>): void {
@@ -81,46 +96,42 @@ export function createClaimer(options: ClaimerOptions): Claimer {
 
   const mayClaim = () => !isStopping && identity.mayStart()
 
-  const claimed = (execution: Execution) => claim(execution, { owner: identity.name })
+  const hasType = ({ jobType }: Execution) => handlers.has(jobType)
+
+  /** Into the pool of its handler. */
+  function claimed(execution: Execution): Execution | Refusal {
+    return claim(execution, { owner: identity.name, pool: handlers.get(execution.jobType)?.slots })
+  }
 
   function claimBatch(batch: readonly Stored[], mustQueue: (execution: Execution) => boolean): void {
     const now = clock.now()
-    const attempts: Attempt[] = []
+    const claims: Claim[] = []
     const late: Stored[] = []
+    const foreign: Stored[] = []
     for (const stored of batch) {
-      const { execution, size } = stored
+      const { execution: from, size } = stored
       if (!mayClaim() || held.has(stored.rowId)) continue
-      if (isTooLate(execution, now)) late.push(stored)
-      else if (mustQueue(execution) || !room.hasRoomFor(execution)) room.markSaturated(execution)
-      else {
-        room.take(execution, size)
-        attempts.push(hold(stored))
-      }
-    }
-    if (late.length > 0) track(expireAll(late))
-    if (attempts.length > 0) track(claimAll(attempts))
-  }
-
-  async function expireAll(late: readonly Stored[]): Promise<void> {
-    const now = clock.now()
-    const decide = (execution: Execution) => (isTooLate(execution, now) ? expire(execution, now) : execution)
-    try {
-      changes.publish(changedOnes(await compareAndSet(stores.executions, 'expire', late, decide, now)), 'expire')
-    } catch (err) {
-      log.warn({ err }, 'executions that are too late could not be ended yet')
-    }
-  }
-
-  async function claimAll(attempts: readonly Attempt[]): Promise<void> {
-    const begunAt = clock.monotonic()
-    const updates: ExecutionUpdate[] = []
-    for (const attempt of attempts) {
-      const from = attempt.execution
       const to = claimed(from)
       if (isRefusal(to)) continue
-      updates.push({ rowId: attempt.rowId, from, to })
-      attempt.execution = to
+      if (isTooLate(from, now)) late.push(stored)
+      else if (!hasType(from)) foreign.push(stored)
+      else if (mustQueue(to) || !room.hasRoomFor(to)) room.markSaturated(to)
+      else {
+        room.take(to, size)
+        claims.push({ from, attempt: hold({ ...stored, execution: to }) })
+      }
     }
+    if (late.length > 0) track(unclaimable.expire(late))
+    if (foreign.length > 0) track(unclaimable.handOver(foreign))
+    if (claims.length > 0) track(claimAll(claims))
+  }
+
+  async function claimAll(claims: readonly Claim[]): Promise<void> {
+    const begunAt = clock.monotonic()
+    const attempts = claims.map((one) => one.attempt)
+    const updates = claims.map(({ from, attempt }): ExecutionUpdate => {
+      return { rowId: attempt.rowId, from, to: attempt.execution }
+    })
     const won: Attempt[] = []
     try {
       const counted = await stores.executions.compareAndSetMany('claim', updates, clock.now())
@@ -130,7 +141,6 @@ export function createClaimer(options: ClaimerOptions): Claimer {
         if (counted[index]) won.push(attempt)
         else drop(attempt)
       }
-      for (const attempt of attempts) if (attempt.execution.state !== 'running') drop(attempt)
       isClaimFailing = false
     } catch (err) {
       if (!isClaimFailing) log.warn({ err, executions: attempts.length }, 'a claim failed, giving it back')
@@ -184,17 +194,11 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     await dispatcher.giveBack(undecided.flatMap(({ rowId }) => held.get(rowId) ?? []))
   }
 
-  /** The attempt has no overlap place, ahead of its time: its admission is asked once more when its time has come. */
-  function askAgain(rowId: RowId): void {
-    const attempt = held.get(rowId)
-    if (attempt) attempt.timer = clock.callAt(attempt.execution.runAt, () => due.add(attempt))
-  }
-
   /** Lets those start that may. */
   async function admitOnce(attempts: readonly Attempt[]): Promise<void> {
     const { starts, early, ended, asked, undecided, error } = await admitClaims(admitOptions, attempts, clock.now())
     for (const { rowId } of asked) dispatcher.cancel(rowId)
-    for (const { rowId } of early) askAgain(rowId)
+    for (const { rowId } of early) placeless.add(rowId)
     if (undecided.length > 0) track(giveBackUndecided(undecided, error))
     for (const { rowId } of ended) {
       const attempt = held.get(rowId)
@@ -234,12 +238,13 @@ export function createClaimer(options: ClaimerOptions): Claimer {
 
   return {
     mayClaim,
+    hasType,
     claim: (stored) => claimBatch(stored, () => false),
     claimSoon: soon.add,
     claimUnstored(execution) {
       const now = clock.now()
       const isDue = execution.state === 'ready' && execution.runAt - lead.ms() <= now
-      if (!mayClaim() || !isDue || isTooLate(execution, now)) return null
+      if (!mayClaim() || !isDue || !hasType(execution) || isTooLate(execution, now)) return null
       if (room.mustQueue(execution) || !room.hasRoomFor(execution)) return 'no-room'
       const running = claimed(execution)
       if (isRefusal(running)) return null
@@ -260,6 +265,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
       debugEach(log, 'execution claimed', stored, attemptFields)
       track(admit(stored.map(hold)))
     },
+    changed: placeless.changed,
     async stop() {
       isStopping = true
       dispatcher.close()

@@ -5,8 +5,8 @@ import { type AbortReason, type Attempt, createAttempt } from '../attempts/attem
 import type { Engine } from '../attempts/engine.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
-import type { Execution, Pool } from '../executions/execution.ts'
-import { handBack, takeBackUnstarted } from '../executions/transitions.ts'
+import { type Execution, isOwnedBy, type Pool, startsUntil } from '../executions/execution.ts'
+import { expire, handBack, isTooLate, takeBackUnstarted } from '../executions/transitions.ts'
 import type { RowId, Stored, Stores } from '../store/ports.ts'
 import type { Room } from './room.ts'
 import type { Slots } from './slots.ts'
@@ -110,11 +110,39 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   /** Its time has come. */
   function startNow(attempt: Attempt): void {
-    if (mayStart() && startedNow < startsPerIteration && slots.take(attempt)) void run(attempt)
+    if (isTooLate(attempt.execution, clock.now())) void expireClaim(attempt)
+    else if (mayStart() && startedNow < startsPerIteration && slots.take(attempt)) void run(attempt)
     else {
       slots.enqueue(attempt)
+      const until = startsUntil(attempt.execution)
+      if (until !== null) attempt.timer = clock.callAt(until + 1, () => void expireClaim(attempt))
       continueSoon()
     }
+  }
+
+  /** The attempt has waited for its slot for too long: its execution ends. */
+  async function expireClaim(attempt: Attempt): Promise<void> {
+    if (attempt.phase !== 'waiting') return
+    withdraw(attempt)
+    const { epoch } = attempt.execution
+    const now = clock.now()
+    const decide = (execution: Execution) =>
+      isOwnedBy(execution, epoch) && isTooLate(execution, now) ? expire(execution, now) : execution
+    try {
+      changes.publish(changedOnes(await compareAndSet(stores.executions, 'expire', [attempt], decide, now)), 'expire')
+      drop(attempt)
+    } catch (err) {
+      log.warn({ err, execution: attempt.execution.id }, 'a claim that is too late could not be ended, giving it back')
+      attempt.phase = 'waiting'
+      await giveBack([attempt])
+    }
+  }
+
+  /** It is over for this attempt, which has not started. */
+  function withdraw(attempt: Attempt): void {
+    attempt.phase = 'ended'
+    attempt.timer?.cancel()
+    slots.withdraw(attempt)
   }
 
   /** Starts attempts that wait for a slot, in the next iteration of the event loop. */
@@ -131,7 +159,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       while (startedNow < startsPerIteration && mayStart()) {
         const attempt = slots.takeNext(pool)
         if (attempt === undefined) break
-        void run(attempt)
+        attempt.timer?.cancel()
+        if (isTooLate(attempt.execution, clock.now())) {
+          slots.vacate(attempt)
+          void expireClaim(attempt)
+        } else void run(attempt)
       }
     }
   }
@@ -139,11 +171,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function giveBack(attempts: readonly Attempt[]): Promise<void> {
     const mine = attempts.filter((attempt) => held.get(attempt.rowId) === attempt && hasNotStarted(attempt))
     if (mine.length === 0) return
-    for (const attempt of mine) {
-      attempt.phase = 'ended'
-      attempt.timer?.cancel()
-      slots.withdraw(attempt)
-    }
+    for (const attempt of mine) withdraw(attempt)
     while (!(await tryToGiveBack(mine)) && !isClosed) {
       await new Promise<void>((resolve) => clock.callAfter(storeRetryMs, resolve))
     }

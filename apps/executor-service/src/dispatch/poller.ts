@@ -1,8 +1,10 @@
 import { type Clock, createLoop, type Logger } from '@belfry/service'
-import type { Pool } from '../executions/execution.ts'
+import type { Handler } from '@belfry/worker'
+import { type Pool, slotsOf } from '../executions/execution.ts'
 import type { DueCursor, DueExecution, ExecutionStore, RowId, Stored } from '../store/ports.ts'
 import type { Claimer } from './claimer.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { Expiry } from './expiry.ts'
 import type { Room } from './room.ts'
 import type { StartTimers } from './start-timers.ts'
 
@@ -14,10 +16,15 @@ export interface PollerOptions {
   readonly timers: StartTimers
   readonly dispatcher: Pick<Dispatcher, 'held'>
   readonly room: Room
+  readonly expiry: Expiry
+  /** The job types by name. */
+  readonly handlers: ReadonlyMap<string, Handler>
   /** This executor's index among the executors that are alive. */
   readonly share: () => { readonly index: number; readonly instances: number }
   /** From one poll to the next, milliseconds. */
   readonly everyMs: number
+  /** From one search in the pool `other` to the next, milliseconds. */
+  readonly otherMs: number
   /** Executions that are read at once, and bytes of them. */
   readonly rows: number
   /** Index entries that are looked through at once for executions of some owners behind those of others. */
@@ -49,7 +56,7 @@ const quietPolls = 4
 
 export function createPoller(options: PollerOptions): Poller {
   const { executions, clock, log, claimer, timers, dispatcher, room, share, everyMs, rows, bytes, scanRows } = options
-  const { isSoleOwner, overdueMs } = options
+  const { isSoleOwner, overdueMs, expiry, handlers, otherMs } = options
   let isQuiet = false
   let polls = 0
   let wakes = 0
@@ -114,8 +121,31 @@ export function createPoller(options: PollerOptions): Poller {
     if (next === null) room.lookedThrough(pool)
   }
 
+  let otherAt = Number.NEGATIVE_INFINITY
+
+  /**
+   * Claims what other executors have left in the pool `other`, because they do not have its job type. What is due before the next two
+   * searches waits for its time in memory. Answers true when there may be more.
+   */
+  async function lookForOthers(now: number): Promise<boolean> {
+    const limit = Math.min(rows, room.left('io') + room.left('cpu'))
+    if (clock.monotonic() < otherAt || limit === 0) return false
+    const query = { types: [...handlers.keys()], until: now + 2 * otherMs, limit }
+    const found = await executions.listDueOfTypes(query)
+    const due = found.filter((one) => one.runAt <= now && !isKnown(one))
+    await take(due, (page) => claimer.claim(byUrgency(page)))
+    await take(
+      found.filter((one) => one.runAt > now),
+      timers.add,
+    )
+    const isMore = due.length >= limit
+    otherAt = isMore ? otherAt : clock.monotonic() + otherMs
+    return isMore && room.left('io') + room.left('cpu') > 0
+  }
+
   async function look(): Promise<boolean> {
     const now = clock.now()
+    const isMore = [await expiry.lookWhenDue(), await lookForOthers(now)].includes(true)
     for (const pool of pools) await lookPastGreedy(pool, now)
     const due = { io: Math.min(rows, room.left('io')), cpu: Math.min(rows, room.left('cpu')) }
     const { count: coming, full } = timers.room()
@@ -127,11 +157,12 @@ export function createPoller(options: PollerOptions): Poller {
     await take(late, (page) => {
       claimer.claim(page)
       // More of the same owners' may be due than the page holds.
-      for (const { execution } of page) if (fullPools.includes(execution.pool)) room.markSaturated(execution)
+      for (const { execution } of page)
+        if (fullPools.includes(slotsOf(execution.pool)) && claimer.hasType(execution)) room.markSaturated(execution)
     })
     const soon = found.filter((one) => one.runAt > now)
     await take(soon, timers.add)
-    return late.length > 0 && fullPools.some((pool) => room.left(pool) > 0)
+    return isMore || (late.length > 0 && fullPools.some((pool) => room.left(pool) > 0))
   }
 
   async function poll(): Promise<boolean> {
@@ -164,3 +195,6 @@ export function createPoller(options: PollerOptions): Poller {
     },
   }
 }
+
+const byUrgency = (page: readonly Stored[]) =>
+  page.toSorted(({ execution: a }, { execution: b }) => a.priority - b.priority || a.runAt - b.runAt)

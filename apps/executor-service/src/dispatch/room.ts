@@ -1,5 +1,5 @@
 import type { Clock } from '@belfry/service'
-import type { Execution, Pool } from '../executions/execution.ts'
+import { type Execution, type Pool, slotsOf } from '../executions/execution.ts'
 import { createShare, type Share } from './share.ts'
 
 export interface RoomOptions {
@@ -137,7 +137,8 @@ export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomO
   /** The owners of these for whom a wait may be worth it, each once. */
   function wantsOf(executions: readonly Execution[]): Waiter['wants'] {
     const wants = new Map<string, Waiter['wants'][number]>()
-    for (const { pool, ownerId: owner } of executions) {
+    for (const { pool: readyPool, ownerId: owner } of executions) {
+      const pool = slotsOf(readyPool)
       const use = owners.get(owner)?.[pool]
       if (use === undefined || use.ended >= worthRoom(pool)) wants.set(`${pool} ${owner}`, { pool, owner })
     }
@@ -158,9 +159,10 @@ export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomO
       const { claims } = states[pool]
       return sizes.counted >= sizes.limit ? 0 : Math.max(0, claims.limit - claims.counted)
     },
-    hasRoomFor: ({ pool, ownerId }) => roomOf(owners.get(ownerId), pool) > 0,
-    take: ({ pool, ownerId }, size) => change(ownerOf(ownerId), pool, 1, size),
-    release({ pool, ownerId }, size) {
+    hasRoomFor: ({ pool, ownerId }) => roomOf(owners.get(ownerId), slotsOf(pool)) > 0,
+    take: ({ pool, ownerId }, size) => change(ownerOf(ownerId), slotsOf(pool), 1, size),
+    release({ pool: readyPool, ownerId }, size) {
+      const pool = slotsOf(readyPool)
       const owner = ownerOf(ownerId)
       owner[pool].ended += 1
       change(owner, pool, -1, -size)
@@ -191,9 +193,9 @@ export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomO
       reopening ??= Promise.withResolvers()
       return reopening.promise
     },
-    markSaturated: ({ pool, ownerId }) => states[pool].saturated.add(ownerId),
+    markSaturated: ({ pool, ownerId }) => states[slotsOf(pool)].saturated.add(ownerId),
     isSaturated: (pool) => !states[pool].saturated.isEmpty(),
-    mustQueue: ({ pool, ownerId }) => mustQueue(pool, ownerId),
+    mustQueue: ({ pool, ownerId }) => mustQueue(slotsOf(pool), ownerId),
     clearSaturated(pool) {
       states[pool].saturated.clear()
       offerRoom(pool)

@@ -1,5 +1,5 @@
 import type { Attempt } from '../attempts/attempt.ts'
-import type { Pool } from '../executions/execution.ts'
+import { type Pool, slotsOf } from '../executions/execution.ts'
 import { createShare, pickNext, type Share } from './share.ts'
 
 export interface SlotsOptions {
@@ -58,13 +58,13 @@ export function createSlots({ limits, ownerShare }: SlotsOptions): Slots {
 
   return {
     take({ execution: { pool, ownerId } }) {
-      const state = states[pool]
+      const state = states[slotsOf(pool)]
       if (state.queue.size() > 0 || state.slots.used >= state.slots.limit) return false
       change(state, ownerId, 1)
       return true
     },
-    enqueue: (attempt) => states[attempt.execution.pool].queue.add(attempt),
-    withdraw: (attempt) => states[attempt.execution.pool].queue.remove(attempt),
+    enqueue: (attempt) => states[slotsOf(attempt.execution.pool)].queue.add(attempt),
+    withdraw: (attempt) => states[slotsOf(attempt.execution.pool)].queue.remove(attempt),
     takeNext(pool) {
       const state = states[pool]
       if (state.queue.size() === 0) return undefined
@@ -73,7 +73,7 @@ export function createSlots({ limits, ownerShare }: SlotsOptions): Slots {
       change(state, owner, 1)
       return state.queue.takeFrom(owner)
     },
-    vacate: ({ execution: { pool, ownerId } }) => change(states[pool], ownerId, -1),
+    vacate: ({ execution: { pool, ownerId } }) => change(states[slotsOf(pool)], ownerId, -1),
     view(pool) {
       const { slots, queue } = states[pool]
       return { busy: slots.used, limit: slots.limit, waiting: queue.size() }

@@ -31,7 +31,7 @@ interface StartTimersRoom {
 export interface StartTimersOptions {
   readonly clock: Clock
   readonly lead: ClaimLead
-  readonly claimer: Pick<Claimer, 'claimSoon'>
+  readonly claimer: Pick<Claimer, 'claimSoon' | 'hasType'>
   /** The attempts that this executor holds. */
   readonly held: ReadonlyMap<RowId, Attempt>
   /** How long before its time a changed execution is added, milliseconds; a poll finds the others. */
@@ -92,6 +92,10 @@ export function createStartTimers(options: StartTimersOptions): StartTimers {
 
   function add({ rowId, execution: withParams, size }: Stored): void {
     if (isStopped || isHeld(rowId)) return
+    if (!claimer.hasType(withParams)) {
+      remove(rowId)
+      return
+    }
     const execution = withoutLargeParams(withParams)
     const known = waiting.get(rowId)
     if (known && known.stored.execution.seq >= execution.seq) return

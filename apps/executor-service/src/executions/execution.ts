@@ -16,6 +16,15 @@ import {
 /** Which of the executor's slots an attempt takes: `io` for one that mostly waits, `cpu` for one that computes. */
 export type Pool = 'io' | 'cpu'
 
+/**
+ * Where a ready execution is looked for: among those that take slots of a pool, or among those whose job type the executor that
+ * stored them does not have (`other`). An executor that has the type claims them from there.
+ */
+export type ReadyPool = Pool | 'other'
+
+/** The pool whose slots count for an execution; one of `other` is claimed into its handler's pool before it counts. */
+export const slotsOf = (pool: ReadyPool): Pool => (pool === 'other' ? 'io' : pool)
+
 /** An epoch whose executor went silent: it may still be at work. `lostAt` in epoch milliseconds. */
 interface Doubt {
   readonly epoch: number
@@ -53,7 +62,7 @@ export interface Execution {
   readonly priority: number
   readonly expiresAt: number | null
   readonly fireAt: number
-  readonly pool: Pool
+  readonly pool: ReadyPool
   readonly arrival: Arrival
   readonly retryOf: string | null
 
@@ -135,6 +144,16 @@ export function recordedStart({ state, attempts }: Execution): number | null {
  */
 export function recordsStartFirst({ losses, policy }: Execution): boolean {
   return losses > 0 || policy.onLostLease === 'fail'
+}
+
+/** Whether the handler was called in some attempt, or may have been. */
+export function hasStarted({ failures, losses, attempts }: Execution): boolean {
+  return failures > 0 || losses > 0 || attempts.some(({ startedAt }) => startedAt !== null)
+}
+
+/** Until when it may start at all, epoch milliseconds; null for one that may start however late, or has started before. */
+export function startsUntil(execution: Execution): number | null {
+  return execution.expiresAt === null || hasStarted(execution) ? null : execution.expiresAt
 }
 
 /** The attempts without the one at work: what never started was no attempt. */

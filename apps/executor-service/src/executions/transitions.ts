@@ -3,9 +3,11 @@ import {
   changed,
   type Execution,
   ended,
+  hasStarted,
   illegal,
   isOwnedBy,
   maxAttempts,
+  type ReadyPool,
   recordedStart,
   recordsStartFirst,
   type StoredArtifact,
@@ -17,13 +19,19 @@ import {
 import type { AttemptOutcome } from './outcome.ts'
 import { retryDelayMs } from './retry.ts'
 
-/** ready -> running: a new epoch of the executor `owner` has it. Nothing has started yet (protocol.md step 9). */
-export function claim(execution: Execution, { owner }: { readonly owner: string }): Execution | Refusal {
+/**
+ * ready -> running: a new epoch of the executor `owner` has it, and its attempt takes a slot of `pool`. Nothing has started yet
+ * (protocol.md step 9).
+ */
+export function claim(
+  execution: Execution,
+  { owner, pool = execution.pool }: { readonly owner: string; readonly pool?: ReadyPool | undefined },
+): Execution | Refusal {
   if (execution.state !== 'ready') return illegal(execution, 'claimed')
   const epoch = execution.epoch + 1
   const attempt = { epoch, executor: owner, startedAt: null, endedAt: null, outcome: null, error: null }
   const attempts = withAttempt(execution.attempts, attempt)
-  return changed(execution, { state: 'running', epoch, owner, attempts, blockedBy: null })
+  return changed(execution, { state: 'running', epoch, owner, pool, attempts, blockedBy: null })
 }
 
 function endUnstarted(
@@ -55,15 +63,21 @@ export function skip(execution: Execution, blockedBy: string, at: number): Execu
   return endUnstarted(execution, 'skipped', at, { blockedBy })
 }
 
-/** Whether a start at `at` is later than its job wants one at all. */
+/** Whether a first start at `at` is later than its job wants one at all. A retry is never too late. */
 export function isTooLate(execution: Execution, at: number): boolean {
-  return execution.expiresAt !== null && at > execution.expiresAt
+  return execution.expiresAt !== null && at > execution.expiresAt && !hasStarted(execution)
 }
 
-/** ready -> expired: it waited too long. */
+/** It waited too long: for its executor, a slot, an overlap place. From ready, or from a claim that has not started. */
 export function expire(execution: Execution, at: number): Execution | Refusal {
-  if (execution.state !== 'ready') return illegal(execution, 'expired')
+  if (!isUnstarted(execution)) return illegal(execution, 'expired')
   return endUnstarted(execution, 'expired', at)
+}
+
+/** ready -> ready: this executor does not have its job type. Those that have it look for it in the pool `other`. */
+export function handOver(execution: Execution): Execution | Refusal {
+  if (execution.state !== 'ready') return illegal(execution, 'handed over')
+  return execution.pool === 'other' ? execution : changed(execution, { pool: 'other' })
 }
 
 /**

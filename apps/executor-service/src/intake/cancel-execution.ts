@@ -7,7 +7,7 @@ import { compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import { requestCancel } from '../executions/transitions.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
-import { cancelledExecution } from './command.ts'
+import { cancelledExecution, poolOf } from './command.ts'
 
 export interface CancelExecutionOptions {
   readonly executions: ExecutionStore
@@ -43,11 +43,8 @@ export function createCancelExecution(options: CancelExecutionOptions): CancelEx
   async function insertCancelled(command: JobExecuteMessage): Promise<Execution | undefined> {
     const now = clock.now()
     const arrival = { sentAt: null, admittedAt: now, topic: null, partition: null, offset: null }
-    const pool = handlers.get(command.jobType)?.slots ?? 'io'
-    const [stored] = await executions.insertMany(
-      [cancelledExecution(command, { arrival, pool, oldestPlannedAt: 0 })],
-      now,
-    )
+    const delivery = { arrival, pool: poolOf(handlers, command), oldestPlannedAt: 0 }
+    const [stored] = await executions.insertMany([cancelledExecution(command, delivery)], now)
     if (stored) changes.publish([stored], 'insert')
     return stored?.execution
   }

@@ -1,12 +1,18 @@
 import { isAtRest, type JobExecuteMessage } from '@belfry/contracts'
-import type { Arrival, Execution, Pool } from '../executions/execution.ts'
+import type { Handler } from '@belfry/worker'
+import type { Arrival, Execution, ReadyPool } from '../executions/execution.ts'
 
-/** What goes with a command: how it came, which slots its type takes, and how long ago it may have been planned. */
+/** What goes with a command: how it came, where it is looked for, and how long ago it may have been planned. */
 export interface Delivery {
   readonly arrival: Omit<Arrival, 'plannedAt'>
-  readonly pool: Pool
+  readonly pool: ReadyPool
   /** A command planned before this moment may be the echo of an execution that was already cleared away. */
   readonly oldestPlannedAt: number
+}
+
+/** The pool of a command's job type; `other` when this executor does not have the type. */
+export function poolOf(handlers: ReadonlyMap<string, Handler>, { jobType }: JobExecuteMessage): ReadyPool {
+  return handlers.get(jobType)?.slots ?? 'other'
 }
 
 /** The record of a new execution. One whose command was planned before the retention begins has expired. */

@@ -10,7 +10,7 @@ import type { Execution } from '../executions/execution.ts'
 import { executionFields } from '../executions/execution-log.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
-import { admit, type Delivery, newExecution } from './command.ts'
+import { admit, type Delivery, newExecution, poolOf } from './command.ts'
 
 export interface IntakeOptions {
   readonly executions: ExecutionStore
@@ -56,8 +56,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
   type Message = IncomingMessage<'job-execute'>
   function readMessage({ value, envelope, partition, offset }: Message, now: number, oldest: number): Intake {
     const arrival = { sentAt: envelope.time, admittedAt: now, topic: 'job-execute', partition, offset }
-    const pool = handlers.get(value.jobType)?.slots ?? 'io'
-    const delivery = { arrival, pool, oldestPlannedAt: oldest }
+    const delivery: Delivery = { arrival, pool: poolOf(handlers, value), oldestPlannedAt: oldest }
     return { command: value, delivery, fresh: newExecution(value, delivery) }
   }
 

@@ -1,5 +1,5 @@
 import type { AttemptRecord, ExecutionPolicy, ExecutionState } from '@belfry/contracts'
-import { type Execution, hasLargeParams, type Pool, unreadParams } from '../executions/execution.ts'
+import { type Execution, hasLargeParams, type ReadyPool, unreadParams } from '../executions/execution.ts'
 
 /** What its command decided: the text that is written once for each version. */
 type Command = Pick<
@@ -111,7 +111,7 @@ export const doubtAt = ({ inDoubt }: Execution): number | null =>
 export interface ExecutionFields {
   readonly id: string
   readonly state: ExecutionState
-  readonly pool: Pool
+  readonly pool: ReadyPool
   readonly priority: number
   readonly runAt: number
   readonly seq: number

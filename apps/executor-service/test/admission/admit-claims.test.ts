@@ -35,7 +35,7 @@ describe('a claim that this executor has lost while its admission was asked', ()
     )
 
     const { starts } = await admitClaims(
-      { ...stores, changes: createExecutionChanges(), placeRecheckMs: 5000 },
+      { ...stores, changes: createExecutionChanges(), placeRecheckMs: 5000, placeGraceMs: 0 },
       [stored],
       start + 1000,
     )
@@ -65,6 +65,7 @@ describe('a claim that must not start, and whose end is not stored for certain',
         executions: { ...stores.executions, compareAndSetMany },
         changes: createExecutionChanges(),
         placeRecheckMs: 5000,
+        placeGraceMs: 0,
       },
       [stored],
       start,

@@ -190,22 +190,22 @@ describe('an execution of a job that does not overlap', () => {
   })
 
   it('is skipped when both come in one batch, the later one', async () => {
-    const world = await openWorld({ run: lasting(50) })
+    const world = await openWorld({ run: lasting(300) })
     await world.command(numbered(2, -5), numbered(1, -10))
-    await world.pass(100)
+    await world.pass(400)
     expect(await world.read(executionId(1))).toMatchObject({ state: 'succeeded' })
     expect(await world.read(executionId(2))).toMatchObject({ state: 'skipped', blockedBy: executionId(1) })
   })
 
   it('keeps its place while it waits for a retry', async () => {
-    const retry = { ...policy().retry, delayMs: 300, maxRetries: 1 }
+    const retry = { ...policy().retry, delayMs: 500, maxRetries: 1 }
     const world = await openWorld({
       run: ({ context }) => {
         if (context.epoch === 1 && context.executionId === executionId(1)) throw new Error('broken')
       },
     })
-    await world.command(numbered(1, 0, { retry }), numbered(2, 100), numbered(3, 500))
-    await world.pass(700)
+    await world.command(numbered(1, 0, { retry }), numbered(2, 100), numbered(3, 800))
+    await world.pass(1000)
     const states = await Promise.all([1, 2, 3].map(async (number) => (await world.read(executionId(number))).state))
     expect(states).toEqual(['succeeded', 'skipped', 'succeeded'])
   })

@@ -36,8 +36,8 @@ const starts = ({ calls }: World) => calls.map((one) => Math.floor((one.at - sta
 describe('a per-second job whose runs take three seconds', () => {
   it('runs every third second with overlap skip, and each skipped one names the one in its way', async () => {
     const world = await openWorld({ run })
-    await world.command(...everySecond(9, { policy: 'skip', limit: 1 }))
-    await world.pass(13_500, 50)
+    await world.command(...everySecond(9, { policy: 'skip', limit: 1 }, 3000))
+    await world.pass(10_500, 10)
     expect(starts(world)).toEqual([1, 4, 7])
     const records = await read(world, 9)
     expect(records.map((one) => [one.state, numberOf(one.blockedBy)])).toEqual([
@@ -51,6 +51,22 @@ describe('a per-second job whose runs take three seconds', () => {
       ['skipped', 7],
       ['skipped', 7],
     ])
+  })
+
+  it('leaves out one more second when a run ends too late for the third one', async () => {
+    const world = await openWorld({ run })
+    await world.command(...everySecond(5, { policy: 'skip', limit: 1 }, 3210))
+    await world.pass(5100, 10)
+    expect(starts(world)).toEqual([1, 5])
+    expect((await world.read(executionId(4))).endedAt).toBe(start + 4200)
+  })
+
+  it('skips a trigger at once', async () => {
+    const world = await openWorld({ run })
+    const [first, second] = everySecond(2, { policy: 'skip', limit: 1 }, 1100)
+    await world.command(first!, { ...second!, cause: 'manual' })
+    await world.pass(2050, 10)
+    expect(await world.read(executionId(2))).toMatchObject({ state: 'skipped', endedAt: start + 2000 })
   })
 
   it('runs without a pause with overlap queue: one waits, and the others are skipped because of it', async () => {

@@ -137,13 +137,6 @@ describe('an execution', () => {
     expect(await world.read(executionId(2))).toMatchObject({ state: 'succeeded', result: 'fine' })
   })
 
-  it('fails for good when there is no handler of its type', async () => {
-    const world = await openWorld()
-    await world.command(command({ ...inMs(0), jobType: 'UNHANDLED' }))
-    const record = await world.read(executionId())
-    expect(record).toMatchObject({ state: 'failed', failures: 1, error: { code: 'unknown-job-type' } })
-  })
-
   it('that is too late for its job ends as expired', async () => {
     const world = await openWorld()
     await world.command(command({ fireAt: start - 1000, expiresAt: start - 1 }))

@@ -87,7 +87,7 @@ describe('large params', () => {
     const timers = createStartTimers({
       clock,
       lead: { ms: () => 10, observe: () => undefined },
-      claimer: { claimSoon: () => undefined },
+      claimer: { claimSoon: () => undefined, hasType: () => true },
       held: new Map(),
       soonMs: 500,
       bounds: { count: 100, size: 20_000, ownerShare: 1 },

@@ -49,6 +49,7 @@ describe('executions that wait for their time', () => {
       clock,
       lead: { ms: () => 10, observe: () => undefined },
       claimer: {
+        hasType: () => true,
         claimSoon: ({ rowId, execution: { seq } }) => void claimed.push([rowId, seq, clock.now() - start]),
       },
       held,

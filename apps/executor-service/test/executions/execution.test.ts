@@ -9,6 +9,7 @@ import {
   expire,
   finish,
   handBack,
+  handOver,
   interrupt,
   isTooLate,
   lose,
@@ -17,6 +18,9 @@ import {
   skip,
   start,
   takeBack,
+  wait,
+  waitsForPlace,
+  wake,
 } from '../../src/executions/transitions.ts'
 import { admit } from '../../src/intake/command.ts'
 import {
@@ -166,7 +170,11 @@ describe('a claim', () => {
   it('is too late after the record has expired', () => {
     const record = execution({ expiresAt: at })
     expect([isTooLate(record, at), isTooLate(record, at + 1), isTooLate(execution(), at)]).toEqual([false, true, false])
+    const retried = [execution({ expiresAt: at, failures: 1 }), runningExecution({ expiresAt: at })]
+    expect(retried.map((one) => isTooLate(one, at + 1))).toEqual([false, false])
     expect(taken(expire(record, at + 1)).state).toBe('expired')
+    expect(taken(expire(claimedExecution({ expiresAt: at }), at + 1))).toMatchObject({ state: 'expired', attempts: [] })
+    expect(expire(runningExecution(), at)).toMatchObject({ code: 'illegal-transition' })
   })
 })
 
@@ -360,6 +368,49 @@ describe('an executor that stops', () => {
   })
 })
 
+describe('a claim that finds no overlap place yet', () => {
+  const input = { epoch: 1, blockedBy: 'exe-2', at, until: at + 5000 }
+
+  it('goes back to ready and waits, and no try is charged', () => {
+    const record = taken(wait(claimedExecution(), input))
+    expect(record).toMatchObject({ state: 'ready', runAt: at + 5000, blockedBy: 'exe-2', owner: null, attempts: [] })
+    expect(waitsForPlace(record)).toBe(true)
+    expect(taken(claim(record, { owner: 'one' })).blockedBy).toBe(null)
+  })
+
+  it('is due at once when it is woken, once', () => {
+    const record = taken(wait(claimedExecution(), input))
+    const woken = wake(record, at + 10)
+    expect(woken).toMatchObject({ state: 'ready', runAt: at + 10, seq: record.seq + 1 })
+    expect(wake(woken, at + 20)).toBe(woken)
+    const others = [
+      execution({ runAt: at + 99 }),
+      runningExecution(),
+      execution({ state: 'skipped', blockedBy: 'exe-2' }),
+    ]
+    for (const one of others) expect(wake(one, at)).toBe(one)
+  })
+
+  it('ends when a cancel has come, and is refused for what has started or belongs to another attempt', () => {
+    expect(taken(wait(claimedExecution({ cancelRequested: true }), input))).toMatchObject({
+      state: 'cancelled',
+      endedAt: at,
+    })
+    expect(wait(runningExecution(), input)).toMatchObject({ code: 'illegal-transition' })
+    expect(wait(claimedExecution(), { ...input, epoch: 2 })).toMatchObject({ code: 'conflict' })
+  })
+})
+
+describe('an execution whose job type its executor does not have', () => {
+  it('is handed over once, and claimed from there into the pool of its handler', () => {
+    const record = taken(handOver(execution()))
+    expect(record).toMatchObject({ state: 'ready', pool: 'other', seq: 2, runAt: execution().runAt })
+    expect(handOver(record)).toBe(record)
+    expect(taken(claim(record, { owner: 'one', pool: 'cpu' })).pool).toBe('cpu')
+    expect(handOver(runningExecution())).toMatchObject({ code: 'illegal-transition' })
+  })
+})
+
 describe('a cancel', () => {
   it('ends what waits and asks what runs, once', () => {
     expect(taken(requestCancel(execution({ failures: 1 }), at))).toMatchObject({ state: 'cancelled', endedAt: at })
@@ -394,6 +445,9 @@ const anyStep = fc.oneof(
   fc.record({ kind: fc.constant('interrupt' as const), epoch: anyEpoch, inDoubt: fc.boolean() }),
   fc.record({ kind: fc.constant('cancel' as const) }),
   fc.record({ kind: fc.constant('expire' as const) }),
+  fc.record({ kind: fc.constant('wait' as const), epoch: anyEpoch }),
+  fc.record({ kind: fc.constant('wake' as const) }),
+  fc.record({ kind: fc.constant('hand-over' as const) }),
   fc.record({ kind: fc.constant('take-back' as const), epoch: anyEpoch }),
 )
 type Step = typeof anyStep extends fc.Arbitrary<infer S> ? S : never
@@ -422,6 +476,12 @@ function apply(record: Execution, step: Step): Execution | Refusal {
       return requestCancel(record, at)
     case 'expire':
       return expire(record, at)
+    case 'wait':
+      return wait(record, { epoch: step.epoch, blockedBy: 'exe-other', at, until: at + 5000 })
+    case 'wake':
+      return wake(record, at)
+    case 'hand-over':
+      return handOver(record)
     case 'take-back':
       return takeBack(record, step.epoch)
   }
@@ -450,6 +510,7 @@ describe('an execution under any sequence of steps', () => {
           // I9: versions never go backwards. I5: no retry before its wait is over.
           expect(next.version).toBeGreaterThanOrEqual(record.version)
           if (next.failures > record.failures && next.state === 'ready') expect(next.runAt).toBeGreaterThan(at)
+          if (next.runAt < record.runAt) expect([step.kind, record.blockedBy]).toEqual(['wake', 'exe-other'])
           // One owner while it runs, none otherwise; the attempt at work is the last one.
           expect(next.owner === null).toBe(next.state !== 'running')
           expect(next.attempts.filter((one) => one.outcome === null)).toHaveLength(next.state === 'running' ? 1 : 0)

@@ -7,6 +7,7 @@ import {
   executionSize,
   hasLargeParams,
   type Pool,
+  startsUntil,
   unreadParams,
 } from '../../src/executions/execution.ts'
 import type {
@@ -138,6 +139,25 @@ function createDueStore(executions: Executions): DueStore {
       const rows = found.slice(0, limit)
       const last = rows.length === limit ? rows.at(-1) : ready[scan - 1]
       return { rows: rows.map(dueOf(pool)), next: (last?.key ?? null) as unknown as DueCursor | null }
+    },
+    async listDueOfTypes({ types, until, limit }) {
+      const found = await executions.find(
+        (one) =>
+          one.execution.state === 'ready' && one.execution.pool === 'other' && types.includes(one.execution.jobType),
+      )
+      const due = found.filter(([id, one]) => keyOf(id, one)[1] <= until)
+      const sorted = due.toSorted(([a, one], [b, other]) => (isBefore(keyOf(a, one), keyOf(b, other)) ? -1 : 1))
+      return types.flatMap((type) =>
+        sorted
+          .filter(([, one]) => one.execution.jobType === type)
+          .slice(0, limit)
+          .map(([id, one]): DueExecution => ({ rowId: asRowId(id), runAt: keyOf(id, one)[1], pool: 'other' })),
+      )
+    },
+    async listExpired(now, limit) {
+      const isExpired = ({ execution }: ExecutionDocument) =>
+        execution.state === 'ready' && (startsUntil(execution) ?? now) < now
+      return (await executions.find(isExpired)).slice(0, limit).map(([id]) => asRowId(id))
     },
     async quarantineMany(rowIds, until) {
       const change = (one: ExecutionDocument) =>

@@ -32,7 +32,11 @@ export const routeTable: readonly ProxiedRoutes[] = [
     routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
   },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
-  { service: 'scheduler-service', access: 'viewer', routes: ['/scheduler/*', '/jobs/:id/fire-log'] },
+  {
+    service: 'scheduler-service',
+    access: 'viewer',
+    routes: ['/scheduler/*', '/schedules/*', '/jobs/:id/fire-log'],
+  },
   {
     service: 'executor-service',
     access: 'viewer',

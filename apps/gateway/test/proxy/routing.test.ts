@@ -16,7 +16,7 @@ describe('the way through the gateway', () => {
         '/executions/exe-1/x',
         '/dead-letters',
       ],
-      'scheduler-service': ['/scheduler/scan', '/jobs/job-100/fire-log'],
+      'scheduler-service': ['/scheduler/scan', '/schedules/preview', '/jobs/job-100/fire-log'],
       'executor-service': [
         '/executions/exe-1/logs',
         '/executions/exe-1/artifacts/a.csv',

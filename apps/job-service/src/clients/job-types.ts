@@ -22,6 +22,8 @@ const firstListAgainMs = 500
 export interface JobTypeList {
   /** Null until an executor has answered. Asks again, not too often, and waits for the answer when `type` is not on the list. */
   knowing(type: string): Promise<JobTypes | null>
+  /** Whether the last list is without `type`; false before the first one. Asks nothing. */
+  lacks(type: string): boolean
   /** Fetches the lists; rejects when no executor answers. An executor that does not answer counts with its last list. */
   renew(): Promise<void>
 }
@@ -91,6 +93,7 @@ export function createJobTypeList(options: JobTypeListOptions): JobTypeList {
 
   return {
     renew,
+    lacks: (type) => types !== null && !types.has(type),
     async knowing(type) {
       const isDue = clock.monotonic() - askedAt >= (types ? againMs : firstListAgainMs)
       const renewed = asking || isDue ? renew().catch((err) => log.warn({ err }, 'the job types cannot be had')) : null

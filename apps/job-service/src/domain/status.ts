@@ -23,6 +23,8 @@ export interface HandedOver {
   readonly waitingAt: number | null
   /** The newest one. */
   readonly newestAt: number | null
+  /** The scheduler has none left: `maxRuns` is reached. Absent where it was not asked, or did not answer. */
+  readonly hasEnded?: boolean
 }
 
 export const noExecutions: KnownExecutions & HandedOver = {
@@ -61,9 +63,13 @@ export function deriveStatus({ state, isPublished, runAt, last, running, retryin
   return countsFor(runAt, last) ? last.status : 'SCHEDULED'
 }
 
-/** `completed` is derived: a one-shot whose execution is over. A deleted job is shown by the answer to its delete alone. */
-export function deriveState({ state, runAt, last, running, retrying }: StatusInput): ShownJobState {
+/**
+ * `completed` is derived: a one-shot whose execution is over, or a recurring schedule that `isOver` (it has no fire time left)
+ * and of which nothing runs. A deleted job is shown by the answer to its delete alone.
+ */
+export function deriveState({ state, runAt, last, running, retrying }: StatusInput, isOver = false): ShownJobState {
   if (state !== 'active') return state
+  if (isOver) return running || retrying ? 'active' : 'completed'
   if (runAt === null || !countsFor(runAt, last)) return 'active'
   return countsFor(runAt, running) || countsFor(runAt, retrying) ? 'active' : 'completed'
 }
@@ -76,12 +82,12 @@ export function deriveState({ state, runAt, last, running, retrying }: StatusInp
 export function deriveNextRunAt(
   schedule: ScheduleSpec,
   input: StatusInput,
-  { waitingAt, newestAt }: HandedOver,
+  { waitingAt, newestAt, hasEnded = false }: HandedOver,
   now: number,
   next: (after: number) => number | null,
 ): number | null {
   if (input.state !== 'active' || schedule.kind === 'manual') return null
-  if (schedule.kind !== 'once') return waitingAt ?? next(Math.max(now, newestAt ?? now))
+  if (schedule.kind !== 'once') return waitingAt ?? (hasEnded ? null : next(Math.max(now, newestAt ?? now)))
   const { last, running, retrying } = input
   const hasStarted = [last, running, retrying].some((one) => countsFor(schedule.runAt, one))
   return hasStarted ? null : schedule.runAt

@@ -1,5 +1,6 @@
 import { type ExecutionStatus, type ExecutionView, type ListedExecutionView, toWireTime } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
+import type { JobTypeList } from '../clients/job-types.ts'
 import { allowedOn, type Execution, type WholeExecution, waitsForPlace, waitsForSlot } from '../domain/execution.ts'
 
 /** How executions look in answers. */
@@ -9,11 +10,18 @@ export interface ExecutionViews {
   listed(execution: Execution): ListedExecutionView
 }
 
-/** `slotWaitMs`: how long after its time an execution that has not started counts as waiting for a slot. */
-export function createExecutionViews({ clock, slotWaitMs }: { clock: Clock; slotWaitMs: number }): ExecutionViews {
+export interface ExecutionViewOptions {
+  readonly clock: Clock
+  /** How long after its time an execution that has not started counts as waiting for a slot, milliseconds. */
+  readonly slotWaitMs: number
+  readonly types: Pick<JobTypeList, 'lacks'>
+}
+
+export function createExecutionViews({ clock, slotWaitMs, types }: ExecutionViewOptions): ExecutionViews {
   function waitingFor(execution: Execution): ExecutionView['waitingFor'] {
     if (waitsForPlace(execution)) return 'place'
-    return waitsForSlot(execution, clock.now(), slotWaitMs) ? 'slot' : null
+    if (!waitsForSlot(execution, clock.now(), slotWaitMs)) return null
+    return types.lacks(execution.jobType) ? 'job-type' : 'slot'
   }
   const listed = (execution: Execution) => viewExecution(execution, waitingFor(execution))
   return {
@@ -50,7 +58,7 @@ function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingF
     error: detail.error,
     artifacts: detail.artifacts,
     blockedBy: detail.blockedBy,
-    statusReason: explain(execution),
+    statusReason: explain(execution, waitingFor),
     retryOf: detail.retryOf,
     retriedBy: execution.retriedBy,
     timeline: viewTimeline(execution),
@@ -65,10 +73,10 @@ const reasons: Partial<Record<ExecutionStatus, string>> = {
   SUPERSEDED: 'The execution did not run because the job was changed before it started.',
 }
 
-function explain(execution: Execution): string | null {
-  const { status, detail } = execution
+function explain({ status, jobType, detail }: Execution, waitingFor: ExecutionView['waitingFor']): string | null {
   const other = detail.blockedBy ?? 'another execution of the job'
-  if (waitsForPlace(execution)) return `The execution waits for an overlap place, until ${other} has ended.`
+  if (waitingFor === 'job-type') return `The execution waits for an executor that has the job type ${jobType}.`
+  if (waitingFor === 'place') return `The execution waits for an overlap place, until ${other} has ended.`
   if (status !== 'SKIPPED') return reasons[status] ?? null
   return `The execution did not run because ${other} had not ended yet, and the job's overlap policy lets no more run or wait.`
 }

@@ -9,6 +9,7 @@ import {
   type RecurringSchedule,
   takesPlace,
   toWireTime,
+  type Warning,
 } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 import { localText } from '@belfry/time'
@@ -60,7 +61,7 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       schedule: viewSchedule(job, timezone),
       runAt: schedule.kind === 'once' ? toWireTime(schedule.runAt) : null,
       status: deriveStatus(input),
-      state: deriveState(input),
+      state: deriveState(input, isOver(job, next)),
       version: job.version,
       priority: job.spec.priority,
       timeout: formatDuration(policy.timeoutMs),
@@ -92,25 +93,38 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
     job: whole,
     listed: viewJob,
     fenced: ({ job, inFlight, effective }) => ({ ...whole(job), inFlight: [...inFlight], effective }),
-    status({ job, recent }) {
+    status({ job, recent, isTypeKnown }) {
       const input = statusInputOf(job)
+      const next = nextRunAt(job, input)
       return {
         jobId: job.id,
         key: job.key,
         name: job.spec.name,
         status: deriveStatus(input),
-        state: deriveState(input),
-        nextRunAt: toWireTime(nextRunAt(job, input)),
+        state: deriveState(input, isOver(job, next)),
+        nextRunAt: toWireTime(next),
         lastExecution: viewSummary(job.known.last),
         currentExecution: viewSummary(job.known.running),
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
+        warnings: isTypeKnown ? [] : [unknownType(job)],
         links: linksOf(job),
       }
     },
   }
 }
 
-function statusInputOf({ state, isPublished, spec, known }: ListedJob): StatusInput {
+/** A recurring schedule without a next fire time has none left. */
+function isOver({ spec }: ListedJob, nextRunAt: number | null): boolean {
+  return nextRunAt === null && isRecurring(spec.schedule)
+}
+
+function unknownType({ spec: { jobType } }: StoredJob): Warning {
+  const detail = `No executor has the job type "${jobType}" now: the job's executions wait until one has it.`
+  return { code: 'unknown-job-type', detail }
+}
+
+/** What the job's status is derived from. */
+export function statusInputOf({ state, isPublished, spec, known }: ListedJob): StatusInput {
   const { schedule } = spec
   return { ...known, state, isPublished, runAt: schedule.kind === 'once' ? schedule.runAt : null }
 }
@@ -152,7 +166,8 @@ function viewSummary(known: KnownExecution | null): ExecutionSummary | null {
 function linksOf({ id, state }: Pick<ListedJob, 'id' | 'state'>): Record<string, string> {
   const self = `/jobs/${id}`
   const calls = allowedActions[state].filter((action) => !ofSelf.includes(action) && action !== 'retry')
-  const parts = state === 'deleted' ? ['executions'] : ['status', 'executions', ...calls]
+  const shown = ['executions', 'history']
+  const parts = state === 'deleted' ? shown : ['status', 'next-runs', 'fire-log', ...shown, ...calls]
   return { self, ...Object.fromEntries(parts.map((part) => [part, `${self}/${part}`])) }
 }
 

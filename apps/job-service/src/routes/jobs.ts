@@ -14,9 +14,9 @@ import { z } from 'zod'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { createJob } from '../use-cases/create-job.ts'
-import { findJob } from '../use-cases/find-job.ts'
 import { listJobs } from '../use-cases/list-jobs.ts'
 import { putJob } from '../use-cases/put-job.ts'
+import { readJob } from '../use-cases/read-job.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import { showJob } from '../use-cases/show-job.ts'
 import { createBody, putBody } from './job-bodies.ts'
@@ -82,7 +82,7 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
 
   const read = { tags, summary: 'A job, by id or key', params: jobParams, response: { 200: jobView } }
   app.get('/jobs/:id', { schema: read, config: reads }, async (request, reply) => {
-    const job = await findJob(context, request.caller.userId, request.params.id)
+    const job = await readJob(context, request.caller.userId, request.params.id)
     return isRefusal(job) ? reply.refuse(job) : reply.header('etag', etagOf(job)).send(views.job(job))
   })
 

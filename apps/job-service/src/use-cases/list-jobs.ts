@@ -2,6 +2,7 @@ import type { JobStatusWord } from '@belfry/contracts'
 import { deriveStatus } from '../domain/status.ts'
 import type { JobSummary, ListedJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
+import { markEnded } from './mark-ended.ts'
 import { type PageRequest, type Rows, readPage } from './scan-list.ts'
 
 interface JobFilter {
@@ -13,15 +14,24 @@ interface JobFilter {
 
 /** `GET /jobs`: the owner's jobs that fit the filter, newest first. */
 export function listJobs(
-  { stores: { jobs }, config }: Pick<JobContext, 'stores' | 'config'>,
+  context: Pick<JobContext, 'stores' | 'scheduler' | 'log' | 'config'>,
   ownerId: string,
   filter: JobFilter,
   page: PageRequest,
 ): Promise<Rows<ListedJob>> {
-  return readPage(config, page, {
+  const { jobs } = context.stores
+  return readPage(context.config, page, {
     list: (query) => jobs.listSummaries(ownerId, query),
     fits: filter.status || filter.jobType || filter.q ? fitting(filter) : null,
-    read: (rowIds) => jobs.readMany(rowIds, page.fields),
+    read: async (rowIds) => {
+      const found = await jobs.readMany(rowIds, page.fields)
+      const marked = await markEnded(
+        context,
+        found.filter((job) => job !== undefined),
+      )
+      const byId = new Map(marked.map((job) => [job.id, job]))
+      return found.map((job) => job && byId.get(job.id))
+    },
   })
 }
 

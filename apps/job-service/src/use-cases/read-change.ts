@@ -1,4 +1,6 @@
 import { isRefusal, type PutJobBody, type Refusal, type ScheduleSpec } from '@belfry/contracts'
+import type { Timing } from '@belfry/schedules'
+import { compileSchedule } from '@belfry/time'
 import { type Job, nextChangeAt } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
 import { type ReadSpec, readSpec, readTiming } from '../domain/spec.ts'
@@ -32,8 +34,24 @@ async function readAt(
   if (isRefusal(timing)) return timing
   const known = await types.knowing(body.jobType)
   if (!known) return noTypesYet
-  const schedule = withAnchor(timing.schedule, job.spec.schedule)
-  return readSpec({ ...body, key: job.key ?? undefined }, { ...timing, schedule }, known)
+  return readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+}
+
+/**
+ * The timing as it is for this job. A schedule that stays the same may be over: it keeps no change of another field back, and a
+ * one-shot whose time stays does not run again.
+ */
+function withScheduleOf({ id, spec }: Job, timing: Timing, at: number): Timing {
+  const schedule = withAnchor(timing.schedule, spec.schedule)
+  if (specDifferences({ ...spec, schedule }, spec).length === 0) {
+    const warnings = timing.warnings.filter(({ code }) => code !== 'in-the-past')
+    return { ...timing, schedule, warnings, impossible: [] }
+  }
+  if (schedule === timing.schedule) return timing
+  // It was checked as if it began anew.
+  const times = compileSchedule(schedule, id)
+  const hasMore = !('issue' in times) && times.next(at) !== null
+  return { ...timing, schedule, impossible: hasMore ? [] : timing.impossible }
 }
 
 /** An interval that stays as long has its fire times where they were. */

@@ -1,22 +1,28 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
 import type { ExecutionSummary, StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
-import { findJob } from './find-job.ts'
+import { readJob } from './read-job.ts'
 
 /** A job with its newest executions, newest first. */
 export interface JobInDetail {
   readonly job: StoredJob
   readonly recent: readonly ExecutionSummary[]
+  /** False while the executors that are there have no handler for its type. */
+  readonly isTypeKnown: boolean
 }
 
 /** `GET /jobs/:id/status`: the job and its newest `jobStatusRows` executions. */
 export async function showJob(
-  context: Pick<JobContext, 'stores' | 'config'>,
+  context: Pick<JobContext, 'stores' | 'types' | 'scheduler' | 'log' | 'config'>,
   ownerId: string,
   ref: string,
 ): Promise<JobInDetail | Refusal> {
-  const job = await findJob(context, ownerId, ref)
+  const job = await readJob(context, ownerId, ref)
   if (isRefusal(job)) return job
   const newest = { after: null, limit: context.config.jobStatusRows, fields: [] }
-  return { job, recent: await context.stores.executions.listSummaries({ jobRowId: job.rowId }, newest) }
+  const [recent, types] = await Promise.all([
+    context.stores.executions.listSummaries({ jobRowId: job.rowId }, newest),
+    context.types.knowing(job.spec.jobType),
+  ])
+  return { job, recent, isTypeKnown: types?.has(job.spec.jobType) ?? true }
 }

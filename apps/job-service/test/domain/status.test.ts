@@ -90,6 +90,16 @@ describe('the state of a job', () => {
   })
 })
 
+describe('the state of a job whose recurring schedule has no fire time left', () => {
+  it('is completed once nothing of it runs', () => {
+    expect(deriveState({ ...active, ...last('SUCCESS') }, true)).toBe('completed')
+    expect(deriveState(active, true)).toBe('completed')
+    expect(deriveState({ ...active, ...running() }, true)).toBe('active')
+    expect(deriveState({ ...active, ...retrying() }, true)).toBe('active')
+    expect(deriveState({ ...active, state: 'paused' }, true)).toBe('paused')
+  })
+})
+
 describe('the next fire time of a job', () => {
   const recurring = { kind: 'cron', cron: '* * * * *', timezone: 'UTC' } as const
   const minute = 60_000
@@ -102,6 +112,11 @@ describe('the next fire time of a job', () => {
   it('is the next one of its schedule', () => {
     expect(nextOf({})).toBe(monday + minute)
     expect(deriveNextRunAt({ kind: 'manual' }, active, noExecutions, monday, () => null)).toBeNull()
+  })
+
+  it('is none after the last run that `maxRuns` allows, but for one that is handed over', () => {
+    expect(nextOf({ hasEnded: true })).toBeNull()
+    expect(nextOf({ hasEnded: true, waitingAt: monday + minute, newestAt: monday + minute })).toBe(monday + minute)
   })
 
   it('is the fire time that was handed over and has not started, also when it is late', () => {

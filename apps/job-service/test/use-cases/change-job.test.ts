@@ -58,6 +58,38 @@ describe('a change of a job', () => {
     expect(fencesOf(job.id)).toEqual([])
   })
 
+  it.each([
+    [{ schedule: '*/5 0-20 * * MON-FRI', misfire: { policy: 'run-all', within: '90s', cap: 7 }, jitter: '1500ms' }],
+    [{ schedule: { every: '90s' }, startAt: '2026-12-01T00:00:00Z', endAt: '2027-12-01T00:00:00Z', maxRuns: 9 }],
+    [{ schedule: { cron: 'H H * * *', timezone: 'Asia/Kolkata' }, overlap: { policy: 'queue' } }],
+    [{ schedule: '@every 10m', overlap: { policy: 'allow', limit: 3 }, onLostLease: 'fail' }],
+    [{ runAt: '2026-12-01T09:00:00.123Z', expiresAfter: '90m', overlap: { policy: 'allow' } }],
+    [
+      {
+        scheduledTime: '2026-12-01T09:00:00',
+        retry: { backoff: 'fixed', delay: '1ms', maxDelay: '1d', jitter: false },
+      },
+    ],
+    [
+      {
+        schedule: null,
+        timeout: '90s',
+        tags: ['a', 'b'],
+        priority: 9,
+        name: 'x',
+        overlap: { policy: 'skip', limit: 2 },
+      },
+    ],
+  ])('by PATCH leaves the rest of a job as it is: %j', async (body) => {
+    const job = await create({ schedule: undefined, ...body })
+    expect(job).toMatchObject({ version: 1 })
+    const { version, links, updatedAt, status, name, warnings, ...rest } = job
+    expect((await patch(job.id, {})).body.version).toBe(1)
+    const renamed = await patch(job.id, { name: 'renamed' })
+    expect(renamed.body).toMatchObject({ ...rest, name: 'renamed', version: 2 })
+    expect((await patch(job.id, { name })).body).toMatchObject(rest)
+  })
+
   it('by PATCH keeps the anchor of an interval that stays as long, and begins another one anew', async () => {
     const job = await create({ schedule: { every: '90s' } })
     await world.clock.advance(7_000)
@@ -75,6 +107,31 @@ describe('a change of a job', () => {
   ])('by PATCH with %j replaces what says when the job runs', async (body, expected) => {
     const job = await create()
     expect((await patch(job.id, body)).body).toMatchObject(expected)
+  })
+
+  it('by PATCH does not say of a one-shot that is over that it runs at once', async () => {
+    const job = await create({ schedule: undefined, runAt: '2026-11-02T09:00:00Z' })
+    expect(job.warnings.map(({ code }) => code)).toEqual(['in-the-past'])
+    expect((await patch(job.id, { name: 'over' })).body.warnings).toEqual([])
+    const again = await patch(job.id, { runAt: '2026-11-02T09:01:00Z' })
+    expect(again.body.warnings.map(({ code }) => code)).toEqual(['in-the-past'])
+  })
+
+  it('by PATCH takes other fields of a job whose schedule is nearly or wholly over', async () => {
+    const at = (ms: number) => new Date(world.clock.now() + ms).toISOString()
+    const nearly = await create({ schedule: { every: '1h' }, endAt: at(5_400_000) })
+    const over = await create({ schedule: { every: '1m' }, endAt: at(90_000) })
+    await world.clock.advance(2_400_000)
+    for (const { id } of [nearly, over]) expect((await patch(id, { name: 'late' })).status).toBe(200)
+    for (const [id, endAt, status] of [
+      [nearly.id, at(1_300_000), 200],
+      [nearly.id, at(1_100_000), 422],
+      [over.id, at(50_000), 422],
+      [over.id, at(90_000), 200],
+    ] as const) {
+      const answer = await patch<Problem>(id, { endAt })
+      expect([answer.status, pointersOf(answer.body)]).toEqual([status, status === 200 ? [] : ['/endAt']])
+    }
   })
 
   it('by PATCH counts a delay from the change on', async () => {

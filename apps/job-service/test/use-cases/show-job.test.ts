@@ -113,6 +113,16 @@ describe('an execution that waits for a slot', () => {
     expect(await shownOf(job)).toEqual([['SUCCESS', null]])
   })
 
+  it('waits for an executor that has its job type, where none has it', async () => {
+    const { job } = await openJob(world, { schedule: '* * * * *' })
+    const message = statusMessage({ job, fireAt: world.clock.now() + 100, state: 'ready' })
+    await world.executor.publish({ ...message, jobType: 'GONE' })
+    await world.clock.advance(1101)
+    expect(await shownOf(job)).toEqual([['SCHEDULED', 'job-type']])
+    const { data } = (await world.call<Page<ExecutionView>>('GET', `/jobs/${job.id}/executions`)).body
+    expect(data[0]?.statusReason).toBe('The execution waits for an executor that has the job type GONE.')
+  })
+
   it('has no attempt while it is claimed and has not started', async () => {
     const { job } = await openJob(world, { schedule: '* * * * *' })
     const message = statusMessage({ job, fireAt: world.clock.now() + 100, state: 'running' })
@@ -132,5 +142,49 @@ describe('an execution that waits for a slot', () => {
     await world.clock.advance(2000)
     expect(await shownOf(job)).toEqual([['SCHEDULED', null]])
     world.executor.state.takesCommands = true
+  })
+})
+
+describe('a recurring job with an end', () => {
+  const world = useWorld()
+
+  it('is completed, and has no next run, once the scheduler has issued all runs that `maxRuns` allows', async () => {
+    const { job, publish, shown, status } = await openJob(world, { schedule: '* * * * *', maxRuns: 2 })
+    expect(await shown()).toMatchObject({ state: 'active', maxRuns: 2, nextRunAt: iso(monday + minute) })
+    const [first, second] = [monday + minute, monday + 2 * minute]
+    await publish({ fireAt: first, state: 'succeeded', endedAt: first }, { fireAt: second })
+    world.scheduler.state.ended.set(job.id, job.version)
+    expect(await shown()).toMatchObject({ state: 'active', nextRunAt: iso(second) })
+    await publish({ fireAt: second, state: 'succeeded', seq: 2, endedAt: second })
+    const completed = { state: 'completed', status: 'SUCCESS', nextRunAt: null }
+    expect(await shown()).toMatchObject(completed)
+    expect(await status()).toMatchObject(completed)
+    const { body } = await world.call<Page<JobView>>('GET', '/jobs')
+    expect(body.data.find(({ id }) => id === job.id)).toMatchObject(completed)
+    const next = await world.call('GET', `/jobs/${job.id}/next-runs`)
+    expect(next.body).toMatchObject({ data: [], reason: 'completed' })
+  })
+
+  it('is not completed by what was true of an older version', async () => {
+    const { job, shown } = await openJob(world, { schedule: '* * * * *', maxRuns: 2 })
+    world.scheduler.state.ended.set(job.id, job.version + 1)
+    expect(await shown()).toMatchObject({ state: 'active' })
+  })
+
+  it('shows as if runs were left while the scheduler does not answer', async () => {
+    const { shown } = await openJob(world, { schedule: '* * * * *', maxRuns: 2 })
+    await world.scheduler.leave()
+    expect(await shown()).toMatchObject({ state: 'active', nextRunAt: expect.any(String) })
+    await world.scheduler.join()
+  })
+
+  it('is completed when its endAt has passed, without a question to the scheduler', async () => {
+    const asks = world.scheduler.state.endedAsks
+    const endAt = iso(world.clock.now() + 2 * minute)
+    const { shown } = await openJob(world, { schedule: '* * * * *', endAt })
+    expect(await shown()).toMatchObject({ state: 'active', endAt })
+    await world.clock.advance(2 * minute)
+    expect(await shown()).toMatchObject({ state: 'completed', nextRunAt: null })
+    expect(world.scheduler.state.endedAsks).toBe(asks)
   })
 })

@@ -1,4 +1,10 @@
-import { isFinal, type JobExecuteMessage, type JobStatusMessage, scheduledExecutionId } from '@belfry/contracts'
+import {
+  isAtRest,
+  isFinal,
+  type JobExecuteMessage,
+  type JobStatusMessage,
+  scheduledExecutionId,
+} from '@belfry/contracts'
 import { backoffMs } from '@belfry/service'
 import { commandOf, type PendingCommand, type Rules, type ScheduleRecord, withPending } from './schedule-record.ts'
 
@@ -45,12 +51,18 @@ export function takeDueCommands(
 /**
  * The executors show an execution. Its command is acknowledged when they have it at the command's version or a newer one,
  * or when it has ended for good at any version. That it has started is not enough.
+ *
+ * One that is at rest at an older version did not take the command: it was claimed when the command came, and the change that made the
+ * command has closed it since. Then the command is due again at `now`, and not after its wait, in which its time would pass.
  */
-export function acknowledge(record: ScheduleRecord, status: JobStatusMessage): ScheduleRecord {
-  const isDone = ({ fireAt, version }: PendingCommand) =>
-    fireAt === status.fireAt &&
-    scheduledExecutionId(record.jobId, fireAt) === status.executionId &&
-    (status.version >= version || isFinal(status))
-  const pending = record.pending.filter((command) => !isDone(command))
-  return pending.length === record.pending.length ? record : withPending(record, pending)
+export function acknowledge(record: ScheduleRecord, status: JobStatusMessage, now: number): ScheduleRecord {
+  const isMeant = ({ fireAt }: PendingCommand) =>
+    fireAt === status.fireAt && scheduledExecutionId(record.jobId, fireAt) === status.executionId
+  const command = record.pending.find(isMeant)
+  if (!command) return record
+  const others = record.pending.filter((one) => one !== command)
+  if (status.version >= command.version || isFinal(status)) return withPending(record, others)
+  if (!isAtRest(status) || command.nextSendAt <= now) return record
+  const pending = record.pending.map((one) => (one === command ? { ...command, nextSendAt: now } : one))
+  return { ...record, pending }
 }

@@ -21,7 +21,7 @@ interface Execution {
   hasEnded: boolean
 }
 
-export interface World {
+interface World {
   now: number
   /** The latest moment that the clock has shown: the scheduler's may be set back, the one of job-service is not. */
   latest: number
@@ -105,7 +105,7 @@ const answer = (each: number): Act =>
       const execution = world.executions.get(fireAt)
       if (!execution || !world.record || index % each !== 0) continue
       const state = execution.hasEnded ? 'succeeded' : 'ready'
-      store(world, acknowledge(world.record, statusOf(fireAt, { version: execution.version, state })))
+      store(world, acknowledge(world.record, statusOf(fireAt, { version: execution.version, state }), world.now))
     }
   })
 

@@ -61,7 +61,7 @@ describe('an acknowledgement', () => {
     ['an execution that was superseded at its version', { version: 1, state: 'superseded' }, true],
   ] as const
   it.each(cases)('of %s ends the repetitions', (_, status, isDone) => {
-    const record = acknowledge(issued(), statusOf(fireAt, status))
+    const record = acknowledge(issued(), statusOf(fireAt, status), noon)
     expect(record.pending.length === 0).toBe(isDone)
     expect(dueAt(record, rules)).toBeNull()
   })
@@ -83,19 +83,29 @@ describe('an acknowledgement', () => {
   it.each(older)(
     'of an older version that %s (%s) ends them: only if it never changes any more',
     (_, state, isDone) => {
-      expect(acknowledge(newer(), statusOf(fireAt, { state })).pending.length === 0).toBe(isDone)
+      expect(acknowledge(newer(), statusOf(fireAt, { state }), noon).pending.length === 0).toBe(isDone)
     },
   )
 
   it('of an older version that was cancelled by name ends them: nothing opens it again', () => {
     const status = statusOf(fireAt, { state: 'cancelled', cancelRequested: true })
-    expect(acknowledge(newer(), status).pending).toEqual([])
+    expect(acknowledge(newer(), status, noon).pending).toEqual([])
+  })
+
+  it('of an older version that is at rest is due again at once, since the execution was claimed when it came', () => {
+    const record = newer()
+    const [command] = record.pending
+    const after = acknowledge(record, statusOf(fireAt, { state: 'superseded' }), noon + 7)
+    expect(after.pending).toEqual([{ ...command, nextSendAt: noon + 7 }])
+    expect(acknowledge(after, statusOf(fireAt, { state: 'superseded' }), noon + 9)).toBe(after)
+    for (const state of ['ready', 'running'] as const)
+      expect(acknowledge(record, statusOf(fireAt, { state }), noon + 7)).toBe(record)
   })
 
   it('of another fire time, or of another execution, changes nothing', () => {
     const record = issued()
-    expect(acknowledge(record, statusOf(fireAt + second))).toBe(record)
-    expect(acknowledge(record, statusOf(fireAt, { executionId: 'exe-1-other' }))).toBe(record)
+    expect(acknowledge(record, statusOf(fireAt + second), noon)).toBe(record)
+    expect(acknowledge(record, statusOf(fireAt, { executionId: 'exe-1-other' }), noon)).toBe(record)
   })
 
   it('drops the spec of an older version with its last command', () => {
@@ -109,7 +119,7 @@ describe('an acknowledgement', () => {
     const cancelled = applyChanges(known, message, noon + 1500, compile, rules, horizon)
     if (cancelled.outcome !== 'applied') throw new Error(cancelled.outcome)
     expect(cancelled.record.olderSpecs.map(({ version }) => version)).toEqual([1])
-    expect(acknowledge(cancelled.record, statusOf(noon + second)).olderSpecs).toEqual([])
+    expect(acknowledge(cancelled.record, statusOf(noon + second), noon + 1500).olderSpecs).toEqual([])
   })
 })
 

@@ -1,5 +1,5 @@
 import { type Bus, createCommandPublisher, createMemoryBus } from '@belfry/bus'
-import type { ScheduleSpec } from '@belfry/contracts'
+import type { JobExecuteMessage, ScheduleSpec } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { soleShare } from '@belfry/storage'
 import { createTestDeps, sampleJobStatus } from '@belfry/testkit'
@@ -35,7 +35,7 @@ function openIngest({ publish, backlogRows = 100 }: { publish?: Bus['publish']; 
   const page = { rows: 10, bytes: 1e6 }
   const rest = { clock, log, page, tries: 3, horizon: () => horizon, yieldIfOver: () => undefined }
   const ingest = createIngestChanges({ schedules, writer, compile: counting, rules, ...rest })
-  const statuses = createIngestStatuses({ ...rest, schedules, writer })
+  const statuses = createIngestStatuses({ ...rest, schedules, writer, rules })
   return { ingest, statuses, compiled, publisher, schedules }
 }
 
@@ -86,6 +86,25 @@ describe('the ingest of a change', () => {
     const first = pending[0]?.[0]
     await statuses([sampleJobStatus({ jobId: 'job-1', fireAt: first?.fireAt ?? 0, state: 'running' })])
     expect((await pendingOf())[0]).toEqual(pending[0]?.slice(1))
+  })
+
+  it('sends a command again at once when its execution is at rest at an older version', async () => {
+    const sent: JobExecuteMessage[] = []
+    const publish: Bus['publish'] = async (_, messages) =>
+      void sent.push(...messages.map(({ value }) => value as JobExecuteMessage))
+    const { ingest, statuses, publisher } = openIngest({ publish })
+    await ingest([changesOf([create, ['update', noon + 1]])])
+    await publisher.drain()
+    const [first] = sent.splice(0)
+    if (!first) throw new Error('nothing was sent')
+    const { executionId, jobId, fireAt } = first
+    const shown = sampleJobStatus({ executionId, jobId, fireAt, version: 1, state: 'running' })
+    await statuses([shown])
+    await publisher.drain()
+    expect(sent).toEqual([])
+    await statuses([{ ...shown, state: 'superseded' }])
+    await publisher.drain()
+    expect(sent).toEqual([first])
   })
 
   it('applies only the newest of several messages about a job', async () => {

@@ -1,4 +1,5 @@
 import { createCommandPublisher, createMemoryBus, ignorePoison } from '@belfry/bus'
+import { scheduledExecutionId } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { type RowId, shardOf, soleShare, type WorkShare } from '@belfry/storage'
 import { createTestDeps } from '@belfry/testkit'
@@ -9,7 +10,19 @@ import { createAdvanceSchedules } from '../../src/use-cases/advance-schedules.ts
 import { createDueTimer } from '../../src/use-cases/due-timer.ts'
 import { createIngestChanges } from '../../src/use-cases/ingest-changes.ts'
 import { createScheduleWriter } from '../../src/use-cases/schedule-writer.ts'
-import { changesOf, compile, horizon, jobIdOf, noon, once, rules, second } from '../fixtures.ts'
+import {
+  changesOf,
+  compile,
+  everyMinute,
+  horizon,
+  hour,
+  jobIdOf,
+  minute,
+  noon,
+  once,
+  rules,
+  second,
+} from '../fixtures.ts'
 import { createDocumentStores } from '../store/document-stores.ts'
 import { mongoUrl, openMongoTestStores } from '../store/mongo.ts'
 
@@ -65,6 +78,7 @@ async function openSchedulers(database: string, peers: readonly Peers[]) {
     clock,
     commands,
     schedulers,
+    stores,
     /** Stores one-shots, all due for the schedulers at once. Answers that moment. */
     async put(count: number): Promise<number> {
       const jobs = Array.from({ length: count }, (_, n) =>
@@ -142,5 +156,28 @@ describe.each(databases)('three schedulers on %s', (database) => {
     expect(await waits()).toEqual([0, 1, 2].map((index) => (index === owner ? dueAt : null)))
     await clock.advance(dueAt + overdueMs - noon)
     expect(await waits()).toEqual([dueAt, dueAt, dueAt])
+  })
+  it('decide once on what became late while all of them were away, in any order', async () => {
+    const { clock, commands, schedulers, stores } = await openSchedulers(database, [
+      three[0] as Peers,
+      three[1] as Peers,
+    ])
+    const policies = ['run-once', 'run-all', 'skip'] as const
+    const jobs = policies.map((policy, n) =>
+      changesOf([['create', noon, everyMinute, { policy, withinMs: hour, cap: 4 }]], jobIdOf(n)),
+    )
+    await schedulers[0]?.ingest(jobs)
+    await clock.advance(10 * minute + 30 * second)
+    for (let turns = 0; turns < 3; turns++) await Promise.all(schedulers.map((one) => one.advanceDue()))
+    const idsOf = (n: number, ...at: number[]) => at.map((one) => scheduledExecutionId(jobIdOf(n), noon + one * minute))
+    const expected = [...idsOf(0, 9, 10), ...idsOf(1, 1, 2, 3, 4, 10), ...idsOf(2, 10)]
+    expect(commands.toSorted()).toEqual(expected.toSorted())
+    const rangesOf = async (n: number) =>
+      (await stores.fireLog.listOfJob(jobIdOf(n), { limit: 9 })).map(({ count, reason }) => [count, reason])
+    expect([await rangesOf(0), await rangesOf(1), await rangesOf(2)]).toEqual([
+      [[8, 'overdue']],
+      [[5, 'over-cap']],
+      [[9, 'overdue']],
+    ])
   })
 })

@@ -4,7 +4,8 @@ import { jobKey } from '../ids.ts'
 import { inFlight } from '../internal.ts'
 import { mostMisfireCap, overlapPolicies } from '../spec.ts'
 import { jobStatuses, shownJobStates } from '../states.ts'
-import { duration, jsonObject, longestDurationMs, looseTime, timeAt } from '../values.ts'
+import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from '../values.ts'
+import { fireRangeView, listedExecutionView } from './executions.ts'
 import { executionSummary, links, warning, wireTime } from './parts.ts'
 
 export const scheduleBody = z.union([
@@ -94,18 +95,55 @@ export const triggerBody = z
   .nullish()
 export type TriggerBody = z.infer<typeof triggerBody>
 
+/** A recurring schedule in an answer. */
+const scheduleView = z.union([
+  z.strictObject({ cron: z.string(), timezone: z.string() }),
+  z.strictObject({ every: z.string(), anchorAt: wireTime, timezone: z.string() }),
+])
+
+/**
+ * `POST /schedules/preview`: the schedule fields of a job; `count` fire times after `from` (default: now). The body of a job
+ * without its other fields means the same here.
+ */
+export const schedulePreviewBody = putJobBody
+  .pick({
+    schedule: true,
+    runAt: true,
+    delay: true,
+    scheduledTime: true,
+    startAt: true,
+    endAt: true,
+    maxRuns: true,
+    jitter: true,
+    misfire: true,
+    expiresAfter: true,
+  })
+  .extend({ count: z.number().int().min(1).max(100).optional(), from: timeAt.optional() })
+  .register(fieldHints, { fields: jobHints })
+export type SchedulePreviewBody = z.infer<typeof schedulePreviewBody>
+
+export const schedulePreviewView = z.strictObject({
+  schedule: scheduleView.nullable(),
+  runAt: wireTime.nullable(),
+  /** The schedule in English; null for a job that runs once, and for one without a schedule. */
+  text: z.string().nullable(),
+  /** The zone of the local times. */
+  timezone: z.string(),
+  times: z.array(z.strictObject({ at: wireTime, local: z.string() })),
+  /** How many fire times there are after `from`, and the last one; null for a schedule without end. */
+  total: z.number().int().nullable(),
+  lastAt: wireTime.nullable(),
+  warnings: z.array(warning),
+})
+export type SchedulePreviewView = z.infer<typeof schedulePreviewView>
+
 export const jobView = z.strictObject({
   id: z.string(),
   key: z.string().nullable(),
   name: z.string(),
   jobType: z.string(),
   params: jsonObject,
-  schedule: z
-    .union([
-      z.strictObject({ cron: z.string(), timezone: z.string() }),
-      z.strictObject({ every: z.string(), anchorAt: wireTime, timezone: z.string() }),
-    ])
-    .nullable(),
+  schedule: scheduleView.nullable(),
   runAt: wireTime.nullable(),
   status: z.enum(jobStatuses),
   state: z.enum(shownJobStates),
@@ -172,6 +210,32 @@ export const jobStatusView = z.strictObject({
   /** The newest running execution. */
   currentExecution: executionSummary.nullable(),
   consecutiveFailures: z.number().int(),
+  /** What keeps the job from running now: no executor has its job type. */
+  warnings: z.array(warning),
   links,
 })
 export type JobStatusView = z.infer<typeof jobStatusView>
+
+/** `GET /jobs/:id/next-runs?count=`. */
+export const nextRunsQuery = z.strictObject({ count: wholeNumber({ min: 1, max: 100 }).default(10) })
+
+export const nextRunsView = z.strictObject({
+  jobId: z.string(),
+  /** The zone of the local times. */
+  timezone: z.string(),
+  /** `local`: with its offset and the name of the zone. */
+  data: z.array(z.strictObject({ at: wireTime, local: z.string() })),
+  /** Why there are none; null where there are some. */
+  reason: z.enum(['paused', 'cancelled', 'completed', 'no-schedule', 'ended']).nullable(),
+})
+export type NextRunsView = z.infer<typeof nextRunsView>
+
+/**
+ * One entry of `GET /jobs/:id/history`: an execution, or a range of fire times without one. `at`: the fire time of the execution, or
+ * the first one of the range.
+ */
+export const historyEntry = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('execution'), at: wireTime, execution: listedExecutionView }),
+  z.strictObject({ kind: z.literal('fire-log'), at: wireTime, range: fireRangeView }),
+])
+export type HistoryEntry = z.infer<typeof historyEntry>

@@ -15,6 +15,8 @@ export function isPlainClaim({ from, to }: ExecutionUpdate): boolean {
     to.epoch === from.epoch + 1 &&
     to.version === from.version &&
     to.runAt === from.runAt &&
+    to.pool === from.pool &&
+    from.expiresAt === null &&
     to.cancelRequested === from.cancelRequested &&
     recordedStart(to) === null &&
     !changesOutcome(from, to)

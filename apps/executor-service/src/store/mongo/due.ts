@@ -4,11 +4,25 @@ import type { Pool } from '../../executions/execution.ts'
 import type { DueCursor, DueExecution, DueStore, RowId } from '../ports.ts'
 import { createEntries, createWindows, type Entry, isLimited, type Range, type Windows } from './due-entries.ts'
 import { idOf, rowIdOf } from './execution-record.ts'
-import { allReady, priorities, readReadyKey, readyBound, readyPrefixLength, readySuffix, timeText } from './keys.ts'
+import {
+  allReady,
+  dueOfType,
+  priorities,
+  readReadyKey,
+  readyBound,
+  readyPrefixLength,
+  readySuffix,
+  timeOfTypeKey,
+  timeText,
+  typePrefixLength,
+} from './keys.ts'
 import type { ExecutionRecord } from './records.ts'
 
 /** Entries that a walk reads at once, whatever the caller allows: each one travels here. */
 const mostEntries = 2000
+
+/** Job types of one query. */
+const mostTypes = 50
 
 /** Of a full page of what is due, one part in so many may be what is overdue of others' shares. */
 const overduePart = 4
@@ -83,6 +97,22 @@ export function createDueStore(executions: Collection<ExecutionRecord>): DueStor
     return entries.filter((one) => isMine(one) && !saturated.includes(one.ownerId)).slice(0, limit)
   }
 
+  /** All types in one query, since mostly nothing is due; each for itself where the page of all does not hold what is due. */
+  async function readDueOfTypes(
+    types: readonly string[],
+    until: number,
+    limit: number,
+  ): Promise<readonly DueExecution[]> {
+    const filter = { $or: types.map((type): Filter<ExecutionRecord> => ({ otherOf: dueOfType(type, until) })) }
+    const options = { sort: { otherOf: 1 }, limit, fields: ['otherOf'] } as const
+    const found = await executions.find('executions.due-of-types', filter, options)
+    if (found.length === limit && types.length > 1)
+      return (await Promise.all(types.map((type) => readDueOfTypes([type], until, limit)))).flat()
+    return found.map(({ _id, otherOf }) => {
+      return { rowId: rowIdOf(_id), runAt: timeOfTypeKey(otherOf ?? ''), pool: 'other' as const }
+    })
+  }
+
   return {
     async hasReady() {
       // More was ready than a page holds: to look for one entry may cost as much as to look for all.
@@ -111,12 +141,27 @@ export function createDueStore(executions: Collection<ExecutionRecord>): DueStor
       const last = rows.length === limit ? rows.at(-1) : entries[looked - 1]
       return { rows: rows.map((one) => dueOf(pool, one)), next: (last?.phase ?? null) as unknown as DueCursor | null }
     },
+    async listDueOfTypes({ types, until, limit }) {
+      const pages: Promise<readonly DueExecution[]>[] = []
+      for (let at = 0; at < types.length; at += mostTypes)
+        pages.push(readDueOfTypes(types.slice(at, at + mostTypes), until, limit))
+      return (await Promise.all(pages)).flat()
+    },
+    async listExpired(now, limit) {
+      const options = { sort: { expiryAt: 1 }, limit, fields: ['_id'] } as const
+      const found = await executions.find('executions.expired', { expiryAt: where({ $gt: 0, $lt: now }) }, options)
+      return found.map(({ _id }) => rowIdOf(_id))
+    },
     async quarantineMany(rowIds: readonly RowId[], until) {
       const prefix = { $substrBytes: ['$phase', 0, readyPrefixLength] }
       const ids = rowIds.map(idOf)
       const phase = { $concat: [prefix, timeText(until), readySuffix(0, ''), '$_id'] }
       const filter = { _id: where({ $in: ids }), state: 'ready', phase: allReady } as const
       await executions.updateMany('executions.put-aside', filter, [{ $set: { phase } }])
+      const otherPrefix = { $substrBytes: ['$otherOf', 0, typePrefixLength] }
+      const otherOf = { $concat: [otherPrefix, timeText(until), '/', '$_id'] }
+      const others = { _id: where({ $in: ids }), otherOf: where({ $gt: '' }) }
+      await executions.updateMany('executions.put-aside', others, [{ $set: { otherOf } }])
     },
   }
 }

@@ -1,10 +1,10 @@
 import { isEnded } from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
 import { shardOf } from '@belfry/storage'
-import { type Execution, executionSize, recordedStart } from '../../executions/execution.ts'
+import { type Execution, executionSize, recordedStart, startsUntil } from '../../executions/execution.ts'
 import { changesOutcome, commandText, doubtAt, emptyOutcomeText, executionOf, outcomeText } from '../execution-text.ts'
 import type { Stored } from '../ports.ts'
-import { endedKey, keyWithin, readyKey, runningKey, timeText } from './keys.ts'
+import { endedKey, keyWithin, readyKey, runningKey, timeText, typeKey } from './keys.ts'
 import type { ExecutionRecord } from './records.ts'
 
 export const rowIdOf = (id: string) => id as unknown as RowId
@@ -38,6 +38,18 @@ function fieldsOfState(execution: Execution, shard: number, at: number, changeNo
   } satisfies Partial<ExecutionRecord>
 }
 
+/** Of a record that is in the indexes by type or by expiry, or was: hardly any is. */
+function rareFields(from: Execution | null, to: Execution): Partial<ExecutionRecord> {
+  const { id, state, pool, jobType, runAt } = to
+  const isReady = state === 'ready'
+  const isOther = pool === 'other' || from?.pool === 'other'
+  const expires = (to.expiresAt ?? from?.expiresAt ?? null) !== null
+  return {
+    ...(isOther && { otherOf: isReady && pool === 'other' ? typeKey(jobType, runAt, id) : null }),
+    ...(expires && { expiryAt: isReady ? startsUntil(to) : null }),
+  }
+}
+
 /** Where large params are stored: their id and size. */
 export interface ApartParams {
   readonly paramsId: string | null
@@ -66,6 +78,7 @@ export function newRecord(execution: Execution, params: ApartParams, at: number,
     shard,
     ...fieldsOfCommand(execution, params),
     ...fieldsOfState(execution, shard, at, changeNo),
+    ...rareFields(null, execution),
     ...fieldsOfOutcome(execution),
   }
 }
@@ -80,6 +93,8 @@ export function changedFields(
 ): Partial<ExecutionRecord> {
   return {
     ...fieldsOfState(to, shardOf(to.id), at, changeNo),
+    ...rareFields(from, to),
+    ...(from.pool !== to.pool && { pool: to.pool }),
     ...(params && fieldsOfCommand(to, params)),
     ...(changesOutcome(from, to) && fieldsOfOutcome(to)),
   }

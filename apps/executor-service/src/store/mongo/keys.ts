@@ -1,6 +1,7 @@
 import { shardCount } from '@belfry/storage'
 import { where } from '@belfry/storage/mongo'
-import type { Pool } from '../../executions/execution.ts'
+import type { ReadyPool } from '../../executions/execution.ts'
+import { typeNumber } from '../type-number.ts'
 
 /**
  * Texts that are indexed. An index over one text serves a filter and its order on every database that speaks MongoDB's
@@ -26,11 +27,11 @@ export function timeText(at: number): string {
 const buckets = 1024
 const bucketText = (bucket: number) => bucket.toString(36).padStart(2, '0')
 
-const poolLetters: Readonly<Record<Pool, string>> = { io: 'i', cpu: 'c' }
+const poolLetters: Readonly<Record<ReadyPool, string>> = { io: 'i', cpu: 'c', other: 'o' }
 /** Every priority, from the most urgent one on. */
 export const priorities = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const
 
-const readyPrefix = (pool: Pool, priority: number) => `r${poolLetters[pool]}${priority}`
+const readyPrefix = (pool: ReadyPool, priority: number) => `r${poolLetters[pool]}${priority}`
 /** Length of the part of a ready execution's key that stands before its time. */
 export const readyPrefixLength = 3
 
@@ -39,7 +40,7 @@ export const readySuffix = (shard: number, id: string) =>
   `${bucketText(Math.floor((shard * buckets) / shardCount))}${separator}${id}`
 
 /** A ready execution among all that are ready: by pool, priority and time. */
-export function readyKey(pool: Pool, priority: number, runAt: number, shard: number, id: string): string {
+export function readyKey(pool: ReadyPool, priority: number, runAt: number, shard: number, id: string): string {
   return `${readyPrefix(pool, priority)}${timeText(runAt)}${readySuffix(shard, id)}`
 }
 
@@ -55,10 +56,24 @@ export function readReadyKey(key: string): { readonly priority: number; readonly
 export const positionStep = 1 / buckets
 
 /** The least key of a pool and priority at a position. */
-export function readyBound(pool: Pool, priority: number, position: number): string {
+export function readyBound(pool: ReadyPool, priority: number, position: number): string {
   const at = Math.floor(position)
   return `${readyPrefix(pool, priority)}${timeText(at)}${bucketText(Math.floor((position - at) * buckets))}`
 }
+
+/** Digits of a type's number in base 36. */
+const typeDigits = 7
+const typeText = (jobType: string) => typeNumber(jobType).toString(36).padStart(typeDigits, '0')
+/** Length of the part of a key by type that stands before its time. */
+export const typePrefixLength = typeDigits + separator.length
+
+/** A ready execution of the pool `other` among those of its job type, by time. */
+export const typeKey = (jobType: string, runAt: number, id: string) => keyWithin(typeText(jobType), timeText(runAt), id)
+/** Those of a job type that are due by `until`. */
+export const dueOfType = (jobType: string, until: number) =>
+  where({ $gt: `${typeText(jobType)}${separator}`, $lt: keyWithin(typeText(jobType), timeText(until + 1)) })
+export const timeOfTypeKey = (key: string) =>
+  Number.parseInt(key.slice(typePrefixLength, typePrefixLength + timeDigits), 36)
 
 /** All keys of ready executions. */
 export const allReady = where({ $gte: 'r', $lt: 's' })

@@ -1,6 +1,6 @@
 import type { ExecutionState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, poisonCollection } from '@belfry/storage/mongo'
-import type { Pool } from '../../executions/execution.ts'
+import type { ReadyPool } from '../../executions/execution.ts'
 
 /**
  * One execution. What is queried stands in fields; users' values stand in two texts, so that no key or value of theirs means
@@ -13,7 +13,7 @@ export interface ExecutionRecord {
   /** `shardOf` the id: by it several executors share what is due. */
   readonly shard: number
   readonly state: ExecutionState
-  readonly pool: Pool
+  readonly pool: ReadyPool
   readonly priority: number
   readonly runAt: number
   readonly seq: number
@@ -34,6 +34,10 @@ export interface ExecutionRecord {
   readonly runningOf: string | null
   /** By its job and the time of its newest epoch in doubt. */
   readonly doubtOf: string | null
+  /** By its job type, while it is ready in the pool `other`; absent from records that never were. */
+  readonly otherOf?: string | null
+  /** `startsUntil`, while it is ready; absent from records without an expiry. */
+  readonly expiryAt?: number | null
   /** Text of `commandText`, and its length. */
   readonly command: string
   readonly commandSize: number
@@ -71,6 +75,8 @@ export const executionsCollection = defineCollection<ExecutionRecord>({
     openOf: String,
     runningOf: String,
     doubtOf: String,
+    otherOf: String,
+    expiryAt: Number,
     command: String,
     commandSize: Number,
     outcome: String,
@@ -85,6 +91,8 @@ export const executionsCollection = defineCollection<ExecutionRecord>({
     someText('openOf'),
     someText('runningOf'),
     someText('doubtOf'),
+    someText('otherOf'),
+    { fields: { expiryAt: 1 }, only: { expiryAt: { $gt: 0 } } },
   ],
 })
 

@@ -1,12 +1,12 @@
 import type { RowId, WorkShare } from '@belfry/storage'
-import type { Pool } from '../../executions/execution.ts'
+import type { Pool, ReadyPool } from '../../executions/execution.ts'
 import type { CursorPage } from './pages.ts'
 
 /** A ready record that is due, or soon will be; enough to decide whether to read it. */
 export interface DueExecution {
   readonly rowId: RowId
   readonly runAt: number
-  readonly pool: Pool
+  readonly pool: ReadyPool
 }
 
 /**
@@ -42,6 +42,13 @@ export interface DueOfOthersQuery {
   readonly share: WorkShare
 }
 
+/** Asks for what is due by `until` in the pool `other`, at most `limit` of each of these job types. */
+interface DueOfTypesQuery {
+  readonly types: readonly string[]
+  readonly until: number
+  readonly limit: number
+}
+
 /** What can start soon. The records themselves are read by row id. */
 export interface DueStore {
   /** Whether any execution is ready at all, due or not: far cheaper than to ask for them. */
@@ -53,6 +60,13 @@ export interface DueStore {
   listDue(query: DueQuery): Promise<readonly DueExecution[]>
   /** Ready ones of a pool that are due, by priority and age, without those of saturated owners. */
   listDueOfOthers(query: DueOfOthersQuery): Promise<CursorPage<DueExecution, DueCursor>>
+  /**
+   * Ready ones of the pool `other` that are due, of each type the oldest or the most urgent ones first. What is ready of other types costs
+   * hardly anything, however much it is. It is not shared: not all executors have the types.
+   */
+  listDueOfTypes(query: DueOfTypesQuery): Promise<readonly DueExecution[]>
+  /** Ready ones that have not started, and that may not start any more after a moment before `now` (`startsUntil`). */
+  listExpired(now: number, limit: number): Promise<readonly RowId[]>
   /** Ready ones that cannot be read: they count as due again at `until`. Those that are not ready stay as they are. */
   quarantineMany(rowIds: readonly RowId[], until: number): Promise<void>
 }

@@ -30,6 +30,7 @@ export type Step =
   | 'wake'
   | 'cancel'
   | 'expire'
+  | 'hand-over'
   | 'start'
   | 'hand-back'
   | 'finish'

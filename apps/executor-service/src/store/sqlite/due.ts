@@ -2,7 +2,7 @@ import type { WorkShare } from '@belfry/storage'
 import type { Database, SqlRow } from '@belfry/storage/sqlite'
 import type { Pool } from '../../executions/execution.ts'
 import type { DueCursor, DueExecution, DueStore, RowId } from '../ports.ts'
-import { idNumber, poolNumber, poolOfNumber } from './execution-row.ts'
+import { idNumber, lastPoolNumber, poolNumber, poolOfNumber, typePoolNumber } from './execution-row.ts'
 
 /**
  * `INDEXED BY` keeps a query from falling back to a walk through the table unnoticed. For a sole executor, which is the rule
@@ -52,10 +52,29 @@ function prepare(db: Database, isSole: boolean) {
 }
 
 /** What is ready and due, in SQLite. */
-export function createDueQueries(db: Database): Pick<DueStore, 'listDue' | 'listDueOfOthers'> {
+export function createDueQueries(
+  db: Database,
+): Pick<DueStore, 'listDue' | 'listDueOfOthers' | 'listDueOfTypes' | 'listExpired'> {
   const sole = prepare(db, true)
   const shared = prepare(db, false)
   const scanEnd = db.statement(`SELECT ${position} ${beyond} LIMIT 1 OFFSET ?`)
+
+  const nextPool = db.statement(`SELECT pool ${ready} AND pool > ? ORDER BY pool LIMIT 1`)
+  const ofPool = db.statement(`SELECT n, runAt ${ready} AND pool = ? AND ${anyPriority} AND runAt <= ?
+    ORDER BY priority, runAt LIMIT ?`)
+  const expired = db.statement(`SELECT n FROM executions INDEXED BY expiring
+    WHERE state = 0 AND expiryAt IS NOT NULL AND expiryAt < ? ORDER BY expiryAt LIMIT ?`)
+
+  /** The numbers above those of the slots' pools under which something is ready: a seek for each. */
+  async function readyTypes(): Promise<readonly number[]> {
+    const found: number[] = []
+    for (let after = lastPoolNumber; ; ) {
+      const [row] = await db.read(nextPool, [after])
+      if (row === undefined) return found
+      after = row[0] as number
+      found.push(after)
+    }
+  }
 
   const statementsOf = ({ instances }: WorkShare) => (instances === 1 ? sole : shared)
   const mineOf = ({ instances, index, overdueAt }: WorkShare) => (instances === 1 ? [] : [instances, index, overdueAt])
@@ -72,6 +91,17 @@ export function createDueQueries(db: Database): Pick<DueStore, 'listDue' | 'list
         runAt: runAt as number,
         pool: poolOfNumber(pool as number),
       }))
+    },
+    async listDueOfTypes({ types, until, limit }) {
+      const present = await readyTypes()
+      if (present.length === 0) return []
+      const known = new Set(types.map(typePoolNumber))
+      const mine = present.filter((one) => known.has(one))
+      const rows = (await Promise.all(mine.map((pool) => db.read(ofPool, [pool, until, limit])))).flat()
+      return rows.map(([n, runAt]) => ({ rowId: n as RowId, runAt: runAt as number, pool: 'other' }))
+    },
+    async listExpired(now, limit) {
+      return (await db.read(expired, [now, limit])).map(([n]) => n as RowId)
     },
     async listDueOfOthers({ pool, now, passOver, after, scan, limit, share }) {
       const from = [poolNumber(pool), ...positionOf(after)]

@@ -1,14 +1,20 @@
 import { type ExecutionState, executionStates } from '@belfry/contracts'
 import type { SqlRow, SqlValue } from '@belfry/storage/sqlite'
-import { executionSize, type Pool } from '../../executions/execution.ts'
+import { type Execution, executionSize, type Pool, type ReadyPool } from '../../executions/execution.ts'
 import { executionOf } from '../execution-text.ts'
 import type { RowId, Stored } from '../ports.ts'
+import { typeNumber } from '../type-number.ts'
 
 /** Numbers of states in the file: their indexes in the contract's list, in which ready and running come first. */
 export const stateNumber = (state: ExecutionState): number => executionStates.indexOf(state)
 const pools: readonly Pool[] = ['io', 'cpu']
 export const poolNumber = (pool: Pool): number => pools.indexOf(pool)
-export const poolOfNumber = (number: SqlValue): Pool => pools[number as number] as Pool
+export const poolOfNumber = (number: SqlValue): ReadyPool => pools[number as number] ?? 'other'
+/** The greatest number of a pool with slots; above it each job type of the pool `other` has a number of its own. */
+export const lastPoolNumber = pools.length - 1
+export const typePoolNumber = (jobType: string): number => pools.length + typeNumber(jobType)
+export const poolNumberOf = ({ pool, jobType }: Execution): number =>
+  pool === 'other' ? typePoolNumber(jobType) : poolNumber(pool)
 
 /**
  * A job or an owner as a number for an index: the last 48 bits of the UUID. Two may share one, so a query for the executions of

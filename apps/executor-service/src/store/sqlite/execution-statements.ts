@@ -27,8 +27,8 @@ function openOf(state: OpenState, columns = 'e.n'): string {
 export function prepareStatements(db: Database) {
   return {
     insert: db.statement(`INSERT INTO executions
-      (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command, changeNo)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+      (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command, changeNo, expiryAt)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
     // After a statement that changed the row, and only then.
     insertParams: db.statement(`INSERT INTO largeParams (n, size, body)
       SELECT n, ?, ? FROM executions WHERE id = ? AND changes() = 1`),
@@ -41,9 +41,9 @@ export function prepareStatements(db: Database) {
       LEFT JOIN largeParams p ON p.n = e.n WHERE e.n = ?`),
     quarantine: db.statement('UPDATE executions SET runAt = ? WHERE n = ? AND state = 0'),
     swap: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
-      cancelRequested = ?, changedAt = ?, doubtAt = ?, changeNo = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
+      cancelRequested = ?, changedAt = ?, doubtAt = ?, changeNo = ?, expiryAt = ?, pool = ? WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     replace: db.statement(`UPDATE executions SET state = ?, runAt = ?, seq = ?, epoch = ?, owner = ?, startedAt = ?,
-      cancelRequested = ?, changedAt = ?, doubtAt = ?, changeNo = ?, pool = ?, priority = ?, command = ?
+      cancelRequested = ?, changedAt = ?, doubtAt = ?, changeNo = ?, expiryAt = ?, pool = ?, priority = ?, command = ?
       WHERE n = ? AND seq = ? AND epoch = ? AND state = ?`),
     outcome: db.statement(`INSERT INTO outcomes (n, body) SELECT ?, ? WHERE changes() = 1
       ON CONFLICT (n) DO UPDATE SET body = excluded.body`),

@@ -11,11 +11,17 @@ import {
   readRows,
   type SqlRow,
 } from '@belfry/storage/sqlite'
-import { type Execution, executionSize, hasLargeParams, recordedStart } from '../../executions/execution.ts'
+import {
+  type Execution,
+  executionSize,
+  hasLargeParams,
+  recordedStart,
+  startsUntil,
+} from '../../executions/execution.ts'
 import { changesOutcome, commandText, doubtAt, largeParamsText, outcomeText } from '../execution-text.ts'
 import type { ExecutionStore, ExecutionUpdate, RowId, Stored } from '../ports.ts'
 import { createDueQueries } from './due.ts'
-import { idNumber, poolNumber, stateNumber, storedOf } from './execution-row.ts'
+import { idNumber, poolNumberOf, stateNumber, storedOf } from './execution-row.ts'
 import { newestChange, prepareStatements, type Statements } from './execution-statements.ts'
 
 function insertRow(execution: Execution, command: string, at: number, changeNo: number): SqlRow {
@@ -25,7 +31,7 @@ function insertRow(execution: Execution, command: string, at: number, changeNo: 
     idNumber(execution.ownerId),
     shardOf(execution.id),
     stateNumber(execution.state),
-    poolNumber(execution.pool),
+    poolNumberOf(execution),
     execution.priority,
     execution.runAt,
     execution.seq,
@@ -36,6 +42,7 @@ function insertRow(execution: Execution, command: string, at: number, changeNo: 
     at,
     command,
     changeNo,
+    startsUntil(execution),
   ]
 }
 
@@ -72,13 +79,15 @@ function swapCalls(
     at,
     doubtAt(to),
     changeNo,
+    startsUntil(to),
+    poolNumberOf(to),
   ]
   const where = [rowId, before.seq, before.epoch, stateNumber(before.state)]
   const isReplaced = before.version !== to.version
   const row: Call = isReplaced
     ? {
         statement: statements.replace,
-        params: [...columns, poolNumber(to.pool), to.priority, commandText(to), ...where],
+        params: [...columns, to.priority, commandText(to), ...where],
       }
     : { statement: statements.swap, params: [...columns, ...where] }
   const calls = [row]

@@ -12,6 +12,8 @@ import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/
  * `neededAt` and `at` tell the retention how old a row is; it walks by `n`, so they need no index.
  * `shard` is the hash by which several executors share what is due; a sole executor never reads it. A chunk of a log is known by
  * its first line, so appending it again finds it.
+ * `pool` is that of the slots, or a number of the job type above those (pool `other`), so that what is ready of a type is found by a seek.
+ * `expiring` holds only what is ready, has not started, and may not start however late: hardly anything.
  * The triggers leave a mark in `outbox` with every change, so no verb can forget it.
  */
 export const migrations: readonly Migration[] = [
@@ -110,6 +112,13 @@ ${poisonIndex}
     sql: `
       ALTER TABLE executions ADD COLUMN changeNo INTEGER;
       CREATE INDEX changes ON executions (coalesce(changeNo, n)) WHERE state > 1;
+    `,
+  },
+  {
+    name: 'until when executions may start',
+    sql: `
+      ALTER TABLE executions ADD COLUMN expiryAt INTEGER;
+      CREATE INDEX expiring ON executions (expiryAt) WHERE state = 0 AND expiryAt IS NOT NULL;
     `,
   },
 ]

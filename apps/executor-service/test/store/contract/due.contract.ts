@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Execution } from '../../../src/executions/execution.ts'
-import { handBack } from '../../../src/executions/transitions.ts'
+import { failed } from '../../../src/executions/outcome.ts'
+import { claim, handBack, handOver } from '../../../src/executions/transitions.ts'
 import type { DueCursor, DueOfOthersQuery, DueQuery, RowId, Stored, Stores } from '../../../src/store/ports.ts'
 import { execution, executionId, ownerId } from '../../samples.ts'
-import { at, claimed, type StoreKit, taken } from './kit.ts'
+import { at, claimed, finished, type StoreKit, taken } from './kit.ts'
 
 /** What is due, and what is due of others. */
-export function describeDue({ stores: open, put, swap }: StoreKit): void {
+export function describeDue({ stores: open, put, swap, reread }: StoreKit): void {
   let stores: Stores
 
   beforeEach(() => {
@@ -73,6 +74,105 @@ export function describeDue({ stores: open, put, swap }: StoreKit): void {
       const [even, odd] = [await dueIds(stored, share(0)), await dueIds(stored, share(1))]
       expect(even.filter((number) => odd.includes(number))).toEqual([11])
       expect(new Set([...even, ...odd]).size).toBe(11)
+    })
+  })
+
+  describe('what is due of job types that the executor which stored it does not have', () => {
+    const other = (number: number, jobType: string, change: Partial<Execution> = {}) =>
+      execution({ id: executionId(number), jobType, pool: 'other', runAt: at - 100 + number, ...change })
+    const asked = async (stored: readonly Stored[], types: readonly string[], limit = 10) => {
+      const due = await stores.executions.listDueOfTypes({ types, until: at, limit })
+      expect(due.every(({ pool }) => pool === 'other')).toBe(true)
+      return due.map((one) => stored.findIndex(({ rowId }) => rowId === one.rowId) + 1).toSorted((a, b) => a - b)
+    }
+
+    it('is found by its type, whatever else is ready, and by no poll', async () => {
+      const many = Array.from({ length: 30 }, (_, n) => other(n + 10, 'GONE', { runAt: at - 9000 }))
+      const stored = await put(
+        other(1, 'MINE'),
+        other(2, 'YOURS'),
+        other(3, 'MINE', { runAt: at + 1 }),
+        other(4, 'MINE', { priority: 9 }),
+        claimed(other(5, 'MINE')),
+        execution({ id: executionId(6), jobType: 'MINE', runAt: at - 1 }),
+        ...many,
+      )
+      expect(await asked(stored, ['MINE', 'NONE'])).toEqual([1, 4])
+      expect(await asked(stored, ['MINE', 'YOURS'])).toEqual([1, 2, 4])
+      expect(await asked(stored, ['YOURS', 'GONE', 'MINE'], 2)).toHaveLength(5)
+      expect(await asked(stored, [])).toEqual([])
+      const share = { index: 0, instances: 1, overdueAt: 0 }
+      const query = { now: at, until: at, due: { io: 99, cpu: 99 }, coming: 0, saturated: [], scan: 100, share }
+      expect((await stores.executions.listDue(query)).map(({ rowId }) => rowId)).toEqual([stored[5]?.rowId])
+      expect(await stores.executions.hasReady()).toBe(true)
+    })
+
+    it('says when it is due', async () => {
+      const [stored] = await put(other(1, 'MINE'))
+      const due = await stores.executions.listDueOfTypes({ types: ['MINE'], until: at, limit: 1 })
+      expect(due).toEqual([{ rowId: stored?.rowId, runAt: at - 99, pool: 'other' }])
+    })
+
+    it('comes there and goes from there with the record', async () => {
+      const [stored] = await put(execution({ jobType: 'MINE', runAt: at - 1, params: { text: 'x'.repeat(5000) } }))
+      const handed = await swap(stored!, taken(handOver(stored!.execution)), 'hand-over')
+      expect((await reread(handed)).pool).toBe('other')
+      expect(await asked([handed], ['MINE'])).toEqual([1])
+      const [failing] = await stores.executions.compareAndSetMany(
+        'claim',
+        [{ rowId: handed.rowId, from: stored!.execution, to: claimed(stored!.execution) }],
+        at,
+      )
+      expect(failing).toBe(false)
+      const won = await swap(handed, taken(claim(handed.execution, { owner: 'one', pool: 'cpu' })))
+      expect(await reread(won)).toMatchObject({ state: 'running', pool: 'cpu' })
+      expect(await stores.executions.readParams([won.rowId], 1e6)).toEqual([{ text: 'x'.repeat(5000) }])
+      expect(await asked([won], ['MINE'])).toEqual([])
+      await swap(won, taken(handBack(won.execution, won.execution, at)))
+      expect(await asked([won], ['MINE'])).toEqual([])
+    })
+
+    it('is left alone for a time when it cannot be read', async () => {
+      const [stored] = await put(other(1, 'MINE'))
+      await stores.executions.quarantineMany([stored!.rowId], at + 500)
+      expect(await asked([stored!], ['MINE'])).toEqual([])
+      expect(await stores.executions.listDueOfTypes({ types: ['MINE'], until: at + 500, limit: 1 })).toHaveLength(1)
+    })
+  })
+
+  describe('what may not start any more', () => {
+    const expired = async (stored: readonly Stored[], limit = 10) => {
+      const found = await stores.executions.listExpired(at, limit)
+      return found.map((rowId) => stored.findIndex((one) => one.rowId === rowId) + 1).toSorted((a, b) => a - b)
+    }
+    const until = (number: number, expiresAt: number | null, change: Partial<Execution> = {}) =>
+      execution({ id: executionId(number), expiresAt, ...change })
+
+    it('is ready and has not started, wherever it waits', async () => {
+      const stored = await put(
+        until(1, at - 1),
+        until(2, at),
+        until(3, null),
+        until(4, at - 1, { pool: 'other' }),
+        until(5, at - 1, { blockedBy: executionId(1), runAt: at + 5000 }),
+        until(6, at - 1, { failures: 1 }),
+        claimed(until(7, at - 1)),
+        until(8, at - 1, { state: 'expired', endedAt: at }),
+      )
+      expect(await expired(stored)).toEqual([1, 4, 5])
+      expect(await expired(stored, 2)).toHaveLength(2)
+    })
+
+    it('changes with the record', async () => {
+      const [stored] = await put(until(1, at - 1))
+      const won = await swap(stored!, claimed(stored!.execution))
+      expect(await expired([won])).toEqual([])
+      const back = await swap(won, taken(handBack(won.execution, won.execution, at)))
+      expect(await expired([back])).toEqual([1])
+      const again = await swap(back, claimed(back.execution))
+      const failedOne = await swap(again, finished(again.execution, failed('broken', 'It broke.')))
+      expect(failedOne.execution.state).toBe('ready')
+      expect(await expired([failedOne])).toEqual([])
     })
   })
 

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { Execution } from '../../../src/executions/execution.ts'
 import { readResult } from '../../../src/executions/outcome.ts'
 import { claim, finish } from '../../../src/executions/transitions.ts'
-import type { RowId, Stored, Stores } from '../../../src/store/ports.ts'
+import type { RowId, Step, Stored, Stores } from '../../../src/store/ports.ts'
 import { start } from '../../samples.ts'
 
 export const at = start + 2000
@@ -42,7 +42,7 @@ export interface StoreKit {
   /** Stores executions that are not there yet. */
   put(...executions: Execution[]): Promise<Stored[]>
   /** Changes a record, and answers it as it is then. */
-  swap(stored: Stored, to: Execution, step?: 'claim' | 'finish', when?: number): Promise<Stored>
+  swap(stored: Stored, to: Execution, step?: Step, when?: number): Promise<Stored>
   reread(stored: Stored): Promise<Execution>
 }
 
@@ -54,7 +54,7 @@ export function createStoreKit(stores: () => Stores): StoreKit {
       return one
     })
   }
-  async function swap(stored: Stored, to: Execution, step: 'claim' | 'finish' = 'claim', when = at): Promise<Stored> {
+  async function swap(stored: Stored, to: Execution, step: Step = 'claim', when = at): Promise<Stored> {
     const [isChanged] = await stores().executions.compareAndSetMany(
       step,
       [{ rowId: stored.rowId, from: stored.execution, to }],
