@@ -126,13 +126,16 @@ async function checkReport({ user }: Evidence, jobId: string): Promise<void> {
 }
 
 /** Every second since the job was made has one execution that has ended, up to two seconds after the restart. */
-async function checkEverySecond({ user }: Evidence, { id, createdAt }: NonNullable<Entry['answer']>): Promise<void> {
+async function checkEverySecond({ user }: Evidence, { body, answer }: Entry): Promise<void> {
+  const { id = '', createdAt } = answer ?? {}
+  const { policy } = (body.overlap ?? {}) as { readonly policy?: string }
+  const ends = policy === 'cancel-running' ? ['SUCCESS', 'SKIPPED', 'CANCELLED'] : ['SUCCESS', 'SKIPPED']
   const until = Date.now() + 2000
   const first = Math.floor(Date.parse(String(createdAt)) / 1000) * 1000 + 1000
   const wanted = Array.from({ length: Math.floor((until - first) / 1000) + 1 }, (_, n) => first + n * 1000)
   await eventually(`every second of ${id} up to ${new Date(until).toISOString()}`, async () => {
     const executions = await executionsOf(user, id)
-    const ended = executions.filter(({ status }) => ['SUCCESS', 'SKIPPED'].includes(status))
+    const ended = executions.filter(({ status }) => ends.includes(status))
     const fireTimes = new Set(ended.map(({ fireAt }) => Date.parse(fireAt)))
     expect(fireTimes.size, 'executions of the same second').toBe(ended.length)
     return wanted.every((at) => fireTimes.has(at)) || undefined
@@ -147,7 +150,8 @@ function checkCancels({ calls, ledger }: Evidence): void {
   }
 }
 
-async function checkEntry(evidence: Evidence, { purpose, path, answer, targetPath }: Entry): Promise<void> {
+async function checkEntry(evidence: Evidence, entry: Entry): Promise<void> {
+  const { purpose, path, answer, targetPath } = entry
   const { user, calls, ledger } = evidence
   if (!answer) throw new Error(`${path} was never answered`)
   if (path.endsWith('/trigger') || purpose === 'once' || purpose === 'hold') {
@@ -156,8 +160,9 @@ async function checkEntry(evidence: Evidence, { purpose, path, answer, targetPat
     expect(calls.filter(({ key }) => key === id).length, `calls of ${targetPath}`).toBeGreaterThan(0)
   }
   if (purpose === 'fails') await checkFailed(evidence, answer.id)
+  if (purpose === 'expires') expect((await endOf(user, answer.id)).status).toBe('EXPIRED')
   if (purpose === 'report') await checkReport(evidence, answer.id)
-  if (purpose === 'every-second') await checkEverySecond(evidence, answer)
+  if (purpose === 'every-second') await checkEverySecond(evidence, entry)
   if (purpose === 'cancelled' && ledger.cancels.some(({ jobId }) => jobId === answer.id)) {
     const { body } = await user.call<{ status: string }>('GET', `/jobs/${answer.id}/status`)
     expect(body.status).toBe('CANCELLED')
@@ -172,6 +177,17 @@ export async function checkAll(evidence: Evidence): Promise<void> {
   checkFinished(evidence)
   checkKeys(evidence)
   checkCancels(evidence)
+}
+
+/** Each of these jobs has one execution, which has succeeded in its first attempt that started. */
+export async function checkSuccessOnce(user: Caller, jobIds: readonly string[]): Promise<void> {
+  for (const id of jobIds) {
+    const { status, attempts } = await endOf(user, id)
+    expect({ status, outcomes: attempts.map(({ outcome }) => outcome) }).toEqual({
+      status: 'SUCCESS',
+      outcomes: ['succeeded'],
+    })
+  }
 }
 
 /** Each second up to the last call has one execution or lies in one range of the fire log, and the log holds some. */

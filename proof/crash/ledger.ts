@@ -3,7 +3,7 @@ import type { Caller } from '../caller.ts'
 import { preciseNow } from '../target.ts'
 
 /** What is to become of a request that was answered 2xx. */
-type Purpose = 'once' | 'hold' | 'fails' | 'report' | 'every-second' | 'cancelled' | 'trigger'
+type Purpose = 'once' | 'expires' | 'hold' | 'fails' | 'report' | 'every-second' | 'cancelled' | 'trigger'
 
 /** A request that was made, with what was answered; null when no answer came. */
 export interface Entry {

@@ -31,6 +31,10 @@ export const workSteps: readonly Step[] = [
   step('executions.start', 2),
   step('executions.finish', 5),
   step('executions.skip'),
+  step('executions.wait'),
+  step('executions.wake'),
+  step('executions.cancel'),
+  step('executions.expire'),
   step('executions.close'),
   step('admissions.fence'),
   step('admissions.settle'),
@@ -51,6 +55,9 @@ export const recoverySteps: readonly Step[] = [
 
 /** Steps of writing down what was missed. */
 export const fireLogSteps: readonly Step[] = [step('fire-log.upsert'), step('schedules.save', 2)]
+
+/** Steps of leaving runs to executors that have their job type. */
+export const handOverSteps: readonly Step[] = [step('executions.hand-over')]
 
 export const phases = ['before', 'after'] as const
 export type Phase = (typeof phases)[number]

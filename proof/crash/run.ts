@@ -1,9 +1,11 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type BelfryProcess, eventually, makeDataDir, startBelfry } from '../belfry-process.ts'
 import { type Caller, createCaller, signUp } from '../caller.ts'
-import { checkAll, checkEverySecondOnce } from './checks.ts'
+import { checkAll, checkEverySecondOnce, checkSuccessOnce } from './checks.ts'
 import { type CrashState, readCrashState } from './crash-state.ts'
 import type { Ledger } from './ledger.ts'
-import { type HoldingTarget, openHoldingTarget, work } from './work.ts'
+import { type HoldingTarget, isKnown, openHoldingTarget, work } from './work.ts'
 
 /** So long that whatever runs again before it cannot have waited for it. */
 const leaseMs = '60000'
@@ -18,7 +20,8 @@ async function within<T>(deadlineMs: number, what: string, promise: Promise<T>):
 interface Stage {
   readonly dataDir: string
   readonly target: HoldingTarget
-  start(crashAt?: string): Promise<BelfryProcess>
+  /** `more`: settings of this process alone. */
+  start(crashAt?: string, more?: Record<string, string>): Promise<BelfryProcess>
 }
 
 /** `settings`: what every process gets besides the usual. */
@@ -30,9 +33,9 @@ async function onStage(play: (stage: Stage) => Promise<void>, settings: Record<s
     await play({
       dataDir: folder.path,
       target,
-      async start(crashAt) {
+      async start(crashAt, more = {}) {
         const death = crashAt ? { BELFRY_CRASH_AT: crashAt } : {}
-        const env = { BELFRY_EXECUTOR_LEASE_MS: leaseMs, ...settings, ...death }
+        const env = { BELFRY_EXECUTOR_LEASE_MS: leaseMs, ...settings, ...more, ...death }
         const belfry = await startBelfry(folder.path, { env, mayDie: crashAt !== undefined })
         processes.push(belfry)
         return belfry
@@ -112,4 +115,35 @@ export function dieWritingTheFireLog(crashAt: string): Promise<void> {
     await last.kill()
     checkEverySecondOnce(made.body, stage.target.calls, await readCrashState(stage.dataDir))
   }, missedAtOnce)
+}
+
+/** A job type of the user's own. */
+const greeting = `import { defineJob } from '@belfry/worker'
+import { z } from 'zod'
+export default defineJob({ type: 'GREET', title: 'Greet', params: z.object({}), run: async () => 'hello' })
+`
+
+/**
+ * Runs of a job type are handed over to the executor, the next process does not have the type and is killed at `crashAt` while it
+ * leaves them to executors that have it, and a third process, with the type, runs each of them once.
+ */
+export function dieWithoutTheType(crashAt: string): Promise<void> {
+  return onStage(async (stage) => {
+    const folder = join(stage.dataDir, 'handlers')
+    await mkdir(folder)
+    await writeFile(join(folder, 'greet.ts'), greeting)
+    const withType = { BELFRY_EXECUTOR_HANDLERS: folder }
+    const first = await stage.start(undefined, withType)
+    const user = await signUp(first.url)
+    const made = await Promise.all(
+      [0, 1, 2].map(() => user.call<{ id: string }>('POST', '/jobs', { jobType: 'GREET', delay: '3s' })),
+    )
+    const ids = made.map((one) => one.body.id)
+    for (const id of ids) await eventually('a run to be handed over', () => isKnown(user, id))
+    await first.kill()
+    await deathOf(await stage.start(crashAt), crashAt)
+    const last = await stage.start(undefined, withType)
+    await checkSuccessOnce(createCaller(last.url, user.token), ids)
+    await last.stop()
+  })
 }

@@ -60,7 +60,7 @@ async function reportAll(user: Caller, ledger: Ledger): Promise<void> {
 }
 
 /** The executors have the job's execution, or the process has gone. */
-async function isKnown(user: Caller, jobId: string): Promise<true | undefined> {
+export async function isKnown(user: Caller, jobId: string): Promise<true | undefined> {
   const list = await user.call<{ data: unknown[] }>('GET', `/jobs/${jobId}/executions`).catch(() => null)
   return list === null || list.body.data.length > 0 || undefined
 }
@@ -85,9 +85,21 @@ async function oneShots(user: Caller, ledger: Ledger, target: Target): Promise<v
   await Promise.all(Array.from({ length: 12 }, (_, n) => ask1(n)))
 }
 
+/** A job of every second that needs no target, with runs of more than a second, so that they come into each other's way. */
+function overlapping(policy: 'queue' | 'cancel-running'): Wish {
+  const body = { jobType: 'DUMMY', params: { durationMs: 1400 }, schedule: everySecond, overlap: { policy } }
+  return { purpose: 'every-second', path: '/jobs', body }
+}
+
+/** A run whose time is over when it is asked for. */
+function expired(): Wish {
+  const runAt = new Date(Date.now() - 60_000).toISOString()
+  return { purpose: 'expires', path: '/jobs', body: { jobType: 'DUMMY', runAt, expiresAfter: '1s' } }
+}
+
 /**
- * What users do until the process dies: one run that hangs, one-shots, crons of every second (one of them longer than a
- * second, so that runs are skipped), triggers, reports with artifacts, a job that always fails, and cancels.
+ * What users do until the process dies: one run that hangs, one-shots, crons of every second (of some the runs are longer
+ * than a second, so that they are skipped, wait, or end the one before), a one-shot whose time is over, triggers, reports with artifacts, a job that always fails, and cancels.
  */
 export async function work(belfry: BelfryProcess, user: Caller, target: Target): Promise<Ledger> {
   const ledger: Ledger = { entries: [], cancels: [] }
@@ -96,6 +108,9 @@ export async function work(belfry: BelfryProcess, user: Caller, target: Target):
   await Promise.all([
     ask(user, ledger, httpJob(target, 'every-second', '/tick', { schedule: everySecond })),
     ask(user, ledger, httpJob(target, 'every-second', '/hold/tick', { schedule: everySecond })),
+    ask(user, ledger, overlapping('queue')),
+    ask(user, ledger, overlapping('cancel-running')),
+    ask(user, ledger, expired()),
     ask(user, ledger, httpJob(target, 'fails', '/fail', { delay: '0s', retry })),
     oneShots(user, ledger, target),
     triggerAll(user, ledger, target),

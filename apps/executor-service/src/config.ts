@@ -37,7 +37,7 @@ export const executorConfig = z.object({
    * From one search for executions of this executor's job types that another executor took, without having the type, to the next,
    * milliseconds.
    */
-  executorOtherPollMs: count(1000, 10),
+  executorOtherPollMs: count(250, 10),
   /** From one search for executions that may not start any more to the next, milliseconds. */
   executorExpiryMs: count(1000, 10),
   /** Executions that a poll reads at once. */

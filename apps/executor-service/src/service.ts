@@ -140,7 +140,6 @@ function createParts(deps: ExecutorServiceDeps) {
     abortGraceMs: config.executorAbortGraceMs,
   })
   const lead = createClaimLead({ minMs: config.executorClaimLeadMinMs, maxMs: config.executorClaimLeadMaxMs })
-  const paramsBytes = config.executorPageBytes
   const unclaimable = createUnclaimable(common)
   const claimer = createClaimer({
     ...common,
@@ -149,7 +148,7 @@ function createParts(deps: ExecutorServiceDeps) {
     dispatcher,
     unclaimable,
     lead,
-    paramsBytes,
+    paramsBytes: config.executorPageBytes,
     placeRecheckMs: config.executorPlaceRecheckMs,
     placeGraceMs: config.executorPlaceGraceMs,
   })
@@ -163,16 +162,12 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const membership = createMembership({ ...common, config, identity, address: addressOf(deps), dispatcher, claimer })
   const page = { rows: config.executorPollRows, bytes: config.executorPageBytes }
-  const expiry = createExpiry({
-    ...common,
-    ...page,
-    unclaimable,
-    everyMs: config.executorExpiryMs,
-  })
+  const expiry = createExpiry({ ...common, ...page, unclaimable, everyMs: config.executorExpiryMs })
   const poller = createPoller({
     ...common,
     ...page,
     expiry,
+    unclaimable,
     otherMs: config.executorOtherPollMs,
     claimer,
     timers,
@@ -185,7 +180,6 @@ function createParts(deps: ExecutorServiceDeps) {
     isSoleOwner: config.mode === 'standalone',
     overdueMs: config.executorOverdueMs,
   })
-
   const wake = createWake(common)
 
   changes.subscribe((stored) => relay.offer(stored.map(asUnpublished)))
@@ -204,10 +198,7 @@ function createParts(deps: ExecutorServiceDeps) {
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
   })
-  const cancelExecution = createCancelExecution({
-    ...common,
-    dispatcher,
-  })
+  const cancelExecution = createCancelExecution({ ...common, dispatcher })
   const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, clock, log, runOnce })

@@ -1,4 +1,4 @@
-import { type Clock, createBatcher } from '@belfry/service'
+import { type Clock, createBatcher, type Timer } from '@belfry/service'
 import type { Attempt } from '../attempts/attempt.ts'
 import { hasEnded } from '../executions/changes.ts'
 import type { RowId, Step, Stored } from '../store/ports.ts'
@@ -24,8 +24,9 @@ export interface Placeless {
 }
 
 export function createPlaceless({ clock, held, placeGraceMs, onAskAgain }: PlacelessOptions): Placeless {
-  const byJob = new Map<string, Set<Attempt>>()
+  const byJob = new Map<string, Map<Attempt, Timer>>()
   const due = createBatcher<Attempt>((batch) => {
+    // Those that were given back, or have ended, meanwhile ask for nothing.
     const left = [...new Set(batch)].filter((one) => held.get(one.rowId) === one && one.phase === 'admitting')
     if (left.length > 0) onAskAgain(left)
   })
@@ -33,7 +34,7 @@ export function createPlaceless({ clock, held, placeGraceMs, onAskAgain }: Place
   function ask(attempt: Attempt): void {
     const { jobId } = attempt.execution
     const ofJob = byJob.get(jobId)
-    attempt.timer?.cancel()
+    ofJob?.get(attempt)?.cancel()
     if (ofJob?.delete(attempt) && ofJob.size === 0) byJob.delete(jobId)
     due.add(attempt)
   }
@@ -43,16 +44,21 @@ export function createPlaceless({ clock, held, placeGraceMs, onAskAgain }: Place
       const attempt = held.get(rowId)
       if (attempt === undefined) return
       const { jobId, runAt } = attempt.execution
-      const ofJob = byJob.get(jobId) ?? new Set()
-      byJob.set(jobId, ofJob.add(attempt))
       const now = clock.now()
       const askAt = now < runAt ? runAt : Math.min(now + placeGraceMs / 2, runAt + placeGraceMs)
-      attempt.timer = clock.callAt(askAt, () => ask(attempt))
+      const ofJob = byJob.get(jobId) ?? new Map<Attempt, Timer>()
+      byJob.set(
+        jobId,
+        ofJob.set(
+          attempt,
+          clock.callAt(askAt, () => ask(attempt)),
+        ),
+      )
     },
     changed(stored, step) {
       if (byJob.size === 0) return
       for (const { execution } of stored) {
-        if (hasEnded(execution, step)) for (const one of [...(byJob.get(execution.jobId) ?? [])]) ask(one)
+        if (hasEnded(execution, step)) for (const one of [...(byJob.get(execution.jobId)?.keys() ?? [])]) ask(one)
       }
     },
   }

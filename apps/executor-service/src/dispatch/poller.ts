@@ -7,6 +7,7 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { Expiry } from './expiry.ts'
 import type { Room } from './room.ts'
 import type { StartTimers } from './start-timers.ts'
+import type { Unclaimable } from './unclaimable.ts'
 
 export interface PollerOptions {
   readonly executions: ExecutionStore
@@ -17,6 +18,7 @@ export interface PollerOptions {
   readonly dispatcher: Pick<Dispatcher, 'held'>
   readonly room: Room
   readonly expiry: Expiry
+  readonly unclaimable: Pick<Unclaimable, 'handOver'>
   /** The job types by name. */
   readonly handlers: ReadonlyMap<string, Handler>
   /** This executor's index among the executors that are alive. */
@@ -56,7 +58,7 @@ const quietPolls = 4
 
 export function createPoller(options: PollerOptions): Poller {
   const { executions, clock, log, claimer, timers, dispatcher, room, share, everyMs, rows, bytes, scanRows } = options
-  const { isSoleOwner, overdueMs, expiry, handlers, otherMs } = options
+  const { isSoleOwner, overdueMs, expiry, unclaimable, handlers, otherMs } = options
   let isQuiet = false
   let polls = 0
   let wakes = 0
@@ -161,7 +163,13 @@ export function createPoller(options: PollerOptions): Poller {
         if (fullPools.includes(slotsOf(execution.pool)) && claimer.hasType(execution)) room.markSaturated(execution)
     })
     const soon = found.filter((one) => one.runAt > now)
-    await take(soon, timers.add)
+    const foreign: Stored[] = []
+    await take(soon, (page) => {
+      timers.add(page)
+      foreign.push(...page.filter(({ execution }) => !claimer.hasType(execution)))
+    })
+    // Ahead of their time, so that an executor that has their types finds them before it.
+    if (foreign.length > 0) await unclaimable.handOver(foreign)
     return isMore || (late.length > 0 && fullPools.some((pool) => room.left(pool) > 0))
   }
 

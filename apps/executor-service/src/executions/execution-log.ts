@@ -10,7 +10,7 @@ import { cutText } from './outcome.ts'
  * that are FAILED, LOST or EXPIRED, which are warnings. The lines of admission, claim and start are written where these are made.
  */
 export interface ExecutionLog {
-  /** These have changed: a line for each that has ended or is going to be retried. */
+  /** These have changed: a line for each that has ended, is going to be retried, or waits for an overlap place. */
   changed(stored: readonly Stored[], step: Step): void
   /** Writes the warnings that still wait. */
   stop(): void
@@ -105,6 +105,7 @@ export function createExecutionLog({
         if (hasEnded(one.execution, step)) logEnd(one)
         else if (isRetried(one.execution, step))
           debugEach(log, 'execution is going to be retried', [one], attemptFields)
+        else if (step === 'wait') debugEach(log, 'execution waits for an overlap place', [one], executionFields)
       }
     },
     stop() {

@@ -140,10 +140,11 @@ export function recordedStart({ state, attempts }: Execution): number | null {
 
 /**
  * Whether the start of an attempt is recorded before its handler is called, so that a claim without a recorded start is
- * known not to have started (protocol.md step 13): after the first loss, and for jobs that must run at most once.
+ * known not to have started (protocol.md step 13): after the first loss, for jobs that must run at most once, and for executions
+ * that expire unless they have started.
  */
-export function recordsStartFirst({ losses, policy }: Execution): boolean {
-  return losses > 0 || policy.onLostLease === 'fail'
+export function recordsStartFirst({ losses, policy, expiresAt }: Execution): boolean {
+  return losses > 0 || policy.onLostLease === 'fail' || expiresAt !== null
 }
 
 /** Whether the handler was called in some attempt, or may have been. */

@@ -4,7 +4,7 @@ import type { Handler } from '@belfry/worker'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 import { command, execution, executionId, executions, start } from '../samples.ts'
-import { openWorld, testHandler } from '../world.ts'
+import { type Call, openWorld, testHandler } from '../world.ts'
 
 const ofType = (jobType: string, number = 1, ms = 100) =>
   command({ jobType, executionId: executionId(number), fireAt: start + ms })
@@ -38,11 +38,16 @@ describe('an execution of a job type that this executor does not have', () => {
     const without = await openWorld({ db, clock, config })
     const having = await openWorld({ db, clock, config, handlers: [another('NEW')] })
     await without.command(ofType('NEW', 1, 2500), ofType('TEST', 2, 2500))
+    // Of those that come to the executor with the type, half are in the share of the other one.
+    await having.command(...Array.from({ length: 10 }, (_, n) => ofType('NEW', n + 11, 2500)))
     await without.pass(2600, 10)
     await having.settle()
-    const record = await without.read(executionId())
-    expect(record).toMatchObject({ state: 'succeeded', pool: 'cpu', result: 'done', attempts: [{ epoch: 1 }] })
-    expect(record.attempts[0]?.startedAt).toBe(start + 2500)
+    const numbers = [1, ...Array.from({ length: 10 }, (_, n) => n + 11)]
+    for (const number of numbers) {
+      const record = await without.read(executionId(number))
+      expect(record).toMatchObject({ state: 'succeeded', pool: 'cpu', result: 'done', attempts: [{ epoch: 1 }] })
+      expect(record.attempts[0]?.startedAt).toBe(start + 2500)
+    }
     expect([having.calls.length + without.calls.length]).toEqual([1])
     await without.stop()
     await having.stop()
@@ -123,6 +128,24 @@ describe('an execution that may not start after a moment', () => {
     await next.pass(1000, 50)
     expect(await next.read(executionId())).toMatchObject({ state: 'expired' })
     expect(next.calls).toEqual([])
+  })
+
+  it('expires when the process died after the claim and before the start, and was away until later', async () => {
+    const { db, clock } = await openDatabase()
+    const config = { executorIoConcurrency: 1 }
+    const run = ({ context }: Call) => new Promise((resolve) => context.clock.callAfter(60_000, () => resolve(null)))
+    const world = await openWorld({ db, clock, config, run })
+    await world.command(ofType('TEST', 1, 0))
+    await world.pass(50, 10)
+    await world.command({ ...ofType('TEST', 2, 200), expiresAt: start + 2000 })
+    await world.pass(500, 10)
+    expect(await world.read(executionId(2))).toMatchObject({ state: 'running', attempts: [{ startedAt: null }] })
+    await world.kill()
+    await clock.advance(5000)
+    const next = await openWorld({ db, clock, config, run })
+    await next.pass(1500, 50)
+    expect(await next.read(executionId(2))).toMatchObject({ state: 'expired', losses: 0, attempts: [] })
+    expect(next.calls).toHaveLength(1)
   })
 
   it('is retried however late, once it has started in time', async () => {
