@@ -4,6 +4,7 @@ import { crons } from './crons.ts'
 import { distributedBurst } from './distributed-burst.ts'
 import { distributedLateness } from './distributed-lateness.ts'
 import { distributedTriggers } from './distributed-triggers.ts'
+import { handlers } from './handlers.ts'
 import { idle } from './idle.ts'
 import { lateness } from './lateness.ts'
 import { path } from './path.ts'
@@ -15,6 +16,7 @@ import { triggers } from './triggers.ts'
 
 const benchmarks: Record<string, Benchmark> = {
   lateness,
+  handlers,
   crons,
   triggers,
   burst,

@@ -9,5 +9,6 @@ export default defineConfig({
     maxConcurrency: 2,
     fileParallelism: false,
     testTimeout: 90_000,
+    hookTimeout: 60_000,
   },
 })

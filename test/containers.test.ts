@@ -22,6 +22,7 @@ interface Container {
   readonly healthcheck?: { readonly test: readonly string[] }
   readonly depends_on?: Record<string, { readonly condition: string }>
   readonly environment?: Record<string, string>
+  readonly volumes?: readonly string[]
 }
 
 const compose = parse(read('docker-compose.yml'), { merge: true }) as {
@@ -55,6 +56,17 @@ describe('docker-compose.yml', () => {
       mongo: { condition: 'service_healthy' },
       consul: { condition: 'service_healthy' },
     })
+  })
+
+  it('mounts the handlers of the user into the executors, where they are looked for by default, and cannot be written', () => {
+    const handlers = containers.filter(([, { volumes }]) => volumes?.some((one) => one.startsWith('./handlers:')))
+    expect(handlers.map(([name, { volumes }]) => [name, volumes])).toEqual([
+      ['executor-service', ['./handlers:/belfry/handlers:ro']],
+    ])
+    expect(read('Dockerfile')).toMatch(/^WORKDIR \/belfry$/m)
+    expect(read('apps/executor-service/src/config.ts')).toContain(
+      "executorHandlers: z.string().min(1).default('./handlers')",
+    )
   })
 
   it('gives a stop longer than the grace time of a service', () => {

@@ -215,7 +215,8 @@ function readsOf(connection: Connection, name: string): StoreReader {
     async readAll() {
       const poison = await Promise.all(['executor', 'job', 'scheduler'].map(poisonOf))
       const schedules = await readRows('scheduler', 'schedules')
-      const fireLog = await readRows('scheduler', 'fireLog')
+      // A range without fire times was taken back.
+      const fireLog = (await readRows('scheduler', 'fireLog')).filter(({ count }) => Number(count) > 0)
       return {
         executions: (await readRows('executor', 'executions')).map(executionOf),
         copies: (await readRows('job', 'executions')).map(copyOf),

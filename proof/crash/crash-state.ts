@@ -42,7 +42,7 @@ export async function readCrashState(dataDir: string): Promise<CrashState> {
   )
   const fireLog = await readCopy(dataDir, 'scheduler.db', (db) =>
     db
-      .prepare('SELECT jobId, fromAt, toAt, count FROM fireLog')
+      .prepare('SELECT jobId, fromAt, toAt, count FROM fireLog WHERE count > 0')
       .all()
       .map(({ jobId, fromAt, toAt, count }) => {
         return { jobId: String(jobId), from: Number(fromAt), to: Number(toAt), count: Number(count) }

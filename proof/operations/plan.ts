@@ -2,14 +2,14 @@ import { createRandom } from '../chaos/random.ts'
 
 /** What is done to a job: an update of its params, an update of its schedule, a pause with or without a resume, or an end. */
 const operations = ['update', 'update', 'reschedule', 'pause', 'pause', 'delete', 'delete', 'cancel'] as const
-export type Operation = (typeof operations)[number]
+type Operation = (typeof operations)[number]
 
 /** Distance of the fire times of a job, and of those after a `reschedule`, milliseconds. */
 export const usualEveryMs = 15_000
 export const otherEveryMs = 5_000
 /** A job fires at its start and once more; a `reschedule` adds the times in between, and two behind. */
-export const spanMs = usualEveryMs
-export const otherSpanMs = usualEveryMs + 2 * otherEveryMs
+export const spanMs = 3 * otherEveryMs
+export const otherSpanMs = spanMs + 2 * otherEveryMs
 /** How long before its first fire time a job is made, milliseconds. */
 export const madeBeforeMs = 15_000
 

@@ -38,12 +38,29 @@ function requestOf(
   return ['POST', `/jobs/${id}/${kind}`, {}]
 }
 
-async function change(user: Caller, kind: Change['kind'], made: Made): Promise<Change> {
-  const { status, body } = await user.call<FencedJobView>(...requestOf(kind, made))
-  const answeredAt = preciseNow()
-  if (status !== 200 && status !== 202) throw new Error(`${kind} of ${made.id}: ${status} ${JSON.stringify(body)}`)
-  const listed = body.inFlight.map(({ executionId }) => executionId)
-  return { kind, changedAt: Date.parse(body.updatedAt), answeredAt, isFirm: status === 200, listed }
+/** An answer of status 0 stands for none: the machine is too busy to take the connection. */
+async function callOnce<T>(user: Caller, ...request: Parameters<Caller['call']>): Promise<{ status: number; body: T }> {
+  return user.call<T>(...request).catch(() => ({ status: 0, body: undefined as T }))
+}
+
+const isUnclear = (status: number) => status === 0 || status >= 500
+
+/**
+ * Without a clear answer the call is sent again: it finds what the first one has done, or does it. Null when it came too late: the
+ * new schedule had no fire time left.
+ */
+async function change(user: Caller, kind: Change['kind'], made: Made): Promise<Change | null> {
+  for (;;) {
+    const { status, body } = await callOnce<FencedJobView>(user, ...requestOf(kind, made))
+    const answeredAt = preciseNow()
+    if (status === 200 || status === 202) {
+      const listed = body.inFlight.map(({ executionId }) => executionId)
+      return { kind, changedAt: Date.parse(body.updatedAt), answeredAt, isFirm: status === 200, listed }
+    }
+    if (status === 422) return null
+    if (!isUnclear(status)) throw new Error(`${kind} of ${made.id}: ${status} ${JSON.stringify(body)}`)
+    await wait(200)
+  }
 }
 
 interface Driven {
@@ -53,29 +70,40 @@ interface Driven {
   readonly changes: readonly Change[]
 }
 
-/** Makes one job before its first fire time, and changes it as it is planned. */
-async function drive(user: Caller, target: Target, plan: PlannedJob, beginAt: number): Promise<Driven> {
-  const firstAt = beginAt + plan.firstAt
-  const url = `${target.url}/${plan.index}`
-  await wait(firstAt - madeBeforeMs - Date.now())
-  const made = await user.call<JobView>('POST', '/jobs', {
+/** Null when the job was made too late for its first fire time. */
+async function create(user: Caller, url: string, firstAt: number): Promise<JobView | null> {
+  const body = {
     jobType: 'HTTP_CALL',
     params: { url: `${url}/1` },
     schedule: { every: `${usualEveryMs}ms` },
     startAt: wireTime(firstAt),
     endAt: wireTime(firstAt + spanMs),
-  })
-  if (made.status !== 201) throw new Error(`the creation of a job: ${made.status} ${JSON.stringify(made.body)}`)
-  const { id } = made.body
+  }
+  for (;;) {
+    const made = await callOnce<JobView>(user, 'POST', '/jobs', body, { 'idempotency-key': url })
+    if (made.status === 201) return Date.parse(made.body.nextRunAt ?? '') === firstAt ? made.body : null
+    if (made.status === 422 && Date.now() > firstAt) return null
+    if (!isUnclear(made.status) && made.status !== 409) throw new Error(`a creation: ${JSON.stringify(made)}`)
+    await wait(200)
+  }
+}
+
+/** Makes one job before its first fire time, and changes it as it is planned; null when it was made too late. */
+async function drive(user: Caller, target: Target, plan: PlannedJob, beginAt: number): Promise<Driven | null> {
+  const firstAt = beginAt + plan.firstAt
+  const url = `${target.url}/${plan.index}`
+  await wait(firstAt - madeBeforeMs - Date.now())
+  const made = await create(user, url, firstAt)
+  if (!made) return null
+  const { id } = made
   const job = { id, url, firstAt }
-  if (Date.parse(made.body.nextRunAt ?? '') !== firstAt) throw new Error(`${id} begins at ${made.body.nextRunAt}`)
   await wait(beginAt + plan.operateAt - Date.now())
   const changes = [await change(user, plan.operation, job)]
   if (plan.resumeAt !== null) {
     await wait(beginAt + plan.resumeAt - Date.now())
     changes.push(await change(user, 'resume', job))
   }
-  return { id, plan, firstAt, changes }
+  return { id, plan, firstAt, changes: changes.filter((one) => one !== null) }
 }
 
 const isEnded = (entry: HistoryEntry) =>
@@ -87,17 +115,18 @@ async function readHistory(user: Caller, { id, firstAt }: Driven): Promise<Histo
   return eventually(
     `all executions of ${id} to end`,
     async () => {
-      const history = await readAll<HistoryEntry>(user, `/jobs/${id}/history`)
-      return history.every(isEnded) ? history : undefined
+      const history = await readAll<HistoryEntry>(user, `/jobs/${id}/history`).catch(() => undefined)
+      return history?.every(isEnded) ? history : undefined
     },
     restMs,
   )
 }
 
-/** Runs the plan against a Belfry, and reads what became of each job. */
+/** Runs the plan against a Belfry, and reads what became of each job. Those that were made too late are left out. */
 export async function run(user: Caller, target: Target, plan: readonly PlannedJob[]): Promise<JobRecord[]> {
   const beginAt = Date.now()
-  const driven = await Promise.all(plan.map((one) => drive(user, target, one, beginAt)))
+  const all = await Promise.all(plan.map((one) => drive(user, target, one, beginAt)))
+  const driven = all.filter((one) => one !== null)
   const calls = () => Map.groupBy(target.calls, ({ jobId }) => jobId)
   const histories = new Map<string, HistoryEntry[]>()
   let next = 0

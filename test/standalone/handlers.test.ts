@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { type BelfryProcess, eventually, makeDataDir, startBelfry } from '../../proof/belfry-process.ts'
@@ -9,6 +9,7 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 interface Execution {
   jobId: string
   status: string
+  waitingFor: string | null
   startedAt: string | null
   endedAt: string | null
   latenessMs: number
@@ -137,6 +138,27 @@ describe('handlers of a user in a standalone Belfry', () => {
     const end = await endOf(id)
     expect(end).toMatchObject({ status: 'FAILED', error: { code: 'params-invalid' } })
     expect(end.error?.message).toMatch(/^to: /)
+  })
+
+  it('whose file is gone wait, and run once it is back', async () => {
+    const text = handler('COMES_BACK', "return 'ran'")
+    await writeFile(join(folder, 'comes-back.ts'), text)
+    const id = await eventually('the job type', async () => {
+      const answer = await user.call<{ id: string }>('POST', '/jobs', { jobType: 'COMES_BACK' })
+      return answer.status === 201 ? answer.body.id : undefined
+    })
+    await rm(join(folder, 'comes-back.ts'))
+    await eventually('the job type to go', async () => {
+      const { body } = await user.call<{ data: { type: string }[] }>('GET', '/job-types')
+      return body.data.some(({ type }) => type === 'COMES_BACK') ? undefined : true
+    })
+    await user.call('POST', `/jobs/${id}/trigger`)
+    await eventually('the execution to wait for its type', async () => {
+      const { body } = await user.call<{ data: Execution[] }>('GET', `/jobs/${id}/executions`)
+      return body.data[0]?.waitingFor === 'job-type' ? true : undefined
+    })
+    await writeFile(join(folder, 'comes-back.ts'), text)
+    expect(await endOf(id)).toMatchObject({ status: 'SUCCESS', result: 'ran' })
   })
 
   it('are named with their error when their file does not load, in the list of job types', async () => {

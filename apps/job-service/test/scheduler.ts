@@ -3,6 +3,8 @@ import {
   type FireLogReply,
   fireLogBody,
   fireLogReply,
+  type ScheduleRunsReply,
+  scheduleRunsReply,
   scheduleVersionsBody,
   scheduleVersionsReply,
 } from '@belfry/contracts'
@@ -22,10 +24,10 @@ export async function openScheduler(
   const state = {
     /** Jobs whose version was asked for. */
     versionAsks: [] as string[],
-    /** Jobs whose schedules have no fire time left, with the version that this is true of. */
-    ended: new Map<string, number>(),
+    /** How far schedules have come. */
+    runs: [] as ScheduleRunsReply['data'],
     /** How often that was asked. */
-    endedAsks: 0,
+    runsAsks: 0,
     /** Ranges by job, newest first. */
     fireLogs: new Map<string, FireLogReply['data']>(),
   }
@@ -34,9 +36,10 @@ export async function openScheduler(
     state.versionAsks.push(...ids)
     return { data: ids.map((id) => ({ id, version: versionOf(id) ?? 0 })).filter(({ version }) => version > 0) }
   })
-  app.post('/internal/schedules/ended', { schema: versions, config }, async ({ body: { ids } }) => {
-    state.endedAsks += 1
-    return { data: ids.flatMap((id) => (state.ended.has(id) ? { id, version: state.ended.get(id) as number } : [])) }
+  const runs = { body: scheduleVersionsBody, response: { 200: scheduleRunsReply } }
+  app.post('/internal/schedules/runs', { schema: runs, config }, async ({ body: { ids } }) => {
+    state.runsAsks += 1
+    return { data: state.runs.filter(({ id }) => ids.includes(id)) }
   })
   const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
   app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => {

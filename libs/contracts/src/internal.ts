@@ -38,9 +38,22 @@ export const scheduleVersionsReply = z.strictObject({
 })
 
 /**
- * `POST /internal/schedules/ended` of the scheduler, with the same body and answer: those of the jobs whose recurring schedule
- * has no fire time left, because it has issued all runs that `maxRuns` allows or `endAt` has passed.
+ * `POST /internal/schedules/runs` of the scheduler, with the same body: how far the schedules of some jobs have come. `fired`:
+ * how many fire times were issued, the newest one at `lastFireAt`; `nextFireAt`: the first one that is undecided, null where
+ * none is left.
  */
+export const scheduleRunsReply = z.strictObject({
+  data: z.array(
+    z.strictObject({
+      id: z.string(),
+      version: z.number().int().min(1),
+      fired: z.number().int().nonnegative(),
+      lastFireAt: z.number().int().nullable(),
+      nextFireAt: z.number().int().nullable(),
+    }),
+  ),
+})
+export type ScheduleRunsReply = z.infer<typeof scheduleRunsReply>
 
 /** Where a page of a job's fire log ends: by its last range. */
 const fireLogPosition = z.strictObject({ from: z.number().int(), decision: z.enum(fireDecisions) })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compileSchedule, type FireTimes, fireTimeNumber, type Schedule } from '../src/index.ts'
+import { compileSchedule, type FireTimes, fireTimeNumber, localText, type Schedule } from '../src/index.ts'
 import { jitterShiftMs } from '../src/window.ts'
 
 const minute = 60_000
@@ -46,6 +46,29 @@ describe('jitter', () => {
     expect(new Set(shifts).size).toBeGreaterThan(190)
     const times = compile(jittered).nextMany(noon, 1000)
     expect(new Set(times.map((fireAt) => fireAt % hour))).toEqual(new Set([jitterShiftMs('job-1', 10 * minute)]))
+  })
+
+  // A change of these would move every job that has a jitter.
+  it.each([
+    ['job-01900000-0000-7000-8000-000000000001', 600_000, 108_192],
+    ['job-01900000-0000-7000-8000-000000000001', 86_400_000, 25_908_192],
+    ['job-01900000-0000-7000-8000-000000000002', 1000, 959],
+    ['job-1', 1, 0],
+    ['job-1', 0, 0],
+  ])('moves %s with a jitter of %d ms by %d ms', (id, jitterMs, shift) => {
+    expect(jitterShiftMs(id, jitterMs)).toBe(shift)
+  })
+
+  it('counts from what a clock change makes of the time, and stays within the window', () => {
+    const nightly = { kind: 'cron', cron: '30 2 * * *', timezone: 'Europe/Berlin', jitterMs: hour } as const
+    const window = { startAt: Date.parse('2026-03-28T01:30:00Z'), endAt: Date.parse('2026-03-30T01:00:00Z') }
+    const local = compile({ ...nightly, ...window })
+      .nextMany(0, 9)
+      .map((at) => localText(at, 'Europe/Berlin'))
+    expect(local).toEqual([
+      '2026-03-28T03:02:10.101+01:00[Europe/Berlin]',
+      '2026-03-29T03:32:10.101+02:00[Europe/Berlin]',
+    ])
   })
 
   it('spreads jobs evenly', () => {

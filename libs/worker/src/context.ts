@@ -70,7 +70,7 @@ export interface AttemptSink {
 }
 
 /** Largest state of a checkpoint as JSON, bytes. */
-export const maxCheckpointBytes = 65_536
+const maxCheckpointBytes = 65_536
 
 /** At most one line of progress in so many milliseconds. */
 const progressEveryMs = 1000

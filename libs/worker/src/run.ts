@@ -4,7 +4,7 @@ import type { Job } from './job.ts'
 import { describeIssues } from './standard-schema.ts'
 
 /** Largest result of an attempt as JSON, bytes (protocol.md, records). */
-export const maxResultBytes = 65_536
+const maxResultBytes = 65_536
 
 /**
  * One attempt of a job type, from its params as they are stored to its result as JSON text. Throws a failure that no retry

@@ -26,6 +26,19 @@ describe('a handler file in a runner process', () => {
     expect(run.files).toEqual([{ name: 'a.txt', bytes: 3 }])
   })
 
+  it('may have a schema of any library: without JSON Schema the params are checked when it runs', async () => {
+    const { pool, file, outcome } = await openPool()
+    const source = await file(`import { defineJob } from '@belfry/worker'
+      const validate = async (given: unknown) => typeof (given as { n?: unknown }).n === 'number'
+        ? { value: { n: (given as { n: number }).n + 1 } }
+        : { issues: [{ message: 'must be a number', path: [{ key: 'n' }] }] }
+      const params = { '~standard': { version: 1 as const, vendor: 'own', validate } }
+      export default defineJob({ type: 'T', title: 'T', params, run: ({ n }) => n })`)
+    expect((await pool.load(source)).params).toEqual({ type: 'object', additionalProperties: true })
+    expect(await outcome(source, { n: 1 }, createTestRun())).toBe(2)
+    expect(await outcome(source, { n: 'x' }, createTestRun())).toBe('params-invalid')
+  })
+
   it('resumes from what was stored', async () => {
     const { pool, handler } = await openPool()
     const source = await handler('const at = (await ctx.resume()) ?? 0; await ctx.checkpoint(at + 1); return at')

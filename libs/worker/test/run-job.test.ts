@@ -1,5 +1,5 @@
 import { createManualClock } from '@belfry/service'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob, fatal, retryAfter } from '../src/index.ts'
 import { createTestClock, runJob } from '../src/testing/index.ts'
@@ -107,5 +107,23 @@ describe('runJob', () => {
     })
     await runJob(job, {}, { attempts: 2 })
     expect(keys).toEqual(['exe-test', 'exe-test:mail', 'exe-test', 'exe-test:mail'])
+  })
+})
+
+describe('defineJob', () => {
+  it('gives `run` the params that the schema gives, and the examples those that it takes', () => {
+    const job = defineJob({
+      type: 'TYPED',
+      title: 'Typed',
+      params: z.object({ at: z.string().transform((text) => new Date(text)), n: z.int().default(1) }),
+      examples: [{ at: '2026-01-01' }],
+      run({ at, n }, ctx) {
+        expectTypeOf(at).toEqualTypeOf<Date>()
+        expectTypeOf(n).toEqualTypeOf<number>()
+        return `${ctx.epoch} ${at.toISOString()} ${n}`
+      },
+    })
+    expectTypeOf<Awaited<ReturnType<typeof job.run>>>().toEqualTypeOf<string>()
+    expect(job.type).toBe('TYPED')
   })
 })

@@ -2,6 +2,8 @@ import {
   type FireLogPosition,
   type FireLogReply,
   fireLogReply,
+  type ScheduleRunsReply,
+  scheduleRunsReply,
   scheduleVersionsReply,
   tolerant,
 } from '@belfry/contracts'
@@ -11,13 +13,17 @@ import type { RestClient } from '@belfry/discovery'
 export interface Scheduler {
   /** The version of a job up to which the scheduler has applied its changes; 0 when it does not know the job. */
   versionOf(jobId: string): Promise<number>
-  /** Those of at most 200 jobs whose recurring schedule has no fire time left, with the version that this is true of. */
-  ended(jobIds: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /** How far the schedules of at most 200 jobs have come, each with the version that this is true of. */
+  runsOf(jobIds: readonly string[]): Promise<ScheduleRunsReply['data']>
   /** Fire times of a job without an execution, as ranges: the next `limit` after a position, newest first. */
   fireLog(jobId: string, limit: number, after: FireLogPosition | null): Promise<FireLogReply['data']>
 }
 
-const replies = { versions: tolerant(scheduleVersionsReply), fireLog: tolerant(fireLogReply) }
+const replies = {
+  versions: tolerant(scheduleVersionsReply),
+  runs: tolerant(scheduleRunsReply),
+  fireLog: tolerant(fireLogReply),
+}
 
 /** Calls the internal routes of the scheduler, through the guarded balancer. */
 export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: number }): Scheduler {
@@ -32,9 +38,8 @@ export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: nu
       const { data } = replies.versions.parse(await call('/internal/schedules/versions', { ids: [jobId] }))
       return data.find(({ id }) => id === jobId)?.version ?? 0
     },
-    async ended(jobIds) {
-      const { data } = replies.versions.parse(await call('/internal/schedules/ended', { ids: jobIds }))
-      return new Map(data.map(({ id, version }) => [id, version]))
+    async runsOf(jobIds) {
+      return replies.runs.parse(await call('/internal/schedules/runs', { ids: jobIds })).data
     },
     async fireLog(jobId, limit, after) {
       return replies.fireLog.parse(await call('/internal/fire-log/list', { jobId, limit, after })).data

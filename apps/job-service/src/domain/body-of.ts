@@ -48,7 +48,7 @@ export function bodyOf(spec: JobSpec): Body {
 const isObject = (value: unknown): value is Body => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** RFC 7396: objects are merged, null removes a field, everything else replaces. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
+function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch
   const merged: Body = isObject(target) ? { ...target } : {}
   for (const [name, value] of Object.entries(patch)) {

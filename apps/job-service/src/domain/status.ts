@@ -23,8 +23,11 @@ export interface HandedOver {
   readonly waitingAt: number | null
   /** The newest one. */
   readonly newestAt: number | null
-  /** The scheduler has none left: `maxRuns` is reached. Absent where it was not asked, or did not answer. */
-  readonly hasEnded?: boolean
+  /**
+   * The last one that `maxRuns` allows, if none is missed from now on. Absent for jobs without it, and where the scheduler did
+   * not answer.
+   */
+  readonly lastAt?: number
 }
 
 export const noExecutions: KnownExecutions & HandedOver = {
@@ -82,16 +85,20 @@ export function deriveState({ state, runAt, last, running, retrying }: StatusInp
 export function deriveNextRunAt(
   schedule: ScheduleSpec,
   input: StatusInput,
-  { waitingAt, newestAt, hasEnded = false }: HandedOver,
+  { waitingAt, newestAt, lastAt }: HandedOver,
   now: number,
   next: (after: number) => number | null,
 ): number | null {
   if (input.state !== 'active' || schedule.kind === 'manual') return null
-  if (schedule.kind !== 'once') return waitingAt ?? (hasEnded ? null : next(Math.max(now, newestAt ?? now)))
+  if (schedule.kind !== 'once') return waitingAt ?? upTo(lastAt, next(Math.max(now, newestAt ?? now)))
   const { last, running, retrying } = input
   const hasStarted = [last, running, retrying].some((one) => countsFor(schedule.runAt, one))
   return hasStarted ? null : schedule.runAt
 }
+
+/** A fire time, unless it comes after the last one that there is. */
+export const upTo = (lastAt: number | undefined, at: number | null) =>
+  at !== null && lastAt !== undefined && at > lastAt ? null : at
 
 /** How many executions in a row have failed, newest first; those that never ran, or still do, are passed over. */
 export function countFailuresInRow(newestFirst: Iterable<ExecutionStatus>): number {

@@ -10,7 +10,7 @@ import {
 import type { HttpApp } from '@belfry/http'
 import { localText } from '@belfry/time'
 import { z } from 'zod'
-import { deriveNextRunAt, deriveState } from '../domain/status.ts'
+import { deriveNextRunAt, deriveState, upTo } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { readJob } from '../use-cases/read-job.ts'
@@ -21,7 +21,7 @@ type NextRunsContext = Pick<JobContext, 'stores' | 'scheduler' | 'log' | 'schedu
 /** The next fire times of a job that have not started, at most `count`. */
 function nextRunsOf({ schedules, clock }: NextRunsContext, job: StoredJob, count: number): number[] {
   const { schedule } = job.spec
-  const after = (at: number) => schedules.next(job, at)
+  const after = (at: number) => upTo(job.known.lastAt, schedules.next(job, at))
   const most = isRecurring(schedule) ? Math.min(count, schedule.maxRuns ?? count) : 1
   const times: number[] = []
   let next = deriveNextRunAt(schedule, statusInputOf(job), job.known, clock.now(), after)

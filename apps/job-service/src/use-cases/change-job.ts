@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
+import type { Scheduler } from '../clients/scheduler.ts'
 import { changesLimit, type Job, newestVersion, trimChanges } from '../domain/job.ts'
 import type { Precondition } from '../domain/precondition.ts'
 import type { StoredJob } from '../store/ports.ts'
@@ -7,7 +8,8 @@ import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
 
-export type ChangeContext = ConfirmContext & Pick<JobContext, 'scheduler' | 'relay' | 'clock' | 'config'>
+export type ChangeContext = ConfirmContext &
+  Pick<JobContext, 'relay' | 'clock' | 'config'> & { readonly scheduler: Pick<Scheduler, 'versionOf'> }
 
 /** Which job a change is for, and at which version. */
 export interface ChangeTarget {

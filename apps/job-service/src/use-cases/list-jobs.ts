@@ -2,7 +2,7 @@ import type { JobStatusWord } from '@belfry/contracts'
 import { deriveStatus } from '../domain/status.ts'
 import type { JobSummary, ListedJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
-import { markEnded } from './mark-ended.ts'
+import { markLastRun } from './mark-last-run.ts'
 import { type PageRequest, type Rows, readPage } from './scan-list.ts'
 
 interface JobFilter {
@@ -14,7 +14,7 @@ interface JobFilter {
 
 /** `GET /jobs`: the owner's jobs that fit the filter, newest first. */
 export function listJobs(
-  context: Pick<JobContext, 'stores' | 'scheduler' | 'log' | 'config'>,
+  context: Pick<JobContext, 'stores' | 'scheduler' | 'schedules' | 'clock' | 'log' | 'config'>,
   ownerId: string,
   filter: JobFilter,
   page: PageRequest,
@@ -25,7 +25,7 @@ export function listJobs(
     fits: filter.status || filter.jobType || filter.q ? fitting(filter) : null,
     read: async (rowIds) => {
       const found = await jobs.readMany(rowIds, page.fields)
-      const marked = await markEnded(
+      const marked = await markLastRun(
         context,
         found.filter((job) => job !== undefined),
       )

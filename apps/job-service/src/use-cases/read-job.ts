@@ -2,16 +2,16 @@ import { isRefusal, type Refusal } from '@belfry/contracts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
-import { markEnded } from './mark-ended.ts'
+import { markLastRun } from './mark-last-run.ts'
 
-/** A job as answers show it: with what the scheduler says about the end of its schedule. */
+/** A job as answers show it: with what the scheduler says about its last run. */
 export async function readJob(
-  context: Pick<JobContext, 'stores' | 'scheduler' | 'log'>,
+  context: Pick<JobContext, 'stores' | 'scheduler' | 'schedules' | 'clock' | 'log'>,
   ownerId: string,
   ref: string,
 ): Promise<StoredJob | Refusal> {
   const job = await findJob(context, ownerId, ref)
   if (isRefusal(job)) return job
-  const [marked = job] = await markEnded(context, [job])
+  const [marked = job] = await markLastRun(context, [job])
   return marked
 }

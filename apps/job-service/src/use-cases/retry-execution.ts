@@ -28,7 +28,7 @@ interface RetryRequest {
 export const noSuchExecution = refusal('not-found', 'there is no such execution')
 
 /** Null when an execution has ended. */
-export function checkEnded({ status }: Pick<Execution, 'status'>): Refusal | null {
+function checkEnded({ status }: Pick<Execution, 'status'>): Refusal | null {
   const allowed = allowedOn({ status })
   if (allowed.includes('retry')) return null
   return refusal('illegal-transition', `the execution is ${status} and has not ended yet`, { allowed })

@@ -1,4 +1,4 @@
-import { compileSchedule, type FireTimes } from '@belfry/time'
+import { compileSchedule, type FireTimes, fireTimeNumber } from '@belfry/time'
 import { LRUCache } from 'lru-cache'
 import type { ListedJob } from '../store/ports.ts'
 
@@ -8,6 +8,8 @@ type Scheduled = Pick<ListedJob, 'id' | 'version' | 'spec'>
 export interface ScheduleCache {
   /** The job's first fire time strictly after `after` (epoch milliseconds); null when there is none. */
   next(job: Scheduled, after: number): number | null
+  /** The job's `number`-th fire time after `after`; null when there are fewer. */
+  numbered(job: Scheduled, after: number, number: number): number | null
   /** Caches what has been compiled already. */
   set(job: Pick<Scheduled, 'id' | 'version'>, times: FireTimes): void
 }
@@ -28,6 +30,10 @@ export function createScheduleCache(capacity: number): ScheduleCache {
   }
   return {
     next: (job, after) => timesOf(job)?.next(after) ?? null,
+    numbered(job, after, number) {
+      const times = timesOf(job)
+      return times ? fireTimeNumber(times, after, number) : null
+    },
     set: (job, times) => void cache.set(nameOf(job), times),
   }
 }

@@ -13,7 +13,7 @@ export interface JobInDetail {
 
 /** `GET /jobs/:id/status`: the job and its newest `jobStatusRows` executions. */
 export async function showJob(
-  context: Pick<JobContext, 'stores' | 'types' | 'scheduler' | 'log' | 'config'>,
+  context: Pick<JobContext, 'stores' | 'types' | 'scheduler' | 'schedules' | 'clock' | 'log' | 'config'>,
   ownerId: string,
   ref: string,
 ): Promise<JobInDetail | Refusal> {

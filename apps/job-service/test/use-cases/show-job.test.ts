@@ -153,7 +153,8 @@ describe('a recurring job with an end', () => {
     expect(await shown()).toMatchObject({ state: 'active', maxRuns: 2, nextRunAt: iso(monday + minute) })
     const [first, second] = [monday + minute, monday + 2 * minute]
     await publish({ fireAt: first, state: 'succeeded', endedAt: first }, { fireAt: second })
-    world.scheduler.state.ended.set(job.id, job.version)
+    const issued = { id: job.id, version: job.version, fired: 2, lastFireAt: second, nextFireAt: null }
+    world.scheduler.state.runs.push(issued)
     expect(await shown()).toMatchObject({ state: 'active', nextRunAt: iso(second) })
     await publish({ fireAt: second, state: 'succeeded', seq: 2, endedAt: second })
     const completed = { state: 'completed', status: 'SUCCESS', nextRunAt: null }
@@ -165,9 +166,28 @@ describe('a recurring job with an end', () => {
     expect(next.body).toMatchObject({ data: [], reason: 'completed' })
   })
 
-  it('is not completed by what was true of an older version', async () => {
+  it('lists as many next runs as it has left', async () => {
+    const { job } = await openJob(world, { schedule: '* * * * *', maxRuns: 5 })
+    const now = world.clock.now()
+    const [last, next] = [1, 2].map((n) => monday + Math.ceil((now - monday) / minute + n) * minute)
+    const runs = { id: job.id, version: job.version, fired: 3, lastFireAt: last ?? null, nextFireAt: next ?? null }
+    world.scheduler.state.runs.push(runs)
+    const { body } = await world.call<{ data: { at: string }[] }>('GET', `/jobs/${job.id}/next-runs?count=9`)
+    expect(body.data.at(-1)?.at).toBe(iso((next as number) + minute))
+  })
+
+  it('is not completed while the scheduler is behind', async () => {
+    const { job, shown } = await openJob(world, { schedule: '* * * * *', maxRuns: 1 })
+    await world.clock.advance(5 * minute)
+    const runs = { id: job.id, version: job.version, fired: 0, lastFireAt: null, nextFireAt: job.createdAt + minute }
+    world.scheduler.state.runs.push(runs)
+    expect(await shown()).toMatchObject({ state: 'active', nextRunAt: expect.any(String) })
+  })
+
+  it('is not completed by what is true of another version', async () => {
     const { job, shown } = await openJob(world, { schedule: '* * * * *', maxRuns: 2 })
-    world.scheduler.state.ended.set(job.id, job.version + 1)
+    const newer = { id: job.id, version: job.version + 1, fired: 2, lastFireAt: null, nextFireAt: null }
+    world.scheduler.state.runs.push(newer)
     expect(await shown()).toMatchObject({ state: 'active' })
   })
 
@@ -179,12 +199,12 @@ describe('a recurring job with an end', () => {
   })
 
   it('is completed when its endAt has passed, without a question to the scheduler', async () => {
-    const asks = world.scheduler.state.endedAsks
+    const asks = world.scheduler.state.runsAsks
     const endAt = iso(world.clock.now() + 2 * minute)
     const { shown } = await openJob(world, { schedule: '* * * * *', endAt })
     expect(await shown()).toMatchObject({ state: 'active', endAt })
     await world.clock.advance(2 * minute)
     expect(await shown()).toMatchObject({ state: 'completed', nextRunAt: null })
-    expect(world.scheduler.state.endedAsks).toBe(asks)
+    expect(world.scheduler.state.runsAsks).toBe(asks)
   })
 })

@@ -1,5 +1,5 @@
 import type { FireDecision, JobExecuteMessage, JobSpec, JobState } from '@belfry/contracts'
-import { isRecurring, scheduledExecutionId } from '@belfry/contracts'
+import { scheduledExecutionId } from '@belfry/contracts'
 import type { LateSegment } from '@belfry/time'
 
 /**
@@ -99,11 +99,6 @@ export function pendingRoom(record: ScheduleRecord, rules: Rules): number {
 
 export function fireLogOutboxRoom(record: ScheduleRecord, rules: Rules): number {
   return Math.max(0, rules.fireLogOutboxLimit - record.fireLogOutbox.length)
-}
-
-/** Whether an active recurring schedule has no fire time left: `maxRuns` is reached, or `endAt` has passed. */
-export function isOver({ state, nextFireAt, spec }: ScheduleRecord): boolean {
-  return state === 'active' && nextFireAt === null && isRecurring(spec.schedule)
 }
 
 /** When `nextFireAt` is due: null while the record has no room for it. */

@@ -2,12 +2,14 @@ import {
   type FireLogPosition,
   fireLogBody,
   fireLogReply,
+  type ScheduleRunsReply,
+  scheduleRunsReply,
   scheduleVersionsBody,
   scheduleVersionsReply,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { PageBounds } from '@belfry/storage'
-import { type FireRange, isOver } from '../domain/schedule-record.ts'
+import type { FireRange } from '../domain/schedule-record.ts'
 import type { ScheduleStore } from '../store/ports.ts'
 import { inPages } from '../use-cases/in-pages.ts'
 
@@ -36,13 +38,16 @@ export function mountInternal(app: HttpApp, { schedules, page, listFireLog }: In
     return { data }
   })
 
-  app.post('/internal/schedules/ended', { schema: versions, config }, async ({ body: { ids } }) => {
-    const data: { id: string; version: number }[] = []
+  const runs = { body: scheduleVersionsBody, response: { 200: scheduleRunsReply } }
+  app.post('/internal/schedules/runs', { schema: runs, config }, async ({ body: { ids } }) => {
+    const data: ScheduleRunsReply['data'] = []
     await inPages(ids, page.rows, async (some) => {
       const rows = await schedules.readMany(some, page.bytes)
-      for (const row of rows)
-        if (row && 'record' in row && isOver(row.record))
-          data.push({ id: row.record.jobId, version: row.record.version })
+      for (const row of rows) {
+        if (!row || 'unreadable' in row) continue
+        const { jobId: id, version, fired, lastFireAt, nextFireAt } = row.record
+        data.push({ id, version, fired, lastFireAt, nextFireAt })
+      }
       return { seen: rows.length, lost: [] }
     })
     return { data }

@@ -111,8 +111,8 @@ export interface FireLogPage {
 /** Fire times without an execution, as ranges. All verbs reject with a `StorageError`. */
 export interface FireLogStore {
   /**
-   * Stores each range under its job, `from` and `decision`. One that is there already stays if its version is higher, so a
-   * repetition changes nothing.
+   * Stores each range under its job, `from` and `decision`. One that is there already stays if its version is higher, or if
+   * it is the shorter one of the same version: a range is only ever cut. So a repetition changes nothing.
    */
   upsertMany(ranges: readonly { jobId: string; range: FireRange }[]): Promise<void>
   /** The ranges of one job, newest first. One without fire times (`count` 0) is stored and not listed. */

@@ -87,7 +87,9 @@ const turn = (dies: boolean): Act =>
     const ranges = world.record.fireLogOutbox
     for (const range of ranges) {
       const id = `${range.from}:${range.decision}`
-      if (range.version >= (world.log.get(id)?.version ?? 0)) world.log.set(id, range)
+      const known = world.log.get(id)
+      const isCut = known?.version === range.version && range.count < known.count
+      if (!known || range.version > known.version || isCut) world.log.set(id, range)
     }
     const advanced = advance(withoutDelivered(world.record, ranges), world.now, compile, world.rules)
     const { record, commands } = takeDueCommands(advanced, world.now, null, world.rules)

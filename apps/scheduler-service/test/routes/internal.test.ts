@@ -1,7 +1,7 @@
-import { fireLogReply, scheduleVersionsReply } from '@belfry/contracts'
+import { fireLogReply, scheduleRunsReply, scheduleVersionsReply } from '@belfry/contracts'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { FireRange } from '../../src/domain/schedule-record.ts'
-import { changesOf, everyMinute, jobId, jobIdOf, minute, noon, once } from '../fixtures.ts'
+import { changesOf, everyMinute, jobId, jobIdOf, minute, noon } from '../fixtures.ts'
 import { openWorld, type World } from '../world.ts'
 
 let world: World
@@ -24,23 +24,22 @@ describe('what job-service asks the scheduler', () => {
     ])
   })
 
-  it('is which schedules have no fire time left', async () => {
+  it('is how far the schedules of some jobs have come', async () => {
     world = await openWorld({ schedulerPageRows: 2 })
     const limited = { kind: 'cron', cron: '* * * * *', timezone: 'UTC', maxRuns: 1 } as const
     await world.publishChanges(
       changesOf([['create', noon, limited]], jobIdOf(1)),
-      changesOf([['create', noon, { ...limited, maxRuns: 9, endAt: noon + minute }]], jobIdOf(2)),
+      changesOf([['create', noon, { ...limited, maxRuns: 9 }]], jobIdOf(2)),
       changesOf([['create', noon, everyMinute]], jobIdOf(3)),
-      changesOf([['create', noon, once(noon)]], jobIdOf(4)),
     )
-    const ids = [1, 2, 3, 4, 5].map(jobIdOf)
-    const ended = async () => {
-      const answer = await world.post('/internal/schedules/ended', { ids })
-      return scheduleVersionsReply.parse(answer.json()).data
-    }
-    expect(await ended()).toEqual([])
     await world.pass(minute, 1000)
-    expect(await ended()).toEqual([1, 2].map((n) => ({ id: jobIdOf(n), version: 1 })))
+    const answer = await world.post('/internal/schedules/runs', { ids: [1, 2, 4, 3].map(jobIdOf) })
+    const fired = { version: 1, fired: 1, lastFireAt: noon + minute }
+    expect(scheduleRunsReply.parse(answer.json()).data).toEqual([
+      { id: jobIdOf(1), ...fired, nextFireAt: null },
+      { id: jobIdOf(2), ...fired, nextFireAt: noon + 2 * minute },
+      { id: jobIdOf(3), ...fired, nextFireAt: noon + 2 * minute },
+    ])
   })
 
   it('is the fire log of a job, page by page', async () => {

@@ -196,6 +196,9 @@ function createScheduleStore() {
   }
 }
 
+const stays = (known: FireRange, { version, count }: FireRange) =>
+  known.version > version || (known.version === version && known.count <= count)
+
 function createFireLogStore(): FireLogStore {
   const ranges = createCollection<FireRange & { readonly jobId: string }>()
   const orderOf = ({ from, decision }: Pick<FireRange, 'from' | 'decision'>) =>
@@ -206,7 +209,7 @@ function createFireLogStore(): FireLogStore {
       await Promise.all(
         rows.map(({ jobId, range }) =>
           ranges.update(`${jobId}:${range.from}:${range.decision}`, (known) =>
-            known && known.version > range.version ? undefined : { jobId, ...range },
+            known && stays(known, range) ? undefined : { jobId, ...range },
           ),
         ),
       )

@@ -373,6 +373,8 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         const jobId = jobIdOf(++made)
         await log(jobId, range(), range({ from: noon + hour, to: noon + hour, count: 1 }))
         await log(jobId, range({ to: noon, count: 1 }), range({ from: noon + hour, to: noon + hour, count: 0 }))
+        // A scheduler that stood still copies the whole ones once more.
+        await log(jobId, range(), range({ from: noon + hour, to: noon + hour, count: 1 }))
         expect(await stores.fireLog.listOfJob(jobId, { limit: 10 })).toEqual([range({ to: noon, count: 1 })])
         await log(jobId, range({ from: noon + hour, to: noon + 2 * hour, version: 3 }))
         expect(await stores.fireLog.listOfJob(jobId, { limit: 10 })).toMatchObject([{ version: 3 }, { version: 2 }])

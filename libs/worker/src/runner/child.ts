@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { readdirSync } from 'node:fs'
-import { setPriority } from 'node:os'
+import { flushCompileCache } from 'node:module'
 import { type AttemptSink, createJobContext } from '../context.ts'
 import { JobFailure } from '../failure.ts'
 import type { Job } from '../job.ts'
@@ -137,19 +136,6 @@ function watchForErrors(): void {
   }) as typeof process.exit
 }
 
-/** A third of the share of the executor in a processor (docs/decisions, "handlers in processes"). */
-const niceness = 5
-
-/** The executor goes before the handlers. Linux has a priority for each thread, and those of V8 are there already. */
-function giveWay(): void {
-  try {
-    const threads = process.platform === 'linux' ? readdirSync('/proc/self/task').map(Number) : [0]
-    for (const thread of threads) setPriority(thread, niceness)
-  } catch {
-    // The handlers then share the processors with the executor as equals.
-  }
-}
-
 async function load({ source, limits }: ChildSettings): Promise<void> {
   try {
     installModuleHooks(source)
@@ -157,12 +143,15 @@ async function load({ source, limits }: ChildSettings): Promise<void> {
     const description = describeJob(job)
     process.on('message', (message: ToChild) => receive(job, limits, message))
     send({ kind: 'loaded', description })
+    // The process is killed in the end, so nothing would be stored then.
+    flushCompileCache()
   } catch (thrown) {
     send({ kind: 'unusable', error: failureOf(thrown).message })
   }
 }
 
-giveWay()
+// For this process only, not for those that a handler starts.
+delete process.env.NODE_COMPILE_CACHE
 watchParent()
 process.on('disconnect', () => exit(0))
 redirectOutput((level, text) => runAtWork()?.output.log(level, text))

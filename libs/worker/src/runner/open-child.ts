@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { constants, setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { compileCacheFolder } from './compile-cache.ts'
 import type { FromChild, ToChild } from './protocol.ts'
 
 /** Where a process says more about itself than its code. */
@@ -38,18 +40,20 @@ const file = fileURLToPath(new URL('./child.ts', import.meta.url))
  * has started. What gets past the redirection of its output goes nowhere.
  */
 export function openChild({ memoryMb, env, onMessage, onExit }: ChildOptions): Child {
+  const cache = compileCacheFolder()
   const child = fork(file, {
     execArgv: [
       `--max-old-space-size=${memoryMb}`,
       '--disable-warning=ExperimentalWarning',
       '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
     ],
-    env: { ...env },
+    env: { ...env, ...(cache !== null && { NODE_COMPILE_CACHE: cache }) },
     serialization: 'advanced',
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
   const { pid } = child
+  giveWay(pid)
   let isGone = false
   const end = (found: ChildEnd) => {
     if (isGone) return
@@ -75,6 +79,15 @@ export function openChild({ memoryMb, env, onMessage, onExit }: ChildOptions): C
       const [, resident = 0, shared = 0] = text.split(' ').map(Number)
       return (resident - shared) * pageBytes
     },
+  }
+}
+
+/** The executor goes before the handlers. The threads of a process get the priority that it has when they begin. */
+function giveWay(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // The handlers then share the processors with the executor as equals.
   }
 }
 

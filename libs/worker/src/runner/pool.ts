@@ -179,6 +179,7 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
 
   return {
     async load(source) {
+      if (isClosed) throw new Error('is not loaded: the executor is stopping')
       const one = open(source)
       const description = await one.process.loaded
       if (processes.size > mostProcesses) void one.process.end()

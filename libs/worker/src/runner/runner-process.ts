@@ -2,8 +2,10 @@ import type { Clock } from '@belfry/service'
 import type { AttemptFacts } from '../context.ts'
 import { InterruptedRun, JobFailure } from '../failure.ts'
 import type { RunContext } from '../handler.ts'
+import { createMemoryWatch } from './memory-watch.ts'
 import { type ChildEnd, openChild } from './open-child.ts'
 import type { FromChild, HandlerSource, OutputLimits, RawDescription, RunFailure } from './protocol.ts'
+import { abortedFailure, deathOf, failureOf, outOfMemory, runFailure } from './run-failures.ts'
 
 export interface RunnerProcessOptions {
   readonly clock: Clock
@@ -40,11 +42,6 @@ export interface RunnerProcess {
   end(): Promise<void>
 }
 
-const mib = 1024 * 1024
-/** What Node itself takes beside the heap of a handler, MiB. */
-const ownMemoryMb = 96
-/** From one look at the memory to the next, milliseconds. */
-const memoryCheckMs = 100
 interface AtWork extends ProcessRun {
   readonly onAbort: () => void
   isBegun: boolean
@@ -71,7 +68,11 @@ export function openRunnerProcess(
   const verdicts = new Map<number, RunFailure>()
   let lastRun = 0
   let isClosed = false
-  let isWatching = false
+  const memory = createMemoryWatch({
+    ...{ child, clock, memoryMb },
+    isNeeded: () => runs.size > 0 && !isClosed,
+    onOver: () => endFor(null, outOfMemory(memoryMb)),
+  })
 
   function end(): Promise<void> {
     isClosed = true
@@ -107,22 +108,23 @@ export function openRunnerProcess(
     one.isBegun = true
     child.send({ kind: 'run', run, params: one.params, facts: factsOf(one.context) })
     one.context.begin()
-    if (!isWatching) memoryLater()
+    memory.start()
   }
 
   function abort(run: number): void {
     const one = runs.get(run)
     if (one === undefined) return
-    const { code, message } = one.context.signal.reason as JobFailure
+    const { signal } = one.context
     if (!one.isBegun) {
-      fail(run, { code, message, retry: 'policy' })
+      fail(run, abortedFailure(signal))
       return
     }
+    const { code, message } = abortedFailure(signal)
     child.send({ kind: 'abort', run, code, message })
     clock.callAfter(blockedMs, () => {
-      if (!runs.has(run) || one.isAbortSeen) return
       // A process that is blocked does not notice the end of the grace time either.
-      endFor(null, { code, message: `${message} It blocked its process, which was ended.`, retry: 'policy' })
+      const isBlocked = runs.has(run) && !one.isAbortSeen
+      if (isBlocked) endFor(null, abortedFailure(signal, ' It blocked its process, which was ended.'))
     })
   }
 
@@ -132,19 +134,6 @@ export function openRunnerProcess(
     } catch (error) {
       child.send({ kind: 'answer', call, error: error instanceof Error ? error.message : String(error) })
     }
-  }
-
-  /** V8 bounds the heap, but not the bytes outside of it (buffers). Goes on while an attempt is at work. */
-  async function watchMemory(): Promise<void> {
-    const used = await child.memory()
-    if (used > (memoryMb + ownMemoryMb) * mib) endFor(null, outOfMemory(memoryMb))
-    isWatching = false
-    if (runs.size > 0 && !isClosed) memoryLater()
-  }
-
-  function memoryLater(): void {
-    isWatching = true
-    clock.callAfter(memoryCheckMs, () => void watchMemory())
   }
 
   function storeArtifact(
@@ -211,17 +200,13 @@ export function openRunnerProcess(
     onChange(true)
   }
 
-  const notLoaded = { code: 'not-loaded', message: `does not load within ${loadMs} ms`, retry: 'policy' } as const
+  const notLoaded = runFailure('not-loaded', `does not load within ${loadMs} ms`)
   const loadTimer = clock.callAfter(loadMs, () => endFor(null, notLoaded))
   loaded.promise.then(
     () => loadTimer.cancel(),
     (error: Error) => {
       loadTimer.cancel()
-      const failure = {
-        code: 'handler-not-loaded',
-        message: `The handler file ${error.message}`,
-        retry: 'policy',
-      } as const
+      const failure = runFailure('handler-not-loaded', `The handler file ${error.message}`)
       for (const run of runs.keys()) if (!verdicts.has(run)) verdicts.set(run, failure)
       void end()
     },
@@ -249,13 +234,8 @@ export function openRunnerProcess(
     },
     stop(context) {
       const found = [...runs].find(([, one]) => one.context === context)
-      if (found === undefined) return
-      const { code, message } = context.signal.reason as JobFailure
-      endFor(found[0], {
-        code,
-        message: `${message} It did not stop in time, and its process was ended.`,
-        retry: 'policy',
-      })
+      const how = ' It did not stop in time, and its process was ended.'
+      if (found !== undefined) endFor(found[0], abortedFailure(context.signal, how))
     },
     end,
   }
@@ -264,20 +244,4 @@ export function openRunnerProcess(
 /** A plain copy: a context has functions, which cannot be sent. */
 function factsOf({ executionId, jobId, ownerId, epoch, fireAt, idempotencyKey }: RunContext): AttemptFacts {
   return { executionId, jobId, ownerId, epoch, fireAt, idempotencyKey }
-}
-
-function failureOf(error: unknown): RunFailure {
-  if (error instanceof JobFailure) return { code: error.code, message: error.message, retry: error.retry }
-  return { code: 'handler-error', message: String(error), retry: 'policy' }
-}
-
-function outOfMemory(memoryMb: number): RunFailure {
-  return { code: 'out-of-memory', message: `The handler used more than ${memoryMb} MiB of memory.`, retry: 'policy' }
-}
-
-/** How a process ended that the executor did not end. Node aborts when the heap has reached its limit. */
-function deathOf({ code, signal }: ChildEnd, memoryMb: number): RunFailure {
-  if (signal === 'SIGABRT' || code === 134) return outOfMemory(memoryMb)
-  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
-  return { code: 'handler-exited', message: `The process of the handler ${how}.`, retry: 'policy' }
 }

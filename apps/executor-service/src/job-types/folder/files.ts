@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Dirent } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { HandlerSource } from '@belfry/worker/runner'
@@ -54,7 +54,8 @@ export async function readHandlerFiles(folder: string): Promise<HandlerFile[]> {
   const modules = (await readModules(folder, entries)).sort().join('\n')
   const names = entries.filter((one) => !one.isDirectory() && isHandlerName(one.name)).map((one) => one.name)
   const files = names.sort().map(async (name): Promise<HandlerFile> => {
-    const path = join(folder, name)
+    // Node loads a file from where it really is; a mounted file may be a link.
+    const path = await realpath(join(folder, name))
     const text = await readFile(path, 'utf8')
     const fingerprint = createHash('sha256').update(`${path}\n${modules}\n${text}`).digest('base64')
     return { name, source: { url: pathToFileURL(path).href, text }, fingerprint }

@@ -49,6 +49,7 @@ export function createHandlersFolder(options: HandlersFolderOptions): HandlersFo
   let reported = ''
   let refreshing: Promise<void> = Promise.resolve()
   let stopWatch: (() => void) | undefined
+  let isStopped = false
 
   async function load(file: HandlerFile, known: Loaded | undefined): Promise<Loaded> {
     const { source } = file
@@ -79,7 +80,8 @@ export function createHandlersFolder(options: HandlersFolderOptions): HandlersFo
 
   async function refresh(): Promise<void> {
     try {
-      use(await loadAll(await readHandlerFiles(folder)))
+      const all = await loadAll(await readHandlerFiles(folder))
+      if (!isStopped) use(all)
     } catch (err) {
       log.error({ err, folder }, 'the handlers folder cannot be read')
     }
@@ -119,6 +121,7 @@ export function createHandlersFolder(options: HandlersFolderOptions): HandlersFo
     },
     unusable: () => unusable,
     async stop() {
+      isStopped = true
       stopWatch?.()
       await refreshing
     },

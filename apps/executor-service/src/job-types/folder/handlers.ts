@@ -55,8 +55,8 @@ export function withHandlersFolder(shipped: Handlers, options: WithFolderOptions
     unusable: folder.unusable,
     start: folder.start,
     async close() {
-      await folder.stop()
-      await pool.close()
+      // A file that is being loaded holds up no stop: its process is ended.
+      await Promise.all([folder.stop(), pool.close()])
       await shipped.close()
     },
   }

@@ -27,7 +27,7 @@ const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
   spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 
 /** What every version of a job sets in its record. */
-export function versionFields(job: Job, changeNo: number) {
+function versionFields(job: Job, changeNo: number) {
   const { version, state, changedAt, changes, warnings } = job
   const { name, jobType, params, ...rest } = job.spec
   const body = JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)

@@ -38,7 +38,7 @@ export function createFireLogStore(db: MongoDatabase): FireLogStore {
         'fire-log.upsert',
         known.map(({ _id, to, count, reason, version }) => ({
           id: _id,
-          guard: { version: where({ $lte: version }) },
+          guard: { $or: [{ version: where({ $lt: version }) }, { version, count: where({ $gt: count }) }] },
           update: { $set: { to, count, reason, version } },
         })),
       )

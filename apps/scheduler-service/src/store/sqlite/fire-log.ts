@@ -8,7 +8,7 @@ export function createFireLogStore(db: Database): FireLogStore {
     `INSERT INTO fireLog (jobId, fromAt, decision, toAt, count, reason, version) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (jobId, fromAt, decision) DO UPDATE
      SET toAt = excluded.toAt, count = excluded.count, reason = excluded.reason, version = excluded.version
-     WHERE excluded.version >= version`,
+     WHERE excluded.version > version OR (excluded.version = version AND excluded.count < count)`,
   )
   const selectOfJob = db.statement(
     `SELECT fromAt, toAt, count, decision, reason, version FROM fireLog
