@@ -52,15 +52,12 @@ const effects: Record<ClockChange['runs'], string> = {
 
 function clockChanges(schedule: CronSchedule, from: number, seed: string): ScheduleWarning[] {
   const zone = openZone(schedule.timezone)
-  const cron = parseCron(schedule.cron, seed)
-  if (!zone || isInvalid(cron)) return []
   const begin = Math.max(from, schedule.startAt ?? from)
-  const changes = clockChangesOf(
-    cron,
-    zone,
-    begin,
-    Math.min(begin + aheadMs, schedule.endAt ?? Number.POSITIVE_INFINITY),
-  )
+  const until = Math.min(begin + aheadMs, schedule.endAt ?? Number.POSITIVE_INFINITY)
+  // In UTC, and wherever no clock changes, the cron need not be parsed once more.
+  if (!zone || zone.periodAt(begin).end > until) return []
+  const cron = parseCron(schedule.cron, seed)
+  const changes = isInvalid(cron) ? [] : clockChangesOf(cron, zone, begin, until)
   return changes.map(({ kind, fromLocal, toLocal, runs }) => {
     const [date, before] = new Date(fromLocal).toISOString().split('T') as [string, string]
     const after = new Date(toLocal).toISOString().slice(11, 16)
