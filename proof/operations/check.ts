@@ -1,4 +1,4 @@
-import type { ExecutionStatus, ListedExecutionView } from '@belfry/contracts'
+import type { ExecutionStatus } from '@belfry/contracts'
 import type { TargetCall } from '../target.ts'
 import { otherEveryMs, otherSpanMs, spanMs, usualEveryMs } from './plan.ts'
 import type { Change, JobRecord } from './record.ts'
@@ -94,12 +94,6 @@ function endsAllowed(next: Change | undefined): readonly ExecutionStatus[] {
   return ['SUCCESS', 'CANCELLED']
 }
 
-/** Whether a fire time was skipped because the run of an earlier one had really not ended by then: the machine was too busy. */
-function isHeldUp({ blockedBy }: ListedExecutionView, at: number, executions: readonly ListedExecutionView[]): boolean {
-  const other = executions.find(({ id }) => id === blockedBy)
-  return other !== undefined && Date.parse(other.fireAt) < at && Date.parse(other.endedAt ?? '') >= at
-}
-
 function lostOf(record: JobRecord, versions: readonly Version[]): string[] {
   const executions = record.history.flatMap((entry) => (entry.kind === 'execution' ? [entry.execution] : []))
   const ranges = record.history.flatMap((entry) => (entry.kind === 'fire-log' ? [entry.range] : []))
@@ -112,9 +106,7 @@ function lostOf(record: JobRecord, versions: readonly Version[]): string[] {
     const time = `${record.id}: the fire time ${new Date(at).toISOString()}`
     if (state === 'over') return []
     if (state === 'paused') return logged === 1 || calls === 1 ? [] : [`${time} of a pause lies in ${logged} ranges`]
-    const [one] = found
-    const status = one?.status
-    if (found.length === 1 && one?.status === 'SKIPPED' && isHeldUp(one, at, executions)) return []
+    const status = found[0]?.status
     const isRight = status !== undefined && endsAllowed(versions[index + 1]?.change ?? undefined).includes(status)
     if (found.length !== 1 || !isRight) return [`${time} is ${found.map((one) => one.status).join() || 'nowhere'}`]
     if (status === 'SUCCESS' && calls === 0) return [`${time} is SUCCESS, and its call never came`]
