@@ -2,7 +2,7 @@ import { isRefusal, jobIdPattern, jobKey, type PutJobBody, type Refusal, refusal
 import { isLive } from '../domain/job.ts'
 import { noVersionYet, type Precondition } from '../domain/precondition.ts'
 import type { StoredJob } from '../store/ports.ts'
-import { changeFound } from './change-job.ts'
+import { createChange } from './change-job.ts'
 import type { FencedJob } from './confirm-changes.ts'
 import { type CreateJobContext, insertJob } from './create-job.ts'
 import { findJob } from './find-job.ts'
@@ -32,11 +32,12 @@ export async function putJob(
   const isId = jobIdPattern.test(key)
   const checked = jobKey.safeParse(key)
   if (!isId && !checked.success) return badKey(checked.error.issues[0]?.message ?? 'is not a key')
+  const change = createChange(context, update(context, ifMatch, body))
   return onNewestVersion<PutJob | Refusal>(async (isLastTry) => {
     const found = await findJob(context, ownerId, key)
     if (isRefusal(found) && isId) return found
     if (!isRefusal(found) && (isId || isLive(found))) {
-      const changed = await changeFound(context, found, update(context, ifMatch, body), isLastTry)
+      const changed = await change(found, isLastTry)
       return changed === undefined || isRefusal(changed) ? changed : { changed }
     }
     if (ifMatch !== null) return noVersionYet
