@@ -275,6 +275,15 @@ describe('a cancel of an execution', () => {
     expect([status, body.code, body.allowed]).toEqual([409, 'illegal-transition', ['retry']])
   })
 
+  it.each(['cancelled', 'superseded'] as const)('of one that a change has closed (%s) is firm', async (state) => {
+    const job = await create(world)
+    const closed = statusMessage({ job: await stored(world, job.id), state, endedAt: monday + 5 })
+    await world.executor.publish(closed)
+    const { status, body } = await cancel(closed.executionId)
+    expect([status, body.status]).toEqual([200, 'CANCELLED'])
+    expect(world.executor.state.cancels.at(-1)).toEqual({ id: closed.executionId, hasCommand: false })
+  })
+
   it('of one that has ended at the executors meanwhile is refused, too', async () => {
     const job = await create(world)
     const about = { job: await stored(world, job.id) }
