@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { openStandalone } from '@belfry/standalone'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { eventually, makeDataDir } from '../../proof/belfry-process.ts'
-import { createCaller } from '../../proof/caller.ts'
+import { createCaller, signUp } from '../../proof/caller.ts'
 import { openShell, readBlocks } from './shell.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -43,9 +43,9 @@ it('the guide "write your own job" does what it says, command by command', async
 
   await shell.run(write, 'HOME')
   // The page starts Belfry after this step; here it runs already, and watches the folder.
+  const other = await signUp(belfry.url)
   await eventually('the job type', async () => {
-    const { value } = await shell.run(look, 'TOKEN')
-    const { status } = await createCaller(belfry.url, value).call('GET', '/job-types/GREET')
+    const { status } = await other.call('GET', '/job-types/GREET')
     return status === 200 ? true : undefined
   })
   const looked = await shell.run(look, 'TOKEN')

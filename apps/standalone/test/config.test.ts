@@ -19,11 +19,14 @@ describe('the configuration of a standalone Belfry', () => {
     expect(read({})()).toMatchObject({ jobFenceTimeoutMs: 2000, breakerTimeoutMs: 3000 })
   })
 
-  it('keeps the wait for the executors below the wait of the gateway, and names both keys', () => {
+  it('keeps the waits for executors and scheduler below the wait of the gateway, and names the keys', () => {
     const message = /BELFRY_JOB_FENCE_TIMEOUT_MS must be below BELFRY_BREAKER_TIMEOUT_MS/
     expect(read({ BELFRY_JOB_FENCE_TIMEOUT_MS: '3000' })).toThrow(message)
     expect(read({ BELFRY_BREAKER_TIMEOUT_MS: '2000' })).toThrow(message)
-    expect(read({ BELFRY_JOB_FENCE_TIMEOUT_MS: '3000', BELFRY_BREAKER_TIMEOUT_MS: '3001' })).not.toThrow()
+    expect(read({ BELFRY_JOB_FENCE_TIMEOUT_MS: '3000', BELFRY_BREAKER_TIMEOUT_MS: '3800' })).toThrow(
+      /BELFRY_JOB_SCHEDULER_TIMEOUT_MS with the time for a fence must be below BELFRY_BREAKER_TIMEOUT_MS/,
+    )
+    expect(read({ BELFRY_JOB_FENCE_TIMEOUT_MS: '3000', BELFRY_BREAKER_TIMEOUT_MS: '3801' })).not.toThrow()
   })
 
   it('gives name lookups no more threads than the resolver has, and one owner not all of them', () => {

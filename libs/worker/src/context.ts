@@ -1,5 +1,6 @@
 import { fatal } from './failure.ts'
 import type { LogLevel } from './handler.ts'
+import { sleep } from './sleep.ts'
 
 /** Lines of the log: `log('info', 'text')` or `log.info('text')`. */
 export interface JobLog {
@@ -175,19 +176,4 @@ export function createJobContext(facts: AttemptFacts, sink: AttemptSink): { cont
     now: () => clock.now(),
   }
   return { context, flush: progress.flush }
-}
-
-function sleep(ms: number, { signal, clock }: AttemptSink): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason)
-    const onAbort = () => {
-      timer.cancel()
-      reject(signal.reason)
-    }
-    const timer = clock.callAfter(ms, () => {
-      signal.removeEventListener('abort', onAbort)
-      resolve()
-    })
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
 }

@@ -1,4 +1,4 @@
-import { type Handler, JobFailure, type RunContext } from '@belfry/worker'
+import { type Handler, JobFailure, type RunContext, sleep } from '@belfry/worker'
 import { z } from 'zod'
 
 /** Longest sleep, milliseconds: the longest timeout that a job may have (api.md, caps). */
@@ -29,22 +29,6 @@ function fraction(text: string): number {
 function mustFail(fail: DummyParams['fail'], { idempotencyKey, epoch }: RunContext): boolean {
   if (fail === undefined) return false
   return typeof fail === 'number' ? fraction(`${idempotencyKey}:${epoch}`) < fail : fail.includes(epoch)
-}
-
-/** Resolves after `ms` by the context's clock; rejects with the signal's reason as soon as that is aborted. */
-function sleep(ms: number, { signal, clock }: RunContext): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason)
-    const onAbort = () => {
-      timer.cancel()
-      reject(signal.reason)
-    }
-    const timer = clock.callAfter(ms, () => {
-      signal.removeEventListener('abort', onAbort)
-      resolve()
-    })
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
 }
 
 async function sleepAloud(ms: number, context: RunContext): Promise<void> {

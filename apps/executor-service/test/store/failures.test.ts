@@ -9,6 +9,8 @@ import { type Call, openWorld, type World } from '../world.ts'
 import { type Failures, failingStores } from './mapped-stores.ts'
 
 const skip = policy({ overlap: { policy: 'skip', limit: 1 } })
+const queue = policy({ overlap: { policy: 'queue', limit: 1 } })
+const newest = policy({ overlap: { policy: 'cancel-running', limit: 1 } })
 const atMostOnce = policy({ onLostLease: 'fail' })
 
 /** Executions of all sorts, due around `at` (milliseconds after the start), with ids from `from` on. */
@@ -22,6 +24,10 @@ function some(from: number, at: number): JobExecuteMessage[] {
     [at - 500, { policy: atMostOnce, jobId: jobId(2) }],
     [at - 500, { expiresAt: start + at - 460 }],
     [at, { params: { text: 'x'.repeat(10_000), ms: 130 } }],
+    [at, { policy: queue, jobId: jobId(98), params: { ms: 150 } }],
+    [at + 50, { policy: queue, jobId: jobId(98) }],
+    [at, { policy: newest, jobId: jobId(97), params: { ms: 150 } }],
+    [at + 50, { policy: newest, jobId: jobId(97) }],
   ]
   return sorts.map(([ms, more], n) => command({ executionId: executionId(from + n), fireAt: start + ms, ...more }))
 }
@@ -49,7 +55,7 @@ async function accountOf(world: World, { executionId: id, fireAt }: JobExecuteMe
 
 const fine = { isExplained: true, hasEnded: true, isEarly: false, isPublished: true }
 
-const steps = ['replace', 'claim', 'start', 'close', 'skip', 'expire', 'finish']
+const steps = ['replace', 'claim', 'start', 'close', 'skip', 'wait', 'wake', 'cancel', 'expire', 'finish']
 const calls = [
   ...steps.map((step) => `executions.compareAndSetMany:${step}`),
   ...['fence', 'place', 'settle'].map((step) => `admissions.compareAndSetMany:${step}`),
@@ -66,23 +72,29 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
       'at %s: each execution runs once to its end',
       async (name) => {
         const failures: Failures = { code, at: new Set(), count: 0 }
-        const config = { executorIoConcurrency: 4, executorClaimAhead: 4, executorLogFlushMs: 50 }
+        const config = {
+          executorIoConcurrency: 4,
+          executorClaimAhead: 4,
+          executorLogFlushMs: 50,
+          executorPlaceGraceMs: 0,
+        }
         const world = await openWorld({ config, run, wrapStores: (stores) => failingStores(stores, failures) })
-        const all = [...some(1, 200), ...some(11, 600), ...some(21, 2300)]
+        const all = [...some(1, 200), ...some(21, 600), ...some(41, 2300)]
+        const [one, two] = [all.length / 3, (2 * all.length) / 3]
         // The senders of commands send them again when they are refused.
         const send = (commands: JobExecuteMessage[]) => world.command(...commands).catch(() => undefined)
         const cancel = { version: 2, kind: 'cancel', changedAt: start, schedule: { kind: 'manual' } }
         const fence = () => world.internal('PUT', `/internal/admissions/${jobId(2)}`, { changes: [cancel] })
 
-        await send(all.slice(0, 8))
+        await send(all.slice(0, one))
         await world.pass(180, 20)
-        for (const one of name.split(' and ')) failures.at.add(one)
-        await send(all.slice(8, 16))
-        await send(all.slice(0, 16))
-        await send([{ ...(all[8] as JobExecuteMessage), version: 2 }])
+        for (const call of name.split(' and ')) failures.at.add(call)
+        await send(all.slice(one, two))
+        await send(all.slice(0, two))
+        await send([{ ...(all[one] as JobExecuteMessage), version: 2 }])
         await fence()
         await world.pass(2000, 25)
-        await send(all.slice(16))
+        await send(all.slice(two))
         failures.at.clear()
         await send(all)
         expect((await fence()).statusCode).toBe(200)
@@ -91,8 +103,8 @@ describe.each(['unavailable', 'outcome-unknown'] as const)(
         expect(failures.count).toBeGreaterThan(0)
         // No caller asks a store that goes wrong as fast as it answers.
         expect(failures.count).toBeLessThan(200)
-        const accounts = await Promise.all(all.map((one) => accountOf(world, one)))
-        expect(accounts.map((one, n) => ({ of: n, ...one }))).toEqual(all.map((_, n) => ({ of: n, ...fine })))
+        const accounts = await Promise.all(all.map((sent) => accountOf(world, sent)))
+        expect(accounts.map((account, n) => ({ of: n, ...account }))).toEqual(all.map((_, n) => ({ of: n, ...fine })))
         expect((await world.stores.executions.listUnpublished({ rows: 1, bytes: 1e6 }, soleShare)).rows).toEqual([])
         const taken = (await world.metric('belfry_executor_slots')).filter((line) =>
           /state="(busy|claimed)"/.test(line),

@@ -3,10 +3,13 @@ import type { Clock, Logger, Timer } from '@belfry/service'
 
 /** How long a change waits for others, milliseconds: an editor saves a file in several steps. */
 const quietMs = 100
-/** How often the folder is looked at anyway, milliseconds: some file systems, and a folder that is not there yet, report no changes. */
+/**
+ * How often the folder is looked at anyway, milliseconds: some file systems, and a folder that is not there yet, report no changes, and
+ * subfolders (which may hold thousands of packages) are not watched.
+ */
 const pollMs = 2000
 
-/** Calls back after changes in a folder and its subfolders, one call at a time; answers the function that ends it. */
+/** Calls back after changes in a folder, and every now and then, one call at a time; answers the function that ends it. */
 export function watchFolder(
   folder: string,
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
@@ -18,7 +21,7 @@ export function watchFolder(
 
   function open(): void {
     try {
-      watcher = watch(folder, { recursive: true }, () => soon(quietMs))
+      watcher = watch(folder, () => soon(quietMs))
       watcher.on('error', (err) => {
         log.debug({ err, folder }, 'the handlers folder reports no changes')
         watcher?.close()
