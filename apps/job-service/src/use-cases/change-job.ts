@@ -1,16 +1,17 @@
-import { isRefusal, type Refusal } from '@belfry/contracts'
+import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import type { Scheduler } from '../clients/scheduler.ts'
 import { afterPause, changesLimit, type Job, newestVersion, trimChanges } from '../domain/job.ts'
 import type { Precondition } from '../domain/precondition.ts'
 import { specDifferences } from '../domain/spec-differences.ts'
 import type { StoredJob } from '../store/ports.ts'
+import { createConcurrencyLimiter } from './concurrency-limiter.ts'
 import { type ConfirmContext, confirmChanges, type FencedJob } from './confirm-changes.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
 
 export type ChangeContext = ConfirmContext &
-  Pick<JobContext, 'relay' | 'clock' | 'config'> & { readonly scheduler: Pick<Scheduler, 'versionOf'> }
+  Pick<JobContext, 'relay' | 'clock' | 'config' | 'turns'> & { readonly scheduler: Pick<Scheduler, 'versionOf'> }
 
 /** Which job a change is for, and at which version. */
 export interface ChangeTarget {
@@ -27,21 +28,43 @@ export type Decide = (job: StoredJob) => Job | Refusal | Promise<Job | Refusal>
  * Changes a job: one compare-and-set on its version, then the fence (protocol.md, steps 1 and 2). A change that finds the job as it
  * would make it stores nothing, and asks the executors again what is in flight.
  */
-export function changeJob(
+export async function changeJob(
   context: ChangeContext,
   { ownerId, ref }: Pick<ChangeTarget, 'ownerId' | 'ref'>,
   decide: Decide,
   find = findJob,
 ): Promise<FencedJob | Refusal> {
   const change = createChange(context, decide)
-  return onNewestVersion<FencedJob | Refusal>(async (isLastTry) => {
+  const changed = await inTurn(context, { ownerId, ref }, async (isLastTry) => {
     const found = await find(context, ownerId, ref)
     return isRefusal(found) ? found : change(found, isLastTry)
   })
+  return isRefusal(changed) ? changed : confirmChanges(context, changed)
+}
+
+/** Changes of one job that may wait for another one in this process. */
+const mostWaiting = 100
+
+export const createTurns = () => createConcurrencyLimiter({ running: 1, waiting: mostWaiting })
+
+const tooManyAtOnce = refusal('too-many-requests', 'too many changes of this job are asked for at once', {
+  retryAfterS: 1,
+})
+
+/**
+ * Tries a change of a job on its newest version. The changes that come to this process under one id or key take turns: each of them
+ * would else be tried again for each other one. Another instance may still be faster.
+ */
+export async function inTurn<T extends object>(
+  { turns }: Pick<JobContext, 'turns'>,
+  { ownerId, ref }: Pick<ChangeTarget, 'ownerId' | 'ref'>,
+  attempt: (isLastTry: boolean) => Promise<T | Refusal | undefined>,
+): Promise<T | Refusal> {
+  return (await turns.run(`${ownerId} ${ref}`, () => onNewestVersion<T | Refusal>(attempt))) ?? tooManyAtOnce
 }
 
 /** One try at changing a job that was read; undefined when another change was first, or the answer of the write was lost. */
-export type ChangeFound = (found: StoredJob, isLastTry: boolean) => Promise<FencedJob | Refusal | undefined>
+export type ChangeFound = (found: StoredJob, isLastTry: boolean) => Promise<StoredJob | Refusal | undefined>
 
 /**
  * The tries of one change. After a lost answer the next try may find the job as this change has stored it: then it is made, and
@@ -62,7 +85,7 @@ export function createChange(context: ChangeContext, decide: Decide): ChangeFoun
   }
 
   return async (found, isLastTry) => {
-    if (lost && isSameVersion(found, lost)) return confirmChanges(context, found)
+    if (lost && isSameVersion(found, lost)) return found
     const roomy = await withRoom(context, found)
     const unpaused = afterPause(roomy, context.clock.now())
     if (isRefusal(unpaused)) return unpaused
@@ -71,10 +94,10 @@ export function createChange(context: ChangeContext, decide: Decide): ChangeFoun
     if (typeof before === 'string') return undefined
     const next = await decide(before)
     if (isRefusal(next)) return next
-    if (next === before) return confirmChanges(context, before)
+    if (next === before) return before
     const job = await store(before, next, isLastTry)
     lost = job === 'lost' ? next : null
-    return typeof job === 'string' ? undefined : confirmChanges(context, job)
+    return typeof job === 'string' ? undefined : job
   }
 }
 

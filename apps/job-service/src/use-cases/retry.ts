@@ -5,7 +5,7 @@ import { isOutcomeUnknown } from '@belfry/storage'
 const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
 
 /** How often a change is tried on the newest version when another change wins. Each time another one has been made. */
-const tries = 50
+const tries = 20
 /** From this try on the loss of an answer is passed on. */
 const lastLostTry = 5
 

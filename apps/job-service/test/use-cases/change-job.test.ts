@@ -1,5 +1,5 @@
 import { type FencedJobView, fencedJobView, type JobView, type Problem } from '@belfry/contracts'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Job, pausedJob } from '../../src/domain/job.ts'
 import { monday } from '../fixtures.ts'
 import { pointersOf, until, useWorld } from '../world.ts'
@@ -292,12 +292,20 @@ describe('a change of a job', () => {
     expect((await post<Problem>('no-such-job', 'pause', body)).status).toBe(404)
   })
 
-  it('is not refused because thirty come at once', async () => {
+  it('that many ask for at once is written once for each, and refused only when too many wait', async () => {
     const job = await create()
-    const names = Array.from({ length: 30 }, (_, n) => `name ${n}`)
-    const answers = await Promise.all(names.map((name) => patch(job.id, { name })))
-    expect(answers.map(({ status }) => status)).toEqual(names.map(() => 200))
-    expect(new Set(answers.map(({ body }) => body.version)).size).toBe(30)
+    const writes: string[] = []
+    const { compareAndSet } = world.stores.jobs
+    world.stores.jobs.compareAndSet = (...args) => {
+      writes.push(job.id)
+      return compareAndSet(...args)
+    }
+    onTestFinished(() => void Object.assign(world.stores.jobs, { compareAndSet }))
+    const names = Array.from({ length: 130 }, (_, n) => `name ${n}`)
+    const answers = await Promise.all(names.map((name) => patch<Problem>(job.id, { name })))
+    const refused = answers.filter(({ status }) => status !== 200)
+    expect(new Set(refused.map(({ body }) => body.code))).toEqual(new Set(['too-many-requests']))
+    expect(writes).toHaveLength(names.length - refused.length)
   })
 
   it('comes one after the other when several are asked for at once', async () => {
