@@ -3,7 +3,7 @@ import type { RestClient } from '@belfry/discovery'
 import type { ScheduleStore } from '../store/ports.ts'
 
 /** Who asks for a job. `token`: the caller's own. */
-export interface JobCaller {
+interface JobCaller {
   readonly userId: string
   readonly token: string
 }
