@@ -17,7 +17,6 @@ import { createScheduler } from './clients/scheduler.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
-import { createConcurrencyLimiter } from './routes/concurrency-limiter.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
@@ -30,6 +29,8 @@ import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
+import { createTurns } from './use-cases/change-job.ts'
+import { createConcurrencyLimiter } from './use-cases/concurrency-limiter.ts'
 import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
@@ -110,6 +111,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
     }),
     relay,
+    turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
     triggered: createTriggeredJobs(config),

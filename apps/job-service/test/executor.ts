@@ -9,7 +9,7 @@ import {
   fenceBody,
   fenceReply,
   fetchBody,
-  isEnded,
+  isFinal,
   type JobExecuteMessage,
   type JobStatusMessage,
   type JobType,
@@ -84,7 +84,7 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
     const known = recorded.get(id)?.message ?? (command && commandStatus(command))
     if (!known) return reply.refuse(refusal('not-found', 'there is no such execution'))
     const isCancelled = known.state === 'cancelled' && known.cancelRequested
-    if (isEnded(known.state) && !isCancelled) return reply.refuse(refusal('illegal-transition', 'it has ended'))
+    if (isFinal(known) && !isCancelled) return reply.refuse(refusal('illegal-transition', 'it has ended'))
     const next = known.state === 'running' ? 'running' : 'cancelled'
     const message = { ...known, seq: known.seq + 1, state: next, cancelRequested: true } as const
     if (!isCancelled) record(message)

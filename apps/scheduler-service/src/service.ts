@@ -103,7 +103,8 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   mountPreview(app, { clock, timezone: config.timezone })
   const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })
   mountInternal(app, { schedules, page, listFireLog })
-  mountFireLog(app, { listFireLog, findJob: createFindJob(rest, config.schedulerJobTimeoutMs), clock })
+  const findJob = createFindJob(rest, schedules, config.schedulerJobTimeoutMs)
+  mountFireLog(app, { listFireLog, findJob, clock })
 
   const parts = [
     { name: 'retention clock', start: retentionClock.open },

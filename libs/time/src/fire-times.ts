@@ -57,19 +57,34 @@ export function createFireTimes(body: FireTimesBody): FireTimes {
   }
 }
 
+/** Where the search for a fire time by its number begins, milliseconds; it doubles until it is there. */
+const firstSpanMs = 86_400_000
+
 /**
- * The `number`-th fire time after `after` (1 for the next one); null when there are fewer. By halving the span of years, so it
- * takes as long for the millionth as for the tenth.
+ * The `number`-th fire time after `after` (1 for the next one); null when there are fewer. What is counted once is not counted
+ * again: spans that double reach it, and halving the last one finds it. So a near one costs little, whatever lies behind it.
  */
 export function fireTimeNumber(times: FireTimes, after: number, number: number): number | null {
-  const from = Math.floor(after) + 1
-  if (times.count(from, latestFireAt) < number) return null
-  let low = from
-  let high = latestFireAt
+  let low = Math.floor(after) + 1
+  let high = low
+  /** Fire times from `low` on, up to the one that is looked for. */
+  let left = number
+  for (let spanMs = firstSpanMs; ; spanMs *= 2) {
+    high = Math.min(low + spanMs, latestFireAt)
+    const count = times.count(low, high)
+    if (count >= left) break
+    if (high === latestFireAt) return null
+    left -= count
+    low = high + 1
+  }
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2)
-    if (times.count(from, middle) >= number) high = middle
-    else low = middle + 1
+    const count = times.count(low, middle)
+    if (count >= left) high = middle
+    else {
+      left -= count
+      low = middle + 1
+    }
   }
   return low
 }

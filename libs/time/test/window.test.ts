@@ -96,6 +96,28 @@ describe('the n-th fire time', () => {
     expect(fireTimeNumber(compile({ ...hourly, endAt: noon + 3 * hour }), noon, 3)).toBe(noon + 3 * hour)
     expect(fireTimeNumber(compile({ ...hourly, endAt: noon + 3 * hour }), noon, 4)).toBeNull()
   })
+
+  it('costs what lies before it, and not the centuries after it', () => {
+    const times = compile({ kind: 'cron', cron: '30 2 * * *', timezone: 'Europe/Berlin' })
+    const counted: number[] = []
+    const noting: FireTimes = {
+      ...times,
+      count(from, to) {
+        counted.push(to - from)
+        return times.count(from, to)
+      },
+    }
+    for (const [number, days] of [
+      [1, 2],
+      [10, 32],
+      [1000, 4096],
+    ] as const) {
+      counted.length = 0
+      const found = fireTimeNumber(noting, noon, number) ?? Number.NaN
+      expect([times.count(noon + 1, found), times.count(noon + 1, found - 1)]).toEqual([number, number - 1])
+      expect(counted.reduce((sum, span) => sum + span, 0)).toBeLessThan(days * 24 * hour)
+    }
+  })
 })
 
 describe('any schedule with options', () => {

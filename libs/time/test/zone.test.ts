@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isTimeZone, localText, readZoneless } from '../src/index.ts'
+import { parseCron } from '../src/cron.ts'
+import { cronTimes } from '../src/cron-times.ts'
+import { compileSchedule, isTimeZone, localText, readZoneless } from '../src/index.ts'
 import { openZone } from '../src/zone.ts'
 import { localTimeAt } from './naive.ts'
 
@@ -114,4 +116,43 @@ describe('a time without an offset', () => {
       expect(() => readZoneless(text, 'UTC')).toThrow(RangeError)
     },
   )
+})
+
+describe('the fire times of a cron until the year 9999', () => {
+  const year = (n: number) => Date.UTC(n, 0, 1)
+  const last = year(9999) - 1
+
+  it.each([
+    ['30 2 * * *', 'Europe/Berlin'],
+    ['30 0 * * 5L', 'Africa/Cairo'],
+    ['15 1,2 29 2 *', 'America/New_York'],
+    ['*/20 * * * *', 'Australia/Lord_Howe'],
+    ['0 2 31 3,10 *', 'Asia/Gaza'],
+    ['30 1 * * 7', 'Antarctica/Troll'],
+  ])('are as many as those of its years: %s in %s', (text, name) => {
+    const times = compileSchedule({ kind: 'cron', cron: text, timezone: name }, '')
+    if ('issue' in times) throw new Error(times.issue.detail)
+    let sum = 0
+    for (let n = 2026; n < 9999; n++) sum += times.count(year(n), year(n + 1) - 1)
+    expect(times.count(year(2026), last)).toBe(sum)
+    for (const from of [2099, 2100, 2101, 2345]) {
+      const ofYears = Array.from({ length: 900 }, (_, n) => times.count(year(from + n), year(from + n + 1) - 1))
+      const upTo = year(from + 900) - 1
+      expect(times.count(year(from), upTo)).toBe(ofYears.reduce((total, count) => total + count, 0))
+    }
+  })
+
+  it('are counted without a walk over all clock changes', () => {
+    const read = parseCron('30 2 * * *', '')
+    const zone = openZone('Europe/Berlin')
+    if ('issue' in read || !zone) throw new Error('cannot be read')
+    let periods = 0
+    const periodAt = (at: number) => {
+      periods += 1
+      return zone.periodAt(at)
+    }
+    const times = cronTimes(read, { ...zone, periodAt })
+    expect(times.count(year(2026), last)).toBe((year(9999) - year(2026)) / 86_400_000)
+    expect(periods).toBeLessThan(2000)
+  })
 })

@@ -1,4 +1,4 @@
-import { isEnded, type Refusal } from '@belfry/contracts'
+import { isAtRest, isEnded, type Refusal } from '@belfry/contracts'
 import {
   changed,
   type Execution,
@@ -259,6 +259,15 @@ export function requestCancel(execution: Execution, at: number): Execution | Ref
   if (execution.cancelRequested) return execution
   if (execution.state === 'running') return changed(execution, { cancelRequested: true })
   return changed(execution, { state: 'cancelled', cancelRequested: true, ...ended(at) })
+}
+
+/**
+ * The same by its name. One at rest is ended for good: no command of a newer version opens it again, so that a resume of its job
+ * does not run what its owner has cancelled.
+ */
+export function cancelByName(execution: Execution, at: number): Execution | Refusal {
+  if (!isAtRest(execution)) return requestCancel(execution, at)
+  return changed(execution, { state: 'cancelled', cancelRequested: true })
 }
 
 /** An owner whose finish came too late is done all the same: its epoch is in doubt no more. */

@@ -5,7 +5,7 @@ import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import { compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
-import { requestCancel } from '../executions/transitions.ts'
+import { cancelByName } from '../executions/transitions.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 import { cancelledExecution, poolOf } from './command.ts'
 
@@ -20,9 +20,9 @@ export interface CancelExecutionOptions {
 
 /**
  * Cancels one execution by name, and answers its record: what waits ends at once; what runs is asked to end, here or, at its
- * next beat, by the executor that has it. One that is unknown and whose command is given is stored as cancelled, so that the
- * command that arrives later finds it ended. Refuses what has ended otherwise, and what is unknown without a command. The
- * same call again gives the same answer.
+ * next beat, by the executor that has it; what a change of its job has closed is not opened again. One that is unknown and whose
+ * command is given is stored as cancelled, so that the command that arrives later finds it ended. Refuses what has ended otherwise, and
+ * what is unknown without a command. The same call again gives the same answer.
  */
 export type CancelExecution = (executionId: string, command: JobExecuteMessage | null) => Promise<Execution | Refusal>
 
@@ -31,7 +31,7 @@ export function createCancelExecution(options: CancelExecutionOptions): CancelEx
 
   async function cancelStored(stored: Stored): Promise<Execution | Refusal> {
     const now = clock.now()
-    const [change] = await compareAndSet(executions, 'cancel', [stored], (one) => requestCancel(one, now), now)
+    const [change] = await compareAndSet(executions, 'cancel', [stored], (one) => cancelByName(one, now), now)
     if (change === undefined || isRefusal(change)) return change ?? stored.execution
     // The cancel is stored first, so that the attempt ends as cancelled.
     dispatcher.cancel(change.stored.rowId)

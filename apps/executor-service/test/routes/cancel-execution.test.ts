@@ -67,6 +67,31 @@ describe('the cancel of one execution', () => {
     expect(await cancel(world, soon)).toMatchObject({ statusCode: 409 })
   })
 
+  it.each([
+    ['pause', 'cancelled'],
+    ['update', 'superseded'],
+  ] as const)(
+    'of one that a change of its job has closed (%s) keeps a newer version from running it',
+    async (kind, state) => {
+      const world = await openWorld({ run })
+      const later = { ...soon, fireAt: start + 2000 }
+      await world.command(later)
+      const change = { version: 2, changedAt: start + 1, kind, schedule: { kind: 'manual' } }
+      await world.internal('PUT', `/internal/admissions/${soon.jobId}`, { changes: [change] })
+      await world.pass(1000, 100)
+      const closed = await world.read(executionId())
+      expect(closed).toMatchObject({ state, cancelRequested: false })
+      const first = await cancel(world)
+      expect(first).toMatchObject({ statusCode: 200, body: { state: 'cancelled', cancelRequested: true } })
+      expect(first.body.timeline.endedAt).toBe(closed.endedAt)
+      expect(await cancel(world)).toEqual(first)
+      await world.command({ ...later, version: 3 })
+      await world.pass(2000, 100)
+      expect(world.calls).toEqual([])
+      expect(await world.read(executionId())).toMatchObject({ state: 'cancelled', version: 1, seq: first.body.seq })
+    },
+  )
+
   it('of one that is unknown is stored with its command, which then starts nothing', async () => {
     const world = await openWorld({ run })
     expect(await cancel(world)).toMatchObject({ statusCode: 404, body: { code: 'not-found' } })

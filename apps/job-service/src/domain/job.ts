@@ -106,6 +106,10 @@ export function updatedJob(job: Job, { spec, warnings }: Pick<Job, 'spec' | 'war
   return specDifferences(spec, job.spec).length === 0 ? job : change(job, 'update', { spec, warnings }, now)
 }
 
+const endsInThePast = refusal('impossible', 'the pause would be over already', {
+  errors: [{ pointer: '/until', code: 'in-the-past', detail: 'must lie in the future' }],
+})
+
 /**
  * No fire time is issued until a resume, or until `pauseUntil`. Of a paused job only `pauseUntil` changes, which is an update: the
  * triggers that the pause has let through stay.
@@ -113,6 +117,7 @@ export function updatedJob(job: Job, { spec, warnings }: Pick<Job, 'spec' | 'war
 export function pausedJob(job: Job, pauseUntil: number | null, now: number): Job | Refusal {
   const refused = checkAction(job, 'pause')
   if (refused) return refused
+  if (pauseUntil !== null && pauseUntil <= now) return endsInThePast
   if (job.state === 'active') return change(job, 'pause', { state: 'paused', pauseUntil }, now)
   return job.pauseUntil === pauseUntil ? job : change(job, 'update', { pauseUntil }, now)
 }

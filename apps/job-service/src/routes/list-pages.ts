@@ -3,8 +3,8 @@ import { answerPage, decodeCursor, encodeCursor } from '@belfry/http'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { ListPosition, LongField } from '../store/ports.ts'
+import type { ConcurrencyLimiter } from '../use-cases/concurrency-limiter.ts'
 import type { PageRequest, Rows } from '../use-cases/scan-list.ts'
-import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
 
 interface PageQuery {
   readonly limit: number

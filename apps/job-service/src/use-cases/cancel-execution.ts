@@ -23,8 +23,9 @@ export async function cancelExecution(
   const { executions } = stores
   const found = await executions.find(ownerId, id)
   if (!found) return noSuchExecution
-  // One that a floor has cancelled is not firmly cancelled; which it is the executors know.
-  if (allowedOn(found).includes('retry') && found.status !== 'CANCELLED') return hasEnded(found)
+  // One that a change of its job has closed may be opened again; whether it may the executors know.
+  const mayBeAtRest = found.status === 'CANCELLED' || found.status === 'SUPERSEDED'
+  if (allowedOn(found).includes('retry') && !mayBeAtRest) return hasEnded(found)
   const command = found.seq === 0 ? ((await executions.readCommand(id)) ?? null) : null
   const answer = await executors.cancelExecution(id, command).catch((err: unknown) => {
     log.warn({ err, executionId: id }, 'the executors did not confirm the cancel of an execution')

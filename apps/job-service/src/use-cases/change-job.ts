@@ -1,15 +1,17 @@
-import { isRefusal, type Refusal } from '@belfry/contracts'
+import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import type { Scheduler } from '../clients/scheduler.ts'
-import { changesLimit, type Job, newestVersion, trimChanges } from '../domain/job.ts'
+import { afterPause, changesLimit, type Job, newestVersion, trimChanges } from '../domain/job.ts'
 import type { Precondition } from '../domain/precondition.ts'
+import { specDifferences } from '../domain/spec-differences.ts'
 import type { StoredJob } from '../store/ports.ts'
+import { createConcurrencyLimiter } from './concurrency-limiter.ts'
 import { type ConfirmContext, confirmChanges, type FencedJob } from './confirm-changes.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
 
 export type ChangeContext = ConfirmContext &
-  Pick<JobContext, 'relay' | 'clock' | 'config'> & { readonly scheduler: Pick<Scheduler, 'versionOf'> }
+  Pick<JobContext, 'relay' | 'clock' | 'config' | 'turns'> & { readonly scheduler: Pick<Scheduler, 'versionOf'> }
 
 /** Which job a change is for, and at which version. */
 export interface ChangeTarget {
@@ -23,40 +25,86 @@ export interface ChangeTarget {
 export type Decide = (job: StoredJob) => Job | Refusal | Promise<Job | Refusal>
 
 /**
- * Changes a job: one compare-and-set on its version, then the fence (protocol.md, steps 1 and 2). After a lost answer the next try
- * finds the job changed, or changes it. A change that finds the job as it would make it stores nothing, and asks the executors
- * again what is in flight.
+ * Changes a job: one compare-and-set on its version, then the fence (protocol.md, steps 1 and 2). A change that finds the job as it
+ * would make it stores nothing, and asks the executors again what is in flight.
  */
-export function changeJob(
+export async function changeJob(
   context: ChangeContext,
   { ownerId, ref }: Pick<ChangeTarget, 'ownerId' | 'ref'>,
   decide: Decide,
   find = findJob,
 ): Promise<FencedJob | Refusal> {
-  return onNewestVersion<FencedJob | Refusal>(async (isLastTry) => {
+  const change = createChange(context, decide)
+  const changed = await inTurn(context, { ownerId, ref }, async (isLastTry) => {
     const found = await find(context, ownerId, ref)
-    return isRefusal(found) ? found : changeFound(context, found, decide, isLastTry)
+    return isRefusal(found) ? found : change(found, isLastTry)
   })
+  return isRefusal(changed) ? changed : confirmChanges(context, changed)
+}
+
+/** Changes of one job that may wait for another one in this process. */
+const mostWaiting = 100
+
+export const createTurns = () => createConcurrencyLimiter({ running: 1, waiting: mostWaiting })
+
+const tooManyAtOnce = refusal('too-many-requests', 'too many changes of this job are asked for at once', {
+  retryAfterS: 1,
+})
+
+/**
+ * Tries a change of a job on its newest version. The changes that come to this process under one id or key take turns: each of them
+ * would else be tried again for each other one. Another instance may still be faster.
+ */
+export async function inTurn<T extends object>(
+  { turns }: Pick<JobContext, 'turns'>,
+  { ownerId, ref }: Pick<ChangeTarget, 'ownerId' | 'ref'>,
+  attempt: (isLastTry: boolean) => Promise<T | Refusal | undefined>,
+): Promise<T | Refusal> {
+  return (await turns.run(`${ownerId} ${ref}`, () => onNewestVersion<T | Refusal>(attempt))) ?? tooManyAtOnce
 }
 
 /** One try at changing a job that was read; undefined when another change was first, or the answer of the write was lost. */
-export async function changeFound(
-  context: ChangeContext,
-  found: StoredJob,
-  decide: Decide,
-  isLastTry: boolean,
-): Promise<FencedJob | Refusal | undefined> {
-  const { stores, relay, clock, config } = context
-  const before = await withRoom(context, found)
-  const next = await decide(before)
-  if (isRefusal(next)) return next
-  if (next === before) return confirmChanges(context, found)
-  const fenceAt = clock.now() + config.jobResendMs
-  const write = stores.jobs.compareAndSet(found.rowId, found.version, next, fenceAt)
-  if ((await orLost(write, isLastTry)) !== true) return undefined
-  const job = { ...found, ...next, isPublished: false }
-  relay.offer([{ rowId: job.rowId, ...newestVersion(job) }])
-  return confirmChanges(context, job)
+export type ChangeFound = (found: StoredJob, isLastTry: boolean) => Promise<StoredJob | Refusal | undefined>
+
+/**
+ * The tries of one change. After a lost answer the next try may find the job as this change has stored it: then it is made, and
+ * what it asks of the version before (`If-Match`) is not asked again.
+ */
+export function createChange(context: ChangeContext, decide: Decide): ChangeFound {
+  let lost: Job | null = null
+
+  /** The job at its next version, as it is stored; else whether the answer was lost, or another change was first. */
+  async function store(before: StoredJob, next: Job, isLastTry: boolean): Promise<StoredJob | 'lost' | 'too-late'> {
+    const { stores, relay, clock, config } = context
+    const fenceAt = clock.now() + config.jobResendMs
+    const write = await orLost(stores.jobs.compareAndSet(before.rowId, before.version, next, fenceAt), isLastTry)
+    if (write !== true) return write === 'lost' ? 'lost' : 'too-late'
+    const job = { ...before, ...next, isPublished: false }
+    relay.offer([{ rowId: job.rowId, ...newestVersion(job) }])
+    return job
+  }
+
+  return async (found, isLastTry) => {
+    if (lost && isSameVersion(found, lost)) return found
+    const roomy = await withRoom(context, found)
+    const unpaused = afterPause(roomy, context.clock.now())
+    if (isRefusal(unpaused)) return unpaused
+    // A pause that is over ends first: the change would else close the fire times since then as paused.
+    const before = unpaused === roomy ? roomy : await store(roomy, unpaused, isLastTry)
+    if (typeof before === 'string') return undefined
+    const next = await decide(before)
+    if (isRefusal(next)) return next
+    if (next === before) return before
+    const job = await store(before, next, isLastTry)
+    lost = job === 'lost' ? next : null
+    return typeof job === 'string' ? undefined : job
+  }
+}
+
+/** Whether a job that was read is at the very version that a change has made. */
+function isSameVersion(found: Job, made: Job): boolean {
+  const isSame = found.version === made.version && found.changedAt === made.changedAt && found.state === made.state
+  return isSame && found.pauseUntil === made.pauseUntil && specDifferences(found.spec, made.spec).length === 0
 }
 
 /** A job whose list of changes is full loses those that the executors and the scheduler are past (protocol.md, step 1). */

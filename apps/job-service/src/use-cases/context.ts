@@ -7,6 +7,7 @@ import type { JobTypeList } from '../clients/job-types.ts'
 import type { Scheduler } from '../clients/scheduler.ts'
 import type { JobConfig } from '../config.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
+import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
 
 /** The dependencies of the use cases; service.ts makes them once. Every use case answers only after what it did is durable. */
@@ -17,6 +18,8 @@ export interface JobContext {
   readonly types: JobTypeList
   /** Publishes new versions of jobs without waiting for the relay's sweep. */
   readonly relay: Pick<Relay<'job-changes', RowId>, 'offer'>
+  /** Changes of one job come one after the other. */
+  readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
   readonly schedules: ScheduleCache
   /** The jobs of the last triggers, by owner and ref. */

@@ -1,4 +1,4 @@
-import { type Refusal, refusal } from '@belfry/contracts'
+import type { Refusal } from '@belfry/contracts'
 import { cancelledJob, deletedJob, type Job, pausedJob, resumedJob } from '../domain/job.ts'
 import { checkVersion } from '../domain/precondition.ts'
 import { type ChangeContext, type ChangeTarget, changeJob } from './change-job.ts'
@@ -20,13 +20,7 @@ export const cancelJob = operation(cancelledJob)
 /** `DELETE /jobs/:id`: the same again finds what the first one has left. */
 export const deleteJob = operation(deletedJob, findJobOrTombstone)
 
-const endsInThePast = refusal('impossible', 'the pause would be over already', {
-  errors: [{ pointer: '/until', code: 'in-the-past', detail: 'must lie in the future' }],
-})
-
 /** `POST /jobs/:id/pause`; `until`: epoch milliseconds, null for a pause without an end. */
 export function pauseJob(context: ChangeContext, target: ChangeTarget, until: number | null): Answer {
-  const now = context.clock.now()
-  if (until !== null && until <= now) return Promise.resolve(endsInThePast)
-  return operation((job) => pausedJob(job, until, context.clock.now()))(context, target)
+  return operation((job, now) => pausedJob(job, until, now))(context, target)
 }

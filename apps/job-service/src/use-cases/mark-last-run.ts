@@ -10,13 +10,17 @@ function maxRunsOf({ state, spec: { schedule } }: ListedJob): number | null {
   return (state === 'active' && isRecurring(schedule) && schedule.maxRuns) || null
 }
 
+/** More runs than an answer shows. */
+const manyRuns = 1000
+
 /**
- * The fire time of the job's last run; undefined where it has fewer fire times than runs, and while the scheduler is behind: of
- * the fire times that it has not decided on some may be missed, so that later ones run.
+ * The fire time of the job's last run; undefined while it is many runs away, where the job has fewer fire times than runs, and while
+ * the scheduler is behind: of the fire times that it has not decided on some may be missed, so that later ones run.
  */
 function lastAtOf({ schedules, clock }: RunsContext, job: ListedJob, maxRuns: number, runs: Runs): number | undefined {
   const left = maxRuns - runs.fired
   if (runs.nextFireAt === null || left <= 0) return runs.lastFireAt ?? 0
+  if (left > manyRuns) return undefined
   const at = schedules.numbered(job, runs.nextFireAt - 1, left)
   return at !== null && at > clock.now() ? at : undefined
 }

@@ -2,11 +2,10 @@ import { isRefusal, jobIdPattern, jobKey, type PutJobBody, type Refusal, refusal
 import { isLive } from '../domain/job.ts'
 import { noVersionYet, type Precondition } from '../domain/precondition.ts'
 import type { StoredJob } from '../store/ports.ts'
-import { changeFound } from './change-job.ts'
-import type { FencedJob } from './confirm-changes.ts'
+import { createChange, inTurn } from './change-job.ts'
+import { confirmChanges, type FencedJob } from './confirm-changes.ts'
 import { type CreateJobContext, insertJob } from './create-job.ts'
 import { findJob } from './find-job.ts'
-import { onNewestVersion } from './retry.ts'
 import { type UpdateContext, update } from './update-job.ts'
 
 interface PutJobRequest {
@@ -32,12 +31,14 @@ export async function putJob(
   const isId = jobIdPattern.test(key)
   const checked = jobKey.safeParse(key)
   if (!isId && !checked.success) return badKey(checked.error.issues[0]?.message ?? 'is not a key')
-  return onNewestVersion<PutJob | Refusal>(async (isLastTry) => {
+  const change = createChange(context, update(context, ifMatch, body))
+  type Put = { readonly created: StoredJob } | { readonly toConfirm: StoredJob }
+  const put = await inTurn<Put>(context, { ownerId, ref: key }, async (isLastTry) => {
     const found = await findJob(context, ownerId, key)
     if (isRefusal(found) && isId) return found
     if (!isRefusal(found) && (isId || isLive(found))) {
-      const changed = await changeFound(context, found, update(context, ifMatch, body), isLastTry)
-      return changed === undefined || isRefusal(changed) ? changed : { changed }
+      const changed = await change(found, isLastTry)
+      return changed === undefined || isRefusal(changed) ? changed : { toConfirm: changed }
     }
     if (ifMatch !== null) return noVersionYet
     const created = await insertJob(context, { ownerId, minted, body: { ...body, key } })
@@ -45,6 +46,7 @@ export async function putJob(
     if (created === 'key-taken') return undefined
     return isRefusal(created) ? created : { created }
   })
+  return 'toConfirm' in put ? { changed: await confirmChanges(context, put.toConfirm) } : put
 }
 
 function badKey(detail: string): Refusal {

@@ -12,16 +12,20 @@ type ReadContext = Pick<JobContext, 'types' | 'config' | 'clock'>
 /**
  * The spec that a body gives a job that is there, with every default filled in. Times that are counted from now begin when the change
  * counts. `delay`: a repeated body is to find the job as the first one has made it, so the moments at which the job was changed
- * before are tried too.
+ * before count too: the one that gives its time.
  */
 export async function readChange(context: ReadContext, job: Job, body: PutJobBody): Promise<ReadSpec | Refusal> {
   const at = nextChangeAt(job, context.clock.now())
-  if (body.delay === undefined) return readAt(context, job, body, at)
-  for (const earlier of [job.createdAt, ...job.changes.map(({ changedAt }) => changedAt)]) {
-    const read = await readAt(context, job, body, earlier)
-    if (!isRefusal(read) && specDifferences(read.spec, job.spec).length === 0) return read
-  }
+  const earlier = delayedFrom(job, body)
+  const read = earlier === undefined ? null : await readAt(context, job, body, earlier)
+  if (read && !isRefusal(read) && specDifferences(read.spec, job.spec).length === 0) return read
   return readAt(context, job, body, at)
+}
+
+/** The moment of an earlier change from which the body's `delay` leads to the time that the job has. */
+function delayedFrom({ createdAt, changes, spec: { schedule } }: Job, { delay }: PutJobBody): number | undefined {
+  if (delay === undefined || schedule.kind !== 'once') return undefined
+  return [createdAt, ...changes.map(({ changedAt }) => changedAt)].find((from) => from + delay === schedule.runAt)
 }
 
 async function readAt(

@@ -169,9 +169,9 @@ async function store(
   })
   await stores.executions.markRetried(retried)
   for (const { id, by, index } of retried) {
-    // After a lost answer: what is stored is sent again from the store.
+    // After a lost answer, and what has no room in the queue: what is stored is sent again from the store.
     const isNew = inserted !== 'lost' && inserted[index] === true
-    if (isNew) commands.enqueue(triggers[index]?.command as Trigger['command'])
+    if (isNew && !commands.isFull()) commands.enqueue(triggers[index]?.command as Trigger['command'])
     results.set(id, made(id, isNew || inserted === 'lost' ? 'redriven' : 'already-redriven', by))
   }
 }

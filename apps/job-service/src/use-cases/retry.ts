@@ -4,19 +4,21 @@ import { isOutcomeUnknown } from '@belfry/storage'
 
 const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
 
-/** How often a change is tried on the newest version when another change wins. */
-const tries = 5
+/** How often a change is tried on the newest version when another change wins. Each time another one has been made. */
+const tries = 20
+/** From this try on the loss of an answer is passed on. */
+const lastLostTry = 5
 
 /**
  * Tries a change on the newest version of a job. `attempt` reads it and answers undefined when another change has won, or
- * the answer of its write was lost: the next try reads what there is then.
+ * the answer of its write was lost: the next try reads what there is then. `isLastTry`: another answer that is lost is passed on.
  */
 export async function onNewestVersion<T>(
   attempt: (isLastTry: boolean) => Promise<T | undefined>,
 ): Promise<T | Refusal> {
   let answer: T | undefined
   await retryOnConflict([attempt], tries, async (attempts, round) => {
-    answer = await attempt(round === tries - 1)
+    answer = await attempt(round >= lastLostTry - 1)
     return answer === undefined ? attempts : []
   })
   return answer ?? keepsChanging

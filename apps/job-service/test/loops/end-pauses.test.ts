@@ -6,7 +6,7 @@ import { jobConfig } from '../../src/config.ts'
 import { pausedJob, updatedJob } from '../../src/domain/job.ts'
 import { createEndPauses } from '../../src/loops/end-pauses.ts'
 import type { StoredJob } from '../../src/store/ports.ts'
-import type { ChangeContext } from '../../src/use-cases/change-job.ts'
+import { type ChangeContext, createTurns } from '../../src/use-cases/change-job.ts'
 import { jobOf, monday } from '../fixtures.ts'
 import { createDocumentStores } from '../store/document-stores.ts'
 
@@ -26,7 +26,7 @@ async function open(count: number) {
   }
   const fenced: string[] = []
   const context: ChangeContext = {
-    ...{ stores, clock, log, config: jobConfig.parse({}) },
+    ...{ stores, clock, log, config: jobConfig.parse({}), turns: createTurns() },
     relay: { offer: () => undefined },
     scheduler: { versionOf: async () => 0 },
     executors: {

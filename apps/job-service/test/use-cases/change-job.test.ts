@@ -1,5 +1,6 @@
 import { type FencedJobView, fencedJobView, type JobView, type Problem } from '@belfry/contracts'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { type Job, pausedJob } from '../../src/domain/job.ts'
 import { monday } from '../fixtures.ts'
 import { pointersOf, until, useWorld } from '../world.ts'
 
@@ -203,6 +204,27 @@ describe('a change of a job', () => {
   })
 
   it.each([
+    ['update', (id: string) => patch(id, { name: 'late' }), { state: 'active', spec: { name: 'late' } }],
+    ['pause', (id: string) => post(id, 'pause'), { state: 'paused' }],
+    ['cancel', (id: string) => post(id, 'cancel'), { state: 'cancelled' }],
+    ['update', (id: string) => world.call('PUT', `/jobs/${id}`, { jobType: 'DUMMY' }), { state: 'active' }],
+  ])('of a job whose pause is over ends the pause at its moment first: %s', async (kind, run, expected) => {
+    const job = await create({ schedule: '* * * * *' })
+    const end = world.clock.now() + 120_000
+    const found = (await world.stores.jobs.find('usr-a', job.id)) ?? expect.fail('no such job')
+    const paused = pausedJob(found, end, world.clock.now()) as Job
+    await world.stores.jobs.compareAndSet(found.rowId, 1, paused, Number.MAX_SAFE_INTEGER)
+    world.clock.step(120_400)
+    expect((await run(job.id)).status).toBe(200)
+    const after = (await world.stores.jobs.find('usr-a', job.id)) ?? expect.fail('no such job')
+    expect(after).toMatchObject({ version: 4, changedAt: end + 400, ...expected })
+    expect(after.changes.slice(2)).toMatchObject([
+      { version: 3, kind: 'resume', changedAt: end - 1 },
+      { version: 4, kind, changedAt: end + 400 },
+    ])
+  })
+
+  it.each([
     [{ until: new Date(monday).toISOString() }, 422],
     [{ until: 'tomorrow' }, 400],
   ])('to paused until %j is refused, naming the field, and nothing changes', async (body, status) => {
@@ -260,6 +282,30 @@ describe('a change of a job', () => {
     await world.pass(12)
     await until(async () => (await world.stores.jobs.find('usr-a', job.id))?.fencedVersion === 2)
     expect((await patch(job.id, { name: 'late' })).body).toMatchObject({ version: 2, effective: 'now' })
+  })
+
+  it('to paused until a past moment says first that there is no such job, or that it is cancelled', async () => {
+    const body = { until: new Date(monday).toISOString() }
+    const job = await create()
+    await post(job.id, 'cancel')
+    expect((await post<Problem>(job.id, 'pause', body)).status).toBe(409)
+    expect((await post<Problem>('no-such-job', 'pause', body)).status).toBe(404)
+  })
+
+  it('that many ask for at once is written once for each, and refused only when too many wait', async () => {
+    const job = await create()
+    const writes: string[] = []
+    const { compareAndSet } = world.stores.jobs
+    world.stores.jobs.compareAndSet = (...args) => {
+      writes.push(job.id)
+      return compareAndSet(...args)
+    }
+    onTestFinished(() => void Object.assign(world.stores.jobs, { compareAndSet }))
+    const names = Array.from({ length: 130 }, (_, n) => `name ${n}`)
+    const answers = await Promise.all(names.map((name) => patch<Problem>(job.id, { name })))
+    const refused = answers.filter(({ status }) => status !== 200)
+    expect(new Set(refused.map(({ body }) => body.code))).toEqual(new Set(['too-many-requests']))
+    expect(writes).toHaveLength(names.length - refused.length)
   })
 
   it('comes one after the other when several are asked for at once', async () => {

@@ -8,10 +8,10 @@ import {
   type RedriveReply,
   redriveReply,
 } from '@belfry/contracts'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { redriveId } from '../../src/domain/execution.ts'
 import { monday, statusMessage } from '../fixtures.ts'
-import { listAll, pointersOf, until, useWorld, type World } from '../world.ts'
+import { listAll, openWorld, pointersOf, until, useWorld, type World } from '../world.ts'
 
 const create = async (world: World, body: object = {}) =>
   (await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', schedule: '* * * * *', ...body })).body
@@ -161,6 +161,20 @@ describe('a redrive of dead letters', () => {
     expect(await deadLetters()).toEqual([])
   })
 
+  it('queues no more commands than the backlog holds; the others are sent from the store', async () => {
+    const small = await openWorld({ jobTriggerBacklog: 4 })
+    onTestFinished(small.close)
+    const job = await create(small)
+    await fail(small, job.id, 10)
+    const { body } = await small.call<RedriveReply>('POST', '/dead-letters/redrive', { filter: { jobId: job.id } })
+    expect(body.counts).toEqual({ redriven: 10, alreadyRedriven: 0, refused: 0 })
+    const sent = () => new Set(small.executor.state.commands.map(({ executionId }) => executionId)).size
+    await until(() => sent() >= 4)
+    expect(sent()).toBe(4)
+    await small.pass(7)
+    await until(() => sent() === 10)
+  })
+
   it('finds after a crash what the first call has made, and marks it', async () => {
     const job = await create(world)
     const ids = await fail(world, job.id, 3)
@@ -273,6 +287,15 @@ describe('a cancel of an execution', () => {
     await world.executor.publish(ended)
     const { status, body } = await cancel(ended.executionId)
     expect([status, body.code, body.allowed]).toEqual([409, 'illegal-transition', ['retry']])
+  })
+
+  it.each(['cancelled', 'superseded'] as const)('of one that a change has closed (%s) is firm', async (state) => {
+    const job = await create(world)
+    const closed = statusMessage({ job: await stored(world, job.id), state, endedAt: monday + 5 })
+    await world.executor.publish(closed)
+    const { status, body } = await cancel(closed.executionId)
+    expect([status, body.status]).toEqual([200, 'CANCELLED'])
+    expect(world.executor.state.cancels.at(-1)).toEqual({ id: closed.executionId, hasCommand: false })
   })
 
   it('of one that has ended at the executors meanwhile is refused, too', async () => {

@@ -132,6 +132,24 @@ describe('a job that is cancelled', () => {
   )
 })
 
+describe('a job that is changed at a version', () => {
+  it.each(lost)('is changed once, and not refused for the version, when the answer is %s', async (failure) => {
+    const { world, fail, create, stored } = await open()
+    const { body: job } = await create({ schedule: '0 3 * * *' })
+    const options = { headers: { 'if-match': '"1"' } }
+    fail('jobs', 'compareAndSet', failure)
+    const patched = await world.call<FencedJobView>('PATCH', `/jobs/${job.id}`, { name: 'mine' }, options)
+    expect([patched.status, patched.body.name, patched.body.version]).toEqual([200, 'mine', 2])
+    fail('jobs', 'compareAndSet', failure)
+    const paused = await world.call<FencedJobView>('POST', `/jobs/${job.id}/pause`, undefined, {
+      headers: { 'if-match': '"2"' },
+    })
+    expect([paused.status, paused.body.state, paused.body.version]).toEqual([200, 'paused', 3])
+    expect(await stored(job)).toMatchObject({ version: 3, fencedVersion: 3 })
+    expect((await world.call('DELETE', `/jobs/${job.id}`, undefined, options)).status).toBe(412)
+  })
+})
+
 describe('a trigger', () => {
   it.each(lost)('makes one execution when the answer is %s, whose command reaches the executors', async (failure) => {
     const { world, fail, create, trigger } = await open()

@@ -43,7 +43,7 @@ export function mountFireLog(app: HttpApp, { listFireLog, findJob, clock }: Fire
     const position = cursor === undefined ? null : decodeCursor(cursor, positionShape)
     if (isRefusal(position)) return reply.refuse(position)
     const token = String(request.headers.authorization).slice('Bearer '.length)
-    const jobId = await findJob(request.params.id, token)
+    const jobId = await findJob(request.params.id, { userId: request.caller.userId, token })
     if (isRefusal(jobId)) return reply.refuse(jobId)
     const after = position && { from: position[0], decision: position[1] }
     const page = { limit: limit + 1, after, decision, from: timeOf(from), to: timeOf(to) }

@@ -85,6 +85,25 @@ describe('GET /jobs/:id/fire-log', () => {
     expect(world.jobs.tokens.at(-1)).toMatch(/^Bearer [\w-]+\.[\w-]+\.[\w-]+$/)
   })
 
+  it('of a deleted job stays readable under its id, for its owner alone', async () => {
+    world = await openWorld()
+    await world.joinJobs()
+    const range: FireRange = { from: noon, to: noon, count: 1, decision: 'missed', reason: 'overdue', version: 1 }
+    await world.stores.fireLog.upsertMany([{ jobId, range }])
+    const deleted = (id: string) =>
+      changesOf(
+        [
+          ['create', noon, everyMinute],
+          ['delete', noon + second],
+        ],
+        id,
+      )
+    await world.publishChanges(deleted(jobId), { ...deleted(jobIdOf(2)), ownerId: 'usr-2' })
+    await world.idle()
+    expect((await read(jobId)).data.map(({ version }) => version)).toEqual([1])
+    expect((await world.get(path(jobIdOf(2)), 'viewer')).statusCode).toBe(404)
+  })
+
   it('is 503 while job-service is away', async () => {
     world = await openWorld()
     const answer = await world.get(path(jobId), 'viewer')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createConcurrencyLimiter } from '../../src/routes/concurrency-limiter.ts'
+import { createConcurrencyLimiter } from '../../src/use-cases/concurrency-limiter.ts'
 
 /** Tasks that end when the test says so. */
 function openTasks() {
