@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createManualClock, createSystemClock } from '@belfry/service'
@@ -101,6 +102,23 @@ describe('the handlers folder', () => {
     expect(unusable.get('f.ts')).toMatch(/type: must begin.*timeout: is not a duration/)
     expect(unusable.get('g.ts')).toContain('defineJob')
     expect(logged().filter(({ msg }) => msg === 'a file of the handlers folder is no job type')).toHaveLength(6)
+  })
+
+  it('names what only looks like a handler file, and goes on with the others', async () => {
+    const { handlers, folder, write } = await openFolder({ 'a.ts': job('OWN_A', 'return 1') }, true)
+    await mkdir(join(folder, 'lib.ts'))
+    await symlink(join(folder, 'nowhere.ts'), join(folder, 'b.ts'))
+    await symlink(join(folder, 'lib.ts'), join(folder, 'c.ts'))
+    execFileSync('mkfifo', [join(folder, 'd.ts')])
+    await symlink('/dev/zero', join(folder, 'e.ts'))
+    await write('f.ts', job('OWN_F', 'return 6'))
+    await expect.poll(() => ownTypes(handlers), { timeout: 30_000 }).toEqual(['OWN_A', 'OWN_F'])
+    const unusable = new Map(handlers.unusable?.().map(({ file, error }) => [file, error]))
+    expect([...unusable.keys()]).toEqual(['b.ts', 'c.ts', 'd.ts', 'e.ts'])
+    expect(unusable.get('b.ts')).toContain('cannot be read: ENOENT')
+    expect(unusable.get('c.ts')).toBe('is no file')
+    expect(unusable.get('d.ts')).toBe('is no file')
+    expect(unusable.get('e.ts')).toBe('is no file')
   })
 
   it('takes new, changed and removed files at once when it is watched; what runs goes on with its text', async () => {

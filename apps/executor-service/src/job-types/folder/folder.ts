@@ -54,6 +54,7 @@ export function createHandlersFolder(options: HandlersFolderOptions): HandlersFo
   async function load(file: HandlerFile, known: Loaded | undefined): Promise<Loaded> {
     const { source } = file
     try {
+      if ('error' in source) throw new Error(source.error)
       const { handler, rules } = readDescription(await pool.load(source))
       const run: Handler['run'] = (params, context) => pool.run(source, rules, params, context)
       return { file, usable: { handler: { ...handler, run, stop: pool.stop }, source }, error: null }
