@@ -84,6 +84,12 @@ describe('a handler that goes wrong', () => {
     ],
     ['leaves a rejection alone', "void Promise.reject(new Error('no')); await ctx.sleep(60_000)", 'handler-error'],
     ['exits the process', 'process.exit(0)', 'handler-exited'],
+    ['aborts the process', 'process.abort()', 'handler-exited'],
+    [
+      'writes to the channel of its process',
+      'const own = process as never as Record<string, (message: unknown) => void>; own._send?.(null); await ctx.sleep(60_000)',
+      'handler-error',
+    ],
     ['fills its heap', 'const all = []; while (true) all.push(new Array(1000).fill(n))', 'out-of-memory'],
     [
       'fills memory outside of its heap',
@@ -119,6 +125,14 @@ describe('a handler that goes wrong', () => {
     expect(await outcome(source, {}, run)).toBe('timeout')
     // One beyond the limit, so that the executor knows that there was more.
     expect(run.lines).toHaveLength(11)
+  })
+
+  it('sends what is meant for a supervisor, and sleeps for ever: neither does anything', async () => {
+    const { handler, outcome } = await openPool()
+    const run = createTestRun({ timeoutMs: 300 })
+    const source = await handler("process.send?.(null); await ctx.sleep(Infinity); ctx.log.info('awake')")
+    expect(await outcome(source, {}, run)).toBe('timeout')
+    expect(run.lines).toEqual([])
   })
 
   it('ignores its abort, and is ended with its process', async () => {
@@ -174,6 +188,15 @@ describe('attempts that share a process', () => {
 })
 
 describe('the pool', () => {
+  it('keeps a process that loads a file from being ended for the attempts of another file', async () => {
+    const { pool, handler, file } = await openPool({ processes: 1 })
+    const quick = await handler('return n')
+    const slow = await file("await new Promise((resolve) => setTimeout(resolve, 300)); throw new Error('loaded')")
+    const loaded = pool.load(slow).catch((error: Error) => error.message)
+    expect(await pool.run(quick, alone, { n: 3 }, createTestRun())).toBe(3)
+    expect(await loaded).toBe('loaded')
+  })
+
   it('lets attempts wait for a process, and one that is aborted meanwhile go', async () => {
     const { pool, handler, outcome } = await openPool({ processes: 1 })
     const slow = await handler("ctx.log.info('on'); await ctx.sleep(60_000)")

@@ -18,6 +18,8 @@ import { watchParent } from './watchdog.ts'
 const channel = process.send?.bind(process)
 if (channel === undefined) throw new Error('a runner process is started by the executor')
 const exit = process.exit.bind(process)
+// Messages of a handler (`process.send?.('ready')` of a program that was written for a supervisor) are not for the executor.
+delete process.send
 const send = (message: FromChild) => void channel(message, undefined, undefined, () => undefined)
 
 interface Run {
@@ -60,10 +62,13 @@ function call(message: { kind: 'checkpoint'; run: number; state: string } | { ki
   return answer.promise
 }
 
+/** Node runs a timer that is longer than this at once, milliseconds. */
+const longestTimerMs = 2 ** 31 - 1
+
 const clock = {
   now: () => Date.now(),
   callAfter(delayMs: number, callback: () => void) {
-    const timer = setTimeout(callback, delayMs)
+    const timer = setTimeout(callback, Math.min(delayMs, longestTimerMs))
     return { cancel: () => clearTimeout(timer) }
   },
 }
@@ -134,6 +139,12 @@ function watchForErrors(): void {
     broken({ code: 'handler-exited', message, retry: 'policy' })
     return exit(code)
   }) as typeof process.exit
+
+  const abort = process.abort.bind(process)
+  process.abort = () => {
+    broken({ code: 'handler-exited', message: 'The handler called process.abort().', retry: 'policy' })
+    return abort()
+  }
 }
 
 async function load({ source, limits }: ChildSettings): Promise<void> {
@@ -153,7 +164,8 @@ async function load({ source, limits }: ChildSettings): Promise<void> {
 // For this process only, not for those that a handler starts.
 delete process.env.NODE_COMPILE_CACHE
 watchParent()
-process.on('disconnect', () => exit(0))
+// The executor is gone: with this process ends what its handler has started.
+process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
 redirectOutput((level, text) => runAtWork()?.output.log(level, text))
 watchForErrors()
 process.once('message', (message: ToChild) => {

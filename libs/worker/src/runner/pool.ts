@@ -45,6 +45,8 @@ interface Placed {
   readonly process: RunnerProcess
   /** Its attempt shares it with no other. */
   isExclusive: boolean
+  /** It was opened to see what its file is, and is not there for attempts yet. */
+  isLoading: boolean
   idle: Timer | null
 }
 
@@ -81,7 +83,7 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
       else restIfIdle(one)
       pump()
     })
-    const one: Placed = { source, process, isExclusive: false, idle: null }
+    const one: Placed = { source, process, isExclusive: false, isLoading: false, idle: null }
     processes.add(one)
     return one
   }
@@ -105,7 +107,7 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
   }
 
   const isOpen = ({ process }: Placed) => !process.isClosed
-  const isIdle = (one: Placed) => isOpen(one) && one.process.size === 0
+  const isIdle = (one: Placed) => isOpen(one) && one.process.size === 0 && !one.isLoading
   const mayShare = ({ rules, context }: Waiting) => rules.isShared && !alone.has(context.executionId)
 
   /** A process that can take the attempt now: one of its file with room, a new one, or none. */
@@ -181,7 +183,9 @@ export function createRunnerPool(options: RunnerPoolOptions): RunnerPool {
     async load(source) {
       if (isClosed) throw new Error('is not loaded: the executor is stopping')
       const one = open(source)
+      one.isLoading = true
       const description = await one.process.loaded
+      one.isLoading = false
       if (processes.size > mostProcesses) void one.process.end()
       else restIfIdle(one)
       return description

@@ -178,13 +178,22 @@ export function openRunnerProcess(
     }
   }
 
-  function receive(message: FromChild): void {
+  function read(message: FromChild): void {
     if (message.kind === 'loaded') loaded.resolve(message.description)
     else if (message.kind === 'unusable') loaded.reject(new Error(message.error))
     else if (message.kind === 'broken') endFor(message.run, message.failure)
     else {
       const one = runs.get(message.run)
       if (one !== undefined) receiveOf(message, one)
+    }
+  }
+
+  /** Nothing makes a handler keep off the channel, so a message may be anything: it must not end the executor. */
+  function receive(message: FromChild): void {
+    try {
+      read(message)
+    } catch (error) {
+      endFor(null, runFailure('handler-error', `The process sent what is no message: ${String(error)}`))
     }
   }
 
