@@ -367,6 +367,27 @@ describe('a connection', () => {
     expect(text.slice(text.lastIndexOf('HTTP/1.1')).toLowerCase()).toContain('connection: close')
   })
 
+  it('on which nothing has come is closed without an answer, and an unfinished request gets 408', async () => {
+    const { deps } = makeWorld()
+    const limits = { headersTimeoutMs: 50, requestTimeoutMs: 50, timeoutSweepMs: 10 }
+    const app = createHttpApp({ service: 'gateway', deps, tokens: null, ...limits })
+    worlds.push({ app })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as { port: number }
+    const answerTo = async (bytes: string) => {
+      const socket = connect(port, '127.0.0.1')
+      let text = ''
+      socket.on('data', (chunk) => {
+        text += chunk
+      })
+      if (bytes !== '') socket.write(bytes)
+      await once(socket, 'close')
+      return text
+    }
+    expect(await answerTo('')).toBe('')
+    expect(await answerTo('GET /livez HTTP/1.1\r\nhost: a\r\n')).toMatch(/^HTTP\/1.1 408 /)
+  })
+
   it('gets its timeouts from the options', () => {
     const { deps } = makeWorld()
     const app = createHttpApp({ service: 'gateway', deps, tokens: null })
