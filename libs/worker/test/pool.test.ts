@@ -147,6 +147,16 @@ describe('a handler that goes wrong', () => {
   })
 })
 
+describe('an attempt in a process that an earlier one has left blocked', () => {
+  it('is interrupted soon, and not charged', async () => {
+    const { handler, outcome } = await openPool({ processes: 1 })
+    const source = await handler("if (what === 'bad') setImmediate(() => { while (true); }); return n")
+    expect(await outcome(source, { what: 'bad' }, createTestRun())).toBe(1)
+    expect(await outcome(source, {}, createTestRun())).toBe('InterruptedRun')
+    expect(await outcome(source, {}, createTestRun())).toBe(1)
+  })
+})
+
 describe('attempts that share a process', () => {
   const sharing = "if (what === 'wait') { await ctx.sleep(30); return process.pid + n - process.pid } "
 

@@ -91,6 +91,7 @@ async function start(
 ): Promise<void> {
   const one: Run = { run, controller: new AbortController(), output: createChildOutput(run, limits, send) }
   runs.set(run, one)
+  send({ kind: 'started', run })
   const { context, flush } = createJobContext(facts, sinkOf(one))
   const end = (message: FromChild) => {
     flush()

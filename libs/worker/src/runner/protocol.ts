@@ -69,6 +69,8 @@ export type FromChild =
     }
   | { readonly kind: 'checkpoint'; readonly run: number; readonly call: number; readonly state: string }
   | { readonly kind: 'resume'; readonly run: number; readonly call: number }
+  /** The attempt has reached the process: what was there before does not block it. */
+  | { readonly kind: 'started'; readonly run: number }
   /** The abort has reached the process: it is not blocked. */
   | { readonly kind: 'abort-seen'; readonly run: number }
   | { readonly kind: 'succeeded'; readonly run: number; readonly result: string }

@@ -45,6 +45,8 @@ export interface RunnerProcess {
 interface AtWork extends ProcessRun {
   readonly onAbort: () => void
   isBegun: boolean
+  /** The process has confirmed it. */
+  isStarted: boolean
   isAbortSeen: boolean
 }
 
@@ -83,7 +85,9 @@ export function openRunnerProcess(
   /** Ends the process because of the attempt `run`; of several attempts, null when it is not known which one. */
   function endFor(run: number | null, failure: RunFailure): void {
     const only = runs.size === 1 ? (runs.keys().next().value ?? null) : null
-    const guilty = run ?? only
+    // In a process that had other attempts before, one that never started did nothing.
+    const isInnocent = only !== null && lastRun > 1 && runs.get(only)?.isStarted === false
+    const guilty = run ?? (isInnocent ? null : only)
     if (guilty !== null && !verdicts.has(guilty)) verdicts.set(guilty, failure)
     loaded.reject(new Error(failure.message))
     void end()
@@ -109,6 +113,13 @@ export function openRunnerProcess(
     child.send({ kind: 'run', run, params: one.params, facts: factsOf(one.context) })
     one.context.begin()
     memory.start()
+    if (run > 1) clock.callAfter(blockedMs, () => endIfLeftBlocked(one))
+  }
+
+  /** An earlier attempt has left something behind that blocks the process: this one need not wait for its time limit. */
+  function endIfLeftBlocked(one: AtWork): void {
+    const isOnly = runs.size === 1 && runs.values().next().value === one
+    if (isOnly && !one.isStarted) endFor(null, runFailure('handler-blocked', 'The process of the handler was blocked.'))
   }
 
   function abort(run: number): void {
@@ -164,6 +175,9 @@ export function openRunnerProcess(
         break
       case 'resume':
         void answer(message.call, one.context.resume())
+        break
+      case 'started':
+        one.isStarted = true
         break
       case 'abort-seen':
         one.isAbortSeen = true
@@ -234,7 +248,7 @@ export function openRunnerProcess(
       lastRun += 1
       const run = lastRun
       const onAbort = () => abort(run)
-      runs.set(run, { ...one, onAbort, isBegun: false, isAbortSeen: false })
+      runs.set(run, { ...one, onAbort, isBegun: false, isStarted: false, isAbortSeen: false })
       one.context.signal.addEventListener('abort', onAbort, { once: true })
       loaded.promise.then(
         () => begin(run),
