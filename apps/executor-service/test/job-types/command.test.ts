@@ -32,6 +32,7 @@ const all = commandsOf({
   slow: script('setInterval(() => {}, 1000)', { timeout: '1s' }),
   flood: script("const line = 'x'.repeat(65535) + '\\n'; for (;;) require('node:fs').writeSync(1, line)"),
   missing: { executable: '/no/such/program' },
+  through: { executable: '/etc/hosts/program' },
 })
 const handler = createCommand({ commands: all, env: { SHOWN: 'yes', SECRET: 'no' }, logBytes: 10_000 })
 const run = (params: unknown, context = createTestContext()) => handler.run(handler.params.parse(params), context)
@@ -59,6 +60,7 @@ describe('COMMAND', () => {
     await expect(failing).rejects.toMatchObject({ code: 'command-failed' })
     await expect(failing).rejects.toThrow(/^fail exited with code 3: (?=[\s\S]*line 8)(?=[\s\S]*the disk is full)/)
     await expect(run({ command: 'missing' })).rejects.toMatchObject({ code: 'command-not-started', retry: 'never' })
+    await expect(run({ command: 'through' })).rejects.toMatchObject({ code: 'command-not-started', retry: 'never' })
     await expect(run({ command: 'slow' })).rejects.toMatchObject({ code: 'timeout' })
   })
 

@@ -2,7 +2,7 @@ import { fatal, type Handler, JobFailure, type LogLevel, type RunContext } from 
 import { z } from 'zod'
 import { type Command, type Commands, fillTemplate } from './commands.ts'
 import { type CommandParams, createCommandParams, describeCommandParams } from './params.ts'
-import { type ProcessEnd, type RunningProcess, startProcess } from './process.ts'
+import { type ProcessEnd, type ProcessRequest, type RunningProcess, startProcess } from './process.ts'
 
 export interface CommandOptions {
   readonly commands: Commands
@@ -28,6 +28,18 @@ function failureOf(name: string, { code, signal }: ProcessEnd, last: readonly st
   return new JobFailure('command-failed', `${name} ${how}${said}`)
 }
 
+const notStarted = (name: string, error: unknown) =>
+  fatal('command-not-started', `${name} cannot be started: ${error instanceof Error ? error.message : String(error)}`)
+
+/** Some of what keeps a program from its start is thrown at once (a path through a file), the rest rejects later. */
+function startOrRefuse(name: string, request: ProcessRequest): RunningProcess {
+  try {
+    return startProcess(request)
+  } catch (error) {
+    throw notStarted(name, error)
+  }
+}
+
 /** COMMAND: runs a program that the configuration allows, in a process group of its own. */
 export function createCommand({ commands, env, logBytes }: CommandOptions): Handler<CommandParams> {
   const running = new Map<RunContext, RunningProcess>()
@@ -38,7 +50,7 @@ export function createCommand({ commands, env, logBytes }: CommandOptions): Hand
       if (text.trim() !== '') last.push(text.slice(0, longestShownLine))
       if (last.length > lastLines) last.shift()
     }
-    const process = startProcess({
+    const process = startOrRefuse(name, {
       executable: command.executable,
       args: fillTemplate(command, args),
       cwd: command.cwd,
@@ -47,7 +59,7 @@ export function createCommand({ commands, env, logBytes }: CommandOptions): Hand
       outputBytes: logBytes,
     })
     const ended = process.ended.catch((error: Error) => {
-      throw fatal('command-not-started', `${name} cannot be started: ${error.message}`)
+      throw notStarted(name, error)
     })
     return { ...process, ended }
   }
