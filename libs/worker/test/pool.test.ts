@@ -66,6 +66,12 @@ describe('a handler file in a runner process', () => {
       "import { defineJob } from '@belfry/worker'; export default defineJob({ type: 'X', title: 'X', run() {} } as never)",
       /^params: /,
     ],
+    [
+      'says too much',
+      `import { defineJob } from '@belfry/worker'; import { z } from 'zod'
+       export default defineJob({ type: 'X', title: 'X', params: z.object({}).describe('x'.repeat(300_000)), run() {} })`,
+      /bytes with its JSON Schemas and examples/,
+    ],
   ])('that %s is refused with the reason', async (_, text, reason) => {
     const { pool, file } = await openPool({ loadMs: text.startsWith('while') ? 300 : 20_000 })
     await expect(pool.load(await file(text))).rejects.toThrow(reason)

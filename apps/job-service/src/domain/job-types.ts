@@ -16,15 +16,26 @@ export interface KnownType {
 /** The executors' list, by type. */
 export type JobTypes = ReadonlyMap<string, KnownType>
 
-/** Compiles each type's schema once; throws when one cannot be compiled, so that the last good list stays. */
+const takesAll: ParamsCheck = () => []
+
+/**
+ * Handlers of users bring schemas of any library. One that cannot be compiled costs its own type only: its params are then checked
+ * when the job runs.
+ */
+function checkOf(params: JobType['params']): ParamsCheck {
+  try {
+    return compileParamsCheck(params)
+  } catch {
+    return takesAll
+  }
+}
+
+/** Compiles each type's schema once. */
 export function readJobTypes(list: readonly JobType[]): JobTypes {
   return new Map(
     list.map(({ type, timeoutMs, params, paramWarnings = [], retry = {} }) => {
       const warningsOf = compileParamWarnings(paramWarnings)
-      return [
-        type,
-        { type, timeoutMs, retry: retry as Partial<RetryPolicy>, checkParams: compileParamsCheck(params), warningsOf },
-      ]
+      return [type, { type, timeoutMs, retry: retry as Partial<RetryPolicy>, checkParams: checkOf(params), warningsOf }]
     }),
   )
 }

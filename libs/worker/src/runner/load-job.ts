@@ -2,6 +2,9 @@ import { isJob, type Job } from '../job.ts'
 import { jsonSchemaOf } from '../standard-schema.ts'
 import type { RawDescription } from './protocol.ts'
 
+/** What a file says about its job type goes to every service, bytes of JSON. */
+const longestDescription = 256 * 1024
+
 /** The job type of a file. Rejects with what the file throws, and when it exports none. */
 export async function loadJob(url: string): Promise<Job> {
   const module = (await import(url)) as { readonly default?: unknown }
@@ -31,5 +34,12 @@ export function describeJob(job: Job): RawDescription {
     result: job.result === undefined ? {} : jsonSchemaOf(job.result, 'output', {}),
   }
   // JSON and nothing else: a function among the fields could not be sent.
-  return JSON.parse(JSON.stringify(described)) as RawDescription
+  const text = JSON.stringify(described)
+  const bytes = Buffer.byteLength(text)
+  if (bytes > longestDescription) {
+    throw new Error(
+      `the job type has ${bytes} bytes with its JSON Schemas and examples; ${longestDescription} are allowed`,
+    )
+  }
+  return JSON.parse(text) as RawDescription
 }
