@@ -1,26 +1,32 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { flushCompileCache } from 'node:module'
+import { Socket } from 'node:net'
 import { type AttemptSink, createJobContext } from '../context.ts'
 import { JobFailure } from '../failure.ts'
 import type { Job } from '../job.ts'
 import { runAttempt } from '../run.ts'
 import { type ChildOutput, createChildOutput } from './attempt-output.ts'
 import { redirectOutput } from './console.ts'
+import { createFrameReader, toFrame } from './frames.ts'
 import { describeJob, loadJob } from './load-job.ts'
 import { installModuleHooks } from './module-hooks.ts'
-import type { ChildSettings, FromChild, OutputLimits, RunFailure, ToChild } from './protocol.ts'
+import {
+  type ChildSettings,
+  channelFd,
+  type FromChild,
+  type OutputLimits,
+  type RunFailure,
+  type ToChild,
+} from './protocol.ts'
 import { watchParent } from './watchdog.ts'
 
 /**
  * A runner process: loads one handler file, says what it found, and runs attempts of it. It knows nothing of the executor but
  * the messages of protocol.ts.
  */
-const channel = process.send?.bind(process)
-if (channel === undefined) throw new Error('a runner process is started by the executor')
+const channel = new Socket({ fd: channelFd, readable: true, writable: true })
 const exit = process.exit.bind(process)
-// Messages of a handler (`process.send?.('ready')` of a program that was written for a supervisor) are not for the executor.
-delete process.send
-const send = (message: FromChild) => void channel(message, undefined, undefined, () => undefined)
+const send = (message: FromChild) => void channel.write(toFrame(message))
 
 interface Run {
   readonly run: number
@@ -153,7 +159,7 @@ async function load({ source, limits }: ChildSettings): Promise<void> {
     installModuleHooks(source)
     const job = await loadJob(source.url)
     const description = describeJob(job)
-    process.on('message', (message: ToChild) => receive(job, limits, message))
+    take = (message) => receive(job, limits, message)
     send({ kind: 'loaded', description })
     // The process is killed in the end, so nothing would be stored then.
     flushCompileCache()
@@ -166,9 +172,13 @@ async function load({ source, limits }: ChildSettings): Promise<void> {
 delete process.env.NODE_COMPILE_CACHE
 watchParent()
 // The executor is gone: with this process ends what its handler has started.
-process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
+channel.on('close', () => process.kill(-process.pid, 'SIGKILL')).on('error', () => undefined)
 redirectOutput((level, text) => runAtWork()?.output.log(level, text))
 watchForErrors()
-process.once('message', (message: ToChild) => {
+let take = (message: ToChild) => {
   if (message.kind === 'load') void load(message)
-})
+}
+channel.on(
+  'data',
+  createFrameReader(Number.POSITIVE_INFINITY, (message) => take(message as ToChild)),
+)

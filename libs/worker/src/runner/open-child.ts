@@ -1,9 +1,11 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { constants, setPriority } from 'node:os'
+import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { compileCacheFolder } from './compile-cache.ts'
-import type { FromChild, ToChild } from './protocol.ts'
+import { createFrameReader, toFrame } from './frames.ts'
+import { channelFd, type FromChild, type ToChild } from './protocol.ts'
 
 /** Where a process says more about itself than its code. */
 const statm = (pid: number) => `/proc/${pid}/statm`
@@ -28,6 +30,8 @@ export interface ChildOptions {
   /** Of the heap, MiB. */
   readonly memoryMb: number
   readonly env: Readonly<Record<string, string>>
+  /** Longest message that the process may send, bytes. */
+  readonly mostMessageBytes: number
   readonly onMessage: (message: FromChild) => void
   /** Called once, also when the process could not be started. */
   readonly onExit: (end: ChildEnd) => void
@@ -35,42 +39,72 @@ export interface ChildOptions {
 
 const file = fileURLToPath(new URL('./child.ts', import.meta.url))
 
+/** How long what a process has sent may take to arrive once it has ended, milliseconds: a process that got away may hold the channel open. */
+const lastMessagesMs = 1000
+
+/** What cannot be read came from the handler: nothing of the executor writes it. */
+const noMessage: FromChild = {
+  kind: 'broken',
+  run: null,
+  failure: {
+    code: 'handler-error',
+    message: 'The handler wrote to the channel between its process and the executor.',
+    retry: 'policy',
+  },
+}
+
 /**
  * Starts a process in a group of its own: an interrupt at the terminal does not reach it, and one signal ends all that its handler
- * has started. What gets past the redirection of its output goes nowhere.
+ * has started. What gets past the redirection of its output goes nowhere. Its messages come over a channel of its own and not
+ * over Node's: a handler can write to any channel of its process, and what Node cannot read there ends the executor.
  */
-export function openChild({ memoryMb, env, onMessage, onExit }: ChildOptions): Child {
+export function openChild({ memoryMb, env, mostMessageBytes, onMessage, onExit }: ChildOptions): Child {
   const cache = compileCacheFolder()
-  const child = fork(file, {
-    execArgv: [
-      `--max-old-space-size=${memoryMb}`,
-      '--disable-warning=ExperimentalWarning',
-      '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
-    ],
+  const flags = [
+    `--max-old-space-size=${memoryMb}`,
+    '--disable-warning=ExperimentalWarning',
+    '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
+  ]
+  const child = spawn(process.execPath, [...flags, file], {
     env: { ...env, ...(cache !== null && { NODE_COMPILE_CACHE: cache }) },
-    serialization: 'advanced',
     detached: true,
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   })
   const { pid } = child
   giveWay(pid)
+  const channel = child.stdio[channelFd] as Duplex | undefined
+  const read = createFrameReader(mostMessageBytes, (message) => onMessage(message as FromChild))
+  const receive = (chunk: Uint8Array) => {
+    try {
+      read(chunk)
+    } catch {
+      channel?.off('data', receive).resume()
+      onMessage(noMessage)
+    }
+  }
+  // The end of the process is reported elsewhere.
+  channel?.on('data', receive).on('error', () => undefined)
+  let lastMessages: NodeJS.Timeout | undefined
   let isGone = false
   const end = (found: ChildEnd) => {
     if (isGone) return
     isGone = true
+    clearTimeout(lastMessages)
     killGroup(pid)
     onExit(found)
   }
-  child.on('message', (message) => onMessage(message as FromChild))
   child.on('error', () => {
     if (pid === undefined) end({ code: null, signal: null })
   })
-  // `close` comes after the last message; `exit` may come before it.
+  // `close` comes after the last message, once nothing holds the channel any more; `exit` comes before it.
+  child.on('exit', () => {
+    killGroup(pid)
+    lastMessages = setTimeout(() => channel?.destroy(), lastMessagesMs)
+  })
   child.on('close', (code, signal) => end({ code, signal }))
   return {
     send(message) {
-      // The process may be gone already; its end is reported elsewhere.
-      if (child.connected) child.send(message, () => undefined)
+      if (channel?.writable) channel.write(toFrame(message))
     },
     kill: () => killGroup(pid),
     async memory() {

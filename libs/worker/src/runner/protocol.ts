@@ -2,6 +2,9 @@ import type { AttemptFacts } from '../context.ts'
 import type { RetryWish } from '../failure.ts'
 import type { LogLevel } from '../handler.ts'
 
+/** The descriptor of the channel in a runner process: the first one behind the standard streams. */
+export const channelFd = 3
+
 /** What one attempt may hand over; more is cut off or refused in the process, so that it never reaches the main loop. */
 export interface OutputLimits {
   readonly logLines: number

@@ -61,7 +61,9 @@ export function openRunnerProcess(
   onChange: (isGone: boolean) => void,
 ): RunnerProcess {
   const { clock, limits, memoryMb, blockedMs, loadMs, env } = options
-  const child = openChild({ memoryMb, env, onMessage: receive, onExit })
+  // The largest messages are an artifact and all lines of a log; 1 MiB is for what goes with them.
+  const mostMessageBytes = limits.artifactBytes + limits.logBytes + 1024 * 1024
+  const child = openChild({ memoryMb, env, mostMessageBytes, onMessage: receive, onExit })
   const gone = Promise.withResolvers<void>()
   const loaded = Promise.withResolvers<RawDescription>()
   loaded.promise.catch(() => undefined)
