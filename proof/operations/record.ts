@@ -5,6 +5,8 @@ import type { PlannedJob } from './plan.ts'
 /** One change of a job as its answer told it. Times are epoch milliseconds. */
 export interface Change {
   readonly kind: PlannedJob['operation'] | 'resume'
+  /** That it has made of the job. */
+  readonly version: number
   /** From which moment on it counts. */
   readonly changedAt: number
   /** When the client had the answer. */

@@ -46,20 +46,31 @@ async function callOnce<T>(user: Caller, ...request: Parameters<Caller['call']>)
 const isUnclear = (status: number) => status === 0 || status >= 500
 
 /**
- * Without a clear answer the call is sent again: it finds what the first one has done, or does it. Null when it came too late: the
- * new schedule had no fire time left.
+ * Without a clear answer the call is sent again, for the same version of the job: a copy of it that is still on its way changes
+ * nothing after another one has been taken. Null when it came too late: the new schedule had no fire time left.
  */
-async function change(user: Caller, kind: Change['kind'], made: Made): Promise<Change | null> {
-  for (;;) {
-    const { status, body } = await callOnce<FencedJobView>(user, ...requestOf(kind, made))
+async function change(user: Caller, kind: Change['kind'], made: Made, version: number): Promise<Change | null> {
+  const [method, path, body] = requestOf(kind, made)
+  for (let asked = version; ; ) {
+    const answer = await callOnce<FencedJobView>(user, method, path, body, { 'if-match': `"${asked}"` })
     const answeredAt = preciseNow()
-    if (status === 200 || status === 202) {
-      const listed = body.inFlight.map(({ executionId }) => executionId)
-      return { kind, changedAt: Date.parse(body.updatedAt), answeredAt, isFirm: status === 200, listed }
+    if (answer.status === 200 || answer.status === 202) {
+      const { updatedAt, inFlight, version: reached } = answer.body
+      const listed = inFlight.map(({ executionId }) => executionId)
+      return {
+        kind,
+        version: reached,
+        changedAt: Date.parse(updatedAt),
+        answeredAt,
+        isFirm: answer.status === 200,
+        listed,
+      }
     }
-    if (status === 422) return null
-    if (!isUnclear(status)) throw new Error(`${kind} of ${made.id}: ${status} ${JSON.stringify(body)}`)
-    await wait(200)
+    if (answer.status === 422) return null
+    // An earlier copy has made the change: the same again on its version asks what is in flight.
+    if (answer.status === 412 && asked === version) asked += 1
+    else if (isUnclear(answer.status)) await wait(200)
+    else throw new Error(`${kind} of ${made.id}: ${answer.status} ${JSON.stringify(answer.body)}`)
   }
 }
 
@@ -100,10 +111,11 @@ async function drive(user: Caller, target: Target, plan: PlannedJob, beginAt: nu
   const { id } = made
   const job = { id, url, firstAt }
   await wait(beginAt + plan.operateAt - Date.now())
-  const changes = [await change(user, plan.operation, job)]
+  const first = await change(user, plan.operation, job, made.version)
+  const changes = [first]
   if (plan.resumeAt !== null) {
     await wait(beginAt + plan.resumeAt - Date.now())
-    changes.push(await change(user, 'resume', job))
+    changes.push(await change(user, 'resume', job, first?.version ?? made.version))
   }
   return { id, plan, firstAt, changes: changes.filter((one) => one !== null) }
 }
