@@ -1,12 +1,12 @@
 import { isRefusal, type RedriveBody, type RedriveReply, type Refusal, refusal } from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
-import { type Execution, redriveId, triggerCommand } from '../domain/execution.ts'
+import { type Execution, redriveId } from '../domain/execution.ts'
 import type { ExecutionSummary, StoredJob, Trigger } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJobOrTombstone } from './find-job.ts'
 import { orLost } from './retry.ts'
 import { jobToRunAgain, noSuchExecution } from './retry-execution.ts'
-import { backlogFull, checkParams } from './trigger-job.ts'
+import { backlogFull, checkParams, newTrigger } from './trigger-job.ts'
 
 type RedriveContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'clock' | 'config'>
 type Result = RedriveReply['results'][number]
@@ -154,11 +154,9 @@ async function store(
   results: Map<string, Result>,
 ): Promise<void> {
   const plannedAt = clock.now()
-  const triggers = candidates.map(({ execution, job, params }): Trigger => {
-    const about = { executionId: redriveId(execution.id), plannedAt, params, retryOf: execution.id }
-    const command = triggerCommand(job, about)
-    const nextSendAt = plannedAt + config.jobResendMs
-    return { jobRowId: job.rowId, command, hasOwnParams: params !== undefined, reason, nextSendAt }
+  const triggers = candidates.map(({ execution, job, params }) => {
+    const asked = { executionId: redriveId(execution.id), plannedAt, params, retryOf: execution.id }
+    return newTrigger(job, asked, reason, config.jobResendMs)
   })
   const inserted = await orLost(stores.executions.insertTriggers(triggers))
   const ids = triggers.map(({ command }) => command.executionId)

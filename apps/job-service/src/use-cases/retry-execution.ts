@@ -1,18 +1,11 @@
 import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
-import {
-  allowedOn,
-  type Execution,
-  triggerCommand,
-  triggeredExecution,
-  triggerId,
-  type WholeExecution,
-} from '../domain/execution.ts'
+import { allowedOn, type Execution, triggeredExecution, triggerId, type WholeExecution } from '../domain/execution.ts'
 import { checkAction } from '../domain/job.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJobOrTombstone } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
-import { backlogFull, checkParams } from './trigger-job.ts'
+import { backlogFull, checkParams, newTrigger } from './trigger-job.ts'
 
 type RetryContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'clock' | 'config'>
 
@@ -60,15 +53,13 @@ export async function retryExecution(context: RetryContext, request: RetryReques
     const job = await jobToRunAgain(context, original)
     const refused = checkEnded(original) ?? (isRefusal(job) ? job : params && (await checkParams(context, job, params)))
     if (refused || isRefusal(job)) return (await stores.executions.find(ownerId, executionId)) ?? refused
-    const plannedAt = clock.now()
-    const command = triggerCommand(job, { executionId, plannedAt, params, retryOf: id })
-    const nextSendAt = plannedAt + config.jobResendMs
-    const trigger = { jobRowId: job.rowId, command, hasOwnParams: params !== undefined, reason, nextSendAt }
+    const asked = { executionId, plannedAt: clock.now(), params, retryOf: id }
+    const trigger = newTrigger(job, asked, reason, config.jobResendMs)
     // Of an earlier try of this request, or of a write whose answer was lost: its command is sent again from the store.
     if ((await orLost(stores.executions.insertTrigger(trigger), isLastTry)) !== true)
       return stores.executions.find(ownerId, executionId)
-    commands.enqueue(command)
-    return triggeredExecution(job, command, trigger)
+    commands.enqueue(trigger.command)
+    return triggeredExecution(job, trigger.command, trigger)
   })
   if (!isRefusal(made)) await stores.executions.markRetried([{ id, by: executionId }])
   return made

@@ -2,11 +2,17 @@ import { isRefusal, paramsSize, type Refusal, refusal } from '@belfry/contracts'
 import { debugEach } from '@belfry/service'
 import { LRUCache } from 'lru-cache'
 import type { JobConfig } from '../config.ts'
-import { triggerCommand, triggeredExecution, triggerId, type WholeExecution } from '../domain/execution.ts'
+import {
+  type TriggerRequest as AskedExecution,
+  triggerCommand,
+  triggeredExecution,
+  triggerId,
+  type WholeExecution,
+} from '../domain/execution.ts'
 import { checkAction } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
 import { refuseSize } from '../domain/spec.ts'
-import type { StoredJob } from '../store/ports.ts'
+import type { StoredJob, Trigger } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
@@ -37,6 +43,17 @@ export function createTriggeredJobs(config: JobConfig): JobContext['triggered'] 
   })
 }
 
+/** A new execution of a job with its command, which is sent again `resendMs` milliseconds after it was planned if nothing answers it. */
+export function newTrigger(job: StoredJob, asked: AskedExecution, reason: string | null, resendMs: number): Trigger {
+  return {
+    jobRowId: job.rowId,
+    command: triggerCommand(job, asked),
+    hasOwnParams: asked.params !== undefined,
+    reason,
+    nextSendAt: asked.plannedAt + resendMs,
+  }
+}
+
 /**
  * Runs a job now, once: the answer comes when the execution is durable, and its command is under way then. The hot path is
  * one write and no read: jobs are cached from their last trigger, and the write itself checks that the version it was
@@ -56,15 +73,8 @@ export async function triggerJob(
     if (isRefusal(job)) return job
     const refused = checkAction(job, 'trigger') ?? (params && (await checkParams(context, job, params)))
     if (refused) return (await stores.executions.find(ownerId, executionId)) ?? refused
-    const plannedAt = clock.now()
-    const command = triggerCommand(job, { executionId, plannedAt, params })
-    const trigger = {
-      jobRowId: job.rowId,
-      command,
-      hasOwnParams: params !== undefined,
-      reason,
-      nextSendAt: plannedAt + config.jobResendMs,
-    }
+    const trigger = newTrigger(job, { executionId, plannedAt: clock.now(), params }, reason, config.jobResendMs)
+    const { command } = trigger
     if ((await orLost(stores.executions.insertTrigger(trigger), isLastTry)) === true) {
       triggered.set(name, job)
       debugEach(log, 'execution created', [command], ({ jobId }) => ({ jobId, executionId }))

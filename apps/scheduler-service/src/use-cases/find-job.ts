@@ -16,7 +16,8 @@ const statusShape = jobStatusView.pick({ jobId: true }).loose()
 
 /**
  * Asks job-service with the caller's own token, because only job-service stores owners and keys. The short status carries
- * the id. A deleted job is not found there: its id names it as long as the record of its schedule is here. Rejects with a `ServiceCallError` when job-service does not answer within `deadlineMs`.
+ * the id. A deleted job is not found there: its id names it as long as the record of its schedule is here. Rejects with a
+ * `ServiceCallError` when job-service does not answer within `deadlineMs`.
  */
 export function createFindJob(
   rest: RestClient,

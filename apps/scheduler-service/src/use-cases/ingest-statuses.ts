@@ -21,8 +21,8 @@ export interface IngestStatusesOptions {
 }
 
 /**
- * Acknowledges pending commands whose executions the executors show, or sends them again (protocol.md, step 7). An acknowledgement that lost every
- * race is dropped: the scheduler repeats the command, and the executors show its execution again.
+ * Acknowledges pending commands whose executions the executors show, or sends them again (protocol.md, step 7). An
+ * acknowledgement that lost every race is dropped: the scheduler repeats the command, and the executors show its execution again.
  */
 export type IngestStatuses = (statuses: readonly JobStatusMessage[]) => Promise<void>
 
