@@ -14,6 +14,7 @@ import type { RowId } from '@belfry/storage'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
+import { createUsers } from './clients/users.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
@@ -110,6 +111,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
       ...{ executors, registry: deps.registry, clock, log },
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
     }),
+    users: createUsers(deps.rest, { timeoutMs: config.jobUsersTimeoutMs }),
     relay,
     turns: createTurns(),
     commands,
