@@ -1,6 +1,7 @@
 export { type Access, mayAccess } from './access.ts'
 export { createHttpApp, type HttpAppOptions } from './app.ts'
 export type { Caller } from './caller.ts'
+export { type Dialect, dialectOf, inAllDialects } from './dialects.ts'
 export { refusalOfProxyError } from './error-refusals.ts'
 export { hopByHopHeaders } from './hop-by-hop-headers.ts'
 export { isLoopbackHost } from './hosts.ts'

@@ -138,7 +138,8 @@ const loopback = /^(?:127\.|::1$|::ffff:127\.)/
 /** `/system/services` for users, `/metrics` for callers on the same machine. */
 export function mountSystem(app: HttpApp, options: SystemOptions): void {
   const views = createSharedViews(options)
-  app.get('/system/services', { schema: { hide: true }, config: { access: 'viewer' } }, async () => ({
+  const config = { access: 'viewer', hasDialects: true } as const
+  app.get('/system/services', { schema: { hide: true }, config }, async () => ({
     data: await views(),
   }))
   mountMetrics(app, options.metricsRegistry, ({ socket }) => loopback.test(socket.remoteAddress ?? ''))
