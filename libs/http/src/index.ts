@@ -16,6 +16,7 @@ export {
   type StoredAnswer,
   type WithIdempotency,
 } from './idempotency.ts'
+export { readJsonBody } from './json-body.ts'
 export { mountMetrics } from './metrics-route.ts'
 export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
 export { problemOf, sendRefusal } from './problem.ts'

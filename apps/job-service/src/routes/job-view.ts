@@ -60,6 +60,7 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       params: job.spec.params,
       schedule: viewSchedule(job, timezone),
       runAt: schedule.kind === 'once' ? toWireTime(schedule.runAt) : null,
+      scheduledTime: job.spec.scheduledTime ?? null,
       status: deriveStatus(input),
       state: deriveState(input, isOver(job, next)),
       version: job.version,
