@@ -1,3 +1,4 @@
+import { auditTables } from '@belfry/audit/sqlite'
 import { jobStates } from '@belfry/contracts'
 import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/storage/sqlite'
 
@@ -149,4 +150,13 @@ CREATE TRIGGER executionRemoved AFTER DELETE ON executions WHEN OLD.isRetried = 
 END;
 `,
   },
+  {
+    // The viewers of a job stand in its body too; a user has a number in owners, with jobs or without.
+    name: 'viewers of jobs',
+    sql: `
+CREATE TABLE viewers (viewerNo INTEGER NOT NULL, jobNo INTEGER NOT NULL, PRIMARY KEY (viewerNo, jobNo)) STRICT, WITHOUT ROWID;
+CREATE INDEX viewersOfJob ON viewers (jobNo);
+`,
+  },
+  { name: 'audit log', sql: auditTables },
 ]
