@@ -1,5 +1,7 @@
+import { createAuditLog, mountAudit } from '@belfry/audit'
+import { createPeerShare, createPeerTurns } from '@belfry/discovery'
 import { createHttpApp, createRateLimiter, createTokenVerifier, isLoopbackHost } from '@belfry/http'
-import { type Clock, createLoop } from '@belfry/service'
+import { type Clock, createLoop, createRetentionClock } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import { createFirstUser } from './accounts/first-user.ts'
 import { createLogIn } from './accounts/log-in.ts'
@@ -13,7 +15,7 @@ import { mountAccounts } from './routes/accounts.ts'
 import { mountKeys } from './routes/keys.ts'
 import type { Stores } from './store/ports.ts'
 
-export type AuthServiceDeps = Omit<ServiceShellDeps<Stores, AuthConfig>, 'bus' | 'rest' | 'tokens' | 'serviceTokens'>
+export type AuthServiceDeps = Omit<ServiceShellDeps<Stores, AuthConfig>, 'bus' | 'rest' | 'tokens'>
 
 export interface AuthService extends ServiceShell {
   /** Resolves with the id of the first user of all, once there is one: at the start, or when that user signs up. */
@@ -83,7 +85,13 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   })
   // auth-service verifies with its own keys, without a call.
   const tokens = createTokenVerifier({ jwks: keys.published, clock })
-  const app = createHttpApp({ service: 'auth-service', deps, tokens })
+  const { serviceTokens } = deps
+  const app = createHttpApp({ service: 'auth-service', deps, tokens, serviceTokens })
+  const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
+  const takesTurn = createPeerTurns(createPeerShare({ registry: deps.registry, service: 'auth-service' }))
+  const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
+  audit.record(app)
+  mountAudit(app, audit)
   const logins = metrics.counter('belfry_auth_logins_total', 'Logins by outcome', ['outcome'])
   const loginLimit = loginLimitOf(config, clock)
   mountAccounts(app, { signUp, logIn, users, keys, clock, tokenLifetimeMs, logins, loginLimit })
@@ -95,6 +103,8 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   }
   const listen = { host: config.authHost, port: config.authPort }
   const parts = [
+    { name: 'retention clock', start: retentionClock.open },
+    audit.part,
     { name: 'first key', start: keys.rotate },
     { name: 'short passwords', start: warnOfShort },
     { name: 'keys', ...rotation },

@@ -2,7 +2,7 @@ import type { Problem } from '@belfry/contracts'
 import { createStaticRegistry } from '@belfry/discovery'
 import type { ManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
-import { createTestDeps } from '@belfry/testkit'
+import { createTestDeps, createTestServiceTokens } from '@belfry/testkit'
 import { onTestFinished } from 'vitest'
 import { type AuthConfig, authConfig, createAuthService } from '../src/index.ts'
 import type { Stores } from '../src/store/ports.ts'
@@ -32,6 +32,7 @@ export async function openWorld(config: Partial<AuthConfig> = {}, given: Given =
     ...depsOf('auth-service'),
     stores: given.stores ?? createSqliteStores(db),
     registry,
+    serviceTokens: createTestServiceTokens(clock),
     config: authConfig.parse({ ...cheap, ...config }),
   })
   await service.start()

@@ -12,6 +12,7 @@ import {
   type ServiceShellDeps,
 } from '@belfry/shell'
 import type { RowId } from '@belfry/storage'
+import { createAuditSource, ownAuditSource } from './clients/audit.ts'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
@@ -19,6 +20,7 @@ import { createUsers } from './clients/users.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
+import { mountAuditLists } from './routes/audit.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
@@ -98,6 +100,8 @@ function createApp(
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountCompatibility(app, { context, views, executionViews, pages, ids })
+  const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
+  mountAuditLists(app, context, [ownAuditSource(audit), authAudit])
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),

@@ -131,9 +131,9 @@ export function createAuditStore(db: MongoDatabase): AuditStore {
     for (let at = 0; at < all.length; at += batchLimit) void insert(all.slice(at, at + batchLimit))
   })
 
-  const scopeFilter = ({ actorId, targets }: AuditScope) => ({
+  const scopeFilter = ({ actorId, target }: AuditScope) => ({
     ...(actorId !== undefined && { actor: actorId }),
-    ...(targets && { target: where<string>({ $in: [...targets] }) }),
+    ...(target !== undefined && { target }),
   })
   const between = (after: number, upTo: number) => where<string>({ $gt: idOf(after), $lte: idOf(upTo) })
 

@@ -4,8 +4,7 @@ import type { Seal } from './seal.ts'
 /** Whose rows a list shows. Without a field it shows all. */
 export interface AuditScope {
   readonly actorId?: string | undefined
-  /** Rows whose target is one of these: the id of a job, and the key under which a request may have named it. */
-  readonly targets?: readonly string[] | undefined
+  readonly target?: string | undefined
 }
 
 /**

@@ -79,14 +79,13 @@ function readSeal(row: SqlRow): Seal {
 function prepareList(db: Database) {
   const select = (where: string) => db.statement(`SELECT ${columns} FROM audit WHERE ${where} ORDER BY n DESC LIMIT ?`)
   const open = '+isFrozen IS NULL AND n < ? AND n > (SELECT coalesce(max(last), 0) FROM auditSeals)'
-  const targets = 'target IN (SELECT value FROM json_each(?))'
   return {
     all: select('n < ?'),
     actor: { open: select(`${open} AND actor = ?`), frozen: select('isFrozen = 1 AND n < ? AND actor = ?') },
-    target: { open: select(`${open} AND ${targets}`), frozen: select(`isFrozen = 1 AND n < ? AND ${targets}`) },
+    target: { open: select(`${open} AND target = ?`), frozen: select(`isFrozen = 1 AND n < ? AND target = ?`) },
     both: {
-      open: select(`${open} AND actor = ? AND ${targets}`),
-      frozen: select(`isFrozen = 1 AND n < ? AND actor = ? AND ${targets}`),
+      open: select(`${open} AND actor = ? AND target = ?`),
+      frozen: select(`isFrozen = 1 AND n < ? AND actor = ? AND target = ?`),
     },
   }
 }
@@ -119,11 +118,11 @@ export function createAuditStore(db: Database): AuditStore {
     async complete(outcomes) {
       await db.writeEach('audit.complete', outcome, outcomes.map(outcomeParams))
     },
-    async list({ actorId, targets }, before, limit) {
+    async list({ actorId, target }, before, limit) {
       const below = before ?? Number.MAX_SAFE_INTEGER
-      if (actorId === undefined && !targets) return (await db.read(lists.all, [below, limit])).map(readRow)
-      const whose = [...(actorId === undefined ? [] : [actorId]), ...(targets ? [JSON.stringify(targets)] : [])]
-      const list = actorId === undefined ? lists.target : targets ? lists.both : lists.actor
+      if (actorId === undefined && target === undefined) return (await db.read(lists.all, [below, limit])).map(readRow)
+      const whose = [actorId, target].filter((one) => one !== undefined)
+      const list = actorId === undefined ? lists.target : target === undefined ? lists.actor : lists.both
       const [open, frozen] = await Promise.all([
         db.read(list.open, [below, ...whose, limit]),
         db.read(list.frozen, [below, ...whose, limit]),

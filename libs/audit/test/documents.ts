@@ -30,11 +30,11 @@ export function createDocumentStore(): AuditStore {
         ),
       )
     },
-    async list({ actorId, targets }, before, limit) {
+    async list({ actorId, target }, before, limit) {
       const found = await sorted(
         (row) =>
           (actorId === undefined || row.actorId === actorId) &&
-          (!targets || targets.includes(row.target ?? '')) &&
+          (target === undefined || row.target === target) &&
           row.n < (before ?? Number.MAX_SAFE_INTEGER),
       )
       return found.reverse().slice(0, limit)

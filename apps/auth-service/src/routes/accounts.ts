@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { noteAudit } from '@belfry/audit'
 import { isRefusal, loginBody, loginReply, refusal, signupBody, userView } from '@belfry/contracts'
 import { countRequest, type HttpApp, type RateLimiter } from '@belfry/http'
 import type { Clock, Counter } from '@belfry/service'
@@ -37,6 +38,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
   app.post('/auth/signup', { schema: signup, config: { access: 'public' } }, async (request, reply) => {
     const made = await signUp(request.body, addressOf(request.raw))
     if (isRefusal(made)) return reply.refuse(made)
+    noteAudit(request, { actor: { id: made.user.id, name: made.user.username }, target: made.user.id })
     reply.code(201).header('location', '/auth/me')
     return userViewOf(made.user, made.warnings)
   })
@@ -54,6 +56,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
     const user = tooMany ?? (await logIn(request.body))
     logins.inc({ outcome: isRefusal(user) ? user.code : 'ok' })
     if (isRefusal(user)) return reply.refuse(user)
+    noteAudit(request, { actor: { id: user.id, name: user.username }, target: user.id })
     reply.header('cache-control', 'no-store')
     return replyFor(user)
   })

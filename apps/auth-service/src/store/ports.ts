@@ -1,3 +1,5 @@
+import type { AuditStore } from '@belfry/audit'
+import type { CursorStore } from '@belfry/storage'
 import type { User } from '../accounts/user.ts'
 import type { SigningKey } from '../keys/signing-keys.ts'
 
@@ -34,5 +36,7 @@ export interface KeyStore {
 export interface Stores {
   readonly users: UserStore
   readonly keys: KeyStore
+  readonly cursors: CursorStore
+  readonly audit: AuditStore
   close(): Promise<void>
 }

@@ -1,4 +1,5 @@
-import type { Migration } from '@belfry/storage/sqlite'
+import { auditTables } from '@belfry/audit/sqlite'
+import { cursorsTable, type Migration } from '@belfry/storage/sqlite'
 
 /** The schema of `auth.db`. Users are few and rarely written: the names are indexed as text. */
 export const migrations: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  { name: 'audit log, and positions of loops', sql: `${cursorsTable}${auditTables}` },
 ]
