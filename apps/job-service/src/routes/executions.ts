@@ -1,5 +1,6 @@
 import {
   deadLettersQuery,
+  type ExecutionsQuery,
   executionId,
   executionsQuery,
   executionView,
@@ -8,6 +9,7 @@ import {
   pageOf,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Execution } from '../domain/execution.ts'
 import { noRights, ownersRights } from '../domain/reach.ts'
@@ -31,6 +33,24 @@ const tags = ['executions']
 const reads = { access: 'viewer' } as const
 const page = { 200: pageOf(listedExecutionView) }
 
+/** Answers a page of the executions of one job, by the job's id or key. */
+export function answerExecutionsOfJob(
+  { caller, query }: Pick<FastifyRequest, 'caller'> & { readonly query: ExecutionsQuery },
+  reply: FastifyReply,
+  { context, views, pages }: ExecutionRoutes,
+  ref: string,
+): Promise<void> {
+  let rights = noRights
+  const find = async (asked: PageRequest) => {
+    const found = await listExecutionsOfJob(context, { caller, ref }, query, asked)
+    if (!isRefusal(found)) rights = found.rights
+    return found
+  }
+  const view = (execution: Execution) => views.listed(execution, rights)
+  const position = positionsOf(context.stores.executions)
+  return pages.answer(reply, { position, userId: caller.userId, query, find, view })
+}
+
 /** Lists of executions, `/executions/:id`, and `/dead-letters`. */
 export function mountExecutions(app: HttpApp, { context, views, pages }: ExecutionRoutes): void {
   const { executions } = context.stores
@@ -44,19 +64,9 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     querystring: executionsQuery,
     response: page,
   }
-  app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) => {
-    const { query } = request
-    const { userId } = request.caller
-    const job = { caller: request.caller, ref: request.params.id }
-    let rights = noRights
-    const find = async (asked: PageRequest) => {
-      const found = await listExecutionsOfJob(context, job, query, asked)
-      if (!isRefusal(found)) rights = found.rights
-      return found
-    }
-    const view = (execution: Execution) => views.listed(execution, rights)
-    return pages.answer(reply, { position, userId, query, find, view })
-  })
+  app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) =>
+    answerExecutionsOfJob(request, reply, { context, views, pages }, request.params.id),
+  )
 
   const all = { tags, summary: 'Executions, newest first', querystring: executionsQuery, response: page }
   app.get('/executions', { schema: all, config: reads }, (request, reply) => {
