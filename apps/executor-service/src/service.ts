@@ -36,9 +36,10 @@ import { oldestPlannedAt } from './retention/rules.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { mountJobTypes } from './routes/job-types.ts'
+import { createSecrets } from './secrets/secrets.ts'
 import type { Stores } from './store/ports.ts'
 
-export interface ExecutorServiceDeps extends Omit<ServiceShellDeps<Stores, ExecutorConfig>, 'rest'> {
+export interface ExecutorServiceDeps extends ServiceShellDeps<Stores, ExecutorConfig> {
   /** The job types; without them those that ship. Closed when the service stops. */
   readonly handlers?: Handlers
   /** From 0 up to 1, for the spread of retries. */
@@ -118,6 +119,7 @@ function createParts(deps: ExecutorServiceDeps) {
     ...common,
     output,
     checkpoints: createCheckpoints(stores),
+    secrets: createSecrets({ rest: deps.rest, clock, timeoutMs: config.executorSecretsTimeoutMs }),
     abortGraceMs: config.executorAbortGraceMs,
   })
   const starts = createStarts({ ...common, shownMs: config.executorRunningShownMs })

@@ -1,6 +1,6 @@
 import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage } from '@belfry/contracts'
-import { createStaticRegistry } from '@belfry/discovery'
+import { createStaticRegistry, type RestClient } from '@belfry/discovery'
 import { createManualClock, type LogLevelName, type ManualClock } from '@belfry/service'
 import { createUnreadableReport, StorageError } from '@belfry/storage'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
@@ -71,6 +71,8 @@ export interface WorldOptions {
   /** Stands between the service and its stores; the test itself reads the stores as they are. */
   readonly wrapStores?: (stores: Stores) => Stores
   readonly clock?: ManualClock
+  /** The secrets that job-service has, by owner and name; it does not answer when left out. */
+  readonly secrets?: Record<string, Record<string, string>>
   /** What the service's log takes; nothing when left out. */
   readonly logLevel?: LogLevelName
 }
@@ -88,6 +90,19 @@ export function testHandler(run: (params: Record<string, unknown>, context: RunC
     run: async (params, context) => run(params, context),
   }
   return handler as Handler
+}
+
+/** The answers of job-service to the question for secrets. */
+export function secretsOfJobService(secrets: WorldOptions['secrets']): RestClient {
+  return {
+    async request({ body }) {
+      if (secrets === undefined) throw new Error('job-service does not answer')
+      const { ownerId, names } = body as { ownerId: string; names: string[] }
+      const own = secrets[ownerId] ?? {}
+      const values = Object.fromEntries(names.flatMap((name) => (name in own ? [[name, own[name]]] : [])))
+      return { status: 200, headers: {}, body: { values } }
+    },
+  }
 }
 
 /** The executor on a bus, a store and a clock of its own: commands go in, statuses come out. */
@@ -126,6 +141,7 @@ export async function openWorld(options: WorldOptions = {}) {
   const types = [run, ...(options.handlers ?? [])]
   const service = createExecutorService({
     ...deps,
+    rest: secretsOfJobService(options.secrets),
     stores: watched.stores,
     bus,
     registry: createStaticRegistry(),
