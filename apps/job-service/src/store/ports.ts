@@ -1,3 +1,4 @@
+import type { AuditStore } from '@belfry/audit'
 import type { PoisonStore } from '@belfry/bus'
 import type {
   ChangesQuery,
@@ -279,5 +280,6 @@ export interface Stores {
   readonly requests: PurgedRequestStore
   readonly cursors: CursorStore
   readonly poison: PoisonStore
+  readonly audit: AuditStore
   close(): Promise<void>
 }

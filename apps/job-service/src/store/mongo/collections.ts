@@ -1,3 +1,4 @@
+import { auditCollections } from '@belfry/audit/mongo'
 import type { ExecutionStatus, JobState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, type MongoRecord, poisonCollection } from '@belfry/storage/mongo'
 
@@ -222,4 +223,5 @@ export const collections = [
   requestsCollection,
   cursorsCollection,
   poisonCollection,
+  ...auditCollections,
 ]
