@@ -1,6 +1,6 @@
 import { createMemoryBus, ignorePoison } from '@belfry/bus'
 import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage } from '@belfry/contracts'
-import { createStaticRegistry } from '@belfry/discovery'
+import { createStaticRegistry, type RestRequest, type RestResponse } from '@belfry/discovery'
 import { createManualClock, type LogLevelName, type ManualClock } from '@belfry/service'
 import { createUnreadableReport, StorageError } from '@belfry/storage'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
@@ -59,6 +59,13 @@ function countCalls(db: Database) {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
+/** No job is shared, unless a test says otherwise. */
+const outOfReach: RestResponse = {
+  status: 200,
+  headers: {},
+  body: { sees: false, seesDetails: false, mayOperate: false, mayChange: false },
+}
+
 export interface WorldOptions {
   readonly config?: Partial<ExecutorConfig>
   /** What TEST does; it succeeds with `null` when left out. */
@@ -71,6 +78,8 @@ export interface WorldOptions {
   /** Stands between the service and its stores; the test itself reads the stores as they are. */
   readonly wrapStores?: (stores: Stores) => Stores
   readonly clock?: ManualClock
+  /** How other services answer its calls; job-service lets no other user see a job when left out. */
+  readonly callOther?: (request: RestRequest) => RestResponse
   /** What the service's log takes; nothing when left out. */
   readonly logLevel?: LogLevelName
 }
@@ -129,6 +138,7 @@ export async function openWorld(options: WorldOptions = {}) {
     stores: watched.stores,
     bus,
     registry: createStaticRegistry(),
+    rest: { request: async (request) => options.callOther?.(request) ?? outOfReach },
     tokens: tokens.verifier,
     serviceTokens,
     // A batch must not wait for the clock while the test waits for the batch.

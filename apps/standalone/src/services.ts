@@ -43,12 +43,17 @@ export async function openServices(
   const registry = createStaticRegistry()
   // Only this process uses the service key, so each start makes one.
   const { serviceTokens, callsOf, tokensOf } = createCalls(base, registry, config)
-  const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
+  const calls = {
+    gateway: callsOf('gateway'),
+    job: callsOf('job-service'),
+    scheduler: callsOf('scheduler-service'),
+    executor: callsOf('executor-service'),
+  }
   // One for all five: a token that the gateway has verified is known to the services behind it.
   const tokens = tokensOf(calls.gateway.rest)
   const common = { config, registry, bus, tokens, serviceTokens }
   const auth = createAuthService({ ...deps.auth, ...common, stores: authStores })
-  const executor = createExecutorService({ ...deps.executor, ...common, stores: executorStores })
+  const executor = createExecutorService({ ...deps.executor, ...common, stores: executorStores, ...calls.executor })
   const scheduler = createSchedulerService({
     ...deps.scheduler,
     ...common,

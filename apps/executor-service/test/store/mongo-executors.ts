@@ -76,6 +76,7 @@ async function openInstance(
     stores,
     bus,
     registry: createStaticRegistry(),
+    rest: { request: async () => ({ status: 503, headers: {}, body: null }) },
     tokens: createTestTokens(clock).verifier,
     serviceTokens: createTestServiceTokens(clock),
     config: executorConfig.parse({ mode: 'distributed', executorLeaseMs: 3000, executorBeatMs: 500 }),
