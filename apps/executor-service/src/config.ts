@@ -156,6 +156,8 @@ export const executorConfig = z.object({
    * time, which it would not notice.
    */
   executorHandlersBlockedMs: count(500, 10),
+  /** How long job-service may take to hand over the values of the secrets that params name, milliseconds. */
+  executorSecretsTimeoutMs: count(5000, 100),
   ...retentionClockConfig,
   /**
    * Name lookups of HTTP_CALLs at a time, and those of one owner among them. The system's resolver answers as many at a time

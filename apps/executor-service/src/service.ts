@@ -37,6 +37,7 @@ import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { createSeesDetails } from './routes/job-reach.ts'
 import { mountJobTypes } from './routes/job-types.ts'
+import { createSecrets } from './secrets/secrets.ts'
 import type { Stores } from './store/ports.ts'
 
 export interface ExecutorServiceDeps extends ServiceShellDeps<Stores, ExecutorConfig> {
@@ -119,6 +120,7 @@ function createParts(deps: ExecutorServiceDeps) {
     ...common,
     output,
     checkpoints: createCheckpoints(stores),
+    secrets: createSecrets({ rest: deps.rest, clock, timeoutMs: config.executorSecretsTimeoutMs }),
     abortGraceMs: config.executorAbortGraceMs,
   })
   const starts = createStarts({ ...common, shownMs: config.executorRunningShownMs })

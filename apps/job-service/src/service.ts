@@ -18,6 +18,7 @@ import { createUsers } from './clients/users.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
+import { mountCompatibility } from './routes/compatibility.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
@@ -89,6 +90,7 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountCompatibility(app, { context, views, executionViews, pages, ids })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),

@@ -44,7 +44,7 @@ describe('the logs of an execution', () => {
     let sees = true
     const world = await openWorld({
       run: ({ context }) => context.log('info', 'at work'),
-      callOther({ service, path, body }) {
+      reachOf({ service, path, body }) {
         asked.push([service, path, body])
         return { status: 200, headers: {}, body: { sees, seesDetails: sees, mayOperate: false, mayChange: false } }
       },
@@ -62,7 +62,7 @@ describe('the logs of an execution', () => {
   })
 
   it('are refused with 503 to others while job-service does not say who the viewers are', async () => {
-    const world = await openWorld({ callOther: () => ({ status: 503, headers: {}, body: null }) })
+    const world = await openWorld({ reachOf: () => ({ status: 503, headers: {}, body: null }) })
     await world.command(command(inMs(0)))
     const answer = await world.get(`/executions/${executionId()}/logs`, 'usr-2')
     expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '1'])

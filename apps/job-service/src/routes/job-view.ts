@@ -73,6 +73,7 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
       ...paramsOf(job),
       schedule: viewSchedule(job, timezone),
       runAt: schedule.kind === 'once' ? toWireTime(schedule.runAt) : null,
+      scheduledTime: job.spec.scheduledTime ?? null,
       status: deriveStatus(input),
       state: deriveState(input, isOver(job, next)),
       version: job.version,

@@ -1,4 +1,4 @@
-import { isRefusal, type PutJobBody, type Refusal, type ScheduleSpec } from '@belfry/contracts'
+import { isRefusal, type JobSpec, type PutJobBody, type Refusal, type ScheduleSpec } from '@belfry/contracts'
 import type { Timing } from '@belfry/schedules'
 import { compileSchedule } from '@belfry/time'
 import { type Job, nextChangeAt } from '../domain/job.ts'
@@ -38,7 +38,15 @@ async function readAt(
   if (isRefusal(timing)) return timing
   const known = await types.knowing(body.jobType)
   if (!known) return noTypesYet
-  return readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+  const read = readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+  return isRefusal(read) ? read : { ...read, spec: withTextOf(job.spec, read.spec) }
+}
+
+/** A one-shot that keeps its time is shown with the text in which it was given. */
+function withTextOf({ schedule: before, scheduledTime }: JobSpec, spec: JobSpec): JobSpec {
+  const { schedule } = spec
+  const isSame = schedule.kind === 'once' && before.kind === 'once' && schedule.runAt === before.runAt
+  return isSame && scheduledTime !== undefined && spec.scheduledTime === undefined ? { ...spec, scheduledTime } : spec
 }
 
 /**

@@ -98,6 +98,11 @@ export const patchJobBody = jsonObject.meta({
 /** `POST /jobs/:id/pause`. `until`: when the pause ends by itself. */
 export const pauseBody = z.strictObject({ until: timeAt.nullish() }).nullish()
 
+/** `PATCH /api/v1/jobs/:id/state`: the status that the job shall have; SCHEDULED, PAUSED or CANCELLED. */
+export const setStateBody = z.strictObject({
+  state: z.enum(jobStatuses).describe('The status that the job shall have: SCHEDULED, PAUSED or CANCELLED.'),
+})
+
 /** `POST /jobs/:id/trigger`: `params` replace the job's for this one execution; `reason` is stored and shown. */
 export const triggerBody = z
   .strictObject({ params: jsonObject.optional(), reason: z.string().max(500).optional() })
@@ -157,6 +162,10 @@ export const jobView = z.strictObject({
     .describe('What each run works with. Absent for an operator who is neither owner nor viewer of the job.'),
   schedule: scheduleView.nullable(),
   runAt: wireTime.nullable(),
+  scheduledTime: z
+    .string()
+    .nullable()
+    .describe('The text of `scheduledTime` as it was given; null for a job that has its time from another field.'),
   status: z.enum(jobStatuses),
   state: z.enum(shownJobStates),
   version: z.number().int(),
