@@ -65,19 +65,19 @@ function mountSetState(app: HttpApp, { context, views, ids }: CompatibilityRoute
     const ifMatch = readPrecondition(request)
     if (isRefusal(ifMatch)) return reply.refuse(ifMatch)
     const { caller } = request
-    const shown = views.of(caller)
+    const ofCaller = views.of(caller)
     const job = await readJob(context, caller, request.params.id)
     if (isRefusal(job)) return reply.refuse(job)
-    const step = stepTo(request.body.state, shown.job(job))
+    const step = stepTo(request.body.state, ofCaller.job(job))
     if (isRefusal(step)) return reply.refuse(step)
-    if (step === 'none') return reply.send(shown.job(job))
+    if (step === 'none') return reply.send(ofCaller.job(job))
     if (step !== 'run-again') {
       const fenced = await steps[step](context, { caller, ref: job.id, ifMatch })
-      return isRefusal(fenced) ? reply.refuse(fenced) : answerFenced(reply, shown, fenced)
+      return isRefusal(fenced) ? reply.refuse(fenced) : answerFenced(reply, ofCaller, fenced)
     }
     const again = await retryExecution(context, { caller, id: job.known.last?.id ?? '', minted: ids.uuid() })
     if (isRefusal(again)) return reply.refuse(again)
-    return reply.code(202).header('location', `/executions/${again.execution.id}`).send(shown.job(job))
+    return reply.code(202).header('location', `/executions/${again.execution.id}`).send(ofCaller.job(job))
   })
 }
 
@@ -85,13 +85,21 @@ function mountSetState(app: HttpApp, { context, views, ids }: CompatibilityRoute
 function mountReadyLists(app: HttpApp, { context, views, executionViews, pages }: CompatibilityRoutes): void {
   const { jobs, executions } = context.stores
 
-  const toSchedule = { querystring: jobsQuery.omit({ status: true }), response: { 200: pageOf(listedJobView) } }
+  const toSchedule = {
+    querystring: jobsQuery.omit({ status: true, scope: true }),
+    response: { 200: pageOf(listedJobView) },
+  }
   app.get('/api/v1/jobs/ready-to-schedule', { schema: toSchedule, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
     const find = (page: PageRequest) => listJobs(context, { ownerId: userId }, { ...query, status: 'CREATED' }, page)
-    const view = views.of(request.caller).listed
-    return pages.answer(reply, { userId, query, position: positionsOf(jobs), find, view })
+    return pages.answer(reply, {
+      userId,
+      query,
+      position: positionsOf(jobs),
+      find,
+      view: views.of(request.caller).listed,
+    })
   })
 
   // An execution is there from its look-ahead on: one that is SCHEDULED is within it.
@@ -101,7 +109,7 @@ function mountReadyLists(app: HttpApp, { context, views, executionViews, pages }
     const { userId } = request.caller
     const filter = { ...query, status: 'SCHEDULED' } as const
     const find = (page: PageRequest) => listExecutions(context, { ownerId: userId }, filter, page)
-    const view = (one: Execution) => executionViews.listed(one, ownersRights)
+    const view = (execution: Execution) => executionViews.listed(execution, ownersRights)
     return pages.answer(reply, { userId, query, position: positionsOf(executions), find, view })
   })
 }
@@ -113,7 +121,8 @@ function mountExecutionsOfJob(app: HttpApp, { context, executionViews, pages }: 
     querystring: executionsQuery,
     response: { 200: pageOf(listedExecutionView) },
   }
-  app.get('/api/v1/executions/job/:jobId', { schema, config: reads }, (request, reply) =>
-    answerExecutionsOfJob(request, reply, { context, views: executionViews, pages }, request.params.jobId),
-  )
+  app.get('/api/v1/executions/job/:jobId', { schema, config: reads }, async (request, reply) => {
+    const { caller, query, params } = request
+    return answerExecutionsOfJob(reply, { context, views: executionViews, pages }, { caller, query, ref: params.jobId })
+  })
 }

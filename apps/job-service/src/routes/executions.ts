@@ -9,10 +9,10 @@ import {
   pageOf,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { Execution } from '../domain/execution.ts'
-import { noRights, ownersRights } from '../domain/reach.ts'
+import { type Caller, noRights, ownersRights } from '../domain/reach.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { findExecution } from '../use-cases/find-execution.ts'
 import { listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
@@ -33,12 +33,18 @@ const tags = ['executions']
 const reads = { access: 'viewer' } as const
 const page = { 200: pageOf(listedExecutionView) }
 
-/** Answers a page of the executions of one job, by the job's id or key. */
+interface ListOfJob {
+  readonly caller: Caller
+  /** Id or key of the job. */
+  readonly ref: string
+  readonly query: ExecutionsQuery
+}
+
+/** Answers with a page of a job's executions, as far as the caller may see them. */
 export function answerExecutionsOfJob(
-  { caller, query }: Pick<FastifyRequest, 'caller'> & { readonly query: ExecutionsQuery },
   reply: FastifyReply,
   { context, views, pages }: ExecutionRoutes,
-  ref: string,
+  { caller, ref, query }: ListOfJob,
 ): Promise<void> {
   let rights = noRights
   const find = async (asked: PageRequest) => {
@@ -47,8 +53,13 @@ export function answerExecutionsOfJob(
     return found
   }
   const view = (execution: Execution) => views.listed(execution, rights)
-  const position = positionsOf(context.stores.executions)
-  return pages.answer(reply, { position, userId: caller.userId, query, find, view })
+  return pages.answer(reply, {
+    position: positionsOf(context.stores.executions),
+    userId: caller.userId,
+    query,
+    find,
+    view,
+  })
 }
 
 /** Lists of executions, `/executions/:id`, and `/dead-letters`. */
@@ -64,9 +75,10 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     querystring: executionsQuery,
     response: page,
   }
-  app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) =>
-    answerExecutionsOfJob(request, reply, { context, views, pages }, request.params.id),
-  )
+  app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) => {
+    const { caller, query, params } = request
+    return answerExecutionsOfJob(reply, { context, views, pages }, { caller, query, ref: params.id })
+  })
 
   const all = { tags, summary: 'Executions, newest first', querystring: executionsQuery, response: page }
   app.get('/executions', { schema: all, config: reads }, (request, reply) => {
