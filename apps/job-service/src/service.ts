@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { type CommandPublisher, createCommandPublisher, createRelay, createSharedSource, type Relay } from '@belfry/bus'
 import type { Refusal } from '@belfry/contracts'
 import { createPeerShare, type PeerShare } from '@belfry/discovery'
@@ -16,6 +17,7 @@ import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
+import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
@@ -27,6 +29,7 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
 import { createTurns } from './use-cases/change-job.ts'
@@ -73,6 +76,12 @@ function createCommands({ stores, bus, clock, log, metrics, config }: JobService
   })
 }
 
+function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
+  if (secretsKey === undefined) throw new Error('BELFRY_SECRETS_KEY is not set')
+  const keys = secretsKeyPrevious === undefined ? [secretsKey] : [secretsKey, secretsKeyPrevious]
+  return createSealer({ keys, randomBytes })
+}
+
 function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: RetentionClock): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
@@ -88,6 +97,7 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountSecrets(app, context)
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -114,6 +124,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
+    sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
     clock,
     log,

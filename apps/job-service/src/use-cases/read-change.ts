@@ -3,11 +3,13 @@ import type { Timing } from '@belfry/schedules'
 import { compileSchedule } from '@belfry/time'
 import { type Job, nextChangeAt } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
+import { withIssues } from '../domain/secret.ts'
 import { type ReadSpec, readSpec, readTiming } from '../domain/spec.ts'
 import { specDifferences } from '../domain/spec-differences.ts'
 import type { JobContext } from './context.ts'
+import { secretIssues } from './secrets.ts'
 
-type ReadContext = Pick<JobContext, 'types' | 'config' | 'clock'>
+type ReadContext = Pick<JobContext, 'stores' | 'types' | 'config' | 'clock'>
 
 /**
  * The spec that a body gives a job that is there, with every default filled in. Times that are counted from now begin when the change
@@ -28,17 +30,16 @@ function delayedFrom({ createdAt, changes, spec: { schedule } }: Job, { delay }:
   return [createdAt, ...changes.map(({ changedAt }) => changedAt)].find((from) => from + delay === schedule.runAt)
 }
 
-async function readAt(
-  { types, config }: ReadContext,
-  job: Job,
-  body: PutJobBody,
-  at: number,
-): Promise<ReadSpec | Refusal> {
+async function readAt(context: ReadContext, job: Job, body: PutJobBody, at: number): Promise<ReadSpec | Refusal> {
+  const { types, config } = context
   const timing = readTiming(body, { createdAt: at, timezone: config.timezone, jobId: job.id })
   if (isRefusal(timing)) return timing
   const known = await types.knowing(body.jobType)
   if (!known) return noTypesYet
-  return readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+  const read = readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+  // A secret that is gone keeps no change of another field back.
+  const isSame = JSON.stringify(body.params ?? {}) === JSON.stringify(job.spec.params)
+  return isSame ? read : withIssues(read, await secretIssues(context, job.ownerId, body.params))
 }
 
 /**

@@ -5,6 +5,7 @@ import { collections } from './collections.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
 import { createRequestStore } from './requests.ts'
+import { createSecretStore } from './secrets.ts'
 
 /** Raised with every change of the records that an older Belfry cannot read. */
 const schemaVersion = 1
@@ -18,6 +19,7 @@ export async function openMongoStores(url: string, options: OpenStoresOptions): 
     jobs: createJobStore(deps),
     executions: createExecutionStore(deps),
     requests: createRequestStore(db),
+    secrets: createSecretStore(db),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
     close: () => db.close(),

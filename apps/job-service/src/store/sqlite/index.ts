@@ -6,6 +6,7 @@ import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
 import { migrations } from './migrations.ts'
 import { createRequestStore } from './requests.ts'
+import { createSecretStore } from './secrets.ts'
 
 /** Opens the file, and brings its schema to `migrations`. */
 export async function openSqliteStores(path: string, options: OpenStoresOptions): Promise<Stores> {
@@ -19,6 +20,7 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
     jobs: createJobStore(db, onUnreadable),
     executions: createExecutionStore(db, onUnreadable),
     requests: createRequestStore(db),
+    secrets: createSecretStore(db),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
     close: () => db.close(),

@@ -149,4 +149,19 @@ CREATE TRIGGER executionRemoved AFTER DELETE ON executions WHEN OLD.isRetried = 
 END;
 `,
   },
+  {
+    name: 'secrets',
+    sql: `
+-- sealed: the value, which no other column has.
+CREATE TABLE secrets (
+  n INTEGER PRIMARY KEY,
+  ownerId TEXT NOT NULL,
+  name TEXT NOT NULL,
+  sealed TEXT NOT NULL,
+  createdAt INTEGER NOT NULL,
+  updatedAt INTEGER NOT NULL,
+  UNIQUE (ownerId, name)
+) STRICT;
+`,
+  },
 ]
