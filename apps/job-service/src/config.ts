@@ -67,6 +67,8 @@ export const jobConfig = z.object({
    * BELFRY_BREAKER_TIMEOUT_MS.
    */
   jobSchedulerTimeoutMs: count(800),
+  /** How long auth-service may take to say who the viewers of a job are, milliseconds. */
+  jobUsersTimeoutMs: count(1_000),
   /** How often pauses that end are looked for, milliseconds, and how many are ended at a time. */
   jobPauseEndMs: count(500),
   jobPauseEndRows: count(100),

@@ -15,10 +15,12 @@ import type { RowId } from '@belfry/storage'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
+import { createUsers } from './clients/users.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
+import { mountCompatibility } from './routes/compatibility.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
@@ -98,6 +100,7 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountSecrets(app, context)
+  mountCompatibility(app, { context, views, executionViews, pages, ids })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -120,6 +123,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
       ...{ executors, registry: deps.registry, clock, log },
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
     }),
+    users: createUsers(deps.rest, { timeoutMs: config.jobUsersTimeoutMs }),
     relay,
     turns: createTurns(),
     commands,

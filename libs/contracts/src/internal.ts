@@ -160,3 +160,30 @@ export const jobType = z.strictObject({
   examples: z.array(z.record(z.string(), z.unknown())),
 })
 export type JobType = z.infer<typeof jobType>
+
+/**
+ * `POST /internal/users/resolve` of auth-service: users by their names, whatever the case, and by their ids. A user that is not
+ * there is left out of the answer, which is in no order: compare a name with `username` in lower case.
+ */
+export const resolveUsersBody = z.strictObject({
+  usernames: z.array(z.string().min(1).max(256)).max(200).default([]).describe('Names of users, in any case.'),
+  ids: z.array(z.string().min(1).max(100)).max(200).default([]).describe('Ids of users.'),
+})
+export type ResolveUsersBody = z.input<typeof resolveUsersBody>
+export const resolvedUsers = z.strictObject({
+  data: z.array(
+    z.strictObject({
+      id: z.string().describe('The id of the user.'),
+      username: z.string().describe('The name as the user signed up with it.'),
+      disabled: z.boolean().describe('Whether the user cannot log in.'),
+    }),
+  ),
+})
+export type ResolvedUsers = z.infer<typeof resolvedUsers>
+
+/** `POST /internal/api-keys/swap` of auth-service: an access token of a minute for an API key. */
+export const swapKeyBody = z.strictObject({ key: z.string().max(200).describe('The API key, whole.') })
+/** `token` is null for a key that is not taken: unknown, deleted or expired, or of a user who is disabled. */
+export const swapKeyReply = z.strictObject({
+  token: z.string().nullable().describe('The access token, or null for a key that is not taken.'),
+})

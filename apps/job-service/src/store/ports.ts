@@ -15,6 +15,7 @@ import type { z } from 'zod'
 import type { Repetition } from '../domain/backoff.ts'
 import type { Execution, WholeExecution } from '../domain/execution.ts'
 import type { Job, ListedSpec } from '../domain/job.ts'
+import type { JobScope } from '../domain/reach.ts'
 import type { JobAge } from '../domain/retention.ts'
 import type { HandedOver, KnownExecutions, StatusInput } from '../domain/status.ts'
 import type { SecretStore } from './secret-port.ts'
@@ -136,10 +137,12 @@ export interface JobStore {
    * known of its executions may be a moment apart.
    */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
+  /** The same, of any owner. */
+  findById(id: string): Promise<StoredJob | undefined>
   /** The jobs of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
-  /** The owner's jobs that are not deleted, newest first. */
-  listSummaries(ownerId: string, query: ListQuery): Promise<JobSummary[]>
+  /** The jobs of a scope that are not deleted, newest first. */
+  listSummaries(scope: JobScope, query: ListQuery): Promise<JobSummary[]>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
   /** Some of the jobs of the share whose newest version is not on the bus; a job is overdue by when it last changed. */
@@ -232,6 +235,8 @@ export interface ExecutionStore {
   applyStatuses(messages: readonly JobStatusMessage[]): Promise<void>
   /** Whole, with its long fields. The execution and its job's params may be a moment apart. */
   find(ownerId: string, id: string): Promise<WholeExecution | undefined>
+  /** The same, of any owner. */
+  findById(id: string): Promise<WholeExecution | undefined>
   /** The executions of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(Execution | undefined)[]>
   /** The row of each stored execution, undefined where there is none. */

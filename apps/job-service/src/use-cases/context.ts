@@ -5,6 +5,7 @@ import type { LRUCache } from 'lru-cache'
 import type { Executors } from '../clients/executors.ts'
 import type { JobTypeList } from '../clients/job-types.ts'
 import type { Scheduler } from '../clients/scheduler.ts'
+import type { Users } from '../clients/users.ts'
 import type { JobConfig } from '../config.ts'
 import type { Sealer } from '../domain/sealing.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
@@ -17,6 +18,7 @@ export interface JobContext {
   readonly executors: Executors
   readonly scheduler: Scheduler
   readonly types: JobTypeList
+  readonly users: Users
   /** Publishes new versions of jobs without waiting for the relay's sweep. */
   readonly relay: Pick<Relay<'job-changes', RowId>, 'offer'>
   /** Changes of one job come one after the other. */

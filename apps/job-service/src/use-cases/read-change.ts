@@ -1,4 +1,4 @@
-import { isRefusal, type PutJobBody, type Refusal, type ScheduleSpec } from '@belfry/contracts'
+import { isRefusal, type JobSpec, type PutJobBody, type Refusal, type ScheduleSpec } from '@belfry/contracts'
 import type { Timing } from '@belfry/schedules'
 import { compileSchedule } from '@belfry/time'
 import { type Job, nextChangeAt } from '../domain/job.ts'
@@ -37,9 +37,17 @@ async function readAt(context: ReadContext, job: Job, body: PutJobBody, at: numb
   const known = await types.knowing(body.jobType)
   if (!known) return noTypesYet
   const read = readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+  const shown = isRefusal(read) ? read : { ...read, spec: withTextOf(job.spec, read.spec) }
   // A secret that is gone keeps no change of another field back.
   const isSame = JSON.stringify(body.params ?? {}) === JSON.stringify(job.spec.params)
-  return isSame ? read : withIssues(read, await secretIssues(context, job.ownerId, body.params))
+  return isSame ? shown : withIssues(shown, await secretIssues(context, job.ownerId, body.params))
+}
+
+/** A one-shot that keeps its time is shown with the text in which it was given. */
+function withTextOf({ schedule: before, scheduledTime }: JobSpec, spec: JobSpec): JobSpec {
+  const { schedule } = spec
+  const isSame = schedule.kind === 'once' && before.kind === 'once' && schedule.runAt === before.runAt
+  return isSame && scheduledTime !== undefined && spec.scheduledTime === undefined ? { ...spec, scheduledTime } : spec
 }
 
 /**

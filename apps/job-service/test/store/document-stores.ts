@@ -16,6 +16,7 @@ import {
   type WholeExecution,
 } from '../../src/domain/execution.ts'
 import { fencedChanges, isLive, type Job, newestVersion, toJobChanges } from '../../src/domain/job.ts'
+import type { JobScope } from '../../src/domain/reach.ts'
 import type { Secret } from '../../src/domain/secret.ts'
 import type { KnownExecution } from '../../src/domain/status.ts'
 import type {
@@ -158,6 +159,11 @@ function createCounter(latency: () => Promise<void>) {
   }
 }
 
+function isInScope(scope: JobScope, { ownerId, viewers }: Job): boolean {
+  if (scope === 'all') return true
+  return 'ownerId' in scope ? ownerId === scope.ownerId : viewers.some(({ id }) => id === scope.viewerId)
+}
+
 /** Whether a record is of the share, by its public id and the moment at which it was due. */
 const isOf = ({ index, instances, overdueAt }: WorkShare, id: string, dueAt: number) =>
   shardOf(id) % instances === index || dueAt <= overdueAt
@@ -221,8 +227,10 @@ function createJobs(
     },
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
-      const { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt } = job
-      const next: Job = { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt }
+      const { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, createdAt, changedAt } =
+        job
+      const about = { id, ownerId, key, version, state, spec, changes, warnings, viewers }
+      const next: Job = { ...about, pauseUntil, createdAt, changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
         slot: slotOf(next),
@@ -230,6 +238,10 @@ function createJobs(
         fenceAt,
         fenceTries: 0,
       })
+    },
+    async findById(id) {
+      const found = await jobs.findOne((one) => one.id === id)
+      return found && storedJob(found)
     },
     async find(ownerId, ref) {
       const own = await jobs.find(
@@ -246,10 +258,10 @@ function createJobs(
           return document && listed(document, fields)
         }),
       ),
-    async listSummaries(ownerId, { after, limit, fields }) {
+    async listSummaries(scope, { after, limit, fields }) {
       const last = after && (await jobs.findOne((one) => one.id === after[0]))
       const rows = await jobs.find(
-        (one) => one.job.ownerId === ownerId && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
+        (one) => isInScope(scope, one.job) && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
         newestJob,
         limit,
       )
@@ -496,6 +508,10 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
     async applyStatuses(messages) {
       await Promise.all(newestPerExecution(messages).map(apply))
       await Promise.all(progressUpdates(messages).map(raise))
+    },
+    async findById(id) {
+      const found = await executions.findOne((one) => one.id === id)
+      return found && ((await shown(found, ['params', 'result'])) as WholeExecution | undefined)
     },
     async find(ownerId, id) {
       const found = await executions.findOne((one) => one.id === id && one.ownerId === ownerId)

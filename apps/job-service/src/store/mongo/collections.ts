@@ -34,6 +34,8 @@ export interface JobRecord extends MongoRecord {
   readonly fenceTries: number
   /** When the pause of a paused job ends by itself. */
   readonly pauseUntil?: number
+  /** The users who see the job beside its owner; absent without any. */
+  readonly viewerIds?: readonly string[]
   readonly shard: number
   /** `JobBody` as JSON. */
   readonly body: string
@@ -65,6 +67,7 @@ export const jobsCollection = defineCollection<JobRecord>({
     fenceAt: Number,
     fenceTries: Number,
     pauseUntil: Number,
+    viewerIds: [String],
     shard: Number,
     body: String,
     params: String,
@@ -79,6 +82,8 @@ export const jobsCollection = defineCollection<JobRecord>({
     { fields: { unpublishedAt: 1, _id: 1 }, only: { unpublishedAt: { $exists: true } } },
     { fields: { fenceAt: 1, _id: 1 }, only: { fenceAt: { $exists: true } } },
     { fields: { pauseUntil: 1, _id: 1 }, only: { pauseUntil: { $exists: true } } },
+    { fields: { viewerIds: 1, createdAt: 1, _id: 1 }, only: { viewerIds: { $exists: true } } },
+    { fields: { createdAt: 1, _id: 1 } },
   ],
 })
 

@@ -150,6 +150,14 @@ END;
 `,
   },
   {
+    // The viewers of a job stand in its body too; a user has a number in owners, with jobs or without.
+    name: 'viewers of jobs',
+    sql: `
+CREATE TABLE viewers (viewerNo INTEGER NOT NULL, jobNo INTEGER NOT NULL, PRIMARY KEY (viewerNo, jobNo)) STRICT, WITHOUT ROWID;
+CREATE INDEX viewersOfJob ON viewers (jobNo);
+`,
+  },
+  {
     name: 'secrets',
     sql: `
 -- sealed: the value, which no other column has.
