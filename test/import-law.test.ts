@@ -214,10 +214,10 @@ describe('the parts of executor-service', () => {
     membership: ['dispatch', 'executions'],
     dispatch: ['attempts', 'admission', 'executions'],
     attempts: ['executions', 'secrets'],
-    secrets: [],
     admission: ['executions'],
     executions: [],
     retention: [],
+    secrets: [],
     'job-types': [],
     'metrics.ts': ['executions'],
     // The setting of the commands is checked by what runs them.

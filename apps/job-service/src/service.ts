@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { type AuditLog, createAuditLog } from '@belfry/audit'
 import { type CommandPublisher, createCommandPublisher, createRelay, createSharedSource, type Relay } from '@belfry/bus'
 import type { Refusal } from '@belfry/contracts'
@@ -18,6 +19,7 @@ import { createScheduler } from './clients/scheduler.ts'
 import { createUsers } from './clients/users.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
+import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
@@ -30,6 +32,7 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
 import { createTurns } from './use-cases/change-job.ts'
@@ -76,6 +79,12 @@ function createCommands({ stores, bus, clock, log, metrics, config }: JobService
   })
 }
 
+function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
+  if (secretsKey === undefined) throw new Error('BELFRY_SECRETS_KEY is not set')
+  const keys = secretsKeyPrevious === undefined ? [secretsKey] : [secretsKey, secretsKeyPrevious]
+  return createSealer({ keys, randomBytes })
+}
+
 function createApp(
   deps: JobServiceDeps,
   context: JobContext,
@@ -97,6 +106,7 @@ function createApp(
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountSecrets(app, context)
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
@@ -125,6 +135,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
+    sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
     clock,
     log,
