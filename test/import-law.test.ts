@@ -213,10 +213,11 @@ describe('the parts of executor-service', () => {
     intake: ['dispatch', 'executions'],
     membership: ['dispatch', 'executions'],
     dispatch: ['attempts', 'admission', 'executions'],
-    attempts: ['executions'],
+    attempts: ['executions', 'secrets'],
     admission: ['executions'],
     executions: [],
     retention: [],
+    secrets: [],
     'job-types': [],
     'metrics.ts': ['executions'],
     // The setting of the commands is checked by what runs them.

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { type AuditLog, createAuditLog } from '@belfry/audit'
 import { type CommandPublisher, createCommandPublisher, createRelay, createSharedSource, type Relay } from '@belfry/bus'
 import type { Refusal } from '@belfry/contracts'
@@ -19,6 +20,7 @@ import { createScheduler } from './clients/scheduler.ts'
 import { createUsers } from './clients/users.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
+import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
 import { mountAuditLists } from './routes/audit.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
@@ -32,6 +34,7 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
 import { createTurns } from './use-cases/change-job.ts'
@@ -78,6 +81,12 @@ function createCommands({ stores, bus, clock, log, metrics, config }: JobService
   })
 }
 
+function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
+  if (secretsKey === undefined) throw new Error('BELFRY_SECRETS_KEY is not set')
+  const keys = secretsKeyPrevious === undefined ? [secretsKey] : [secretsKey, secretsKeyPrevious]
+  return createSealer({ keys, randomBytes })
+}
+
 function createApp(
   deps: JobServiceDeps,
   context: JobContext,
@@ -99,6 +108,7 @@ function createApp(
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountSecrets(app, context)
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
   mountAuditLists(app, context, [ownAuditSource(audit), authAudit])
@@ -129,6 +139,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
+    sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
     clock,
     log,

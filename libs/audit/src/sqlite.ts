@@ -78,7 +78,8 @@ function readSeal(row: SqlRow): Seal {
 /** Rows that are frozen stand before those that are not; each of the two parts is searched by what serves it. */
 function prepareList(db: Database) {
   const select = (where: string) => db.statement(`SELECT ${columns} FROM audit WHERE ${where} ORDER BY n DESC LIMIT ?`)
-  const open = '+isFrozen IS NULL AND n < ? AND n > (SELECT coalesce(max(last), 0) FROM auditSeals)'
+  const open = `+isFrozen IS NULL AND n < ?
+    AND n > coalesce((SELECT last FROM auditSeals WHERE no > 0 ORDER BY no DESC LIMIT 1), 0)`
   return {
     all: select('n < ?'),
     actor: { open: select(`${open} AND actor = ?`), frozen: select('isFrozen = 1 AND n < ? AND actor = ?') },
@@ -102,7 +103,7 @@ export function createAuditStore(db: Database): AuditStore {
   const head = db.statement('SELECT max(n) FROM audit')
   const range = db.statement(`SELECT ${columns} FROM audit WHERE n > ? AND n <= ? ORDER BY n LIMIT ?`)
   const freeze = db.statement('UPDATE audit SET isFrozen = 1 WHERE n > ? AND n <= ? AND isFrozen IS NULL')
-  const newest = db.statement(`SELECT ${sealColumns} FROM auditSeals ORDER BY no DESC LIMIT 1`)
+  const newest = db.statement(`SELECT ${sealColumns} FROM auditSeals WHERE no > 0 ORDER BY no DESC LIMIT 1`)
   const seals = db.statement(`SELECT ${sealColumns} FROM auditSeals WHERE no > ? ORDER BY no LIMIT ?`)
   const insertSeal = db.statement(`INSERT INTO auditSeals (${sealColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`)

@@ -2,8 +2,11 @@ import { createAuditStore } from '@belfry/audit/sqlite'
 import type { OpenStoresOptions } from '@belfry/storage'
 import { createCursorStore, type Database } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
+import { createSqliteAdmins } from './admins.ts'
+import { createSqliteApiKeys } from './api-keys.ts'
 import { createSqliteKeys } from './keys.ts'
 import { migrations } from './migrations.ts'
+import { createSqliteSessions } from './sessions.ts'
 import { createSqliteUsers } from './users.ts'
 
 export { migrations }
@@ -15,6 +18,9 @@ export function createSqliteStores(db: Database): Stores {
     keys: createSqliteKeys(db),
     cursors: createCursorStore(db),
     audit: createAuditStore(db),
+    admins: createSqliteAdmins(db),
+    sessions: createSqliteSessions(db),
+    apiKeys: createSqliteApiKeys(db),
     close: () => db.close(),
   }
 }

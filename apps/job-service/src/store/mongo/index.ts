@@ -6,6 +6,7 @@ import { collections } from './collections.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
 import { createRequestStore } from './requests.ts'
+import { createSecretStore } from './secrets.ts'
 
 /** Raised with every change of the records that an older Belfry cannot read. */
 const schemaVersion = 1
@@ -19,6 +20,7 @@ export async function openMongoStores(url: string, options: OpenStoresOptions): 
     jobs: createJobStore(deps),
     executions: createExecutionStore(deps),
     requests: createRequestStore(db),
+    secrets: createSecretStore(db),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
     audit: createAuditStore(db),

@@ -159,4 +159,19 @@ CREATE INDEX viewersOfJob ON viewers (jobNo);
 `,
   },
   { name: 'audit log', sql: auditTables },
+  {
+    name: 'secrets',
+    sql: `
+-- sealed: the value, which no other column has.
+CREATE TABLE secrets (
+  n INTEGER PRIMARY KEY,
+  ownerId TEXT NOT NULL,
+  name TEXT NOT NULL,
+  sealed TEXT NOT NULL,
+  createdAt INTEGER NOT NULL,
+  updatedAt INTEGER NOT NULL,
+  UNIQUE (ownerId, name)
+) STRICT;
+`,
+  },
 ]
