@@ -24,6 +24,7 @@ export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } fro
 export { problemOf, sendRefusal } from './problem.ts'
 export { countRequest, createRateLimiter, type RateCount, type RateLimiter } from './rate-limit.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
+export { type StreamConfig, streamBoundsOf, streamConfig } from './stream-config.ts'
 export {
   createTokenVerifier,
   KeysUnavailable,
