@@ -3,6 +3,7 @@ import { createHttpApp } from '@belfry/http'
 import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { GatewayConfig } from './config.ts'
+import { createApiKeySwap } from './identity/api-keys.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
 import { proxiedServices } from './proxy/route-table.ts'
@@ -41,7 +42,9 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
 
 export function createGateway(deps: GatewayDeps): ServiceShell {
   const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
-  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
+  const swapApiKey = createApiKeySwap({ rest, clock, log, config })
+  const { publicUrl } = config
+  const app = createHttpApp({ service: 'gateway', deps, tokens, swapApiKey, openapi: false, publicUrl })
   limitRates(app, config, clock)
   mountLanding(app)
   mountProblems(app)
