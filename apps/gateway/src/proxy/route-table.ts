@@ -37,6 +37,7 @@ export const routeTable: readonly ProxiedRoutes[] = [
     access: 'viewer',
     routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
   },
+  { service: 'job-service', access: 'viewer', routes: ['/secrets', '/secrets/*'] },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
   {
     service: 'scheduler-service',
