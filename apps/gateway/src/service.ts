@@ -11,6 +11,7 @@ import { mountCompatibility } from './routes/compatibility.ts'
 import { mountDocs } from './routes/docs.ts'
 import { mountLanding } from './routes/landing.ts'
 import { createMetricsListener } from './routes/metrics-listener.ts'
+import { mountOneTimePages } from './routes/one-time-pages.ts'
 import { mountOpenapi } from './routes/openapi.ts'
 import { mountProblems } from './routes/problems.ts'
 import { mayReadMetrics, mountSystem } from './routes/system.ts'
@@ -49,6 +50,7 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   mountLanding(app)
   mountProblems(app)
   mountDocs(app)
+  mountOneTimePages(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountCompatibility(app, { health: deps.health, metricsRegistry, mayRead: mayReadMetrics })

@@ -193,11 +193,14 @@ export function createAuthentication(app: HttpApp, { tokens, serviceTokens, swap
 
   const identifyByKey = (request: FastifyRequest, verifier: TokenVerifier, key: string, resolve: Resolve) => {
     if (!swapApiKey) return resolve(badToken)
-    swapApiKey(key, request).then((token) => {
-      if (isRefusal(token)) return resolve(token)
-      request.headers.authorization = `Bearer ${token}`
-      identify(request, verifier, token, resolve)
-    })
+    swapApiKey(key, request).then(
+      (token) => {
+        if (isRefusal(token)) return resolve(token)
+        request.headers.authorization = `Bearer ${token}`
+        identify(request, verifier, token, resolve)
+      },
+      () => resolve(keysUnavailable),
+    )
   }
 
   const check = (request: FastifyRequest, access: Exclude<Access, 'public'>, resolve: (refused?: Refusal) => void) => {
