@@ -21,6 +21,9 @@ import { monday } from './fixtures.ts'
 import { openScheduler } from './scheduler.ts'
 import { openUsers } from './users.ts'
 
+/** Seals the secrets of a world. */
+export const testKey = 'q7Vd0TzK3mXw9RbL5nHc2JpYf8GsA1eU'
+
 /** An answer; a test names the type of the body that it expects. */
 export interface Reply<T> {
   readonly status: number
@@ -85,7 +88,7 @@ export async function openWorld(
       rest,
       tokens: tokens.verifier,
       serviceTokens,
-      config: jobConfig.parse({ ...settings, ...changed }),
+      config: jobConfig.parse({ secretsKey: testKey, ...settings, ...changed }),
     })
   let service = create()
   await service.start()

@@ -10,6 +10,7 @@ import { createSchedulerService, openStores as openSchedulerStores } from '@belf
 import type { Part } from '@belfry/service'
 import type { StoreThread } from '@belfry/storage/sqlite'
 import type { StandaloneConfig } from './config.ts'
+import { openSecretsKey } from './secrets-key.ts'
 
 /** The groups that belong to each topic (the messages between the services). */
 const groups = {
@@ -20,7 +21,7 @@ const groups = {
 
 /** Opens the stores of all services and wires the services. Rejects with a `StorageError`; the store thread stays open. */
 export async function openServices(
-  config: StandaloneConfig,
+  settings: StandaloneConfig,
   dataDir: string,
   base: ProcessBase,
   thread: () => StoreThread,
@@ -32,6 +33,7 @@ export async function openServices(
     scheduler: depsOf('scheduler-service'),
     executor: depsOf('executor-service'),
   }
+  const config = { ...settings, secretsKey: settings.secretsKey ?? openSecretsKey(dataDir) }
   const urlOf = (file: string) => `sqlite:${join(dataDir, file)}`
   // One after the other: when another process has a file open, no file behind it is touched.
   const authStores = await openAuthStores(urlOf('auth.db'), { ...deps.auth, thread })

@@ -1,3 +1,4 @@
+import type { AuditStore } from '@belfry/audit'
 import type { PoisonStore } from '@belfry/bus'
 import type {
   ChangesQuery,
@@ -18,6 +19,7 @@ import type { Job, ListedSpec } from '../domain/job.ts'
 import type { JobScope } from '../domain/reach.ts'
 import type { JobAge } from '../domain/retention.ts'
 import type { HandedOver, KnownExecutions, StatusInput } from '../domain/status.ts'
+import type { SecretStore } from './secret-port.ts'
 
 /**
  * What the use cases ask of a database. Each verb writes one record at a time; a verb that names several records promises
@@ -311,7 +313,9 @@ export interface Stores {
   readonly jobs: JobStore
   readonly executions: ExecutionStore
   readonly requests: PurgedRequestStore
+  readonly secrets: SecretStore
   readonly cursors: CursorStore
   readonly poison: PoisonStore
+  readonly audit: AuditStore
   close(): Promise<void>
 }

@@ -7,6 +7,7 @@ import type { JobTypeList } from '../clients/job-types.ts'
 import type { Scheduler } from '../clients/scheduler.ts'
 import type { Users } from '../clients/users.ts'
 import type { JobConfig } from '../config.ts'
+import type { Sealer } from '../domain/sealing.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
@@ -24,6 +25,8 @@ export interface JobContext {
   readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
   readonly schedules: ScheduleCache
+  /** Seals what nobody may read in the store. */
+  readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>
   readonly clock: Clock

@@ -2,12 +2,14 @@ import { type CreateJobBody, isRefusal, type Refusal, refusal } from '@belfry/co
 import { isOutcomeUnknown } from '@belfry/storage'
 import { newestVersion, newJob } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
+import { withIssues } from '../domain/secret.ts'
 import { readSpec, readTiming } from '../domain/spec.ts'
 import { noExecutions } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { noSuchJob } from './find-job.ts'
 import { resolveViewers } from './resolve-viewers.ts'
+import { secretIssues } from './secrets.ts'
 
 export type CreateJobContext = Pick<
   JobContext,
@@ -39,7 +41,7 @@ export async function insertJob(
   if (isRefusal(timing)) return timing
   const types = await context.types.knowing(body.jobType)
   if (!types) return noTypesYet
-  const read = readSpec(body, timing, types)
+  const read = withIssues(readSpec(body, timing, types), await secretIssues(context, ownerId, body.params))
   if (isRefusal(read)) return read
   const viewers = await resolveViewers(context, body.viewers)
   if (isRefusal(viewers)) return viewers

@@ -17,6 +17,7 @@ import type { StoredJob, Trigger } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
+import { secretIssues } from './secrets.ts'
 
 type TriggerContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'triggered' | 'clock' | 'log' | 'config'>
 
@@ -91,14 +92,14 @@ export async function triggerJob(
 
 /** Params of one trigger must fit the type like those of the job. */
 export async function checkParams(
-  { types }: Pick<JobContext, 'types'>,
-  { spec }: StoredJob,
+  context: Pick<JobContext, 'stores' | 'types' | 'config'>,
+  { spec, ownerId }: StoredJob,
   params: Record<string, unknown>,
 ): Promise<Refusal | undefined> {
   const tooLarge = refuseSize(params)
   if (tooLarge) return tooLarge
-  const type = (await types.knowing(spec.jobType))?.get(spec.jobType)
+  const type = (await context.types.knowing(spec.jobType))?.get(spec.jobType)
   if (!type) return noTypesYet
-  const errors = type.checkParams(params)
+  const errors = [...type.checkParams(params), ...(await secretIssues(context, ownerId, params))]
   return errors.length > 0 ? refusal('impossible', 'the params do not fit the job type', { errors }) : undefined
 }

@@ -7,6 +7,7 @@ import {
 } from '@belfry/contracts'
 import type { RequestRecord } from '@belfry/http'
 import { type RowId, shardOf, type WorkShare } from '@belfry/storage'
+import { createDocumentStore as createAuditDocuments } from '../../../../libs/audit/test/documents.ts'
 import {
   type Execution,
   newestPerExecution,
@@ -17,6 +18,7 @@ import {
 } from '../../src/domain/execution.ts'
 import { dueFromOf, fencedChanges, isLive, type Job, newestVersion, toJobChanges } from '../../src/domain/job.ts'
 import type { JobScope } from '../../src/domain/reach.ts'
+import type { Secret } from '../../src/domain/secret.ts'
 import type { KnownExecution } from '../../src/domain/status.ts'
 import type {
   DueCursor,
@@ -32,6 +34,8 @@ import type {
   StoredJob,
   Stores,
 } from '../../src/store/ports.ts'
+import { type Collection, createCollection, type Stored } from './document-collection.ts'
+import { createSecrets } from './document-secrets.ts'
 
 /**
  * The stores as a document database would have them: collections of JSON documents with random text ids, every step on one
@@ -47,17 +51,20 @@ export function createDocumentStores(random: () => number = Math.random): Stores
   const requests = createCollection<RequestRecord>(latency, ({ id }) => [id])
   const cursors = createCollection<{ name: string; at: number }>(latency, ({ name }) => [name])
   const poison = createCollection<{ name: string }>(latency, ({ name }) => [name])
+  const secrets = createCollection<Secret>(latency, ({ ownerId, name }) => [`${ownerId}:${name}`])
   const changeNos = createCounter(latency)
   return {
     jobs: createJobs(jobs, executions, changeNos),
     executions: createExecutions(jobs, executions),
     requests: createRequests(requests),
+    secrets: createSecrets(secrets),
     cursors: {
       read: async (name) => (await cursors.findOne((one) => one.name === name))?.at ?? 0,
       async write(name, at) {
         if (!(await cursors.insert({ name, at }))) await cursors.updateOne((one) => one.name === name, { at })
       },
     },
+    audit: createAuditDocuments(),
     poison: {
       async keep(messages) {
         await Promise.all(
@@ -66,84 +73,6 @@ export function createDocumentStores(random: () => number = Math.random): Stores
       },
     },
     close: async () => undefined,
-  }
-}
-
-type Stored<D> = D & { readonly rowId: RowId }
-
-/** What a document database does with one collection. Each step looks at and changes one document at a time. */
-interface Collection<D> {
-  /** Null when a unique index has one of the document's names already. */
-  insert(document: D): Promise<RowId | null>
-  get(rowId: RowId): Promise<Stored<D> | undefined>
-  findOne(fits: (document: Stored<D>) => boolean): Promise<Stored<D> | undefined>
-  /** All that fit, sorted; each read at a moment of its own. */
-  find(
-    fits: (document: Stored<D>) => boolean,
-    order?: (a: Stored<D>, b: Stored<D>) => number,
-    limit?: number,
-  ): Promise<Stored<D>[]>
-  /** Changes the first document that fits, in one step. False when none does, or a unique index forbids it. */
-  updateOne(
-    fits: (document: Stored<D>) => boolean,
-    change: Partial<D> | ((document: Stored<D>) => Partial<D>),
-  ): Promise<boolean>
-  deleteOne(fits: (document: Stored<D>) => boolean): Promise<boolean>
-}
-
-let ids = 0
-
-function createCollection<D extends object>(
-  latency: () => Promise<void>,
-  uniqueNames: (document: D) => readonly string[],
-): Collection<D> {
-  const texts = new Map<RowId, string>()
-  const read = (rowId: RowId): Stored<D> | undefined => {
-    const text = texts.get(rowId)
-    return text === undefined ? undefined : { ...(JSON.parse(text) as D), rowId }
-  }
-  const all = () => [...texts.keys()].map((rowId) => read(rowId) as Stored<D>)
-  const isTaken = (document: D, own: RowId | null) => {
-    const names = new Set(uniqueNames(document))
-    return all().some((other) => other.rowId !== own && uniqueNames(other).some((name) => names.has(name)))
-  }
-  /** A step happens at one moment between its call and its answer. */
-  const step = async <T>(body: () => T): Promise<T> => {
-    await latency()
-    const answer = body()
-    await latency()
-    return answer
-  }
-  return {
-    insert: (document) =>
-      step(() => {
-        if (isTaken(document, null)) return null
-        const rowId = `${Math.random().toString(36).slice(2)}${ids++}` as RowId
-        texts.set(rowId, JSON.stringify(document))
-        return rowId
-      }),
-    get: (rowId) => step(() => read(rowId)),
-    findOne: (fits) => step(() => all().find(fits)),
-    async find(fits, order = () => 0, limit = Number.POSITIVE_INFINITY) {
-      return step(() => all().filter(fits).sort(order).slice(0, limit))
-    },
-    updateOne: (fits, change) =>
-      step(() => {
-        const document = all().find(fits)
-        if (!document) return false
-        const { rowId, ...changed } = {
-          ...document,
-          ...(typeof change === 'function' ? change(document) : change),
-        }
-        if (isTaken(changed as unknown as D, rowId)) return false
-        texts.set(rowId, JSON.stringify(changed))
-        return true
-      }),
-    deleteOne: (fits) =>
-      step(() => {
-        const document = all().find(fits)
-        return document !== undefined && texts.delete(document.rowId)
-      }),
   }
 }
 

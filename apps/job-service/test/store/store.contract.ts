@@ -29,6 +29,7 @@ import type {
   Stores,
 } from '../../src/store/ports.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
+import { describeSecrets } from './secrets.contract.ts'
 
 /** What a database can do beyond the ports. */
 export interface StoreCapabilities {
@@ -72,6 +73,8 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       const about = { jobRowId: job.rowId, command, hasOwnParams: params !== undefined }
       return { ...about, reason: null, nextSendAt: monday + 5000, ...more }
     }
+
+    describe('a secret', () => describeSecrets(() => stores, owner))
 
     describe('a job', () => {
       it('is found by id and key, whole as it was stored, by its owner alone', async () => {

@@ -1,5 +1,7 @@
+import { auditCollections } from '@belfry/audit/mongo'
 import type { ExecutionStatus, JobState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, type MongoRecord, poisonCollection } from '@belfry/storage/mongo'
+import { secretsCollection } from './secrets.ts'
 
 /**
  * The collections of job-service, and which record comes first where two belong together (decision 028). What users may send
@@ -224,6 +226,8 @@ export const collections = [
   summariesCollection,
   executionsCollection,
   requestsCollection,
+  secretsCollection,
   cursorsCollection,
   poisonCollection,
+  ...auditCollections,
 ]

@@ -1,3 +1,4 @@
+import { auditTables } from '@belfry/audit/sqlite'
 import { jobStates } from '@belfry/contracts'
 import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/storage/sqlite'
 
@@ -155,6 +156,22 @@ END;
     sql: `
 CREATE TABLE viewers (viewerNo INTEGER NOT NULL, jobNo INTEGER NOT NULL, PRIMARY KEY (viewerNo, jobNo)) STRICT, WITHOUT ROWID;
 CREATE INDEX viewersOfJob ON viewers (jobNo);
+`,
+  },
+  { name: 'audit log', sql: auditTables },
+  {
+    name: 'secrets',
+    sql: `
+-- sealed: the value, which no other column has.
+CREATE TABLE secrets (
+  n INTEGER PRIMARY KEY,
+  ownerId TEXT NOT NULL,
+  name TEXT NOT NULL,
+  sealed TEXT NOT NULL,
+  createdAt INTEGER NOT NULL,
+  updatedAt INTEGER NOT NULL,
+  UNIQUE (ownerId, name)
+) STRICT;
 `,
   },
   {
