@@ -174,4 +174,13 @@ CREATE TABLE secrets (
 ) STRICT;
 `,
   },
+  {
+    // No fire time of the job that is still to come lies before dueFrom; null for jobs that have none (store/ports.ts, listByDue).
+    name: 'the order of next runs',
+    sql: `
+ALTER TABLE jobs ADD COLUMN dueFrom INTEGER;
+UPDATE jobs SET dueFrom = coalesce(runAt, changedAt) WHERE state = 0;
+CREATE INDEX jobsByDue ON jobs (ownerNo, dueFrom) WHERE dueFrom IS NOT NULL;
+`,
+  },
 ]
