@@ -1,5 +1,6 @@
 import type { ExecutionStatus, JobState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, type MongoRecord, poisonCollection } from '@belfry/storage/mongo'
+import { notificationCollections } from './notification-collections.ts'
 import { secretsCollection } from './secrets.ts'
 
 /**
@@ -222,6 +223,7 @@ export const collections = [
   executionsCollection,
   requestsCollection,
   secretsCollection,
+  ...notificationCollections,
   cursorsCollection,
   poisonCollection,
 ]

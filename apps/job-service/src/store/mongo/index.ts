@@ -4,6 +4,7 @@ import type { Stores } from '../ports.ts'
 import { collections } from './collections.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
+import { createNotificationStores } from './notifications.ts'
 import { createRequestStore } from './requests.ts'
 import { createSecretStore } from './secrets.ts'
 
@@ -20,6 +21,7 @@ export async function openMongoStores(url: string, options: OpenStoresOptions): 
     executions: createExecutionStore(deps),
     requests: createRequestStore(db),
     secrets: createSecretStore(db),
+    ...createNotificationStores(deps),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
     close: () => db.close(),
