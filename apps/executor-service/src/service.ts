@@ -35,6 +35,7 @@ import { createRetention } from './retention/retention.ts'
 import { oldestPlannedAt } from './retention/rules.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
+import { createSeesDetails } from './routes/job-reach.ts'
 import { mountJobTypes } from './routes/job-types.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import type { Stores } from './store/ports.ts'
@@ -237,9 +238,11 @@ type Parts = ReturnType<typeof createParts>
 
 function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
   const { handlers, changes, dispatcher, settleLoop, cancelExecution } = parts
-  const { stores, clock, tokens, serviceTokens, config } = deps
+  const { stores, clock, rest, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
-  mountExecutions(app, stores)
+  const timeoutMs = config.executorJobTimeoutMs
+  const seesDetails = createSeesDetails({ rest, clock, timeoutMs, holdsMs: config.executorReachHoldsMs })
+  mountExecutions(app, stores, { seesDetails, log: deps.log })
   mountJobTypes(app, () => ({ types: describeHandlers(handlers), unusable: handlers.unusable?.() ?? [] }))
   const fetchBytes = config.executorFetchBytes
   mountInternal(app, { stores, clock, fetchBytes, changes, dispatcher, cancelExecution, settleLoop })

@@ -1,3 +1,4 @@
+import { auditConfig } from '@belfry/audit'
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
 import { defaultTimezone } from '@belfry/schedules'
 import { configKey, retentionClockConfig, secretKey } from '@belfry/service'
@@ -106,6 +107,7 @@ export const jobConfig = z.object({
   /** Secrets that one user may have. */
   jobMostSecrets: count(200),
   ...retentionClockConfig,
+  ...auditConfig,
   /** How long finished executions are stored; an older command belongs to one that was purged. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How often old requests and executions are purged, milliseconds, and how many at a time. */

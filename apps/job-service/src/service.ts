@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { type AuditLog, createAuditLog } from '@belfry/audit'
 import { type CommandPublisher, createCommandPublisher, createRelay, createSharedSource, type Relay } from '@belfry/bus'
 import type { Refusal } from '@belfry/contracts'
-import { createPeerShare, type PeerShare } from '@belfry/discovery'
+import { createPeerShare, createPeerTurns, type PeerShare } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp } from '@belfry/http'
 import { createRetentionClock, type RetentionClock } from '@belfry/service'
 import {
@@ -84,9 +85,15 @@ function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
   return createSealer({ keys, randomBytes })
 }
 
-function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: RetentionClock): HttpApp {
+function createApp(
+  deps: JobServiceDeps,
+  context: JobContext,
+  retentionClock: RetentionClock,
+  audit: AuditLog,
+): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
+  audit.record(app)
   const ages = { agedBy: retentionClock.now, keepMs: config.jobRequestKeepMs, otherTryMs: otherTryMsOf(config) }
   const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), clock, ...ages })
   const limiter = createConcurrencyLimiter({ running: config.jobListsAtWork, waiting: config.jobListsWaiting })
@@ -134,7 +141,9 @@ export function createJobService(deps: JobServiceDeps): JobService {
     log,
     config,
   }
-  const app = createApp(deps, context, retentionClock)
+  const takesTurn = createPeerTurns(peers)
+  const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
+  const app = createApp(deps, context, retentionClock, audit)
   const loops = createLoops({ deps, context, commands, retentionClock, peers })
   const shell = createServiceShell({
     service: 'job-service',
@@ -144,6 +153,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     store: { name: 'jobs.db', read: () => stores.cursors.read('health') },
     parts: [
       { name: 'retention clock', start: retentionClock.open },
+      audit.part,
       createConsumerPart(deps, 'job-service', 'job-status', applyStatuses(context)),
       { name: 'relay of jobs', start: relay.start, stop: relay.stop },
       { name: 'command publisher', stop: commands.drain },

@@ -151,6 +151,8 @@ const prefixes: Record<ServiceName, string> = {
 
 /** Keys without a service's prefix that only some of the services read. */
 const unprefixedKeys = [
+  'BELFRY_BOOTSTRAP_TOKEN',
+  'BELFRY_BOOTSTRAP_TOKEN_FILE',
   'BELFRY_DATA_DIR',
   'BELFRY_HOST',
   'BELFRY_PORT',

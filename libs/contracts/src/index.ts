@@ -1,4 +1,5 @@
 export { type FieldHint, fieldHints } from './field-hints.ts'
+export * from './http/audit.ts'
 export * from './http/auth.ts'
 export * from './http/executions.ts'
 export * from './http/jobs.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { jobStatusMessage } from './messages.ts'
 import { jobChange, jobChangesMessage, jobExecuteMessage, retryPolicy } from './spec.ts'
-import { executionStatuses, fireDecisions } from './states.ts'
+import { executionStatuses, fireDecisions, roles } from './states.ts'
 import { wholeNumber } from './values.ts'
 
 /** Bodies of the routes between services (`/internal/*`, service token only). Times are epoch milliseconds. */
@@ -36,6 +36,24 @@ export const scheduleVersionsBody = z.strictObject({ ids: z.array(z.string()).mi
 export const scheduleVersionsReply = z.strictObject({
   data: z.array(z.strictObject({ id: z.string(), version: z.number().int().min(1) })),
 })
+
+/**
+ * `POST /internal/jobs/reach` of job-service: what a caller may do with a job, by its id, also with what a delete has left of it. A
+ * job that is not there answers like one that is out of reach: nothing is allowed.
+ */
+export const jobReachBody = z.strictObject({
+  jobId: z.string().describe('The id of the job.'),
+  userId: z.string().describe('The id of the calling user.'),
+  roles: z.array(z.enum(roles)).max(roles.length).describe('The roles of the caller.'),
+})
+export type JobReachBody = z.infer<typeof jobReachBody>
+export const jobReachReply = z.strictObject({
+  sees: z.boolean().describe('Whether the caller sees the metadata.'),
+  seesDetails: z.boolean().describe('Whether the caller also sees params, results, logs and artifacts.'),
+  mayOperate: z.boolean().describe('Whether the caller may pause, resume, cancel, retry and redrive.'),
+  mayChange: z.boolean().describe('Whether the caller may do everything else.'),
+})
+export type JobReachReply = z.infer<typeof jobReachReply>
 
 /**
  * `POST /internal/schedules/runs` of the scheduler, with the same body: how far the schedules of some jobs have come. `fired`:

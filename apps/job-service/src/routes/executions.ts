@@ -1,5 +1,6 @@
 import {
   deadLettersQuery,
+  type ExecutionsQuery,
   executionId,
   executionsQuery,
   executionView,
@@ -8,9 +9,10 @@ import {
   pageOf,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
+import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { Execution } from '../domain/execution.ts'
-import { noRights, ownersRights } from '../domain/reach.ts'
+import { type Caller, noRights, ownersRights } from '../domain/reach.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { findExecution } from '../use-cases/find-execution.ts'
 import { listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
@@ -31,6 +33,35 @@ const tags = ['executions']
 const reads = { access: 'viewer' } as const
 const page = { 200: pageOf(listedExecutionView) }
 
+interface ListOfJob {
+  readonly caller: Caller
+  /** Id or key of the job. */
+  readonly ref: string
+  readonly query: ExecutionsQuery
+}
+
+/** Answers with a page of a job's executions, as far as the caller may see them. */
+export function answerExecutionsOfJob(
+  reply: FastifyReply,
+  { context, views, pages }: ExecutionRoutes,
+  { caller, ref, query }: ListOfJob,
+): Promise<void> {
+  let rights = noRights
+  const find = async (asked: PageRequest) => {
+    const found = await listExecutionsOfJob(context, { caller, ref }, query, asked)
+    if (!isRefusal(found)) rights = found.rights
+    return found
+  }
+  const view = (execution: Execution) => views.listed(execution, rights)
+  return pages.answer(reply, {
+    position: positionsOf(context.stores.executions),
+    userId: caller.userId,
+    query,
+    find,
+    view,
+  })
+}
+
 /** Lists of executions, `/executions/:id`, and `/dead-letters`. */
 export function mountExecutions(app: HttpApp, { context, views, pages }: ExecutionRoutes): void {
   const { executions } = context.stores
@@ -45,17 +76,8 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     response: page,
   }
   app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) => {
-    const { query } = request
-    const { userId } = request.caller
-    const job = { caller: request.caller, ref: request.params.id }
-    let rights = noRights
-    const find = async (asked: PageRequest) => {
-      const found = await listExecutionsOfJob(context, job, query, asked)
-      if (!isRefusal(found)) rights = found.rights
-      return found
-    }
-    const view = (execution: Execution) => views.listed(execution, rights)
-    return pages.answer(reply, { position, userId, query, find, view })
+    const { caller, query, params } = request
+    return answerExecutionsOfJob(reply, { context, views, pages }, { caller, query, ref: params.id })
   })
 
   const all = { tags, summary: 'Executions, newest first', querystring: executionsQuery, response: page }

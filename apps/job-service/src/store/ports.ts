@@ -1,3 +1,4 @@
+import type { AuditStore } from '@belfry/audit'
 import type { PoisonStore } from '@belfry/bus'
 import type {
   ChangesQuery,
@@ -282,5 +283,6 @@ export interface Stores extends NotificationStores {
   readonly secrets: SecretStore
   readonly cursors: CursorStore
   readonly poison: PoisonStore
+  readonly audit: AuditStore
   close(): Promise<void>
 }

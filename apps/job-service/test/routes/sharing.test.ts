@@ -128,3 +128,22 @@ describe('a shared job', () => {
     expect((await world.call('GET', `/jobs/${job.id}`, undefined, { user: 'usr-c' })).status).toBe(200)
   })
 })
+
+describe('the reach of a job, for other services', () => {
+  const world = useWorld()
+  it('is what the caller may do with it, also when it is deleted', async () => {
+    const { body: job } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', viewers: ['ben'] })
+    const ask = async (userId: string, jobId = job.id) => {
+      const authorization = `Bearer ${world.serviceTokens.sign('executor-service')}`
+      const options = { method: 'POST', url: '/internal/jobs/reach', headers: { authorization } } as const
+      return (await world.service.app.inject({ ...options, payload: { jobId, userId, roles: ['user'] } })).json()
+    }
+    const nothing = { sees: false, seesDetails: false, mayOperate: false, mayChange: false }
+    expect(await ask('usr-a')).toEqual({ sees: true, seesDetails: true, mayOperate: true, mayChange: true })
+    expect(await ask('usr-b')).toEqual({ ...nothing, sees: true, seesDetails: true })
+    expect([await ask('usr-c'), await ask('usr-a', 'shared')]).toEqual([nothing, nothing])
+    await world.call('DELETE', `/jobs/${job.id}`)
+    expect(await ask('usr-b')).toEqual({ ...nothing, sees: true, seesDetails: true })
+    expect((await world.call('POST', '/internal/jobs/reach', {})).status).toBe(401)
+  })
+})

@@ -7,6 +7,7 @@ import {
 } from '@belfry/contracts'
 import type { RequestRecord } from '@belfry/http'
 import { type RowId, shardOf, type WorkShare } from '@belfry/storage'
+import { createDocumentStore as createAuditDocuments } from '../../../../libs/audit/test/documents.ts'
 import {
   type Execution,
   newestPerExecution,
@@ -63,6 +64,7 @@ export function createDocumentStores(random: () => number = Math.random): Stores
         if (!(await cursors.insert({ name, at }))) await cursors.updateOne((one) => one.name === name, { at })
       },
     },
+    audit: createAuditDocuments(),
     poison: {
       async keep(messages) {
         await Promise.all(

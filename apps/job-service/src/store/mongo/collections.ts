@@ -1,3 +1,4 @@
+import { auditCollections } from '@belfry/audit/mongo'
 import type { ExecutionStatus, JobState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, type MongoRecord, poisonCollection } from '@belfry/storage/mongo'
 import { notificationCollections } from './notification-collections.ts'
@@ -226,4 +227,5 @@ export const collections = [
   ...notificationCollections,
   cursorsCollection,
   poisonCollection,
+  ...auditCollections,
 ]

@@ -1,3 +1,4 @@
+import { createAuditStore } from '@belfry/audit/mongo'
 import { createUnreadableReport, type OpenStoresOptions } from '@belfry/storage'
 import { createCursorStore, createPoisonStore, openMongo } from '@belfry/storage/mongo'
 import type { Stores } from '../ports.ts'
@@ -24,6 +25,7 @@ export async function openMongoStores(url: string, options: OpenStoresOptions): 
     ...createNotificationStores(deps),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
+    audit: createAuditStore(db),
     close: () => db.close(),
   }
 }

@@ -1,3 +1,4 @@
+import { createAuditStore } from '@belfry/audit/sqlite'
 import type { Clock } from '@belfry/service'
 import { createUnreadableReport, type OnUnreadable, type OpenStoresOptions } from '@belfry/storage'
 import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
@@ -25,6 +26,7 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
     ...createNotificationStores(db, onUnreadable),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
+    audit: createAuditStore(db),
     close: () => db.close(),
   }
 }

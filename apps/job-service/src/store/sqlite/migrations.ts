@@ -1,3 +1,4 @@
+import { auditTables } from '@belfry/audit/sqlite'
 import { jobStates } from '@belfry/contracts'
 import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/storage/sqlite'
 
@@ -157,6 +158,7 @@ CREATE TABLE viewers (viewerNo INTEGER NOT NULL, jobNo INTEGER NOT NULL, PRIMARY
 CREATE INDEX viewersOfJob ON viewers (jobNo);
 `,
   },
+  { name: 'audit log', sql: auditTables },
   {
     name: 'secrets',
     sql: `
