@@ -4,6 +4,7 @@ import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { GatewayConfig } from './config.ts'
 import { createApiKeySwap } from './identity/api-keys.ts'
+import { addressOfRequest } from './limits/client-address.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
 import { proxiedServices } from './proxy/route-table.ts'
@@ -54,7 +55,7 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountCompatibility(app, { health: deps.health, metricsRegistry, mayRead: mayReadMetrics })
-  mountProxy(app, balancer)
+  mountProxy(app, balancer, (request) => addressOfRequest(request.raw, config.gatewayTrustProxy))
   addReadiness(deps)
   const listen = { host: config.host, port: config.port }
   const { gatewayMetricsPort: metricsPort } = config
