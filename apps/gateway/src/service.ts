@@ -41,7 +41,8 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
 
 export function createGateway(deps: GatewayDeps): ServiceShell {
   const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
-  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
+  const cors = { origins: config.gatewayCorsOrigins, maxAgeS: config.gatewayCorsMaxAgeS }
+  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl, cors })
   limitRates(app, config, clock)
   mountLanding(app)
   mountProblems(app)

@@ -32,3 +32,4 @@ export {
   tokenIssuer,
 } from './tokens.ts'
 export { checkBody } from './validation.ts'
+export { addVary } from './vary.ts'
