@@ -45,6 +45,10 @@ export const gatewayConfig = z.object({
     .transform((origins) => origins.map((one) => new URL(one).origin)),
   /** How long a browser keeps what a preflight allows, seconds. */
   gatewayCorsMaxAgeS: z.coerce.number().int().min(0).max(86_400).default(600),
+  /** From which length on answers are compressed for clients that take it, bytes. */
+  gatewayCompressMinBytes: count(1_024),
+  /** Answers that are compressed at once, each in about 300 KiB of memory; further ones go as they are. */
+  gatewayCompressionsAtWork: count(64),
   ...breakerConfig,
   /** How long the merged API description is served before the services are asked again, milliseconds. */
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),

@@ -2,6 +2,7 @@ import type { Balancer } from '@belfry/discovery'
 import { createHttpApp } from '@belfry/http'
 import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
+import { compressAnswers } from './compression/compression.ts'
 import type { GatewayConfig } from './config.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
@@ -43,6 +44,7 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
   const cors = { origins: config.gatewayCorsOrigins, maxAgeS: config.gatewayCorsMaxAgeS }
   const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl, cors })
+  compressAnswers(app, { minBytes: config.gatewayCompressMinBytes, mostAtWork: config.gatewayCompressionsAtWork })
   limitRates(app, config, clock)
   mountLanding(app)
   mountProblems(app)

@@ -14,7 +14,7 @@ describe('the page of a problem', () => {
       const { meaning, whatToDo, example } = described.json()
       const page = await app.inject({ url: `/problems/${slug}`, headers: browser })
       expect(page.headers['content-type']).toBe('text/html; charset=utf-8')
-      expect([described.headers.vary, page.headers.vary]).toEqual(['accept', 'accept'])
+      for (const { headers } of [described, page]) expect(String(headers.vary).split(', ')).toContain('accept')
       const shown = page.body.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>')
       for (const text of [title, slug, meaning, whatToDo, JSON.stringify(example)]) expect(shown).toContain(text)
     },
