@@ -15,16 +15,19 @@ import type { HttpApp } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
 import { type AskedStep, stepTo } from '../domain/asked-state.ts'
+import type { Execution } from '../domain/execution.ts'
+import { ownersRights } from '../domain/reach.ts'
 import type { ChangeTarget } from '../use-cases/change-job.ts'
 import type { FencedJob } from '../use-cases/confirm-changes.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { cancelJob, pauseJob, resumeJob } from '../use-cases/job-operations.ts'
-import { listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
+import { listExecutions } from '../use-cases/list-executions.ts'
 import { listJobs } from '../use-cases/list-jobs.ts'
 import { readJob } from '../use-cases/read-job.ts'
 import { retryExecution } from '../use-cases/retry-execution.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import type { ExecutionViews } from './execution-view.ts'
+import { answerExecutionsOfJob } from './executions.ts'
 import { answerFenced } from './job-operations.ts'
 import type { JobViews } from './job-view.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
@@ -61,19 +64,20 @@ function mountSetState(app: HttpApp, { context, views, ids }: CompatibilityRoute
   app.patch('/api/v1/jobs/:id/state', { schema, config: changes }, async (request, reply) => {
     const ifMatch = readPrecondition(request)
     if (isRefusal(ifMatch)) return reply.refuse(ifMatch)
-    const { userId: ownerId } = request.caller
-    const job = await readJob(context, ownerId, request.params.id)
+    const { caller } = request
+    const ofCaller = views.of(caller)
+    const job = await readJob(context, caller, request.params.id)
     if (isRefusal(job)) return reply.refuse(job)
-    const step = stepTo(request.body.state, views.job(job))
+    const step = stepTo(request.body.state, ofCaller.job(job))
     if (isRefusal(step)) return reply.refuse(step)
-    if (step === 'none') return reply.send(views.job(job))
+    if (step === 'none') return reply.send(ofCaller.job(job))
     if (step !== 'run-again') {
-      const fenced = await steps[step](context, { ownerId, ref: job.id, ifMatch })
-      return isRefusal(fenced) ? reply.refuse(fenced) : answerFenced(reply, views, fenced)
+      const fenced = await steps[step](context, { caller, ref: job.id, ifMatch })
+      return isRefusal(fenced) ? reply.refuse(fenced) : answerFenced(reply, ofCaller, fenced)
     }
-    const again = await retryExecution(context, { ownerId, id: job.known.last?.id ?? '', minted: ids.uuid() })
+    const again = await retryExecution(context, { caller, id: job.known.last?.id ?? '', minted: ids.uuid() })
     if (isRefusal(again)) return reply.refuse(again)
-    return reply.code(202).header('location', `/executions/${again.id}`).send(views.job(job))
+    return reply.code(202).header('location', `/executions/${again.execution.id}`).send(ofCaller.job(job))
   })
 }
 
@@ -81,12 +85,21 @@ function mountSetState(app: HttpApp, { context, views, ids }: CompatibilityRoute
 function mountReadyLists(app: HttpApp, { context, views, executionViews, pages }: CompatibilityRoutes): void {
   const { jobs, executions } = context.stores
 
-  const toSchedule = { querystring: jobsQuery.omit({ status: true }), response: { 200: pageOf(listedJobView) } }
+  const toSchedule = {
+    querystring: jobsQuery.omit({ status: true, scope: true }),
+    response: { 200: pageOf(listedJobView) },
+  }
   app.get('/api/v1/jobs/ready-to-schedule', { schema: toSchedule, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const find = (page: PageRequest) => listJobs(context, userId, { ...query, status: 'CREATED' }, page)
-    return pages.answer(reply, { userId, query, position: positionsOf(jobs), find, view: views.listed })
+    const find = (page: PageRequest) => listJobs(context, { ownerId: userId }, { ...query, status: 'CREATED' }, page)
+    return pages.answer(reply, {
+      userId,
+      query,
+      position: positionsOf(jobs),
+      find,
+      view: views.of(request.caller).listed,
+    })
   })
 
   // An execution is there from its look-ahead on: one that is SCHEDULED is within it.
@@ -96,7 +109,8 @@ function mountReadyLists(app: HttpApp, { context, views, executionViews, pages }
     const { userId } = request.caller
     const filter = { ...query, status: 'SCHEDULED' } as const
     const find = (page: PageRequest) => listExecutions(context, { ownerId: userId }, filter, page)
-    return pages.answer(reply, { userId, query, position: positionsOf(executions), find, view: executionViews.listed })
+    const view = (execution: Execution) => executionViews.listed(execution, ownersRights)
+    return pages.answer(reply, { userId, query, position: positionsOf(executions), find, view })
   })
 }
 
@@ -108,11 +122,7 @@ function mountExecutionsOfJob(app: HttpApp, { context, executionViews, pages }: 
     response: { 200: pageOf(listedExecutionView) },
   }
   app.get('/api/v1/executions/job/:jobId', { schema, config: reads }, async (request, reply) => {
-    const { query } = request
-    const { userId } = request.caller
-    const job = { ownerId: userId, ref: request.params.jobId }
-    const find = (page: PageRequest) => listExecutionsOfJob(context, job, query, page)
-    const position = positionsOf(context.stores.executions)
-    return pages.answer(reply, { userId, query, position, find, view: executionViews.listed })
+    const { caller, query, params } = request
+    return answerExecutionsOfJob(reply, { context, views: executionViews, pages }, { caller, query, ref: params.jobId })
   })
 }

@@ -1,7 +1,8 @@
-import { createJobBody, type JobSpec, type PutJobBody, putJobBody, type Refusal } from '@belfry/contracts'
+import { createJobBody, type PutJobBody, putJobBody, type Refusal } from '@belfry/contracts'
 import { checkBody } from '@belfry/http'
 import { z } from 'zod'
 import { patchedBody } from '../domain/body-of.ts'
+import type { Job } from '../domain/job.ts'
 import { formIssues } from '../domain/spec.ts'
 import { inOwnFields } from './older-fields.ts'
 
@@ -28,7 +29,7 @@ export const createBody = z.preprocess(inOwnFields, createJobBody.superRefine(ad
 /** What `PUT /jobs/:id` takes, and what a PATCH must come to. */
 export const putBody = putJobBody.superRefine(addFormIssues, always)
 
-/** The whole body that a merge patch makes of a job's spec, or a refusal that names its issues. */
-export function readPatch(patch: Record<string, unknown>): (spec: JobSpec) => PutJobBody | Refusal {
-  return (spec) => checkBody(putBody, patchedBody(spec, patch))
+/** The whole body that a merge patch makes of a job, or a refusal that names its issues. */
+export function readPatch(patch: Record<string, unknown>): (job: Job) => PutJobBody | Refusal {
+  return (job) => checkBody(putBody, patchedBody(job, patch))
 }

@@ -3,11 +3,13 @@ import type { Timing } from '@belfry/schedules'
 import { compileSchedule } from '@belfry/time'
 import { type Job, nextChangeAt } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
+import { withIssues } from '../domain/secret.ts'
 import { type ReadSpec, readSpec, readTiming } from '../domain/spec.ts'
 import { specDifferences } from '../domain/spec-differences.ts'
 import type { JobContext } from './context.ts'
+import { secretIssues } from './secrets.ts'
 
-type ReadContext = Pick<JobContext, 'types' | 'config' | 'clock'>
+type ReadContext = Pick<JobContext, 'stores' | 'types' | 'config' | 'clock'>
 
 /**
  * The spec that a body gives a job that is there, with every default filled in. Times that are counted from now begin when the change
@@ -28,18 +30,17 @@ function delayedFrom({ createdAt, changes, spec: { schedule } }: Job, { delay }:
   return [createdAt, ...changes.map(({ changedAt }) => changedAt)].find((from) => from + delay === schedule.runAt)
 }
 
-async function readAt(
-  { types, config }: ReadContext,
-  job: Job,
-  body: PutJobBody,
-  at: number,
-): Promise<ReadSpec | Refusal> {
+async function readAt(context: ReadContext, job: Job, body: PutJobBody, at: number): Promise<ReadSpec | Refusal> {
+  const { types, config } = context
   const timing = readTiming(body, { createdAt: at, timezone: config.timezone, jobId: job.id })
   if (isRefusal(timing)) return timing
   const known = await types.knowing(body.jobType)
   if (!known) return noTypesYet
   const read = readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
-  return isRefusal(read) ? read : { ...read, spec: withTextOf(job.spec, read.spec) }
+  const shown = isRefusal(read) ? read : { ...read, spec: withTextOf(job.spec, read.spec) }
+  // A secret that is gone keeps no change of another field back.
+  const isSame = JSON.stringify(body.params ?? {}) === JSON.stringify(job.spec.params)
+  return isSame ? shown : withIssues(shown, await secretIssues(context, job.ownerId, body.params))
 }
 
 /** A one-shot that keeps its time is shown with the text in which it was given. */

@@ -40,9 +40,12 @@ export const executionView = z.strictObject({
   /** How late the first attempt started after `fireAt`, milliseconds. */
   latenessMs: z.number().int().nullable(),
   attempts: z.array(attemptView),
-  /** The params of its trigger, else those of the job. */
-  params: jsonObject,
-  result: z.unknown(),
+  params: jsonObject
+    .optional()
+    .describe(
+      'The params of its trigger, else those of the job. Absent for an operator who is neither owner nor viewer of the job.',
+    ),
+  result: z.unknown().optional().describe('What the run returned; null without a result. Absent like `params`.'),
   error: executionError.nullable(),
   artifacts: z.array(artifactInfo),
   blockedBy: z.string().nullable(),

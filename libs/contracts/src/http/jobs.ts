@@ -44,6 +44,9 @@ export type MisfireBody = z.infer<typeof misfireBody>
 /** Timeouts of one attempt (api.md, caps), milliseconds. */
 export const timeoutBounds = { min: 1000, max: 86_400_000 }
 
+/** Users that one job may be shared with. */
+export const mostViewers = 20
+
 const jobFields = {
   name: z.string().trim().min(1).max(200).optional(),
   jobType: z.string().min(1).max(100),
@@ -66,6 +69,13 @@ const jobFields = {
     .describe('Without it scheduled runs of a recurring job do not overlap, and manual triggers always may.'),
   priority: z.number().int().min(1).max(9).optional(),
   tags: z.array(z.string().min(1).max(50)).max(20).optional(),
+  viewers: z
+    .array(z.string().min(1).max(256))
+    .max(mostViewers)
+    .optional()
+    .describe(
+      'User names of colleagues who see the job, its executions, params, results and logs, and change nothing. At most 20; default none.',
+    ),
 }
 
 export const createJobBody = z
@@ -147,7 +157,9 @@ export const jobView = z.strictObject({
   key: z.string().nullable(),
   name: z.string(),
   jobType: z.string(),
-  params: jsonObject,
+  params: jsonObject
+    .optional()
+    .describe('What each run works with. Absent for an operator who is neither owner nor viewer of the job.'),
   schedule: scheduleView.nullable(),
   runAt: wireTime.nullable(),
   scheduledTime: z
@@ -188,6 +200,7 @@ export const jobView = z.strictObject({
   /** The newest execution that has ended. */
   lastExecution: executionSummary.nullable(),
   ownerId: z.string(),
+  viewers: z.array(z.string()).describe('User names of those who see the job beside its owner.'),
   createdAt: wireTime,
   updatedAt: wireTime,
   warnings: z.array(warning),

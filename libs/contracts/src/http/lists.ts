@@ -17,7 +17,17 @@ const fieldsOf = <const Names extends readonly [string, ...string[]]>(names: Nam
 /** Fields that lists leave out unless they are asked for. */
 const executionFields = fieldsOf(['params', 'result'])
 
+export const listScopes = ['own', 'shared', 'all'] as const
+export type ListScope = (typeof listScopes)[number]
+const scope = z
+  .enum(listScopes)
+  .default('own')
+  .describe(
+    '`own`: your jobs. `shared`: jobs of others that name you as a viewer. `all`: of all users, for operators. Default own.',
+  )
+
 export const jobsQuery = pageQuery.extend({
+  scope,
   fields: fieldsOf(['params']),
   status: z.enum(jobStatuses).optional(),
   jobType: z.string().min(1).max(100).optional(),
