@@ -34,3 +34,4 @@ export {
   tokenIssuer,
 } from './tokens.ts'
 export { checkBody } from './validation.ts'
+export { addVary } from './vary.ts'
