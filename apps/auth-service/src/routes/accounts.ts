@@ -27,13 +27,27 @@ function addressOf({ headers, socket }: IncomingMessage): string {
 }
 
 const tags = ['auth']
+const accountExamples = {
+  account: { summary: 'A name and a password', value: { username: 'ada', password: 'correct horse battery' } },
+}
 const gone = refusal('unauthenticated', 'The user of this token does not exist any more.')
 
 /** `/auth/signup`, `/auth/login`, `/auth/me`. */
 export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
   const { signUp, logIn, users, keys, clock, tokenLifetimeMs, logins, loginLimit } = deps
 
-  const signup = { tags, summary: 'Sign up', body: signupBody, response: { 201: userView } }
+  const signup = {
+    operationId: 'signUp',
+    tags,
+    summary: 'Sign up',
+    description:
+      'Makes a user. The first user of a standalone Belfry also gets a job called `hello`, which runs at once.',
+    body: signupBody,
+    response: { 201: userView },
+    answerHeaders: { 201: ['location'] },
+    problems: ['conflict', 'impossible', 'too-many-requests'],
+    examples: accountExamples,
+  } as const
   app.post('/auth/signup', { schema: signup, config: { access: 'public' } }, async (request, reply) => {
     const made = await signUp(request.body, addressOf(request.raw))
     if (isRefusal(made)) return reply.refuse(made)
@@ -48,7 +62,18 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
     return { token, accessToken: token, tokenType: 'Bearer' as const, expiresIn }
   }
 
-  const login = { tags, summary: 'Log in', body: loginBody, response: { 200: loginReply } }
+  const login = {
+    operationId: 'logIn',
+    tags,
+    summary: 'Log in',
+    description:
+      'Gives a token for the other calls. The answer is the same, and takes as long, whether the name or the password is wrong. Wrong passwords in a row make the next login to the account wait.',
+    body: loginBody,
+    response: { 200: loginReply },
+    answerHeaders: { 200: ['cache-control'] },
+    problems: ['wrong-credentials', 'too-many-requests'],
+    examples: accountExamples,
+  } as const
   app.post('/auth/login', { schema: login, config: { access: 'public' } }, async (request, reply) => {
     const tooMany = countRequest(reply, [[loginLimit, foldUsername(request.body.username)]])
     const user = tooMany ?? (await logIn(request.body))
@@ -58,7 +83,13 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
     return replyFor(user)
   })
 
-  const me = { tags, summary: 'Who the token belongs to', response: { 200: userView } }
+  const me = {
+    operationId: 'getMe',
+    tags,
+    summary: 'Who the token belongs to',
+    description: 'The user of the token that the call carries.',
+    response: { 200: userView },
+  }
   app.get('/auth/me', { schema: me, config: { access: 'viewer' } }, async (request, reply) => {
     const user = await users.findById(request.caller.userId)
     return user ? userViewOf(user) : reply.refuse(gone)

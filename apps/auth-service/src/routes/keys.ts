@@ -3,8 +3,10 @@ import type { HttpApp } from '@belfry/http'
 import type { KeyRing } from '../keys/key-ring.ts'
 
 const schema = {
+  operationId: 'getSigningKeys',
   tags: ['auth'],
   summary: 'The keys that tokens are signed with',
+  description: 'The public keys of access tokens (RFC 7517), for services that verify tokens themselves.',
   response: { 200: jwkSet },
 }
 

@@ -3,15 +3,8 @@ import type { RestClient } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
 import type { Clock, Logger } from '@belfry/service'
 import { type ApiDocument, type DescribedService, mergeDocuments } from '../openapi/api-document.ts'
+import { apiTexts } from '../openapi/api-texts.ts'
 import { proxiedServices, routeTable } from '../proxy/route-table.ts'
-import { systemDocument } from './system.ts'
-
-const info = {
-  title: 'Belfry',
-  version: '0.1.0',
-  description:
-    'Describe a job and when it should run, and Belfry runs it on its millisecond, once. Sign up, log in, send the token as "Authorization: Bearer …".',
-}
 
 /** How long a description is served for which a service could not be asked, milliseconds. */
 const incompleteCacheMs = 2_000
@@ -59,7 +52,8 @@ export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: Openap
     const isWhole = answered.every((one) => one !== undefined)
     const known = answered.map((one, at) => one ?? lastGood.get(proxiedServices[at] as ServiceName))
     const found = known.filter((one) => one !== undefined)
-    const text = JSON.stringify(mergeDocuments(info, [...found, { tag: 'system', document: systemDocument }], isRouted))
+    const own = { tag: 'system', document: app.describeApi() }
+    const text = JSON.stringify(mergeDocuments(apiTexts, [...found, own], isRouted))
     cached = { text, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
     return text
   }

@@ -4,8 +4,12 @@ import { queryTime, wholeNumber } from '../values.ts'
 
 /** Query of every list: `limit` 1 to 200 (50), `cursor` as the last page gave it. */
 export const pageQuery = z.strictObject({
-  limit: wholeNumber({ min: 1, max: 200 }).default(50),
-  cursor: z.string().max(512).optional(),
+  limit: wholeNumber({ min: 1, max: 200 }).default(50).describe('Rows of the page at most; it may have fewer.'),
+  cursor: z
+    .string()
+    .max(512)
+    .optional()
+    .describe('The `nextCursor` of the page before. Default: from the beginning of the list.'),
 })
 
 /** `fields` of a list: the large fields to show beside the others, with commas between them. */
@@ -13,16 +17,23 @@ const fieldsOf = <const Names extends readonly [string, ...string[]]>(names: Nam
   z
     .preprocess((given) => (typeof given === 'string' ? given.split(',') : given), z.array(z.enum(names)).max(10))
     .default([])
+    .describe('Fields that the list leaves out unless they are named here, with commas between them.')
 
 /** Fields that lists leave out unless they are asked for. */
 const executionFields = fieldsOf(['params', 'result'])
 
+const jobTypeFilter = z.string().min(1).max(100).optional().describe('Only those of this job type.')
+
 export const jobsQuery = pageQuery.extend({
   fields: fieldsOf(['params']),
-  status: z.enum(jobStatuses).optional(),
-  jobType: z.string().min(1).max(100).optional(),
-  /** A part of the job's name or key, without regard to case. */
-  q: z.string().min(1).max(100).optional(),
+  status: z.enum(jobStatuses).optional().describe('Only jobs with this status.'),
+  jobType: jobTypeFilter,
+  q: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Only jobs with this text in their name or key; upper and lower case are the same.'),
 })
 export type JobsQuery = z.infer<typeof jobsQuery>
 
@@ -31,31 +42,41 @@ export const deadLettersQuery = pageQuery.extend({ fields: executionFields })
 
 export const executionsQuery = pageQuery.extend({
   fields: executionFields,
-  status: z.enum(executionStatuses).optional(),
-  jobType: z.string().min(1).max(100).optional(),
+  status: z.enum(executionStatuses).optional().describe('Only executions with this status.'),
+  jobType: jobTypeFilter,
 })
 export type ExecutionsQuery = z.infer<typeof executionsQuery>
 
-export const logsQuery = pageQuery.extend({ attempt: wholeNumber({ min: 1 }).optional() })
+export const logsQuery = pageQuery.extend({
+  attempt: wholeNumber({ min: 1 }).optional().describe('Only lines of the attempt with this `epoch`.'),
+})
 export type LogsQuery = z.infer<typeof logsQuery>
+
+const moment = 'RFC 3339 with an offset, or so long ago: `-24h`.'
 
 /** `GET /jobs/:id/fire-log`: ranges with a part between `from` and `to`, both included. */
 export const fireLogQuery = pageQuery.extend({
-  decision: z.enum(fireDecisions).optional(),
-  from: queryTime.optional(),
-  to: queryTime.optional(),
+  decision: z.enum(fireDecisions).optional().describe('Only ranges with this decision.'),
+  from: queryTime.optional().describe(`Only ranges that end at this time or later: ${moment}`),
+  to: queryTime.optional().describe(`Only ranges that begin at this time or earlier: ${moment}`),
 })
 export type FireLogQuery = z.infer<typeof fireLogQuery>
+
+const pagePosition = z
+  .strictObject({
+    nextCursor: z.string().nullable().describe('The `cursor` of the next page; null on the last one.'),
+    hasMore: z.boolean().describe('Whether there is a next page.'),
+  })
+  .meta({ id: 'PagePosition', description: 'Where a page stands in its list.' })
 
 /**
  * One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow, also
  * because its body would be longer than 1 MiB.
  */
 export function pageOf<T extends z.ZodType>(item: T) {
-  return z.strictObject({
-    data: z.array(item),
-    page: z.strictObject({ nextCursor: z.string().nullable(), hasMore: z.boolean() }),
-  })
+  const page = z.strictObject({ data: z.array(item).describe('The rows of the page.'), page: pagePosition })
+  const id = z.globalRegistry.get(item)?.id
+  return id === undefined ? page : page.meta({ id: `${id}Page`, description: 'One page of a list.' })
 }
 export interface Page<T> {
   data: T[]
