@@ -41,6 +41,8 @@ export const gatewayConfig = z.object({
   gatewayTriggersPerMinute: count(6_000),
   /** Logins from one address in 60 s. An IPv6 address counts with its /64 network. */
   gatewayLoginsPerMinute: count(60),
+  /** Refreshes of logins and logouts from one address in 60 s. */
+  gatewayRefreshesPerMinute: count(600),
   /** Sign-ups from one address in 60 s and in an hour. */
   gatewaySignupsPerMinute: count(20),
   gatewaySignupsPerHour: count(100),

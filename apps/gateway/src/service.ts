@@ -6,12 +6,13 @@ import type { GatewayConfig } from './config.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
 import { proxiedServices } from './proxy/route-table.ts'
+import { mountCompatibility } from './routes/compatibility.ts'
 import { mountDocs } from './routes/docs.ts'
 import { mountLanding } from './routes/landing.ts'
 import { createMetricsListener } from './routes/metrics-listener.ts'
 import { mountOpenapi } from './routes/openapi.ts'
 import { mountProblems } from './routes/problems.ts'
-import { mountSystem } from './routes/system.ts'
+import { mayReadMetrics, mountSystem } from './routes/system.ts'
 
 export interface GatewayDeps extends Omit<ServiceShellDeps<never, GatewayConfig>, 'stores' | 'bus' | 'serviceTokens'> {
   /** The guarded way to the services, with the gateway as its caller. Closed by its maker; `rest` uses it too. */
@@ -47,6 +48,7 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   mountDocs(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
+  mountCompatibility(app, { health: deps.health, metricsRegistry, mayRead: mayReadMetrics })
   mountProxy(app, balancer)
   addReadiness(deps)
   const listen = { host: config.host, port: config.port }

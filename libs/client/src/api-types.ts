@@ -16,7 +16,7 @@ export interface paths {
         put?: never;
         /**
          * Sign up
-         * @description Makes a user. The first user of a standalone Belfry also gets a job called `hello`, which runs at once.
+         * @description Makes a user of the role "user". 403 where sign-up is not open (BELFRY_AUTH_SIGNUP), 409 for a taken name.
          *
          *     Needs no token.
          */
@@ -38,7 +38,7 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Gives a token for the other calls. The answer is the same, and takes as long, whether the name or the password is wrong. Wrong passwords in a row make the next login to the account wait.
+         * @description Answers an access token of a quarter of an hour and a refresh token for the next one. Wrong passwords in a row make the next login wait (429).
          *
          *     Needs no token.
          */
@@ -58,13 +58,251 @@ export interface paths {
         };
         /**
          * Who the token belongs to
-         * @description The user of the token that the call carries.
+         * @description The user of the token, the role that the token has, and whether it comes from a login or from an API key.
          *
          *     Every user may call it.
          */
         get: operations["getMe"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get the next access token
+         * @description Takes the newest refresh token of a login and answers new tokens. The same call again within 10 s gives the same refresh token; an older one ends the login, since a copy of it must be in other hands (401).
+         *
+         *     Needs no token.
+         */
+        post: operations["refreshLogin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log out
+         * @description Ends the login of a refresh token. 204 also for one that is not valid any more. Access tokens that were given out are good until they expire.
+         *
+         *     Needs no token.
+         */
+        post: operations["logOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the password
+         * @description Needs the current password, whose guesses count as logins. All other logins of the user end; the answer begins a new one.
+         *
+         *     Every user may call it.
+         */
+        post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your API keys
+         * @description All API keys of the caller, the newest first, without their secrets. One that has expired is shown until it is deleted.
+         *
+         *     Every user may call it.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description For programs. The answer is the only one that shows the key. It does what its owner may do, or less by "role", and never more than the owner at the moment of a call. At most 50 a user.
+         *
+         *     Every user may call it.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an API key
+         * @description Calls with the key are refused within a minute.
+         *
+         *     Every user may call it.
+         */
+        delete: operations["deleteApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The users
+         * @description All users by name, or those whose name begins with "q". For admins.
+         *
+         *     Needs the role `admin`.
+         */
+        get: operations["listUsers"];
+        put?: never;
+        /**
+         * Make a user
+         * @description With a password, or without one: then the answer has an invitation, good for a week and once, with which the user sets it. For admins; also where sign-up is not open, unless BELFRY_AUTH_SIGNUP is closed.
+         *
+         *     Needs the role `admin`.
+         */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One user
+         * @description One user as an admin sees it. For admins.
+         *
+         *     Needs the role `admin`.
+         */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the role of a user, or shut a user out
+         * @description A new role counts from the next refresh of a login on, for API keys within a minute. A disabled user cannot log in or refresh; access tokens that were given out are good for up to 15 minutes, API keys for one. The last admin keeps the role (409). For admins.
+         *
+         *     Needs the role `admin`.
+         */
+        patch: operations["updateUser"];
+        trace?: never;
+    };
+    "/auth/users/{id}/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a user set a new password
+         * @description Answers an invitation in place of an older one: for a user who has lost the password. The old password is good until the invitation is used. For admins.
+         *
+         *     Needs the role `admin`.
+         */
+        post: operations["inviteUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/bootstrap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the first admin
+         * @description Takes the one-time token of the start (standalone: the link that is printed, good for 10 minutes; distributed: BELFRY_BOOTSTRAP_TOKEN), and makes a new user, or one with the right password, the first admin. 403 as soon as there is one.
+         *
+         *     Needs no token.
+         */
+        post: operations["makeFirstAdmin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a password by invitation
+         * @description Takes the one-time token of an invitation, and ends all logins of the user.
+         *
+         *     Needs no token.
+         */
+        post: operations["acceptInvitation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -80,13 +318,35 @@ export interface paths {
         };
         /**
          * The keys that tokens are signed with
-         * @description The public keys of access tokens (RFC 7517), for services that verify tokens themselves.
+         * @description The public keys of the access tokens (RFC 7517): one, or more while the next one takes over.
          *
          *     Needs no token.
          */
-        get: operations["getSigningKeys"];
+        get: operations["listSigningKeys"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/signing-keys/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to sign with a new key
+         * @description Publishes a new key now, which signs after half a minute. Older keys are published until the last token that they signed has expired. 409 while several keys are on their way. For admins.
+         *
+         *     Needs the role `admin`.
+         */
+        post: operations["rotateSigningKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -469,6 +729,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Store a secret, or replace its value
+         * @description Stores the value sealed. The params of jobs name it as `{{secret:NAME}}`; an executor puts the value in its place for each attempt, so a new value counts from the next attempt on.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        put: operations["putSecret"];
+        post?: never;
+        /**
+         * Delete a secret
+         * @description Attempts whose params name it fail from now on with `secret-not-found`, and are not retried. One that has its value already goes on.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        delete: operations["deleteSecret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your secrets, by name
+         * @description Names and dates of your secrets. No answer shows a value.
+         *
+         *     Every user may call it.
+         */
+        get: operations["listSecrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/scheduler/scan": {
         parameters: {
             query?: never;
@@ -649,6 +959,41 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The password of an invited user. */
+        AcceptInviteBody: {
+            /** @description The one-time token of the invitation: the text after "#" of its link. */
+            token: string;
+            /** @description The new password. */
+            password: string;
+        };
+        /** @description An API key, without its secret. */
+        ApiKey: {
+            /** @description The id of the key. */
+            id: string;
+            /** @description What the key is for. */
+            name: string;
+            /** @description How the text of the key begins. */
+            prefix: string;
+            /**
+             * @description The most that the key may do: viewer (reads), user (makes jobs of their own), operator (controls all jobs) or admin (users too).
+             * @enum {string}
+             */
+            role: "viewer" | "user" | "operator" | "admin";
+            /**
+             * Format: date-time
+             * @description When the key was made.
+             */
+            createdAt: string;
+            /** @description When the key ends, null for never. */
+            expiresAt: string | null;
+            /** @description When the key was used last, to the minute; null for never. */
+            lastUsedAt: string | null;
+        };
+        /** @description The API keys of a user. */
+        ApiKeyList: {
+            /** @description The keys of the caller. */
+            data: components["schemas"]["ApiKey"][];
+        };
         /** @description A file that an attempt has made. */
         Artifact: {
             /** @description The name of the file, unique in its execution. */
@@ -672,6 +1017,15 @@ export interface components {
             outcome: ("succeeded" | "failed" | "lost" | "cancelled" | "timed-out" | "interrupted") | null;
             /** @description Why it did not succeed; null where it did. */
             error: components["schemas"]["ExecutionError"] | null;
+        };
+        /** @description Who becomes the first admin. */
+        BootstrapBody: {
+            /** @description The one-time token: the text after "#" of the link that the start prints, or BELFRY_BOOTSTRAP_TOKEN. */
+            token: string;
+            /** @description The name to log in with: 2 to 64 letters, digits or ".", "_", "@", "+", "-". Unique whatever the case. */
+            username: string;
+            /** @description The password of a new user; of a user who is there already, the one that this user has. */
+            password: string;
         };
         /** @description How the calls of one instance to another one fare. */
         Breaker: {
@@ -700,14 +1054,16 @@ export interface components {
             name: string;
             /** @description What the job does: a name of `GET /job-types`. */
             jobType: string;
-            /** @description What the job works with. */
-            params: {
+            /** @description What each run works with. Absent for an operator who is neither owner nor viewer of the job. */
+            params?: {
                 [key: string]: unknown;
             };
             /** @description When a recurring job runs; null for others. */
             schedule: components["schemas"]["Schedule"] | null;
             /** @description When a job that runs once runs; null for others. */
             runAt: string | null;
+            /** @description The text of `scheduledTime` as it was given; null for a job that has its time from another field. */
+            scheduledTime: string | null;
             /**
              * @description What goes on with the job, in a word: `CREATED` until the scheduler knows its newest version, `RUNNING`, `RETRYING`, else the end of its newest execution, else `SCHEDULED`; `PAUSED`, `COMPLETED` and `CANCELLED` by its state.
              * @enum {string}
@@ -755,6 +1111,8 @@ export interface components {
             lastExecution: components["schemas"]["ExecutionSummary"] | null;
             /** @description The id of the user whose job it is. */
             ownerId: string;
+            /** @description User names of those who see the job beside its owner. */
+            viewers: string[];
             /**
              * Format: date-time
              * @description When it was created.
@@ -776,6 +1134,20 @@ export interface components {
              * @enum {string}
              */
             effective: "now" | "pending";
+        };
+        /** @description A new API key. */
+        CreateApiKeyBody: {
+            /** @description What the key is for, shown in lists; 1 to 100 characters. */
+            name: string;
+            /**
+             * @description The most that the key may do, at most the role of its owner, which is the default.
+             * @enum {string}
+             */
+            role?: "viewer" | "user" | "operator" | "admin";
+            /** @description When the key ends, RFC 3339. Default: never. */
+            expiresAt?: string;
+            /** @description The same as a duration, such as "90d". */
+            expiresIn?: string;
         };
         /** @description A new job. At most one of `schedule`, `runAt`, `delay` and `scheduledTime` says when it runs. */
         CreateJobBody: {
@@ -822,8 +1194,45 @@ export interface components {
             priority?: number;
             /** @description Words to find the job by, at most 20 of 50 characters. Default: none. */
             tags?: string[];
+            /** @description User names of colleagues who see the job, its executions, params, results and logs, and change nothing. At most 20; default none. */
+            viewers?: string[];
             /** @description A name of your own for the job, which every address takes in place of its id: 1 to 64 of `a-z0-9._-`, unique among your jobs. */
             key?: string;
+        };
+        /** @description A user that an admin makes. */
+        CreateUserBody: {
+            /** @description The name to log in with: 2 to 64 letters, digits or ".", "_", "@", "+", "-". Unique whatever the case. */
+            username: string;
+            /** @description The password. Without one the answer has an invitation, by which the user sets it. */
+            password?: string;
+            /**
+             * @description The role: viewer, user or operator. Default: user.
+             * @default user
+             * @enum {string}
+             */
+            role: "viewer" | "user" | "operator";
+        };
+        /** @description A user that was made or invited, with the invitation. */
+        CreatedUser: {
+            /** @description The id of the user. */
+            id: string;
+            /** @description The name as the user signed up with it. */
+            username: string;
+            /** @description The role of the user, one of viewer (reads), user (makes jobs of their own), operator (controls all jobs) or admin (users too). */
+            roles: ("viewer" | "user" | "operator" | "admin")[];
+            /** @description Whether the user cannot log in, refresh a login or use an API key. */
+            disabled: boolean;
+            /** @description False until an invited user has set one. */
+            hasPassword: boolean;
+            /**
+             * Format: date-time
+             * @description When the user was made.
+             */
+            createdAt: string;
+            /** @description How the user sets a password; null for a user who was given one. */
+            invitation: components["schemas"]["Invitation"] | null;
+            /** @description What is accepted and yet to be thought about, such as a short password. */
+            warnings: components["schemas"]["Warning"][];
         };
         /** @description Which dead letters; `{}` means all. */
         DeadLetterFilter: {
@@ -880,12 +1289,12 @@ export interface components {
             latenessMs: number | null;
             /** @description Every try, the first one first. */
             attempts: components["schemas"]["Attempt"][];
-            /** @description What it works with: the params of its trigger, else those of the job. */
-            params: {
+            /** @description What it works with: the params of its trigger, else those of the job. Absent for an operator who is neither owner nor viewer of the job. */
+            params?: {
                 [key: string]: unknown;
             };
-            /** @description What the handler returned, by the JSON Schema of the job type; null before, and where it failed. */
-            result: unknown;
+            /** @description What the handler returned, by the JSON Schema of the job type; null before, and where it failed. Absent like `params`. */
+            result?: unknown;
             /** @description Why it failed; null where it did not. */
             error: components["schemas"]["ExecutionError"] | null;
             /** @description The files that it made; `links` has the address of each. */
@@ -1053,6 +1462,18 @@ export interface components {
              */
             status: "SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST";
         };
+        /** @description How a user sets a password without a login. */
+        Invitation: {
+            /** @description The one-time token, for POST /auth/invite. */
+            token: string;
+            /** @description The page of Belfry on which the user sets a password: the path after its address. */
+            path: string;
+            /**
+             * Format: date-time
+             * @description Until when the invitation can be used.
+             */
+            expiresAt: string;
+        };
         /** @description What to run and when. */
         Job: {
             /** @description `job-` and a UUID; never used again. */
@@ -1063,14 +1484,16 @@ export interface components {
             name: string;
             /** @description What the job does: a name of `GET /job-types`. */
             jobType: string;
-            /** @description What the job works with. */
-            params: {
+            /** @description What each run works with. Absent for an operator who is neither owner nor viewer of the job. */
+            params?: {
                 [key: string]: unknown;
             };
             /** @description When a recurring job runs; null for others. */
             schedule: components["schemas"]["Schedule"] | null;
             /** @description When a job that runs once runs; null for others. */
             runAt: string | null;
+            /** @description The text of `scheduledTime` as it was given; null for a job that has its time from another field. */
+            scheduledTime: string | null;
             /**
              * @description What goes on with the job, in a word: `CREATED` until the scheduler knows its newest version, `RUNNING`, `RETRYING`, else the end of its newest execution, else `SCHEDULED`; `PAUSED`, `COMPLETED` and `CANCELLED` by its state.
              * @enum {string}
@@ -1118,6 +1541,8 @@ export interface components {
             lastExecution: components["schemas"]["ExecutionSummary"] | null;
             /** @description The id of the user whose job it is. */
             ownerId: string;
+            /** @description User names of those who see the job beside its owner. */
+            viewers: string[];
             /**
              * Format: date-time
              * @description When it was created.
@@ -1264,11 +1689,11 @@ export interface components {
             latenessMs: number | null;
             /** @description Every try, the first one first. */
             attempts: components["schemas"]["Attempt"][];
-            /** @description What it works with: the params of its trigger, else those of the job. */
+            /** @description What it works with: the params of its trigger, else those of the job. Absent for an operator who is neither owner nor viewer of the job. */
             params?: {
                 [key: string]: unknown;
             };
-            /** @description What the handler returned, by the JSON Schema of the job type; null before, and where it failed. */
+            /** @description What the handler returned, by the JSON Schema of the job type; null before, and where it failed. Absent like `params`. */
             result?: unknown;
             /** @description Why it failed; null where it did not. */
             error: components["schemas"]["ExecutionError"] | null;
@@ -1302,7 +1727,7 @@ export interface components {
             name: string;
             /** @description What the job does: a name of `GET /job-types`. */
             jobType: string;
-            /** @description What the job works with. */
+            /** @description What each run works with. Absent for an operator who is neither owner nor viewer of the job. */
             params?: {
                 [key: string]: unknown;
             };
@@ -1310,6 +1735,8 @@ export interface components {
             schedule: components["schemas"]["Schedule"] | null;
             /** @description When a job that runs once runs; null for others. */
             runAt: string | null;
+            /** @description The text of `scheduledTime` as it was given; null for a job that has its time from another field. */
+            scheduledTime: string | null;
             /**
              * @description What goes on with the job, in a word: `CREATED` until the scheduler knows its newest version, `RUNNING`, `RETRYING`, else the end of its newest execution, else `SCHEDULED`; `PAUSED`, `COMPLETED` and `CANCELLED` by its state.
              * @enum {string}
@@ -1357,6 +1784,8 @@ export interface components {
             lastExecution: components["schemas"]["ExecutionSummary"] | null;
             /** @description The id of the user whose job it is. */
             ownerId: string;
+            /** @description User names of those who see the job beside its owner. */
+            viewers: string[];
             /**
              * Format: date-time
              * @description When it was created.
@@ -1405,24 +1834,70 @@ export interface components {
         };
         /** @description The tokens of a login. */
         Login: {
-            /** @description The same as `accessToken`. */
+            /** @description The access token; the same as `accessToken`. */
             token: string;
-            /** @description What other calls send as `Authorization: Bearer …`. */
+            /** @description The access token, to be sent as "Authorization: Bearer …". */
             accessToken: string;
             /**
-             * @description How the token is sent.
+             * @description How the access token is sent.
              * @constant
              */
             tokenType: "Bearer";
-            /** @description How long the token is valid, seconds. */
+            /** @description How long the access token is good, seconds. */
             expiresIn: number;
+            /** @description Good for one call of POST /auth/refresh, which answers the next one. */
+            refreshToken: string;
+            /** @description How long the login can be refreshed, seconds. */
+            refreshExpiresIn: number;
         };
         /** @description Who logs in. */
         LoginBody: {
-            /** @description The name of the user. */
+            /** @description The name of the user, in any case. */
             username: string;
             /** @description The password of the user. */
             password: string;
+        };
+        /** @description A user as an admin sees it. */
+        ManagedUser: {
+            /** @description The id of the user. */
+            id: string;
+            /** @description The name as the user signed up with it. */
+            username: string;
+            /** @description The role of the user, one of viewer (reads), user (makes jobs of their own), operator (controls all jobs) or admin (users too). */
+            roles: ("viewer" | "user" | "operator" | "admin")[];
+            /** @description Whether the user cannot log in, refresh a login or use an API key. */
+            disabled: boolean;
+            /** @description False until an invited user has set one. */
+            hasPassword: boolean;
+            /**
+             * Format: date-time
+             * @description When the user was made.
+             */
+            createdAt: string;
+        };
+        /** @description One page of a list. */
+        ManagedUserPage: {
+            /** @description The rows of the page. */
+            data: components["schemas"]["ManagedUser"][];
+            page: components["schemas"]["PagePosition"];
+        };
+        /** @description The user of a call, and what the call was made with. */
+        Me: {
+            /** @description The id of the user. */
+            id: string;
+            /** @description The name as the user signed up with it. */
+            username: string;
+            /** @description The role of the user, one of viewer (reads), user (makes jobs of their own), operator (controls all jobs) or admin (users too). */
+            roles: ("viewer" | "user" | "operator" | "admin")[];
+            /** @description What is accepted and yet to be thought about, such as a short password. */
+            warnings: components["schemas"]["Warning"][];
+            /**
+             * @description What the call was made with.
+             * @enum {string}
+             */
+            via: "login" | "api-key";
+            /** @description The id of the API key, null after a login. */
+            apiKeyId: string | null;
         };
         /** @description What becomes of the fire times that came late, because Belfry was down. */
         MisfireBody: {
@@ -1447,6 +1922,31 @@ export interface components {
             within: string;
             /** @description How many late fire times `run-all` runs at most. */
             cap: number;
+        };
+        /** @description An API key with its secret, which is shown this once. */
+        NewApiKey: {
+            /** @description The id of the key. */
+            id: string;
+            /** @description What the key is for. */
+            name: string;
+            /** @description How the text of the key begins. */
+            prefix: string;
+            /**
+             * @description The most that the key may do: viewer (reads), user (makes jobs of their own), operator (controls all jobs) or admin (users too).
+             * @enum {string}
+             */
+            role: "viewer" | "user" | "operator" | "admin";
+            /**
+             * Format: date-time
+             * @description When the key was made.
+             */
+            createdAt: string;
+            /** @description When the key ends, null for never. */
+            expiresAt: string | null;
+            /** @description When the key was used last, to the minute; null for never. */
+            lastUsedAt: string | null;
+            /** @description The API key. It is shown this once: send it as "Authorization: Bearer …" or "X-API-Key". */
+            key: string;
         };
         /** @description When a job runs next. */
         NextRuns: {
@@ -1497,9 +1997,23 @@ export interface components {
             /** @description The warning as a sentence. */
             detail: string;
         };
+        /** @description A change of the password. */
+        PasswordBody: {
+            /** @description The password as it is now. */
+            current: string;
+            /** @description The new password. */
+            next: string;
+        };
         /** @description A JSON merge patch (RFC 7396) of the body that makes the job: null takes a field back to its default. One of schedule, runAt, delay and scheduledTime replaces the others. */
         PatchJobBody: {
             [key: string]: unknown;
+        };
+        /** @description What changes of a user. */
+        PatchUserBody: {
+            /** @description The new role. Each role includes those before it, so of several the highest counts. */
+            roles?: ("viewer" | "user" | "operator" | "admin")[];
+            /** @description Whether the user is to be shut out. */
+            disabled?: boolean;
         };
         /** @description How long a job is paused. */
         PauseBody: {
@@ -1572,6 +2086,13 @@ export interface components {
             priority?: number;
             /** @description Words to find the job by, at most 20 of 50 characters. Default: none. */
             tags?: string[];
+            /** @description User names of colleagues who see the job, its executions, params, results and logs, and change nothing. At most 20; default none. */
+            viewers?: string[];
+        };
+        /** @description The value of a secret. */
+        PutSecretBody: {
+            /** @description The value. It is stored sealed, and no answer shows it. At least 4 characters, at most 8192. */
+            value: string;
         };
         /** @description Which dead letters are run again: exactly one of `ids` and `filter`. */
         RedriveBody: {
@@ -1625,6 +2146,11 @@ export interface components {
             code: string | null;
             /** @description Why it was refused, as a sentence; null: it was not. */
             detail: string | null;
+        };
+        /** @description A login to go on with, or to end. */
+        RefreshBody: {
+            /** @description The newest refresh token of the login. */
+            refreshToken: string;
         };
         /** @description What happens after a failed attempt. A field that is left out has its default. */
         RetryBody: {
@@ -1688,6 +2214,13 @@ export interface components {
             maxDelay: string;
             /** @description Whether waits are varied at random. */
             jitter: boolean;
+        };
+        /** @description A new key for the signatures of tokens. */
+        RotatedKey: {
+            /** @description The id of the newest key. */
+            kid: string;
+            /** @description How long the key is published before it signs tokens, milliseconds. */
+            signsInMs: number;
         };
         /** @description What a scan of the scheduler did. */
         ScanReply: {
@@ -1769,6 +2302,29 @@ export interface components {
             /** @description From when on. Default: now. */
             from?: string;
         };
+        /** @description A secret without its value, which no answer has. */
+        Secret: {
+            /** @description Name of the secret, unique among those of its owner. */
+            name: string;
+            /** @description What stands for the value in a text of params. */
+            reference: string;
+            /**
+             * Format: date-time
+             * @description When the name was stored first.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When the value was stored.
+             */
+            updatedAt: string;
+        };
+        /** @description One page of a list. */
+        SecretPage: {
+            /** @description The rows of the page. */
+            data: components["schemas"]["Secret"][];
+            page: components["schemas"]["PagePosition"];
+        };
         /** @description One service and its instances. */
         Service: {
             /**
@@ -1810,9 +2366,9 @@ export interface components {
         };
         /** @description A new user. */
         SignupBody: {
-            /** @description 2 to 64 letters, digits or `._@+-`; upper and lower case are the same name. */
+            /** @description The name to log in with: 2 to 64 letters, digits or ".", "_", "@", "+", "-". Unique whatever the case. */
             username: string;
-            /** @description At most 256 characters. Short ones are taken only by a standalone Belfry, with a warning. */
+            /** @description The password, 1 to 256 characters; at least 12 where the network reaches Belfry. */
             password: string;
         };
         /** @description How a job is run now. */
@@ -1833,13 +2389,13 @@ export interface components {
         };
         /** @description A user. */
         User: {
-            /** @description `usr-` and a UUID. */
+            /** @description The id of the user. */
             id: string;
-            /** @description The name of the user, as it was written at the sign-up. */
+            /** @description The name as the user signed up with it. */
             username: string;
-            /** @description What the user may do: `viewer` reads, `user` makes and runs jobs, `operator` sees and stops all jobs, `admin` also manages users. */
+            /** @description The role of the user, one of viewer (reads), user (makes jobs of their own), operator (controls all jobs) or admin (users too). */
             roles: ("viewer" | "user" | "operator" | "admin")[];
-            /** @description What the user should look at, such as a short password; mostly empty. */
+            /** @description What is accepted and yet to be thought about, such as a short password. */
             warnings: components["schemas"]["Warning"][];
         };
         /** @description One thing that is wrong with a request. */
@@ -1917,6 +2473,26 @@ export interface components {
          * @description Refused, by `code`:
          *
          *     - `forbidden`: Forbidden
+         */
+        Forbidden: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "forbidden";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
+         *     - `forbidden`: Forbidden
          *     - `foreign-origin`: Foreign origin
          */
         ForbiddenOrForeignOrigin: {
@@ -1951,6 +2527,27 @@ export interface components {
                      * @enum {string}
                      */
                     code?: "foreign-origin";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
+         *     - `foreign-origin`: Foreign origin
+         *     - `forbidden`: Forbidden
+         */
+        ForeignOriginOrForbidden: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "foreign-origin" | "forbidden";
                 };
             };
         };
@@ -2208,6 +2805,28 @@ export interface components {
         /**
          * @description Refused, by `code`:
          *
+         *     - `unauthenticated`: Unauthorized
+         *     - `wrong-credentials`: Wrong credentials
+         */
+        UnauthenticatedOrWrongCredentials: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "unauthenticated" | "wrong-credentials";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
          *     - `unavailable`: Service unavailable
          */
         Unavailable: {
@@ -2372,7 +2991,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["ForeignOriginOrForbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -2438,7 +3057,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["Me"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -2449,7 +3068,472 @@ export interface operations {
             default: components["responses"]["AnyProblem"];
         };
     };
-    getSigningKeys: {
+    refreshLogin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForeignOrigin"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    logOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"];
+            };
+        };
+        responses: {
+            /** @description The login has ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            403: components["responses"]["ForeignOrigin"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["UnauthenticatedOrWrongCredentials"];
+            403: components["responses"]["ForeignOriginOrForbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listApiKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateApiKeyBody"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKey"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForeignOriginOrForbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    deleteApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the key, such as "key-…". */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForeignOriginOrForbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page at most; it may have fewer. */
+                limit?: number;
+                /** @description The `nextCursor` of the page before. Default: from the beginning of the list. */
+                cursor?: string;
+                /** @description How the name begins, in any case. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUserPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateUserBody"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedUser"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user, such as "usr-…". */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUser"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user, such as "usr-…". */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchUserBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUser"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    inviteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user, such as "usr-…". */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedUser"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    makeFirstAdmin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BootstrapBody"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["WrongCredentials"];
+            403: components["responses"]["ForeignOriginOrForbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptInviteBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            403: components["responses"]["ForeignOriginOrForbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listSigningKeys: {
         parameters: {
             query?: never;
             header?: never;
@@ -2474,6 +3558,37 @@ export interface operations {
             default: components["responses"]["AnyProblem"];
         };
     };
+    rotateSigningKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedKey"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
     listJobs: {
         parameters: {
             query?: {
@@ -2481,6 +3596,8 @@ export interface operations {
                 limit?: number;
                 /** @description The `nextCursor` of the page before. Default: from the beginning of the list. */
                 cursor?: string;
+                /** @description `own`: your jobs. `shared`: jobs of others that name you as a viewer. `all`: of all users, for operators. Default own. */
+                scope?: "own" | "shared" | "all";
                 /** @description Fields that the list leaves out unless they are named here, with commas between them. */
                 fields?: "params"[];
                 /** @description Only jobs with this status. */
@@ -3436,6 +4553,128 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    putSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret, unique among those of its owner. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutSecretBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    deleteSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret, unique among those of its owner. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listSecrets: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page at most; it may have fewer. */
+                limit?: number;
+                /** @description The `nextCursor` of the page before. Default: from the beginning of the list. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyProblem"];
         };
     };

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { jobStatusMessage } from './messages.ts'
 import { jobChange, jobChangesMessage, jobExecuteMessage, retryPolicy } from './spec.ts'
-import { executionStatuses, fireDecisions } from './states.ts'
+import { executionStatuses, fireDecisions, roles } from './states.ts'
 import { wholeNumber } from './values.ts'
 
 /** Bodies of the routes between services (`/internal/*`, service token only). Times are epoch milliseconds. */
@@ -38,6 +38,24 @@ export const scheduleVersionsBody = z.strictObject({ ids: z.array(z.string()).mi
 export const scheduleVersionsReply = z.strictObject({
   data: z.array(z.strictObject({ id: z.string(), version: z.number().int().min(1) })),
 })
+
+/**
+ * `POST /internal/jobs/reach` of job-service: what a caller may do with a job, by its id, also with what a delete has left of it. A
+ * job that is not there answers like one that is out of reach: nothing is allowed.
+ */
+export const jobReachBody = z.strictObject({
+  jobId: z.string().describe('The id of the job.'),
+  userId: z.string().describe('The id of the calling user.'),
+  roles: z.array(z.enum(roles)).max(roles.length).describe('The roles of the caller.'),
+})
+export type JobReachBody = z.infer<typeof jobReachBody>
+export const jobReachReply = z.strictObject({
+  sees: z.boolean().describe('Whether the caller sees the metadata.'),
+  seesDetails: z.boolean().describe('Whether the caller also sees params, results, logs and artifacts.'),
+  mayOperate: z.boolean().describe('Whether the caller may pause, resume, cancel, retry and redrive.'),
+  mayChange: z.boolean().describe('Whether the caller may do everything else.'),
+})
+export type JobReachReply = z.infer<typeof jobReachReply>
 
 /**
  * `POST /internal/schedules/runs` of the scheduler, with the same body: how far the schedules of some jobs have come. `fired`:
@@ -177,3 +195,30 @@ export const jobType = z
   })
   .meta({ id: 'JobType', description: 'Something that jobs can do.' })
 export type JobType = z.infer<typeof jobType>
+
+/**
+ * `POST /internal/users/resolve` of auth-service: users by their names, whatever the case, and by their ids. A user that is not
+ * there is left out of the answer, which is in no order: compare a name with `username` in lower case.
+ */
+export const resolveUsersBody = z.strictObject({
+  usernames: z.array(z.string().min(1).max(256)).max(200).default([]).describe('Names of users, in any case.'),
+  ids: z.array(z.string().min(1).max(100)).max(200).default([]).describe('Ids of users.'),
+})
+export type ResolveUsersBody = z.input<typeof resolveUsersBody>
+export const resolvedUsers = z.strictObject({
+  data: z.array(
+    z.strictObject({
+      id: z.string().describe('The id of the user.'),
+      username: z.string().describe('The name as the user signed up with it.'),
+      disabled: z.boolean().describe('Whether the user cannot log in.'),
+    }),
+  ),
+})
+export type ResolvedUsers = z.infer<typeof resolvedUsers>
+
+/** `POST /internal/api-keys/swap` of auth-service: an access token of a minute for an API key. */
+export const swapKeyBody = z.strictObject({ key: z.string().max(200).describe('The API key, whole.') })
+/** `token` is null for a key that is not taken: unknown, deleted or expired, or of a user who is disabled. */
+export const swapKeyReply = z.strictObject({
+  token: z.string().nullable().describe('The access token, or null for a key that is not taken.'),
+})

@@ -106,6 +106,8 @@ export const jobSpec = z.strictObject({
   misfire: misfirePolicy.optional(),
   /** Of a one-shot: it expires when it has not started so long after its time. Absent: it runs however late. */
   expiresAfterMs: durationMs.min(1).optional(),
+  /** Of a one-shot whose time came as `scheduledTime`: its text, to be shown as it was given. */
+  scheduledTime: z.string().max(64).optional(),
 })
 export type JobSpec = z.infer<typeof jobSpec>
 

@@ -11,6 +11,7 @@ import Fastify, {
 import { createAuthentication } from './authenticate.ts'
 import { boundBodies } from './body-budget.ts'
 import { answerClientError } from './client-error.ts'
+import { mountDialects } from './dialect-routes.ts'
 import { checkCompiler, createErrorHandler } from './errors.ts'
 import { guardHosts } from './hosts.ts'
 import type { HttpApp } from './http-app.ts'
@@ -148,6 +149,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   guardHosts(app, options.publicUrl ?? null)
   app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
   guardRoutes(app, { hasTokens: tokens !== null })
+  mountDialects(app)
   if (options.bodiesBytes !== undefined) {
     boundBodies(app, { bodies: options.bodiesBytes, body: options.bodyLimitBytes ?? usualBodyLimitBytes })
   }

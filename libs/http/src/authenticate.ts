@@ -68,6 +68,11 @@ function identities(request: FastifyRequest): Identities {
   return request as unknown as Identities
 }
 
+/** The user whose token came with the request; null where there was no valid one. A request that its role refuses has one. */
+export function knownCaller(request: FastifyRequest): Caller | null {
+  return identities(request)[callerOn]
+}
+
 function present<T>(identity: T | null, name: string): T {
   if (identity === null) throw new Error(`request.${name} was read on a route whose access gives none`)
   return identity

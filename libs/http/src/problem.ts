@@ -1,5 +1,7 @@
 import { type Problem, problems, type Refusal } from '@belfry/contracts'
 import type { FastifyReply } from 'fastify'
+import { envelopedProblem } from './dialect-answers.ts'
+import { dialectOf } from './dialects.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -37,6 +39,7 @@ export function sendRefusal(reply: FastifyReply, refused: Refusal): FastifyReply
   const retryAfterS = refused.retryAfterS ?? (waits ? usualRetryAfterS : undefined)
   if (retryAfterS !== undefined) reply.header('retry-after', Math.max(1, Math.ceil(retryAfterS)))
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="belfry"')
-  const body = JSON.stringify(problemOf(refused, reply.request.id))
-  return reply.code(status).type('application/problem+json; charset=utf-8').send(body)
+  const problem = problemOf(refused, reply.request.id)
+  const shown = dialectOf(reply.request.url)?.isEnveloped ? envelopedProblem(problem) : problem
+  return reply.code(status).type('application/problem+json; charset=utf-8').send(JSON.stringify(shown))
 }

@@ -9,8 +9,10 @@ import {
   toWireTime,
 } from '@belfry/contracts'
 import { decodeCursor, encodeCursor, type HttpApp, sendPage } from '@belfry/http'
+import type { Logger } from '@belfry/service'
 import { z } from 'zod'
 import type { LogEntry, Stored, Stores } from '../store/ports.ts'
+import type { JobCaller, SeesDetails } from './job-reach.ts'
 
 const tags = ['executions']
 const reads = { access: 'viewer' } as const
@@ -18,6 +20,9 @@ const reads = { access: 'viewer' } as const
 const bytes = z.unknown().meta({ type: 'string', format: 'binary' })
 const logPosition = z.tuple([z.int().min(0), z.int().min(0)])
 const noExecution = refusal('not-found', 'You have no such execution.')
+const noAnswer = refusal('unavailable', 'job-service does not say who may see the execution: try again', {
+  retryAfterS: 1,
+})
 const noArtifact = refusal('not-found', 'The execution has no such artifact.')
 
 /** Types that no browser runs; any other type that a handler names is sent as bytes (security.md, "log and page injection"). */
@@ -29,12 +34,24 @@ function servedType(contentType: string): string {
   return type.startsWith('text/') ? `${type.trim()}; charset=utf-8` : type.trim()
 }
 
-/** What handlers leave behind: logs and artifacts, for the owner of the execution only. */
-export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: Stores): void {
-  /** Another user's execution is not there at all. */
-  async function findOwn(id: string, ownerId: string): Promise<Stored | Refusal> {
+/** What handlers leave behind: logs and artifacts, for the owner of the job and its viewers. */
+export function mountExecutions(
+  app: HttpApp,
+  { executions, logs, artifacts }: Stores,
+  { seesDetails, log }: { readonly seesDetails: SeesDetails; readonly log: Logger },
+): void {
+  /** The execution of another user is not there at all, unless its job is shared with the caller. */
+  async function findReadable(id: string, caller: JobCaller): Promise<Stored | Refusal> {
     const [found] = await executions.find([id])
-    return found?.execution.ownerId === ownerId ? found : noExecution
+    if (!found) return noExecution
+    const { ownerId, jobId } = found.execution
+    if (ownerId === caller.userId) return found
+    try {
+      return (await seesDetails(jobId, caller)) ? found : noExecution
+    } catch (err) {
+      log.warn({ err, jobId }, 'job-service does not say who may see a job')
+      return noAnswer
+    }
   }
 
   const logSchema = {
@@ -51,7 +68,7 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
     const { limit, cursor, attempt } = request.query
     const position = decodeCursor(cursor ?? encodeCursor([0, 0]), logPosition)
     if (isRefusal(position)) return reply.refuse(position)
-    const found = await findOwn(request.params.id, request.caller.userId)
+    const found = await findReadable(request.params.id, request.caller)
     if (isRefusal(found)) return reply.refuse(found)
     const after = { epoch: position[0], seq: position[1] }
     const lines = await logs.list(found.rowId, { after, epoch: attempt ?? null, limit: limit + 1 })
@@ -75,7 +92,7 @@ export function mountExecutions(app: HttpApp, { executions, logs, artifacts }: S
   } as const
   app.get('/executions/:id/artifacts/:name', { schema: artifactSchema, config: reads }, async (request, reply) => {
     const { id, name } = request.params
-    const found = await findOwn(id, request.caller.userId)
+    const found = await findReadable(id, request.caller)
     if (isRefusal(found)) return reply.refuse(found)
     const artifact = found.execution.artifacts.find((one) => one.name === name)
     const body = artifact && (await artifacts.read(found.rowId, artifact.epoch, name))

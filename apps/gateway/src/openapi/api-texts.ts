@@ -27,6 +27,7 @@ export const apiTexts = {
     auth: 'Users: signing up, logging in, and the keys that tokens are signed with.',
     jobs: 'Jobs: what to run and when. A job has an id and may have a key; every address takes either.',
     executions: 'Executions: the record of each fire time and of each trigger, with attempts, logs, files and results.',
+    secrets: 'Secrets: values that params name, and that no answer shows.',
     'job types': 'Job types: what jobs can do, with the JSON Schema of params and results.',
     scheduler: 'The scheduler: its work on schedules that are due.',
     system: 'The system itself: services, instances and their health.',

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { refusal } from '@belfry/contracts'
 import { type Balancer, originOf } from '@belfry/discovery'
-import { type HttpApp, refusalOfProxyError } from '@belfry/http'
+import { type HttpApp, inAllDialects, refusalOfProxyError } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answeredHeaders, forwardedHeaders } from './forwarded-headers.ts'
@@ -28,7 +28,7 @@ function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): 
 function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
   return {
     upstream: originOf(service),
-    routes: [...routes],
+    routes: inAllDialects(routes),
     undici: balancer,
     disableRequestLogging: true,
     internalRewriteLocationHeader: false,

@@ -1,8 +1,8 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Access } from '@belfry/http'
 
-/** What a request is counted as: a trigger by its user, a login or a sign-up by its address. */
-export type RateRule = 'trigger' | 'login' | 'signup'
+/** What a request is counted as: a trigger by its user; a login, the refresh of one or a sign-up by its address. */
+export type RateRule = 'trigger' | 'login' | 'refresh' | 'signup'
 
 /** Whether a route's requests are counted: all that need a user, and of the public ones those that have a rule. */
 export function isLimited(access: Access | undefined, rule: RateRule | undefined): boolean {
@@ -23,14 +23,21 @@ export interface ProxiedRoutes {
  */
 export const routeTable: readonly ProxiedRoutes[] = [
   { service: 'auth-service', access: 'public', routes: ['/auth/signup'], rateRule: 'signup' },
-  { service: 'auth-service', access: 'public', routes: ['/auth/login'], rateRule: 'login' },
-  { service: 'auth-service', access: 'public', routes: ['/auth/refresh', '/auth/.well-known/jwks.json'] },
+  {
+    service: 'auth-service',
+    access: 'public',
+    routes: ['/auth/login', '/auth/bootstrap', '/auth/invite'],
+    rateRule: 'login',
+  },
+  { service: 'auth-service', access: 'public', routes: ['/auth/.well-known/jwks.json'] },
+  { service: 'auth-service', access: 'public', routes: ['/auth/refresh', '/auth/logout'], rateRule: 'refresh' },
   { service: 'auth-service', access: 'viewer', routes: ['/auth/*'] },
   {
     service: 'job-service',
     access: 'viewer',
     routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
   },
+  { service: 'job-service', access: 'viewer', routes: ['/secrets', '/secrets/*'] },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
   {
     service: 'scheduler-service',

@@ -2,6 +2,7 @@ import { type ServiceName, serviceNames } from '@belfry/contracts'
 import { type Balancer, breakerStates, type Instance, type Registry, type RestClient } from '@belfry/discovery'
 import { type HttpApp, mountMetrics } from '@belfry/http'
 import type { Clock, MetricsRegistry } from '@belfry/service'
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { proxiedServices } from '../proxy/route-table.ts'
 
@@ -139,11 +140,17 @@ function createSharedViews(options: SystemOptions): () => Promise<ServiceView[]>
 
 const loopback = /^(?:127\.|::1$|::ffff:127\.)/
 
+/** Whether a request may read the metrics: it comes from this machine. */
+export function mayReadMetrics({ socket }: FastifyRequest): boolean {
+  return loopback.test(socket.remoteAddress ?? '')
+}
+
 /** `/system/services` for users, `/metrics` for callers on the same machine. */
 export function mountSystem(app: HttpApp, options: SystemOptions): void {
   const views = createSharedViews(options)
-  app.get('/system/services', { schema, config: { access: 'viewer' } }, async () => ({
+  const config = { access: 'viewer', hasDialects: true } as const
+  app.get('/system/services', { schema, config }, async () => ({
     data: await views(),
   }))
-  mountMetrics(app, options.metricsRegistry, ({ socket }) => loopback.test(socket.remoteAddress ?? ''))
+  mountMetrics(app, options.metricsRegistry, { mayRead: mayReadMetrics })
 }

@@ -9,6 +9,7 @@ import {
 } from '@belfry/contracts'
 import type { Answer, HttpApp, WithIdempotency } from '@belfry/http'
 import type { WholeExecution } from '../domain/execution.ts'
+import { ownersRights } from '../domain/reach.ts'
 import { cancelExecution } from '../use-cases/cancel-execution.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { redrive } from '../use-cases/redrive.ts'
@@ -29,10 +30,10 @@ const config = { access: 'user' } as const
 
 /** The calls that make executions or end them: trigger, retry, redrive, cancel. */
 export function mountExecutionOperations(app: HttpApp, { context, views, once }: ExecutionOperations): void {
-  const accepted = (execution: WholeExecution | Refusal): Answer | Refusal =>
+  const accepted = (execution: WholeExecution | Refusal, rights = ownersRights): Answer | Refusal =>
     isRefusal(execution)
       ? execution
-      : { status: 202, headers: { location: `/executions/${execution.id}` }, body: views.whole(execution) }
+      : { status: 202, headers: { location: `/executions/${execution.id}` }, body: views.whole(execution, rights) }
 
   const trigger = {
     operationId: 'triggerJob',
@@ -53,7 +54,7 @@ export function mountExecutionOperations(app: HttpApp, { context, views, once }:
   } as const
   app.post('/jobs/:id/trigger', { schema: trigger, config }, (request, reply) =>
     once(request, reply, async (minted) => {
-      const asked = { ownerId: request.caller.userId, ref: request.params.id, minted, ...request.body }
+      const asked = { caller: request.caller, ref: request.params.id, minted, ...request.body }
       return accepted(await triggerJob(context, asked))
     }),
   )
@@ -77,8 +78,9 @@ export function mountExecutionOperations(app: HttpApp, { context, views, once }:
   } as const
   app.post('/executions/:id/retry', { schema: retry, config }, (request, reply) =>
     once(request, reply, async (minted) => {
-      const asked = { ownerId: request.caller.userId, id: request.params.id, minted, ...request.body }
-      return accepted(await retryExecution(context, asked))
+      const asked = { caller: request.caller, id: request.params.id, minted, ...request.body }
+      const made = await retryExecution(context, asked)
+      return isRefusal(made) ? made : accepted(made.execution, made.rights)
     }),
   )
 
@@ -93,9 +95,10 @@ export function mountExecutionOperations(app: HttpApp, { context, views, once }:
     response: { 200: executionView, 202: executionView },
   } as const
   app.post('/executions/:id/cancel', { schema: cancel, config }, async (request, reply) => {
-    const execution = await cancelExecution(context, request.caller.userId, request.params.id)
-    if (isRefusal(execution)) return reply.refuse(execution)
-    return reply.code(execution.status === 'CANCELLED' ? 200 : 202).send(views.whole(execution))
+    const cancelled = await cancelExecution(context, request.caller, request.params.id)
+    if (isRefusal(cancelled)) return reply.refuse(cancelled)
+    const { execution, rights } = cancelled
+    return reply.code(execution.status === 'CANCELLED' ? 200 : 202).send(views.whole(execution, rights))
   })
 
   const redriven = {
@@ -116,7 +119,7 @@ export function mountExecutionOperations(app: HttpApp, { context, views, once }:
     response: { 200: redriveReply },
   } as const
   app.post('/dead-letters/redrive', { schema: redriven, config }, async (request, reply) => {
-    const answer = await redrive(context, request.caller.userId, request.body)
+    const answer = await redrive(context, request.caller, request.body)
     return isRefusal(answer) ? reply.refuse(answer) : reply.send(answer)
   })
 }

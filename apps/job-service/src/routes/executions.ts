@@ -1,16 +1,21 @@
 import {
   deadLettersQuery,
+  type ExecutionsQuery,
   executionId,
   executionsQuery,
   executionView,
+  isRefusal,
   listedExecutionView,
   pageOf,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
+import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
+import type { Execution } from '../domain/execution.ts'
+import { type Caller, noRights, ownersRights } from '../domain/reach.ts'
 import type { JobContext } from '../use-cases/context.ts'
+import { findExecution } from '../use-cases/find-execution.ts'
 import { listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
-import { noSuchExecution } from '../use-cases/retry-execution.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import type { ExecutionViews } from './execution-view.ts'
 import { jobParams } from './jobs.ts'
@@ -28,10 +33,40 @@ const tags = ['executions']
 const reads = { access: 'viewer' } as const
 const page = { 200: pageOf(listedExecutionView) }
 
+interface ListOfJob {
+  readonly caller: Caller
+  /** Id or key of the job. */
+  readonly ref: string
+  readonly query: ExecutionsQuery
+}
+
+/** Answers with a page of a job's executions, as far as the caller may see them. */
+export function answerExecutionsOfJob(
+  reply: FastifyReply,
+  { context, views, pages }: ExecutionRoutes,
+  { caller, ref, query }: ListOfJob,
+): Promise<void> {
+  let rights = noRights
+  const find = async (asked: PageRequest) => {
+    const found = await listExecutionsOfJob(context, { caller, ref }, query, asked)
+    if (!isRefusal(found)) rights = found.rights
+    return found
+  }
+  const view = (execution: Execution) => views.listed(execution, rights)
+  return pages.answer(reply, {
+    position: positionsOf(context.stores.executions),
+    userId: caller.userId,
+    query,
+    find,
+    view,
+  })
+}
+
 /** Lists of executions, `/executions/:id`, and `/dead-letters`. */
 export function mountExecutions(app: HttpApp, { context, views, pages }: ExecutionRoutes): void {
   const { executions } = context.stores
-  const shown = { position: positionsOf(executions), view: views.listed }
+  const position = positionsOf(executions)
+  const ofOwner = (execution: Execution) => views.listed(execution, ownersRights)
 
   const ofJob = {
     operationId: 'listJobExecutions',
@@ -44,15 +79,8 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     response: page,
   } as const
   app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) => {
-    const { query } = request
-    const { userId } = request.caller
-    const job = { ownerId: userId, ref: request.params.id }
-    return pages.answer(reply, {
-      ...shown,
-      userId,
-      query,
-      find: (asked) => listExecutionsOfJob(context, job, query, asked),
-    })
+    const { caller, query, params } = request
+    return answerExecutionsOfJob(reply, { context, views, pages }, { caller, query, ref: params.id })
   })
 
   const all = {
@@ -69,7 +97,7 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     const { query } = request
     const { userId } = request.caller
     const find = (asked: PageRequest) => listExecutions(context, { ownerId: userId }, query, asked)
-    return pages.answer(reply, { ...shown, userId, query, find })
+    return pages.answer(reply, { position, userId, query, find, view: ofOwner })
   })
 
   const one = {
@@ -81,8 +109,8 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     response: { 200: executionView },
   }
   app.get('/executions/:id', { schema: one, config: reads }, async (request, reply) => {
-    const found = await executions.find(request.caller.userId, request.params.id)
-    return found ? views.whole(found) : reply.refuse(noSuchExecution)
+    const found = await findExecution(context, request.caller, request.params.id)
+    return isRefusal(found) ? reply.refuse(found) : views.whole(found.execution, found.rights)
   })
 
   const deadLetters = {
@@ -99,6 +127,7 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     const { query } = request
     const { userId } = request.caller
     const scope = { ownerId: userId, failed: true } as const
-    return pages.answer(reply, { ...shown, userId, query, find: (asked) => listExecutions(context, scope, {}, asked) })
+    const find = (asked: PageRequest) => listExecutions(context, scope, {}, asked)
+    return pages.answer(reply, { position, userId, query, find, view: ofOwner })
   })
 }

@@ -8,7 +8,7 @@ import type { JobContext } from '../use-cases/context.ts'
 import { cancelJob, deleteJob, pauseJob, resumeJob } from '../use-cases/job-operations.ts'
 import { patchJob } from '../use-cases/update-job.ts'
 import { readPatch } from './job-bodies.ts'
-import type { JobViews } from './job-view.ts'
+import type { JobViews, JobViewsOfCaller } from './job-view.ts'
 import { etagOf, readPrecondition } from './preconditions.ts'
 
 /** A job's routes take its id or its key. */
@@ -26,7 +26,7 @@ const effect =
   '200: nothing else that the change closes starts any more. 202: the change is stored, and the executors have not confirmed it yet. The call may be repeated.'
 
 /** 200 when the executors have confirmed a change, 202 while they have not. */
-export function answerFenced(reply: FastifyReply, views: JobViews, fenced: FencedJob): FastifyReply {
+export function answerFenced(reply: FastifyReply, views: JobViewsOfCaller, fenced: FencedJob): FastifyReply {
   const { job, effective } = fenced
   const headers = { location: `/jobs/${job.id}`, etag: etagOf(job) }
   return reply
@@ -45,8 +45,8 @@ export function mountJobOperations(app: HttpApp, context: JobContext, views: Job
   ) => {
     const ifMatch = readPrecondition(request)
     if (isRefusal(ifMatch)) return reply.refuse(ifMatch)
-    const fenced = await run({ ownerId: request.caller.userId, ref: request.params.id, ifMatch })
-    return isRefusal(fenced) ? reply.refuse(fenced) : answerFenced(reply, views, fenced)
+    const fenced = await run({ caller: request.caller, ref: request.params.id, ifMatch })
+    return isRefusal(fenced) ? reply.refuse(fenced) : answerFenced(reply, views.of(request.caller), fenced)
   }
 
   const patch = {

@@ -11,6 +11,7 @@ import {
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
+import { scopeOf } from '../domain/reach.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { createJob } from '../use-cases/create-job.ts'
@@ -66,7 +67,7 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
   app.post('/jobs', { schema: create, config: changes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const job = await createJob(context, { ownerId: request.caller.userId, minted, body: request.body })
-      return isRefusal(job) ? job : { status: 201, headers: headersOf(job), body: views.job(job) }
+      return isRefusal(job) ? job : { status: 201, headers: headersOf(job), body: views.of(request.caller).job(job) }
     }),
   )
 
@@ -90,11 +91,11 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     const ifMatch = readPrecondition(request)
     if (isRefusal(ifMatch)) return reply.refuse(ifMatch)
     const { caller, params, body } = request
-    const asked = { ownerId: caller.userId, minted: ids.uuid(), key: params.id, body, ifMatch }
+    const asked = { caller, minted: ids.uuid(), key: params.id, body, ifMatch }
     const put = await putJob(context, asked)
     if (isRefusal(put)) return reply.refuse(put)
-    if ('changed' in put) return answerFenced(reply, views, put.changed)
-    return reply.code(201).headers(headersOf(put.created)).send(views.job(put.created))
+    if ('changed' in put) return answerFenced(reply, views.of(caller), put.changed)
+    return reply.code(201).headers(headersOf(put.created)).send(views.of(caller).job(put.created))
   })
 
   const list = {
@@ -110,8 +111,10 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
   app.get('/jobs', { schema: list, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const find = (page: PageRequest) => listJobs(context, userId, query, page)
-    return pages.answer(reply, { userId, query, position, find, view: views.listed })
+    const scope = scopeOf(request.caller, query.scope)
+    if (isRefusal(scope)) return reply.refuse(scope)
+    const find = (page: PageRequest) => listJobs(context, scope, query, page)
+    return pages.answer(reply, { userId, query, position, find, view: views.of(request.caller).listed })
   })
 
   const read = {
@@ -124,8 +127,10 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     response: { 200: jobView },
   } as const
   app.get('/jobs/:id', { schema: read, config: reads }, async (request, reply) => {
-    const job = await readJob(context, request.caller.userId, request.params.id)
-    return isRefusal(job) ? reply.refuse(job) : reply.header('etag', etagOf(job)).send(views.job(job))
+    const job = await readJob(context, request.caller, request.params.id)
+    return isRefusal(job)
+      ? reply.refuse(job)
+      : reply.header('etag', etagOf(job)).send(views.of(request.caller).job(job))
   })
 
   const status = {
@@ -138,7 +143,7 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     response: { 200: jobStatusView },
   }
   app.get('/jobs/:id/status', { schema: status, config: reads }, async (request, reply) => {
-    const detail = await showJob(context, request.caller.userId, request.params.id)
-    return isRefusal(detail) ? reply.refuse(detail) : views.status(detail)
+    const detail = await showJob(context, request.caller, request.params.id)
+    return isRefusal(detail) ? reply.refuse(detail) : views.of(request.caller).status(detail)
   })
 }

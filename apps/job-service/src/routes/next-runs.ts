@@ -51,7 +51,7 @@ export function mountNextRuns(app: HttpApp, context: NextRunsContext): void {
     response: { 200: nextRunsView },
   }
   app.get('/jobs/:id/next-runs', { schema, config: { access: 'viewer' } }, async (request, reply) => {
-    const job = await readJob(context, request.caller.userId, request.params.id)
+    const job = await readJob(context, request.caller, request.params.id)
     if (isRefusal(job)) return reply.refuse(job)
     const { schedule } = job.spec
     const timezone = schedule.kind === 'cron' ? schedule.timezone : context.config.timezone

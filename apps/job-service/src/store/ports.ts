@@ -1,3 +1,4 @@
+import type { AuditStore } from '@belfry/audit'
 import type { PoisonStore } from '@belfry/bus'
 import type {
   ChangesQuery,
@@ -15,8 +16,10 @@ import type { z } from 'zod'
 import type { Repetition } from '../domain/backoff.ts'
 import type { Execution, WholeExecution } from '../domain/execution.ts'
 import type { Job, ListedSpec } from '../domain/job.ts'
+import type { JobScope } from '../domain/reach.ts'
 import type { JobAge } from '../domain/retention.ts'
 import type { HandedOver, KnownExecutions, StatusInput } from '../domain/status.ts'
+import type { SecretStore } from './secret-port.ts'
 
 /**
  * What the use cases ask of a database. Each verb writes one record at a time; a verb that names several records promises
@@ -135,10 +138,12 @@ export interface JobStore {
    * known of its executions may be a moment apart.
    */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
+  /** The same, of any owner. */
+  findById(id: string): Promise<StoredJob | undefined>
   /** The jobs of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
-  /** The owner's jobs that are not deleted, newest first. */
-  listSummaries(ownerId: string, query: ListQuery): Promise<JobSummary[]>
+  /** The jobs of a scope that are not deleted, newest first. */
+  listSummaries(scope: JobScope, query: ListQuery): Promise<JobSummary[]>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
   /** Some of the jobs of the share whose newest version is not on the bus; a job is overdue by when it last changed. */
@@ -231,6 +236,8 @@ export interface ExecutionStore {
   applyStatuses(messages: readonly JobStatusMessage[]): Promise<void>
   /** Whole, with its long fields. The execution and its job's params may be a moment apart. */
   find(ownerId: string, id: string): Promise<WholeExecution | undefined>
+  /** The same, of any owner. */
+  findById(id: string): Promise<WholeExecution | undefined>
   /** The executions of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(Execution | undefined)[]>
   /** The row of each stored execution, undefined where there is none. */
@@ -272,7 +279,9 @@ export interface Stores {
   readonly jobs: JobStore
   readonly executions: ExecutionStore
   readonly requests: PurgedRequestStore
+  readonly secrets: SecretStore
   readonly cursors: CursorStore
   readonly poison: PoisonStore
+  readonly audit: AuditStore
   close(): Promise<void>
 }

@@ -5,7 +5,9 @@ import type { LRUCache } from 'lru-cache'
 import type { Executors } from '../clients/executors.ts'
 import type { JobTypeList } from '../clients/job-types.ts'
 import type { Scheduler } from '../clients/scheduler.ts'
+import type { Users } from '../clients/users.ts'
 import type { JobConfig } from '../config.ts'
+import type { Sealer } from '../domain/sealing.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
@@ -16,12 +18,15 @@ export interface JobContext {
   readonly executors: Executors
   readonly scheduler: Scheduler
   readonly types: JobTypeList
+  readonly users: Users
   /** Publishes new versions of jobs without waiting for the relay's sweep. */
   readonly relay: Pick<Relay<'job-changes', RowId>, 'offer'>
   /** Changes of one job come one after the other. */
   readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
   readonly schedules: ScheduleCache
+  /** Seals what nobody may read in the store. */
+  readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>
   readonly clock: Clock

@@ -2,13 +2,19 @@ import { type CreateJobBody, isRefusal, type Refusal, refusal } from '@belfry/co
 import { isOutcomeUnknown } from '@belfry/storage'
 import { newestVersion, newJob } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
+import { withIssues } from '../domain/secret.ts'
 import { readSpec, readTiming } from '../domain/spec.ts'
 import { noExecutions } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { noSuchJob } from './find-job.ts'
+import { resolveViewers } from './resolve-viewers.ts'
+import { secretIssues } from './secrets.ts'
 
-export type CreateJobContext = Pick<JobContext, 'stores' | 'types' | 'schedules' | 'relay' | 'clock' | 'config'>
+export type CreateJobContext = Pick<
+  JobContext,
+  'stores' | 'types' | 'users' | 'log' | 'schedules' | 'relay' | 'clock' | 'config'
+>
 
 export interface CreateJobRequest {
   readonly ownerId: string
@@ -35,9 +41,11 @@ export async function insertJob(
   if (isRefusal(timing)) return timing
   const types = await context.types.knowing(body.jobType)
   if (!types) return noTypesYet
-  const read = readSpec(body, timing, types)
+  const read = withIssues(readSpec(body, timing, types), await secretIssues(context, ownerId, body.params))
   if (isRefusal(read)) return read
-  const job = newJob({ id, ownerId, key: body.key ?? null, ...read, now })
+  const viewers = await resolveViewers(context, body.viewers)
+  if (isRefusal(viewers)) return viewers
+  const job = newJob({ id, ownerId, key: body.key ?? null, ...read, viewers, now })
   const create = () => stores.jobs.create(job, config.jobMostPerUser)
   const stored = await create().catch((error: unknown) => {
     // The same id again finds what the first call has stored, or stores it.

@@ -1,5 +1,6 @@
 import { type ExecutionStatus, isRefusal, type Refusal } from '@belfry/contracts'
 import type { Execution } from '../domain/execution.ts'
+import { type Caller, noRights, type Rights, rightsOf } from '../domain/reach.ts'
 import type { ExecutionScope, ExecutionSummary } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJobOrTombstone } from './find-job.ts'
@@ -28,13 +29,16 @@ export function listExecutions(
   })
 }
 
-/** `GET /jobs/:id/executions`, also of a deleted job. */
+/** `GET /jobs/:id/executions`, also of a deleted job. Params and results are left out where the caller may not see them. */
 export async function listExecutionsOfJob(
   context: ListContext,
-  { ownerId, ref }: { readonly ownerId: string; readonly ref: string },
+  { caller, ref }: { readonly caller: Caller; readonly ref: string },
   filter: ExecutionFilter,
   page: PageRequest,
-): Promise<Rows<Execution> | Refusal> {
-  const job = await findJobOrTombstone(context, ownerId, ref)
-  return isRefusal(job) ? job : listExecutions(context, { jobRowId: job.rowId }, filter, page)
+): Promise<(Rows<Execution> & { readonly rights: Rights }) | Refusal> {
+  const job = await findJobOrTombstone(context, caller, ref)
+  if (isRefusal(job)) return job
+  const rights = rightsOf(caller, job) ?? noRights
+  const fields = rights.seesDetails ? page.fields : []
+  return { ...(await listExecutions(context, { jobRowId: job.rowId }, filter, { ...page, fields })), rights }
 }

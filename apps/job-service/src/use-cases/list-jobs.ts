@@ -1,4 +1,5 @@
 import type { JobStatusWord } from '@belfry/contracts'
+import type { JobScope } from '../domain/reach.ts'
 import { deriveStatus } from '../domain/status.ts'
 import type { JobSummary, ListedJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
@@ -12,16 +13,16 @@ interface JobFilter {
   readonly q?: string | undefined
 }
 
-/** `GET /jobs`: the owner's jobs that fit the filter, newest first. */
+/** `GET /jobs`: the jobs of a scope that fit the filter, newest first. */
 export function listJobs(
   context: Pick<JobContext, 'stores' | 'scheduler' | 'schedules' | 'clock' | 'log' | 'config'>,
-  ownerId: string,
+  scope: JobScope,
   filter: JobFilter,
   page: PageRequest,
 ): Promise<Rows<ListedJob>> {
   const { jobs } = context.stores
   return readPage(context.config, page, {
-    list: (query) => jobs.listSummaries(ownerId, query),
+    list: (query) => jobs.listSummaries(scope, query),
     fits: filter.status || filter.jobType || filter.q ? fitting(filter) : null,
     read: async (rowIds) => {
       const found = await jobs.readMany(rowIds, page.fields)

@@ -7,6 +7,7 @@ import {
 } from '@belfry/contracts'
 import type { RequestRecord } from '@belfry/http'
 import { type RowId, shardOf, type WorkShare } from '@belfry/storage'
+import { createDocumentStore as createAuditDocuments } from '../../../../libs/audit/test/documents.ts'
 import {
   type Execution,
   newestPerExecution,
@@ -16,6 +17,8 @@ import {
   type WholeExecution,
 } from '../../src/domain/execution.ts'
 import { fencedChanges, isLive, type Job, newestVersion, toJobChanges } from '../../src/domain/job.ts'
+import type { JobScope } from '../../src/domain/reach.ts'
+import type { Secret } from '../../src/domain/secret.ts'
 import type { KnownExecution } from '../../src/domain/status.ts'
 import type {
   DueCursor,
@@ -29,6 +32,8 @@ import type {
   StoredJob,
   Stores,
 } from '../../src/store/ports.ts'
+import { type Collection, createCollection, type Stored } from './document-collection.ts'
+import { createSecrets } from './document-secrets.ts'
 
 /**
  * The stores as a document database would have them: collections of JSON documents with random text ids, every step on one
@@ -44,17 +49,20 @@ export function createDocumentStores(random: () => number = Math.random): Stores
   const requests = createCollection<RequestRecord>(latency, ({ id }) => [id])
   const cursors = createCollection<{ name: string; at: number }>(latency, ({ name }) => [name])
   const poison = createCollection<{ name: string }>(latency, ({ name }) => [name])
+  const secrets = createCollection<Secret>(latency, ({ ownerId, name }) => [`${ownerId}:${name}`])
   const changeNos = createCounter(latency)
   return {
     jobs: createJobs(jobs, executions, changeNos),
     executions: createExecutions(jobs, executions),
     requests: createRequests(requests),
+    secrets: createSecrets(secrets),
     cursors: {
       read: async (name) => (await cursors.findOne((one) => one.name === name))?.at ?? 0,
       async write(name, at) {
         if (!(await cursors.insert({ name, at }))) await cursors.updateOne((one) => one.name === name, { at })
       },
     },
+    audit: createAuditDocuments(),
     poison: {
       async keep(messages) {
         await Promise.all(
@@ -63,84 +71,6 @@ export function createDocumentStores(random: () => number = Math.random): Stores
       },
     },
     close: async () => undefined,
-  }
-}
-
-type Stored<D> = D & { readonly rowId: RowId }
-
-/** What a document database does with one collection. Each step looks at and changes one document at a time. */
-interface Collection<D> {
-  /** Null when a unique index has one of the document's names already. */
-  insert(document: D): Promise<RowId | null>
-  get(rowId: RowId): Promise<Stored<D> | undefined>
-  findOne(fits: (document: Stored<D>) => boolean): Promise<Stored<D> | undefined>
-  /** All that fit, sorted; each read at a moment of its own. */
-  find(
-    fits: (document: Stored<D>) => boolean,
-    order?: (a: Stored<D>, b: Stored<D>) => number,
-    limit?: number,
-  ): Promise<Stored<D>[]>
-  /** Changes the first document that fits, in one step. False when none does, or a unique index forbids it. */
-  updateOne(
-    fits: (document: Stored<D>) => boolean,
-    change: Partial<D> | ((document: Stored<D>) => Partial<D>),
-  ): Promise<boolean>
-  deleteOne(fits: (document: Stored<D>) => boolean): Promise<boolean>
-}
-
-let ids = 0
-
-function createCollection<D extends object>(
-  latency: () => Promise<void>,
-  uniqueNames: (document: D) => readonly string[],
-): Collection<D> {
-  const texts = new Map<RowId, string>()
-  const read = (rowId: RowId): Stored<D> | undefined => {
-    const text = texts.get(rowId)
-    return text === undefined ? undefined : { ...(JSON.parse(text) as D), rowId }
-  }
-  const all = () => [...texts.keys()].map((rowId) => read(rowId) as Stored<D>)
-  const isTaken = (document: D, own: RowId | null) => {
-    const names = new Set(uniqueNames(document))
-    return all().some((other) => other.rowId !== own && uniqueNames(other).some((name) => names.has(name)))
-  }
-  /** A step happens at one moment between its call and its answer. */
-  const step = async <T>(body: () => T): Promise<T> => {
-    await latency()
-    const answer = body()
-    await latency()
-    return answer
-  }
-  return {
-    insert: (document) =>
-      step(() => {
-        if (isTaken(document, null)) return null
-        const rowId = `${Math.random().toString(36).slice(2)}${ids++}` as RowId
-        texts.set(rowId, JSON.stringify(document))
-        return rowId
-      }),
-    get: (rowId) => step(() => read(rowId)),
-    findOne: (fits) => step(() => all().find(fits)),
-    async find(fits, order = () => 0, limit = Number.POSITIVE_INFINITY) {
-      return step(() => all().filter(fits).sort(order).slice(0, limit))
-    },
-    updateOne: (fits, change) =>
-      step(() => {
-        const document = all().find(fits)
-        if (!document) return false
-        const { rowId, ...changed } = {
-          ...document,
-          ...(typeof change === 'function' ? change(document) : change),
-        }
-        if (isTaken(changed as unknown as D, rowId)) return false
-        texts.set(rowId, JSON.stringify(changed))
-        return true
-      }),
-    deleteOne: (fits) =>
-      step(() => {
-        const document = all().find(fits)
-        return document !== undefined && texts.delete(document.rowId)
-      }),
   }
 }
 
@@ -231,6 +161,11 @@ function createCounter(latency: () => Promise<void>) {
   }
 }
 
+function isInScope(scope: JobScope, { ownerId, viewers }: Job): boolean {
+  if (scope === 'all') return true
+  return 'ownerId' in scope ? ownerId === scope.ownerId : viewers.some(({ id }) => id === scope.viewerId)
+}
+
 /** Whether a record is of the share, by its public id and the moment at which it was due. */
 const isOf = ({ index, instances, overdueAt }: WorkShare, id: string, dueAt: number) =>
   shardOf(id) % instances === index || dueAt <= overdueAt
@@ -294,8 +229,10 @@ function createJobs(
     },
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
-      const { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt } = job
-      const next: Job = { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt }
+      const { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, createdAt, changedAt } =
+        job
+      const about = { id, ownerId, key, version, state, spec, changes, warnings, viewers }
+      const next: Job = { ...about, pauseUntil, createdAt, changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
         slot: slotOf(next),
@@ -303,6 +240,10 @@ function createJobs(
         fenceAt,
         fenceTries: 0,
       })
+    },
+    async findById(id) {
+      const found = await jobs.findOne((one) => one.id === id)
+      return found && storedJob(found)
     },
     async find(ownerId, ref) {
       const own = await jobs.find(
@@ -319,10 +260,10 @@ function createJobs(
           return document && listed(document, fields)
         }),
       ),
-    async listSummaries(ownerId, { after, limit, fields }) {
+    async listSummaries(scope, { after, limit, fields }) {
       const last = after && (await jobs.findOne((one) => one.id === after[0]))
       const rows = await jobs.find(
-        (one) => one.job.ownerId === ownerId && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
+        (one) => isInScope(scope, one.job) && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
         newestJob,
         limit,
       )
@@ -569,6 +510,10 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
     async applyStatuses(messages) {
       await Promise.all(newestPerExecution(messages).map(apply))
       await Promise.all(progressUpdates(messages).map(raise))
+    },
+    async findById(id) {
+      const found = await executions.findOne((one) => one.id === id)
+      return found && ((await shown(found, ['params', 'result'])) as WholeExecution | undefined)
     },
     async find(ownerId, id) {
       const found = await executions.findOne((one) => one.id === id && one.ownerId === ownerId)

@@ -3,7 +3,15 @@ import { type RowId, shardOf, soleShare } from '@belfry/storage'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
-import { cancelledJob, deletedJob, type Job, pausedJob, resumedJob } from '../../src/domain/job.ts'
+import {
+  cancelledJob,
+  deletedJob,
+  type Job,
+  pausedJob,
+  resumedJob,
+  updatedJob,
+  type Viewer,
+} from '../../src/domain/job.ts'
 import { noExecutions } from '../../src/domain/status.ts'
 import type {
   AgedJob,
@@ -14,11 +22,13 @@ import type {
   ExecutionSummary,
   JobSummary,
   ListPosition,
+  ListQuery,
   LongField,
   StoredJob,
   Stores,
 } from '../../src/store/ports.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
+import { describeSecrets } from './secrets.contract.ts'
 
 /** What a database can do beyond the ports. */
 export interface StoreCapabilities {
@@ -63,6 +73,8 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       return { ...about, reason: null, nextSendAt: monday + 5000, ...more }
     }
 
+    describe('a secret', () => describeSecrets(() => stores, owner))
+
     describe('a job', () => {
       it('is found by id and key, whole as it was stored, by its owner alone', async () => {
         const schedule = { kind: 'once', runAt: monday + 5 } as const
@@ -80,6 +92,38 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await stores.jobs.readMany([rowId], ['params'])).toEqual([job])
         expect(await stores.jobs.find(owner(), job.id)).toBeUndefined()
         expect(await stores.jobs.find(owner(), 'nightly')).toBeUndefined()
+        expect(await stores.jobs.findById(job.id)).toEqual(job)
+        expect(await stores.jobs.findById(jobIdOf(0xfffff))).toBeUndefined()
+      })
+
+      it('is listed to its viewers from the change that names them until the one that does not', async () => {
+        const [ann, ben] = [owner(), owner()].map((id) => ({ id, username: `name of ${id}` })) as [Viewer, Viewer]
+        const job = await put({ viewers: [ann] })
+        const other = await put({ viewers: [ann, ben] })
+        expect((await again(job)).viewers).toEqual([ann])
+        const shared = async ({ id }: Viewer, query: ListQuery = first(10)) =>
+          (await stores.jobs.listSummaries({ viewerId: id }, query)).map(({ rowId }) => rowId)
+        expect([await shared(ann), await shared(ben)]).toEqual([[other.rowId, job.rowId], [other.rowId]])
+        const [newest] = await stores.jobs.listSummaries({ viewerId: ann.id }, first(1))
+        expect(await shared(ann, { ...first(10), after: newest?.position ?? null })).toEqual([job.rowId])
+        const next = allowed(updatedJob(job, { ...job, viewers: [ben] }, monday + 1))
+        expect(await stores.jobs.compareAndSet(job.rowId, 1, next, monday)).toBe(true)
+        expect((await again(job)).viewers).toEqual([ben])
+        expect([await shared(ann), await shared(ben)]).toEqual([[other.rowId], [other.rowId, job.rowId]])
+        const late = { ...next, viewers: [ann], changedAt: monday + 99 }
+        expect(await stores.jobs.compareAndSet(job.rowId, 1, late, monday)).toBe(false)
+        expect([await shared(ann), await shared(ben)]).toEqual([[other.rowId], [other.rowId, job.rowId]])
+        const gone = allowed(deletedJob(await again(job), monday + 2))
+        await stores.jobs.compareAndSet(job.rowId, 2, gone, monday)
+        expect(await shared(ben)).toEqual([other.rowId])
+      })
+
+      it('is on the list of all users, newest first', async () => {
+        const [one, two] = [await put(), await put()]
+        const [newest, second] = await stores.jobs.listSummaries('all', first(2))
+        expect([newest?.rowId, second?.rowId]).toEqual([two.rowId, one.rowId])
+        const behind = await stores.jobs.listSummaries('all', { ...first(1), after: newest?.position ?? null })
+        expect(behind.map(({ rowId }) => rowId)).toEqual([one.rowId])
       })
 
       it('has its key to itself among the jobs of its owner', async () => {
@@ -116,14 +160,16 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         const job = await put({ key: 'gone' })
         const { ownerId } = job
         expect(await stores.jobs.compareAndSet(job.rowId, 1, allowed(deletedJob(job, monday + 1)), monday)).toBe(true)
-        expect(await stores.jobs.listSummaries(ownerId, first(10))).toEqual([])
+        expect(await stores.jobs.listSummaries({ ownerId }, first(10))).toEqual([])
         const tombstone = { id: job.id, state: 'deleted', version: 2 }
         expect(await stores.jobs.find(ownerId, job.id)).toMatchObject(tombstone)
         expect(await stores.jobs.find(ownerId, 'gone')).toMatchObject(tombstone)
         expect(await stores.jobs.create(job)).toEqual({ rowId: job.rowId, isNew: false })
         const second = await put({ ownerId, key: 'gone' })
         expect((await stores.jobs.find(ownerId, 'gone'))?.id).toBe(second.id)
-        expect((await stores.jobs.listSummaries(ownerId, first(10))).map(({ rowId }) => rowId)).toEqual([second.rowId])
+        expect((await stores.jobs.listSummaries({ ownerId }, first(10))).map(({ rowId }) => rowId)).toEqual([
+          second.rowId,
+        ])
       })
 
       it('is listed from the end of its pause on until it is resumed', async () => {
@@ -285,7 +331,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           fc.asyncProperty(fc.integer({ min: 1, max: 13 }), async (limit) => {
             const seen: string[] = []
             for (let after: ListPosition | null = null; ; ) {
-              const page: JobSummary[] = await stores.jobs.listSummaries(ownerId, { after, limit, fields: [] })
+              const page: JobSummary[] = await stores.jobs.listSummaries({ ownerId }, { after, limit, fields: [] })
               seen.push(
                 ...(
                   await stores.jobs.readMany(
@@ -306,7 +352,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       it('has positions that its store tells from others, also after JSON', async () => {
         const job = await put()
         await stores.executions.applyStatuses([statusMessage({ job })])
-        const [listed] = await stores.jobs.listSummaries(job.ownerId, first(1))
+        const [listed] = await stores.jobs.listSummaries({ ownerId: job.ownerId }, first(1))
         const [execution] = await stores.executions.listSummaries({ jobRowId: job.rowId }, first(1))
         const again = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown
         expect(stores.jobs.isPosition(again(listed?.position))).toBe(true)
@@ -321,7 +367,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       it('has a summary with all that filters ask for', async () => {
         const job = await put({ key: 'filtered', schedule: { kind: 'once', runAt: monday } })
         await stores.executions.applyStatuses([statusMessage({ job, state: 'failed' })])
-        const [summary] = await stores.jobs.listSummaries(job.ownerId, first(10))
+        const [summary] = await stores.jobs.listSummaries({ ownerId: job.ownerId }, first(10))
         expect(summary).toEqual({
           rowId: job.rowId,
           position: expect.any(Array),
@@ -343,7 +389,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       it('is read with its params only where they are asked for, and counts its bytes like that', async () => {
         const job = await put({ params: { text: 'é'.repeat(5000) } })
         const bytesWith = async (fields: LongField[]) =>
-          (await stores.jobs.listSummaries(job.ownerId, { ...first(1), fields }))[0]?.bytes ?? 0
+          (await stores.jobs.listSummaries({ ownerId: job.ownerId }, { ...first(1), fields }))[0]?.bytes ?? 0
         const [without] = await stores.jobs.readMany([job.rowId], [])
         const { params, ...spec } = job.spec
         expect(without).toEqual({ ...job, spec })
@@ -437,6 +483,8 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           timeline: { plannedAt: monday, sentAt: null },
         })
         expect(await stores.executions.find(owner(), executionId)).toBeUndefined()
+        expect(await stores.executions.findById(executionId)).toEqual(stored)
+        expect(await stores.executions.findById(`exe-1-${minted(9999)}`)).toBeUndefined()
       })
 
       it('of a trigger is stored once, and never for an older version', async () => {

@@ -71,10 +71,17 @@ export const executionView = z
       .nullable()
       .describe('How late the first attempt started after `fireAt`, milliseconds; null before.'),
     attempts: z.array(attemptView).describe('Every try, the first one first.'),
-    params: jsonObject.describe('What it works with: the params of its trigger, else those of the job.'),
+    params: jsonObject
+      .optional()
+      .describe(
+        'What it works with: the params of its trigger, else those of the job. Absent for an operator who is neither owner nor viewer of the job.',
+      ),
     result: z
       .unknown()
-      .describe('What the handler returned, by the JSON Schema of the job type; null before, and where it failed.'),
+      .optional()
+      .describe(
+        'What the handler returned, by the JSON Schema of the job type; null before, and where it failed. Absent like `params`.',
+      ),
     error: errorView.nullable().describe('Why it failed; null where it did not.'),
     artifacts: z.array(artifactView).describe('The files that it made; `links` has the address of each.'),
     blockedBy: z.string().nullable().describe('The execution that is, or was, in its way; null: none.'),

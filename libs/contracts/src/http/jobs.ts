@@ -124,6 +124,9 @@ export type MisfireBody = z.infer<typeof misfireBody>
 /** Timeouts of one attempt (api.md, caps), milliseconds. */
 export const timeoutBounds = { min: 1000, max: 86_400_000 }
 
+/** Users that one job may be shared with. */
+export const mostViewers = 20
+
 const lostLease = z
   .enum(['rerun', 'fail'])
   .describe(
@@ -202,6 +205,13 @@ const jobFields = {
     .max(20)
     .optional()
     .describe('Words to find the job by, at most 20 of 50 characters. Default: none.'),
+  viewers: z
+    .array(z.string().min(1).max(256))
+    .max(mostViewers)
+    .optional()
+    .describe(
+      'User names of colleagues who see the job, its executions, params, results and logs, and change nothing. At most 20; default none.',
+    ),
 }
 
 export const createJobBody = z
@@ -245,6 +255,11 @@ export const pauseBody = z
   })
   .meta({ id: 'PauseBody', description: 'How long a job is paused.' })
   .nullish()
+
+/** `PATCH /api/v1/jobs/:id/state`: the status that the job shall have; SCHEDULED, PAUSED or CANCELLED. */
+export const setStateBody = z.strictObject({
+  state: z.enum(jobStatuses).describe('The status that the job shall have: SCHEDULED, PAUSED or CANCELLED.'),
+})
 
 /** `POST /jobs/:id/trigger`: `params` replace the job's for this one execution; `reason` is stored and shown. */
 export const triggerBody = z
@@ -367,9 +382,15 @@ export const jobView = z
     key: jobKeyView,
     name: jobName,
     jobType: z.string().describe('What the job does: a name of `GET /job-types`.'),
-    params: jsonObject.describe('What the job works with.'),
+    params: jsonObject
+      .optional()
+      .describe('What each run works with. Absent for an operator who is neither owner nor viewer of the job.'),
     schedule: scheduleView.nullable().describe('When a recurring job runs; null for others.'),
     runAt: wireTime.nullable().describe('When a job that runs once runs; null for others.'),
+    scheduledTime: z
+      .string()
+      .nullable()
+      .describe('The text of `scheduledTime` as it was given; null for a job that has its time from another field.'),
     status: jobStatus,
     state: jobState,
     version: z.number().int().describe('1 when it is created; every change makes it larger by one.'),
@@ -427,6 +448,7 @@ export const jobView = z
       ),
     lastExecution,
     ownerId: z.string().describe('The id of the user whose job it is.'),
+    viewers: z.array(z.string()).describe('User names of those who see the job beside its owner.'),
     createdAt: wireTime.describe('When it was created.'),
     updatedAt: wireTime.describe('When its newest version was made.'),
     warnings: z.array(warning).describe('What the owner should look at; empty where all is well.'),

@@ -24,7 +24,17 @@ const executionFields = fieldsOf(['params', 'result'])
 
 const jobTypeFilter = z.string().min(1).max(100).optional().describe('Only those of this job type.')
 
+export const listScopes = ['own', 'shared', 'all'] as const
+export type ListScope = (typeof listScopes)[number]
+const scope = z
+  .enum(listScopes)
+  .default('own')
+  .describe(
+    '`own`: your jobs. `shared`: jobs of others that name you as a viewer. `all`: of all users, for operators. Default own.',
+  )
+
 export const jobsQuery = pageQuery.extend({
+  scope,
   fields: fieldsOf(['params']),
   status: z.enum(jobStatuses).optional().describe('Only jobs with this status.'),
   jobType: jobTypeFilter,

@@ -86,7 +86,9 @@ function refusalAnswer(status: number, codes: readonly ErrorCode[]): Answer {
   }
 }
 
-const pascal = (code: string) => code.replaceAll(/(?:^|-)([a-z])/g, (_all, letter: string) => letter.toUpperCase())
+/** `createJob` and `too-large` as names of components. */
+export const pascal = (words: string) =>
+  words.replaceAll(/(?:^|-)([a-z])/g, (_all, letter: string) => letter.toUpperCase())
 
 /** Refusals under `components.responses`: those with the same codes are one. */
 export interface RefusalComponents {
@@ -138,10 +140,12 @@ function successOf(status: number, declared: unknown, form: RouteForm, schemas: 
     ])
     return { description: declared.description, headers, content: Object.fromEntries(content) }
   }
-  const description = successTexts[status] ?? 'Done.'
-  if (declared === undefined || declared === null) return { description, headers }
-  const schema = schemas.add(declared as z.core.$ZodType, 'output')
-  return { description, headers, content: { 'application/json': { schema } } }
+  const { operationId } = form.schema
+  const schema = schemas.add(declared as z.core.$ZodType, 'output', operationId && `${pascal(operationId)}Reply`)
+  const text = successTexts[status] ?? 'Done.'
+  // `z.null()` stands for an answer without a body, and its text for what the answer says.
+  if (schema.type === 'null') return { description: schema.description ?? text, headers }
+  return { description: text, headers, content: { 'application/json': { schema } } }
 }
 
 /** All answers of an operation: those that the route declares, and the refusals that it can give. */

@@ -28,6 +28,10 @@ function methodsOf({ method }: RouteOptions): string[] {
   return methods.filter((one) => one !== 'HEAD')
 }
 
+function isShown({ schema, config }: RouteOptions): boolean {
+  return schema !== undefined && schema.hide !== true && config?.access !== 'service'
+}
+
 /** The document of an app's routes. Without the texts of a route its operation is incomplete; a test of the whole document finds it. */
 function documentOf(service: string, routes: readonly RouteOptions[]) {
   const schemas = createSchemaComponents()
@@ -62,10 +66,10 @@ declare module 'fastify' {
 export function describeApp(app: HttpApp, service: string): void {
   const routes: RouteOptions[] = []
   app.addHook('onRoute', (route) => {
-    if (!route.schema || route.schema.hide || route.config?.access === 'service') return
     routes.push(route)
   })
-  app.decorate('describeApi', () => documentOf(service, routes))
+  // Looked at late: a hook of another part may hide a route after this one has seen it.
+  app.decorate('describeApi', () => documentOf(service, routes.filter(isShown)))
 }
 
 /** `/openapi.json`; the text is made when it is asked for first. */

@@ -1,7 +1,7 @@
 import type { RouteOptions } from 'fastify'
 import type { z } from 'zod'
 import { emptyBody, noQuery } from '../routes.ts'
-import { answersOf, type RefusalComponents, type RouteForm } from './answers.ts'
+import { answersOf, pascal, type RefusalComponents, type RouteForm } from './answers.ts'
 import { requestHeaders } from './header-texts.ts'
 import type { RequestHeader } from './route-texts.ts'
 import type { JsonSchema, SchemaComponents } from './schema-components.ts'
@@ -48,7 +48,8 @@ function optionalBody(schema: JsonSchema): { schema: JsonSchema; required: boole
 }
 
 function requestBodyOf({ schema: route }: RouteForm, schemas: SchemaComponents) {
-  const { schema, required } = optionalBody(schemas.add(route.body as z.core.$ZodType, 'input'))
+  const name = route.operationId && `${pascal(route.operationId)}Body`
+  const { schema, required } = optionalBody(schemas.add(route.body as z.core.$ZodType, 'input', name))
   const content = { schema, ...(route.examples ? { examples: route.examples } : {}) }
   const types = route.consumes ?? ['application/json']
   return { required, content: Object.fromEntries(types.map((type) => [type, content])) }

@@ -43,9 +43,10 @@ function retarget<T>(value: T): T {
 export interface SchemaComponents {
   /**
    * The JSON Schema of a zod schema; what has an id in it becomes a reference. Throws when an id stands for two schemas: also when
-   * one schema with defaults is sent and answered, since its fields are optional in one direction alone.
+   * one schema with defaults is sent and answered, since its fields are optional in one direction alone. `name`: of an object
+   * without an id, so that the types of generated clients have names.
    */
-  add(schema: z.core.$ZodType, direction: Direction): JsonSchema
+  add(schema: z.core.$ZodType, direction: Direction, name?: string): JsonSchema
   /** By id, in the order of the alphabet. */
   all(): Record<string, JsonSchema>
 }
@@ -60,11 +61,13 @@ export function createSchemaComponents(): SchemaComponents {
   }
 
   return {
-    add(schema, direction) {
+    add(schema, direction, name) {
       const json = z.toJSONSchema(schema, { io: direction, unrepresentable: 'any', override: simplify as never })
       const { $schema, $defs = {}, ...root } = json as JsonSchema & { $defs?: Record<string, JsonSchema> }
-      for (const [name, { id, ...one }] of Object.entries($defs)) put(name, retarget(one))
-      return retarget(root)
+      for (const [known, { id, ...one }] of Object.entries($defs)) put(known, retarget(one))
+      if (name === undefined || root.type !== 'object') return retarget(root)
+      put(name, retarget(root))
+      return { $ref: `#/components/schemas/${name}` }
     },
     all() {
       const sorted = [...known].sort(([a], [b]) => (a < b ? -1 : 1))

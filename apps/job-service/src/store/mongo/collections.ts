@@ -1,5 +1,7 @@
+import { auditCollections } from '@belfry/audit/mongo'
 import type { ExecutionStatus, JobState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, type MongoRecord, poisonCollection } from '@belfry/storage/mongo'
+import { secretsCollection } from './secrets.ts'
 
 /**
  * The collections of job-service, and which record comes first where two belong together (decision 028). What users may send
@@ -33,6 +35,8 @@ export interface JobRecord extends MongoRecord {
   readonly fenceTries: number
   /** When the pause of a paused job ends by itself. */
   readonly pauseUntil?: number
+  /** The users who see the job beside its owner; absent without any. */
+  readonly viewerIds?: readonly string[]
   readonly shard: number
   /** `JobBody` as JSON. */
   readonly body: string
@@ -64,6 +68,7 @@ export const jobsCollection = defineCollection<JobRecord>({
     fenceAt: Number,
     fenceTries: Number,
     pauseUntil: Number,
+    viewerIds: [String],
     shard: Number,
     body: String,
     params: String,
@@ -78,6 +83,8 @@ export const jobsCollection = defineCollection<JobRecord>({
     { fields: { unpublishedAt: 1, _id: 1 }, only: { unpublishedAt: { $exists: true } } },
     { fields: { fenceAt: 1, _id: 1 }, only: { fenceAt: { $exists: true } } },
     { fields: { pauseUntil: 1, _id: 1 }, only: { pauseUntil: { $exists: true } } },
+    { fields: { viewerIds: 1, createdAt: 1, _id: 1 }, only: { viewerIds: { $exists: true } } },
+    { fields: { createdAt: 1, _id: 1 } },
   ],
 })
 
@@ -215,6 +222,8 @@ export const collections = [
   summariesCollection,
   executionsCollection,
   requestsCollection,
+  secretsCollection,
   cursorsCollection,
   poisonCollection,
+  ...auditCollections,
 ]

@@ -84,6 +84,14 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
   const jobFields = (fields: readonly LongField[]) =>
     fields.includes('params') ? (['name', 'params'] as const) : (['name'] as const)
 
+  const findWhole = async (filter: { readonly _id: string; readonly ownerId?: string }) => {
+    const fields = ['params', 'result'] as const
+    const found = await executions.findOne('executions.read', filter, { fields: executionFields(fields) })
+    if (!found) return undefined
+    const job = (await readJobs([found], jobFields(fields))).get(found.jobId)
+    return job && (readExecution(found, job, fields) as WholeExecution)
+  }
+
   return {
     insertTrigger,
     insertTriggers: (triggers) => Promise.all(triggers.map(insertTrigger)),
@@ -96,17 +104,8 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
       if (changes.length > 0) await executions.updateEach('executions.retried', changes)
     },
     applyStatuses,
-    async find(ownerId, id) {
-      const fields = ['params', 'result'] as const
-      const found = await executions.findOne(
-        'executions.read',
-        { _id: id, ownerId },
-        { fields: executionFields(fields) },
-      )
-      if (!found) return undefined
-      const job = (await readJobs([found], jobFields(fields))).get(found.jobId)
-      return job && (readExecution(found, job, fields) as WholeExecution)
-    },
+    find: (ownerId, id) => findWhole({ _id: id, ownerId }),
+    findById: (id) => findWhole({ _id: id }),
     async readMany(rowIds, fields) {
       const ids = rowIds.map(String)
       if (ids.length === 0) return []

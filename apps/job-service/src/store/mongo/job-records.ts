@@ -1,6 +1,6 @@
 import type { JobChange, JobSpec, Warning } from '@belfry/contracts'
 import { shardOf } from '@belfry/storage'
-import { fencedChanges, isLive, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
+import { fencedChanges, isLive, type Job, type ListedSpec, newestVersion, type Viewer } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
 import type {
   AgedJob,
@@ -21,6 +21,8 @@ import { positionOf, rowIdOf } from './positions.ts'
 interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   readonly changes: readonly JobChange[]
   readonly warnings: readonly Warning[]
+  /** Absent without any. */
+  readonly viewers?: readonly Viewer[]
 }
 
 const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
@@ -28,14 +30,14 @@ const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
 
 /** What every version of a job sets in its record. */
 function versionFields(job: Job, changeNo: number) {
-  const { version, state, changedAt, changes, warnings } = job
+  const { version, state, changedAt, changes, warnings, viewers } = job
   const { name, jobType, params, ...rest } = job.spec
-  const body = JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
+  const body = JSON.stringify({ ...rest, changes, warnings, ...(viewers.length > 0 && { viewers }) } satisfies JobBody)
   const paramsText = JSON.stringify(params)
   const paramsBytes = Buffer.byteLength(paramsText)
   const texts = { body, params: paramsText, bytes: Buffer.byteLength(body) + paramsBytes, paramsBytes }
   const about = { version, state, name, jobType, runAt: runAtOf(job), changedAt, changeNo, unpublishedAt: changedAt }
-  return { ...about, ...texts }
+  return { ...about, ...texts, ...(viewers.length > 0 && { viewerIds: viewers.map(({ id }) => id) }) }
 }
 
 /** The record of a new job. It counts as confirmed, since a creation closes nothing. */
@@ -57,9 +59,13 @@ export function newJobRecord(job: Job, changeNo: number): JobRecord {
 
 /** What a change of a job sets in its record and removes from it. */
 export function changeUpdate(job: Job, changeNo: number, fenceAt: number) {
-  const { pauseUntil } = job
+  const { pauseUntil, viewers } = job
   const set = { ...versionFields(job, changeNo), fenceAt, fenceTries: 0, ...(pauseUntil !== null && { pauseUntil }) }
-  const gone = { ...(!isLive(job) && { liveOf: 1 as const }), ...(pauseUntil === null && { pauseUntil: 1 as const }) }
+  const gone = {
+    ...(!isLive(job) && { liveOf: 1 as const }),
+    ...(pauseUntil === null && { pauseUntil: 1 as const }),
+    ...(viewers.length === 0 && { viewerIds: 1 as const }),
+  }
   return { $set: set, ...(Object.keys(gone).length > 0 && { $unset: gone }) }
 }
 
@@ -84,9 +90,9 @@ function readListed(record: JobRecord): Omit<Job, 'spec'> & { readonly spec: Lis
     params,
     pauseUntil = null,
   } = record
-  const { changes, warnings, ...rest } = JSON.parse(record.body) as JobBody
+  const { changes, warnings, viewers = [], ...rest } = JSON.parse(record.body) as JobBody
   const spec = { name, jobType, ...(params === undefined ? {} : { params: JSON.parse(params) }), ...rest }
-  return { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt }
+  return { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, createdAt, changedAt }
 }
 
 /** Of a record with its params. */

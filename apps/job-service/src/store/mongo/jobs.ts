@@ -3,6 +3,7 @@ import type { Clock } from '@belfry/service'
 import type { OnUnreadable, RowId } from '@belfry/storage'
 import { afterOthers, type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
+import type { JobScope } from '../../domain/reach.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
 import { createBatcher } from './batcher.ts'
 import { createChangesReader } from './changes.ts'
@@ -46,6 +47,12 @@ const batchLimit = 200
 
 /** A record that is a job, and not a void id. */
 const isJob = { version: where<number>({ $gte: 1 }) }
+
+/** A record of a void id has no owner and no creation: no scope holds it. */
+function scopeFilter(scope: JobScope) {
+  if (scope === 'all') return {}
+  return 'ownerId' in scope ? { ownerId: scope.ownerId } : { viewerIds: scope.viewerId as never }
+}
 
 export interface JobStoreDeps {
   readonly db: MongoDatabase
@@ -134,6 +141,10 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return isChanged === true
       })
     },
+    async findById(id) {
+      const record = await jobs.findOne('jobs.read', { _id: id, ...isJob }, { fields: jobFields(['params']) })
+      return record && readStoredJob(record, (await known.readAll([id]))(id))
+    },
     async find(ownerId, ref) {
       const isId = jobIdPattern.test(ref)
       const byId = () => jobs.findOne('jobs.read', { _id: ref, ownerId, ...isJob }, { fields: jobFields(['params']) })
@@ -150,12 +161,17 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return record && readListedJob(record, knownOf(id))
       })
     },
-    async listSummaries(ownerId, { after, limit, fields }) {
+    async listSummaries(scope, { after, limit, fields }) {
       const to = after ? readPosition(after)[0] : everything.to
       const windows = windowsDown(to, clock.now(), listWindowMs)
       const found = await readWindows(windows, limit, (window, most) => {
         const isShown = { state: where<JobState>({ $ne: 'deleted' }) }
-        const filter = { ownerId, ...isShown, createdAt: within(window), ...beyond('createdAt', after, 'down') }
+        const filter = {
+          ...scopeFilter(scope),
+          ...isShown,
+          createdAt: within(window),
+          ...beyond('createdAt', after, 'down'),
+        }
         return jobs.find('jobs.list', filter, {
           sort: { createdAt: -1, _id: -1 },
           limit: most,

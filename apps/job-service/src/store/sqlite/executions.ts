@@ -48,6 +48,7 @@ function prepare(db: Database) {
           coalesce(summaries.scheduledAt, excluded.scheduledAt))
       WHERE ${isNewer} OR excluded.scheduledAt > coalesce(summaries.scheduledAt, -1)`),
     byId: db.statement(`${selectExecution} WHERE e.id = ?4 AND e.ownerNo = ${ownerNo}`),
+    byIdOfAny: db.statement(`${selectExecution} WHERE e.id = ?3`),
     byRowId: db.statement(`${selectExecution} WHERE e.n = ?3`),
     ofOwner: db.statement(summariesOf(`ownerNo = ${ownerNo}`)),
     failedOfOwner: db.statement(summariesOf(`status = 4 AND isRetried IS NULL AND ownerNo = ${ownerNo}`)),
@@ -108,6 +109,10 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     },
     async find(ownerId, id) {
       const [row] = await db.read(sql.byId, [1, 1, ownerId, id])
+      return row && (readExecution(row) as WholeExecution)
+    },
+    async findById(id) {
+      const [row] = await db.read(sql.byIdOfAny, [1, 1, id])
       return row && (readExecution(row) as WholeExecution)
     },
     async readMany(rowIds, fields) {

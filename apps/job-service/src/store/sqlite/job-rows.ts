@@ -9,7 +9,7 @@ import {
 } from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
 import type { SqlRow } from '@belfry/storage/sqlite'
-import { fencedChanges, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
+import { fencedChanges, type Job, type ListedSpec, newestVersion, type Viewer } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
 import type {
   AgedJob,
@@ -26,6 +26,8 @@ import type {
 export interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   changes: readonly JobChange[]
   warnings: readonly Warning[]
+  /** Absent without any. */
+  viewers?: readonly Viewer[]
 }
 
 /**
@@ -66,9 +68,9 @@ function readListed(columns: SqlRow): ListedRecord {
   const [rowId, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, pauseUntil, ...texts] =
     columns as unknown as JobRow
   const [name, jobType, body, params] = texts
-  const { changes, warnings, ...rest } = JSON.parse(body) as JobBody
+  const { changes, warnings, viewers = [], ...rest } = JSON.parse(body) as JobBody
   const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
-  const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings }
+  const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings, viewers }
   return { ...about, pauseUntil, createdAt, changedAt, fencedVersion }
 }
 

@@ -8,8 +8,11 @@ import {
   readBounded,
   readRows,
   type SqlRow,
+  type SqlValue,
+  type Statement,
 } from '@belfry/storage/sqlite'
 import { type Job, toJobChanges } from '../../domain/job.ts'
+import type { JobScope } from '../../domain/reach.ts'
 import type { JobStore, ListPosition } from '../ports.ts'
 import {
   fenceColumns,
@@ -55,6 +58,7 @@ function prepare(db: Database) {
         jobType = ?, body = ?, params = ?, fenceAt = ?, fenceTries = 0, changeNo = ?
       WHERE n = ? AND version = ?`),
     byId: db.statement(`${selectJob} WHERE j.id = ? AND j.ownerNo = ${ownerNo}`),
+    byIdOfAny: db.statement(`${selectJob} WHERE j.id = ?`),
     byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
     byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state >= 2
       ORDER BY j.n DESC LIMIT 1`),
@@ -62,6 +66,18 @@ function prepare(db: Database) {
     byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
     summaries: db.statement(`SELECT ${summaryColumns} FROM jobs j ${knownTables}
       WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?2) AND j.state < 3 AND j.n < ?3 ORDER BY j.n DESC LIMIT ?4`),
+    summariesOfViewer: db.statement(`SELECT ${summaryColumns} FROM viewers v JOIN jobs j ON j.n = v.jobNo ${knownTables}
+      WHERE v.viewerNo = (SELECT n FROM owners WHERE id = ?2) AND v.jobNo < ?3 AND j.state < 3
+      ORDER BY v.jobNo DESC LIMIT ?4`),
+    summariesOfAll: db.statement(`SELECT ${summaryColumns} FROM jobs j ${knownTables}
+      WHERE ?2 IS NULL AND j.state < 3 AND j.n < ?3 ORDER BY j.n DESC LIMIT ?4`),
+    clearViewers: db.statement(`DELETE FROM viewers WHERE jobNo = ?1
+      AND EXISTS (SELECT 1 FROM jobs WHERE n = ?1 AND changeNo = ?2)`),
+    addViewer: db.statement(`INSERT INTO viewers (viewerNo, jobNo)
+      SELECT (SELECT n FROM owners WHERE id = ?1), n FROM jobs WHERE id = ?2 AND changeNo = ?3
+      ON CONFLICT DO NOTHING`),
+    purgeViewers: db.statement(`DELETE FROM viewers WHERE jobNo = ?1
+      AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.n = ?1)`),
     unpublished: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
       JOIN jobs j ON j.n = u.n ${withOwner}`),
     published: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
@@ -106,9 +122,9 @@ function changeParams(job: Job): SqlRow {
   return [version, jobStates.indexOf(job.state), runAtOf(job), job.pauseUntil, changedAt, ...texts]
 }
 
-function bodyText({ spec, changes, warnings }: Job): string {
+function bodyText({ spec, changes, warnings, viewers }: Job): string {
   const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
-  return JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
+  return JSON.stringify({ ...rest, changes, warnings, ...(viewers.length > 0 && { viewers }) } satisfies JobBody)
 }
 
 function runAtOf({ spec }: Job): number | null {
@@ -119,13 +135,23 @@ function runAtOf({ spec }: Job): number | null {
 const knownOwnersLimit = 10_000
 
 /**
- * `JobStore` on the tables `jobs`, `owners`, `outbox` and `summaries`. The file belongs to one process, so every share is all
+ * `JobStore` on the tables `jobs`, `owners`, `viewers`, `outbox` and `summaries`. The file belongs to one process, so every share is all
  * of it.
  */
 export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobStore {
   const sql = prepare(db)
   const changeNumbers = createChangeNumbers(db, newestChange)
   const knownOwners = new Set<string>()
+  /** Of a version that this write has stored. A user without jobs gets a row of `owners` too. */
+  const viewerCalls = ({ id, viewers }: Job, changeNo: number): Call[] =>
+    viewers.flatMap((viewer) => [
+      { statement: sql.knowOwner, params: [viewer.id] },
+      { statement: sql.addViewer, params: [viewer.id, id, changeNo] },
+    ])
+  const scoped = (scope: JobScope): [Statement, SqlValue] => {
+    if (scope === 'all') return [sql.summariesOfAll, null]
+    return 'ownerId' in scope ? [sql.summaries, scope.ownerId] : [sql.summariesOfViewer, scope.viewerId]
+  }
   const present = (rows: readonly (SqlRow | undefined)[]) => rows.filter((row) => row !== undefined)
 
   return {
@@ -139,11 +165,11 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
         { statement: sql.rowIdOf, params: [job.id] },
       ]
       if (!knownOwners.has(job.ownerId)) calls.unshift({ statement: sql.knowOwner, params: [job.ownerId] })
-      const results = await db.write('jobs.create', calls)
+      const results = await db.write('jobs.create', [...calls, ...viewerCalls(job, changeNo)])
       if (knownOwners.size >= knownOwnersLimit) knownOwners.clear()
       knownOwners.add(job.ownerId)
-      const row = results.at(-1)?.rows[0]
-      const isNew = results.at(-3)?.changes === 1
+      const row = results[calls.length - 1]?.rows[0]
+      const isNew = results[calls.length - 3]?.changes === 1
       if (isNew) changeNumbers.wrote(changeNo)
       if (row) return { rowId: row[0] as RowId, isNew }
       const holder = job.key === null ? [] : await db.read(sql.byKey, [job.key, job.ownerId])
@@ -156,10 +182,16 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       const [result] = await db.write('jobs.change', [
         { statement: sql.change, params: [...changeParams(job), fenceAt, changeNo, rowId, from] },
         { statement: sql.markUnpublished, params: [job.id, job.version] },
+        { statement: sql.clearViewers, params: [rowId, changeNo] },
+        ...viewerCalls(job, changeNo),
       ])
       const isChanged = result?.changes === 1
       if (isChanged) changeNumbers.wrote(changeNo)
       return isChanged
+    },
+    async findById(id) {
+      const [row] = await db.read(sql.byIdOfAny, [id])
+      return row && readStoredJob(row)
     },
     async find(ownerId, ref) {
       const ways = jobIdPattern.test(ref) ? [sql.byId] : [sql.byKey, sql.byFormerKey]
@@ -177,10 +209,11 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       )
       return rows.map((row) => row && readListedJob(row))
     },
-    async listSummaries(ownerId, { after, limit, fields }) {
+    async listSummaries(scope, { after, limit, fields }) {
       const below = after?.[0] ?? Number.MAX_SAFE_INTEGER
       const withParams = fields.includes('params') ? 1 : 0
-      return (await db.read(sql.summaries, [withParams, ownerId, below, limit])).map(readSummary)
+      const [statement, whose] = scoped(scope)
+      return (await db.read(statement, [withParams, whose, below, limit])).map(readSummary)
     },
     isPosition: (value): value is ListPosition => isRowOfNumbers(value, 1),
     listUnpublished: (page) =>
@@ -234,9 +267,10 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       const calls = rows.flatMap(({ rowId, version }): Call[] => [
         { statement: sql.purge, params: [rowId, version] },
         { statement: sql.purgeSummary, params: [rowId] },
+        { statement: sql.purgeViewers, params: [rowId] },
       ])
       const results = await db.write('jobs.purge', calls)
-      return results.filter(({ changes }, index) => index % 2 === 0 && changes === 1).length
+      return results.filter(({ changes }, index) => index % 3 === 0 && changes === 1).length
     },
   }
 }

@@ -1,3 +1,4 @@
+import { auditTables } from '@belfry/audit/sqlite'
 import { jobStates } from '@belfry/contracts'
 import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/storage/sqlite'
 
@@ -147,6 +148,30 @@ CREATE INDEX executionsFailed ON executions (ownerNo, fireAt) WHERE status = 4 A
 CREATE TRIGGER executionRemoved AFTER DELETE ON executions WHEN OLD.isRetried = 1 BEGIN
   DELETE FROM retries WHERE n = OLD.n;
 END;
+`,
+  },
+  {
+    // The viewers of a job stand in its body too; a user has a number in owners, with jobs or without.
+    name: 'viewers of jobs',
+    sql: `
+CREATE TABLE viewers (viewerNo INTEGER NOT NULL, jobNo INTEGER NOT NULL, PRIMARY KEY (viewerNo, jobNo)) STRICT, WITHOUT ROWID;
+CREATE INDEX viewersOfJob ON viewers (jobNo);
+`,
+  },
+  { name: 'audit log', sql: auditTables },
+  {
+    name: 'secrets',
+    sql: `
+-- sealed: the value, which no other column has.
+CREATE TABLE secrets (
+  n INTEGER PRIMARY KEY,
+  ownerId TEXT NOT NULL,
+  name TEXT NOT NULL,
+  sealed TEXT NOT NULL,
+  createdAt INTEGER NOT NULL,
+  updatedAt INTEGER NOT NULL,
+  UNIQUE (ownerId, name)
+) STRICT;
 `,
   },
 ]
