@@ -7,7 +7,7 @@ export interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
 }
 
-export interface Example {
+interface Example {
   readonly summary?: string
   readonly value: unknown
 }
@@ -23,7 +23,7 @@ interface Parameter extends Schema {
   readonly schema: Schema
 }
 
-export interface Operation {
+interface Operation {
   readonly operationId?: string
   readonly tags?: readonly string[]
   readonly summary?: string

@@ -57,8 +57,11 @@ export function mountJobTypes(app: HttpApp, read: () => JobTypesView): void {
     const found = types.find((known) => known.type === type)
     if (found) return found
     const names = types.map((known) => known.type)
-    const nearest = nearestName(type, names)
-    return reply.refuse(refusal('not-found', `There is no such job type${nearest ? `; did you mean ${nearest}?` : ''}`))
+    const suggestion = nearestName(type, names)
+    const issue = { pointer: ':type', code: 'unknown-job-type', detail: `known are ${names.sort().join(', ')}` }
+    const meant = suggestion ? `; did you mean ${suggestion}?` : ''
+    const errors = [{ ...issue, ...(suggestion && { suggestion }) }]
+    return reply.refuse(refusal('not-found', `There is no such job type${meant}`, { errors }))
   })
 
   const internal = { schema: { response: { 200: typeList } }, config: { access: 'service' } } as const

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { RouteOptions } from 'fastify'
 import type { HttpApp } from '../http-app.ts'
 import { createRefusalComponents } from './answers.ts'
@@ -32,8 +33,11 @@ function isShown({ schema, config }: RouteOptions): boolean {
   return schema !== undefined && schema.hide !== true && config?.access !== 'service'
 }
 
-/** The document of an app's routes. Without the texts of a route its operation is incomplete; a test of the whole document finds it. */
-function documentOf(service: string, routes: readonly RouteOptions[]) {
+/**
+ * The document of an app's routes. Without the texts of a route its operation is incomplete; a test of the whole document finds
+ * it. Each route takes a turn of the event loop: together they would hold up requests for tens of milliseconds.
+ */
+async function documentOf(service: string, routes: readonly RouteOptions[]): Promise<object> {
   const schemas = createSchemaComponents()
   const refusals = createRefusalComponents(schemas)
   const paths: Record<string, Record<string, unknown>> = {}
@@ -43,6 +47,7 @@ function documentOf(service: string, routes: readonly RouteOptions[]) {
       const operation = operationOf(route, method, { schemas, refusals })
       paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
     }
+    await setImmediate()
   }
   return {
     openapi: '3.1.0',
@@ -56,28 +61,28 @@ declare module 'fastify' {
   interface FastifyInstance {
     /**
      * OpenAPI 3.1 of the app's routes, made from the schemas that validate, without the routes between services and those with
-     * `hide`.
+     * `hide`. Rejects when two schemas have one id.
      */
-    describeApi(): object
+    describeApi(): Promise<object>
   }
 }
 
-/** Describes the routes that are added from now on. */
+/** Describes the routes that are added from now on. The document is made when it is asked for first. */
 export function describeApp(app: HttpApp, service: string): void {
   const routes: RouteOptions[] = []
+  let made: Promise<object> | undefined
   app.addHook('onRoute', (route) => {
     routes.push(route)
   })
-  // Looked at late: a hook of another part may hide a route after this one has seen it.
-  app.decorate('describeApi', () => documentOf(service, routes.filter(isShown)))
+  app.decorate('describeApi', () => {
+    // Looked at late: a hook of another part may hide a route after this one has seen it.
+    made ??= documentOf(service, routes.filter(isShown))
+    return made
+  })
 }
 
-/** `/openapi.json`; the text is made when it is asked for first. */
+/** `/openapi.json`. */
 export function mountDescription(app: HttpApp): void {
-  let text: string | undefined
   const route = { schema: { hide: true }, config: { access: 'public' } } as const
-  app.get('/openapi.json', route, (_request, reply) => {
-    text ??= JSON.stringify(app.describeApi())
-    return reply.type('application/json; charset=utf-8').send(text)
-  })
+  app.get('/openapi.json', route, () => app.describeApi())
 }
