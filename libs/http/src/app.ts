@@ -17,7 +17,7 @@ import { checkCompiler, createErrorHandler } from './errors.ts'
 import { guardHosts } from './hosts.ts'
 import type { HttpApp } from './http-app.ts'
 import { readJsonBody } from './json-body.ts'
-import { describeApp } from './openapi.ts'
+import { describeApp, mountDescription } from './openapi/describe-app.ts'
 import { mountProbes } from './probes.ts'
 import { sendRefusal } from './problem.ts'
 import { addRequestMetrics } from './request-metrics.ts'
@@ -162,7 +162,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     boundBodies(app, { bodies: options.bodiesBytes, body: options.bodyLimitBytes ?? usualBodyLimitBytes })
   }
   addRequestMetrics(app, deps.metrics)
-  if (options.openapi ?? true) describeApp(app, options.service)
+  describeApp(app, options.service)
+  if (options.openapi ?? true) mountDescription(app)
   mountProbes(app, deps.health)
   if (tokens) deps.health.add('token keys', () => tokens.check())
   return app
