@@ -24,6 +24,9 @@ export interface AccountRoutesDeps {
 }
 
 const tags = ['auth']
+const accountExamples = {
+  account: { summary: 'A name and a password', value: { username: 'ada', password: 'correct horse battery' } },
+}
 const gone = refusal('unauthenticated', 'The user of this token does not exist any more.')
 
 const signup = {
@@ -34,7 +37,10 @@ const signup = {
     'Makes a user of the role "user". 403 where sign-up is not open (BELFRY_AUTH_SIGNUP), 409 for a taken name.',
   body: signupBody,
   response: { 201: userView },
-}
+  answerHeaders: { 201: ['location'] },
+  problems: ['forbidden', 'conflict', 'impossible', 'too-many-requests'],
+  examples: accountExamples,
+} as const
 const login = {
   operationId: 'logIn',
   tags,
@@ -43,7 +49,10 @@ const login = {
     'Answers an access token of a quarter of an hour and a refresh token for the next one. Wrong passwords in a row make the next login wait (429).',
   body: loginBody,
   response: { 200: loginReply },
-}
+  answerHeaders: { 200: ['cache-control'] },
+  problems: ['wrong-credentials', 'too-many-requests'],
+  examples: accountExamples,
+} as const
 const me = {
   operationId: 'getMe',
   tags,

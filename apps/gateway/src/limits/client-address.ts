@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 
 /** The address that the last reverse proxy of a chain added; undefined when there is none. */
 function lastForwarded(forwardedFor: string | undefined): string | undefined {
@@ -22,11 +22,11 @@ export function clientAddress({ remoteAddress, forwardedFor, trustProxy }: Addre
   return (forwarded ?? remoteAddress ?? '').slice(0, longestAddress)
 }
 
-/** The same of a request. */
-export function addressOf(
-  { socket, headers }: Pick<FastifyRequest, 'socket' | 'headers'>,
+/** The address of the client that sent a request. */
+export function addressOfRequest(
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
   trustProxy: boolean,
-): string {
+) {
   const forwardedFor = headers['x-forwarded-for']?.toString()
   return clientAddress({ remoteAddress: socket.remoteAddress, forwardedFor, trustProxy })
 }
