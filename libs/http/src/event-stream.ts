@@ -13,10 +13,10 @@ export interface ServerEvent {
 }
 
 /**
- * Why a stream ends: all is sent, the token has expired, the service stops, or the limit of its reader. A client goes on with the
- * last id unless all is sent.
+ * Why a stream ends: all is sent, the token has expired, the service stops, or what it shows cannot be read just now. A client goes
+ * on with the last id unless all is sent.
  */
-export type EndReason = 'complete' | 'token-expired' | 'stopping'
+export type EndReason = 'complete' | 'token-expired' | 'stopping' | 'unavailable'
 
 /** An answer of the type `text/event-stream` (WHATWG HTML, server-sent events). */
 export interface EventStream {
