@@ -107,7 +107,7 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
     job: viewJob,
     listed: viewJob,
     fenced: ({ job, inFlight, effective }) => ({ ...viewJob(job), inFlight: [...inFlight], effective }),
-    status({ job, recent, isTypeKnown }) {
+    status({ job, recent, isTypeKnown, lastMissed }) {
       const input = statusInputOf(job)
       const next = nextRunAt(job, input)
       return {
@@ -120,11 +120,16 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
         lastExecution: viewSummary(job.known.last),
         currentExecution: viewSummary(job.known.running),
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
+        lastMissed: lastMissed && viewMissed(lastMissed),
         warnings: isTypeKnown ? [] : [unknownType(job)],
         links: linksOf(job, rightsOf(caller, job)),
       }
     },
   }
+}
+
+function viewMissed({ from, to, count, reason }: NonNullable<JobInDetail['lastMissed']>): JobStatusView['lastMissed'] {
+  return { from: toWireTime(from), to: toWireTime(to), count, reason }
 }
 
 /** A recurring schedule without a next fire time has none left. */

@@ -10,6 +10,7 @@ import type { JobConfig } from '../config.ts'
 import type { Sealer } from '../domain/sealing.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
+import type { LastMissed } from './last-missed.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
 
 /** The dependencies of the use cases; service.ts makes them once. Every use case answers only after what it did is durable. */
@@ -25,6 +26,7 @@ export interface JobContext {
   readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
   readonly schedules: ScheduleCache
+  readonly lastMissed: LastMissed
   /** Seals what nobody may read in the store. */
   readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */

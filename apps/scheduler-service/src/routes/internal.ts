@@ -1,5 +1,4 @@
 import {
-  type FireLogPosition,
   fireLogBody,
   fireLogReply,
   type ScheduleRunsReply,
@@ -9,19 +8,16 @@ import {
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { PageBounds } from '@belfry/storage'
-import type { FireRange } from '../domain/schedule-record.ts'
 import type { ScheduleStore } from '../store/ports.ts'
 import { inPages } from '../use-cases/in-pages.ts'
+import type { ListFireLog } from '../use-cases/list-fire-log.ts'
 
 export interface InternalRoutes {
   readonly schedules: Pick<ScheduleStore, 'readVersions' | 'readMany'>
   /** Records that are read at once. */
   readonly page: PageBounds
   /** The ranges of a job, newest first. */
-  listFireLog(
-    jobId: string,
-    page: { readonly limit: number; readonly after: FireLogPosition | null },
-  ): Promise<readonly FireRange[]>
+  readonly listFireLog: ListFireLog
 }
 
 const config = { access: 'service' } as const
@@ -54,7 +50,7 @@ export function mountInternal(app: HttpApp, { schedules, page, listFireLog }: In
   })
 
   const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
-  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => ({
-    data: [...(await listFireLog(jobId, { limit, after }))],
+  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, ...asked } }) => ({
+    data: [...(await listFireLog(jobId, asked))],
   }))
 }
