@@ -11,16 +11,17 @@ import {
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
-import { scopeOf } from '../domain/reach.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { createJob } from '../use-cases/create-job.ts'
 import { listJobs } from '../use-cases/list-jobs.ts'
+import { listByNextRun } from '../use-cases/list-next-runs.ts'
 import { putJob } from '../use-cases/put-job.ts'
 import { readJob } from '../use-cases/read-job.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import { showJob } from '../use-cases/show-job.ts'
 import { createBody, putBody } from './job-bodies.ts'
+import { readList } from './job-list.ts'
 import { answerFenced } from './job-operations.ts'
 import type { JobViews } from './job-view.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
@@ -43,6 +44,7 @@ const changes = { access: 'user' } as const
 /** `/jobs`: create, replace, read. */
 export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: JobRoutes): void {
   const position = positionsOf(context.stores.jobs)
+  const duePosition = positionsOf({ isPosition: context.stores.jobs.isDuePosition })
   const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
 
   const create = { tags, summary: 'Create a job', body: createBody, response: { 201: jobView } }
@@ -73,14 +75,25 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     return reply.code(201).headers(headersOf(put.created)).send(views.of(caller).job(put.created))
   })
 
-  const list = { tags, summary: 'Jobs, newest first', querystring: jobsQuery, response: { 200: pageOf(listedJobView) } }
+  const list = {
+    tags,
+    summary: 'Jobs, newest first, or in the order of their next runs',
+    querystring: jobsQuery,
+    response: { 200: pageOf(listedJobView) },
+  }
   app.get('/jobs', { schema: list, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const scope = scopeOf(request.caller, query.scope)
-    if (isRefusal(scope)) return reply.refuse(scope)
-    const find = (page: PageRequest) => listJobs(context, scope, query, page)
-    return pages.answer(reply, { userId, query, position, find, view: views.of(request.caller).listed })
+    const asked = readList(request.caller, query, context.clock)
+    if (isRefusal(asked)) return reply.refuse(asked)
+    const { scope, filter, until } = asked
+    const view = views.of(request.caller).listed
+    if (until === null) {
+      const find = (page: PageRequest) => listJobs(context, scope, filter, page)
+      return pages.answer(reply, { userId, query, position, find, view })
+    }
+    const find = (page: PageRequest) => listByNextRun(context, scope.ownerId, { ...filter, until }, page)
+    return pages.answer(reply, { userId, query, position: duePosition, find, view })
   })
 
   const read = { tags, summary: 'A job, by id or key', params: jobParams, response: { 200: jobView } }
