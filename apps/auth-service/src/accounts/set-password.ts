@@ -33,7 +33,7 @@ export interface PasswordSet {
 }
 
 export interface SetPassword {
-  /** By the old password, whose guesses count as logins do; or `impossible`, `too-many-requests`, `conflict`, `unavailable`. */
+  /** By the old password, which is tried as rarely as a login; or `impossible`, `too-many-requests`, `conflict`, `unavailable`. */
   change(userId: string, body: PasswordBody, address: string): Promise<PasswordSet | Refusal>
   /** By a one-time token, which is used up; or `not-found`, `impossible`, `conflict`, `unavailable`. */
   accept(body: AcceptInviteBody, address: string): Promise<PasswordSet | Refusal>

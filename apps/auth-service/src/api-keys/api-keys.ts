@@ -102,7 +102,7 @@ export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
       if (!opensKey(key, read.secret, now)) return undefined
       const user = await users.findById(key.userId)
       if (!user) return undefined
-      const { role: own, isDisabled } = await admins.standingOf(user)
+      const { role: own, isDisabled } = await admins.stateOf(user)
       if (isDisabled) return undefined
       await touch(key, now)
       return { user, role: lowerRole(key.role, own), keyId: key.id }

@@ -46,7 +46,7 @@ const change = {
   tags,
   summary: 'Change the password',
   description:
-    'Needs the current password, whose guesses count as logins. All other logins of the user end; the answer begins a new one.',
+    'Needs the current password. A wrong one counts as a wrong login. All other logins of the user end; the answer begins a new one.',
   body: passwordBody,
   response: { 200: loginReply },
 }

@@ -80,7 +80,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     if (!session) return over
     const user = await users.findById(session.userId)
     if (!user || user.generation !== session.generation) return over
-    if ((await admins.standingOf(user)).isDisabled) return over
+    if ((await admins.stateOf(user)).isDisabled) return over
     const judged = judgeRefresh(session, secret, clock.now(), graceMs)
     if (judged.kind === 'over') return over
     if (judged.kind === 'replay') return endReplayed(session)
