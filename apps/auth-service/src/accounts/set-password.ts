@@ -27,7 +27,7 @@ export interface SetPasswordDeps {
 }
 
 /** The user with the new password, and the warnings about it. */
-export interface PasswordSet {
+interface PasswordSet {
   readonly user: User
   readonly warnings: readonly Warning[]
 }

@@ -18,7 +18,7 @@ export interface ApiKeysDeps {
 }
 
 /** What a key opens: its user, with the role that the key has just now. */
-export interface OpenedKey {
+interface OpenedKey {
   readonly user: User
   readonly role: Role
   readonly keyId: string
