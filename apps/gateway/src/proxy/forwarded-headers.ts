@@ -21,8 +21,8 @@ export interface Passed {
   readonly requestId: string
   /** The checked token; it passes even when the client's `Connection` header names it. Undefined where a route checks none. */
   readonly authorization: string | undefined
-  /** Null where the service has no use for it. */
-  readonly clientAddress: string | null
+  /** For limits by address, and for the audit log. */
+  readonly clientAddress: string
 }
 
 /**
@@ -37,7 +37,7 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, passed: Passed): 
   if (passed.method === 'GET' || passed.method === 'HEAD') forwarded['content-length'] = undefined
   forwarded.authorization = passed.authorization
   forwarded['x-request-id'] = passed.requestId
-  if (passed.clientAddress !== null) forwarded['x-forwarded-for'] = passed.clientAddress
+  forwarded['x-forwarded-for'] = passed.clientAddress
   return forwarded
 }
 
