@@ -1,5 +1,6 @@
 import { shutdownConfig } from '@belfry/bootstrap'
 import { duration } from '@belfry/contracts'
+import { streamConfig } from '@belfry/http'
 import { configKey, retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 import { type Commands, readCommands } from './job-types/command/commands.ts'
@@ -108,6 +109,10 @@ export const executorConfig = z.object({
   executorLogLineBytes: count(8192, 64),
   /** How long a line waits for others before it can be read, milliseconds. */
   executorLogFlushMs: count(500, 10),
+  /** How often a stream asks for lines of a log, milliseconds, and lines that it reads at a time. */
+  executorLogPollMs: count(250, 10),
+  executorLogPageLines: count(200),
+  ...streamConfig,
   /** Artifacts that one attempt may store, and bytes of each. */
   executorArtifacts: count(20, 0),
   executorArtifactBytes: count(10 * mib),

@@ -1,5 +1,6 @@
 import { auditConfig } from '@belfry/audit'
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
+import { streamConfig } from '@belfry/http'
 import { defaultTimezone } from '@belfry/schedules'
 import { configKey, retentionClockConfig, secretKey } from '@belfry/service'
 import { z } from 'zod'
@@ -90,6 +91,19 @@ export const jobConfig = z.object({
   jobTypesAgainMs: count(1_000),
   /** How long the job types of an executor count that is not registered any more, milliseconds. */
   jobTypesKeepMs: count(600_000, 0),
+  ...streamConfig,
+  /** How often changes are read for streams of events while there are some, milliseconds, and how many at a time. */
+  jobEventPollMs: count(250, 10),
+  jobEventRows: count(100).refine((rows) => rows <= 200, 'must be at most 200'),
+  /** Events that are held for the streams of this instance. */
+  jobEventsHeld: count(5_000),
+  /** Changes that a client of a stream of events may have missed, at most, to go on where it stopped. */
+  jobEventsBehind: count(10_000),
+  /**
+   * How much later a stream shows a change than it was made, milliseconds: a database of several instances may store changes out
+   * of their order for that long. Left out: 0 standalone, 2,000 distributed.
+   */
+  jobEventSettleMs: z.coerce.number().int().min(0).optional(),
   /** How long answers are stored for an Idempotency-Key, milliseconds (api.md: 24 h). */
   jobRequestKeepMs: count(86_400_000),
   /**
@@ -129,6 +143,11 @@ export function jobRules(
   const below = `must be below ${configKey('breakerTimeoutMs')}`
   const message = `${isFence ? below : `with the time for a fence ${below}`}: a slow service is to give 202, not 504`
   context.addIssue({ code: 'custom', path: [isFence ? 'jobFenceTimeoutMs' : 'jobSchedulerTimeoutMs'], message })
+}
+
+/** How much later a stream shows a change than it was made, milliseconds. */
+export function eventSettleMsOf({ mode, jobEventSettleMs }: Pick<JobConfig, 'mode' | 'jobEventSettleMs'>): number {
+  return jobEventSettleMs ?? (mode === 'standalone' ? 0 : 2_000)
 }
 
 /** How long an open try of another process must have been seen to count as dead, milliseconds. */

@@ -3,7 +3,7 @@ import { type AuditLog, createAuditLog } from '@belfry/audit'
 import { type CommandPublisher, createCommandPublisher, createRelay, createSharedSource, type Relay } from '@belfry/bus'
 import type { Refusal } from '@belfry/contracts'
 import { createPeerShare, createPeerTurns, type PeerShare } from '@belfry/discovery'
-import { createHttpApp, createIdempotency, type HttpApp } from '@belfry/http'
+import { createEventStreams, createHttpApp, createIdempotency, type HttpApp, streamBoundsOf } from '@belfry/http'
 import { createRetentionClock, type RetentionClock } from '@belfry/service'
 import {
   createConsumerPart,
@@ -14,16 +14,18 @@ import {
 } from '@belfry/shell'
 import type { RowId } from '@belfry/storage'
 import { createAuditSource, ownAuditSource } from './clients/audit.ts'
+import { createExecutionRecords } from './clients/execution-records.ts'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
 import { createUsers } from './clients/users.ts'
-import { type JobConfig, otherTryMsOf } from './config.ts'
+import { eventSettleMsOf, type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
 import { mountAuditLists } from './routes/audit.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
+import { mountEvents } from './routes/events.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
@@ -37,10 +39,12 @@ import { mountNextRuns } from './routes/next-runs.ts'
 import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
+import { createChangeFeed } from './use-cases/change-feed.ts'
 import { createTurns } from './use-cases/change-job.ts'
 import { createConcurrencyLimiter } from './use-cases/concurrency-limiter.ts'
 import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
+import { createEventHub } from './use-cases/event-hub.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
 
@@ -87,11 +91,21 @@ function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
   return createSealer({ keys, randomBytes })
 }
 
+/** What feeds the streams of events. */
+function createEvents({ stores, rest, clock, log, config }: JobServiceDeps) {
+  const records = createExecutionRecords(rest, { timeoutMs: config.jobReconcileTimeoutMs })
+  const settleMs = eventSettleMsOf(config)
+  const feed = createChangeFeed({ context: { stores }, records, clock, rows: config.jobEventRows, settleMs })
+  const hub = createEventHub({ feed, clock, log, pollMs: config.jobEventPollMs, heldEvents: config.jobEventsHeld })
+  return { feed, hub }
+}
+type Events = ReturnType<typeof createEvents>
+
 function createApp(
   deps: JobServiceDeps,
   context: JobContext,
   retentionClock: RetentionClock,
-  audit: AuditLog,
+  { audit, events }: { readonly audit: AuditLog; readonly events: Events },
 ): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
@@ -110,6 +124,10 @@ function createApp(
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountSecrets(app, context)
   mountCompatibility(app, { context, views, executionViews, pages, ids })
+  const { log, metrics } = deps
+  const streams = createEventStreams(app, { clock, metrics, ...streamBoundsOf(config) })
+  const keptSince = () => retentionClock.now() - config.retentionExecutions
+  mountEvents(app, context, { streams, ...events, clock, log, behind: config.jobEventsBehind, keptSince })
   const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
   mountAuditLists(app, context, [ownAuditSource(audit), authAudit])
   mountInternal(app, stores.jobs, {
@@ -126,6 +144,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const relay = createJobRelay(deps, peers)
   const commands = createCommands(deps)
   const executors = createExecutors(deps.rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
+  const events = createEvents(deps)
   const context: JobContext = {
     stores,
     executors,
@@ -135,7 +154,12 @@ export function createJobService(deps: JobServiceDeps): JobService {
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
     }),
     users: createUsers(deps.rest, { timeoutMs: config.jobUsersTimeoutMs }),
-    relay,
+    relay: {
+      offer(rows) {
+        relay.offer(rows)
+        events.hub.nudge()
+      },
+    },
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
@@ -147,7 +171,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
   }
   const takesTurn = createPeerTurns(peers)
   const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
-  const app = createApp(deps, context, retentionClock, audit)
+  const app = createApp(deps, context, retentionClock, { audit, events })
   const loops = createLoops({ deps, context, commands, retentionClock, peers })
   const shell = createServiceShell({
     service: 'job-service',
@@ -158,7 +182,11 @@ export function createJobService(deps: JobServiceDeps): JobService {
     parts: [
       { name: 'retention clock', start: retentionClock.open },
       audit.part,
-      createConsumerPart(deps, 'job-service', 'job-status', applyStatuses(context)),
+      createConsumerPart(deps, 'job-service', 'job-status', async (messages) => {
+        await applyStatuses(context)(messages)
+        events.hub.nudge()
+      }),
+      { name: 'events', stop: events.hub.stop },
       { name: 'relay of jobs', start: relay.start, stop: relay.stop },
       { name: 'command publisher', stop: commands.drain },
       createPeerLoopsPart('loops', deps.registry, 'executor-service', loops),
