@@ -35,8 +35,8 @@ export interface OpenapiOptions {
  * that cannot be asked is shown as it last described itself.
  */
 export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: OpenapiOptions): void {
-  let cached: { text: string; until: number } | undefined
-  let merging: Promise<string> | undefined
+  let cached: { text: Buffer; until: number } | undefined
+  let merging: Promise<Buffer> | undefined
   const lastGood = new Map<ServiceName, DescribedService>()
 
   const describe = async (service: (typeof proxiedServices)[number]): Promise<DescribedService | undefined> => {
@@ -54,17 +54,19 @@ export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: Openap
     return undefined
   }
 
-  const merge = async (): Promise<string> => {
+  const merge = async (): Promise<Buffer> => {
     const answered = await Promise.all(proxiedServices.map(describe))
     const isWhole = answered.every((one) => one !== undefined)
     const known = answered.map((one, at) => one ?? lastGood.get(proxiedServices[at] as ServiceName))
     const found = known.filter((one) => one !== undefined)
-    const text = JSON.stringify(mergeDocuments(info, [...found, { tag: 'system', document: systemDocument }], isRouted))
+    const document = mergeDocuments(info, [...found, { tag: 'system', document: systemDocument }], isRouted)
+    // One sequence of bytes for all readers: a text would be encoded for each of them.
+    const text = Buffer.from(JSON.stringify(document))
     cached = { text, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
     return text
   }
 
-  const current = (): Promise<string> => {
+  const current = (): Promise<Buffer> => {
     if (cached && clock.monotonic() < cached.until) return Promise.resolve(cached.text)
     merging ??= merge().finally(() => {
       merging = undefined
