@@ -4,6 +4,8 @@ import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import { compressAnswers } from './compression/compression.ts'
 import type { GatewayConfig } from './config.ts'
+import { createApiKeySwap } from './identity/api-keys.ts'
+import { addressOfRequest } from './limits/client-address.ts'
 import { limitConnections } from './limits/connections.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
@@ -12,6 +14,7 @@ import { mountCompatibility } from './routes/compatibility.ts'
 import { mountDocs } from './routes/docs.ts'
 import { mountLanding } from './routes/landing.ts'
 import { createMetricsListener } from './routes/metrics-listener.ts'
+import { mountOneTimePages } from './routes/one-time-pages.ts'
 import { mountOpenapi } from './routes/openapi.ts'
 import { mountProblems } from './routes/problems.ts'
 import { mayReadMetrics, mountSystem } from './routes/system.ts'
@@ -43,9 +46,10 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
 
 /** The app with what holds for every request, whichever route it is for. */
 function createApp(deps: GatewayDeps): HttpApp {
-  const { clock, tokens, metrics, config } = deps
+  const { clock, log, rest, tokens, metrics, config } = deps
   const app = createHttpApp({
     ...{ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl },
+    swapApiKey: createApiKeySwap({ rest, clock, log, config }),
     cors: { origins: config.gatewayCorsOrigins, maxAgeS: config.gatewayCorsMaxAgeS },
     headersTimeoutMs: config.gatewayHeadersTimeoutMs,
     requestTimeoutMs: config.gatewayRequestTimeoutMs,
@@ -65,10 +69,11 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   mountLanding(app)
   mountProblems(app)
   mountDocs(app)
+  mountOneTimePages(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountCompatibility(app, { health: deps.health, metricsRegistry, mayRead: mayReadMetrics })
-  mountProxy(app, balancer)
+  mountProxy(app, balancer, (request) => addressOfRequest(request.raw, config.gatewayTrustProxy))
   addReadiness(deps)
   const listen = { host: config.host, port: config.port }
   const { gatewayMetricsPort: metricsPort } = config

@@ -153,10 +153,12 @@ describe('the body of a new job', () => {
   })
 
   it('describes itself for the OpenAPI document', () => {
-    const described = z.toJSONSchema(createJobBody, { io: 'input', unrepresentable: 'any' })
-    expect(described.additionalProperties).toBe(false)
-    expect(described.required).toEqual(['jobType'])
-    expect(described.properties?.params).toEqual({ type: 'object', additionalProperties: true })
+    const { $ref, $defs } = z.toJSONSchema(createJobBody, { io: 'input', unrepresentable: 'any' })
+    expect($ref).toBe('#/$defs/CreateJobBody')
+    const described = $defs?.CreateJobBody
+    expect(described?.additionalProperties).toBe(false)
+    expect(described?.required).toEqual(['jobType'])
+    expect(described?.properties?.params).toMatchObject({ type: 'object', additionalProperties: true })
   })
 })
 

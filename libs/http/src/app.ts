@@ -8,7 +8,7 @@ import Fastify, {
   LogController,
   type RawServerDefault,
 } from 'fastify'
-import { createAuthentication } from './authenticate.ts'
+import { createAuthentication, type SwapApiKey } from './authenticate.ts'
 import { boundBodies } from './body-budget.ts'
 import { answerClientError } from './client-error.ts'
 import { allowOrigins, type CorsOptions } from './cors.ts'
@@ -17,7 +17,7 @@ import { checkCompiler, createErrorHandler } from './errors.ts'
 import { guardHosts } from './hosts.ts'
 import type { HttpApp } from './http-app.ts'
 import { readJsonBody } from './json-body.ts'
-import { describeApp } from './openapi.ts'
+import { describeApp, mountDescription } from './openapi/describe-app.ts'
 import { mountProbes } from './probes.ts'
 import { sendRefusal } from './problem.ts'
 import { addRequestMetrics } from './request-metrics.ts'
@@ -34,6 +34,8 @@ export interface HttpAppOptions {
   tokens: TokenVerifier | null
   /** Checks tokens of services; without it no `service` route lets a caller in. */
   serviceTokens?: ServiceTokens
+  /** Makes an access token of an API key; without it the app takes access tokens only. It must not reject. */
+  swapApiKey?: SwapApiKey
   /** Serve `/openapi.json` out of the app's own routes; the gateway serves one over all services instead. */
   openapi?: boolean
   /** Where browsers reach the app when it is not by an address of its own, checked by the configuration. */
@@ -139,7 +141,7 @@ function readBodies(app: HttpApp): void {
  * Add routes in the same turn of the event loop; `request.caller` is the caller, `reply.refuse` answers a refusal.
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
-  const { deps, tokens, serviceTokens = null } = options
+  const { deps, tokens, serviceTokens = null, swapApiKey = null } = options
   const publicUrl = options.publicUrl ?? null
   const sign = createSign(publicUrl)
   const app = Fastify(serverOptions(options, sign)) as unknown as HttpApp
@@ -153,14 +155,15 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   greet(app, sign)
   guardHosts(app, publicUrl, options.cors?.origins)
   if (options.cors) allowOrigins(app, options.cors)
-  app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
+  app.addHook('onRequest', createAuthentication(app, { tokens, serviceTokens, swapApiKey }))
   guardRoutes(app, { hasTokens: tokens !== null })
   mountDialects(app)
   if (options.bodiesBytes !== undefined) {
     boundBodies(app, { bodies: options.bodiesBytes, body: options.bodyLimitBytes ?? usualBodyLimitBytes })
   }
   addRequestMetrics(app, deps.metrics)
-  if (options.openapi ?? true) describeApp(app, options.service)
+  describeApp(app, options.service)
+  if (options.openapi ?? true) mountDescription(app)
   mountProbes(app, deps.health)
   if (tokens) deps.health.add('token keys', () => tokens.check())
   return app

@@ -93,7 +93,7 @@ describe('the description of the API', () => {
     expect(document.paths['/jobs'].get.tags).toEqual(['job-service'])
     expect(document.paths['/jobs'].post.tags).toEqual(['mine'])
     const tags = document.tags.map((tag: { name: string }) => tag.name)
-    expect(tags).toEqual(['auth-service', 'job-service', 'mine', 'executor-service', 'system'])
+    expect(tags).toEqual(['system', 'auth-service', 'job-service', 'mine', 'executor-service'])
     expect(document.components.securitySchemes.token.scheme).toBe('bearer')
   })
 
