@@ -2,7 +2,7 @@ import { type CommandPublisher, createCommandPublisher, createRelay, createShare
 import type { Refusal } from '@belfry/contracts'
 import { createPeerShare, type PeerShare } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp } from '@belfry/http'
-import { createRetentionClock, type RetentionClock } from '@belfry/service'
+import { createRetentionClock, createSlices, type RetentionClock } from '@belfry/service'
 import {
   createConsumerPart,
   createPeerLoopsPart,
@@ -17,6 +17,7 @@ import { createScheduler } from './clients/scheduler.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createLoops } from './loops/index.ts'
+import { mountBatches } from './routes/batches.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
@@ -88,6 +89,7 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountBatches(app, { context, views, executionViews, once })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -114,6 +116,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
+    slices: createSlices(),
     triggered: createTriggeredJobs(config),
     clock,
     log,

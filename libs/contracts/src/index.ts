@@ -1,5 +1,6 @@
 export { type FieldHint, fieldHints } from './field-hints.ts'
 export * from './http/auth.ts'
+export * from './http/batches.ts'
 export * from './http/executions.ts'
 export * from './http/jobs.ts'
 export * from './http/lists.ts'

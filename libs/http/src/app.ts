@@ -148,9 +148,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   guardHosts(app, options.publicUrl ?? null)
   app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
   guardRoutes(app, { hasTokens: tokens !== null })
-  if (options.bodiesBytes !== undefined) {
-    boundBodies(app, { bodies: options.bodiesBytes, body: options.bodyLimitBytes ?? usualBodyLimitBytes })
-  }
+  if (options.bodiesBytes !== undefined) boundBodies(app, options.bodiesBytes)
   addRequestMetrics(app, deps.metrics)
   if (options.openapi ?? true) describeApp(app, options.service)
   mountProbes(app, deps.health)

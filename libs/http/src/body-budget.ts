@@ -16,7 +16,8 @@ const freeBytes = 16 * 1024
 const full = refusal('unavailable', 'Too many large bodies are being worked on. Send it again.', { retryAfterS: 1 })
 
 /** As the client declares; a body of unknown length counts as the largest that is taken. */
-function declaredBytes({ headers }: FastifyRequest, bodyLimit: number): number {
+function declaredBytes({ headers, routeOptions }: FastifyRequest): number {
+  const { bodyLimit } = routeOptions
   if (headers['transfer-encoding'] !== undefined) return bodyLimit
   return Math.min(bodyLimit, Number(headers['content-length'] ?? 0))
 }
@@ -26,7 +27,7 @@ function declaredBytes({ headers }: FastifyRequest, bodyLimit: number): number {
  * is read, parsed, checked and stored, so that it takes up about five times its bytes. What does not fit is refused with
  * 503 and `Retry-After` before it is read. Add it after the authentication, so that only known callers can use it up.
  */
-export function boundBodies(app: HttpApp, limits: { readonly bodies: number; readonly body: number }): void {
+export function boundBodies(app: HttpApp, bodiesBytes: number): void {
   let held = 0
   const release = (request: FastifyRequest) => {
     held -= request.heldBodyBytes
@@ -34,9 +35,9 @@ export function boundBodies(app: HttpApp, limits: { readonly bodies: number; rea
   }
   app.decorateRequest('heldBodyBytes', 0)
   app.addHook('onRequest', (request, reply, done) => {
-    const bytes = declaredBytes(request, limits.body)
+    const bytes = declaredBytes(request)
     if (bytes <= freeBytes) return done()
-    if (held > 0 && held + bytes > limits.bodies) return void sendRefusal(reply, full)
+    if (held > 0 && held + bytes > bodiesBytes) return void sendRefusal(reply, full)
     held += bytes
     request.heldBodyBytes = bytes
     // A client that goes away gets no response, and so none of Fastify's own hooks.

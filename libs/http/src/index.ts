@@ -18,7 +18,7 @@ export {
 export { mountMetrics } from './metrics-route.ts'
 export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
 export { problemOf, sendRefusal } from './problem.ts'
-export { countRequest, createRateLimiter, type RateCount, type RateLimiter } from './rate-limit.ts'
+export { countRequest, createRateLimiter, itemCountHeader, type RateCount, type RateLimiter } from './rate-limit.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
 export {
   createTokenVerifier,

@@ -24,11 +24,19 @@ interface Taken {
   readonly left: string
 }
 
+/**
+ * The answer of a service says with it how many items a batch had: the gateway, which reads no body, counts them then and takes
+ * the header away.
+ */
+export const itemCountHeader = 'x-item-count'
+
 /** Counts requests by key: users, addresses, accounts. */
 export interface RateLimiter {
   /** An item of the `RateLimit-Policy` header. */
   readonly policy: string
   take(key: string): Taken
+  /** Counts so many more items of a request that was taken, beyond the quota too: later requests wait for them. Answers an item of `RateLimit`. */
+  charge(key: string, items: number): string
   /** The refusal of a request that has to wait. */
   refusalOf(taken: Taken): Refusal
 }
@@ -47,6 +55,11 @@ export function createRateLimiter(options: RateLimitOptions): RateLimiter {
   const eachMs = windowMs / quota
   const seconds = windowMs / 1000
 
+  const leftOf = (next: number, now: number) => {
+    const left = Math.max(0, Math.floor((now + windowMs - next) / eachMs + roundingMs))
+    return `"${name}";r=${left};t=${Math.ceil((next - now) / 1000)}`
+  }
+
   return {
     policy: `"${name}";q=${quota};w=${seconds}`,
     take(key) {
@@ -56,8 +69,13 @@ export function createRateLimiter(options: RateLimitOptions): RateLimiter {
       if (waitMs > roundingMs) return { waitMs, left: `"${name}";r=0;t=${Math.ceil((known - now) / 1000)}` }
       const next = known + eachMs
       backAt.set(key, next)
-      const left = Math.max(0, Math.floor((now + windowMs - next) / eachMs + roundingMs))
-      return { waitMs: 0, left: `"${name}";r=${left};t=${Math.ceil((next - now) / 1000)}` }
+      return { waitMs: 0, left: leftOf(next, now) }
+    },
+    charge(key, items) {
+      const now = clock.monotonic()
+      const next = Math.max(backAt.get(key) ?? 0, now) + items * eachMs
+      backAt.set(key, next)
+      return leftOf(next, now)
     },
     refusalOf({ waitMs }) {
       const retryAfterS = Math.ceil(waitMs / 1000)

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { refusal } from '@belfry/contracts'
 import { type Balancer, originOf } from '@belfry/discovery'
-import { type HttpApp, refusalOfProxyError } from '@belfry/http'
+import { type HttpApp, itemCountHeader, refusalOfProxyError } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answeredHeaders, forwardedHeaders } from './forwarded-headers.ts'
@@ -20,7 +20,16 @@ function rewriteRequestHeaders(request: FastifyRequest, headers: IncomingHttpHea
   return forwardedHeaders(headers, { method: request.method, requestId: request.id, authorization, clientAddress })
 }
 
+/** A service says with its answer how many items a batch had. */
+function countItems(headers: IncomingHttpHeaders, { countItems: count }: FastifyRequest): void {
+  const items = headers[itemCountHeader]
+  if (items === undefined) return
+  delete headers[itemCountHeader]
+  if (count) headers.ratelimit = count(Number(items))
+}
+
 function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): IncomingHttpHeaders {
+  countItems(headers, request)
   return answeredHeaders(headers, request.addressCount)
 }
 

@@ -1,5 +1,5 @@
 import type { CommandPublisher, Relay } from '@belfry/bus'
-import type { Clock, Logger } from '@belfry/service'
+import type { Clock, Logger, Slices } from '@belfry/service'
 import type { RowId } from '@belfry/storage'
 import type { LRUCache } from 'lru-cache'
 import type { Executors } from '../clients/executors.ts'
@@ -22,6 +22,8 @@ export interface JobContext {
   readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
   readonly schedules: ScheduleCache
+  /** Batches share the event loop with the timers, slice by slice. */
+  readonly slices: Slices
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>
   readonly clock: Clock

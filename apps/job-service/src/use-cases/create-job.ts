@@ -1,10 +1,11 @@
 import { type CreateJobBody, isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import { isOutcomeUnknown } from '@belfry/storage'
-import { newestVersion, newJob } from '../domain/job.ts'
+import type { FireTimes } from '@belfry/time'
+import { type Job, newestVersion, newJob } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
 import { readSpec, readTiming } from '../domain/spec.ts'
 import { noExecutions } from '../domain/status.ts'
-import type { StoredJob } from '../store/ports.ts'
+import type { CreatedJob, StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { noSuchJob } from './find-job.ts'
 
@@ -26,29 +27,56 @@ export async function createJob(context: CreateJobContext, request: CreateJobReq
 /** Reads the body and stores the job; `key-taken` when another live job of the owner has its key. */
 export async function insertJob(
   context: CreateJobContext,
-  { ownerId, minted, body }: CreateJobRequest,
+  request: CreateJobRequest,
 ): Promise<StoredJob | Refusal | 'key-taken'> {
-  const { stores, schedules, relay, config } = context
+  const read = await readNewJob(context, request)
+  if (isRefusal(read)) return read
+  const { stores, config } = context
+  const created = await onceMoreIfLost(() => stores.jobs.create(read.job, config.jobMostPerUser))
+  return created === 'key-taken' ? created : answerCreated(context, read, created)
+}
+
+/** A job that is not stored yet, with its compiled fire times where it is recurring. */
+export interface NewJob {
+  readonly job: Job
+  readonly times: FireTimes | null
+}
+
+/** The job that a body describes, or why there is none. */
+export async function readNewJob(
+  context: Pick<JobContext, 'types' | 'clock' | 'config'>,
+  { ownerId, minted, body }: CreateJobRequest,
+): Promise<NewJob | Refusal> {
   const id = `job-${minted}`
   const now = context.clock.now()
-  const timing = readTiming(body, { createdAt: now, timezone: config.timezone, jobId: id })
+  const timing = readTiming(body, { createdAt: now, timezone: context.config.timezone, jobId: id })
   if (isRefusal(timing)) return timing
   const types = await context.types.knowing(body.jobType)
   if (!types) return noTypesYet
   const read = readSpec(body, timing, types)
   if (isRefusal(read)) return read
-  const job = newJob({ id, ownerId, key: body.key ?? null, ...read, now })
-  const create = () => stores.jobs.create(job, config.jobMostPerUser)
-  const stored = await create().catch((error: unknown) => {
-    // The same id again finds what the first call has stored, or stores it.
+  return { job: newJob({ id, ownerId, key: body.key ?? null, ...read, now }), times: timing.times }
+}
+
+/** A write whose answer was lost is made again: it finds what the first call has stored, or stores it. */
+export function onceMoreIfLost<T>(create: () => Promise<T>): Promise<T> {
+  return create().catch((error: unknown) => {
     if (isOutcomeUnknown(error)) return create()
     throw error
   })
-  if (stored === 'key-taken') return stored
-  if (stored === 'too-many') return tooManyJobs(config.jobMostPerUser)
-  if (!stored.isNew) return (await stores.jobs.find(ownerId, id)) ?? noSuchJob
-  if (timing.times) schedules.set(job, timing.times)
-  const { rowId } = stored
+}
+
+/** The job as it is stored, and published if it is new; or why it is not. */
+export async function answerCreated(
+  { stores, schedules, relay, config }: CreateJobContext,
+  { job, times }: NewJob,
+  created: CreatedJob,
+): Promise<StoredJob | Refusal> {
+  if (created === 'key-taken') return keyTaken(job.key ?? undefined)
+  if (created === 'too-many') return tooManyJobs(config.jobMostPerUser)
+  if (!created.isNew) return (await stores.jobs.find(job.ownerId, job.id)) ?? noSuchJob
+  if (times) schedules.set(job, times)
+  const { rowId } = created
   relay.offer([{ rowId, ...newestVersion(job) }])
   return { ...job, rowId, fencedVersion: job.version, isPublished: false, known: noExecutions }
 }

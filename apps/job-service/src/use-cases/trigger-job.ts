@@ -17,7 +17,10 @@ import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
 
-type TriggerContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'triggered' | 'clock' | 'log' | 'config'>
+export type TriggerContext = Pick<
+  JobContext,
+  'stores' | 'types' | 'commands' | 'triggered' | 'clock' | 'log' | 'config'
+>
 
 interface TriggerRequest {
   readonly ownerId: string

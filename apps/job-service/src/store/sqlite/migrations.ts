@@ -149,4 +149,13 @@ CREATE TRIGGER executionRemoved AFTER DELETE ON executions WHEN OLD.isRetried = 
 END;
 `,
   },
+  {
+    // A statement of its own for each job cost as much as the job; a trigger keeps the mark in the same row's insert.
+    name: 'a new job is unpublished',
+    sql: `
+CREATE TRIGGER jobMadeUnpublished AFTER INSERT ON jobs BEGIN
+  INSERT INTO outbox (n, seq) VALUES (NEW.n, NEW.version);
+END;
+`,
+  },
 ]
