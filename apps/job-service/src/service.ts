@@ -34,6 +34,7 @@ import { createTurns } from './use-cases/change-job.ts'
 import { createConcurrencyLimiter } from './use-cases/concurrency-limiter.ts'
 import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
+import { createIntake, type Outflow } from './use-cases/intake.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
 
@@ -57,7 +58,8 @@ function createJobRelay(deps: JobServiceDeps, peers: () => PeerShare): Relay<'jo
     },
     () => peers().instances === 1,
   )
-  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison })
+  const soonMs = config.jobSoonMs
+  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison, soonMs })
 }
 
 function createCommands({ stores, bus, clock, log, metrics, config }: JobServiceDeps): CommandPublisher {
@@ -72,6 +74,15 @@ function createCommands({ stores, bus, clock, log, metrics, config }: JobService
     backlogBytes: config.jobTriggerBacklogBytes,
     refusedForMs: config.jobResendMs,
   })
+}
+
+function createIntakes({ clock, config }: JobServiceDeps, relay: Outflow, commands: Outflow): JobContext['intake'] {
+  const holdMs = config.jobIntakeHoldMs
+  const [rows, triggers] = [config.jobIntakeRows, config.jobIntakeTriggers]
+  return {
+    jobs: createIntake({ clock, outflow: relay, rows, mostRows: Math.max(rows, config.jobIntakeSoonRows), holdMs }),
+    triggers: createIntake({ clock, outflow: commands, rows: triggers, mostRows: triggers, holdMs }),
+  }
 }
 
 function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: RetentionClock): HttpApp {
@@ -113,6 +124,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
     }),
     relay,
+    intake: createIntakes(deps, relay, commands),
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),

@@ -95,6 +95,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
       count(reply, items)
       const check = (item: unknown) => checkBody(createBody, item)
       const results = await createJobs(context, { ownerId: caller.userId, minted, items, check })
+      if (isRefusal(results)) return results
       return answer(request, { results, status: 201, made: 'created', name: 'job', view: views.job })
     }),
   )

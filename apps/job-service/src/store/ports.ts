@@ -106,6 +106,8 @@ export interface UnpublishedJob {
   /** Bytes (contracts, `messageSize`). */
   readonly size: number
   readonly value: JobChangesMessage
+  /** See the relay's `Unpublished`. */
+  readonly neededAt?: number
 }
 
 /** Jobs in order of their change numbers. `head`: see the contracts, `changesQuery`. */

@@ -8,6 +8,7 @@ import type { Scheduler } from '../clients/scheduler.ts'
 import type { JobConfig } from '../config.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
+import type { Intake } from './intake.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
 
 /** The dependencies of the use cases; service.ts makes them once. Every use case answers only after what it did is durable. */
@@ -18,6 +19,8 @@ export interface JobContext {
   readonly types: JobTypeList
   /** Publishes new versions of jobs without waiting for the relay's sweep. */
   readonly relay: Pick<Relay<'job-changes', RowId>, 'offer'>
+  /** Holds callers while too many new jobs wait for the scheduler, or triggers for the executors. */
+  readonly intake: { readonly jobs: Intake; readonly triggers: Intake }
   /** Changes of one job come one after the other. */
   readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>

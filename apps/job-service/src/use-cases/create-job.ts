@@ -1,15 +1,19 @@
 import { type CreateJobBody, isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import { isOutcomeUnknown } from '@belfry/storage'
 import type { FireTimes } from '@belfry/time'
-import { type Job, newestVersion, newJob } from '../domain/job.ts'
+import { isNeededSoon, type Job, newestVersion, newJob } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
 import { readSpec, readTiming } from '../domain/spec.ts'
 import { noExecutions } from '../domain/status.ts'
 import type { CreatedJob, StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { noSuchJob } from './find-job.ts'
+import type { IntakeRequest } from './intake.ts'
 
-export type CreateJobContext = Pick<JobContext, 'stores' | 'types' | 'schedules' | 'relay' | 'clock' | 'config'>
+export type CreateJobContext = Pick<
+  JobContext,
+  'stores' | 'types' | 'schedules' | 'relay' | 'intake' | 'clock' | 'config'
+>
 
 export interface CreateJobRequest {
   readonly ownerId: string
@@ -31,15 +35,19 @@ export async function insertJob(
 ): Promise<StoredJob | Refusal | 'key-taken'> {
   const read = await readNewJob(context, request)
   if (isRefusal(read)) return read
-  const { stores, config } = context
-  const created = await onceMoreIfLost(() => stores.jobs.create(read.job, config.jobMostPerUser))
-  return created === 'key-taken' ? created : answerCreated(context, read, created)
+  const { stores, intake, config } = context
+  return intake.jobs.run(intakeOf(context, request.ownerId, [read]), async () => {
+    const created = await onceMoreIfLost(() => stores.jobs.create(read.job, config.jobMostPerUser))
+    return created === 'key-taken' ? created : answerCreated(context, read, created)
+  })
 }
 
 /** A job that is not stored yet, with its compiled fire times where it is recurring. */
 export interface NewJob {
   readonly job: Job
   readonly times: FireTimes | null
+  /** The first fire time of a recurring job. */
+  readonly firstAt: number | null
 }
 
 /** The job that a body describes, or why there is none. */
@@ -55,7 +63,20 @@ export async function readNewJob(
   if (!types) return noTypesYet
   const read = readSpec(body, timing, types)
   if (isRefusal(read)) return read
-  return { job: newJob({ id, ownerId, key: body.key ?? null, ...read, now }), times: timing.times }
+  const { times } = timing
+  const firstAt = times?.next(now) ?? null
+  return { job: newJob({ id, ownerId, key: body.key ?? null, ...read, now }), times, firstAt }
+}
+
+/** New jobs as the intake counts them. */
+export function intakeOf(
+  { clock, config }: Pick<JobContext, 'clock' | 'config'>,
+  ownerId: string,
+  news: readonly NewJob[],
+): IntakeRequest {
+  const now = clock.now()
+  const isSoon = news.some(({ job, firstAt }) => isNeededSoon(job, firstAt, now, config.jobSoonMs))
+  return { ownerId, items: news.length, isSoon }
 }
 
 /** A write whose answer was lost is made again: it finds what the first call has stored, or stores it. */
@@ -69,7 +90,7 @@ export function onceMoreIfLost<T>(create: () => Promise<T>): Promise<T> {
 /** The job as it is stored, and published if it is new; or why it is not. */
 export async function answerCreated(
   { stores, schedules, relay, config }: CreateJobContext,
-  { job, times }: NewJob,
+  { job, times, firstAt }: NewJob,
   created: CreatedJob,
 ): Promise<StoredJob | Refusal> {
   if (created === 'key-taken') return keyTaken(job.key ?? undefined)
@@ -77,7 +98,7 @@ export async function answerCreated(
   if (!created.isNew) return (await stores.jobs.find(job.ownerId, job.id)) ?? noSuchJob
   if (times) schedules.set(job, times)
   const { rowId } = created
-  relay.offer([{ rowId, ...newestVersion(job) }])
+  relay.offer([{ rowId, ...newestVersion(job, firstAt) }])
   return { ...job, rowId, fencedVersion: job.version, isPublished: false, known: noExecutions }
 }
 

@@ -2,7 +2,14 @@ import { type CreateJobBody, isRefusal, type Refusal } from '@belfry/contracts'
 import { inPlaces, itemUuid } from '../domain/batch.ts'
 import type { CreatedJob, StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
-import { answerCreated, type CreateJobContext, type NewJob, onceMoreIfLost, readNewJob } from './create-job.ts'
+import {
+  answerCreated,
+  type CreateJobContext,
+  intakeOf,
+  type NewJob,
+  onceMoreIfLost,
+  readNewJob,
+} from './create-job.ts'
 
 type Context = CreateJobContext & Pick<JobContext, 'slices'>
 
@@ -22,7 +29,7 @@ export interface CreateJobsRequest {
 export async function createJobs(
   context: Context,
   { ownerId, minted, items, check }: CreateJobsRequest,
-): Promise<readonly (StoredJob | Refusal)[]> {
+): Promise<readonly (StoredJob | Refusal)[] | Refusal> {
   const readOne = (item: unknown, index: number): NewJob | Refusal | Promise<NewJob | Refusal> => {
     const body = check(item)
     return isRefusal(body) ? body : readNewJob(context, { ownerId, minted: itemUuid(minted, index), body })
@@ -33,7 +40,11 @@ export async function createJobs(
   const results = read.flat()
   const news = results.filter((one): one is NewJob => !isRefusal(one))
   const jobs = news.map(({ job }) => job)
-  const created = await onceMoreIfLost(() => context.stores.jobs.createMany(jobs, context.config.jobMostPerUser))
-  const answers = news.map((one, index) => answerCreated(context, one, created[index] as CreatedJob))
-  return inPlaces(results, await Promise.all(answers))
+  if (jobs.length === 0) return inPlaces(results, [])
+  const { stores, intake, config } = context
+  return intake.jobs.run(intakeOf(context, ownerId, news), async () => {
+    const created = await onceMoreIfLost(() => stores.jobs.createMany(jobs, config.jobMostPerUser))
+    const answers = news.map((one, index) => answerCreated(context, one, created[index] as CreatedJob))
+    return inPlaces(results, await Promise.all(answers))
+  })
 }

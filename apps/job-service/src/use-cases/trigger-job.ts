@@ -19,7 +19,7 @@ import { onNewestVersion, orLost } from './retry.ts'
 
 export type TriggerContext = Pick<
   JobContext,
-  'stores' | 'types' | 'commands' | 'triggered' | 'clock' | 'log' | 'config'
+  'stores' | 'types' | 'commands' | 'intake' | 'triggered' | 'clock' | 'log' | 'config'
 >
 
 interface TriggerRequest {
@@ -62,12 +62,17 @@ export function newTrigger(job: StoredJob, asked: AskedExecution, reason: string
  * one write and no read: jobs are cached from their last trigger, and the write itself checks that the version it was
  * made of is still the job's (protocol.md, step 3).
  */
-export async function triggerJob(
+export async function triggerJob(context: TriggerContext, request: TriggerRequest): Promise<WholeExecution | Refusal> {
+  if (context.commands.isFull()) return backlogFull
+  const asked = { ownerId: request.ownerId, items: 1, isSoon: false }
+  return context.intake.triggers.run(asked, () => storeTrigger(context, request))
+}
+
+function storeTrigger(
   context: TriggerContext,
   { ownerId, ref, minted, params, ...more }: TriggerRequest,
 ): Promise<WholeExecution | Refusal> {
   const { stores, commands, triggered, clock, log, config } = context
-  if (commands.isFull()) return backlogFull
   const executionId = triggerId(minted)
   const reason = more.reason ?? null
   const name = `${ownerId} ${ref}`

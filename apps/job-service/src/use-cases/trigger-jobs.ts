@@ -41,9 +41,17 @@ interface Candidate extends Asked {
  */
 export async function triggerJobs(
   context: Context,
-  { ownerId, minted, items, check }: TriggerJobsRequest,
+  request: TriggerJobsRequest,
 ): Promise<readonly (WholeExecution | Refusal)[] | Refusal> {
   if (context.commands.isFull()) return backlogFull
+  const asked = { ownerId: request.ownerId, items: request.items.length, isSoon: false }
+  return context.intake.triggers.run(asked, () => storeTriggers(context, request))
+}
+
+async function storeTriggers(
+  context: Context,
+  { ownerId, minted, items, check }: TriggerJobsRequest,
+): Promise<readonly (WholeExecution | Refusal)[]> {
   const results = new Array<WholeExecution | Refusal | undefined>(items.length)
   const checked = await context.slices.each(items, (slice, from) =>
     slice.flatMap((one, offset): Asked[] => {
