@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { refusal } from '@belfry/contracts'
-import { type Balancer, originOf } from '@belfry/discovery'
+import { type Balancer, originOf, type UpstreamResponse } from '@belfry/discovery'
 import { type HttpApp, itemCountHeader, refusalOfProxyError } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -33,6 +33,15 @@ function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): 
   return answeredHeaders(headers, request.addressCount)
 }
 
+interface ProxiedAnswer {
+  readonly stream: UpstreamResponse['body']
+}
+
+/** An answer of this process is often here in one piece: sending it so is half the work of a stream. */
+function answerBody(_request: FastifyRequest, reply: FastifyReply, { stream }: ProxiedAnswer): void {
+  reply.send(stream.whole ?? stream)
+}
+
 /** Bodies and answers are streamed and not read. The balancer alone retries a call, once, where that is safe. */
 function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
   return {
@@ -44,6 +53,7 @@ function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
     replyOptions: {
       rewriteRequestHeaders,
       rewriteHeaders,
+      onResponse: answerBody,
       onError: answerError,
       retryDelay: () => null,
     },
