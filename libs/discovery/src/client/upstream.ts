@@ -6,6 +6,7 @@ import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs
 import { createClockSkew } from './clock-skew.ts'
 import { createLocalTransport } from './local-transport.ts'
 import { countsAgainstInstance, ServiceCallError, toServiceCallError } from './service-call-error.ts'
+import { createTimeLimits, type TimeLimits } from './time-limits.ts'
 import { createTcpTransport, type Transport, type TransportResponse } from './transport.ts'
 import { createUserTimeouts, userOf } from './user-timeouts.ts'
 
@@ -61,13 +62,19 @@ function ignore(): void {}
  * end of the request's body, so that a slow upload does not count against the service. Every answer's body gets an error
  * listener at once: destroying it later (reply-from does it when its client has gone) would end the process otherwise.
  */
-function send(transport: Transport, request: UpstreamRequest, firstByteMs: number, clock: Clock, onEnd: () => void) {
+function send(
+  transport: Transport,
+  request: UpstreamRequest,
+  firstByteMs: number,
+  limits: TimeLimits,
+  onEnd: () => void,
+) {
   return new Promise<UpstreamResponse>((resolve, reject) => {
     const abort = new EventEmitter()
     const upload = typeof request.body === 'object' ? request.body : null
     const body = request.body ?? null
     const uploader = (upload as { socket?: { destroyed: boolean } | null } | null)?.socket
-    let timer: Timer | undefined
+    let timer: Pick<Timer, 'cancel'> | undefined
     let hasEnded = false
 
     const end = () => {
@@ -81,7 +88,7 @@ function send(transport: Transport, request: UpstreamRequest, firstByteMs: numbe
       abort.emit('abort')
     }
     const startTimer = () => {
-      if (!hasEnded && firstByteMs > 0) timer = clock.callAfter(firstByteMs, onLate)
+      if (!hasEnded && firstByteMs > 0) timer = limits.start(firstByteMs, onLate)
     }
 
     if (upload) upload.once('end', startTimer)
@@ -109,6 +116,7 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
   const transport = handler
     ? createLocalTransport(instance, handler)
     : createTcpTransport(instance, Math.min(connectMs, config.timeoutMs))
+  const limits = createTimeLimits(clock)
   let inFlight = 0
 
   const onEnd = () => {
@@ -119,7 +127,7 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
     inFlight += 1
     const calledAt = clock.now()
     const firstByteMs = Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs)
-    const answer = await send(transport, request, firstByteMs, clock, onEnd)
+    const answer = await send(transport, request, firstByteMs, limits, onEnd)
     skew.sample(answer.headers.date, calledAt)
     return answer
   }
