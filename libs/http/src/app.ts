@@ -23,6 +23,7 @@ import { guardRoutes, longestParam } from './routes.ts'
 import type { ServiceTokens } from './service-tokens.ts'
 import type { TokenVerifier } from './tokens.ts'
 import { createRequestId, isTraceparent } from './tracing.ts'
+import { takeTurns } from './turns.ts'
 
 export interface HttpAppOptions {
   service: ServiceName
@@ -144,6 +145,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     return sendRefusal(this, refused)
   })
   readBodies(app)
+  takeTurns(app)
   greet(app)
   guardHosts(app, options.publicUrl ?? null)
   app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
