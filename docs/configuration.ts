@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { authConfig } from '@belfry/auth-service'
-import { busConfig, distributedConfig, distributedSchema, processConfig, storeConfig } from '@belfry/bootstrap'
+import {
+  busConfig,
+  distributedConfig,
+  distributedSchema,
+  processConfig,
+  secretsConfig,
+  storeConfig,
+} from '@belfry/bootstrap'
 import type { ServiceName } from '@belfry/contracts'
 import { executorConfig } from '@belfry/executor-service'
 import { gatewayConfig } from '@belfry/gateway'
@@ -48,12 +55,17 @@ const sections: readonly Section[] = [
   {
     title: 'Distributed: each service in processes of its own',
     files: [bootstrap],
-    shape: { ...distributedConfig, ...busConfig, ...storeConfig },
+    shape: { ...distributedConfig, ...busConfig, ...secretsConfig, ...storeConfig },
     isOfOneMode: true,
   },
   {
     title: 'Every service that deletes what is old',
     files: ['libs/service/src/retention-clock.ts'],
+    shape: standaloneConfig.shape,
+  },
+  {
+    title: 'Every service that records requests',
+    files: ['libs/audit/src/config.ts'],
     shape: standaloneConfig.shape,
   },
   ...Object.entries(services).map(([service, shape]) => ({

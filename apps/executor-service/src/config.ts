@@ -14,6 +14,10 @@ export const executorConfig = z.object({
   /** The address that executor-service listens on, for the gateway and the other services; port 0 takes any free one. */
   executorHost: z.string().min(1).default('127.0.0.1'),
   executorPort: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** How long job-service may take to say whether a job is shared with a caller, milliseconds. */
+  executorJobTimeoutMs: count(1_000),
+  /** How long such an answer holds, milliseconds: so long a viewer that a change leaves out still reads logs. */
+  executorReachHoldsMs: count(5_000, 0),
   /** Attempts at a time of job types that compute. */
   executorConcurrency: count(50),
   /** Attempts at a time of job types that mostly wait. */
@@ -152,6 +156,8 @@ export const executorConfig = z.object({
    * time, which it would not notice.
    */
   executorHandlersBlockedMs: count(500, 10),
+  /** How long job-service may take to hand over the values of the secrets that params name, milliseconds. */
+  executorSecretsTimeoutMs: count(5000, 100),
   ...retentionClockConfig,
   /**
    * Name lookups of HTTP_CALLs at a time, and those of one owner among them. The system's resolver answers as many at a time

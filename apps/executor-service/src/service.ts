@@ -35,10 +35,12 @@ import { createRetention } from './retention/retention.ts'
 import { oldestPlannedAt } from './retention/rules.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
+import { createSeesDetails } from './routes/job-reach.ts'
 import { mountJobTypes } from './routes/job-types.ts'
+import { createSecrets } from './secrets/secrets.ts'
 import type { Stores } from './store/ports.ts'
 
-export interface ExecutorServiceDeps extends Omit<ServiceShellDeps<Stores, ExecutorConfig>, 'rest'> {
+export interface ExecutorServiceDeps extends ServiceShellDeps<Stores, ExecutorConfig> {
   /** The job types; without them those that ship. Closed when the service stops. */
   readonly handlers?: Handlers
   /** From 0 up to 1, for the spread of retries. */
@@ -118,6 +120,7 @@ function createParts(deps: ExecutorServiceDeps) {
     ...common,
     output,
     checkpoints: createCheckpoints(stores),
+    secrets: createSecrets({ rest: deps.rest, clock, timeoutMs: config.executorSecretsTimeoutMs }),
     abortGraceMs: config.executorAbortGraceMs,
   })
   const starts = createStarts({ ...common, shownMs: config.executorRunningShownMs })
@@ -235,9 +238,11 @@ type Parts = ReturnType<typeof createParts>
 
 function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
   const { handlers, changes, dispatcher, settleLoop, cancelExecution } = parts
-  const { stores, clock, tokens, serviceTokens, config } = deps
+  const { stores, clock, rest, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
-  mountExecutions(app, stores)
+  const timeoutMs = config.executorJobTimeoutMs
+  const seesDetails = createSeesDetails({ rest, clock, timeoutMs, holdsMs: config.executorReachHoldsMs })
+  mountExecutions(app, stores, { seesDetails, log: deps.log })
   mountJobTypes(app, () => ({ types: describeHandlers(handlers), unusable: handlers.unusable?.() ?? [] }))
   const fetchBytes = config.executorFetchBytes
   mountInternal(app, { stores, clock, fetchBytes, changes, dispatcher, cancelExecution, settleLoop })

@@ -1,6 +1,7 @@
+import { auditConfig } from '@belfry/audit'
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
 import { defaultTimezone } from '@belfry/schedules'
-import { configKey, retentionClockConfig } from '@belfry/service'
+import { configKey, retentionClockConfig, secretKey } from '@belfry/service'
 import { z } from 'zod'
 
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
@@ -77,6 +78,8 @@ export const jobConfig = z.object({
    * BELFRY_BREAKER_TIMEOUT_MS.
    */
   jobSchedulerTimeoutMs: count(800),
+  /** How long auth-service may take to say who the viewers of a job are, milliseconds. */
+  jobUsersTimeoutMs: count(1_000),
   /** How often pauses that end are looked for, milliseconds, and how many are ended at a time. */
   jobPauseEndMs: count(500),
   jobPauseEndRows: count(100),
@@ -104,7 +107,19 @@ export const jobConfig = z.object({
    * milliseconds; 0: there is no other process. Left out: 0 standalone, 15,000 distributed.
    */
   jobRequestTryMs: z.coerce.number().int().min(0).optional(),
+  /**
+   * The key that seals the values of secrets and the keys of webhooks in the store: a random text of at least 32 bytes. Distributed: required, the
+   * same in every process of job-service. Standalone, left out: a random one, made once, in the file `secrets.key` of BELFRY_DATA_DIR.
+   */
+  secretsKey: secretKey().optional().meta({ isSecret: true }),
+  /** The key before this one, while something is still sealed with it: it opens, and seals nothing. */
+  secretsKeyPrevious: secretKey().optional().meta({ isSecret: true }),
+  /** Secrets that one user may have. */
+  jobMostSecrets: count(200),
   ...retentionClockConfig,
+  ...auditConfig,
+  /** How long another service may take to read its audit log, milliseconds. Must be below BELFRY_BREAKER_TIMEOUT_MS. */
+  auditReadTimeoutMs: count(2_500),
   /** How long finished executions are stored; an older command belongs to one that was purged. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How often old requests and executions are purged, milliseconds, and how many at a time. */

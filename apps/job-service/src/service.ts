@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto'
+import { type AuditLog, createAuditLog } from '@belfry/audit'
 import { type CommandPublisher, createCommandPublisher, createRelay, createSharedSource, type Relay } from '@belfry/bus'
 import type { Refusal } from '@belfry/contracts'
-import { createPeerShare, type PeerShare } from '@belfry/discovery'
+import { createPeerShare, createPeerTurns, type PeerShare } from '@belfry/discovery'
 import { createHttpApp, createIdempotency, type HttpApp } from '@belfry/http'
 import { createRetentionClock, createSlices, type RetentionClock } from '@belfry/service'
 import {
@@ -11,13 +13,18 @@ import {
   type ServiceShellDeps,
 } from '@belfry/shell'
 import type { RowId } from '@belfry/storage'
+import { createAuditSource, ownAuditSource } from './clients/audit.ts'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
+import { createUsers } from './clients/users.ts'
 import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
+import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
+import { mountAuditLists } from './routes/audit.ts'
 import { mountBatches } from './routes/batches.ts'
+import { mountCompatibility } from './routes/compatibility.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
@@ -28,6 +35,7 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
 import { createTurns } from './use-cases/change-job.ts'
@@ -85,9 +93,21 @@ function createIntakes({ clock, config }: JobServiceDeps, relay: Outflow, comman
   }
 }
 
-function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: RetentionClock): HttpApp {
+function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
+  if (secretsKey === undefined) throw new Error('BELFRY_SECRETS_KEY is not set')
+  const keys = secretsKeyPrevious === undefined ? [secretsKey] : [secretsKey, secretsKeyPrevious]
+  return createSealer({ keys, randomBytes })
+}
+
+function createApp(
+  deps: JobServiceDeps,
+  context: JobContext,
+  retentionClock: RetentionClock,
+  audit: AuditLog,
+): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
+  audit.record(app)
   const ages = { agedBy: retentionClock.now, keepMs: config.jobRequestKeepMs, otherTryMs: otherTryMsOf(config) }
   const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), clock, ...ages })
   const limiter = createConcurrencyLimiter({ running: config.jobListsAtWork, waiting: config.jobListsWaiting })
@@ -101,6 +121,10 @@ function createApp(deps: JobServiceDeps, context: JobContext, retentionClock: Re
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountBatches(app, { context, views, executionViews, once })
+  mountSecrets(app, context)
+  mountCompatibility(app, { context, views, executionViews, pages, ids })
+  const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
+  mountAuditLists(app, context, [ownAuditSource(audit), authAudit])
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -123,18 +147,22 @@ export function createJobService(deps: JobServiceDeps): JobService {
       ...{ executors, registry: deps.registry, clock, log },
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
     }),
+    users: createUsers(deps.rest, { timeoutMs: config.jobUsersTimeoutMs }),
     relay,
     intake: createIntakes(deps, relay, commands),
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
     slices: createSlices(),
+    sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
     clock,
     log,
     config,
   }
-  const app = createApp(deps, context, retentionClock)
+  const takesTurn = createPeerTurns(peers)
+  const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
+  const app = createApp(deps, context, retentionClock, audit)
   const loops = createLoops({ deps, context, commands, retentionClock, peers })
   const shell = createServiceShell({
     service: 'job-service',
@@ -144,6 +172,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
     store: { name: 'jobs.db', read: () => stores.cursors.read('health') },
     parts: [
       { name: 'retention clock', start: retentionClock.open },
+      audit.part,
       createConsumerPart(deps, 'job-service', 'job-status', applyStatuses(context)),
       { name: 'relay of jobs', start: relay.start, stop: relay.stop },
       { name: 'command publisher', stop: commands.drain },

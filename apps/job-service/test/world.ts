@@ -19,6 +19,10 @@ import { migrations } from '../src/store/sqlite/migrations.ts'
 import { openExecutor } from './executor.ts'
 import { monday } from './fixtures.ts'
 import { openScheduler } from './scheduler.ts'
+import { openUsers } from './users.ts'
+
+/** Seals the secrets of a world. */
+export const testKey = 'q7Vd0TzK3mXw9RbL5nHc2JpYf8GsA1eU'
 
 /** An answer; a test names the type of the body that it expects. */
 export interface Reply<T> {
@@ -67,6 +71,7 @@ export async function openWorld(
     serviceTokens,
     (id) => published.findLast(({ jobId }) => jobId === id)?.version,
   )
+  const users = await openUsers(depsOf('auth-service'), registry, serviceTokens)
   await bus.subscribe('job-changes', 'scheduler-service', {
     onBatch: async (messages) => {
       published.push(...messages.map((message) => message.value))
@@ -83,7 +88,7 @@ export async function openWorld(
       rest,
       tokens: tokens.verifier,
       serviceTokens,
-      config: jobConfig.parse({ ...settings, ...changed }),
+      config: jobConfig.parse({ secretsKey: testKey, ...settings, ...changed }),
     })
   let service = create()
   await service.start()
@@ -118,6 +123,7 @@ export async function openWorld(
     serviceTokens,
     executor,
     scheduler,
+    users,
     /** What the scheduler has received. */
     published,
     stores,
@@ -142,6 +148,7 @@ export async function openWorld(
       await service.stop()
       await executor.close()
       await scheduler.close()
+      await users.close()
       balancer.close()
       await bus.close()
       await stores.close()

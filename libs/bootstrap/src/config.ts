@@ -97,6 +97,15 @@ export const busConfig = {
 }
 export type BusConfig = z.output<z.ZodObject<typeof busConfig>>
 
+/** What job-service reads that seals texts. */
+export const secretsConfig = {
+  /**
+   * The key that seals the values of secrets and the keys of webhooks in the store: a random text of at least 32 bytes, the same in every process
+   * of job-service.
+   */
+  secretsKey: secretKey(),
+}
+
 const busServices: readonly ServiceName[] = ['job-service', 'scheduler-service', 'executor-service']
 
 /** Whether a service sends or takes messages. */
@@ -142,12 +151,16 @@ const prefixes: Record<ServiceName, string> = {
 
 /** Keys without a service's prefix that only some of the services read. */
 const unprefixedKeys = [
+  'BELFRY_BOOTSTRAP_TOKEN',
+  'BELFRY_BOOTSTRAP_TOKEN_FILE',
   'BELFRY_DATA_DIR',
   'BELFRY_HOST',
   'BELFRY_PORT',
   'BELFRY_PUBLIC_URL',
   'BELFRY_TIMEZONE',
   'BELFRY_RETENTION_*',
+  'BELFRY_AUDIT_*',
+  'BELFRY_SECRETS_*',
   'BELFRY_STORE_URL',
   'BELFRY_STORE_URL_FILE',
 ]
@@ -185,6 +198,7 @@ export function distributedSchema(service: ServiceName, fields: z.ZodRawShape, r
       ...processConfig,
       ...distributedConfig,
       ...(hasBus(service) ? busConfig : {}),
+      ...(service === 'job-service' ? secretsConfig : {}),
       ...storeFields(noun),
     })
     .refine((config: Record<string, unknown>) => !noun || Boolean(config.storeUrl ?? config[`${noun}StoreUrl`]), {

@@ -9,6 +9,7 @@ export {
   keysOfOthers,
   type ProcessConfig,
   processConfig,
+  secretsConfig,
   shutdownConfig,
   storeConfig,
 } from './config.ts'

@@ -4,11 +4,13 @@ import { LRUCache } from 'lru-cache'
 import { shortOnNetwork } from '../passwords/password-rule.ts'
 import { type Matches, type Passwords, passwordsBusy } from '../passwords/passwords.ts'
 import type { UserStore } from '../store/ports.ts'
+import type { Admins } from './admins.ts'
 import { addFailure, type LoginFailures, noFailures, type ThrottleRule, throttleMs } from './login-throttle.ts'
 import { foldUsername, type User } from './user.ts'
 
 export interface LogInDeps {
   readonly users: UserStore
+  readonly admins: Admins
   readonly passwords: Passwords
   readonly clock: Pick<Clock, 'now'>
   /** Whether users with a password too short for a network may log in. */
@@ -23,6 +25,7 @@ export interface LogInDeps {
 /** The user, if the password is right; else `wrong-credentials`, `too-many-requests`, `forbidden` or `unavailable`. */
 export type LogIn = (body: LoginBody) => Promise<User | Refusal>
 
+const disabled = refusal('forbidden', 'This account is disabled. An admin can enable it again.')
 const wrong = refusal('wrong-credentials', 'User name or password is wrong.')
 
 function tooSoon(waitMs: number): Refusal {
@@ -50,7 +53,7 @@ function createFailureWrites({ users, onLostFailure }: LogInDeps) {
 
 /** The use case of `POST /auth/login`. */
 export function createLogIn(deps: LogInDeps): LogIn {
-  const { users, passwords, clock, acceptsShort, throttle, unknownNamesLimit } = deps
+  const { users, admins, passwords, clock, acceptsShort, throttle, unknownNamesLimit } = deps
   // Names without a user are throttled like those of users: else the first 429 would reveal who is known.
   const unknownNames = new LRUCache<string, LoginFailures>({ max: unknownNamesLimit })
   const writes = createFailureWrites(deps)
@@ -71,6 +74,7 @@ export function createLogIn(deps: LogInDeps): LogIn {
     const isRight = await matches(password, user?.passwordHash ?? null)
     if (!user || !isRight) return fail(foldedName, user)
     if (user.hasShortPassword && !acceptsShort) return shortOnNetwork
+    if ((await admins.standingOf(user)).isDisabled) return disabled
     if (failures.count > 0) await users.clearLoginFailures(user.id)
     return user
   }

@@ -11,7 +11,10 @@ describe('login', () => {
     expect([answer.statusCode, answer.headers['cache-control']]).toEqual([200, 'no-store'])
     const reply = loginReply.parse(answer.json())
     expect(reply).toMatchObject({ token: reply.accessToken, tokenType: 'Bearer', expiresIn: 900 })
-    expect((await me(reply.token)).json()).toEqual({ id, username: 'Ada', roles: ['user'], warnings: [] })
+    expect((await me(reply.token)).json()).toEqual({
+      ...{ id, username: 'Ada', roles: ['user'], warnings: [] },
+      ...{ via: 'login', apiKeyId: null },
+    })
 
     const jwks = async () => readJwks((await app.inject('/auth/.well-known/jwks.json')).json())
     const elsewhere = createTokenVerifier({ jwks, clock })

@@ -10,7 +10,7 @@ import type { Clock } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { GatewayConfig } from '../config.ts'
 import { isLimited, type RateRule } from '../proxy/route-table.ts'
-import { addressKey, clientAddress } from './client-address.ts'
+import { addressKey, addressOfRequest } from './client-address.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -35,7 +35,7 @@ interface AddressCount {
 const minuteMs = 60_000
 const hourMs = 3_600_000
 
-type Limits = Record<'user' | 'trigger' | 'login' | 'signup' | 'signupHour', RateLimiter>
+type Limits = Record<'user' | 'trigger' | 'login' | 'refresh' | 'signup' | 'signupHour', RateLimiter>
 
 function createLimits(config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): Limits {
   const limit = (name: string, counts: string, quota: number, windowMs = minuteMs) =>
@@ -44,6 +44,7 @@ function createLimits(config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): L
     user: limit('user', 'calls of one user', config.gatewayUserCallsPerMinute),
     trigger: limit('trigger', 'triggers of one user', config.gatewayTriggersPerMinute),
     login: limit('login-address', 'logins from one address', config.gatewayLoginsPerMinute),
+    refresh: limit('refresh', 'refreshes from one address', config.gatewayRefreshesPerMinute),
     signup: limit('signup', 'sign-ups from one address', config.gatewaySignupsPerMinute),
     signupHour: limit('signup-hour', 'sign-ups from one address', config.gatewaySignupsPerHour, hourMs),
   }
@@ -75,19 +76,14 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
   }
 
   const countAddress = (request: FastifyRequest, reply: FastifyReply) => {
-    const { remoteAddress } = request.socket
-    const forwardedFor = request.headers['x-forwarded-for']?.toString()
-    const address = clientAddress({ remoteAddress, forwardedFor, trustProxy })
+    const address = addressOfRequest(request.raw, trustProxy)
     const key = addressKey(address)
-    const isLogin = request.routeOptions.config.rateRule === 'login'
+    const { rateRule } = request.routeOptions.config
+    const counted =
+      rateRule === 'login' || rateRule === 'refresh' ? [limits[rateRule]] : [limits.signup, limits.signupHour]
     const refused = countRequest(
       reply,
-      isLogin
-        ? [[limits.login, key]]
-        : [
-            [limits.signup, key],
-            [limits.signupHour, key],
-          ],
+      counted.map((limit) => [limit, key] as const),
     )
     const [policy, left] = [String(reply.getHeader('ratelimit-policy')), String(reply.getHeader('ratelimit'))]
     request.addressCount = { address, policy, left }

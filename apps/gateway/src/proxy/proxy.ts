@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { refusal } from '@belfry/contracts'
 import { type Balancer, originOf, type UpstreamResponse } from '@belfry/discovery'
-import { type HttpApp, itemCountHeader, refusalOfProxyError } from '@belfry/http'
+import { type HttpApp, inAllDialects, itemCountHeader, refusalOfProxyError } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answeredHeaders, forwardedHeaders } from './forwarded-headers.ts'
@@ -14,10 +14,15 @@ function answerError(reply: FastifyReply, { error }: { error: Error }): void {
   reply.refuse(refusalOfProxyError(error) ?? surprise)
 }
 
-function rewriteRequestHeaders(request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const { authorization } = request.raw.headers
-  const clientAddress = request.addressCount?.address ?? null
-  return forwardedHeaders(headers, { method: request.method, requestId: request.id, authorization, clientAddress })
+/** The address of the client of a request. */
+type AddressOf = (request: FastifyRequest) => string
+
+function rewritesRequestHeaders(addressOf: AddressOf) {
+  return (request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders => {
+    const { authorization } = request.raw.headers
+    const passed = { method: request.method, requestId: request.id, authorization, clientAddress: addressOf(request) }
+    return forwardedHeaders(headers, passed)
+  }
 }
 
 /** A service says with its answer how many items a batch had. */
@@ -43,15 +48,15 @@ function answerBody(_request: FastifyRequest, reply: FastifyReply, { stream }: P
 }
 
 /** Bodies and answers are streamed and not read. The balancer alone retries a call, once, where that is safe. */
-function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
+function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer, addressOf: AddressOf) {
   return {
     upstream: originOf(service),
-    routes: [...routes],
+    routes: inAllDialects(routes),
     undici: balancer,
     disableRequestLogging: true,
     internalRewriteLocationHeader: false,
     replyOptions: {
-      rewriteRequestHeaders,
+      rewriteRequestHeaders: rewritesRequestHeaders(addressOf),
       rewriteHeaders,
       onResponse: answerBody,
       onError: answerError,
@@ -61,13 +66,13 @@ function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
 }
 
 /** Mounts the routes of all services over one balancer: they share its instances, breakers and connections. */
-export function mountProxy(app: HttpApp, balancer: Balancer): void {
+export function mountProxy(app: HttpApp, balancer: Balancer, addressOf: AddressOf): void {
   for (const proxied of routeTable) {
     app.register((scope, _options, done) => {
       // This scope parses no JSON: http-proxy adds parsers that hand the stream on.
       scope.removeAllContentTypeParsers()
       const { access, rateRule } = proxied
-      const common = proxyOptions(proxied, balancer)
+      const common = proxyOptions(proxied, balancer, addressOf)
       scope.register(
         httpProxy as never,
         { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,

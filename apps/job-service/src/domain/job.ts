@@ -7,9 +7,16 @@ import {
   messageSize,
   type Refusal,
   refusal,
+  type ValidationIssue,
   type Warning,
 } from '@belfry/contracts'
 import { specDifferences } from './spec-differences.ts'
+
+/** A user who may see a job that belongs to another one; the name is the one that the owner gave. */
+export interface Viewer {
+  readonly id: string
+  readonly username: string
+}
 
 /** A job at its newest version. Times are epoch milliseconds. */
 export interface Job {
@@ -23,6 +30,8 @@ export interface Job {
   /** Oldest first; the last one made this version. */
   readonly changes: readonly JobChange[]
   readonly warnings: readonly Warning[]
+  /** Who sees the job and its executions beside the owner, in the order that the owner gave. */
+  readonly viewers: readonly Viewer[]
   /** When a pause ends by itself; null for a pause without an end, and for a job that is not paused. */
   readonly pauseUntil: number | null
   readonly createdAt: number
@@ -42,10 +51,11 @@ export interface JobDraft {
   key: string | null
   spec: JobSpec
   warnings: readonly Warning[]
+  viewers?: readonly Viewer[]
   now: number
 }
 
-export function newJob({ id, ownerId, key, spec, warnings, now }: JobDraft): Job {
+export function newJob({ id, ownerId, key, spec, warnings, viewers = [], now }: JobDraft): Job {
   const created: JobChange = { version: 1, changedAt: now, kind: 'create', schedule: spec.schedule }
   const times = { createdAt: now, changedAt: now }
   return {
@@ -57,9 +67,19 @@ export function newJob({ id, ownerId, key, spec, warnings, now }: JobDraft): Job
     spec,
     changes: [created],
     warnings,
+    viewers,
     pauseUntil: null,
     ...times,
   }
+}
+
+/**
+ * No fire time of this version lies before: the time of a one-shot, else the moment of the change; null where the schedule asks for
+ * none.
+ */
+export function dueFromOf({ state, spec: { schedule }, changedAt }: Job): number | null {
+  if (state !== 'active' || schedule.kind === 'manual') return null
+  return schedule.kind === 'once' ? schedule.runAt : changedAt
 }
 
 /** Neither cancelled nor deleted: only a live job holds its key. */
@@ -99,12 +119,24 @@ export function checkAction({ state }: Pick<Job, 'state'>, action: JobAction): R
  * would make it, since asking twice changes nothing; or the refusal of its state. `now`: epoch milliseconds.
  */
 
-/** Another spec, with what to warn of in it. A paused job stays paused. */
-export function updatedJob(job: Job, { spec, warnings }: Pick<Job, 'spec' | 'warnings'>, now: number): Job | Refusal {
+/** Another spec, with what to warn of in it, and other viewers. A paused job stays paused. */
+export function updatedJob(job: Job, { viewers = job.viewers, ...read }: Defining, now: number): Job | Refusal {
   const refused = checkAction(job, 'update')
   if (refused) return refused
-  return specDifferences(spec, job.spec).length === 0 ? job : change(job, 'update', { spec, warnings }, now)
+  const { spec, warnings } = read
+  const isSame = jobDifferences({ spec, viewers }, job).length === 0
+  return isSame ? job : change(job, 'update', { spec, warnings, viewers }, now)
 }
+/** Without viewers: they stay. */
+type Defining = Pick<Job, 'spec' | 'warnings'> & Partial<Pick<Job, 'viewers'>>
+
+/** What differs between the definition that a caller wants and the one that is stored: its spec, and its viewers. */
+export function jobDifferences(asked: Defined, stored: Defined): ValidationIssue[] {
+  const namesOf = ({ viewers }: Defined) => viewers.map(({ id }) => id).join(' ')
+  const differs = { pointer: '/viewers', code: 'differs', detail: 'differs from the job that exists' }
+  return [...specDifferences(asked.spec, stored.spec), ...(namesOf(asked) === namesOf(stored) ? [] : [differs])]
+}
+type Defined = Pick<Job, 'spec' | 'viewers'>
 
 const endsInThePast = refusal('impossible', 'the pause would be over already', {
   errors: [{ pointer: '/until', code: 'in-the-past', detail: 'must lie in the future' }],
@@ -156,7 +188,7 @@ const tooManyChanges = refusal(
   { retryAfterS: 5 },
 )
 
-type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'pauseUntil'>>
+type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'viewers' | 'pauseUntil'>>
 
 function change(job: Job, kind: ChangeKind, changed: Changed, now: number): Job | Refusal {
   if (job.changes.length >= changesLimit) return tooManyChanges

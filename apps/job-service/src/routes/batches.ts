@@ -12,6 +12,8 @@ import { type Answer, checkBody, type HttpApp, itemCountHeader, problemOf, type 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { refusalOfItem } from '../domain/batch.ts'
+import type { WholeExecution } from '../domain/execution.ts'
+import { ownersRights } from '../domain/reach.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { createJobs } from '../use-cases/create-jobs.ts'
 import { triggerJobs } from '../use-cases/trigger-jobs.ts'
@@ -96,7 +98,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
       const check = (item: unknown) => checkBody(createBody, item)
       const results = await createJobs(context, { ownerId: caller.userId, minted, items, check })
       if (isRefusal(results)) return results
-      return answer(request, { results, status: 201, made: 'created', name: 'job', view: views.job })
+      return answer(request, { results, status: 201, made: 'created', name: 'job', view: views.of(caller).job })
     }),
   )
 
@@ -114,9 +116,10 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
       const { body: items, caller } = request
       count(reply, items)
       const check = (item: unknown) => checkBody(triggerItem, item)
-      const results = await triggerJobs(context, { ownerId: caller.userId, minted, items, check })
+      const results = await triggerJobs(context, { caller, minted, items, check })
       if (isRefusal(results)) return results
-      return answer(request, { results, status: 202, made: 'triggered', name: 'execution', view: executionViews.whole })
+      const view = (execution: WholeExecution) => executionViews.whole(execution, ownersRights)
+      return answer(request, { results, status: 202, made: 'triggered', name: 'execution', view })
     }),
   )
 }

@@ -5,7 +5,9 @@ import type { LRUCache } from 'lru-cache'
 import type { Executors } from '../clients/executors.ts'
 import type { JobTypeList } from '../clients/job-types.ts'
 import type { Scheduler } from '../clients/scheduler.ts'
+import type { Users } from '../clients/users.ts'
 import type { JobConfig } from '../config.ts'
+import type { Sealer } from '../domain/sealing.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
 import type { Intake } from './intake.ts'
@@ -17,6 +19,7 @@ export interface JobContext {
   readonly executors: Executors
   readonly scheduler: Scheduler
   readonly types: JobTypeList
+  readonly users: Users
   /** Publishes new versions of jobs without waiting for the relay's sweep. */
   readonly relay: Pick<Relay<'job-changes', RowId>, 'offer'>
   /** Holds callers while too many new jobs wait for the scheduler, or triggers for the executors. */
@@ -27,6 +30,8 @@ export interface JobContext {
   readonly schedules: ScheduleCache
   /** Batches share the event loop with the timers, slice by slice. */
   readonly slices: Slices
+  /** Seals what nobody may read in the store. */
+  readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>
   readonly clock: Clock

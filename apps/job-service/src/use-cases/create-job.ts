@@ -3,16 +3,19 @@ import { isOutcomeUnknown } from '@belfry/storage'
 import type { FireTimes } from '@belfry/time'
 import { isNeededSoon, type Job, newestVersion, newJob } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
+import { withIssues } from '../domain/secret.ts'
 import { readSpec, readTiming } from '../domain/spec.ts'
 import { noExecutions } from '../domain/status.ts'
 import type { CreatedJob, StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { noSuchJob } from './find-job.ts'
 import type { IntakeRequest } from './intake.ts'
+import { resolveViewers } from './resolve-viewers.ts'
+import { secretIssues } from './secrets.ts'
 
 export type CreateJobContext = Pick<
   JobContext,
-  'stores' | 'types' | 'schedules' | 'relay' | 'intake' | 'clock' | 'config'
+  'stores' | 'types' | 'users' | 'log' | 'schedules' | 'relay' | 'intake' | 'clock' | 'config'
 >
 
 export interface CreateJobRequest {
@@ -52,7 +55,7 @@ export interface NewJob {
 
 /** The job that a body describes, or why there is none. */
 export async function readNewJob(
-  context: Pick<JobContext, 'types' | 'clock' | 'config'>,
+  context: CreateJobContext,
   { ownerId, minted, body }: CreateJobRequest,
 ): Promise<NewJob | Refusal> {
   const id = `job-${minted}`
@@ -61,11 +64,13 @@ export async function readNewJob(
   if (isRefusal(timing)) return timing
   const types = await context.types.knowing(body.jobType)
   if (!types) return noTypesYet
-  const read = readSpec(body, timing, types)
+  const read = withIssues(readSpec(body, timing, types), await secretIssues(context, ownerId, body.params))
   if (isRefusal(read)) return read
+  const viewers = await resolveViewers(context, body.viewers)
+  if (isRefusal(viewers)) return viewers
   const { times } = timing
   const firstAt = times?.next(now) ?? null
-  return { job: newJob({ id, ownerId, key: body.key ?? null, ...read, now }), times, firstAt }
+  return { job: newJob({ id, ownerId, key: body.key ?? null, ...read, viewers, now }), times, firstAt }
 }
 
 /** New jobs as the intake counts them. */

@@ -1,11 +1,13 @@
 import { isRefusal, type RedriveBody, type RedriveReply, type Refusal, refusal } from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
 import { type Execution, redriveId } from '../domain/execution.ts'
+import { type Caller, isOperator } from '../domain/reach.ts'
 import type { ExecutionSummary, StoredJob, Trigger } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
+import { noSuchExecution } from './find-execution.ts'
 import { findJobOrTombstone } from './find-job.ts'
 import { orLost } from './retry.ts'
-import { jobToRunAgain, noSuchExecution } from './retry-execution.ts'
+import { jobToRunAgain } from './retry-execution.ts'
 import { backlogFull, checkParams, newTrigger } from './trigger-job.ts'
 
 type RedriveContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'clock' | 'config'>
@@ -35,16 +37,16 @@ interface Found {
  */
 export async function redrive(
   context: RedriveContext,
-  ownerId: string,
+  caller: Caller,
   body: RedriveBody,
 ): Promise<RedriveReply | Refusal> {
   if (context.commands.isFull()) return backlogFull
-  const found = await find(context, ownerId, body)
+  const found = await find(context, caller, body)
   if (isRefusal(found)) return found
   const { jobRedriveRows: rows } = context.config
   const results: Result[] = []
   for (let at = 0; at < found.rows.length; at += rows)
-    results.push(...(await redrivePage(context, ownerId, body, found.rows.slice(at, at + rows))))
+    results.push(...(await redrivePage(context, caller, body, found.rows.slice(at, at + rows))))
   const countOf = (outcome: Result['outcome']) => results.filter((one) => one.outcome === outcome).length
   const counts = {
     redriven: countOf('redriven'),
@@ -54,8 +56,8 @@ export async function redrive(
   return { dryRun: body.dryRun, counts, results, more: found.more }
 }
 
-async function find(context: RedriveContext, ownerId: string, body: RedriveBody): Promise<Found | Refusal> {
-  if (body.filter) return findFitting(context, ownerId, body.filter, body.limit)
+async function find(context: RedriveContext, caller: Caller, body: RedriveBody): Promise<Found | Refusal> {
+  if (body.filter) return findFitting(context, caller, body.filter, body.limit)
   const ids = [...new Set(body.ids)]
   const rowIds = await context.stores.executions.readRowIds(ids)
   return { rows: ids.map((id, index) => ({ id, rowId: rowIds[index] ?? null })), more: false }
@@ -64,24 +66,25 @@ async function find(context: RedriveContext, ownerId: string, body: RedriveBody)
 /** The newest dead letters that fit; `more` also when so many rows were looked at that the rest is left to another call. */
 async function findFitting(
   context: RedriveContext,
-  ownerId: string,
-  { jobId, jobType, from = 0, to }: Filter,
+  caller: Caller,
+  { jobId, jobType, from, to }: Filter,
   limit: number,
 ): Promise<Found | Refusal> {
   const { stores, config } = context
-  const job = jobId === undefined ? null : await findJobOrTombstone(context, ownerId, jobId)
+  const job = jobId === undefined ? null : await findJobOrTombstone(context, caller, jobId, 'operate')
   if (isRefusal(job)) return job
+  const { ownerId } = job ?? { ownerId: caller.userId }
   const fits = (one: ExecutionSummary) =>
     (job === null || one.jobRowId === job.rowId) && (jobType === undefined || one.jobType === jobType)
   const rows: ExecutionSummary[] = []
   let after: ExecutionSummary['position'] | null = null
   for (let left = config.jobRedriveScanRows; left > 0; left -= config.jobScanChunkRows) {
-    const query = { after, limit: config.jobScanChunkRows, fields: [], dueBy: to }
+    const query = { after, limit: config.jobScanChunkRows, fields: [], from, to }
     const page: ExecutionSummary[] = await stores.executions.listSummaries({ ownerId, failed: true }, query)
-    rows.push(...page.filter((one) => one.fireAt >= from && fits(one)))
+    rows.push(...page.filter(fits))
     if (rows.length > limit) return { rows: rows.slice(0, limit), more: true }
     const last = page.at(-1)
-    if (page.length < config.jobScanChunkRows || !last || last.fireAt < from) return { rows, more: false }
+    if (page.length < config.jobScanChunkRows || !last) return { rows, more: false }
     after = last.position
   }
   return { rows, more: true }
@@ -89,14 +92,14 @@ async function findFitting(
 
 async function redrivePage(
   context: RedriveContext,
-  ownerId: string,
+  caller: Caller,
   { dryRun, reason }: RedriveBody,
   rows: Found['rows'],
 ): Promise<Result[]> {
   const results = new Map<string, Result>()
   let left = rows
   for (let round = 0; round < tries && left.length > 0; round++) {
-    const candidates = await readCandidates(context, ownerId, left, results)
+    const candidates = await readCandidates(context, caller, left, results)
     if (dryRun) for (const { execution } of candidates) results.set(execution.id, made(execution.id, 'redriven', null))
     else await store(context, candidates, reason ?? null, results)
     left = left.filter(({ id }) => !results.has(id))
@@ -107,14 +110,15 @@ async function redrivePage(
 /** Those that may be run again; the results of the others are set. */
 async function readCandidates(
   context: RedriveContext,
-  ownerId: string,
+  caller: Caller,
   rows: Found['rows'],
   results: Map<string, Result>,
 ): Promise<Candidate[]> {
   const { executions } = context.stores
   const present = rows.flatMap(({ rowId }) => (rowId === null ? [] : [rowId]))
   const read = await executions.readMany(present, [])
-  const byId = new Map(read.flatMap((one) => (one?.ownerId === ownerId ? [[one.id, one] as const] : [])))
+  const mayRedrive = (one: Execution) => one.ownerId === caller.userId || isOperator(caller)
+  const byId = new Map(read.flatMap((one) => (one && mayRedrive(one) ? [[one.id, one] as const] : [])))
   const jobs = new Map<string, Promise<StoredJob | Refusal>>()
   const candidates: Candidate[] = []
   for (const { id, rowId } of rows) {

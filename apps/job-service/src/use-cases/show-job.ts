@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
+import type { Caller } from '../domain/reach.ts'
 import type { ExecutionSummary, StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { readJob } from './read-job.ts'
@@ -14,10 +15,10 @@ export interface JobInDetail {
 /** `GET /jobs/:id/status`: the job and its newest `jobStatusRows` executions. */
 export async function showJob(
   context: Pick<JobContext, 'stores' | 'types' | 'scheduler' | 'schedules' | 'clock' | 'log' | 'config'>,
-  ownerId: string,
+  caller: Caller,
   ref: string,
 ): Promise<JobInDetail | Refusal> {
-  const job = await readJob(context, ownerId, ref)
+  const job = await readJob(context, caller, ref)
   if (isRefusal(job)) return job
   const newest = { after: null, limit: context.config.jobStatusRows, fields: [] }
   const [recent, types] = await Promise.all([

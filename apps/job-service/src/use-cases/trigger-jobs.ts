@@ -3,6 +3,7 @@ import { debugEach } from '@belfry/service'
 import { itemUuid } from '../domain/batch.ts'
 import { triggeredExecution, triggerId, type WholeExecution } from '../domain/execution.ts'
 import { checkAction } from '../domain/job.ts'
+import type { Caller } from '../domain/reach.ts'
 import type { StoredJob, Trigger } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
@@ -12,7 +13,7 @@ import { backlogFull, checkParams, newTrigger, type TriggerContext } from './tri
 type Context = TriggerContext & Pick<JobContext, 'slices'>
 
 export interface TriggerJobsRequest {
-  readonly ownerId: string
+  readonly caller: Caller
   /** The UUID that the ids of the executions are made of; the same in every try of one request. */
   readonly minted: string
   readonly items: readonly unknown[]
@@ -44,13 +45,13 @@ export async function triggerJobs(
   request: TriggerJobsRequest,
 ): Promise<readonly (WholeExecution | Refusal)[] | Refusal> {
   if (context.commands.isFull()) return backlogFull
-  const asked = { ownerId: request.ownerId, items: request.items.length, isSoon: false }
+  const asked = { ownerId: request.caller.userId, items: request.items.length, isSoon: false }
   return context.intake.triggers.run(asked, () => storeTriggers(context, request))
 }
 
 async function storeTriggers(
   context: Context,
-  { ownerId, minted, items, check }: TriggerJobsRequest,
+  { caller, minted, items, check }: TriggerJobsRequest,
 ): Promise<readonly (WholeExecution | Refusal)[]> {
   const results = new Array<WholeExecution | Refusal | undefined>(items.length)
   const checked = await context.slices.each(items, (slice, from) =>
@@ -64,8 +65,8 @@ async function storeTriggers(
   )
   let left: readonly Asked[] = checked.flat()
   for (let round = 0; round < tries && left.length > 0; round++) {
-    const candidates = await readCandidates(context, ownerId, left, results)
-    await store(context, ownerId, candidates, results, round === tries - 1)
+    const candidates = await readCandidates(context, caller, left, results)
+    await store(context, caller.userId, candidates, results, round === tries - 1)
     left = left.filter(({ index }) => results[index] === undefined)
   }
   return Array.from(results, (one) => one ?? keepsChanging)
@@ -77,16 +78,17 @@ const nameOf = (ownerId: string, item: TriggerItem) => `${ownerId} ${refOf(item)
 /** Those that may be stored; the results of the others are set. Items of one job read it once. */
 async function readCandidates(
   context: Context,
-  ownerId: string,
+  caller: Caller,
   asked: readonly Asked[],
   results: (WholeExecution | Refusal | undefined)[],
 ): Promise<Candidate[]> {
   const { stores, triggered, slices, clock, config } = context
+  const { userId: ownerId } = caller
   const jobs = new Map<string, Promise<StoredJob | Refusal>>()
   const jobOf = (item: TriggerItem): StoredJob | Promise<StoredJob | Refusal> => {
     const known = triggered.get(nameOf(ownerId, item))
     if (known) return known
-    const reading = jobs.get(refOf(item)) ?? findJob(context, ownerId, refOf(item))
+    const reading = jobs.get(refOf(item)) ?? findJob(context, caller, refOf(item), 'change')
     jobs.set(refOf(item), reading)
     return reading
   }

@@ -3,6 +3,7 @@ import type { Clock } from '@belfry/service'
 import type { OnUnreadable, RowId } from '@belfry/storage'
 import { afterOthers, type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
+import type { JobScope } from '../../domain/reach.ts'
 import type { CreatedJob, JobStore, ListPosition } from '../ports.ts'
 import { createBatcher } from './batcher.ts'
 import { createChangesReader } from './changes.ts'
@@ -14,6 +15,7 @@ import {
   summariesCollection,
 } from './collections.ts'
 import { createDueReader, cutAt, inShare } from './due.ts'
+import { createDueOrder } from './due-order.ts'
 import {
   ageFields,
   changeUpdate,
@@ -29,7 +31,7 @@ import {
   readStoredJob,
   readSummary,
   readUnpublished,
-  summaryFields,
+  summaryFieldsOf,
 } from './job-records.ts'
 import { createKeyHolders } from './keys.ts'
 import { createKnownReader } from './known.ts'
@@ -47,6 +49,12 @@ const batchLimit = 200
 /** A record that is a job, and not a void id. */
 const isJob = { version: where<number>({ $gte: 1 }) }
 
+/** A record of a void id has no owner and no creation: no scope holds it. */
+function scopeFilter(scope: JobScope) {
+  if (scope === 'all') return {}
+  return 'ownerId' in scope ? { ownerId: scope.ownerId } : { viewerIds: scope.viewerId as never }
+}
+
 export interface JobStoreDeps {
   readonly db: MongoDatabase
   readonly clock: Clock
@@ -61,6 +69,7 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
   const keys = createKeyHolders(db.collection(keysCollection), jobs, clock)
   const known = createKnownReader(executions, summaries)
   const quota = createQuota(jobs, clock)
+  const { listByDue, raiseDue } = createDueOrder({ jobs, known, clock })
   const readDueFences = createDueReader(jobs, 'jobs.due-fences', 'fenceAt', [...fenceFields, 'bytes'])
   const readPauseEnds = createDueReader(jobs, 'jobs.pause-ends', 'pauseUntil', [...pauseEndFields, 'bytes'])
 
@@ -146,6 +155,10 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return isChanged === true
       })
     },
+    async findById(id) {
+      const record = await jobs.findOne('jobs.read', { _id: id, ...isJob }, { fields: jobFields(['params']) })
+      return record && readStoredJob(record, (await known.readAll([id]))(id))
+    },
     async find(ownerId, ref) {
       const isId = jobIdPattern.test(ref)
       const byId = () => jobs.findOne('jobs.read', { _id: ref, ownerId, ...isJob }, { fields: jobFields(['params']) })
@@ -162,21 +175,30 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return record && readListedJob(record, knownOf(id))
       })
     },
-    async listSummaries(ownerId, { after, limit, fields }) {
+    async listSummaries(scope, query) {
+      const { after, limit } = query
       const to = after ? readPosition(after)[0] : everything.to
       const windows = windowsDown(to, clock.now(), listWindowMs)
       const found = await readWindows(windows, limit, (window, most) => {
         const isShown = { state: where<JobState>({ $ne: 'deleted' }) }
-        const filter = { ownerId, ...isShown, createdAt: within(window), ...beyond('createdAt', after, 'down') }
+        const filter = {
+          ...scopeFilter(scope),
+          ...isShown,
+          createdAt: within(window),
+          ...beyond('createdAt', after, 'down'),
+        }
         return jobs.find('jobs.list', filter, {
           sort: { createdAt: -1, _id: -1 },
           limit: most,
-          fields: summaryFields,
+          fields: summaryFieldsOf(query),
         })
       })
       const knownOf = await known.readExecutions(found.map(({ _id }) => _id))
-      return found.map((record) => readSummary(record, knownOf(record._id), fields))
+      return found.map((record) => readSummary(record, knownOf(record._id), query))
     },
+    listByDue,
+    raiseDue,
+    isDuePosition: (value): value is ListPosition => isPositionOf(value, jobIdPattern),
     isPosition: (value): value is ListPosition => isPositionOf(value, jobIdPattern),
     async listUnpublished({ rows, bytes }, share) {
       const filter = { unpublishedAt: where<number>({ $gte: 0 }), ...inShare('unpublishedAt', share) }

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { fatal } from '@belfry/worker'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { isPublicAddress } from './addresses.ts'
 import { createLookups, type LookupLimits, type Resolve, type Resolved } from './lookups.ts'
@@ -24,17 +23,20 @@ const resolveBySystem: Resolve = (hostname) =>
     systemLookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)))
   })
 
-function addressBlocked(host: string) {
-  const message =
-    `"${host}" leads to an address that is not public, and jobs may call public addresses only. ` +
-    'Start Belfry with BELFRY_EXECUTOR_ALLOW_PRIVATE=true to allow private addresses.'
-  return fatal('address-blocked', message)
+/** The address may not be called. It stays so: a repetition fails alike. */
+export class AddressBlocked extends Error {
+  readonly code = 'address-blocked'
+
+  constructor(host: string) {
+    super(`"${host}" leads to an address that is not public, and only public addresses may be called.`)
+    this.name = 'AddressBlocked'
+  }
 }
 
 /** One bad answer among good ones refuses the name: that is how a name that changes its mind begins. */
 function check(hostname: string, addresses: Resolved[], allowPrivate: boolean): Resolved[] {
   if (allowPrivate || addresses.every(({ address }) => isPublicAddress(address))) return addresses
-  throw addressBlocked(hostname)
+  throw new AddressBlocked(hostname)
 }
 
 /**
@@ -56,9 +58,9 @@ export function createCheckedLookup(allowPrivate: boolean, resolve: Resolve): Lo
   }
 }
 
-/** What every call of a job goes through. */
+/** What every call to an address of a user goes through. */
 export interface Outbound {
-  /** A call of one of this owner's executions. */
+  /** A call for this owner. The connection rejects with `AddressBlocked` where the address is not public. */
   request(ownerId: string, options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData>
   /** Ends all connections; calls still going then fail. */
   close(): Promise<void>
@@ -88,7 +90,7 @@ export function createOutbound(config: OutboundConfig, resolve: Resolve = resolv
       const literal = isIP(options.hostname) !== 0
       if (!literal || config.allowPrivate || isPublicAddress(options.hostname)) return connect(options, callback)
       // A connector answers later, never while undici is still asking.
-      queueMicrotask(() => callback(addressBlocked(options.hostname), null))
+      queueMicrotask(() => callback(new AddressBlocked(options.hostname), null))
     },
   })
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isPublicAddress } from '../../src/job-types/http-call/addresses.ts'
+import { isPublicAddress } from '../src/addresses.ts'
 import { closedAddresses } from './closed-addresses.ts'
 
 /** The last address before each closed range and the first one after it, where those are public. */

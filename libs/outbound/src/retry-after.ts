@@ -41,7 +41,7 @@ export function parseHttpDate(text: string, now: number): number | null {
 
 /**
  * How long a `Retry-After` header asks to wait, milliseconds, at most an hour: seconds or an HTTP date. Null when it is
- * missing or says neither; then the job's own policy decides. `now` in epoch milliseconds.
+ * missing or says neither; then the caller's own policy decides. `now` in epoch milliseconds.
  */
 export function readRetryAfter(header: string | undefined, now: number): number | null {
   const text = header?.trim()

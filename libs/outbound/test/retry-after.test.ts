@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseHttpDate, readRetryAfter } from '../../src/job-types/http-call/retry-after.ts'
+import { parseHttpDate, readRetryAfter } from '../src/retry-after.ts'
 
 const now = Date.UTC(2026, 10, 21, 12, 0, 0)
 const hour = 3_600_000

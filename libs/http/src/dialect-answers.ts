@@ -1,0 +1,59 @@
+import type { Dialect } from './dialects.ts'
+
+type Members = Record<string, unknown>
+
+/** Members of answers that hold what users have given: nothing in them is an address of ours or an id. */
+const ofUsers = new Set(['params', 'result', 'payload', 'examples', 'schema'])
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function linksIn(links: Members, prefix: string): Members {
+  const entries = Object.entries(links)
+  return Object.fromEntries(entries.map(([name, to]) => [name, typeof to === 'string' ? prefix + to : to]))
+}
+
+/** How the enveloped dialect names the fields of a record, by the address of the record itself. */
+function renamed(record: Members, self: string): Members {
+  const { id, ...others } = record
+  if (self.startsWith('/executions/')) return { executionId: id, ...others }
+  if (!self.startsWith('/jobs/') || typeof id !== 'string') return record
+  const { version } = others
+  return { jobId: id, ...others, ...(typeof version === 'number' && { version: version - 1 }) }
+}
+
+/** A record is what has `links` with the address of its own. */
+function rewritten(value: unknown, dialect: Dialect): unknown {
+  if (Array.isArray(value)) return value.map((one) => rewritten(one, dialect))
+  if (!isMembers(value)) return value
+  const made: Members = {}
+  for (const [name, member] of Object.entries(value))
+    made[name] = ofUsers.has(name) ? member : rewritten(member, dialect)
+  const { links } = value
+  if (!isMembers(links) || typeof links.self !== 'string' || !links.self.startsWith('/')) return made
+  made.links = linksIn(links, dialect.prefix)
+  return dialect.isEnveloped ? renamed(made, links.self) : made
+}
+
+/** The phrase of a success. */
+const messages: Readonly<Record<number, string>> = { 201: 'Created', 202: 'Accepted' }
+
+/** A list keeps its members beside `data`, above all `page`; everything else becomes `data`. */
+function enveloped(body: unknown, status: number): Members {
+  const head = { success: true, message: messages[status] ?? 'OK' }
+  return isMembers(body) && Array.isArray(body.data) ? { ...head, ...body } : { ...head, data: body }
+}
+
+/** The body of a success as a dialect shows it: its links stay in the dialect, and `/api/v1` wraps it (api.md, dialects). */
+export function inDialect(body: unknown, dialect: Dialect, status: number): unknown {
+  const records = rewritten(body, dialect)
+  return dialect.isEnveloped ? enveloped(records, status) : records
+}
+
+/** A problem as `/api/v1` shows it: its own members, and two of the envelope. `allowed` stands in the message too. */
+export function envelopedProblem<T extends { detail: string; allowed?: readonly string[] | undefined }>(problem: T) {
+  const { detail, allowed } = problem
+  const message = allowed ? `${detail} Allowed: ${allowed.join(', ')}.` : detail
+  return { success: false, message, ...problem }
+}
