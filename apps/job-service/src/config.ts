@@ -19,6 +19,16 @@ export const jobConfig = z.object({
   jobPort: z.coerce.number().int().min(0).max(65_535).default(0),
   /** Jobs that one user may have; cancelled ones do not count. Beyond it a new job is refused with 429. */
   jobMostPerUser: count(100_000),
+  /** New jobs that may wait for the scheduler before callers are held; a batch is taken whatever its size when nothing waits. */
+  jobIntakeRows: count(4_000),
+  /** The same for jobs that are due soon, which go before the others. */
+  jobIntakeSoonRows: count(20_000),
+  /** Triggers that may wait for the executors before callers are held. */
+  jobIntakeTriggers: count(2_000),
+  /** How long a caller is held before it is refused with 429, milliseconds. Must be below BELFRY_BREAKER_TIMEOUT_MS. */
+  jobIntakeHoldMs: count(1_000, 0),
+  /** Until when before its first fire time a new job may wait behind others, milliseconds: longer than BELFRY_SCHEDULER_LOOKAHEAD_MS. */
+  jobSoonMs: count(10_000),
   /** What the bodies of all requests under way may take up together, bytes; bodies up to 16 KiB count for nothing. */
   jobBodiesBytes: count(16 * mib),
   /** Rows that one page of a filtered list looks at, in all and at a time. */

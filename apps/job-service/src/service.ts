@@ -4,7 +4,7 @@ import { type CommandPublisher, createCommandPublisher, createRelay, createShare
 import type { Refusal } from '@belfry/contracts'
 import { createPeerShare, createPeerTurns, type PeerShare } from '@belfry/discovery'
 import { createEventStreams, createHttpApp, createIdempotency, type HttpApp, streamBoundsOf } from '@belfry/http'
-import { createRetentionClock, type RetentionClock } from '@belfry/service'
+import { createRetentionClock, createSlices, type RetentionClock } from '@belfry/service'
 import {
   createConsumerPart,
   createPeerLoopsPart,
@@ -24,6 +24,7 @@ import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
 import { mountAuditLists } from './routes/audit.ts'
+import { mountBatches } from './routes/batches.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
 import { mountEvents } from './routes/events.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
@@ -45,6 +46,7 @@ import { createConcurrencyLimiter } from './use-cases/concurrency-limiter.ts'
 import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
 import { createEventHub } from './use-cases/event-hub.ts'
+import { createIntake, type Outflow } from './use-cases/intake.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
 
@@ -68,7 +70,8 @@ function createJobRelay(deps: JobServiceDeps, peers: () => PeerShare): Relay<'jo
     },
     () => peers().instances === 1,
   )
-  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison })
+  const soonMs = config.jobSoonMs
+  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison, soonMs })
 }
 
 function createCommands({ stores, bus, clock, log, metrics, config }: JobServiceDeps): CommandPublisher {
@@ -83,6 +86,15 @@ function createCommands({ stores, bus, clock, log, metrics, config }: JobService
     backlogBytes: config.jobTriggerBacklogBytes,
     refusedForMs: config.jobResendMs,
   })
+}
+
+function createIntakes({ clock, config }: JobServiceDeps, relay: Outflow, commands: Outflow): JobContext['intake'] {
+  const holdMs = config.jobIntakeHoldMs
+  const [rows, triggers] = [config.jobIntakeRows, config.jobIntakeTriggers]
+  return {
+    jobs: createIntake({ clock, outflow: relay, rows, mostRows: Math.max(rows, config.jobIntakeSoonRows), holdMs }),
+    triggers: createIntake({ clock, outflow: commands, rows: triggers, mostRows: triggers, holdMs }),
+  }
 }
 
 function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
@@ -122,6 +134,7 @@ function createApp(
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountBatches(app, { context, views, executionViews, once })
   mountSecrets(app, context)
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   const { log, metrics } = deps
@@ -160,9 +173,11 @@ export function createJobService(deps: JobServiceDeps): JobService {
         events.hub.nudge()
       },
     },
+    intake: createIntakes(deps, relay, commands),
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
+    slices: createSlices(),
     sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
     clock,
