@@ -1,3 +1,4 @@
+import { noteAudit } from '@belfry/audit'
 import { isRefusal, loginBody, loginReply, meView, refusal, signupBody, userView } from '@belfry/contracts'
 import { countRequest, type HttpApp, type RateLimiter } from '@belfry/http'
 import type { Counter } from '@belfry/service'
@@ -68,6 +69,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
   app.post('/auth/signup', { schema: signup, config: { access: 'public' } }, async (request, reply) => {
     const made = await signUp(request.body, addressOf(request.raw))
     if (isRefusal(made)) return reply.refuse(made)
+    noteAudit(request, { actor: { id: made.user.id, name: made.user.username }, target: made.user.id })
     reply.code(201).header('location', '/auth/me')
     return userViewOf(made.user, highestRole(made.user.roles), made.warnings)
   })
@@ -77,6 +79,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
     const user = tooMany ?? (await logIn(request.body))
     logins.inc({ outcome: isRefusal(user) ? user.code : 'ok' })
     if (isRefusal(user)) return reply.refuse(user)
+    noteAudit(request, { actor: { id: user.id, name: user.username }, target: user.id })
     reply.header('cache-control', 'no-store')
     const [session, role] = await Promise.all([sessions.begin(user), admins.roleOf(user)])
     return replyFor(session, role)

@@ -11,17 +11,18 @@ import {
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
-import { scopeOf } from '../domain/reach.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { createJob } from '../use-cases/create-job.ts'
 import { listJobs } from '../use-cases/list-jobs.ts'
+import { listByNextRun } from '../use-cases/list-next-runs.ts'
 import { putJob } from '../use-cases/put-job.ts'
 import { readJob } from '../use-cases/read-job.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import { showJob } from '../use-cases/show-job.ts'
 import { createBody, putBody } from './job-bodies.ts'
 import { createExamples, putExamples } from './job-examples.ts'
+import { readList } from './job-list.ts'
 import { answerFenced } from './job-operations.ts'
 import type { JobViews } from './job-view.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
@@ -49,6 +50,7 @@ const changes = { access: 'user' } as const
 /** `/jobs`: create, replace, read. */
 export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: JobRoutes): void {
   const position = positionsOf(context.stores.jobs)
+  const duePosition = positionsOf({ isPosition: context.stores.jobs.isDuePosition })
   const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
 
   const create = {
@@ -101,7 +103,7 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
   const list = {
     operationId: 'listJobs',
     tags,
-    summary: 'Jobs, newest first',
+    summary: 'Jobs, newest first, or in the order of their next runs',
     description:
       'Your jobs, without those that are deleted. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.',
     answerHeaders: { 200: ['link'] },
@@ -111,10 +113,16 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
   app.get('/jobs', { schema: list, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const scope = scopeOf(request.caller, query.scope)
-    if (isRefusal(scope)) return reply.refuse(scope)
-    const find = (page: PageRequest) => listJobs(context, scope, query, page)
-    return pages.answer(reply, { userId, query, position, find, view: views.of(request.caller).listed })
+    const asked = readList(request.caller, query, context.clock)
+    if (isRefusal(asked)) return reply.refuse(asked)
+    const { scope, filter, until } = asked
+    const view = views.of(request.caller).listed
+    if (until === null) {
+      const find = (page: PageRequest) => listJobs(context, scope, filter, page)
+      return pages.answer(reply, { userId, query, position, find, view })
+    }
+    const find = (page: PageRequest) => listByNextRun(context, scope.ownerId, { ...filter, until }, page)
+    return pages.answer(reply, { userId, query, position: duePosition, find, view })
   })
 
   const read = {

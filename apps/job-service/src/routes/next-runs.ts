@@ -10,11 +10,10 @@ import {
 import type { HttpApp } from '@belfry/http'
 import { localText } from '@belfry/time'
 import { z } from 'zod'
-import { deriveNextRunAt, deriveState, upTo } from '../domain/status.ts'
+import { deriveNextRunAt, deriveState, statusInputOf, upTo } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { readJob } from '../use-cases/read-job.ts'
-import { statusInputOf } from './job-view.ts'
 
 type NextRunsContext = Pick<JobContext, 'stores' | 'scheduler' | 'log' | 'schedules' | 'clock' | 'config'>
 

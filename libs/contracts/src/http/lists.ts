@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { executionStatuses, fireDecisions, jobStatuses } from '../states.ts'
-import { queryTime, wholeNumber } from '../values.ts'
+import { aheadTime, queryTime, wholeNumber } from '../values.ts'
 
 /** Query of every list: `limit` 1 to 200 (50), `cursor` as the last page gave it. */
 export const pageQuery = z.strictObject({
@@ -22,8 +22,6 @@ const fieldsOf = <const Names extends readonly [string, ...string[]]>(names: Nam
 /** Fields that lists leave out unless they are asked for. */
 const executionFields = fieldsOf(['params', 'result'])
 
-const jobTypeFilter = z.string().min(1).max(100).optional().describe('Only those of this job type.')
-
 export const listScopes = ['own', 'shared', 'all'] as const
 export type ListScope = (typeof listScopes)[number]
 const scope = z
@@ -33,28 +31,60 @@ const scope = z
     '`own`: your jobs. `shared`: jobs of others that name you as a viewer. `all`: of all users, for operators. Default own.',
   )
 
+/** Several values of a query parameter: with commas between, or the parameter several times. */
+const severalOf = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z.preprocess(
+    (given) => (given === undefined ? undefined : [given].flat().flatMap((one) => String(one).split(','))),
+    z.array(z.enum(names)).min(1).max(names.length).optional(),
+  )
+
+const ownerId = z
+  .string()
+  .min(1)
+  .max(100)
+  .optional()
+  .describe('The id of the user whose records are listed, for operators. Default: your own.')
+
+export const jobSorts = ['-createdAt', 'nextRunAt'] as const
+export type JobSort = (typeof jobSorts)[number]
+
 export const jobsQuery = pageQuery.extend({
   scope,
   fields: fieldsOf(['params']),
-  status: z.enum(jobStatuses).optional().describe('Only jobs with this status.'),
-  jobType: jobTypeFilter,
-  q: z
-    .string()
-    .min(1)
-    .max(100)
+  ownerId,
+  status: severalOf(jobStatuses).describe('Statuses, with commas between or one a time; default all.'),
+  jobType: z.string().min(1).max(100).optional().describe('The job type, as it is written.'),
+  tag: z.string().min(1).max(50).optional().describe('A tag that the job has.'),
+  q: z.string().min(1).max(100).optional().describe('A part of the name or key of the job, in any case.'),
+  from: queryTime.optional().describe('Jobs created at this moment or later: RFC 3339, or `-24h` for a day ago.'),
+  to: queryTime.optional().describe('Jobs created at this moment or before: RFC 3339, or `-24h` for a day ago.'),
+  nextRunBefore: aheadTime
     .optional()
-    .describe('Only jobs with this text in their name or key; upper and lower case are the same.'),
+    .describe(
+      'Jobs whose next run lies at this moment or before: RFC 3339, or `1h` from now. The list is then in the order of the next runs.',
+    ),
+  sort: z
+    .enum(jobSorts)
+    .optional()
+    .describe(
+      '`-createdAt`: newest first. `nextRunAt`: next run first, only jobs that have one, only your own. Default -createdAt.',
+    ),
 })
 export type JobsQuery = z.infer<typeof jobsQuery>
 
 /** `GET /dead-letters`. */
-export const deadLettersQuery = pageQuery.extend({ fields: executionFields })
+export const deadLettersQuery = pageQuery.extend({ fields: executionFields, ownerId })
 
-export const executionsQuery = pageQuery.extend({
+export const executionsOfJobQuery = pageQuery.extend({
   fields: executionFields,
-  status: z.enum(executionStatuses).optional().describe('Only executions with this status.'),
-  jobType: jobTypeFilter,
+  status: severalOf(executionStatuses).describe('Statuses, with commas between or one a time; default all.'),
+  jobType: z.string().min(1).max(100).optional().describe('The job type, as it is written.'),
+  from: queryTime.optional().describe('Fire times at this moment or later: RFC 3339, or `-24h` for a day ago.'),
+  to: queryTime.optional().describe('Fire times at this moment or before: RFC 3339, or `-24h` for a day ago.'),
 })
+export type ExecutionsOfJobQuery = z.infer<typeof executionsOfJobQuery>
+
+export const executionsQuery = executionsOfJobQuery.extend({ ownerId })
 export type ExecutionsQuery = z.infer<typeof executionsQuery>
 
 export const logsQuery = pageQuery.extend({

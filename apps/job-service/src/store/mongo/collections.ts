@@ -1,6 +1,7 @@
 import { auditCollections } from '@belfry/audit/mongo'
 import type { ExecutionStatus, JobState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, type MongoRecord, poisonCollection } from '@belfry/storage/mongo'
+import { notificationCollections } from './notification-collections.ts'
 import { secretsCollection } from './secrets.ts'
 
 /**
@@ -35,6 +36,8 @@ export interface JobRecord extends MongoRecord {
   readonly fenceTries: number
   /** When the pause of a paused job ends by itself. */
   readonly pauseUntil?: number
+  /** `dueFromOf` of the job, as far as it was raised since; `never` where there is no run to come. Absent in records of before. */
+  readonly dueFrom?: number
   /** The users who see the job beside its owner; absent without any. */
   readonly viewerIds?: readonly string[]
   readonly shard: number
@@ -69,6 +72,7 @@ export const jobsCollection = defineCollection<JobRecord>({
     fenceTries: Number,
     pauseUntil: Number,
     viewerIds: [String],
+    dueFrom: Number,
     shard: Number,
     body: String,
     params: String,
@@ -85,6 +89,7 @@ export const jobsCollection = defineCollection<JobRecord>({
     { fields: { pauseUntil: 1, _id: 1 }, only: { pauseUntil: { $exists: true } } },
     { fields: { viewerIds: 1, createdAt: 1, _id: 1 }, only: { viewerIds: { $exists: true } } },
     { fields: { createdAt: 1, _id: 1 } },
+    { fields: { ownerId: 1, dueFrom: 1, _id: 1 } },
   ],
 })
 
@@ -223,6 +228,7 @@ export const collections = [
   executionsCollection,
   requestsCollection,
   secretsCollection,
+  ...notificationCollections,
   cursorsCollection,
   poisonCollection,
   ...auditCollections,
