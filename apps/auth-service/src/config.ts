@@ -38,7 +38,7 @@ export const authConfig = z.object({
   authGuessDelayMaxMs: count.min(1).default(60_000),
   /** Names without a user whose wrong passwords are counted too. */
   authUnknownNames: count.min(1).max(1_000_000).default(10_000),
-  /** How long an access token is good, milliseconds (security.md: 15 min). */
+  /** How long an access token is good, milliseconds. */
   authTokenLifetimeMs: count.min(1_000).max(86_400_000).default(900_000),
   /** Who may sign up: `open` everyone, `invite` those for whom an admin makes a user, `closed` no new users at all. */
   authSignup: z.enum(['open', 'invite', 'closed']).default('open'),

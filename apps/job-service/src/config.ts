@@ -100,7 +100,7 @@ export const jobConfig = z.object({
   jobTypesAgainMs: count(1_000),
   /** How long the job types of an executor count that is not registered any more, milliseconds. */
   jobTypesKeepMs: count(600_000, 0),
-  /** How long answers are stored for an Idempotency-Key, milliseconds (api.md: 24 h). */
+  /** How long answers are stored for an Idempotency-Key, milliseconds. */
   jobRequestKeepMs: count(86_400_000),
   /**
    * How long a request with an Idempotency-Key that another process has begun must have been seen unfinished to count as dead,
