@@ -26,6 +26,30 @@ export const gatewayConfig = z.object({
     .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
     .transform((text) => new URL(text).origin)
     .optional(),
+  /**
+   * Origins of pages elsewhere that may call the API, such as "https://console.example,http://localhost:5173": with commas between. They send
+   * their token themselves; cookies are never let through. Default: none.
+   */
+  gatewayCorsOrigins: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== ''),
+    )
+    .refine(
+      (origins) => origins.every((one) => isOrigin(one) && !one.includes('*')),
+      'is not a list such as "https://console.example": http or https, no path, and no "*"',
+    )
+    .transform((origins) => origins.map((one) => new URL(one).origin)),
+  /** How long a browser keeps what a preflight allows, seconds. */
+  gatewayCorsMaxAgeS: z.coerce.number().int().min(0).max(86_400).default(600),
+  /** From which length on answers are compressed for clients that take it, bytes. */
+  gatewayCompressMinBytes: count(1_024),
+  /** Answers that are compressed at once, each in about 300 KiB of memory; further ones go as they are. */
+  gatewayCompressionsAtWork: count(64),
   ...breakerConfig,
   /** How long the merged API description is served before the services are asked again, milliseconds. */
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),

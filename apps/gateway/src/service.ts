@@ -2,6 +2,7 @@ import type { Balancer } from '@belfry/discovery'
 import { createHttpApp } from '@belfry/http'
 import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
+import { compressAnswers } from './compression/compression.ts'
 import type { GatewayConfig } from './config.ts'
 import { createApiKeySwap } from './identity/api-keys.ts'
 import { addressOfRequest } from './limits/client-address.ts'
@@ -46,7 +47,9 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
   const swapApiKey = createApiKeySwap({ rest, clock, log, config })
   const { publicUrl } = config
-  const app = createHttpApp({ service: 'gateway', deps, tokens, swapApiKey, openapi: false, publicUrl })
+  const cors = { origins: config.gatewayCorsOrigins, maxAgeS: config.gatewayCorsMaxAgeS }
+  const app = createHttpApp({ service: 'gateway', deps, tokens, swapApiKey, openapi: false, publicUrl, cors })
+  compressAnswers(app, { minBytes: config.gatewayCompressMinBytes, mostAtWork: config.gatewayCompressionsAtWork })
   limitRates(app, config, clock)
   mountLanding(app)
   mountProblems(app)

@@ -35,3 +35,4 @@ export {
   tokenIssuer,
 } from './tokens.ts'
 export { checkBody } from './validation.ts'
+export { addVary } from './vary.ts'

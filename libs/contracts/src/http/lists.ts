@@ -53,7 +53,7 @@ export const jobsQuery = pageQuery.extend({
   fields: fieldsOf(['params']),
   ownerId,
   status: severalOf(jobStatuses).describe('Statuses, with commas between or one a time; default all.'),
-  jobType: z.string().min(1).max(100).optional().describe('The job type, as it is written.'),
+  jobType: jobTypeFilter,
   tag: z.string().min(1).max(50).optional().describe('A tag that the job has.'),
   q: z.string().min(1).max(100).optional().describe('A part of the name or key of the job, in any case.'),
   from: queryTime.optional().describe('Jobs created at this moment or later: RFC 3339, or `-24h` for a day ago.'),
@@ -78,7 +78,7 @@ export const deadLettersQuery = pageQuery.extend({ fields: executionFields, owne
 export const executionsOfJobQuery = pageQuery.extend({
   fields: executionFields,
   status: severalOf(executionStatuses).describe('Statuses, with commas between or one a time; default all.'),
-  jobType: z.string().min(1).max(100).optional().describe('The job type, as it is written.'),
+  jobType: jobTypeFilter,
   from: queryTime.optional().describe('Fire times at this moment or later: RFC 3339, or `-24h` for a day ago.'),
   to: queryTime.optional().describe('Fire times at this moment or before: RFC 3339, or `-24h` for a day ago.'),
 })
