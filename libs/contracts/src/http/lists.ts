@@ -22,6 +22,8 @@ const fieldsOf = <const Names extends readonly [string, ...string[]]>(names: Nam
 /** Fields that lists leave out unless they are asked for. */
 const executionFields = fieldsOf(['params', 'result'])
 
+const jobTypeFilter = z.string().min(1).max(100).optional().describe('Only those of this job type.')
+
 export const listScopes = ['own', 'shared', 'all'] as const
 export type ListScope = (typeof listScopes)[number]
 const scope = z
