@@ -11,10 +11,11 @@ function isOrigin(text: string): boolean {
 
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
+  /** Standalone: all services are in this process, and the gateway is ready when each of them is. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The address it listens on; anything but loopback opens Belfry to the network. */
   host: z.string().min(1).default('127.0.0.1'),
-  /** 0 takes any free port. */
+  /** The port that users call; 0 takes any free one. */
   port: z.coerce.number().int().min(0).max(65_535).default(8080),
   /**
    * Where browsers and programs reach Belfry when it is not at HOST and PORT, such as https://belfry.example behind a
@@ -79,8 +80,9 @@ export const gatewayConfig = z.object({
   gatewayLoginsPerMinute: count(60),
   /** Refreshes of logins and logouts from one address in 60 s. */
   gatewayRefreshesPerMinute: count(600),
-  /** Sign-ups from one address in 60 s and in an hour. */
+  /** Sign-ups from one address in 60 s. */
   gatewaySignupsPerMinute: count(20),
+  /** Sign-ups from one address in an hour. */
   gatewaySignupsPerHour: count(100),
   /** API keys that are not taken, from one address in 60 s; beyond it every key from there that this gateway has not just seen waits. */
   gatewayUnknownApiKeysPerMinute: count(60),
