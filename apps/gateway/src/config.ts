@@ -1,13 +1,7 @@
-import { breakerConfig } from '@belfry/bootstrap'
+import { breakerConfig, publicAddress } from '@belfry/bootstrap'
 import { z } from 'zod'
 
 const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
-
-/** A URL that ends with its host and port, or with the slash after them. */
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text)
-  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
-}
 
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
@@ -20,11 +14,7 @@ export const gatewayConfig = z.object({
    * Where browsers and programs reach Belfry when it is not at HOST and PORT, such as https://belfry.example behind a
    * reverse proxy. Its host is accepted as Host and its origin as Origin; the start shows it.
    */
-  publicUrl: z
-    .string()
-    .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
-    .transform((text) => new URL(text).origin)
-    .optional(),
+  publicUrl: publicAddress,
   ...breakerConfig,
   /** How long the merged API description is served before the services are asked again, milliseconds. */
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),

@@ -21,6 +21,7 @@ import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
+import { createNotifications, type NotificationParts } from './notifications.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
@@ -32,6 +33,7 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountNotifications } from './routes/notifications.ts'
 import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
@@ -90,6 +92,7 @@ function createApp(
   context: JobContext,
   retentionClock: RetentionClock,
   audit: AuditLog,
+  notifications: NotificationParts,
 ): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
@@ -107,6 +110,7 @@ function createApp(
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountSecrets(app, context)
+  mountNotifications(app, { context: notifications.context, ids })
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
@@ -143,8 +147,9 @@ export function createJobService(deps: JobServiceDeps): JobService {
   }
   const takesTurn = createPeerTurns(peers)
   const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
-  const app = createApp(deps, context, retentionClock, audit)
-  const loops = createLoops({ deps, context, commands, retentionClock, peers })
+  const notifications = createNotifications({ deps, context, retentionClock, peers })
+  const app = createApp(deps, context, retentionClock, audit, notifications)
+  const loops = [...createLoops({ deps, context, commands, retentionClock, peers }), ...notifications.loops]
   const shell = createServiceShell({
     service: 'job-service',
     deps,
@@ -157,6 +162,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
       createConsumerPart(deps, 'job-service', 'job-status', applyStatuses(context)),
       { name: 'relay of jobs', start: relay.start, stop: relay.stop },
       { name: 'command publisher', stop: commands.drain },
+      notifications.sender,
       createPeerLoopsPart('loops', deps.registry, 'executor-service', loops),
     ],
   })

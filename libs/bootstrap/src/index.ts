@@ -9,6 +9,7 @@ export {
   keysOfOthers,
   type ProcessConfig,
   processConfig,
+  publicAddress,
   secretsConfig,
   shutdownConfig,
   storeConfig,

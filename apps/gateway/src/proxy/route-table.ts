@@ -37,7 +37,11 @@ export const routeTable: readonly ProxiedRoutes[] = [
     access: 'viewer',
     routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
   },
-  { service: 'job-service', access: 'viewer', routes: ['/secrets', '/secrets/*'] },
+  {
+    service: 'job-service',
+    access: 'viewer',
+    routes: ['/secrets', '/secrets/*', '/notifications', '/notifications/*'],
+  },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
   {
     service: 'scheduler-service',

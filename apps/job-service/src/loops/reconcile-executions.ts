@@ -10,10 +10,11 @@ import { createRecordsClient, type RestClient } from '@belfry/discovery'
 import type { ServiceDeps } from '@belfry/service'
 import type { JobConfig } from '../config.ts'
 import type { Stores } from '../store/ports.ts'
+import { recordEvents } from '../use-cases/record-events.ts'
 
 export interface ReconcileExecutionsOptions {
   readonly deps: ServiceDeps & { readonly config: JobConfig; readonly rest: RestClient }
-  readonly stores: Pick<Stores, 'executions' | 'cursors'>
+  readonly stores: Pick<Stores, 'executions' | 'events' | 'cursors'>
   /** What ended before this moment (epoch milliseconds) has been purged here, and is not copied again. */
   readonly purgedBefore: () => number
   /** The bus may lose messages, so that changes are listed at once and not only after a while. */
@@ -63,6 +64,7 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions): 
         yield { records: await withoutPurged(messages), failed }
     },
     async apply(messages) {
+      await recordEvents({ stores: options.stores, clock: deps.clock }, messages)
       await executions.applyStatuses(messages)
       return []
     },

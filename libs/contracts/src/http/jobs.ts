@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { fieldHints, intervalHints, jobHints, retryHints, scheduleHints, triggerHints } from '../field-hints.ts'
 import { jobKey } from '../ids.ts'
 import { inFlight } from '../internal.ts'
-import { mostMisfireCap, overlapPolicies } from '../spec.ts'
+import { mostFailuresBeforePause, mostMisfireCap, overlapPolicies } from '../spec.ts'
 import { jobStatuses, shownJobStates } from '../states.ts'
 import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from '../values.ts'
 import { fireRangeView, listedExecutionView } from './executions.ts'
@@ -67,6 +67,15 @@ const jobFields = {
   overlap: overlapBody
     .optional()
     .describe('Without it scheduled runs of a recurring job do not overlap, and manual triggers always may.'),
+  pauseAfterFailures: z
+    .number()
+    .int()
+    .min(1)
+    .max(mostFailuresBeforePause)
+    .optional()
+    .describe(
+      'Pauses the job once so many of its executions in a row have ended FAILED or LOST, counted from its last change. Default: never.',
+    ),
   priority: z.number().int().min(1).max(9).optional(),
   tags: z.array(z.string().min(1).max(50)).max(20).optional(),
   viewers: z
@@ -193,6 +202,8 @@ export const jobView = z.strictObject({
   expiresAfter: z.string().nullable(),
   /** When a paused job resumes by itself; null for one that waits for a resume. */
   pauseUntil: wireTime.nullable(),
+  pauseReason: z.string().nullable().describe('Why Belfry has paused the job; null where it has not.'),
+  pauseAfterFailures: z.number().int().nullable().describe('Failures in a row that pause the job; null: never.'),
   tags: z.array(z.string()),
   nextRunAt: wireTime.nullable(),
   /** `nextRunAt` in the job's zone, with its offset and the zone's name: `2026-12-01T09:00:00+01:00[Europe/Berlin]`. */
@@ -231,6 +242,7 @@ export const jobStatusView = z.strictObject({
   lastExecution: executionSummary.nullable(),
   /** The newest running execution. */
   currentExecution: executionSummary.nullable(),
+  pauseReason: z.string().nullable().describe('Why Belfry has paused the job; null where it has not.'),
   consecutiveFailures: z.number().int(),
   /** What keeps the job from running now: no executor has its job type. */
   warnings: z.array(warning),

@@ -24,7 +24,7 @@ function createNotificationStore(db: Database, onUnreadable: OnUnreadable): Noti
   const insert = db.statement(`INSERT INTO notifications (${table.names}) SELECT ${table.marks}
     WHERE (SELECT count(*) FROM notifications WHERE ownerId = ?3) < ?5 ON CONFLICT DO NOTHING`)
   const one = db.statement('SELECT n, body FROM notifications WHERE id = ? AND ownerId = ?')
-  const ofOwner = db.statement('SELECT n, body FROM notifications WHERE ownerId = ? ORDER BY n')
+  const ofOwner = db.statement('SELECT n, body FROM notifications WHERE ownerId = ?')
   const remove = db.statement('DELETE FROM notifications WHERE id = ? AND ownerId = ?')
   return {
     async create(notification, most) {
@@ -36,7 +36,8 @@ function createNotificationStore(db: Database, onUnreadable: OnUnreadable): Noti
       return table.read(await db.read(one, [id, ownerId]))[0]
     },
     async listOfOwner(ownerId) {
-      return table.read(await db.read(ofOwner, [ownerId]))
+      const all = table.read(await db.read(ofOwner, [ownerId]))
+      return all.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
     },
     async compareAndSet(swap) {
       const [isSet = false] = await table.swap([swap])
