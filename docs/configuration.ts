@@ -63,6 +63,11 @@ const sections: readonly Section[] = [
     files: ['libs/service/src/retention-clock.ts'],
     shape: standaloneConfig.shape,
   },
+  {
+    title: 'Every service that records requests',
+    files: ['libs/audit/src/config.ts'],
+    shape: standaloneConfig.shape,
+  },
   ...Object.entries(services).map(([service, shape]) => ({
     title: service,
     files: [`apps/${service}/src/config.ts`],

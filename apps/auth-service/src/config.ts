@@ -1,4 +1,5 @@
-import { secretKey } from '@belfry/service'
+import { auditConfig } from '@belfry/audit'
+import { retentionClockConfig, secretKey } from '@belfry/service'
 import { z } from 'zod'
 
 const count = z.coerce.number().int()
@@ -70,5 +71,7 @@ export const authConfig = z.object({
   authKeyLifetimeMs: count.min(86_400_000).default(90 * 86_400_000),
   /** How often the keys are looked at, milliseconds. */
   authKeyCheckMs: count.min(1_000).default(3_600_000),
+  ...retentionClockConfig,
+  ...auditConfig,
 })
 export type AuthConfig = z.output<typeof authConfig>

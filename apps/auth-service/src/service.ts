@@ -1,5 +1,7 @@
+import { createAuditLog, mountAudit } from '@belfry/audit'
+import { createPeerShare, createPeerTurns } from '@belfry/discovery'
 import { createHttpApp, createRateLimiter, createTokenVerifier, isLoopbackHost } from '@belfry/http'
-import { type Clock, createLoop } from '@belfry/service'
+import { type Clock, createLoop, createRetentionClock } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import { createAdmins } from './accounts/admins.ts'
 import { createFirstAdmin, type FirstAdminToken } from './accounts/first-admin.ts'
@@ -130,6 +132,11 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   const tokens = createTokenVerifier({ jwks: keys.published, clock })
   const { serviceTokens } = deps
   const app = createHttpApp({ service: 'auth-service', deps, tokens, serviceTokens })
+  const retentionClock = createRetentionClock({ deps, marks: stores.cursors, config })
+  const takesTurn = createPeerTurns(createPeerShare({ registry: deps.registry, service: 'auth-service' }))
+  const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
+  audit.record(app)
+  mountAudit(app, audit)
   const logins = metrics.counter('belfry_auth_logins_total', 'Logins by outcome', ['outcome'])
   const loginLimit = loginLimitOf(config, clock)
   const refreshes = metrics.counter('belfry_auth_refreshes_total', 'Refreshes of a login by outcome', ['outcome'])
@@ -148,6 +155,8 @@ export function createAuthService(deps: AuthServiceDeps): AuthService {
   }
   const listen = { host: config.authHost, port: config.authPort }
   const parts = [
+    { name: 'retention clock', start: retentionClock.open },
+    audit.part,
     { name: 'first key', start: keys.rotate },
     { name: 'short passwords', start: warnOfShort },
     { name: 'keys', ...rotation },

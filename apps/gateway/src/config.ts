@@ -1,4 +1,4 @@
-import { breakerConfig, publicAddress } from '@belfry/bootstrap'
+import { breakerConfig, isOrigin, publicAddress } from '@belfry/bootstrap'
 import { z } from 'zod'
 
 const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
@@ -15,6 +15,30 @@ export const gatewayConfig = z.object({
    * reverse proxy. Its host is accepted as Host and its origin as Origin; the start shows it.
    */
   publicUrl: publicAddress,
+  /**
+   * Origins of pages elsewhere that may call the API, such as "https://console.example,http://localhost:5173": with commas between. They send
+   * their token themselves; cookies are never let through. Default: none.
+   */
+  gatewayCorsOrigins: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== ''),
+    )
+    .refine(
+      (origins) => origins.every((one) => isOrigin(one) && !one.includes('*')),
+      'is not a list such as "https://console.example": http or https, no path, and no "*"',
+    )
+    .transform((origins) => origins.map((one) => new URL(one).origin)),
+  /** How long a browser keeps what a preflight allows, seconds. */
+  gatewayCorsMaxAgeS: z.coerce.number().int().min(0).max(86_400).default(600),
+  /** From which length on answers are compressed for clients that take it, bytes. */
+  gatewayCompressMinBytes: count(1_024),
+  /** Answers that are compressed at once, each in about 300 KiB of memory; further ones go as they are. */
+  gatewayCompressionsAtWork: count(64),
   ...breakerConfig,
   /** How long the merged API description is served before the services are asked again, milliseconds. */
   gatewayOpenapiCacheMs: z.coerce.number().int().min(0).default(60_000),
@@ -36,6 +60,14 @@ export const gatewayConfig = z.object({
   /** Sign-ups from one address in 60 s and in an hour. */
   gatewaySignupsPerMinute: count(20),
   gatewaySignupsPerHour: count(100),
+  /** API keys that are not taken, from one address in 60 s; beyond it every key from there that this gateway has not just seen waits. */
+  gatewayUnknownApiKeysPerMinute: count(60),
+  /** How long the access token of an API key is used before auth-service is asked again, milliseconds: so long a deleted key works. */
+  gatewayApiKeyCacheMs: z.coerce.number().int().min(0).max(50_000).default(30_000),
+  /** The same of a key that was not taken, milliseconds. */
+  gatewayApiKeyRefusedMs: z.coerce.number().int().min(0).max(60_000).default(5_000),
+  /** API keys that are remembered; beyond it the one that was used least recently is forgotten. */
+  gatewayApiKeys: count(10_000),
   /** Users and addresses that each limit remembers; beyond it the one that called least recently is forgotten. */
   gatewayRateKeys: count(100_000),
   /**

@@ -2,7 +2,10 @@ import type { Balancer } from '@belfry/discovery'
 import { createHttpApp } from '@belfry/http'
 import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
+import { compressAnswers } from './compression/compression.ts'
 import type { GatewayConfig } from './config.ts'
+import { createApiKeySwap } from './identity/api-keys.ts'
+import { addressOfRequest } from './limits/client-address.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
 import { proxiedServices } from './proxy/route-table.ts'
@@ -10,6 +13,7 @@ import { mountCompatibility } from './routes/compatibility.ts'
 import { mountDocs } from './routes/docs.ts'
 import { mountLanding } from './routes/landing.ts'
 import { createMetricsListener } from './routes/metrics-listener.ts'
+import { mountOneTimePages } from './routes/one-time-pages.ts'
 import { mountOpenapi } from './routes/openapi.ts'
 import { mountProblems } from './routes/problems.ts'
 import { mayReadMetrics, mountSystem } from './routes/system.ts'
@@ -41,15 +45,20 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
 
 export function createGateway(deps: GatewayDeps): ServiceShell {
   const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
-  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
+  const swapApiKey = createApiKeySwap({ rest, clock, log, config })
+  const { publicUrl } = config
+  const cors = { origins: config.gatewayCorsOrigins, maxAgeS: config.gatewayCorsMaxAgeS }
+  const app = createHttpApp({ service: 'gateway', deps, tokens, swapApiKey, openapi: false, publicUrl, cors })
+  compressAnswers(app, { minBytes: config.gatewayCompressMinBytes, mostAtWork: config.gatewayCompressionsAtWork })
   limitRates(app, config, clock)
   mountLanding(app)
   mountProblems(app)
   mountDocs(app)
+  mountOneTimePages(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountCompatibility(app, { health: deps.health, metricsRegistry, mayRead: mayReadMetrics })
-  mountProxy(app, balancer)
+  mountProxy(app, balancer, (request) => addressOfRequest(request.raw, config.gatewayTrustProxy))
   addReadiness(deps)
   const listen = { host: config.host, port: config.port }
   const { gatewayMetricsPort: metricsPort } = config

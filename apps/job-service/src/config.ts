@@ -157,6 +157,8 @@ export const jobConfig = z.object({
     .optional(),
   ...retentionClockConfig,
   ...auditConfig,
+  /** How long another service may take to read its audit log, milliseconds. Must be below BELFRY_BREAKER_TIMEOUT_MS. */
+  auditReadTimeoutMs: count(2_500),
   /** How long finished executions are stored; an older command belongs to one that was purged. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How often old requests and executions are purged, milliseconds, and how many at a time. */

@@ -13,6 +13,7 @@ import {
   type ServiceShellDeps,
 } from '@belfry/shell'
 import type { RowId } from '@belfry/storage'
+import { createAuditSource, ownAuditSource } from './clients/audit.ts'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
@@ -22,6 +23,7 @@ import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
 import { createNotifications, type NotificationParts } from './notifications.ts'
+import { mountAuditLists } from './routes/audit.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
@@ -112,6 +114,8 @@ function createApp(
   mountSecrets(app, context)
   mountNotifications(app, { context: notifications.context, ids })
   mountCompatibility(app, { context, views, executionViews, pages, ids })
+  const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
+  mountAuditLists(app, context, [ownAuditSource(audit), authAudit])
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),

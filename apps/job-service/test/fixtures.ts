@@ -33,6 +33,7 @@ export interface JobWish {
   key?: string | null
   name?: string
   jobType?: string
+  tags?: string[]
   params?: Record<string, unknown>
   schedule?: ScheduleSpec
   viewers?: Viewer[]

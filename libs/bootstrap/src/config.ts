@@ -98,7 +98,7 @@ export const busConfig = {
 export type BusConfig = z.output<z.ZodObject<typeof busConfig>>
 
 /** A URL that ends with its host and port, or with the slash after them. */
-function isOrigin(text: string): boolean {
+export function isOrigin(text: string): boolean {
   const url = URL.parse(text)
   return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
 }
@@ -172,6 +172,7 @@ const unprefixedKeys = [
   'BELFRY_PUBLIC_URL',
   'BELFRY_TIMEZONE',
   'BELFRY_RETENTION_*',
+  'BELFRY_AUDIT_*',
   'BELFRY_SECRETS_*',
   'BELFRY_SMTP_*',
   'BELFRY_STORE_URL',

@@ -6,6 +6,7 @@ export {
   type DistributedConfig,
   distributedConfig,
   distributedSchema,
+  isOrigin,
   keysOfOthers,
   type ProcessConfig,
   processConfig,

@@ -1,5 +1,6 @@
 export { type Access, mayAccess } from './access.ts'
 export { createHttpApp, type HttpAppOptions } from './app.ts'
+export type { SwapApiKey } from './authenticate.ts'
 export { knownCaller } from './authenticate.ts'
 export type { Caller } from './caller.ts'
 export { type Dialect, dialectOf, inAllDialects } from './dialects.ts'
@@ -19,6 +20,7 @@ export {
 } from './idempotency.ts'
 export { readJsonBody } from './json-body.ts'
 export { mountMetrics } from './metrics-route.ts'
+export type { AnswerHeader, BodyExample, RequestHeader } from './openapi/route-texts.ts'
 export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
 export { problemOf, sendRefusal } from './problem.ts'
 export { countRequest, createRateLimiter, type RateCount, type RateLimiter } from './rate-limit.ts'
@@ -33,3 +35,4 @@ export {
   tokenIssuer,
 } from './tokens.ts'
 export { checkBody } from './validation.ts'
+export { addVary } from './vary.ts'

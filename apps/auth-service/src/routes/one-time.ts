@@ -21,7 +21,15 @@ const bootstrap = {
     'Takes the one-time token of the start (standalone: the link that is printed, good for 10 minutes; distributed: BELFRY_BOOTSTRAP_TOKEN), and makes a new user, or one with the right password, the first admin. 403 as soon as there is one.',
   body: bootstrapBody,
   response: { 201: userView },
-}
+  answerHeaders: { 201: ['location'] },
+  problems: ['forbidden', 'wrong-credentials', 'impossible', 'too-many-requests'],
+  examples: {
+    newUser: {
+      summary: 'A new user becomes the first admin',
+      value: { token: 'The text after "#" of the link', username: 'root', password: 'correct horse battery' },
+    },
+  },
+} as const
 const invite = {
   operationId: 'acceptInvitation',
   tags,
@@ -29,7 +37,14 @@ const invite = {
   description: 'Takes the one-time token of an invitation, and ends all logins of the user.',
   body: acceptInviteBody,
   response: { 200: userView },
-}
+  problems: ['forbidden', 'impossible', 'too-many-requests'],
+  examples: {
+    password: {
+      summary: 'The password of an invited user',
+      value: { token: 'The text after "#" of the link', password: 'correct horse battery' },
+    },
+  },
+} as const
 
 /** What is done with one-time tokens: `/auth/bootstrap`, `/auth/invite`. */
 export function mountOneTime(app: HttpApp, { firstAdmin, setPassword, admins }: OneTimeRoutesDeps): void {

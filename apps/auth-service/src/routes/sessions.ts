@@ -23,6 +23,10 @@ const tags = ['auth']
 /** Refuses what a key must not do: a stolen key would otherwise outlive its deletion. */
 export const needsLogin = refusal('forbidden', 'This needs a login: an API key cannot do it.')
 
+const refreshExamples = {
+  token: { summary: 'The refresh token of a login', value: { refreshToken: 'The refreshToken of a login' } },
+}
+
 const refresh = {
   operationId: 'refreshLogin',
   tags,
@@ -31,7 +35,10 @@ const refresh = {
     'Takes the newest refresh token of a login and answers new tokens. The same call again within 10 s gives the same refresh token; an older one ends the login, since a copy of it must be in other hands (401).',
   body: refreshBody,
   response: { 200: loginReply },
-}
+  answerHeaders: { 200: ['cache-control'] },
+  problems: ['unauthenticated', 'too-many-requests'],
+  examples: refreshExamples,
+} as const
 const logout = {
   operationId: 'logOut',
   tags,
@@ -40,7 +47,8 @@ const logout = {
     'Ends the login of a refresh token. 204 also for one that is not valid any more. Access tokens that were given out are good until they expire.',
   body: refreshBody,
   response: { 204: z.null().describe('The login has ended.') },
-}
+  examples: refreshExamples,
+} as const
 const change = {
   operationId: 'changePassword',
   tags,
@@ -49,7 +57,15 @@ const change = {
     'Needs the current password, whose guesses count as logins. All other logins of the user end; the answer begins a new one.',
   body: passwordBody,
   response: { 200: loginReply },
-}
+  answerHeaders: { 200: ['cache-control'] },
+  problems: ['wrong-credentials', 'forbidden', 'impossible'],
+  examples: {
+    change: {
+      summary: 'Another password',
+      value: { current: 'correct horse battery', next: 'staple battery horse correct' },
+    },
+  },
+} as const
 
 /** `/auth/refresh`, `/auth/logout`, `/auth/password`. */
 export function mountSessions(app: HttpApp, deps: SessionRoutesDeps): void {

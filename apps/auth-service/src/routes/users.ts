@@ -35,7 +35,8 @@ const list = {
   description: 'All users by name, or those whose name begins with "q". For admins.',
   querystring: usersQuery,
   response: { 200: userPage },
-}
+  answerHeaders: { 200: ['link'] },
+} as const
 const get = {
   operationId: 'getUser',
   tags,
@@ -53,7 +54,12 @@ const patch = {
   params,
   body: patchUserBody,
   response: { 200: managedUser },
-}
+  problems: ['conflict'],
+  examples: {
+    role: { summary: 'Another role', value: { roles: ['operator'] } },
+    shutOut: { summary: 'Shut out', value: { disabled: true } },
+  },
+} as const
 const create = {
   operationId: 'createUser',
   tags,
@@ -62,7 +68,12 @@ const create = {
     'With a password, or without one: then the answer has an invitation, good for a week and once, with which the user sets it. For admins; also where sign-up is not open, unless BELFRY_AUTH_SIGNUP is closed.',
   body: createUserBody,
   response: { 201: createdUser },
-}
+  answerHeaders: { 201: ['location', 'cache-control'] },
+  problems: ['forbidden', 'conflict', 'impossible'],
+  examples: {
+    invited: { summary: 'A user who sets a password by invitation', value: { username: 'grace', role: 'user' } },
+  },
+} as const
 const invite = {
   operationId: 'inviteUser',
   tags,
@@ -71,7 +82,8 @@ const invite = {
     'Answers an invitation in place of an older one: for a user who has lost the password. The old password is good until the invitation is used. For admins.',
   params,
   response: { 200: createdUser },
-}
+  answerHeaders: { 200: ['cache-control'] },
+} as const
 
 /** `/auth/users`. There is no delete: what a user owns would be without an owner. A disabled user keeps it. */
 export function mountUsers(app: HttpApp, { users, admins, manageUsers }: UserRoutesDeps): void {

@@ -16,6 +16,8 @@ import type { JobCaller, SeesDetails } from './job-reach.ts'
 
 const tags = ['executions']
 const reads = { access: 'viewer' } as const
+/** The body of a file. */
+const bytes = z.unknown().meta({ type: 'string', format: 'binary' })
 const logPosition = z.tuple([z.int().min(0), z.int().min(0)])
 const noExecution = refusal('not-found', 'You have no such execution.')
 const noAnswer = refusal('unavailable', 'job-service does not say who may see the execution: try again', {
@@ -53,12 +55,15 @@ export function mountExecutions(
   }
 
   const logSchema = {
+    operationId: 'listExecutionLogs',
     tags,
     summary: 'What the attempts of an execution have logged',
+    description: 'The lines of all attempts in the order in which they were written; of one attempt with `attempt`.',
+    answerHeaders: { 200: ['link'] },
     params: z.strictObject({ id: executionId }),
     querystring: logsQuery,
     response: { 200: pageOf(logLine) },
-  }
+  } as const
   app.get('/executions/:id/logs', { schema: logSchema, config: reads }, async (request, reply) => {
     const { limit, cursor, attempt } = request.query
     const position = decodeCursor(cursor ?? encodeCursor([0, 0]), logPosition)
@@ -71,11 +76,20 @@ export function mountExecutions(
   })
 
   const artifactSchema = {
+    operationId: 'getArtifact',
     tags,
     summary: 'A file that an execution has made',
-    params: z.strictObject({ id: executionId, name: z.string().min(1).max(100) }),
-    response: { 200: { description: 'Its bytes', content: { 'application/octet-stream': { schema: z.unknown() } } } },
-  }
+    description:
+      'The bytes of the file. Texts, CSV, JSON, PDF, PNG and JPEG have their own content type; everything else is sent as `application/octet-stream`.',
+    answerHeaders: { 200: ['content-disposition'] },
+    params: z.strictObject({
+      id: executionId,
+      name: z.string().min(1).max(100).describe('The name of the file, as `artifacts` of the execution lists it.'),
+    }),
+    response: {
+      200: { description: 'The bytes of the file.', content: { 'application/octet-stream': { schema: bytes } } },
+    },
+  } as const
   app.get('/executions/:id/artifacts/:name', { schema: artifactSchema, config: reads }, async (request, reply) => {
     const { id, name } = request.params
     const found = await findReadable(id, request.caller)

@@ -14,10 +14,15 @@ function answerError(reply: FastifyReply, { error }: { error: Error }): void {
   reply.refuse(refusalOfProxyError(error) ?? surprise)
 }
 
-function rewriteRequestHeaders(request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const { authorization } = request.raw.headers
-  const clientAddress = request.addressCount?.address ?? null
-  return forwardedHeaders(headers, { method: request.method, requestId: request.id, authorization, clientAddress })
+/** The address of the client of a request. */
+type AddressOf = (request: FastifyRequest) => string
+
+function rewritesRequestHeaders(addressOf: AddressOf) {
+  return (request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders => {
+    const { authorization } = request.raw.headers
+    const passed = { method: request.method, requestId: request.id, authorization, clientAddress: addressOf(request) }
+    return forwardedHeaders(headers, passed)
+  }
 }
 
 function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): IncomingHttpHeaders {
@@ -25,7 +30,7 @@ function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): 
 }
 
 /** Bodies and answers are streamed and not read. The balancer alone retries a call, once, where that is safe. */
-function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
+function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer, addressOf: AddressOf) {
   return {
     upstream: originOf(service),
     routes: inAllDialects(routes),
@@ -33,7 +38,7 @@ function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
     disableRequestLogging: true,
     internalRewriteLocationHeader: false,
     replyOptions: {
-      rewriteRequestHeaders,
+      rewriteRequestHeaders: rewritesRequestHeaders(addressOf),
       rewriteHeaders,
       onError: answerError,
       retryDelay: () => null,
@@ -42,13 +47,13 @@ function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer) {
 }
 
 /** Mounts the routes of all services over one balancer: they share its instances, breakers and connections. */
-export function mountProxy(app: HttpApp, balancer: Balancer): void {
+export function mountProxy(app: HttpApp, balancer: Balancer, addressOf: AddressOf): void {
   for (const proxied of routeTable) {
     app.register((scope, _options, done) => {
       // This scope parses no JSON: http-proxy adds parsers that hand the stream on.
       scope.removeAllContentTypeParsers()
       const { access, rateRule } = proxied
-      const common = proxyOptions(proxied, balancer)
+      const common = proxyOptions(proxied, balancer, addressOf)
       scope.register(
         httpProxy as never,
         { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,

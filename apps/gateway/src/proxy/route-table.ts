@@ -35,7 +35,10 @@ export const routeTable: readonly ProxiedRoutes[] = [
   {
     service: 'job-service',
     access: 'viewer',
-    routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
+    routes: [
+      ...['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
+      ...['/audit', '/audit/*', '/events'],
+    ],
   },
   {
     service: 'job-service',

@@ -76,6 +76,15 @@ export function newJob({ id, ownerId, key, spec, warnings, viewers = [], now }: 
   }
 }
 
+/**
+ * No fire time of this version lies before: the time of a one-shot, else the moment of the change; null where the schedule asks for
+ * none.
+ */
+export function dueFromOf({ state, spec: { schedule }, changedAt }: Job): number | null {
+  if (state !== 'active' || schedule.kind === 'manual') return null
+  return schedule.kind === 'once' ? schedule.runAt : changedAt
+}
+
 /** Neither cancelled nor deleted: only a live job holds its key. */
 export function isLive(job: Pick<Job, 'state'>): boolean {
   return job.state === 'active' || job.state === 'paused'

@@ -26,6 +26,8 @@ export type Need = 'see' | 'details' | 'operate' | 'change'
 /** What an owner may do with what is its own. */
 export const ownersRights: Rights = { seesDetails: true, mayOperate: true, mayChange: true }
 
+/** What an operator may do with what belongs to others. */
+export const operatorsRights: Rights = { seesDetails: false, mayOperate: true, mayChange: false }
 export const noRights: Rights = { seesDetails: false, mayOperate: false, mayChange: false }
 
 /** A caller without a role: what belongs to this user is in reach, and nothing else. */
@@ -70,4 +72,14 @@ export function scopeOf(caller: Caller, scope: ListScope): JobScope | Refusal {
   if (scope === 'shared') return { viewerId: caller.userId }
   if (scope === 'own') return { ownerId: caller.userId }
   return isOperator(caller) ? 'all' : operatorsOnly
+}
+
+const ownOnly = refusal('forbidden', 'The records of another user are for operators.', {
+  errors: [{ pointer: '?ownerId', code: 'forbidden', detail: 'must be your own id, or left out' }],
+})
+
+/** Whose records a list shows that names an owner: the caller's own without one; those of another user are for operators. */
+export function ownerOf(caller: Caller, ownerId: string | undefined): { readonly ownerId: string } | Refusal {
+  if (ownerId === undefined || ownerId === caller.userId) return { ownerId: caller.userId }
+  return isOperator(caller) ? { ownerId } : ownOnly
 }

@@ -1,5 +1,5 @@
 import {
-  executionsQuery,
+  executionsOfJobQuery,
   fencedJobView,
   isRefusal,
   jobRef,
@@ -8,6 +8,7 @@ import {
   listedExecutionView,
   listedJobView,
   pageOf,
+  pageQuery,
   type Refusal,
   setStateBody,
 } from '@belfry/contracts'
@@ -27,7 +28,7 @@ import { readJob } from '../use-cases/read-job.ts'
 import { retryExecution } from '../use-cases/retry-execution.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import type { ExecutionViews } from './execution-view.ts'
-import { answerExecutionsOfJob } from './executions.ts'
+import { answerExecutionsOfJob, executionFilterOf } from './executions.ts'
 import { answerFenced } from './job-operations.ts'
 import type { JobViews } from './job-view.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
@@ -86,13 +87,14 @@ function mountReadyLists(app: HttpApp, { context, views, executionViews, pages }
   const { jobs, executions } = context.stores
 
   const toSchedule = {
-    querystring: jobsQuery.omit({ status: true, scope: true }),
+    querystring: pageQuery.extend(jobsQuery.pick({ fields: true, jobType: true, q: true }).shape),
     response: { 200: pageOf(listedJobView) },
   }
   app.get('/api/v1/jobs/ready-to-schedule', { schema: toSchedule, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const find = (page: PageRequest) => listJobs(context, { ownerId: userId }, { ...query, status: 'CREATED' }, page)
+    const filter = { jobType: query.jobType, q: query.q }
+    const find = (page: PageRequest) => listJobs(context, { ownerId: userId }, { ...filter, status: ['CREATED'] }, page)
     return pages.answer(reply, {
       userId,
       query,
@@ -103,11 +105,14 @@ function mountReadyLists(app: HttpApp, { context, views, executionViews, pages }
   })
 
   // An execution is there from its look-ahead on: one that is SCHEDULED is within it.
-  const toRun = { querystring: executionsQuery.omit({ status: true }), response: { 200: pageOf(listedExecutionView) } }
+  const toRun = {
+    querystring: executionsOfJobQuery.omit({ status: true }),
+    response: { 200: pageOf(listedExecutionView) },
+  }
   app.get('/api/v1/jobs/ready-to-run', { schema: toRun, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const filter = { ...query, status: 'SCHEDULED' } as const
+    const filter = { ...executionFilterOf(query, context.clock), status: ['SCHEDULED'] } as const
     const find = (page: PageRequest) => listExecutions(context, { ownerId: userId }, filter, page)
     const view = (execution: Execution) => executionViews.listed(execution, ownersRights)
     return pages.answer(reply, { userId, query, position: positionsOf(executions), find, view })
@@ -118,7 +123,7 @@ function mountReadyLists(app: HttpApp, { context, views, executionViews, pages }
 function mountExecutionsOfJob(app: HttpApp, { context, executionViews, pages }: CompatibilityRoutes): void {
   const schema = {
     params: z.object({ jobId: jobRef }),
-    querystring: executionsQuery,
+    querystring: executionsOfJobQuery,
     response: { 200: pageOf(listedExecutionView) },
   }
   app.get('/api/v1/executions/job/:jobId', { schema, config: reads }, async (request, reply) => {

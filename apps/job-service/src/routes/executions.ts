@@ -1,7 +1,8 @@
 import {
   deadLettersQuery,
-  type ExecutionsQuery,
+  type ExecutionsOfJobQuery,
   executionId,
+  executionsOfJobQuery,
   executionsQuery,
   executionView,
   isRefusal,
@@ -9,17 +10,19 @@ import {
   pageOf,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
+import type { Clock } from '@belfry/service'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { Execution } from '../domain/execution.ts'
-import { type Caller, noRights, ownersRights } from '../domain/reach.ts'
+import { type Caller, noRights, operatorsRights, ownerOf, ownersRights } from '../domain/reach.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { findExecution } from '../use-cases/find-execution.ts'
-import { listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
+import { type ExecutionFilter, listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import type { ExecutionViews } from './execution-view.ts'
 import { jobParams } from './jobs.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
+import { momentOf } from './query-times.ts'
 
 export interface ExecutionRoutes {
   readonly context: JobContext
@@ -37,7 +40,12 @@ interface ListOfJob {
   readonly caller: Caller
   /** Id or key of the job. */
   readonly ref: string
-  readonly query: ExecutionsQuery
+  readonly query: ExecutionsOfJobQuery
+}
+
+/** What a query of a list of executions asks for. */
+export function executionFilterOf({ status, jobType, from, to }: ExecutionsOfJobQuery, clock: Clock): ExecutionFilter {
+  return { status, jobType, from: momentOf(from, clock), to: momentOf(to, clock) }
 }
 
 /** Answers with a page of a job's executions, as far as the caller may see them. */
@@ -48,7 +56,7 @@ export function answerExecutionsOfJob(
 ): Promise<void> {
   let rights = noRights
   const find = async (asked: PageRequest) => {
-    const found = await listExecutionsOfJob(context, { caller, ref }, query, asked)
+    const found = await listExecutionsOfJob(context, { caller, ref }, executionFilterOf(query, context.clock), asked)
     if (!isRefusal(found)) rights = found.rights
     return found
   }
@@ -66,31 +74,53 @@ export function answerExecutionsOfJob(
 export function mountExecutions(app: HttpApp, { context, views, pages }: ExecutionRoutes): void {
   const { executions } = context.stores
   const position = positionsOf(executions)
-  const ofOwner = (execution: Execution) => views.listed(execution, ownersRights)
+  type Owner = { readonly ownerId: string }
+  const rightsTo = ({ userId }: Caller, { ownerId }: Owner) => (ownerId === userId ? ownersRights : operatorsRights)
+  const viewTo = (caller: Caller, owner: Owner) => (one: Execution) => views.listed(one, rightsTo(caller, owner))
+  /** An operator reads no params and results of another user. */
+  const shownTo = (caller: Caller, owner: Owner, page: PageRequest) =>
+    rightsTo(caller, owner).seesDetails ? page : { ...page, fields: [] }
 
   const ofJob = {
+    operationId: 'listJobExecutions',
     tags,
     summary: "A job's executions, newest first",
+    description: 'The executions of one job, also of one that is cancelled or deleted, until retention.',
+    answerHeaders: { 200: ['link'] },
     params: jobParams,
-    querystring: executionsQuery,
+    querystring: executionsOfJobQuery,
     response: page,
-  }
+  } as const
   app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) => {
     const { caller, query, params } = request
     return answerExecutionsOfJob(reply, { context, views, pages }, { caller, query, ref: params.id })
   })
 
-  const all = { tags, summary: 'Executions, newest first', querystring: executionsQuery, response: page }
+  const all = {
+    operationId: 'listExecutions',
+    tags,
+    summary: 'Executions, newest first',
+    description:
+      'The executions of all your jobs. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.',
+    answerHeaders: { 200: ['link'] },
+    querystring: executionsQuery,
+    response: page,
+  } as const
   app.get('/executions', { schema: all, config: reads }, (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const find = (asked: PageRequest) => listExecutions(context, { ownerId: userId }, query, asked)
-    return pages.answer(reply, { position, userId, query, find, view: ofOwner })
+    const owner = ownerOf(request.caller, query.ownerId)
+    if (isRefusal(owner)) return reply.refuse(owner)
+    const filter = executionFilterOf(query, context.clock)
+    const find = (asked: PageRequest) => listExecutions(context, owner, filter, shownTo(request.caller, owner, asked))
+    return pages.answer(reply, { position, userId, query, find, view: viewTo(request.caller, owner) })
   })
 
   const one = {
+    operationId: 'getExecution',
     tags,
     summary: 'An execution, with every attempt',
+    description: 'What ran, when and how often, what came of it, and when each step on the way was taken.',
     params: executionParams,
     response: { 200: executionView },
   }
@@ -100,16 +130,22 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
   })
 
   const deadLetters = {
+    operationId: 'listDeadLetters',
     tags,
     summary: 'Executions that failed for good and were not run again, newest first',
+    description:
+      'Executions that FAILED. One that was run again is left out: when its new execution fails, that one is here.',
+    answerHeaders: { 200: ['link'] },
     querystring: deadLettersQuery,
     response: page,
-  }
+  } as const
   app.get('/dead-letters', { schema: deadLetters, config: reads }, (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const scope = { ownerId: userId, failed: true } as const
-    const find = (asked: PageRequest) => listExecutions(context, scope, {}, asked)
-    return pages.answer(reply, { position, userId, query, find, view: ofOwner })
+    const owner = ownerOf(request.caller, query.ownerId)
+    if (isRefusal(owner)) return reply.refuse(owner)
+    const scope = { ...owner, failed: true } as const
+    const find = (asked: PageRequest) => listExecutions(context, scope, {}, shownTo(request.caller, owner, asked))
+    return pages.answer(reply, { position, userId, query, find, view: viewTo(request.caller, owner) })
   })
 }

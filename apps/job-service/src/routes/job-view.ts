@@ -22,6 +22,7 @@ import {
   deriveStatus,
   type KnownExecution,
   type StatusInput,
+  statusInputOf,
 } from '../domain/status.ts'
 import type { ListedJob, StoredJob } from '../store/ports.ts'
 import type { FencedJob } from '../use-cases/confirm-changes.ts'
@@ -137,12 +138,6 @@ function isOver({ spec }: ListedJob, nextRunAt: number | null): boolean {
 function unknownType({ spec: { jobType } }: StoredJob): Warning {
   const detail = `No executor has the job type "${jobType}" now: the job's executions wait until one has it.`
   return { code: 'unknown-job-type', detail }
-}
-
-/** What the job's status is derived from. */
-export function statusInputOf({ state, isPublished, spec, known }: ListedJob): StatusInput {
-  const { schedule } = spec
-  return { ...known, state, isPublished, runAt: schedule.kind === 'once' ? schedule.runAt : null }
 }
 
 function viewSchedule({ spec: { schedule } }: ListedJob, timezone: string): JobView['schedule'] {

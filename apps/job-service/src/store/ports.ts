@@ -85,7 +85,31 @@ export interface JobSummary extends Summary {
   readonly name: string
   readonly key: string | null
   readonly jobType: string
+  readonly createdAt: number
+  /** Empty unless the query asks for them. */
+  readonly tags: readonly string[]
   readonly statusInput: StatusInput
+}
+
+/** `withTags`: the tags of the jobs are read too. */
+export interface JobsQuery extends ListQuery {
+  readonly withTags?: boolean
+}
+
+/** `until`: only jobs whose `dueFrom` lies at this moment or before, epoch milliseconds. */
+export interface DueJobsQuery extends JobsQuery {
+  readonly until: number
+}
+
+/** A job in the order of its next runs; none of its fire times that are to come lies before `dueFrom`. */
+export interface DueJobSummary extends JobSummary {
+  readonly version: number
+  readonly dueFrom: number
+}
+
+/** The earliest moment at which a job can run next: raised to `next`, or null where it has no run left. */
+export interface RaisedDue extends Pick<DueJobSummary, 'rowId' | 'version' | 'dueFrom'> {
+  readonly next: number | null
 }
 
 /** A version that the executors have yet to confirm. */
@@ -144,9 +168,18 @@ export interface JobStore {
   /** The jobs of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
   /** The jobs of a scope that are not deleted, newest first. */
-  listSummaries(scope: JobScope, query: ListQuery): Promise<JobSummary[]>
+  listSummaries(scope: JobScope, query: JobsQuery): Promise<JobSummary[]>
+  /**
+   * The owner's active jobs with a schedule, in the order of `dueFrom`. A change of a job sets that to the moment of the change, or to
+   * the time of a one-shot; the store knows no schedule, and so it is `raiseDue` that makes it exact.
+   */
+  listByDue(ownerId: string, query: DueJobsQuery): Promise<DueJobSummary[]>
+  /** Raises `dueFrom` of the jobs that are still as they were read. Of no consequence but for the order of `listByDue`. */
+  raiseDue(rows: readonly RaisedDue[]): Promise<void>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
+  /** Whether the value can be a position that `listByDue` gave. */
+  isDuePosition(value: unknown): value is ListPosition
   /** Some of the jobs of the share whose newest version is not on the bus; a job is overdue by when it last changed. */
   listUnpublished(page: PageBounds, share: WorkShare): Promise<Page<UnpublishedJob>>
   /** Raises each job's mark to `seq`, and never lowers it: a newer version stays unpublished. */
@@ -186,9 +219,10 @@ export interface ExecutionSummary extends Summary {
   readonly endedAt: number | null
 }
 
-/** `dueBy`: only what was due by then, epoch milliseconds. */
+/** `from` and `to`: only fire times between them, both included, epoch milliseconds. */
 export interface ExecutionsQuery extends ListQuery {
-  readonly dueBy?: number | undefined
+  readonly from?: number | undefined
+  readonly to?: number | undefined
 }
 
 /** Whose executions a list shows. `failed`: the dead letters, which failed and were not run again. */

@@ -8,22 +8,25 @@ import { type PageRequest, type Rows, readPage } from './scan-list.ts'
 
 type ListContext = Pick<JobContext, 'stores' | 'config'>
 
-interface ExecutionFilter {
-  readonly status?: ExecutionStatus | undefined
+export interface ExecutionFilter {
+  readonly status?: readonly ExecutionStatus[] | undefined
   readonly jobType?: string | undefined
+  /** Fire times between these, both included, epoch milliseconds. */
+  readonly from?: number | undefined
+  readonly to?: number | undefined
 }
 
 /** `GET /executions` and `GET /dead-letters`: the executions of a scope that fit the filter, newest fire time first. */
 export function listExecutions(
   { stores: { executions }, config }: ListContext,
   scope: ExecutionScope,
-  { status, jobType }: ExecutionFilter,
+  { status, jobType, from, to }: ExecutionFilter,
   page: PageRequest,
 ): Promise<Rows<Execution>> {
   const fits = (one: ExecutionSummary) =>
-    (status === undefined || one.status === status) && (jobType === undefined || one.jobType === jobType)
+    (status === undefined || status.includes(one.status)) && (jobType === undefined || one.jobType === jobType)
   return readPage(config, page, {
-    list: (query) => executions.listSummaries(scope, query),
+    list: (query) => executions.listSummaries(scope, { ...query, from, to }),
     fits: status || jobType ? fits : null,
     read: (rowIds) => executions.readMany(rowIds, page.fields),
   })

@@ -67,7 +67,7 @@ async function find(context: RedriveContext, caller: Caller, body: RedriveBody):
 async function findFitting(
   context: RedriveContext,
   caller: Caller,
-  { jobId, jobType, from = 0, to }: Filter,
+  { jobId, jobType, from, to }: Filter,
   limit: number,
 ): Promise<Found | Refusal> {
   const { stores, config } = context
@@ -79,12 +79,12 @@ async function findFitting(
   const rows: ExecutionSummary[] = []
   let after: ExecutionSummary['position'] | null = null
   for (let left = config.jobRedriveScanRows; left > 0; left -= config.jobScanChunkRows) {
-    const query = { after, limit: config.jobScanChunkRows, fields: [], dueBy: to }
+    const query = { after, limit: config.jobScanChunkRows, fields: [], from, to }
     const page: ExecutionSummary[] = await stores.executions.listSummaries({ ownerId, failed: true }, query)
-    rows.push(...page.filter((one) => one.fireAt >= from && fits(one)))
+    rows.push(...page.filter(fits))
     if (rows.length > limit) return { rows: rows.slice(0, limit), more: true }
     const last = page.at(-1)
-    if (page.length < config.jobScanChunkRows || !last || last.fireAt < from) return { rows, more: false }
+    if (page.length < config.jobScanChunkRows || !last) return { rows, more: false }
     after = last.position
   }
   return { rows, more: true }

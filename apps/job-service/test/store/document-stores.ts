@@ -16,7 +16,7 @@ import {
   statusOf,
   type WholeExecution,
 } from '../../src/domain/execution.ts'
-import { fencedChanges, isLive, type Job, newestVersion, toJobChanges } from '../../src/domain/job.ts'
+import { dueFromOf, fencedChanges, isLive, type Job, newestVersion, toJobChanges } from '../../src/domain/job.ts'
 import type { JobScope } from '../../src/domain/reach.ts'
 import type { Secret } from '../../src/domain/secret.ts'
 import type { KnownExecution } from '../../src/domain/status.ts'
@@ -25,6 +25,8 @@ import type {
   ExecutionScope,
   ExecutionStore,
   JobStore,
+  JobSummary,
+  JobsQuery,
   ListedJob,
   ListPosition,
   LongField,
@@ -93,6 +95,7 @@ interface JobDocument {
   readonly fenceAt: number | null
   readonly fenceTries: number
   readonly progress: Progress
+  readonly dueFrom: number | null
 }
 
 interface ExecutionDocument {
@@ -208,6 +211,22 @@ function createJobs(
     const job = await storedJob(document)
     return fields.includes('params') ? job : { ...job, spec }
   }
+  const summaryOf = async (
+    document: Stored<JobDocument>,
+    { fields, withTags }: Pick<JobsQuery, 'fields' | 'withTags'>,
+  ): Promise<JobSummary> => {
+    const { rowId, id, job, publishedVersion } = document
+    const { params, ...spec } = job.spec
+    const { last, running, retrying } = await knownOf(document)
+    const { state, version, createdAt } = job
+    const isPublished = publishedVersion >= version
+    return {
+      ...{ rowId, createdAt, name: spec.name, key: job.key, jobType: spec.jobType, tags: withTags ? spec.tags : [] },
+      position: [id] as readonly string[] as ListPosition,
+      bytes: bytesOf({ ...job, spec }) + (fields.includes('params') ? bytesOf(params) : 0),
+      statusInput: { state, isPublished, runAt: runAtOf(job), last, running, retrying },
+    }
+  }
   const isPosition = (value: unknown): value is ListPosition =>
     Array.isArray(value) && value.length === 1 && typeof value[0] === 'string' && jobIdPattern.test(value[0])
 
@@ -224,7 +243,7 @@ function createJobs(
       const progress = { last: null, scheduledAt: null }
       const changeNo = await changeNos.next()
       const about = { id: job.id, slot: slotOf(job), job, changeNo, publishedVersion: 0 }
-      const rowId = await jobs.insert({ ...about, ...fence, progress })
+      const rowId = await jobs.insert({ ...about, ...fence, progress, dueFrom: dueFromOf(job) })
       if (rowId !== null) return { rowId, isNew: true }
       const stored = await jobs.findOne((one) => one.id === job.id)
       return stored ? { rowId: stored.rowId, isNew: false } : 'key-taken'
@@ -236,6 +255,7 @@ function createJobs(
       const next: Job = { ...about, pauseUntil, pauseReason, createdAt: job.createdAt, changedAt: job.changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
+        dueFrom: dueFromOf(next),
         slot: slotOf(next),
         changeNo: await changeNos.next(),
         fenceAt,
@@ -261,31 +281,43 @@ function createJobs(
           return document && listed(document, fields)
         }),
       ),
-    async listSummaries(scope, { after, limit, fields }) {
+    isDuePosition: (value): value is ListPosition =>
+      Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && typeof value[1] === 'string',
+    async listByDue(ownerId, { until, after, limit, ...query }) {
+      const rows = await jobs.find(
+        ({ id, job, dueFrom }) =>
+          job.ownerId === ownerId &&
+          dueFrom !== null &&
+          dueFrom <= until &&
+          isAfter(after as DueCursor | null, dueFrom, id),
+        (a, b) => (a.dueFrom ?? 0) - (b.dueFrom ?? 0) || compare(a.id, b.id),
+        limit,
+      )
+      return Promise.all(
+        rows.map(async (row) => {
+          const dueFrom = row.dueFrom ?? 0
+          const position = [dueFrom, row.id] as readonly (string | number)[] as ListPosition
+          return { ...(await summaryOf(row, query)), position, version: row.job.version, dueFrom }
+        }),
+      )
+    },
+    async raiseDue(rows) {
+      await Promise.all(
+        rows.map(({ rowId, version, dueFrom, next }) =>
+          jobs.updateOne((one) => one.rowId === rowId && one.job.version === version && one.dueFrom === dueFrom, {
+            dueFrom: next,
+          }),
+        ),
+      )
+    },
+    async listSummaries(scope, { after, limit, ...query }) {
       const last = after && (await jobs.findOne((one) => one.id === after[0]))
       const rows = await jobs.find(
         (one) => isInScope(scope, one.job) && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
         newestJob,
         limit,
       )
-      return Promise.all(
-        rows.map(async (document) => {
-          const { rowId, id, job, publishedVersion } = document
-          const { params, ...spec } = job.spec
-          const { last, running, retrying } = await knownOf(document)
-          const { state, version } = job
-          const isPublished = publishedVersion >= version
-          return {
-            rowId,
-            position: [id] as readonly string[] as ListPosition,
-            bytes: bytesOf({ ...job, spec }) + (fields.includes('params') ? bytesOf(params) : 0),
-            name: spec.name,
-            key: job.key,
-            jobType: spec.jobType,
-            statusInput: { state, isPublished, runAt: runAtOf(job), last, running, retrying },
-          }
-        }),
-      )
+      return Promise.all(rows.map((row) => summaryOf(row, query)))
     },
     async listUnpublished({ rows, bytes }, share) {
       const found = await jobs.find(
@@ -527,14 +559,15 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
           return document && shown(document, fields)
         }),
       ),
-    async listSummaries(scope, { after, limit, fields, dueBy = Number.POSITIVE_INFINITY }) {
+    async listSummaries(scope, { after, limit, fields, from = 0, to = Number.POSITIVE_INFINITY }) {
       const job = 'jobRowId' in scope ? await jobs.get(scope.jobRowId) : undefined
       const isInScope = inScope(scope, job?.id)
       const [fireAt, id] = (after ?? []) as unknown as [number, string]
       const rows = await executions.find(
         (one) =>
           isInScope(one) &&
-          one.fireAt <= dueBy &&
+          one.fireAt >= from &&
+          one.fireAt <= to &&
           (!after || one.fireAt < fireAt || (one.fireAt === fireAt && one.id < id)),
         newestExecution,
         limit,

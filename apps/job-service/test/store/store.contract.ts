@@ -17,6 +17,7 @@ import type {
   AgedJob,
   DueCursor,
   DueFence,
+  DueJobSummary,
   DuePage,
   DuePauseEnd,
   ExecutionSummary,
@@ -378,6 +379,8 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           name: 'nightly',
           key: 'filtered',
           jobType: 'DUMMY',
+          createdAt: monday,
+          tags: [],
           statusInput: {
             state: 'active',
             isPublished: false,
@@ -387,6 +390,50 @@ export function describeStores(database: string, capabilities: StoreCapabilities
             retrying: null,
           },
         })
+      })
+
+      it('has its tags in the summary where they are asked for', async () => {
+        const job = await put({ tags: ['nightly', 'eu'] })
+        const { ownerId } = job
+        const [without] = await stores.jobs.listSummaries({ ownerId }, first(1))
+        const [withTags] = await stores.jobs.listSummaries({ ownerId }, { ...first(1), withTags: true })
+        expect([without?.tags, withTags?.tags]).toEqual([[], ['nightly', 'eu']])
+      })
+
+      it('is listed in the order of next runs from the moment of its change, or its time, on', async () => {
+        const ownerId = owner()
+        const cron = { kind: 'cron', cron: '0 3 * * *', timezone: 'UTC' } as const
+        const later = await put({ ownerId, schedule: { kind: 'once', runAt: monday + 5000 } })
+        const sooner = await put({ ownerId, schedule: cron, now: monday + 2000 })
+        const soonest = await put({ ownerId, schedule: { kind: 'once', runAt: monday + 1000 } })
+        await put({ ownerId })
+        await put({ schedule: cron })
+        const list = async (until = monday + 9000, after: ListPosition | null = null, limit = 10) =>
+          stores.jobs.listByDue(ownerId, { after, limit, fields: [], until })
+        const idsOf = (rows: readonly DueJobSummary[]) => rows.map(({ rowId }) => rowId)
+        const [a, b, c] = [soonest, sooner, later].map(({ rowId }) => rowId)
+        expect(idsOf(await list())).toEqual([a, b, c])
+        expect(idsOf(await list(monday + 2000))).toEqual([a, b])
+        const [one] = await list(monday + 9000, null, 1)
+        expect(one).toMatchObject({ rowId: a, version: 1, dueFrom: monday + 1000, jobType: 'DUMMY' })
+        expect(stores.jobs.isDuePosition(JSON.parse(JSON.stringify(one?.position)))).toBe(true)
+        for (const other of [null, 'x', [1], [1, 2, 3], [-1, 1], [null, null]])
+          expect(stores.jobs.isDuePosition(other)).toBe(false)
+        expect(idsOf(await list(monday + 9000, one?.position))).toEqual([b, c])
+        const raise = (dueFrom: number, next: number | null, version = 1) =>
+          stores.jobs.raiseDue([{ rowId: sooner.rowId, version, dueFrom, next }])
+        await raise(monday + 2000, monday + 6000, 2)
+        await raise(monday + 1999, monday + 6000)
+        expect(idsOf(await list())).toEqual([a, b, c])
+        await raise(monday + 2000, monday + 6000)
+        expect(idsOf(await list())).toEqual([a, c, b])
+        const paused = allowed(pausedJob(later, null, monday + 1))
+        await stores.jobs.compareAndSet(later.rowId, 1, paused, monday)
+        expect(idsOf(await list())).toEqual([a, b])
+        await stores.jobs.compareAndSet(later.rowId, 2, allowed(resumedJob(paused, monday + 2)), monday)
+        expect(idsOf(await list())).toEqual([a, c, b])
+        await raise(monday + 6000, null)
+        expect(idsOf(await list(Number.MAX_SAFE_INTEGER))).toEqual([a, c])
       })
 
       it('is read with its params only where they are asked for, and counts its bytes like that', async () => {
@@ -545,10 +592,13 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           return found.map(({ fireAt }) => fireAt - monday)
         }
         expect(await list()).toEqual([2, 1, 0])
-        expect(await list({ dueBy: monday + 1 })).toEqual([1, 0])
+        expect(await list({ to: monday + 1 })).toEqual([1, 0])
         const [, middle] = await stores.executions.listSummaries(scope, first(2))
         expect(middle).toMatchObject({ jobRowId: job.rowId })
-        expect(await list({ after: middle?.position, dueBy: monday + 1 })).toEqual([0])
+        expect(await list({ after: middle?.position, to: monday + 1 })).toEqual([0])
+        expect(await list({ from: monday + 1 })).toEqual([2, 1])
+        expect(await list({ from: monday + 1, to: monday + 1 })).toEqual([1])
+        expect(await list({ from: monday + 2, to: monday + 1 })).toEqual([])
         const id = failed[1]?.executionId ?? ''
         const mark = (by: string) =>
           stores.executions.markRetried([

@@ -36,6 +36,8 @@ export interface JobRecord extends MongoRecord {
   readonly fenceTries: number
   /** When the pause of a paused job ends by itself. */
   readonly pauseUntil?: number
+  /** `dueFromOf` of the job, as far as it was raised since; `never` where there is no run to come. Absent in records of before. */
+  readonly dueFrom?: number
   /** The users who see the job beside its owner; absent without any. */
   readonly viewerIds?: readonly string[]
   readonly shard: number
@@ -70,6 +72,7 @@ export const jobsCollection = defineCollection<JobRecord>({
     fenceTries: Number,
     pauseUntil: Number,
     viewerIds: [String],
+    dueFrom: Number,
     shard: Number,
     body: String,
     params: String,
@@ -86,6 +89,7 @@ export const jobsCollection = defineCollection<JobRecord>({
     { fields: { pauseUntil: 1, _id: 1 }, only: { pauseUntil: { $exists: true } } },
     { fields: { viewerIds: 1, createdAt: 1, _id: 1 }, only: { viewerIds: { $exists: true } } },
     { fields: { createdAt: 1, _id: 1 } },
+    { fields: { ownerId: 1, dueFrom: 1, _id: 1 } },
   ],
 })
 

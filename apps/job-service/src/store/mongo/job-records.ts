@@ -1,12 +1,22 @@
 import type { JobChange, JobSpec, Warning } from '@belfry/contracts'
 import { shardOf } from '@belfry/storage'
-import { fencedChanges, isLive, type Job, type ListedSpec, newestVersion, type Viewer } from '../../domain/job.ts'
+import {
+  dueFromOf,
+  fencedChanges,
+  isLive,
+  type Job,
+  type ListedSpec,
+  newestVersion,
+  type Viewer,
+} from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
 import type {
   AgedJob,
   DueFence,
+  DueJobSummary,
   DuePauseEnd,
   JobSummary,
+  JobsQuery,
   ListedJob,
   ListPosition,
   LongField,
@@ -26,6 +36,9 @@ interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   readonly viewers?: readonly Viewer[]
 }
 
+/** `dueFrom` of a job without a run to come: later than every time that the API takes. */
+export const never = 8.64e15
+
 const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
   spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 
@@ -38,7 +51,18 @@ function versionFields(job: Job, changeNo: number) {
   const paramsText = JSON.stringify(params)
   const paramsBytes = Buffer.byteLength(paramsText)
   const texts = { body, params: paramsText, bytes: Buffer.byteLength(body) + paramsBytes, paramsBytes }
-  const about = { version, state, name, jobType, runAt: runAtOf(job), changedAt, changeNo, unpublishedAt: changedAt }
+  const dueFrom = dueFromOf(job) ?? never
+  const about = {
+    version,
+    state,
+    name,
+    jobType,
+    runAt: runAtOf(job),
+    changedAt,
+    changeNo,
+    unpublishedAt: changedAt,
+    dueFrom,
+  }
   return { ...about, ...texts, ...(viewers.length > 0 && { viewerIds: viewers.map(({ id }) => id) }) }
 }
 
@@ -118,7 +142,7 @@ export function readStoredJob(record: JobRecord, known: Known): StoredJob {
   return readListedJob(record, known) as StoredJob
 }
 
-export const summaryFields = [
+const summaryFields = [
   '_id',
   'createdAt',
   'name',
@@ -131,7 +155,12 @@ export const summaryFields = [
   'paramsBytes',
 ] as const satisfies (keyof JobRecord)[]
 
-export function readSummary(record: JobRecord, known: KnownExecutions, fields: readonly LongField[]): JobSummary {
+/** The fields that `readSummary` reads; tags stand in the text. */
+export function summaryFieldsOf({ withTags }: JobsQuery): (keyof JobRecord)[] {
+  return withTags ? [...summaryFields, 'body'] : [...summaryFields]
+}
+
+export function readSummary(record: JobRecord, known: KnownExecutions, { fields, withTags }: JobsQuery): JobSummary {
   const { _id, createdAt, name, key, jobType, state, unpublishedAt, runAt, bytes, paramsBytes } = record
   const { last, running, retrying } = known
   return {
@@ -141,8 +170,16 @@ export function readSummary(record: JobRecord, known: KnownExecutions, fields: r
     name,
     key,
     jobType,
+    createdAt,
+    tags: withTags ? (JSON.parse(record.body) as JobBody).tags : [],
     statusInput: { state, isPublished: unpublishedAt === undefined, runAt, last, running, retrying },
   }
+}
+
+export function readDueSummary(record: JobRecord, known: KnownExecutions, query: JobsQuery): DueJobSummary {
+  const { _id, version, dueFrom = 0 } = record
+  const position = positionOf<ListPosition>(dueFrom, _id)
+  return { ...readSummary(record, known, query), position, version, dueFrom }
 }
 
 export function readUnpublished(record: JobRecord): UnpublishedJob {

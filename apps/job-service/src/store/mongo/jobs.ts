@@ -15,6 +15,7 @@ import {
   summariesCollection,
 } from './collections.ts'
 import { createDueReader, cutAt, inShare } from './due.ts'
+import { createDueOrder } from './due-order.ts'
 import {
   ageFields,
   changeUpdate,
@@ -30,7 +31,7 @@ import {
   readStoredJob,
   readSummary,
   readUnpublished,
-  summaryFields,
+  summaryFieldsOf,
 } from './job-records.ts'
 import { createKeyHolders } from './keys.ts'
 import { createKnownReader } from './known.ts'
@@ -68,6 +69,7 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
   const keys = createKeyHolders(db.collection(keysCollection), jobs, clock)
   const known = createKnownReader(executions, summaries)
   const quota = createQuota(jobs, clock)
+  const { listByDue, raiseDue } = createDueOrder({ jobs, known, clock })
   const readDueFences = createDueReader(jobs, 'jobs.due-fences', 'fenceAt', [...fenceFields, 'bytes'])
   const readPauseEnds = createDueReader(jobs, 'jobs.pause-ends', 'pauseUntil', [...pauseEndFields, 'bytes'])
 
@@ -161,7 +163,8 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return record && readListedJob(record, knownOf(id))
       })
     },
-    async listSummaries(scope, { after, limit, fields }) {
+    async listSummaries(scope, query) {
+      const { after, limit } = query
       const to = after ? readPosition(after)[0] : everything.to
       const windows = windowsDown(to, clock.now(), listWindowMs)
       const found = await readWindows(windows, limit, (window, most) => {
@@ -175,12 +178,15 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return jobs.find('jobs.list', filter, {
           sort: { createdAt: -1, _id: -1 },
           limit: most,
-          fields: summaryFields,
+          fields: summaryFieldsOf(query),
         })
       })
       const knownOf = await known.readExecutions(found.map(({ _id }) => _id))
-      return found.map((record) => readSummary(record, knownOf(record._id), fields))
+      return found.map((record) => readSummary(record, knownOf(record._id), query))
     },
+    listByDue,
+    raiseDue,
+    isDuePosition: (value): value is ListPosition => isPositionOf(value, jobIdPattern),
     isPosition: (value): value is ListPosition => isPositionOf(value, jobIdPattern),
     async listUnpublished({ rows, bytes }, share) {
       const filter = { unpublishedAt: where<number>({ $gte: 0 }), ...inShare('unpublishedAt', share) }

@@ -14,6 +14,7 @@ import type { KnownExecutions } from '../../domain/status.ts'
 import type {
   AgedJob,
   DueFence,
+  DueJobSummary,
   DuePauseEnd,
   JobSummary,
   ListedJob,
@@ -152,9 +153,12 @@ export function readStoredJob(columns: SqlRow): StoredJob {
   return readListedJob(columns) as StoredJob
 }
 
-/** The last one is what reading the row costs, bytes: with its params where the first parameter is 1. */
-export const summaryColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt,
-  octet_length(j.body) + iif(?1, octet_length(j.params), 0)`
+/**
+ * The last but one is what reading the row costs, bytes: with its params where the first parameter is 1. The last one: its tags, where
+ * the second parameter is 1.
+ */
+export const summaryColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt, j.createdAt,
+  octet_length(j.body) + iif(?1, octet_length(j.params), 0), iif(?2, json_extract(j.body, '$.tags'), NULL)`
 type SummaryColumns = [
   n: RowId,
   name: string,
@@ -163,16 +167,30 @@ type SummaryColumns = [
   state: number,
   unpublished: number | null,
   runAt: number | null,
+  createdAt: number,
   bytes: number,
+  tags: string | null,
 ]
+const summaryWidth = 10
 
 export function readSummary(columns: SqlRow): JobSummary {
-  const [rowId, name, key, jobType, state, unpublished, runAt, bytes] = columns.slice(
+  const [rowId, name, key, jobType, state, unpublished, runAt, createdAt, bytes, tagsText] = columns.slice(
     knownWidth,
   ) as unknown as SummaryColumns
+  const tags = tagsText === null ? [] : (JSON.parse(tagsText) as string[])
   const statusInput = { state: stateAt(state), isPublished: unpublished === null, runAt, ...readKnown(columns) }
   const position = [rowId] as readonly RowId[] as unknown as ListPosition
-  return { rowId, position, bytes, name, key, jobType, statusInput }
+  return { rowId, position, bytes, name, key, jobType, createdAt, tags, statusInput }
+}
+
+/** What `readDueSummary` reads behind the columns of a summary. */
+export const dueSummaryColumns = `${summaryColumns}, j.version, j.dueFrom`
+
+export function readDueSummary(columns: SqlRow): DueJobSummary {
+  const summary = readSummary(columns)
+  const [version, dueFrom] = columns.slice(knownWidth + summaryWidth) as [number, number]
+  const position = [dueFrom, summary.rowId] as readonly unknown[] as ListPosition
+  return { ...summary, position, version, dueFrom }
 }
 
 export function readAge(columns: SqlRow): AgedJob {

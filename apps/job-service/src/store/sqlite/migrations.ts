@@ -175,6 +175,15 @@ CREATE TABLE secrets (
 `,
   },
   {
+    // No fire time of the job that is still to come lies before dueFrom; null for jobs that have none (store/ports.ts, listByDue).
+    name: 'the order of next runs',
+    sql: `
+ALTER TABLE jobs ADD COLUMN dueFrom INTEGER;
+UPDATE jobs SET dueFrom = coalesce(runAt, changedAt) WHERE state = 0;
+CREATE INDEX jobsByDue ON jobs (ownerNo, dueFrom) WHERE dueFrom IS NOT NULL;
+`,
+  },
+  {
     // In `body` the whole record as JSON; the columns are what is searched. nextAt and dueAt: null once it is over.
     name: 'notifications, their deliveries, and the events that they tell',
     sql: `

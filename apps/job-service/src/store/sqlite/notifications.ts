@@ -66,9 +66,8 @@ function createDeliveryStore(db: Database, onUnreadable: OnUnreadable): Delivery
     WHERE notificationId = ? AND (createdAt, id) < (?, ?) ORDER BY createdAt DESC, id DESC LIMIT ?`)
   const due = db.statement(`SELECT n, nextAt, body FROM deliveries
     WHERE nextAt <= ? AND (nextAt, n) > (?, ?) ORDER BY nextAt, n LIMIT ?`)
-  const beyond = db.statement(`SELECT n, body FROM (SELECT n, createdAt, body FROM deliveries
-      WHERE ownerId = ? AND nextAt IS NOT NULL ORDER BY createdAt DESC, n DESC LIMIT -1 OFFSET ?)
-    ORDER BY createdAt, n LIMIT ?`)
+  const beyond = db.statement(`SELECT n, body FROM deliveries
+    WHERE ownerId = ? AND nextAt IS NOT NULL ORDER BY createdAt DESC, n DESC LIMIT ? OFFSET ?`)
   const purge = db.statement('DELETE FROM deliveries WHERE n IN (SELECT n FROM deliveries WHERE createdAt < ? LIMIT ?)')
   return {
     insertManyIfAbsent: table.insert,
@@ -85,7 +84,7 @@ function createDeliveryStore(db: Database, onUnreadable: OnUnreadable): Delivery
       return { rows: table.read(rows), next: rows.length === limit ? cursorAfter(rows.at(-1)) : null }
     },
     async listBeyond(ownerId, most, limit) {
-      return table.read(await db.read(beyond, [ownerId, most, limit]))
+      return table.read(await db.read(beyond, [ownerId, limit, most]))
     },
     async purge(before, limit) {
       const [result] = await db.write('deliveries.purge', [{ statement: purge, params: [before, limit] }])
