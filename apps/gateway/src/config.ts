@@ -1,13 +1,7 @@
-import { breakerConfig } from '@belfry/bootstrap'
+import { breakerConfig, isOrigin, publicAddress } from '@belfry/bootstrap'
 import { z } from 'zod'
 
 const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
-
-/** A URL that ends with its host and port, or with the slash after them. */
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text)
-  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
-}
 
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
@@ -21,11 +15,7 @@ export const gatewayConfig = z.object({
    * Where browsers and programs reach Belfry when it is not at HOST and PORT, such as https://belfry.example behind a
    * reverse proxy. Its host is accepted as Host and its origin as Origin; the start shows it.
    */
-  publicUrl: z
-    .string()
-    .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
-    .transform((text) => new URL(text).origin)
-    .optional(),
+  publicUrl: publicAddress,
   /**
    * Origins of pages elsewhere that may call the API, such as "https://console.example,http://localhost:5173": with commas between. They send
    * their token themselves; cookies are never let through. Default: none.

@@ -1,4 +1,5 @@
 import { auditConfig } from '@belfry/audit'
+import { publicAddress } from '@belfry/bootstrap'
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
 import { streamConfig } from '@belfry/http'
 import { defaultTimezone } from '@belfry/schedules'
@@ -141,6 +142,54 @@ export const jobConfig = z.object({
   secretsKeyPrevious: secretKey().optional().meta({ isSecret: true }),
   /** Secrets that one user may have. */
   jobMostSecrets: count(200),
+  /** Where users reach Belfry (see the gateway): the addresses in messages begin with it. Without it they have no host. */
+  publicUrl: publicAddress,
+  /** Notifications that one user may have. */
+  jobMostNotifications: count(50),
+  /** Events of one job and one kind within this time after a message are told together by the next one, milliseconds. */
+  jobNotifyWindowMs: count(60_000, 0),
+  /** How often events that are to be told, and messages that are due, are looked for, milliseconds. */
+  jobNotifyPollMs: count(500),
+  /** Events that are told, and messages that are looked at, at a time. */
+  jobNotifyRows: count(200),
+  /** Messages of one user that may wait; beyond it the oldest are dropped, which their list shows. */
+  jobNotifyPending: count(1_000),
+  /** Messages that are sent at a time. Those of one user are at most half of them. */
+  jobNotifyConcurrency: count(40, 2),
+  /** Messages that are sent to one target at a time. */
+  jobNotifyPerTarget: count(2),
+  /** How long a target may take to answer, and a connection to open, milliseconds. */
+  jobNotifyTimeoutMs: count(15_000),
+  /** How long a message is left to the process that sends it, milliseconds: longer than a target may take to answer. */
+  jobNotifyLeaseMs: count(60_000),
+  /** Whether webhooks may reach loopback, private and other addresses that are not public. */
+  jobNotifyAllowPrivate: z.stringbool().default(false),
+  /** Name lookups for webhooks at a time, and those of one user among them. */
+  jobNotifyLookups: count(4, 2),
+  jobNotifyOwnerLookups: count(1),
+  /** How long messages are stored after they were made. */
+  jobNotifyKeep: duration({ min: 60_000 }).prefault('7d'),
+  /** How long an event that has been told is stored, so that its repetition is noticed, milliseconds. */
+  jobNotifyToldMs: count(600_000, 60_000),
+  /** How often the scheduler is asked for missed fire times, milliseconds. */
+  jobMissedPollMs: count(5_000),
+  /** How far the clocks of schedulers may differ, and their writes be late, for a missed fire time to be seen, milliseconds. */
+  jobMissedSettleMs: count(60_000, 1_000),
+  /** How long the key before a rotated one of a webhook signs on. */
+  jobWebhookOverlap: duration({ min: 0 }).prefault('24h'),
+  /** The mail server, `smtp://user:password@host:587` or `smtps://…`. Without it a notification by mail is refused. */
+  smtpUrl: z
+    .string()
+    .regex(/^smtps?:\/\/[^\s]+$/, 'is not an address such as "smtps://user:password@mail.example:465"')
+    .optional()
+    .meta({ isSecret: true }),
+  /** The sender of mails. */
+  smtpFrom: z.string().min(3).max(320).default('Belfry <belfry@localhost>'),
+  /** Domains that mails may be sent to, with commas between. Left out: all. */
+  smtpDomains: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim().toLowerCase()))
+    .optional(),
   ...retentionClockConfig,
   ...auditConfig,
   /** How long another service may take to read its audit log, milliseconds. Must be below BELFRY_BREAKER_TIMEOUT_MS. */

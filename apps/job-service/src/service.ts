@@ -23,6 +23,7 @@ import { eventSettleMsOf, type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
+import { createNotifications, type NotificationParts } from './notifications.ts'
 import { mountAuditLists } from './routes/audit.ts'
 import { mountBatches } from './routes/batches.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
@@ -37,6 +38,7 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountNotifications } from './routes/notifications.ts'
 import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
@@ -117,7 +119,11 @@ function createApp(
   deps: JobServiceDeps,
   context: JobContext,
   retentionClock: RetentionClock,
-  { audit, events }: { readonly audit: AuditLog; readonly events: Events },
+  { audit, events, notifications }: {
+    readonly audit: AuditLog
+    readonly events: Events
+    readonly notifications: NotificationParts
+  },
 ): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
@@ -136,6 +142,7 @@ function createApp(
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountBatches(app, { context, views, executionViews, once })
   mountSecrets(app, context)
+  mountNotifications(app, { context: notifications.context, ids })
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   const { log, metrics } = deps
   const streams = createEventStreams(app, { clock, metrics, ...streamBoundsOf(config) })
@@ -186,8 +193,9 @@ export function createJobService(deps: JobServiceDeps): JobService {
   }
   const takesTurn = createPeerTurns(peers)
   const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
-  const app = createApp(deps, context, retentionClock, { audit, events })
-  const loops = createLoops({ deps, context, commands, retentionClock, peers })
+  const notifications = createNotifications({ deps, context, retentionClock, peers })
+  const app = createApp(deps, context, retentionClock, { audit, events, notifications })
+  const loops = [...createLoops({ deps, context, commands, retentionClock, peers }), ...notifications.loops]
   const shell = createServiceShell({
     service: 'job-service',
     deps,
@@ -204,6 +212,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
       { name: 'events', stop: events.hub.stop },
       { name: 'relay of jobs', start: relay.start, stop: relay.stop },
       { name: 'command publisher', stop: commands.drain },
+      notifications.sender,
       createPeerLoopsPart('loops', deps.registry, 'executor-service', loops),
     ],
   })
