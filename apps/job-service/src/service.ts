@@ -4,7 +4,7 @@ import { type CommandPublisher, createCommandPublisher, createRelay, createShare
 import type { Refusal } from '@belfry/contracts'
 import { createPeerShare, createPeerTurns, type PeerShare } from '@belfry/discovery'
 import { createEventStreams, createHttpApp, createIdempotency, type HttpApp, streamBoundsOf } from '@belfry/http'
-import { createRetentionClock, type RetentionClock } from '@belfry/service'
+import { createRetentionClock, createSlices, type RetentionClock } from '@belfry/service'
 import {
   createConsumerPart,
   createPeerLoopsPart,
@@ -23,7 +23,9 @@ import { eventSettleMsOf, type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
+import { createNotifications, type NotificationParts } from './notifications.ts'
 import { mountAuditLists } from './routes/audit.ts'
+import { mountBatches } from './routes/batches.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
 import { mountEvents } from './routes/events.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
@@ -36,6 +38,7 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountNotifications } from './routes/notifications.ts'
 import { mountSecrets } from './routes/secrets.ts'
 import { mountWhy } from './routes/why.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
@@ -46,6 +49,7 @@ import { createConcurrencyLimiter } from './use-cases/concurrency-limiter.ts'
 import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
 import { createEventHub } from './use-cases/event-hub.ts'
+import { createIntake, type Outflow } from './use-cases/intake.ts'
 import { createLastMissed } from './use-cases/last-missed.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
@@ -70,7 +74,8 @@ function createJobRelay(deps: JobServiceDeps, peers: () => PeerShare): Relay<'jo
     },
     () => peers().instances === 1,
   )
-  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison })
+  const soonMs = config.jobSoonMs
+  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison, soonMs })
 }
 
 function createCommands({ stores, bus, clock, log, metrics, config }: JobServiceDeps): CommandPublisher {
@@ -85,6 +90,15 @@ function createCommands({ stores, bus, clock, log, metrics, config }: JobService
     backlogBytes: config.jobTriggerBacklogBytes,
     refusedForMs: config.jobResendMs,
   })
+}
+
+function createIntakes({ clock, config }: JobServiceDeps, relay: Outflow, commands: Outflow): JobContext['intake'] {
+  const holdMs = config.jobIntakeHoldMs
+  const [rows, triggers] = [config.jobIntakeRows, config.jobIntakeTriggers]
+  return {
+    jobs: createIntake({ clock, outflow: relay, rows, mostRows: Math.max(rows, config.jobIntakeSoonRows), holdMs }),
+    triggers: createIntake({ clock, outflow: commands, rows: triggers, mostRows: triggers, holdMs }),
+  }
 }
 
 function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
@@ -107,7 +121,15 @@ function createApp(
   deps: JobServiceDeps,
   context: JobContext,
   retentionClock: RetentionClock,
-  { audit, events }: { readonly audit: AuditLog; readonly events: Events },
+  {
+    audit,
+    events,
+    notifications,
+  }: {
+    readonly audit: AuditLog
+    readonly events: Events
+    readonly notifications: NotificationParts
+  },
 ): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
@@ -124,7 +146,9 @@ function createApp(
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountBatches(app, { context, views, executionViews, once })
   mountSecrets(app, context)
+  mountNotifications(app, { context: notifications.context, ids })
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   const { log, metrics } = deps
   const streams = createEventStreams(app, { clock, metrics, ...streamBoundsOf(config) })
@@ -169,9 +193,11 @@ export function createJobService(deps: JobServiceDeps): JobService {
         events.hub.nudge()
       },
     },
+    intake: createIntakes(deps, relay, commands),
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
+    slices: createSlices(),
     sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
     clock,
@@ -180,8 +206,9 @@ export function createJobService(deps: JobServiceDeps): JobService {
   }
   const takesTurn = createPeerTurns(peers)
   const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
-  const app = createApp(deps, context, retentionClock, { audit, events })
-  const loops = createLoops({ deps, context, commands, retentionClock, peers })
+  const notifications = createNotifications({ deps, context, retentionClock, peers })
+  const app = createApp(deps, context, retentionClock, { audit, events, notifications })
+  const loops = [...createLoops({ deps, context, commands, retentionClock, peers }), ...notifications.loops]
   const shell = createServiceShell({
     service: 'job-service',
     deps,
@@ -198,6 +225,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
       { name: 'events', stop: events.hub.stop },
       { name: 'relay of jobs', start: relay.start, stop: relay.stop },
       { name: 'command publisher', stop: commands.drain },
+      notifications.sender,
       createPeerLoopsPart('loops', deps.registry, 'executor-service', loops),
     ],
   })

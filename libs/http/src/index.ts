@@ -24,7 +24,7 @@ export { mountMetrics } from './metrics-route.ts'
 export type { AnswerHeader, BodyExample, RequestHeader } from './openapi/route-texts.ts'
 export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
 export { problemOf, sendRefusal } from './problem.ts'
-export { countRequest, createRateLimiter, type RateCount, type RateLimiter } from './rate-limit.ts'
+export { countRequest, createRateLimiter, itemCountHeader, type RateCount, type RateLimiter } from './rate-limit.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
 export { type StreamConfig, streamBoundsOf, streamConfig } from './stream-config.ts'
 export {

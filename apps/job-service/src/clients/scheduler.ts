@@ -3,6 +3,9 @@ import {
   type FireLogPosition,
   type FireLogReply,
   fireLogReply,
+  type MissedPosition,
+  type MissedReply,
+  missedReply,
   type ScheduleRunsReply,
   scheduleRunsReply,
   scheduleVersionsReply,
@@ -22,12 +25,15 @@ export interface Scheduler {
   fireLogAt(jobId: string, at: number): Promise<FireLogReply['data']>
   /** The newest range of fire times that were missed; null when there is none. */
   lastMissed(jobId: string): Promise<FireLogReply['data'][number] | null>
+  /** Missed fire times of all jobs, as ranges, in the order in which they were logged. */
+  missed(after: MissedPosition, limit: number): Promise<MissedReply>
 }
 
 const replies = {
   versions: tolerant(scheduleVersionsReply),
   runs: tolerant(scheduleRunsReply),
   fireLog: tolerant(fireLogReply),
+  missed: tolerant(missedReply),
 }
 
 /** Calls the internal routes of the scheduler, through the guarded balancer. */
@@ -53,6 +59,9 @@ export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: nu
     async lastMissed(jobId) {
       const [newest] = await listFireLog({ jobId, limit: 1, after: null, decision: 'missed' })
       return newest ?? null
+    },
+    async missed(after, limit) {
+      return replies.missed.parse(await call('/internal/fire-log/missed', { after, limit }))
     },
   }
 }
