@@ -21,7 +21,7 @@ export type EndReason = 'complete' | 'token-expired' | 'stopping' | 'unavailable
 /** An answer of the type `text/event-stream` (WHATWG HTML, server-sent events). */
 export interface EventStream {
   readonly isOpen: boolean
-  /** Aborted when the stream has ended, whoever ended it. */
+  /** Aborted when the stream has ended, for any reason. */
   readonly closed: AbortSignal
   send(event: ServerEvent): void
   /** The id from which a client goes on although no event has it: what lies before was not for this client. */
@@ -58,7 +58,7 @@ const tooMany = (detail: string) => refusal('too-many-requests', detail, { retry
 
 const eventText = ({ id, event, data }: ServerEvent) => `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 
-/** Takes the answer over from Fastify: headers of hooks stay, and nothing between may store, compress or gather it. */
+/** Takes the answer over from Fastify: headers of hooks stay, and nothing between may store, compress or hold it back. */
 function begin(reply: FastifyReply): ServerResponse {
   reply.hijack()
   const { raw } = reply
