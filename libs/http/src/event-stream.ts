@@ -6,7 +6,7 @@ import type { HttpApp } from './http-app.ts'
 import { tokenExpiryOf } from './token-expiry.ts'
 
 /** One event. `id` is what a client sends back as `Last-Event-ID`; `data` becomes JSON. */
-export interface ServerEvent {
+interface ServerEvent {
   readonly id: string
   readonly event: string
   readonly data: unknown
@@ -16,7 +16,7 @@ export interface ServerEvent {
  * Why a stream ends: all is sent, the token has expired, the service stops, or what it shows cannot be read just now. A client goes
  * on with the last id unless all is sent.
  */
-export type EndReason = 'complete' | 'token-expired' | 'stopping' | 'unavailable'
+type EndReason = 'complete' | 'token-expired' | 'stopping' | 'unavailable'
 
 /** An answer of the type `text/event-stream` (WHATWG HTML, server-sent events). */
 export interface EventStream {
