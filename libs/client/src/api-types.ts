@@ -1184,7 +1184,7 @@ export interface components {
             /** @description What the key is for, shown in lists; 1 to 100 characters. */
             name: string;
             /**
-             * @description The most that the key may do, at most the role of its owner, which is the default.
+             * @description The most that the key may do, at most the role of its owner, which is the default; the one of an admin: operator.
              * @enum {string}
              */
             role?: "viewer" | "user" | "operator" | "admin";
