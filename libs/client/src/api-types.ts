@@ -126,7 +126,7 @@ export interface paths {
         put?: never;
         /**
          * Change the password
-         * @description Needs the current password, whose guesses count as logins. All other logins of the user end; the answer begins a new one.
+         * @description Needs the current password. A wrong one counts as a wrong login. All other logins of the user end; the answer begins a new one.
          *
          *     Every user may call it.
          */
@@ -1184,7 +1184,7 @@ export interface components {
             /** @description What the key is for, shown in lists; 1 to 100 characters. */
             name: string;
             /**
-             * @description The most that the key may do, at most the role of its owner, which is the default.
+             * @description The most that the key may do, at most the role of its owner, which is the default; the one of an admin: operator.
              * @enum {string}
              */
             role?: "viewer" | "user" | "operator" | "admin";
