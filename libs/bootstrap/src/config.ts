@@ -85,10 +85,16 @@ export const busConfig = {
   busUrl: urlWith(['kafka'], 'kafka://127.0.0.1:9092').meta({ whenMissing: 'such as "kafka://127.0.0.1:9092"' }),
   /** The key that signs the messages on the bus: a random text of at least 32 bytes, the same in every process. */
   busKey: secretKey(),
-  /** The topics' names at the brokers. */
+  /** The name at the brokers of the topic with the changes of jobs. */
   busTopicChanges: topicName('job-changes'),
+  /**
+   * The name of the topic with the commands to run jobs; `scheduled-jobs-topic`, `job-execution-requests`, or whatever the key `kafka.topic.jobs` of another
+   * scheduler names (docs/guide/http-conventions.md).
+   */
   busTopicExecute: topicName('job-execute'),
+  /** The name of the topic with the states of executions. */
   busTopicStatus: topicName('job-status'),
+  /** The name of the topic with executions that failed for good, and messages that cannot be read. */
   busTopicDeadLetter: topicName('job-dead-letter'),
   /** Partitions of a topic that has to be made. No more instances of a service than this take its messages. */
   busPartitions: count(12),
