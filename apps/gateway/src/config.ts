@@ -1,13 +1,7 @@
-import { breakerConfig } from '@belfry/bootstrap'
+import { breakerConfig, isOrigin, publicAddress } from '@belfry/bootstrap'
 import { z } from 'zod'
 
 const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
-
-/** A URL that ends with its host and port, or with the slash after them. */
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text)
-  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
-}
 
 /** The entries of a text with commas between them. */
 function listOf(text: string): string[] {
@@ -19,20 +13,17 @@ function listOf(text: string): string[] {
 
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
+  /** Standalone: all services are in this process, and the gateway is ready when each of them is. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
   /** The address it listens on; anything but loopback opens Belfry to the network. */
   host: z.string().min(1).default('127.0.0.1'),
-  /** 0 takes any free port. */
+  /** The port that users call; 0 takes any free one. */
   port: z.coerce.number().int().min(0).max(65_535).default(8080),
   /**
    * Where browsers and programs reach Belfry when it is not at HOST and PORT, such as https://belfry.example behind a
    * reverse proxy. Its host is accepted as Host and its origin as Origin; the start shows it.
    */
-  publicUrl: z
-    .string()
-    .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
-    .transform((text) => new URL(text).origin)
-    .optional(),
+  publicUrl: publicAddress,
   /**
    * Origins of pages elsewhere that may call the API, such as "https://console.example,http://localhost:5173": with commas between. They send
    * their token themselves; cookies are never let through. Default: none.
@@ -82,8 +73,9 @@ export const gatewayConfig = z.object({
   gatewayLoginsPerMinute: count(60),
   /** Refreshes of logins and logouts from one address in 60 s. */
   gatewayRefreshesPerMinute: count(600),
-  /** Sign-ups from one address in 60 s and in an hour. */
+  /** Sign-ups from one address in 60 s. */
   gatewaySignupsPerMinute: count(20),
+  /** Sign-ups from one address in an hour. */
   gatewaySignupsPerHour: count(100),
   /** API keys that are not taken, from one address in 60 s; beyond it every key from there that this gateway has not just seen waits. */
   gatewayUnknownApiKeysPerMinute: count(60),

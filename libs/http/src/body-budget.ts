@@ -16,7 +16,8 @@ const freeBytes = 16 * 1024
 const full = refusal('unavailable', 'Too many large bodies are being worked on. Send it again.', { retryAfterS: 1 })
 
 /** As the client declares; a body of unknown length counts as the largest that is taken. */
-function declaredBytes({ headers }: FastifyRequest, bodyLimit: number): number {
+function declaredBytes({ headers, routeOptions }: FastifyRequest): number {
+  const { bodyLimit } = routeOptions
   if (headers['transfer-encoding'] !== undefined) return bodyLimit
   return Math.min(bodyLimit, Number(headers['content-length'] ?? 0))
 }
@@ -49,9 +50,9 @@ function createShares(most: number) {
  * 503 and `Retry-After` before it is read. One user takes up at most half, unless with a single body: slow uploads of one leave room
  * for the others. Add it after the authentication, so that only known callers can use it up.
  */
-export function boundBodies(app: HttpApp, limits: { readonly bodies: number; readonly body: number }): void {
+export function boundBodies(app: HttpApp, bodiesBytes: number): void {
   let held = 0
-  const shares = createShares(limits.bodies / 2)
+  const shares = createShares(bodiesBytes / 2)
   const release = (request: FastifyRequest) => {
     held -= request.heldBodyBytes
     shares.add(userOf(request), -request.heldBodyBytes)
@@ -59,10 +60,10 @@ export function boundBodies(app: HttpApp, limits: { readonly bodies: number; rea
   }
   app.decorateRequest('heldBodyBytes', 0)
   app.addHook('onRequest', (request, reply, done) => {
-    const bytes = declaredBytes(request, limits.body)
+    const bytes = declaredBytes(request)
     if (bytes <= freeBytes) return done()
     const user = userOf(request)
-    const isFull = held > 0 && held + bytes > limits.bodies
+    const isFull = held > 0 && held + bytes > bodiesBytes
     if (isFull || !shares.hasRoom(user, bytes)) return void sendRefusal(reply, full)
     held += bytes
     shares.add(user, bytes)

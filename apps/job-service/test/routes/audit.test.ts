@@ -40,9 +40,9 @@ describe('GET /audit', () => {
   it('shows a user the own requests of all services, newest first', async () => {
     const rows = await list()
     expect(shown(rows)).toEqual([
-      ['usr-a', 'PATCH /jobs/:id', 412],
-      ['usr-a', 'POST /jobs/:id/pause', 200],
-      ['usr-a', 'POST /jobs', 201],
+      ['usr-a', 'patchJob', 412],
+      ['usr-a', 'pauseJob', 200],
+      ['usr-a', 'createJob', 201],
       ['usr-a', 'logIn', null],
     ])
     expect(rows[1]).toMatchObject({
@@ -58,7 +58,7 @@ describe('GET /audit', () => {
   it('shows the owner of a job what others did to it, without their address', async () => {
     const rows = await list(`?target=${jobId}`)
     expect(rows.find(({ actor }) => actor.id === 'usr-o')).toMatchObject({
-      action: 'POST /jobs/:id/resume',
+      action: 'resumeJob',
       address: null,
     })
     expect(rows.find(({ actor }) => actor.id === 'usr-a')?.address).not.toBeNull()
@@ -69,16 +69,14 @@ describe('GET /audit', () => {
     expect(new Set((await list('', operator)).map(({ actor }) => actor.id))).toEqual(
       new Set(['usr-a', 'usr-b', 'usr-o']),
     )
-    expect(shown(await list('?actor=usr-b', operator))).toEqual([['usr-b', 'POST /jobs', 201]])
+    expect(shown(await list('?actor=usr-b', operator))).toEqual([['usr-b', 'createJob', 201]])
     const refused = await world.call('GET', '/audit?actor=usr-b')
     expect(refused).toMatchObject({ status: 403, body: { errors: [{ pointer: '?actor' }] } })
   })
 
   it('filters by operation and time', async () => {
     const from = new Date(monday + 500).toISOString()
-    expect(shown(await list(`?action=POST%20/jobs/:id/pause&from=${from}`))).toEqual([
-      ['usr-a', 'POST /jobs/:id/pause', 200],
-    ])
+    expect(shown(await list(`?action=pauseJob&from=${from}`))).toEqual([['usr-a', 'pauseJob', 200]])
     expect(await list(`?to=${from}`)).toHaveLength(2)
   })
 
