@@ -64,6 +64,11 @@ const sections: readonly Section[] = [
     shape: standaloneConfig.shape,
   },
   {
+    title: 'Every service that has event streams',
+    files: ['libs/http/src/stream-config.ts'],
+    shape: standaloneConfig.shape,
+  },
+  {
     title: 'Every service that records requests',
     files: ['libs/audit/src/config.ts'],
     shape: standaloneConfig.shape,

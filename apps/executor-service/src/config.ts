@@ -1,5 +1,6 @@
 import { shutdownConfig } from '@belfry/bootstrap'
 import { duration } from '@belfry/contracts'
+import { streamConfig } from '@belfry/http'
 import { configKey, retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 import { type Commands, readCommands } from './job-types/command/commands.ts'
@@ -63,12 +64,12 @@ export const executorConfig = z.object({
   /** How long the share of another executor is left to it once it is due, milliseconds. */
   executorOverdueMs: count(500),
   /**
-   * The least time before its own at which an execution is claimed, milliseconds. A claim that is early costs nothing; one that
-   * waits behind a slow commit starts late (lateness p99 beside traffic with a least lead of 1 ms: 4 to 7 ms, of 20 ms: 2 ms).
+   * The least time before its own at which an execution is claimed, milliseconds. A claim that is early costs nothing; one that waits
+   * behind other writes starts late (decision 045).
    */
-  executorClaimLeadMinMs: count(20, 0),
+  executorClaimLeadMinMs: count(100, 0),
   /** The most of it, milliseconds; between the two the lead follows what claims take. */
-  executorClaimLeadMaxMs: count(50, 0),
+  executorClaimLeadMaxMs: count(400, 0),
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
   /**
@@ -112,6 +113,11 @@ export const executorConfig = z.object({
   executorLogLineBytes: count(8192, 64),
   /** How long a line waits for others before it can be read, milliseconds. */
   executorLogFlushMs: count(500, 10),
+  /** How often a stream asks for new lines of a log, milliseconds. */
+  executorLogPollMs: count(250, 10),
+  /** Lines of a log that a stream reads at a time. */
+  executorLogPageLines: count(200),
+  ...streamConfig,
   /** Artifacts that one attempt may store. */
   executorArtifacts: count(20, 0),
   /** Longest artifact, bytes. */

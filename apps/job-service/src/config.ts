@@ -1,5 +1,7 @@
 import { auditConfig } from '@belfry/audit'
+import { publicAddress } from '@belfry/bootstrap'
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
+import { streamConfig } from '@belfry/http'
 import { defaultTimezone } from '@belfry/schedules'
 import { configKey, retentionClockConfig, secretKey } from '@belfry/service'
 import { z } from 'zod'
@@ -19,6 +21,16 @@ export const jobConfig = z.object({
   jobPort: z.coerce.number().int().min(0).max(65_535).default(0),
   /** Jobs that one user may have; cancelled ones do not count. Beyond it a new job is refused with 429. */
   jobMostPerUser: count(100_000),
+  /** New jobs that may wait for the scheduler before callers are held; a batch is taken whatever its size when nothing waits. */
+  jobIntakeRows: count(4_000),
+  /** The same for jobs that are due soon, which go before the others. */
+  jobIntakeSoonRows: count(20_000),
+  /** Triggers that may wait for the executors before callers are held. */
+  jobIntakeTriggers: count(2_000),
+  /** How long a caller is held before it is refused with 429, milliseconds. Must be below BELFRY_BREAKER_TIMEOUT_MS. */
+  jobIntakeHoldMs: count(1_000, 0),
+  /** Until when before its first fire time a new job may wait behind others, milliseconds: longer than BELFRY_SCHEDULER_LOOKAHEAD_MS. */
+  jobSoonMs: count(10_000),
   /** What the bodies of all requests under way may take up together, bytes; bodies up to 16 KiB count for nothing. */
   jobBodiesBytes: count(16 * mib),
   /** Rows that one page of a filtered list looks at; a page may be short although more follows. */
@@ -100,6 +112,20 @@ export const jobConfig = z.object({
   jobTypesAgainMs: count(1_000),
   /** How long the job types of an executor count that is not registered any more, milliseconds. */
   jobTypesKeepMs: count(600_000, 0),
+  ...streamConfig,
+  /** How often changes are read for streams of events while there are some, milliseconds. */
+  jobEventPollMs: count(250, 10),
+  /** Changes that are read for streams of events at a time. */
+  jobEventRows: count(100).refine((rows) => rows <= 200, 'must be at most 200'),
+  /** Events that are held for the streams of this instance. */
+  jobEventsHeld: count(5_000),
+  /** Changes that a client of a stream of events may have missed, at most, to go on where it stopped. */
+  jobEventsBehind: count(10_000),
+  /**
+   * How much later a stream shows a change than it was made, milliseconds: a database of several instances may store changes out
+   * of their order for that long. Left out: 0 standalone, 2,000 distributed.
+   */
+  jobEventSettleMs: z.coerce.number().int().min(0).optional(),
   /** How long answers are stored for an Idempotency-Key, milliseconds. */
   jobRequestKeepMs: count(86_400_000),
   /**
@@ -116,6 +142,54 @@ export const jobConfig = z.object({
   secretsKeyPrevious: secretKey().optional().meta({ isSecret: true }),
   /** Secrets that one user may have. */
   jobMostSecrets: count(200),
+  /** Where users reach Belfry (see the gateway): the addresses in messages begin with it. Without it they have no host. */
+  publicUrl: publicAddress,
+  /** Notifications that one user may have. */
+  jobMostNotifications: count(50),
+  /** Events of one job and one kind within this time after a message are told together by the next one, milliseconds. */
+  jobNotifyWindowMs: count(60_000, 0),
+  /** How often events that are to be told, and messages that are due, are looked for, milliseconds. */
+  jobNotifyPollMs: count(500),
+  /** Events that are told, and messages that are looked at, at a time. */
+  jobNotifyRows: count(200),
+  /** Messages of one user that may wait; beyond it the oldest are dropped, which their list shows. */
+  jobNotifyPending: count(1_000),
+  /** Messages that are sent at a time. Those of one user are at most half of them. */
+  jobNotifyConcurrency: count(40, 2),
+  /** Messages that are sent to one target at a time. */
+  jobNotifyPerTarget: count(2),
+  /** How long a target may take to answer, and a connection to open, milliseconds. */
+  jobNotifyTimeoutMs: count(15_000),
+  /** How long a message is left to the process that sends it, milliseconds: longer than a target may take to answer. */
+  jobNotifyLeaseMs: count(60_000),
+  /** Whether webhooks may reach loopback, private and other addresses that are not public. */
+  jobNotifyAllowPrivate: z.stringbool().default(false),
+  /** Name lookups for webhooks at a time, and those of one user among them. */
+  jobNotifyLookups: count(4, 2),
+  jobNotifyOwnerLookups: count(1),
+  /** How long messages are stored after they were made. */
+  jobNotifyKeep: duration({ min: 60_000 }).prefault('7d'),
+  /** How long an event that has been told is stored, so that its repetition is noticed, milliseconds. */
+  jobNotifyToldMs: count(600_000, 60_000),
+  /** How often the scheduler is asked for missed fire times, milliseconds. */
+  jobMissedPollMs: count(5_000),
+  /** How far the clocks of schedulers may differ, and their writes be late, for a missed fire time to be seen, milliseconds. */
+  jobMissedSettleMs: count(60_000, 1_000),
+  /** How long the key before a rotated one of a webhook signs on. */
+  jobWebhookOverlap: duration({ min: 0 }).prefault('24h'),
+  /** The mail server, `smtp://user:password@host:587` or `smtps://…`. Without it a notification by mail is refused. */
+  smtpUrl: z
+    .string()
+    .regex(/^smtps?:\/\/[^\s]+$/, 'is not an address such as "smtps://user:password@mail.example:465"')
+    .optional()
+    .meta({ isSecret: true }),
+  /** The sender of mails. */
+  smtpFrom: z.string().min(3).max(320).default('Belfry <belfry@localhost>'),
+  /** Domains that mails may be sent to, with commas between. Left out: all. */
+  smtpDomains: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim().toLowerCase()))
+    .optional(),
   ...retentionClockConfig,
   ...auditConfig,
   /** How long another service may take to read its audit log, milliseconds. Must be below BELFRY_BREAKER_TIMEOUT_MS. */
@@ -140,6 +214,11 @@ export function jobRules(
   const below = `must be below ${configKey('breakerTimeoutMs')}`
   const message = `${isFence ? below : `with the time for a fence ${below}`}: a slow service is to give 202, not 504`
   context.addIssue({ code: 'custom', path: [isFence ? 'jobFenceTimeoutMs' : 'jobSchedulerTimeoutMs'], message })
+}
+
+/** How much later a stream shows a change than it was made, milliseconds. */
+export function eventSettleMsOf({ mode, jobEventSettleMs }: Pick<JobConfig, 'mode' | 'jobEventSettleMs'>): number {
+  return jobEventSettleMs ?? (mode === 'standalone' ? 0 : 2_000)
 }
 
 /** How long an open try of another process must have been seen to count as dead, milliseconds. */

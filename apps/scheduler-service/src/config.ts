@@ -21,7 +21,7 @@ export const schedulerConfig = z.object({
   /** How long what is due of another scheduler's share is left to it, milliseconds. */
   schedulerOverdueMs: count(500),
   /** Schedules that are read and stored at once. */
-  schedulerPageRows: count(100),
+  schedulerPageRows: count(1_000),
   /** What the schedules that are read at once take up together, bytes; one is taken whatever its size. */
   schedulerPageBytes: count(4 * mib),
   /** How long one piece of work may hold the event loop, milliseconds. */

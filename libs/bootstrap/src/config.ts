@@ -100,6 +100,19 @@ export const busConfig = {
 }
 export type BusConfig = z.output<z.ZodObject<typeof busConfig>>
 
+/** A URL that ends with its host and port, or with the slash after them. */
+export function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
+}
+
+/** Where browsers and programs reach Belfry: the gateway, and what job-service writes into messages. */
+export const publicAddress = z
+  .string()
+  .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
+  .transform((text) => new URL(text).origin)
+  .optional()
+
 /** What job-service reads that seals texts. */
 export const secretsConfig = {
   /**
@@ -166,7 +179,9 @@ const unprefixedKeys = [
   'BELFRY_TIMEZONE',
   'BELFRY_RETENTION_*',
   'BELFRY_AUDIT_*',
+  'BELFRY_STREAM*',
   'BELFRY_SECRETS_*',
+  'BELFRY_SMTP_*',
   'BELFRY_STORE_URL',
   'BELFRY_STORE_URL_FILE',
 ]
