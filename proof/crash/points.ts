@@ -12,7 +12,6 @@ const step = (verb: string, nth = 1): Step => ({ verb, nth })
 /** Steps of the work itself: users create, trigger and cancel, and jobs run. */
 export const workSteps: readonly Step[] = [
   // job-service
-  step('owners.know', 2),
   step('jobs.create', 5),
   step('jobs.change'),
   step('jobs.fenced'),
