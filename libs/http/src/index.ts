@@ -5,6 +5,7 @@ export { knownCaller } from './authenticate.ts'
 export type { Caller } from './caller.ts'
 export { type Dialect, dialectOf, inAllDialects } from './dialects.ts'
 export { refusalOfProxyError } from './error-refusals.ts'
+export { createEventStreams, type EventStream, type EventStreams, type EventStreamsOptions } from './event-stream.ts'
 export { hopByHopHeaders } from './hop-by-hop-headers.ts'
 export { isLoopbackHost } from './hosts.ts'
 export type { HttpApp } from './http-app.ts'
@@ -25,6 +26,7 @@ export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } fro
 export { problemOf, sendRefusal } from './problem.ts'
 export { countRequest, createRateLimiter, itemCountHeader, type RateCount, type RateLimiter } from './rate-limit.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
+export { type StreamConfig, streamBoundsOf, streamConfig } from './stream-config.ts'
 export {
   createTokenVerifier,
   KeysUnavailable,

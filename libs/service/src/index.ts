@@ -22,6 +22,7 @@ export {
 } from './metrics.ts'
 export { elapsedSince, type Moment, momentOf } from './moment.ts'
 export { nearestName } from './nearest-name.ts'
+export { pause } from './pause.ts'
 export {
   createRetentionClock,
   type RetentionClock,

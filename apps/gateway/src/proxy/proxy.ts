@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { refusal } from '@belfry/contracts'
 import { type Balancer, originOf, type UpstreamResponse } from '@belfry/discovery'
-import { type HttpApp, inAllDialects, itemCountHeader, refusalOfProxyError } from '@belfry/http'
+import { type HttpApp, inAllDialects, itemCountHeader, knownCaller, refusalOfProxyError } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answeredHeaders, forwardedHeaders } from './forwarded-headers.ts'
@@ -19,7 +19,8 @@ type AddressOf = (request: FastifyRequest) => string
 
 function rewritesRequestHeaders(addressOf: AddressOf) {
   return (request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders => {
-    const { authorization } = request.raw.headers
+    // A public route has no use for a token, and an API key must not leave the gateway.
+    const authorization = knownCaller(request) ? request.raw.headers.authorization : undefined
     const passed = { method: request.method, requestId: request.id, authorization, clientAddress: addressOf(request) }
     return forwardedHeaders(headers, passed)
   }

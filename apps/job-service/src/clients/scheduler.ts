@@ -2,6 +2,9 @@ import {
   type FireLogPosition,
   type FireLogReply,
   fireLogReply,
+  type MissedPosition,
+  type MissedReply,
+  missedReply,
   type ScheduleRunsReply,
   scheduleRunsReply,
   scheduleVersionsReply,
@@ -17,12 +20,15 @@ export interface Scheduler {
   runsOf(jobIds: readonly string[]): Promise<ScheduleRunsReply['data']>
   /** Fire times of a job without an execution, as ranges: the next `limit` after a position, newest first. */
   fireLog(jobId: string, limit: number, after: FireLogPosition | null): Promise<FireLogReply['data']>
+  /** Missed fire times of all jobs, as ranges, in the order in which they were logged. */
+  missed(after: MissedPosition, limit: number): Promise<MissedReply>
 }
 
 const replies = {
   versions: tolerant(scheduleVersionsReply),
   runs: tolerant(scheduleRunsReply),
   fireLog: tolerant(fireLogReply),
+  missed: tolerant(missedReply),
 }
 
 /** Calls the internal routes of the scheduler, through the guarded balancer. */
@@ -43,6 +49,9 @@ export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: nu
     },
     async fireLog(jobId, limit, after) {
       return replies.fireLog.parse(await call('/internal/fire-log/list', { jobId, limit, after })).data
+    },
+    async missed(after, limit) {
+      return replies.missed.parse(await call('/internal/fire-log/missed', { after, limit }))
     },
   }
 }

@@ -34,6 +34,8 @@ export interface Job {
   readonly viewers: readonly Viewer[]
   /** When a pause ends by itself; null for a pause without an end, and for a job that is not paused. */
   readonly pauseUntil: number | null
+  /** Why Belfry has paused the job, as a sentence; null where its owner did, and for a job that is not paused. */
+  readonly pauseReason: string | null
   readonly createdAt: number
   /** Of the last change; grows strictly with the version. */
   readonly changedAt: number
@@ -69,6 +71,7 @@ export function newJob({ id, ownerId, key, spec, warnings, viewers = [], now }: 
     warnings,
     viewers,
     pauseUntil: null,
+    pauseReason: null,
     ...times,
   }
 }
@@ -154,9 +157,21 @@ export function pausedJob(job: Job, pauseUntil: number | null, now: number): Job
   return job.pauseUntil === pauseUntil ? job : change(job, 'update', { pauseUntil }, now)
 }
 
+const notPaused = { pauseUntil: null, pauseReason: null }
+
+/**
+ * Paused because `failures` executions in a row have failed (`pauseAfterFailures`), unless the job was changed after `version`, at which
+ * that was seen.
+ */
+export function pausedAfterFailures(job: Job, version: number, failures: number, now: number): Job | Refusal {
+  if (job.version !== version || job.state !== 'active') return job
+  const pauseReason = `The last ${failures} ${failures === 1 ? 'execution' : 'executions in a row'} failed.`
+  return change(job, 'pause', { state: 'paused', pauseReason }, now)
+}
+
 export function resumedJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'active') return job
-  return checkAction(job, 'resume') ?? change(job, 'resume', { state: 'active', pauseUntil: null }, now)
+  return checkAction(job, 'resume') ?? change(job, 'resume', { state: 'active', ...notPaused }, now)
 }
 
 /** A pause whose end has come ends right before that moment, however late the change is made: a fire time at it is issued. */
@@ -168,13 +183,13 @@ export function afterPause(job: Job, now: number): Job | Refusal {
 /** Nothing of the job runs any more. */
 export function cancelledJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'cancelled') return job
-  return checkAction(job, 'cancel') ?? change(job, 'cancel', { state: 'cancelled', pauseUntil: null }, now)
+  return checkAction(job, 'cancel') ?? change(job, 'cancel', { state: 'cancelled', ...notPaused }, now)
 }
 
 /** Cancelled, and not shown any more. What is left is a tombstone: its id is never used again. */
 export function deletedJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'deleted') return job
-  return checkAction(job, 'delete') ?? change(job, 'delete', { state: 'deleted', pauseUntil: null }, now)
+  return checkAction(job, 'delete') ?? change(job, 'delete', { state: 'deleted', ...notPaused }, now)
 }
 
 /** When a change that is made now counts: in one order whatever the clock does (protocol.md, step 1). */
@@ -188,7 +203,7 @@ const tooManyChanges = refusal(
   { retryAfterS: 5 },
 )
 
-type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'viewers' | 'pauseUntil'>>
+type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'viewers' | 'pauseUntil' | 'pauseReason'>>
 
 function change(job: Job, kind: ChangeKind, changed: Changed, now: number): Job | Refusal {
   if (job.changes.length >= changesLimit) return tooManyChanges

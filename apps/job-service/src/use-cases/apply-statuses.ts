@@ -3,6 +3,7 @@ import type { JobStatusMessage } from '@belfry/contracts'
 import { debugEach } from '@belfry/service'
 import { statusOf } from '../domain/execution.ts'
 import type { JobContext } from './context.ts'
+import { recordEvents } from './record-events.ts'
 
 const fieldsOf = (message: JobStatusMessage) => {
   const { jobId, executionId, seq } = message
@@ -10,9 +11,11 @@ const fieldsOf = (message: JobStatusMessage) => {
 }
 
 /** Stores what the executors publish about executions. The same batch again changes nothing. */
-export function applyStatuses({ stores, log }: Pick<JobContext, 'stores' | 'log'>): BatchHandler<'job-status'> {
+export function applyStatuses(context: Pick<JobContext, 'stores' | 'clock' | 'log'>): BatchHandler<'job-status'> {
+  const { stores, log } = context
   return async (messages) => {
     const statuses = messages.map((message) => message.value)
+    await recordEvents(context, statuses)
     await stores.executions.applyStatuses(statuses)
     debugEach(log, 'status taken over', statuses, fieldsOf)
   }

@@ -254,10 +254,9 @@ function createJobs(
     createMany: (newJobs, mostJobs) => Promise.all(newJobs.map((job) => create(job, mostJobs))),
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
-      const { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, createdAt, changedAt } =
-        job
+      const { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, pauseReason } = job
       const about = { id, ownerId, key, version, state, spec, changes, warnings, viewers }
-      const next: Job = { ...about, pauseUntil, createdAt, changedAt }
+      const next: Job = { ...about, pauseUntil, pauseReason, createdAt: job.createdAt, changedAt: job.changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
         dueFrom: dueFromOf(next),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { fieldHints, intervalHints, jobHints, retryHints, scheduleHints, triggerHints } from '../field-hints.ts'
 import { jobKey } from '../ids.ts'
 import { inFlight } from '../internal.ts'
-import { mostMisfireCap, overlapPolicies } from '../spec.ts'
+import { mostFailuresBeforePause, mostMisfireCap, overlapPolicies } from '../spec.ts'
 import { jobStatuses, shownJobStates } from '../states.ts'
 import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from '../values.ts'
 import { fireRangeView, listedExecutionView } from './executions.ts'
@@ -193,6 +193,15 @@ const jobFields = {
   overlap: overlapBody
     .optional()
     .describe('Without it scheduled runs of a recurring job do not overlap, and manual triggers always may.'),
+  pauseAfterFailures: z
+    .number()
+    .int()
+    .min(1)
+    .max(mostFailuresBeforePause)
+    .optional()
+    .describe(
+      'Pauses the job once so many of its executions in a row have ended FAILED or LOST, counted from its last change. Default: never.',
+    ),
   priority: z
     .number()
     .int()
@@ -438,6 +447,8 @@ export const jobView = z
       .describe(
         'When a paused job resumes by itself; null for one that waits for a resume, and for one that is not paused.',
       ),
+    pauseReason: z.string().nullable().describe('Why Belfry has paused the job, as a sentence; null where it has not.'),
+    pauseAfterFailures: z.number().int().nullable().describe('Failures in a row that pause the job; null: never.'),
     tags: z.array(z.string()).describe('Words to find the job by.'),
     nextRunAt,
     nextRunLocal: z
@@ -488,6 +499,7 @@ export const jobStatusView = z
     nextRunAt,
     lastExecution,
     currentExecution: executionSummary.nullable().describe('The newest execution that runs; null: none runs.'),
+    pauseReason: z.string().nullable().describe('Why Belfry has paused the job, as a sentence; null where it has not.'),
     consecutiveFailures: z.number().int().describe('How many of its newest ended executions failed in a row.'),
     warnings: z
       .array(warning)

@@ -31,6 +31,7 @@ import { positionOf, rowIdOf } from './positions.ts'
 interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   readonly changes: readonly JobChange[]
   readonly warnings: readonly Warning[]
+  readonly pauseReason?: string
   /** Absent without any. */
   readonly viewers?: readonly Viewer[]
 }
@@ -43,9 +44,10 @@ const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
 
 /** What every version of a job sets in its record. */
 function versionFields(job: Job, changeNo: number) {
-  const { version, state, changedAt, changes, warnings, viewers } = job
+  const { version, state, changedAt, changes, warnings, viewers, pauseReason } = job
   const { name, jobType, params, ...rest } = job.spec
-  const body = JSON.stringify({ ...rest, changes, warnings, ...(viewers.length > 0 && { viewers }) } satisfies JobBody)
+  const more = { ...(viewers.length > 0 && { viewers }), ...(pauseReason !== null && { pauseReason }) }
+  const body = JSON.stringify({ ...rest, changes, warnings, ...more } satisfies JobBody)
   const paramsText = JSON.stringify(params)
   const paramsBytes = Buffer.byteLength(paramsText)
   const texts = { body, params: paramsText, bytes: Buffer.byteLength(body) + paramsBytes, paramsBytes }
@@ -114,9 +116,10 @@ function readListed(record: JobRecord): Omit<Job, 'spec'> & { readonly spec: Lis
     params,
     pauseUntil = null,
   } = record
-  const { changes, warnings, viewers = [], ...rest } = JSON.parse(record.body) as JobBody
+  const { changes, warnings, viewers = [], pauseReason = null, ...rest } = JSON.parse(record.body) as JobBody
   const spec = { name, jobType, ...(params === undefined ? {} : { params: JSON.parse(params) }), ...rest }
-  return { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, createdAt, changedAt }
+  const about = { id, ownerId, key, version, state, spec, changes, warnings, viewers }
+  return { ...about, pauseUntil, pauseReason, createdAt, changedAt }
 }
 
 /** Of a record with its params. */

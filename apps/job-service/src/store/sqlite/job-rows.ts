@@ -27,6 +27,7 @@ import type {
 export interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   changes: readonly JobChange[]
   warnings: readonly Warning[]
+  pauseReason?: string
   /** Absent without any. */
   viewers?: readonly Viewer[]
 }
@@ -69,10 +70,10 @@ function readListed(columns: SqlRow): ListedRecord {
   const [rowId, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, pauseUntil, ...texts] =
     columns as unknown as JobRow
   const [name, jobType, body, params] = texts
-  const { changes, warnings, viewers = [], ...rest } = JSON.parse(body) as JobBody
+  const { changes, warnings, viewers = [], pauseReason = null, ...rest } = JSON.parse(body) as JobBody
   const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
   const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings, viewers }
-  return { ...about, pauseUntil, createdAt, changedAt, fencedVersion }
+  return { ...about, pauseUntil, pauseReason, createdAt, changedAt, fencedVersion }
 }
 
 /** Of columns with their params. */

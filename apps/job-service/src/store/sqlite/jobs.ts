@@ -128,9 +128,10 @@ function changeParams(job: Job): SqlRow {
   return [version, jobStates.indexOf(job.state), runAtOf(job), job.pauseUntil, changedAt, ...texts]
 }
 
-function bodyText({ spec, changes, warnings, viewers }: Job): string {
+function bodyText({ spec, changes, warnings, viewers, pauseReason }: Job): string {
   const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
-  return JSON.stringify({ ...rest, changes, warnings, ...(viewers.length > 0 && { viewers }) } satisfies JobBody)
+  const more = { ...(viewers.length > 0 && { viewers }), ...(pauseReason !== null && { pauseReason }) }
+  return JSON.stringify({ ...rest, changes, warnings, ...more } satisfies JobBody)
 }
 
 function runAtOf({ spec }: Job): number | null {
