@@ -111,11 +111,11 @@ export const jobConfig = z.object({
   publicUrl: publicAddress,
   /** Notifications that one user may have. */
   jobMostNotifications: count(50),
-  /** Events of one job and one kind within this time after a message are told together by the next one, milliseconds. */
+  /** Events of one job and one kind within this time after a message are reported together by the next one, milliseconds. */
   jobNotifyWindowMs: count(60_000, 0),
-  /** How often events that are to be told, and messages that are due, are looked for, milliseconds. */
+  /** How often events that are to be reported, and messages that are due, are looked for, milliseconds. */
   jobNotifyPollMs: count(500),
-  /** Events that are told, and messages that are looked at, at a time. */
+  /** Events that are reported, and messages that are looked at, at a time. */
   jobNotifyRows: count(200),
   /** Messages of one user that may wait; beyond it the oldest are dropped, which their list shows. */
   jobNotifyPending: count(1_000),
@@ -134,8 +134,8 @@ export const jobConfig = z.object({
   jobNotifyOwnerLookups: count(1),
   /** How long messages are stored after they were made. */
   jobNotifyKeep: duration({ min: 60_000 }).prefault('7d'),
-  /** How long an event that has been told is stored, so that its repetition is noticed, milliseconds. */
-  jobNotifyToldMs: count(600_000, 60_000),
+  /** How long an event that has been reported is stored, so that its repetition is noticed, milliseconds. */
+  jobNotifyReportedMs: count(600_000, 60_000),
   /** How often the scheduler is asked for missed fire times, milliseconds. */
   jobMissedPollMs: count(5_000),
   /** How far the clocks of schedulers may differ, and their writes be late, for a missed fire time to be seen, milliseconds. */

@@ -25,7 +25,7 @@ export interface JobContext {
   readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
   readonly schedules: ScheduleCache
-  /** Seals what nobody may read in the store. */
+  /** Seals what may not be read in the store. */
   readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>

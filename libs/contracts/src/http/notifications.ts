@@ -4,7 +4,7 @@ import { executionError } from '../messages.ts'
 import { executionStatuses } from '../states.ts'
 import { links, wireTime } from './parts.ts'
 
-/** What a notification may tell of. Their messages have the type `job.` and the event. */
+/** What a notification may report. Their messages have the type `job.` and the event. */
 export const notificationEvents = ['failed', 'lost', 'expired', 'missed', 'auto-paused', 'recovered'] as const
 export type NotificationEvent = (typeof notificationEvents)[number]
 
@@ -51,7 +51,7 @@ const on = z
   .array(z.enum(notificationEvents))
   .min(1)
   .max(notificationEvents.length)
-  .describe('The events that are told. An event of no interest costs nothing.')
+  .describe('The events that are reported. An event of no interest costs nothing.')
 const jobId = jobRef.nullish().describe('Only events of this job of yours, by id or key. Default: of all your jobs.')
 const key = jobKey.nullish().describe('The same by key.')
 const tag = z.string().min(1).max(50).nullish().describe('Only events of your jobs with this tag.')
@@ -96,8 +96,8 @@ export const notificationView = z.strictObject({
   id: z.string().describe('Id of the notification, `ntf-` and a UUID.'),
   name,
   on,
-  jobId: z.string().nullable().describe('The job whose events are told; null for all jobs, or those with the tag.'),
-  tag: z.string().nullable().describe('The tag of the jobs whose events are told; null for all jobs, or the one.'),
+  jobId: z.string().nullable().describe('The job whose events are reported; null for all jobs, or those with the tag.'),
+  tag: z.string().nullable().describe('The tag of the jobs whose events are reported; null for all jobs, or the one.'),
   target: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('webhook'), url: z.string() }),
@@ -151,8 +151,8 @@ export const notificationMessage = z.strictObject({
         error: executionError.nullable(),
       })
       .nullable()
-      .describe('The newest execution that the message tells of; null where it tells of none.'),
-    count: z.number().int().describe('How many executions, or fire times, the message tells of.'),
+      .describe('The newest execution that the message reports; null where it reports none.'),
+    count: z.number().int().describe('How many executions, or fire times, the message reports.'),
     executionIds: z.array(z.string()).describe('The executions, oldest first; the newest 20 of many.'),
     missed: z
       .strictObject({ from: wireTime, to: wireTime, reason: z.string() })
