@@ -1,11 +1,12 @@
 import type { Balancer } from '@belfry/discovery'
-import { createHttpApp } from '@belfry/http'
+import { createHttpApp, type HttpApp } from '@belfry/http'
 import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import { compressAnswers } from './compression/compression.ts'
 import type { GatewayConfig } from './config.ts'
 import { createApiKeySwap } from './identity/api-keys.ts'
 import { addressOfRequest } from './limits/client-address.ts'
+import { limitConnections } from './limits/connections.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
 import { proxiedServices } from './proxy/route-table.ts'
@@ -43,14 +44,28 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
   }
 }
 
-export function createGateway(deps: GatewayDeps): ServiceShell {
-  const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
-  const swapApiKey = createApiKeySwap({ rest, clock, log, config })
-  const { publicUrl } = config
-  const cors = { origins: config.gatewayCorsOrigins, maxAgeS: config.gatewayCorsMaxAgeS }
-  const app = createHttpApp({ service: 'gateway', deps, tokens, swapApiKey, openapi: false, publicUrl, cors })
+/** The app with what holds for every request, whichever route it is for. */
+function createApp(deps: GatewayDeps): HttpApp {
+  const { clock, log, rest, tokens, metrics, config } = deps
+  const app = createHttpApp({
+    ...{ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl },
+    swapApiKey: createApiKeySwap({ rest, clock, log, config }),
+    cors: { origins: config.gatewayCorsOrigins, maxAgeS: config.gatewayCorsMaxAgeS },
+    headersTimeoutMs: config.gatewayHeadersTimeoutMs,
+    requestTimeoutMs: config.gatewayRequestTimeoutMs,
+    connectionTimeoutMs: config.gatewayIdleTimeoutMs,
+  })
+  const mostOfAddress = config.gatewayTrustProxy ? null : config.gatewayConnectionsPerAddress
+  const connections = { most: config.gatewayConnections, mostOfAddress, mostPipelined: config.gatewayPipelinedRequests }
+  limitConnections(app, connections, metrics)
   compressAnswers(app, { minBytes: config.gatewayCompressMinBytes, mostAtWork: config.gatewayCompressionsAtWork })
   limitRates(app, config, clock)
+  return app
+}
+
+export function createGateway(deps: GatewayDeps): ServiceShell {
+  const { clock, log, registry, balancer, rest, metricsRegistry, config } = deps
+  const app = createApp(deps)
   mountLanding(app)
   mountProblems(app)
   mountDocs(app)

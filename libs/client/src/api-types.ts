@@ -361,7 +361,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Jobs, newest first
+         * Jobs, newest first, or in the order of their next runs
          * @description Your jobs, without those that are deleted. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.
          *
          *     Every user may call it.
@@ -771,6 +771,50 @@ export interface paths {
          *     Every user may call it.
          */
         get: operations["listSecrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who changed what, and when: newest first
+         * @description One row for each request that changed something or was refused to. A user sees the own requests, and with `target` those of all users about a job that is in reach; operators and admins see all. Bodies, params and secrets are never part of a row.
+         *
+         *     Every user may call it.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check that the audit log is as it was written
+         * @description Rows are sealed in batches, each seal over the rows and over the seal before it. A call checks a bounded part of each log and answers the first place that does not hold; `next` continues the check.
+         *
+         *     Needs the role `admin`.
+         */
+        get: operations["verifyAudit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1648,6 +1692,55 @@ export interface components {
         Links: {
             [key: string]: string;
         };
+        ListAuditReply: {
+            /** @description The rows of the page. */
+            data: {
+                /**
+                 * @description The service that recorded the request.
+                 * @enum {string}
+                 */
+                service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
+                /** @description The number of the row in the log of its service: unique and growing, with gaps. */
+                number: number;
+                /**
+                 * Format: date-time
+                 * @description When the request came in.
+                 */
+                at: string;
+                /** @description Who made the request. */
+                actor: {
+                    /** @description The id of the user; null for a request without a token, such as a login. */
+                    id: string | null;
+                    /** @description The name of the user at that time; null without a token. */
+                    name: string | null;
+                    /**
+                     * @description How the user was identified.
+                     * @enum {string}
+                     */
+                    via: "token" | "api-key" | "none";
+                };
+                /** @description The operation, such as `pauseJob`; its method and address where it has no id. */
+                action: string;
+                /** @description What the request names or made: the id of a job, an execution, a user. */
+                target: string | null;
+                /** @description Other ids that the request names or made, at most 20. */
+                also: string[];
+                /** @description The version of the job after the change; null where there is none. */
+                version: number | null;
+                /** @description The HTTP status of the answer; null when the service ended before it stored it. */
+                status: number | null;
+                /**
+                 * @description `done` (2xx), `refused` (4xx), `failed` (5xx), or `unknown` where there is no status.
+                 * @enum {string}
+                 */
+                outcome: "done" | "refused" | "failed" | "unknown";
+                /** @description The id of the request, as `X-Request-Id` gives it. */
+                requestId: string;
+                /** @description The address of the client; null where it is not known. */
+                address: string | null;
+            }[];
+            page: components["schemas"]["PagePosition"];
+        };
         /** @description An execution in a list: `params` and `result` are there when `fields` asks for them. */
         ListedExecution: {
             /** @description `exe-`, its time, and a UUID; the same fire time of a job always has the same id. */
@@ -2408,6 +2501,83 @@ export interface components {
             detail: string;
             /** @description What to write instead: the nearest known name, or a value. */
             suggestion?: string;
+        };
+        VerifyAuditReply: {
+            /**
+             * @description `unfinished`: nothing is broken so far; ask again with `next`.
+             * @enum {string}
+             */
+            status: "intact" | "broken" | "unfinished";
+            /** @description One entry for each service that records requests. */
+            services: {
+                /**
+                 * @description The service whose log this is.
+                 * @enum {string}
+                 */
+                service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
+                /** @description Seals that this step has checked. */
+                seals: number;
+                /** @description Rows that this step has checked. */
+                rows: number;
+                /** @description The oldest seal that this step has checked; null where there was none. */
+                from: {
+                    /** @description The number of the seal, from 1, without a gap. */
+                    number: number;
+                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
+                    hash: string;
+                    /**
+                     * Format: date-time
+                     * @description When its oldest row was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When its newest row was made.
+                     */
+                    lastAt: string;
+                } | null;
+                /** @description The newest seal that this step has checked; null where there was none. */
+                to: {
+                    /** @description The number of the seal, from 1, without a gap. */
+                    number: number;
+                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
+                    hash: string;
+                    /**
+                     * Format: date-time
+                     * @description When its oldest row was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When its newest row was made.
+                     */
+                    lastAt: string;
+                } | null;
+                /** @description The first place at which the log does not hold; null where it holds. */
+                broken: {
+                    /** @description The number of the first seal that does not hold. */
+                    seal: number;
+                    /**
+                     * Format: date-time
+                     * @description When the oldest row under that seal was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When the newest row under that seal was made.
+                     */
+                    lastAt: string;
+                    /**
+                     * @description What differs.
+                     * @enum {string}
+                     */
+                    reason: "missing-seal" | "other-chain" | "missing-rows" | "added-rows" | "changed-rows";
+                    /** @description The same as a sentence. */
+                    detail: string;
+                } | null;
+            }[];
+            /** @description The cursor of the next step; null when all is checked, or something is broken. */
+            next: string | null;
         };
         /** @description What a caller should look at, although the call succeeded. */
         Warning: {
@@ -3600,12 +3770,24 @@ export interface operations {
                 scope?: "own" | "shared" | "all";
                 /** @description Fields that the list leaves out unless they are named here, with commas between them. */
                 fields?: "params"[];
-                /** @description Only jobs with this status. */
-                status?: "SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST" | "CREATED" | "PAUSED" | "COMPLETED";
+                /** @description The id of the user whose records are listed, for operators. Default: your own. */
+                ownerId?: string;
+                /** @description Statuses, with commas between or one a time; default all. */
+                status?: ("SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST" | "CREATED" | "PAUSED" | "COMPLETED")[];
                 /** @description Only those of this job type. */
                 jobType?: string;
-                /** @description Only jobs with this text in their name or key; upper and lower case are the same. */
+                /** @description A tag that the job has. */
+                tag?: string;
+                /** @description A part of the name or key of the job, in any case. */
                 q?: string;
+                /** @description Jobs created at this moment or later: RFC 3339, or `-24h` for a day ago. */
+                from?: string;
+                /** @description Jobs created at this moment or before: RFC 3339, or `-24h` for a day ago. */
+                to?: string;
+                /** @description Jobs whose next run lies at this moment or before: RFC 3339, or `1h` from now. The list is then in the order of the next runs. */
+                nextRunBefore?: string;
+                /** @description `-createdAt`: newest first. `nextRunAt`: next run first, only jobs that have one, only your own. Default -createdAt. */
+                sort?: "-createdAt" | "nextRunAt";
             };
             header?: never;
             path?: never;
@@ -4182,10 +4364,14 @@ export interface operations {
                 cursor?: string;
                 /** @description Fields that the list leaves out unless they are named here, with commas between them. */
                 fields?: ("params" | "result")[];
-                /** @description Only executions with this status. */
-                status?: "SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST";
+                /** @description Statuses, with commas between or one a time; default all. */
+                status?: ("SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST")[];
                 /** @description Only those of this job type. */
                 jobType?: string;
+                /** @description Fire times at this moment or later: RFC 3339, or `-24h` for a day ago. */
+                from?: string;
+                /** @description Fire times at this moment or before: RFC 3339, or `-24h` for a day ago. */
+                to?: string;
             };
             header?: never;
             path: {
@@ -4230,10 +4416,16 @@ export interface operations {
                 cursor?: string;
                 /** @description Fields that the list leaves out unless they are named here, with commas between them. */
                 fields?: ("params" | "result")[];
-                /** @description Only executions with this status. */
-                status?: "SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST";
+                /** @description Statuses, with commas between or one a time; default all. */
+                status?: ("SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST")[];
                 /** @description Only those of this job type. */
                 jobType?: string;
+                /** @description Fire times at this moment or later: RFC 3339, or `-24h` for a day ago. */
+                from?: string;
+                /** @description Fire times at this moment or before: RFC 3339, or `-24h` for a day ago. */
+                to?: string;
+                /** @description The id of the user whose records are listed, for operators. Default: your own. */
+                ownerId?: string;
             };
             header?: never;
             path?: never;
@@ -4304,6 +4496,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Fields that the list leaves out unless they are named here, with commas between them. */
                 fields?: ("params" | "result")[];
+                /** @description The id of the user whose records are listed, for operators. Default: your own. */
+                ownerId?: string;
             };
             header?: never;
             path?: never;
@@ -4672,6 +4866,83 @@ export interface operations {
             };
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page at most; it may have fewer. */
+                limit?: number;
+                /** @description The `nextCursor` of the page before. Default: from the beginning of the list. */
+                cursor?: string;
+                /** @description Only requests of this user, by id. Default: of all users that the caller may see. */
+                actor?: string;
+                /** @description Only requests of this operation, such as `pauseJob`; of an operation without an id its method and address. */
+                action?: string;
+                /** @description Only requests that name or made this job, execution or user, by id. With a job that the caller may see, the requests of all users are shown. */
+                target?: string;
+                /** @description Only requests from this time on: RFC 3339, or `-24h` for a time before now. */
+                from?: string;
+                /** @description Only requests up to this time: RFC 3339, or `-1h` for a time before now. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListAuditReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    verifyAudit: {
+        parameters: {
+            query?: {
+                /** @description `next` of the step before. Default: the begin of the log. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifyAuditReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -1,6 +1,8 @@
 export { type FieldHint, fieldHints } from './field-hints.ts'
 export * from './http/audit.ts'
 export * from './http/auth.ts'
+export * from './http/batches.ts'
+export * from './http/events.ts'
 export * from './http/executions.ts'
 export * from './http/jobs.ts'
 export * from './http/lists.ts'

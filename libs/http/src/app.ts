@@ -26,6 +26,7 @@ import { createSecurityHeaders } from './security-headers.ts'
 import type { ServiceTokens } from './service-tokens.ts'
 import type { TokenVerifier } from './tokens.ts'
 import { createRequestId, isTraceparent } from './tracing.ts'
+import { takeTurns } from './turns.ts'
 
 export interface HttpAppOptions {
   service: ServiceName
@@ -152,15 +153,14 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     return sendRefusal(this, refused)
   })
   readBodies(app)
+  takeTurns(app)
   greet(app, sign)
   guardHosts(app, publicUrl, options.cors?.origins)
   if (options.cors) allowOrigins(app, options.cors)
   app.addHook('onRequest', createAuthentication(app, { tokens, serviceTokens, swapApiKey }))
   guardRoutes(app, { hasTokens: tokens !== null })
   mountDialects(app)
-  if (options.bodiesBytes !== undefined) {
-    boundBodies(app, { bodies: options.bodiesBytes, body: options.bodyLimitBytes ?? usualBodyLimitBytes })
-  }
+  if (options.bodiesBytes !== undefined) boundBodies(app, options.bodiesBytes)
   addRequestMetrics(app, deps.metrics)
   describeApp(app, options.service)
   if (options.openapi ?? true) mountDescription(app)

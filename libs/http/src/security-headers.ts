@@ -7,7 +7,7 @@ const strictTransport = 'max-age=31536000'
 
 /**
  * The headers of every answer (security.md, "log and page injection"), by the access rule of its route: what a token was needed
- * for is stored by no cache. A route that serves a page sets its own policy. `publicUrl`: with https browsers are told to stay with it.
+ * for is stored by no cache. A route that serves a page sets its own policy. `publicUrl`: with https browsers stay with it.
  */
 export function createSecurityHeaders(publicUrl: string | null): (access: Access | undefined) => Headers {
   const always: Headers = {

@@ -8,7 +8,7 @@ import type { SignUp } from '../accounts/sign-up.ts'
 import { foldUsername, highestRole, userViewOf } from '../accounts/user.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { UserStore } from '../store/ports.ts'
-import { addressOf, type LoginReplies } from './replies.ts'
+import { addressOf, type LoginReplies, noteOf } from './replies.ts'
 
 export interface AccountRoutesDeps {
   signUp: SignUp
@@ -69,7 +69,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
   app.post('/auth/signup', { schema: signup, config: { access: 'public' } }, async (request, reply) => {
     const made = await signUp(request.body, addressOf(request.raw))
     if (isRefusal(made)) return reply.refuse(made)
-    noteAudit(request, { actor: { id: made.user.id, name: made.user.username }, target: made.user.id })
+    noteAudit(request, noteOf(made.user))
     reply.code(201).header('location', '/auth/me')
     return userViewOf(made.user, highestRole(made.user.roles), made.warnings)
   })
@@ -79,7 +79,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
     const user = tooMany ?? (await logIn(request.body))
     logins.inc({ outcome: isRefusal(user) ? user.code : 'ok' })
     if (isRefusal(user)) return reply.refuse(user)
-    noteAudit(request, { actor: { id: user.id, name: user.username }, target: user.id })
+    noteAudit(request, noteOf(user))
     reply.header('cache-control', 'no-store')
     const [session, role] = await Promise.all([sessions.begin(user), admins.roleOf(user)])
     return replyFor(session, role)

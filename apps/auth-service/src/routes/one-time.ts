@@ -1,10 +1,11 @@
+import { noteAudit } from '@belfry/audit'
 import { acceptInviteBody, bootstrapBody, isRefusal, userView } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { Admins } from '../accounts/admins.ts'
 import type { FirstAdmin } from '../accounts/first-admin.ts'
 import type { SetPassword } from '../accounts/set-password.ts'
 import { userViewOf } from '../accounts/user.ts'
-import { addressOf } from './replies.ts'
+import { addressOf, noteOf } from './replies.ts'
 
 export interface OneTimeRoutesDeps {
   firstAdmin: FirstAdmin
@@ -51,6 +52,7 @@ export function mountOneTime(app: HttpApp, { firstAdmin, setPassword, admins }: 
   app.post('/auth/bootstrap', { schema: bootstrap, config: { access: 'public' } }, async (request, reply) => {
     const made = await firstAdmin(request.body, addressOf(request.raw))
     if (isRefusal(made)) return reply.refuse(made)
+    noteAudit(request, noteOf(made.user))
     reply.code(201).header('location', '/auth/me')
     return userViewOf(made.user, 'admin', made.warnings)
   })
@@ -58,6 +60,7 @@ export function mountOneTime(app: HttpApp, { firstAdmin, setPassword, admins }: 
   app.post('/auth/invite', { schema: invite, config: { access: 'public' } }, async (request, reply) => {
     const set = await setPassword.accept(request.body, addressOf(request.raw))
     if (isRefusal(set)) return reply.refuse(set)
+    noteAudit(request, noteOf(set.user))
     return userViewOf(set.user, await admins.roleOf(set.user), set.warnings)
   })
 }

@@ -1,3 +1,4 @@
+import { noteAudit } from '@belfry/audit'
 import { isRefusal, loginReply, passwordBody, refreshBody, refusal } from '@belfry/contracts'
 import { countRequest, type HttpApp, type RateLimiter } from '@belfry/http'
 import type { Counter } from '@belfry/service'
@@ -5,15 +6,15 @@ import { z } from 'zod'
 import type { Admins } from '../accounts/admins.ts'
 import type { SetPassword } from '../accounts/set-password.ts'
 import { foldUsername } from '../accounts/user.ts'
-import type { Sessions } from '../sessions/sessions.ts'
-import { addressOf, type LoginReplies } from './replies.ts'
+import { over, type Sessions } from '../sessions/sessions.ts'
+import { addressOf, type LoginReplies, noteOf } from './replies.ts'
 
 export interface SessionRoutesDeps {
   sessions: Sessions
   setPassword: SetPassword
   admins: Admins
   replyFor: LoginReplies
-  /** By `outcome`: `ok`, or the code of the refusal. */
+  /** By `outcome`: `ok`, `replay`, or the code of the refusal. */
   refreshes: Counter
   /** The one of the logins: a guess of the old password counts as a login. */
   loginLimit: RateLimiter
@@ -54,7 +55,7 @@ const change = {
   tags,
   summary: 'Change the password',
   description:
-    'Needs the current password, whose guesses count as logins. All other logins of the user end; the answer begins a new one.',
+    'Needs the current password. A wrong one counts as a wrong login. All other logins of the user end; the answer begins a new one.',
   body: passwordBody,
   response: { 200: loginReply },
   answerHeaders: { 200: ['cache-control'] },
@@ -73,8 +74,14 @@ export function mountSessions(app: HttpApp, deps: SessionRoutesDeps): void {
 
   app.post('/auth/refresh', { schema: refresh, config: { access: 'public' } }, async (request, reply) => {
     const next = await sessions.refresh(request.body.refreshToken)
+    if ('replayedBy' in next) {
+      refreshes.inc({ outcome: 'replay' })
+      noteAudit(request, { ...noteOf(next.replayedBy), also: [next.sessionId] })
+      return reply.refuse(over)
+    }
     refreshes.inc({ outcome: isRefusal(next) ? next.code : 'ok' })
     if (isRefusal(next)) return reply.refuse(next)
+    noteAudit(request, noteOf(next.user))
     reply.header('cache-control', 'no-store')
     return replyFor(next, await admins.roleOf(next.user))
   })

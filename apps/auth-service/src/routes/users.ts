@@ -10,7 +10,7 @@ import {
 } from '@belfry/contracts'
 import { decodeCursor, type HttpApp, sendPage } from '@belfry/http'
 import { z } from 'zod'
-import { type Admins, standingIn } from '../accounts/admins.ts'
+import { type Admins, userStateIn } from '../accounts/admins.ts'
 import { type InvitedUser, type ManageUsers, noSuchUser } from '../accounts/manage-users.ts'
 import { foldUsername, managedUserOf, type User } from '../accounts/user.ts'
 import type { UserStore } from '../store/ports.ts'
@@ -87,7 +87,7 @@ const invite = {
 
 /** `/auth/users`. There is no delete: what a user owns would be without an owner. A disabled user keeps it. */
 export function mountUsers(app: HttpApp, { users, admins, manageUsers }: UserRoutesDeps): void {
-  const viewOf = async (user: User) => managedUserOf(user, await admins.standingOf(user))
+  const viewOf = async (user: User) => managedUserOf(user, await admins.stateOf(user))
   const invitedView = async ({ user, invitation, warnings }: InvitedUser) => ({
     ...(await viewOf(user)),
     invitation: invitation && {
@@ -105,7 +105,7 @@ export function mountUsers(app: HttpApp, { users, admins, manageUsers }: UserRou
     const found = await users.list({ after: after[0], beginning: foldUsername(q), limit: limit + 1 })
     const admin = await admins.read()
     const cursorOf = ({ username }: User) => [foldUsername(username)]
-    return sendPage(reply, found, limit, cursorOf, (user) => managedUserOf(user, standingIn(admin, user)))
+    return sendPage(reply, found, limit, cursorOf, (user) => managedUserOf(user, userStateIn(admin, user)))
   })
 
   app.get('/auth/users/:id', { schema: get, config: { access } }, async (request, reply) => {

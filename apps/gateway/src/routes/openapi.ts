@@ -32,8 +32,8 @@ export interface OpenapiOptions {
  * that cannot be asked is shown as it last described itself. The examples of job types are those of the executors.
  */
 export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: OpenapiOptions): void {
-  let cached: { text: string; until: number } | undefined
-  let merging: Promise<string> | undefined
+  let cached: { text: Buffer; until: number } | undefined
+  let merging: Promise<Buffer> | undefined
   let examples: Readonly<Record<string, unknown>> = {}
   const lastGood = new Map<ServiceName, DescribedService>()
 
@@ -59,19 +59,20 @@ export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: Openap
     if (answer?.status === 200) examples = readJobTypeExamples(answer.body)
   }
 
-  const merge = async (): Promise<string> => {
+  const merge = async (): Promise<Buffer> => {
     const [answered] = await Promise.all([Promise.all(proxiedServices.map(describe)), readExamples()])
     const isWhole = answered.every((one) => one !== undefined)
     const known = answered.map((one, at) => one ?? lastGood.get(proxiedServices[at] as ServiceName))
     const found = known.filter((one) => one !== undefined)
     const own = { tag: 'system', document: (await app.describeApi()) as ApiDocument }
     const document = mergeDocuments(apiTexts, [...found, own], isRouted)
-    const text = JSON.stringify(withExamples(document, createJob, examples))
+    // One sequence of bytes for all readers: a text would be encoded for each of them.
+    const text = Buffer.from(JSON.stringify(withExamples(document, createJob, examples)))
     cached = { text, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
     return text
   }
 
-  const current = (): Promise<string> => {
+  const current = (): Promise<Buffer> => {
     if (cached && clock.monotonic() < cached.until) return Promise.resolve(cached.text)
     merging ??= merge().finally(() => {
       merging = undefined

@@ -148,8 +148,7 @@ export function mayReadMetrics({ socket }: FastifyRequest): boolean {
 /** `/system/services` for users, `/metrics` for callers on the same machine. */
 export function mountSystem(app: HttpApp, options: SystemOptions): void {
   const views = createSharedViews(options)
-  const config = { access: 'viewer', hasDialects: true } as const
-  app.get('/system/services', { schema, config }, async () => ({
+  app.get('/system/services', { schema, config: { access: 'viewer' } }, async () => ({
     data: await views(),
   }))
   mountMetrics(app, options.metricsRegistry, { mayRead: mayReadMetrics })

@@ -90,7 +90,15 @@ export const executionsQuery = executionsOfJobQuery.extend({ ownerId })
 export type ExecutionsQuery = z.infer<typeof executionsQuery>
 
 export const logsQuery = pageQuery.extend({
-  attempt: wholeNumber({ min: 1 }).optional().describe('Only lines of the attempt with this `epoch`.'),
+  attempt: wholeNumber({ min: 1 })
+    .optional()
+    .describe('Only lines of this attempt, by its `epoch`. Default: of all attempts.'),
+  follow: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe(
+      '`true`: the answer is a stream of server-sent events with each line as it is logged, until the execution has ended; `Last-Event-ID` continues a stream. Default `false`: a page.',
+    ),
 })
 export type LogsQuery = z.infer<typeof logsQuery>
 
