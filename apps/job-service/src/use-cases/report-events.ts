@@ -28,6 +28,8 @@ export type ReportEventsContext = ReportContext &
 /** How long an event waits for the copy of its execution, milliseconds: both come from one message. */
 const copyWithinMs = 60_000
 const copyAgainMs = 250
+/** Executions that have neither failed nor succeeded, among those that decide on a pause. */
+const othersBetween = 100
 
 /** An event with its execution; null for missed fire times. */
 interface Ready {
@@ -142,10 +144,9 @@ async function pauseIfFailing(context: ReportEventsContext, job: StoredJob, read
   const { stores, clock } = context
   const most = job.spec.pauseAfterFailures
   if (most === undefined || !executionsOf(ready).some(({ status }) => status !== 'EXPIRED')) return
-  const newest = await stores.executions.listSummaries(
-    { jobRowId: job.rowId },
-    { after: null, limit: 2 * most, fields: [] },
-  )
+  // What is handed over ahead of its time has not ended.
+  const query = { after: null, limit: most + othersBetween, fields: [], dueBy: clock.now() }
+  const newest = await stores.executions.listSummaries({ jobRowId: job.rowId }, query)
   const since = newest.filter(({ fireAt }) => fireAt >= job.changedAt)
   if (job.state === 'active' && countFailuresInRow(since.map(({ status }) => status)) >= most) {
     const target = { caller: asOwner(job.ownerId), ref: job.id }
