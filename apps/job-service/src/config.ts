@@ -54,6 +54,9 @@ export const jobConfig = z.object({
   jobRedriveScanRows: count(100_000, 1_000),
   /** Dead letters that a redrive runs again in one batch. */
   jobRedriveRows: count(200),
+  /** How long what the scheduler says about missed fire times holds for the status of a job, milliseconds, and of how many jobs. */
+  jobMissedHoldsMs: count(5_000, 0),
+  jobMissedHeld: count(10_000),
   /** Compiled schedules that are cached, for the next fire time that answers show. */
   jobCompiledSchedules: count(2_000),
   /** Jobs that are cached from their last trigger. */
@@ -164,8 +167,9 @@ export const jobConfig = z.object({
   jobNotifyLeaseMs: count(60_000),
   /** Whether webhooks may reach loopback, private and other addresses that are not public. */
   jobNotifyAllowPrivate: z.stringbool().default(false),
-  /** Name lookups for webhooks at a time, and those of one user among them. */
+  /** Name lookups for webhooks at a time. */
   jobNotifyLookups: count(4, 2),
+  /** Name lookups for the webhooks of one user at a time. */
   jobNotifyOwnerLookups: count(1),
   /** How long messages are stored after they were made. */
   jobNotifyKeep: duration({ min: 60_000 }).prefault('7d'),

@@ -1254,7 +1254,7 @@ export interface components {
              * @default user
              * @enum {string}
              */
-            role: "viewer" | "user" | "operator";
+            role?: "viewer" | "user" | "operator";
         };
         /** @description A user that was made or invited, with the invitation. */
         CreatedUser: {
@@ -2197,12 +2197,12 @@ export interface components {
              * @description true: nothing is run; the answer says what would be.
              * @default false
              */
-            dryRun: boolean;
+            dryRun?: boolean;
             /**
              * @description How many of a `filter` are run again at most.
              * @default 1000
              */
-            limit: number;
+            limit?: number;
             /** @description Why they are run again, at most 500 characters; shown with the executions. */
             reason?: string;
         };
