@@ -32,7 +32,7 @@ export interface JobContext {
   readonly lastMissed: LastMissed
   /** Batches share the event loop with the timers, slice by slice. */
   readonly slices: Slices
-  /** Seals what nobody may read in the store. */
+  /** Seals what may not be read in the store. */
   readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>
