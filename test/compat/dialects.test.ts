@@ -42,6 +42,17 @@ describe('every route of the API', () => {
     }
   })
 
+  it('makes a thing once for one Idempotency-Key, whichever prefix the repetition has', async () => {
+    const headers = { 'idempotency-key': 'moved-to-another-prefix' }
+    const body = { jobType: 'DUMMY' }
+    const made = await belfry.user.call<{ id: string }>('POST', '/jobs', body, headers)
+    for (const prefix of prefixes) {
+      const again = await belfry.user.call('POST', `${prefix}/jobs`, body, headers)
+      expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([201, 'true'])
+      expect(again.headers.get('location')).toBe(`${prefix}/jobs/${made.body.id}`)
+    }
+  })
+
   it('is described once', async () => {
     const { paths } = (await belfry.user.call<ApiDocument>('GET', '/openapi.json')).body
     expect(Object.keys(paths).filter((path) => /^\/(v1|api)(\/|$)/.test(path))).toEqual([])
