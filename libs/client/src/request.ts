@@ -45,7 +45,9 @@ type KeyedPath = {
 }[PathOf<'post'>]
 const keyedPaths: Record<KeyedPath, true> = {
   '/jobs': true,
-  '/jobs/{id}/trigger': true,
+  '/jobs/batch': true,
+  '/triggers/batch': true,
+  '/jobs/batch': true, '/jobs/{id}/trigger': true, '/triggers/batch': true,
   '/executions/{id}/retry': true,
 }
 
