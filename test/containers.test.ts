@@ -110,10 +110,11 @@ describe('infra/secrets.mjs', () => {
       'BELFRY_BUS_KEY',
       'BELFRY_SERVICE_KEY',
       'BELFRY_SECRETS_KEY',
+      'BELFRY_BOOTSTRAP_TOKEN',
       'GRAFANA_PASSWORD',
     ])
     for (const [, value] of values) expect(Buffer.byteLength(value ?? '')).toBeGreaterThanOrEqual(32)
-    expect(new Set(values.map(([, value]) => value)).size).toBe(4)
+    expect(new Set(values.map(([, value]) => value)).size).toBe(5)
     expect(run(folder)).toContain('every secret is set already')
     expect(readFileSync(file, 'utf8')).toBe(first)
   })

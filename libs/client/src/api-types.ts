@@ -1404,7 +1404,7 @@ export interface components {
             /** @description What the key is for, shown in lists; 1 to 100 characters. */
             name: string;
             /**
-             * @description The most that the key may do, at most the role of its owner, which is the default.
+             * @description The most that the key may do, at most the role of its owner, which is the default; the one of an admin: operator.
              * @enum {string}
              */
             role?: "viewer" | "user" | "operator" | "admin";
@@ -1515,7 +1515,7 @@ export interface components {
              * @default user
              * @enum {string}
              */
-            role: "viewer" | "user" | "operator";
+            role?: "viewer" | "user" | "operator";
         };
         /** @description A user that was made or invited, with the invitation. */
         CreatedUser: {
@@ -2728,12 +2728,12 @@ export interface components {
              * @description true: nothing is run; the answer says what would be.
              * @default false
              */
-            dryRun: boolean;
+            dryRun?: boolean;
             /**
              * @description How many of a `filter` are run again at most.
              * @default 1000
              */
-            limit: number;
+            limit?: number;
             /** @description Why they are run again, at most 500 characters; shown with the executions. */
             reason?: string;
         };
