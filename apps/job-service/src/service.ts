@@ -41,6 +41,7 @@ import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
+import { createWaiters } from './use-cases/waiters.ts'
 
 export type JobServiceDeps = ServiceShellDeps<Stores, JobConfig>
 
@@ -94,6 +95,8 @@ function createApp(
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
   audit.record(app)
+  // Open calls would else hold the stop up for as long as they may wait.
+  app.addHook('preClose', async () => context.waiters.stop())
   const ages = { agedBy: retentionClock.now, keepMs: config.jobRequestKeepMs, otherTryMs: otherTryMsOf(config) }
   const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), clock, ...ages })
   const limiter = createConcurrencyLimiter({ running: config.jobListsAtWork, waiting: config.jobListsWaiting })
@@ -137,6 +140,10 @@ export function createJobService(deps: JobServiceDeps): JobService {
     schedules: createScheduleCache(config.jobCompiledSchedules),
     sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
+    waiters: createWaiters({
+      ...{ clock, pollMs: config.jobWaitPollMs },
+      ...{ most: config.jobWaiters, mostOfUser: config.jobWaitersOfUser },
+    }),
     clock,
     log,
     config,

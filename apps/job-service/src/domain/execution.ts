@@ -132,9 +132,14 @@ const endedStatuses: readonly ExecutionStatus[] = executionStatuses.filter(
   (status) => status !== 'SCHEDULED' && status !== 'RUNNING' && status !== 'RETRYING',
 )
 
+/** Whether nothing of it runs or waits to run. */
+export function hasEnded({ status }: Pick<Execution, 'status'>): boolean {
+  return endedStatuses.includes(status)
+}
+
 /** What may be done with an execution. */
 export function allowedOn({ status }: Pick<Execution, 'status'>): readonly ('retry' | 'cancel')[] {
-  return endedStatuses.includes(status) ? ['retry'] : ['cancel']
+  return hasEnded({ status }) ? ['retry'] : ['cancel']
 }
 
 /** What the trigger's execution looks like as soon as it is stored. */

@@ -10,10 +10,18 @@ const fieldsOf = (message: JobStatusMessage) => {
 }
 
 /** Stores what the executors publish about executions. The same batch again changes nothing. */
-export function applyStatuses({ stores, log }: Pick<JobContext, 'stores' | 'log'>): BatchHandler<'job-status'> {
+export function applyStatuses({
+  stores,
+  waiters,
+  log,
+}: Pick<JobContext, 'stores' | 'waiters' | 'log'>): BatchHandler<'job-status'> {
   return async (messages) => {
     const statuses = messages.map((message) => message.value)
     await stores.executions.applyStatuses(statuses)
+    for (const { jobId, executionId } of statuses) {
+      waiters.nudge(jobId)
+      waiters.nudge(executionId)
+    }
     debugEach(log, 'status taken over', statuses, fieldsOf)
   }
 }

@@ -11,6 +11,7 @@ import type { Sealer } from '../domain/sealing.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
+import type { Waiters } from './waiters.ts'
 
 /** The dependencies of the use cases; service.ts makes them once. Every use case answers only after what it did is durable. */
 export interface JobContext {
@@ -29,6 +30,8 @@ export interface JobContext {
   readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>
+  /** Calls that wait for an end. */
+  readonly waiters: Waiters
   readonly clock: Clock
   readonly log: Logger
   readonly config: JobConfig
