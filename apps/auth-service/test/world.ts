@@ -17,11 +17,13 @@ export interface Given {
   /** Stores of another body, or ones that fail. */
   readonly stores?: Stores
   readonly clock?: ManualClock
+  /** Of the ids: another one for each instance on the same stores. */
+  readonly seed?: number
 }
 
 /** auth-service over a database in memory, with a clock that the test advances. Stopped when the test has finished. */
 export async function openWorld(config: Partial<AuthConfig> = {}, given: Given = {}) {
-  const options = { logLevel: 'debug', seed: given.db ? 2 : 1 } as const
+  const options = { logLevel: 'debug', seed: given.seed ?? (given.db ? 2 : 1) } as const
   const { clock, depsOf, lines, metricsRegistry } = createTestDeps({
     ...options,
     ...(given.clock && { clock: given.clock }),

@@ -46,6 +46,14 @@ export const gatewayConfig = z.object({
   /** Sign-ups from one address in 60 s and in an hour. */
   gatewaySignupsPerMinute: count(20),
   gatewaySignupsPerHour: count(100),
+  /** API keys that are not taken, from one address in 60 s; beyond it every key from there that this gateway has not just seen waits. */
+  gatewayUnknownApiKeysPerMinute: count(60),
+  /** How long the access token of an API key is used before auth-service is asked again, milliseconds: so long a deleted key works. */
+  gatewayApiKeyCacheMs: z.coerce.number().int().min(0).max(50_000).default(30_000),
+  /** The same of a key that was not taken, milliseconds. */
+  gatewayApiKeyRefusedMs: z.coerce.number().int().min(0).max(60_000).default(5_000),
+  /** API keys that are remembered; beyond it the one that was used least recently is forgotten. */
+  gatewayApiKeys: count(10_000),
   /** Users and addresses that each limit remembers; beyond it the one that called least recently is forgotten. */
   gatewayRateKeys: count(100_000),
   /**

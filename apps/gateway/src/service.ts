@@ -3,6 +3,7 @@ import { createHttpApp } from '@belfry/http'
 import type { MetricsRegistry } from '@belfry/service'
 import { createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { GatewayConfig } from './config.ts'
+import { createApiKeySwap } from './identity/api-keys.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
 import { proxiedServices } from './proxy/route-table.ts'
@@ -10,6 +11,7 @@ import { mountCompatibility } from './routes/compatibility.ts'
 import { mountDocs } from './routes/docs.ts'
 import { mountLanding } from './routes/landing.ts'
 import { createMetricsListener } from './routes/metrics-listener.ts'
+import { mountOneTimePages } from './routes/one-time-pages.ts'
 import { mountOpenapi } from './routes/openapi.ts'
 import { mountProblems } from './routes/problems.ts'
 import { mayReadMetrics, mountSystem } from './routes/system.ts'
@@ -41,11 +43,14 @@ function addReadiness({ health, rest, config }: GatewayDeps): void {
 
 export function createGateway(deps: GatewayDeps): ServiceShell {
   const { clock, log, registry, balancer, rest, tokens, metricsRegistry, config } = deps
-  const app = createHttpApp({ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl })
+  const swapApiKey = createApiKeySwap({ rest, clock, log, config })
+  const { publicUrl } = config
+  const app = createHttpApp({ service: 'gateway', deps, tokens, swapApiKey, openapi: false, publicUrl })
   limitRates(app, config, clock)
   mountLanding(app)
   mountProblems(app)
   mountDocs(app)
+  mountOneTimePages(app)
   mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountCompatibility(app, { health: deps.health, metricsRegistry, mayRead: mayReadMetrics })

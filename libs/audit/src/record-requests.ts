@@ -3,7 +3,7 @@ import type { Clock } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answeredIds } from './answered-ids.ts'
 import type { AuditRecorder, RecordedRequest } from './recorder.ts'
-import type { NewAuditRow, Via } from './row.ts'
+import type { NewAuditRow } from './row.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -54,13 +54,14 @@ function namedIds({ params }: FastifyRequest): string[] {
 }
 
 function rowOf(request: FastifyRequest, at: number): NewAuditRow {
-  const caller = knownCaller(request) as (ReturnType<typeof knownCaller> & { via?: Via }) | null
+  const caller = knownCaller(request)
+  const via = caller?.apiKeyId === undefined ? 'token' : 'api-key'
   const { headers, socket } = request.raw
   return {
     at,
     actorId: caller?.userId ?? null,
     actorName: caller?.username ?? null,
-    via: caller ? (caller.via ?? 'token') : 'none',
+    via: caller ? via : 'none',
     action: actionOf(request),
     target: namedIds(request)[0] ?? null,
     requestId: request.id,

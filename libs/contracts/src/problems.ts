@@ -68,6 +68,8 @@ export interface Refusal {
   readonly allowed?: readonly string[]
   /** Seconds, for `Retry-After`. */
   readonly retryAfterS?: number
+  /** Of 401: a token came and is refused (RFC 6750, 3.1), and why, in ASCII without quotes. Left out when no token came. */
+  readonly tokenError?: { readonly description?: string }
 }
 
 export function refusal(

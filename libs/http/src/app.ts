@@ -8,7 +8,7 @@ import Fastify, {
   LogController,
   type RawServerDefault,
 } from 'fastify'
-import { createAuthentication } from './authenticate.ts'
+import { createAuthentication, type SwapApiKey } from './authenticate.ts'
 import { boundBodies } from './body-budget.ts'
 import { answerClientError } from './client-error.ts'
 import { mountDialects } from './dialect-routes.ts'
@@ -32,6 +32,8 @@ export interface HttpAppOptions {
   tokens: TokenVerifier | null
   /** Checks tokens of services; without it no `service` route lets a caller in. */
   serviceTokens?: ServiceTokens
+  /** Makes an access token of an API key; without it the app takes access tokens only. It must not reject. */
+  swapApiKey?: SwapApiKey
   /** Serve `/openapi.json` out of the app's own routes; the gateway serves one over all services instead. */
   openapi?: boolean
   /** Where browsers reach the app when it is not by an address of its own, checked by the configuration. */
@@ -136,7 +138,7 @@ function readBodies(app: HttpApp): void {
  * Add routes in the same turn of the event loop; `request.caller` is the caller, `reply.refuse` answers a refusal.
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
-  const { deps, tokens, serviceTokens = null } = options
+  const { deps, tokens, serviceTokens = null, swapApiKey = null } = options
   const app = Fastify(serverOptions(options)) as unknown as HttpApp
   app.setValidatorCompiler(checkCompiler)
   app.setSerializerCompiler(() => JSON.stringify)
@@ -147,7 +149,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   readBodies(app)
   greet(app)
   guardHosts(app, options.publicUrl ?? null)
-  app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
+  app.addHook('onRequest', createAuthentication(app, { tokens, serviceTokens, swapApiKey }))
   guardRoutes(app, { hasTokens: tokens !== null })
   mountDialects(app)
   if (options.bodiesBytes !== undefined) {

@@ -1,5 +1,6 @@
 export { type Access, mayAccess } from './access.ts'
 export { createHttpApp, type HttpAppOptions } from './app.ts'
+export type { SwapApiKey } from './authenticate.ts'
 export { knownCaller } from './authenticate.ts'
 export type { Caller } from './caller.ts'
 export { type Dialect, dialectOf, inAllDialects } from './dialects.ts'

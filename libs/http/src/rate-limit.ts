@@ -29,6 +29,8 @@ export interface RateLimiter {
   /** An item of the `RateLimit-Policy` header. */
   readonly policy: string
   take(key: string): Taken
+  /** The same without counting the request. */
+  look(key: string): Taken
   /** The refusal of a request that has to wait. */
   refusalOf(taken: Taken): Refusal
 }
@@ -47,18 +49,21 @@ export function createRateLimiter(options: RateLimitOptions): RateLimiter {
   const eachMs = windowMs / quota
   const seconds = windowMs / 1000
 
+  const judge = (key: string, isCounted: boolean): Taken => {
+    const now = clock.monotonic()
+    const known = Math.max(backAt.get(key) ?? 0, now)
+    const waitMs = known + eachMs - now - windowMs
+    if (waitMs > roundingMs) return { waitMs, left: `"${name}";r=0;t=${Math.ceil((known - now) / 1000)}` }
+    const next = known + eachMs
+    if (isCounted) backAt.set(key, next)
+    const left = Math.max(0, Math.floor((now + windowMs - next) / eachMs + roundingMs))
+    return { waitMs: 0, left: `"${name}";r=${left};t=${Math.ceil((next - now) / 1000)}` }
+  }
+
   return {
     policy: `"${name}";q=${quota};w=${seconds}`,
-    take(key) {
-      const now = clock.monotonic()
-      const known = Math.max(backAt.get(key) ?? 0, now)
-      const waitMs = known + eachMs - now - windowMs
-      if (waitMs > roundingMs) return { waitMs, left: `"${name}";r=0;t=${Math.ceil((known - now) / 1000)}` }
-      const next = known + eachMs
-      backAt.set(key, next)
-      const left = Math.max(0, Math.floor((now + windowMs - next) / eachMs + roundingMs))
-      return { waitMs: 0, left: `"${name}";r=${left};t=${Math.ceil((next - now) / 1000)}` }
-    },
+    take: (key) => judge(key, true),
+    look: (key) => judge(key, false),
     refusalOf({ waitMs }) {
       const retryAfterS = Math.ceil(waitMs / 1000)
       const detail = `At most ${quota} ${counts} are taken in ${seconds} s: try again in ${retryAfterS} s.`

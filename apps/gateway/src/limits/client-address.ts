@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+
 /** The address that the last reverse proxy of a chain added; undefined when there is none. */
 function lastForwarded(forwardedFor: string | undefined): string | undefined {
   return forwardedFor?.split(',').at(-1)?.trim() || undefined
@@ -18,6 +20,15 @@ export interface AddressSource {
 export function clientAddress({ remoteAddress, forwardedFor, trustProxy }: AddressSource): string {
   const forwarded = trustProxy ? lastForwarded(forwardedFor) : undefined
   return (forwarded ?? remoteAddress ?? '').slice(0, longestAddress)
+}
+
+/** The address of the client that sent a request. */
+export function addressOfRequest(
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  trustProxy: boolean,
+) {
+  const forwardedFor = headers['x-forwarded-for']?.toString()
+  return clientAddress({ remoteAddress: socket.remoteAddress, forwardedFor, trustProxy })
 }
 
 const mappedV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i

@@ -10,7 +10,7 @@ import type { Clock } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { GatewayConfig } from '../config.ts'
 import { isLimited, type RateRule } from '../proxy/route-table.ts'
-import { addressKey, clientAddress } from './client-address.ts'
+import { addressKey, addressOfRequest } from './client-address.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -64,9 +64,7 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
   }
 
   const countAddress = (request: FastifyRequest, reply: FastifyReply) => {
-    const { remoteAddress } = request.socket
-    const forwardedFor = request.headers['x-forwarded-for']?.toString()
-    const address = clientAddress({ remoteAddress, forwardedFor, trustProxy })
+    const address = addressOfRequest(request.raw, trustProxy)
     const key = addressKey(address)
     const { rateRule } = request.routeOptions.config
     const counted =

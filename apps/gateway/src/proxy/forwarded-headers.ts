@@ -4,8 +4,9 @@ import { hopByHopHeaders } from '@belfry/http'
 /**
  * Headers that are not passed on: those of the connection, and `expect`, which Node has already answered. undici refuses to
  * send most of them. `host` and `origin` are checked here and name this address; the balancer sends the `host` of the instance.
+ * An API key is replaced by a token here.
  */
-const notForwarded = new Set<string>([...hopByHopHeaders, 'expect', 'host', 'http2-settings', 'origin'])
+const notForwarded = new Set<string>([...hopByHopHeaders, 'expect', 'host', 'http2-settings', 'origin', 'x-api-key'])
 
 /** The token alone identifies the caller: headers that claim an identity are dropped (security.md, header spoofing). */
 const claimsIdentity = /^(?:x[-_](?:user|internal|forwarded|original|real)(?:[-_]|$)|forwarded$)/

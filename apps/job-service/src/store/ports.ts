@@ -19,6 +19,7 @@ import type { Job, ListedSpec } from '../domain/job.ts'
 import type { JobScope } from '../domain/reach.ts'
 import type { JobAge } from '../domain/retention.ts'
 import type { HandedOver, KnownExecutions, StatusInput } from '../domain/status.ts'
+import type { NotificationStores } from './notification-ports.ts'
 import type { SecretStore } from './secret-port.ts'
 
 /**
@@ -309,7 +310,7 @@ export interface PurgedRequestStore extends RequestStore {
 }
 
 /** All that job-service stores. */
-export interface Stores {
+export interface Stores extends NotificationStores {
   readonly jobs: JobStore
   readonly executions: ExecutionStore
   readonly requests: PurgedRequestStore

@@ -35,6 +35,7 @@ import type {
   Stores,
 } from '../../src/store/ports.ts'
 import { type Collection, createCollection, type Stored } from './document-collection.ts'
+import { createNotificationStores } from './document-notifications.ts'
 import { createSecrets } from './document-secrets.ts'
 
 /**
@@ -58,6 +59,7 @@ export function createDocumentStores(random: () => number = Math.random): Stores
     executions: createExecutions(jobs, executions),
     requests: createRequests(requests),
     secrets: createSecrets(secrets),
+    ...createNotificationStores(latency),
     cursors: {
       read: async (name) => (await cursors.findOne((one) => one.name === name))?.at ?? 0,
       async write(name, at) {

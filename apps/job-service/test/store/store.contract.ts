@@ -29,6 +29,7 @@ import type {
   Stores,
 } from '../../src/store/ports.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
+import { describeNotifications } from './notifications.contract.ts'
 import { describeSecrets } from './secrets.contract.ts'
 
 /** What a database can do beyond the ports. */
@@ -73,6 +74,8 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       const about = { jobRowId: job.rowId, command, hasOwnParams: params !== undefined }
       return { ...about, reason: null, nextSendAt: monday + 5000, ...more }
     }
+
+    describe('notifications', () => describeNotifications(() => stores, owner, capabilities.sharesWork))
 
     describe('a secret', () => describeSecrets(() => stores, owner))
 

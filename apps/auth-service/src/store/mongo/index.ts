@@ -11,7 +11,7 @@ const collections = [usersCollection, keysCollection, adminsCollection, sessions
 
 /** Opens the database of the URL, `belfry-auth` where it names none. */
 export async function openMongoStores(url: string, options: Omit<OpenStoresOptions, 'thread'>): Promise<Stores> {
-  const db = await openMongo(url, { ...options, database: 'belfry-auth', schemaVersion: 1, collections })
+  const db = await openMongo(url, { ...options, database: 'belfry-auth', schemaVersion: 2, collections })
   return {
     users: createUserStore(db),
     keys: createKeyStore(db),

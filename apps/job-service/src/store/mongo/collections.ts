@@ -1,6 +1,7 @@
 import { auditCollections } from '@belfry/audit/mongo'
 import type { ExecutionStatus, JobState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, type MongoRecord, poisonCollection } from '@belfry/storage/mongo'
+import { notificationCollections } from './notification-collections.ts'
 import { secretsCollection } from './secrets.ts'
 
 /**
@@ -227,6 +228,7 @@ export const collections = [
   executionsCollection,
   requestsCollection,
   secretsCollection,
+  ...notificationCollections,
   cursorsCollection,
   poisonCollection,
   ...auditCollections,

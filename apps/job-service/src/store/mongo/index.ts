@@ -5,6 +5,7 @@ import type { Stores } from '../ports.ts'
 import { collections } from './collections.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
+import { createNotificationStores } from './notifications.ts'
 import { createRequestStore } from './requests.ts'
 import { createSecretStore } from './secrets.ts'
 
@@ -21,6 +22,7 @@ export async function openMongoStores(url: string, options: OpenStoresOptions): 
     executions: createExecutionStore(deps),
     requests: createRequestStore(db),
     secrets: createSecretStore(db),
+    ...createNotificationStores(deps),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
     audit: createAuditStore(db),

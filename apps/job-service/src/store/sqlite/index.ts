@@ -6,6 +6,7 @@ import type { Stores } from '../ports.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
 import { migrations } from './migrations.ts'
+import { createNotificationStores } from './notifications.ts'
 import { createRequestStore } from './requests.ts'
 import { createSecretStore } from './secrets.ts'
 
@@ -22,6 +23,7 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
     executions: createExecutionStore(db, onUnreadable),
     requests: createRequestStore(db),
     secrets: createSecretStore(db),
+    ...createNotificationStores(db, onUnreadable),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
     audit: createAuditStore(db),

@@ -183,4 +183,46 @@ UPDATE jobs SET dueFrom = coalesce(runAt, changedAt) WHERE state = 0;
 CREATE INDEX jobsByDue ON jobs (ownerNo, dueFrom) WHERE dueFrom IS NOT NULL;
 `,
   },
+  {
+    // In `body` the whole record as JSON; the columns are what is searched. nextAt and dueAt: null once it is over.
+    name: 'notifications, their deliveries, and the events that they tell',
+    sql: `
+CREATE TABLE notifications (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, ownerId TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX notificationsByOwner ON notifications (ownerId);
+
+CREATE TABLE deliveries (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  rev INTEGER NOT NULL,
+  ownerId TEXT NOT NULL,
+  notificationId TEXT NOT NULL,
+  createdAt INTEGER NOT NULL,
+  nextAt INTEGER,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX deliveriesByNotification ON deliveries (notificationId, createdAt, id);
+CREATE INDEX deliveriesByAge ON deliveries (createdAt);
+CREATE INDEX deliveriesDue ON deliveries (nextAt) WHERE nextAt IS NOT NULL;
+CREATE INDEX deliveriesOpen ON deliveries (ownerId, createdAt) WHERE nextAt IS NOT NULL;
+
+CREATE TABLE jobEvents (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, at INTEGER NOT NULL, dueAt INTEGER, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX jobEventsDue ON jobEvents (dueAt) WHERE dueAt IS NOT NULL;
+CREATE INDEX jobEventsTold ON jobEvents (at) WHERE dueAt IS NULL;
+
+CREATE TABLE alerts (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  rev INTEGER NOT NULL,
+  isFailing INTEGER NOT NULL,
+  updatedAt INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX alertsFailing ON alerts (id) WHERE isFailing = 1;
+CREATE INDEX alertsQuiet ON alerts (updatedAt) WHERE isFailing = 0;
+`,
+  },
 ]
