@@ -41,6 +41,10 @@ export const jobConfig = z.object({
   jobWaitersOfUser: count(20, 0),
   /** How often such a call looks for what another instance has stored, milliseconds. */
   jobWaitPollMs: count(250, 10),
+  /** Jobs that one bulk pause or resume changes; a further call goes on. */
+  jobBulkRows: count(200),
+  /** Changes of jobs, and cancels of executions, that a bulk call makes at a time. */
+  jobBulkAtWork: count(20),
   /** Dead letters that one redrive looks at, and that it runs again in one batch. */
   jobRedriveScanRows: count(100_000, 1_000),
   jobRedriveRows: count(200),

@@ -21,6 +21,9 @@ import { type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
+import { mountBackfill } from './routes/backfill.ts'
+import { mountBulkExecutions } from './routes/bulk-executions.ts'
+import { mountBulkJobs } from './routes/bulk-jobs.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
@@ -104,11 +107,14 @@ function createApp(
   const views = createJobViews({ clock, timezone: config.timezone, schedules: context.schedules })
   mountJobs(app, { context, views, pages, ids, once })
   mountJobOperations(app, context, views)
+  mountBulkJobs(app, context)
+  mountBackfill(app, context, once)
   const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs, types: context.types })
   mountNextRuns(app, context)
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountBulkExecutions(app, context)
   mountSecrets(app, context)
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   mountInternal(app, stores.jobs, {

@@ -1,6 +1,7 @@
 export { type FieldHint, fieldHints } from './field-hints.ts'
 export * from './http/audit.ts'
 export * from './http/auth.ts'
+export * from './http/bulk.ts'
 export * from './http/executions.ts'
 export * from './http/jobs.ts'
 export * from './http/lists.ts'

@@ -61,7 +61,9 @@ export function mountJobOperations(app: HttpApp, context: JobContext, views: Job
 
   const pause = { tags, summary: 'Pause a job, with an end or without one', params, body: pauseBody, response }
   app.post('/jobs/:id/pause', { schema: pause, config }, (request, reply) =>
-    answer(request, reply, (target) => pauseJob(context, target, request.body?.until ?? null)),
+    answer(request, reply, (target) =>
+      pauseJob(context, target, { until: request.body?.until ?? null, reason: request.body?.reason ?? null }),
+    ),
   )
 
   const resume = { tags, summary: 'Resume a paused job', params, response }

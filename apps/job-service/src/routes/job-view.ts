@@ -90,6 +90,8 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
       ...viewRecurrence(job),
       expiresAfter: viewDuration(job.spec.expiresAfterMs),
       pauseUntil: toWireTime(job.pauseUntil),
+      pausedBy: job.pause?.by ?? null,
+      pauseReason: job.pause?.reason ?? null,
       tags: job.spec.tags,
       nextRunAt: toWireTime(next),
       nextRunLocal: next === null ? null : localText(next, zone),

@@ -250,10 +250,23 @@ function createJobs(
     },
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
-      const { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, createdAt, changedAt } =
-        job
+      const {
+        id,
+        ownerId,
+        key,
+        version,
+        state,
+        spec,
+        changes,
+        warnings,
+        viewers,
+        pauseUntil,
+        pause,
+        createdAt,
+        changedAt,
+      } = job
       const about = { id, ownerId, key, version, state, spec, changes, warnings, viewers }
-      const next: Job = { ...about, pauseUntil, createdAt, changedAt }
+      const next: Job = { ...about, pauseUntil, pause, createdAt, changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
         dueFrom: dueFromOf(next),

@@ -192,6 +192,16 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await due(until)).toEqual([])
       })
 
+      it('says what paused it, and why, until it is resumed', async () => {
+        const job = await put()
+        const pause = { by: 'bulk', reason: 'deployment' } as const
+        const paused = allowed(pausedJob(job, null, monday + 1, pause))
+        await stores.jobs.compareAndSet(job.rowId, 1, paused, monday)
+        expect((await again(job)).pause).toEqual(pause)
+        await stores.jobs.compareAndSet(job.rowId, 2, allowed(resumedJob(paused, monday + 2)), monday)
+        expect((await again(job)).pause).toBeNull()
+      })
+
       it('is listed among other pauses that end, page by page in the order of their ends', async () => {
         const ends = [5, 3, 9, 3, 7].map((seconds) => monday + 7_200_000 + seconds * 1000)
         const jobs: StoredJob[] = []

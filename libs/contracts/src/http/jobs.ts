@@ -5,6 +5,7 @@ import { inFlight } from '../internal.ts'
 import { mostMisfireCap, overlapPolicies } from '../spec.ts'
 import { jobStatuses, shownJobStates } from '../states.ts'
 import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from '../values.ts'
+import { pausedBy, pauseReason } from './bulk.ts'
 import { fireRangeView, listedExecutionView } from './executions.ts'
 import { executionSummary, links, warning, wireTime } from './parts.ts'
 
@@ -96,7 +97,12 @@ export const patchJobBody = jsonObject.meta({
 })
 
 /** `POST /jobs/:id/pause`. `until`: when the pause ends by itself. */
-export const pauseBody = z.strictObject({ until: timeAt.nullish() }).nullish()
+export const pauseBody = z
+  .strictObject({
+    until: timeAt.nullish().describe('When the pause ends by itself, RFC 3339; null or absent: not before a resume.'),
+    reason: pauseReason,
+  })
+  .nullish()
 
 /** `PATCH /api/v1/jobs/:id/state`: the status that the job shall have; SCHEDULED, PAUSED or CANCELLED. */
 export const setStateBody = z.strictObject({
@@ -193,6 +199,13 @@ export const jobView = z.strictObject({
   expiresAfter: z.string().nullable(),
   /** When a paused job resumes by itself; null for one that waits for a resume. */
   pauseUntil: wireTime.nullable(),
+  pausedBy: z
+    .enum(pausedBy)
+    .nullable()
+    .describe(
+      'Of a paused job: `single` by a call for this job, `bulk` by `POST /jobs/pause`; null for a job that is not paused.',
+    ),
+  pauseReason: z.string().nullable().describe('The reason that the pause gave; null without one.'),
   tags: z.array(z.string()),
   nextRunAt: wireTime.nullable(),
   /** `nextRunAt` in the job's zone, with its offset and the zone's name: `2026-12-01T09:00:00+01:00[Europe/Berlin]`. */

@@ -7,6 +7,8 @@ import {
   type Job,
   type ListedSpec,
   newestVersion,
+  type Pause,
+  pauseOf,
   type Viewer,
 } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
@@ -33,6 +35,8 @@ interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   readonly warnings: readonly Warning[]
   /** Absent without any. */
   readonly viewers?: readonly Viewer[]
+  /** Of a paused job. */
+  readonly pause?: Pause
 }
 
 /** `dueFrom` of a job without a run to come: later than every time that the API takes. */
@@ -43,9 +47,13 @@ const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
 
 /** What every version of a job sets in its record. */
 function versionFields(job: Job, changeNo: number) {
-  const { version, state, changedAt, changes, warnings, viewers } = job
+  const { version, state, changedAt, changes, warnings, viewers, pause } = job
   const { name, jobType, params, ...rest } = job.spec
-  const body = JSON.stringify({ ...rest, changes, warnings, ...(viewers.length > 0 && { viewers }) } satisfies JobBody)
+  const body = JSON.stringify({
+    ...{ ...rest, changes, warnings },
+    ...(viewers.length > 0 && { viewers }),
+    ...(pause && { pause }),
+  } satisfies JobBody)
   const paramsText = JSON.stringify(params)
   const paramsBytes = Buffer.byteLength(paramsText)
   const texts = { body, params: paramsText, bytes: Buffer.byteLength(body) + paramsBytes, paramsBytes }
@@ -114,9 +122,23 @@ function readListed(record: JobRecord): Omit<Job, 'spec'> & { readonly spec: Lis
     params,
     pauseUntil = null,
   } = record
-  const { changes, warnings, viewers = [], ...rest } = JSON.parse(record.body) as JobBody
+  const { changes, warnings, viewers = [], pause, ...rest } = JSON.parse(record.body) as JobBody
   const spec = { name, jobType, ...(params === undefined ? {} : { params: JSON.parse(params) }), ...rest }
-  return { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, createdAt, changedAt }
+  return {
+    id,
+    ownerId,
+    key,
+    version,
+    state,
+    spec,
+    changes,
+    warnings,
+    viewers,
+    pauseUntil,
+    pause: pauseOf(state, pause),
+    createdAt,
+    changedAt,
+  }
 }
 
 /** Of a record with its params. */

@@ -128,9 +128,13 @@ function changeParams(job: Job): SqlRow {
   return [version, jobStates.indexOf(job.state), runAtOf(job), job.pauseUntil, changedAt, ...texts]
 }
 
-function bodyText({ spec, changes, warnings, viewers }: Job): string {
+function bodyText({ spec, changes, warnings, viewers, pause }: Job): string {
   const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
-  return JSON.stringify({ ...rest, changes, warnings, ...(viewers.length > 0 && { viewers }) } satisfies JobBody)
+  return JSON.stringify({
+    ...{ ...rest, changes, warnings },
+    ...(viewers.length > 0 && { viewers }),
+    ...(pause && { pause }),
+  } satisfies JobBody)
 }
 
 function runAtOf({ spec }: Job): number | null {
