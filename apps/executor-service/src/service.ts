@@ -20,6 +20,7 @@ import { createRoom } from './dispatch/room.ts'
 import { createSlots } from './dispatch/slots.ts'
 import { createStartTimers } from './dispatch/start-timers.ts'
 import { createUnclaimable } from './dispatch/unclaimable.ts'
+import { createDrain } from './drain/drain.ts'
 import { createExecutionChanges } from './executions/changes.ts'
 import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
@@ -33,6 +34,7 @@ import { createMembership } from './membership/membership.ts'
 import { createExecutorMetrics } from './metrics.ts'
 import { createRetention } from './retention/retention.ts'
 import { oldestPlannedAt } from './retention/rules.ts'
+import { mountDrain } from './routes/drain.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
 import { createSeesDetails } from './routes/job-reach.ts'
@@ -102,7 +104,11 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const metrics = createExecutorMetrics(deps.metrics, handlers.types)
   const leaseMs = config.mode === 'standalone' ? null : livenessOf(config).leaseMs
-  const identity = createIdentity({ ids, clock, leaseMs })
+  const drain = createDrain({
+    ...{ cursors: stores.cursors, clock, log, isSoleOwner: leaseMs === null },
+    onEnd: () => dispatcher.resume(),
+  })
+  const identity = createIdentity({ ids, clock, leaseMs, isDrained: drain.isOn })
   const peers = createPeerShare({ registry: deps.registry, service: 'executor-service' })
   const relayShare = () => ({ ...peers(), overdueAt: clock.now() - config.executorOverdueMs })
   const relay = createStatusRelay(deps, deps.bus, stores.executions, stores.poison, relayShare)
@@ -212,12 +218,15 @@ function createParts(deps: ExecutorServiceDeps) {
     keep: { executionsMs: config.retentionExecutions, logsMs: config.retentionLogs },
     rows: config.executorPurgeRows,
   })
+  const drainLoop = loop('drain', config.executorDrainPollMs, drain.runOnce)
   const retentionLoop = loop('retention', config.executorPurgeMs, retention.runOnce)
   return {
     handlers,
     executionLog,
     relay,
     changes,
+    drain,
+    drainLoop,
     output,
     room,
     slots,
@@ -243,6 +252,7 @@ function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
   const timeoutMs = config.executorJobTimeoutMs
   const seesDetails = createSeesDetails({ rest, clock, timeoutMs, holdsMs: config.executorReachHoldsMs })
   mountExecutions(app, stores, { seesDetails, log: deps.log })
+  mountDrain(app, { drain: parts.drain, clock, log: deps.log, noticedMs: config.executorDrainPollMs })
   mountJobTypes(app, () => ({ types: describeHandlers(handlers), unusable: handlers.unusable?.() ?? [] }))
   const fetchBytes = config.executorFetchBytes
   mountInternal(app, { stores, clock, fetchBytes, changes, dispatcher, cancelExecution, settleLoop })
@@ -281,6 +291,8 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
       { name: 'handlers', start: () => handlers.start?.(), stop: () => handlers.close() },
       { name: 'warnings', stop: executionLog.stop },
       { name: 'relay of executions', start: relay.start, stop: relay.stop },
+      { name: 'drain', start: parts.drain.runOnce },
+      { name: 'watch of the drain', ...parts.drainLoop },
       { name: 'membership', ...membership },
       { name: 'attempt output', stop: output.stop },
       { name: 'wakes', stop: parts.wake.stop },

@@ -35,6 +35,7 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountQuotas } from './routes/quotas.ts'
 import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
@@ -115,6 +116,7 @@ function createApp(
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountBulkExecutions(app, context)
+  mountQuotas(app, context)
   mountSecrets(app, context)
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   mountInternal(app, stores.jobs, {

@@ -35,7 +35,7 @@ export const routeTable: readonly ProxiedRoutes[] = [
   {
     service: 'job-service',
     access: 'viewer',
-    routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
+    routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*', '/quotas'],
   },
   { service: 'job-service', access: 'viewer', routes: ['/secrets', '/secrets/*'] },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
@@ -47,7 +47,14 @@ export const routeTable: readonly ProxiedRoutes[] = [
   {
     service: 'executor-service',
     access: 'viewer',
-    routes: ['/executions/:id/logs', '/executions/:id/artifacts/:name', '/job-types', '/job-types/*'],
+    routes: [
+      '/executions/:id/logs',
+      '/executions/:id/artifacts/:name',
+      '/job-types',
+      '/job-types/*',
+      '/system/drain',
+      '/system/resume',
+    ],
   },
 ]
 

@@ -156,6 +156,8 @@ export interface JobStore {
    * as it is, and is not `isNew`.
    */
   create(job: Job, mostJobs?: number): Promise<{ rowId: RowId; isNew: boolean } | 'key-taken' | 'too-many'>
+  /** How many jobs of the owner count against the quota: neither cancelled nor deleted. Counted up to `limit`. */
+  countLive(ownerId: string, limit: number): Promise<number>
   /** Stores the next version if the stored one is still `from`: unpublished, and its fence due at `fenceAt`. */
   compareAndSet(rowId: RowId, from: number, job: Job, fenceAt: number): Promise<boolean>
   /**

@@ -276,6 +276,9 @@ function createJobs(
         fenceTries: 0,
       })
     },
+    async countLive(ownerId, limit) {
+      return (await jobs.find((one) => one.job.ownerId === ownerId && isLive(one.job), undefined, limit)).length
+    },
     async findById(id) {
       const found = await jobs.findOne((one) => one.id === id)
       return found && storedJob(found)

@@ -9,12 +9,15 @@ import { pausedBy, pauseReason } from './bulk.ts'
 import { fireRangeView, listedExecutionView } from './executions.ts'
 import { executionSummary, links, warning, wireTime } from './parts.ts'
 
+/** The shortest interval of a schedule, milliseconds. */
+export const shortestIntervalMs = 1000
+
 export const scheduleBody = z.union([
   z.string().min(1).max(128),
   z
     .strictObject({ cron: z.string().min(1).max(128), timezone: z.string().min(1).max(64).optional() })
     .register(fieldHints, { fields: scheduleHints }),
-  z.strictObject({ every: duration({ min: 1000 }) }).register(fieldHints, { fields: intervalHints }),
+  z.strictObject({ every: duration({ min: shortestIntervalMs }) }).register(fieldHints, { fields: intervalHints }),
 ])
 export type ScheduleBody = z.infer<typeof scheduleBody>
 

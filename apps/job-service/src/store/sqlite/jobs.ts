@@ -64,6 +64,7 @@ function prepare(db: Database) {
     byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
     byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state >= 2
       ORDER BY j.n DESC LIMIT 1`),
+    countLive: db.statement('SELECT jobs FROM owners WHERE id = ?'),
     byRowId: db.statement(`SELECT ${listedColumns} FROM jobs j ${withOwner} ${knownTables} WHERE j.n = ?2`),
     byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
     summaries: db.statement(`SELECT ${summaryColumns} FROM jobs j ${knownTables}
@@ -199,6 +200,10 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       const isChanged = result?.changes === 1
       if (isChanged) changeNumbers.wrote(changeNo)
       return isChanged
+    },
+    async countLive(ownerId, limit) {
+      const [row] = await db.read(sql.countLive, [ownerId])
+      return Math.min(Number(row?.[0] ?? 0), limit)
     },
     async findById(id) {
       const [row] = await db.read(sql.byIdOfAny, [id])
