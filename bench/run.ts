@@ -6,6 +6,7 @@ import { distributedLateness } from './distributed-lateness.ts'
 import { distributedTriggers } from './distributed-triggers.ts'
 import { handlers } from './handlers.ts'
 import { idle } from './idle.ts'
+import { intake } from './intake.ts'
 import { lateness } from './lateness.ts'
 import { path } from './path.ts'
 import { ready } from './ready.ts'
@@ -21,6 +22,7 @@ const benchmarks: Record<string, Benchmark> = {
   triggers,
   burst,
   idle,
+  intake,
   ready,
   path,
   // Distributed: they need the servers of BELFRY_TEST_*.

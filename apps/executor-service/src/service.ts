@@ -1,5 +1,5 @@
 import { createPeerShare, defaultAdvertiseHost } from '@belfry/discovery'
-import { createHttpApp, type HttpApp } from '@belfry/http'
+import { createEventStreams, createHttpApp, type HttpApp, streamBoundsOf } from '@belfry/http'
 import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { Handler, Handlers } from '@belfry/worker'
@@ -251,7 +251,9 @@ function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
   const timeoutMs = config.executorJobTimeoutMs
   const seesDetails = createSeesDetails({ rest, clock, timeoutMs, holdsMs: config.executorReachHoldsMs })
-  mountExecutions(app, stores, { seesDetails, log: deps.log })
+  const streams = createEventStreams(app, { clock, metrics: deps.metrics, ...streamBoundsOf(config) })
+  const following = { pollMs: config.executorLogPollMs, lines: config.executorLogPageLines }
+  mountExecutions(app, stores, { seesDetails, streams, clock, log: deps.log, ...following })
   mountDrain(app, { drain: parts.drain, clock, log: deps.log, noticedMs: config.executorDrainPollMs })
   mountJobTypes(app, () => ({ types: describeHandlers(handlers), unusable: handlers.unusable?.() ?? [] }))
   const fetchBytes = config.executorFetchBytes

@@ -229,8 +229,9 @@ export async function openWorld(options: WorldOptions = {}) {
       const headers = { authorization: `Bearer ${serviceTokens.sign('job-service')}` }
       return service.app.inject({ method, url, headers, ...(payload && { payload }) })
     },
-    async get(url: string, userId = 'usr-1') {
-      return service.app.inject({ method: 'GET', url, headers: { authorization: tokens.bearer(userId, 'user') } })
+    async get(url: string, userId = 'usr-1', headers: Readonly<Record<string, string>> = {}) {
+      const authorization = tokens.bearer(userId, 'user')
+      return service.app.inject({ method: 'GET', url, headers: { authorization, ...headers } })
     },
     async post(url: string, payload: object | undefined, role: Role = 'user') {
       const headers = { authorization: tokens.bearer('usr-1', role) }

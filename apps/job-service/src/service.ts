@@ -3,8 +3,8 @@ import { type AuditLog, createAuditLog } from '@belfry/audit'
 import { type CommandPublisher, createCommandPublisher, createRelay, createSharedSource, type Relay } from '@belfry/bus'
 import type { Refusal } from '@belfry/contracts'
 import { createPeerShare, createPeerTurns, type PeerShare } from '@belfry/discovery'
-import { createHttpApp, createIdempotency, type HttpApp } from '@belfry/http'
-import { createRetentionClock, type RetentionClock } from '@belfry/service'
+import { createEventStreams, createHttpApp, createIdempotency, type HttpApp, streamBoundsOf } from '@belfry/http'
+import { createRetentionClock, createSlices, type RetentionClock } from '@belfry/service'
 import {
   createConsumerPart,
   createPeerLoopsPart,
@@ -13,18 +13,23 @@ import {
   type ServiceShellDeps,
 } from '@belfry/shell'
 import type { RowId } from '@belfry/storage'
+import { createAuditSource, ownAuditSource } from './clients/audit.ts'
+import { createExecutionRecords } from './clients/execution-records.ts'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
 import { createUsers } from './clients/users.ts'
-import { type JobConfig, otherTryMsOf } from './config.ts'
+import { eventSettleMsOf, type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
+import { mountAuditLists } from './routes/audit.ts'
 import { mountBackfill } from './routes/backfill.ts'
+import { mountBatches } from './routes/batches.ts'
 import { mountBulkExecutions } from './routes/bulk-executions.ts'
 import { mountBulkJobs } from './routes/bulk-jobs.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
+import { mountEvents } from './routes/events.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
 import { createExecutionViews } from './routes/execution-view.ts'
 import { mountExecutions } from './routes/executions.ts'
@@ -39,10 +44,13 @@ import { mountQuotas } from './routes/quotas.ts'
 import { mountSecrets } from './routes/secrets.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
+import { createChangeFeed } from './use-cases/change-feed.ts'
 import { createTurns } from './use-cases/change-job.ts'
 import { createConcurrencyLimiter } from './use-cases/concurrency-limiter.ts'
 import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
+import { createEventHub } from './use-cases/event-hub.ts'
+import { createIntake, type Outflow } from './use-cases/intake.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
 import { createWaiters } from './use-cases/waiters.ts'
@@ -67,7 +75,8 @@ function createJobRelay(deps: JobServiceDeps, peers: () => PeerShare): Relay<'jo
     },
     () => peers().instances === 1,
   )
-  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison })
+  const soonMs = config.jobSoonMs
+  return createRelay({ name: 'jobs', topic: 'job-changes', bus, clock, log, metrics, source, poison, soonMs })
 }
 
 function createCommands({ stores, bus, clock, log, metrics, config }: JobServiceDeps): CommandPublisher {
@@ -84,17 +93,36 @@ function createCommands({ stores, bus, clock, log, metrics, config }: JobService
   })
 }
 
+function createIntakes({ clock, config }: JobServiceDeps, relay: Outflow, commands: Outflow): JobContext['intake'] {
+  const holdMs = config.jobIntakeHoldMs
+  const [rows, triggers] = [config.jobIntakeRows, config.jobIntakeTriggers]
+  return {
+    jobs: createIntake({ clock, outflow: relay, rows, mostRows: Math.max(rows, config.jobIntakeSoonRows), holdMs }),
+    triggers: createIntake({ clock, outflow: commands, rows: triggers, mostRows: triggers, holdMs }),
+  }
+}
+
 function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
   if (secretsKey === undefined) throw new Error('BELFRY_SECRETS_KEY is not set')
   const keys = secretsKeyPrevious === undefined ? [secretsKey] : [secretsKey, secretsKeyPrevious]
   return createSealer({ keys, randomBytes })
 }
 
+/** What feeds the streams of events. */
+function createEvents({ stores, rest, clock, log, config }: JobServiceDeps) {
+  const records = createExecutionRecords(rest, { timeoutMs: config.jobReconcileTimeoutMs })
+  const settleMs = eventSettleMsOf(config)
+  const feed = createChangeFeed({ context: { stores }, records, clock, rows: config.jobEventRows, settleMs })
+  const hub = createEventHub({ feed, clock, log, pollMs: config.jobEventPollMs, heldEvents: config.jobEventsHeld })
+  return { feed, hub }
+}
+type Events = ReturnType<typeof createEvents>
+
 function createApp(
   deps: JobServiceDeps,
   context: JobContext,
   retentionClock: RetentionClock,
-  audit: AuditLog,
+  { audit, events }: { readonly audit: AuditLog; readonly events: Events },
 ): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
@@ -117,8 +145,15 @@ function createApp(
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountBulkExecutions(app, context)
   mountQuotas(app, context)
+  mountBatches(app, { context, views, executionViews, once })
   mountSecrets(app, context)
   mountCompatibility(app, { context, views, executionViews, pages, ids })
+  const { log, metrics } = deps
+  const streams = createEventStreams(app, { clock, metrics, ...streamBoundsOf(config) })
+  const keptSince = () => retentionClock.now() - config.retentionExecutions
+  mountEvents(app, context, { streams, ...events, clock, log, behind: config.jobEventsBehind, keptSince })
+  const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
+  mountAuditLists(app, context, [ownAuditSource(audit), authAudit])
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -133,6 +168,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const relay = createJobRelay(deps, peers)
   const commands = createCommands(deps)
   const executors = createExecutors(deps.rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
+  const events = createEvents(deps)
   const context: JobContext = {
     stores,
     executors,
@@ -142,10 +178,17 @@ export function createJobService(deps: JobServiceDeps): JobService {
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
     }),
     users: createUsers(deps.rest, { timeoutMs: config.jobUsersTimeoutMs }),
-    relay,
+    relay: {
+      offer(rows) {
+        relay.offer(rows)
+        events.hub.nudge()
+      },
+    },
+    intake: createIntakes(deps, relay, commands),
     turns: createTurns(),
     commands,
     schedules: createScheduleCache(config.jobCompiledSchedules),
+    slices: createSlices(),
     sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
     waiters: createWaiters({
@@ -158,7 +201,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
   }
   const takesTurn = createPeerTurns(peers)
   const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
-  const app = createApp(deps, context, retentionClock, audit)
+  const app = createApp(deps, context, retentionClock, { audit, events })
   const loops = createLoops({ deps, context, commands, retentionClock, peers })
   const shell = createServiceShell({
     service: 'job-service',
@@ -169,7 +212,11 @@ export function createJobService(deps: JobServiceDeps): JobService {
     parts: [
       { name: 'retention clock', start: retentionClock.open },
       audit.part,
-      createConsumerPart(deps, 'job-service', 'job-status', applyStatuses(context)),
+      createConsumerPart(deps, 'job-service', 'job-status', async (messages) => {
+        await applyStatuses(context)(messages)
+        events.hub.nudge()
+      }),
+      { name: 'events', stop: events.hub.stop },
       { name: 'relay of jobs', start: relay.start, stop: relay.stop },
       { name: 'command publisher', stop: commands.drain },
       createPeerLoopsPart('loops', deps.registry, 'executor-service', loops),

@@ -21,7 +21,9 @@ export function bannerText({ url: listensAt, publicUrl, dataDir, wantedPort, fir
     `  address   ${url}${taken}`,
     `  docs      ${url}/docs`,
     `  data      ${dataDir}`,
-    ...(firstAdminUrl === undefined ? [] : [`  admin     ${firstAdminUrl}  (makes the first admin; works once, for a few minutes)`]),
+    ...(firstAdminUrl === undefined
+      ? []
+      : [`  admin     ${firstAdminUrl}  (makes the first admin; works once, for a few minutes)`]),
     '',
     `  next      curl -X POST ${url}/auth/signup \\`,
     `              -H 'content-type: application/json' -d '{"username":"shreyash","password":"12345"}'`,

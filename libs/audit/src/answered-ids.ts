@@ -9,7 +9,8 @@ export interface Answered {
 const searched = 400
 const jobId = /"jobId":"([\w.-]{1,100})"/
 const ownId = /"id":"([\w.-]{1,100})"/
-const lastSegment = /\/([\w.-]{1,100})$/
+/** `/jobs/job-…`, and not `/auth/me`. */
+const lastSegment = /\/([a-z]{2,5}-[\w.-]{1,100})$/
 const version = /^(?:W\/)?"(\d{1,15})/
 
 const partOf = (pattern: RegExp, text: unknown) => (typeof text === 'string' ? pattern.exec(text)?.[1] : undefined)

@@ -17,15 +17,17 @@ export const auditConfig = {
   auditSealMs: count(60_000),
   /** How often rows are looked for that can be sealed, milliseconds. */
   auditSealPollMs: count(1_000),
-  /** Seals and rows of the audit log that one step of `GET /audit/verify` checks. */
+  /** Seals of the audit log that one step of `GET /audit/verify` checks. */
   auditVerifySeals: count(200),
+  /** Rows of the audit log that one step of `GET /audit/verify` checks. */
   auditVerifyRows: count(20_000),
   /** Rows of the audit log that one page of a filtered list looks at. */
   auditScanRows: count(5_000, 201),
   /** How long rows of the audit log are stored once they are sealed. */
   retentionAudit: duration({ min: 86_400_000 }).prefault('366d'),
-  /** How often old rows of the audit log are removed, milliseconds, and how many seals with their rows at a time. */
+  /** How often old rows of the audit log are removed, milliseconds. */
   auditPurgeMs: count(600_000),
+  /** Seals of the audit log that are removed at a time, each with its rows. */
   auditPurgeSeals: count(20),
 }
 export type AuditConfig = z.output<z.ZodObject<typeof auditConfig>>

@@ -1,5 +1,6 @@
 import { createBatcher } from '@belfry/service'
 import { defineCollection, type MongoDatabase, type MongoRecord, where } from '@belfry/storage/mongo'
+import { contentOf } from './content.ts'
 import type { AuditScope, AuditStore } from './port.ts'
 import type { AuditOutcome, AuditRow, NewAuditRow } from './row.ts'
 import type { Seal } from './seal.ts'
@@ -102,6 +103,9 @@ function readSeal({ _id, first, last, count, firstAt, lastAt, previous, hash }: 
   return { no: Number(_id), first, last, count, firstAt, lastAt, previous, hash }
 }
 
+/** Of a row, whether it may be sealed. */
+const peeked = ['_id', 'status', 'at'] as const
+
 interface Waiting {
   readonly row: NewAuditRow
   readonly resolve: (n: number) => void
@@ -131,9 +135,9 @@ export function createAuditStore(db: MongoDatabase): AuditStore {
     for (let at = 0; at < all.length; at += batchLimit) void insert(all.slice(at, at + batchLimit))
   })
 
-  const scopeFilter = ({ actorId, targets }: AuditScope) => ({
+  const scopeFilter = ({ actorId, target }: AuditScope) => ({
     ...(actorId !== undefined && { actor: actorId }),
-    ...(targets && { target: where<string>({ $in: [...targets] }) }),
+    ...(target !== undefined && { target }),
   })
   const between = (after: number, upTo: number) => where<string>({ $gt: idOf(after), $lte: idOf(upTo) })
 
@@ -153,9 +157,25 @@ export function createAuditStore(db: MongoDatabase): AuditStore {
       return (await rows.find('audit.list', filter, { sort: { _id: -1 }, limit })).map(readRow)
     },
     head: () => db.newestNumber('audit'),
-    async readRange(after, upTo, limit) {
-      const filter = { _id: between(after, upTo) }
-      return (await rows.find('audit.range', filter, { sort: { _id: 1 }, limit })).map(readRow)
+    async peek(after, upTo, openSince, limit) {
+      const found = await rows.find(
+        'audit.peek',
+        { _id: between(after, upTo) },
+        { sort: { _id: 1 }, limit, fields: peeked },
+      )
+      const open = found.findIndex(({ status, at }) => status === undefined && at > openSince)
+      const ready = open === -1 ? found : found.slice(0, open)
+      const last = ready.at(-1)
+      if (!last) return null
+      return {
+        count: ready.length,
+        last: Number(last._id),
+        oldestAt: ready.reduce((a, { at }) => Math.min(a, at), last.at),
+      }
+    },
+    async readContent(after, upTo) {
+      const found = await rows.find('audit.content', { _id: between(after, upTo) }, { sort: { _id: 1 } })
+      return contentOf(found.map(readRow))
     },
     async freeze(after, upTo) {
       await rows.updateMany(

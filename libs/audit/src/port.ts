@@ -1,11 +1,17 @@
 import type { AuditOutcome, AuditRow, NewAuditRow } from './row.ts'
-import type { Seal } from './seal.ts'
+import type { Seal, SealContent } from './seal.ts'
 
 /** Whose rows a list shows. Without a field it shows all. */
 export interface AuditScope {
   readonly actorId?: string | undefined
-  /** Rows whose target is one of these: the id of a job, and the key under which a request may have named it. */
-  readonly targets?: readonly string[] | undefined
+  readonly target?: string | undefined
+}
+
+/** Rows that may be sealed now: how many, the number of the last one, and when the oldest was made (epoch milliseconds). */
+export interface SealableRows {
+  readonly count: number
+  readonly last: number
+  readonly oldestAt: number
 }
 
 /**
@@ -29,8 +35,13 @@ export interface AuditStore {
   list(scope: AuditScope, before: number | null, limit: number): Promise<AuditRow[]>
   /** The newest number that was handed out; 0 when there is none. */
   head(): Promise<number>
-  /** Rows with a number above `after`, up to `upTo`, oldest first. */
-  readRange(after: number, upTo: number, limit: number): Promise<AuditRow[]>
+  /**
+   * The first rows with a number above `after`, up to `upTo`, which stand before the first one that has no outcome and was made after
+   * `openSince` (epoch milliseconds); null when there are none.
+   */
+  peek(after: number, upTo: number, openSince: number, limit: number): Promise<SealableRows | null>
+  /** The content of the rows with a number above `after`, up to `upTo`. */
+  readContent(after: number, upTo: number): Promise<SealContent>
   /** No outcome is stored any more for the rows above `after` up to `upTo`. */
   freeze(after: number, upTo: number): Promise<void>
   newestSeal(): Promise<Seal | null>

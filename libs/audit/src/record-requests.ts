@@ -1,4 +1,4 @@
-import { type HttpApp, knownCaller } from '@belfry/http'
+import { type Caller, type HttpApp, knownCaller } from '@belfry/http'
 import type { Clock } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answeredIds } from './answered-ids.ts'
@@ -53,15 +53,22 @@ function namedIds({ params }: FastifyRequest): string[] {
   return Object.values((params ?? {}) as Record<string, unknown>).filter((value) => typeof value === 'string')
 }
 
+/** A call with an API key carries the id of the key. */
+const keyIdOf = (caller: (Caller & { readonly apiKeyId?: string }) | null) => caller?.apiKeyId
+
+function viaOf(caller: Caller | null): NewAuditRow['via'] {
+  if (!caller) return 'none'
+  return keyIdOf(caller) === undefined ? 'token' : 'api-key'
+}
+
 function rowOf(request: FastifyRequest, at: number): NewAuditRow {
   const caller = knownCaller(request)
-  const via = caller?.apiKeyId === undefined ? 'token' : 'api-key'
   const { headers, socket } = request.raw
   return {
     at,
     actorId: caller?.userId ?? null,
     actorName: caller?.username ?? null,
-    via: caller ? via : 'none',
+    via: viaOf(caller),
     action: actionOf(request),
     target: namedIds(request)[0] ?? null,
     requestId: request.id,
@@ -74,7 +81,8 @@ function outcomeOf(request: FastifyRequest, reply: FastifyReply, payload: unknow
   const named = namedIds(request)
   const answered = reply.statusCode < 300 ? answeredIds(reply.getHeaders(), payload) : { ids: [], version: null }
   const target = note.target ?? answered.ids[0] ?? named[0] ?? null
-  const others = new Set([...(note.also ?? []), ...named, ...answered.ids])
+  const keyId = keyIdOf(knownCaller(request))
+  const others = new Set([...(keyId === undefined ? [] : [keyId]), ...(note.also ?? []), ...named, ...answered.ids])
   others.delete(target ?? '')
   return {
     actor: note.actor,

@@ -36,9 +36,3 @@ export interface AuditOutcome {
 export interface AuditRow extends NewAuditRow, Omit<AuditOutcome, 'status' | 'actor'> {
   readonly status: number | null
 }
-
-/** The row as its seal covers it: one text for one content. */
-export function rowText(row: AuditRow): string {
-  const { n, at, actorId, actorName, via, action, target, also, version, status, requestId, address } = row
-  return JSON.stringify([n, at, actorId, actorName, via, action, target, also, version, status, requestId, address])
-}

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto'
 import type { auditBreaks } from '@belfry/contracts'
-import { type AuditRow, rowText } from './row.ts'
 
 /**
  * A seal over the rows with the numbers `first` to `last`. Its hash covers the seal before it, so that a change of one row changes
@@ -22,22 +21,31 @@ export interface Seal {
   readonly hash: string
 }
 
-const begin = '0'.repeat(64)
-
-function hashOf(previous: string, rows: readonly AuditRow[]): string {
-  return hash('sha256', [previous, ...rows.map(rowText)].join('\n'), 'hex')
+/** What rows say, as their seal covers it. Each store makes its own text: one text for one content of all columns. */
+export interface SealContent {
+  readonly count: number
+  /** The numbers of the first and the last row; 0 without rows. */
+  readonly first: number
+  readonly last: number
+  /** When the oldest and the newest row were made, epoch milliseconds; 0 without rows. */
+  readonly firstAt: number
+  readonly lastAt: number
+  readonly text: string
 }
 
-/** The seal over rows in the order of their numbers, one at least, which stand after those of the seal `before`. */
-export function sealOf(before: Seal | null, rows: readonly AuditRow[]): Seal {
-  const [first, last] = [rows[0], rows.at(-1)]
-  if (!first || !last) throw new Error('a seal covers one row at least')
+const begin = '0'.repeat(64)
+
+function hashOf(previous: string, { text }: SealContent): string {
+  return hash('sha256', `${previous}\n${text}`, 'hex')
+}
+
+/** The seal over rows, one at least, which stand after those of the seal `before`. */
+export function sealOf(before: Seal | null, rows: SealContent): Seal {
+  const { count, first, last, firstAt, lastAt } = rows
+  if (count === 0) throw new Error('a seal covers one row at least')
   const previous = before?.hash ?? begin
-  return {
-    no: (before?.no ?? 0) + 1,
-    ...{ first: first.n, last: last.n, count: rows.length, firstAt: first.at, lastAt: last.at },
-    ...{ previous, hash: hashOf(previous, rows) },
-  }
+  const no = (before?.no ?? 0) + 1
+  return { no, first, last, count, firstAt, lastAt, previous, hash: hashOf(previous, rows) }
 }
 
 /** Why a seal and its rows do not belong together. */
@@ -48,13 +56,12 @@ export type Break = (typeof auditBreaks)[number]
  * its own last one. `before` is null for the oldest seal that is stored: retention may have removed those before it, so that its
  * `previous` is taken as it is, unless it is the very first one.
  */
-export function findBreak(before: Seal | null, seal: Seal, rows: readonly AuditRow[]): Break | null {
+export function findBreak(before: Seal | null, seal: Seal, rows: SealContent): Break | null {
   if (before && seal.no !== before.no + 1) return 'missing-seal'
   if (before ? seal.previous !== before.hash : seal.no === 1 && seal.previous !== begin) return 'other-chain'
-  if (rows.length < seal.count) return 'missing-rows'
-  if (rows.length > seal.count) return 'added-rows'
-  const [first, last] = [rows[0], rows.at(-1)]
-  const isWhole =
-    first?.n === seal.first && last?.n === seal.last && first.at === seal.firstAt && last.at === seal.lastAt
+  if (rows.count < seal.count) return 'missing-rows'
+  if (rows.count > seal.count) return 'added-rows'
+  const names = ['first', 'last', 'firstAt', 'lastAt'] as const
+  const isWhole = names.every((name) => rows[name] === seal[name])
   return isWhole && hashOf(seal.previous, rows) === seal.hash ? null : 'changed-rows'
 }

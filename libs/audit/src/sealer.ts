@@ -1,6 +1,5 @@
 import type { Clock, Logger } from '@belfry/service'
-import type { AuditStore } from './port.ts'
-import type { AuditRow } from './row.ts'
+import type { AuditStore, SealableRows } from './port.ts'
 import { type Seal, sealOf } from './seal.ts'
 
 export interface SealerOptions {
@@ -17,20 +16,13 @@ export interface SealerOptions {
   readonly takesTurn: () => boolean
 }
 
-/** The rows that may be sealed now: up to the first one whose request may still be under way. */
-export function sealable(rows: readonly AuditRow[], now: number, openMs: number): readonly AuditRow[] {
-  const open = rows.findIndex(({ status, at }) => status === null && now - at < openMs)
-  return open === -1 ? rows : rows.slice(0, open)
-}
-
-/** Whether it is time for a seal: a full one, or one over rows that have waited long enough. */
+/** Whether it is time for a seal: a full one, or one over rows that have waited long enough. `now`: epoch milliseconds. */
 export function isDue(
-  rows: readonly AuditRow[],
+  { count, oldestAt }: SealableRows,
   now: number,
-  { rows: limit, sealMs }: Pick<SealerOptions, 'rows' | 'sealMs'>,
-) {
-  const [oldest] = rows
-  return oldest !== undefined && (rows.length >= limit || now - oldest.at >= sealMs)
+  { rows, sealMs }: Pick<SealerOptions, 'rows' | 'sealMs'>,
+): boolean {
+  return count >= rows || now - oldestAt >= sealMs
 }
 
 /**
@@ -55,13 +47,11 @@ export function createSealer({ store, clock, log, takesTurn, ...bounds }: Sealer
 
   async function seal(before: Seal | null, upTo: number): Promise<Seal | null> {
     const after = before?.last ?? 0
-    const rows = await store.readRange(after, upTo, bounds.rows)
     const now = clock.now()
-    const ready = sealable(rows, now, bounds.openMs)
-    const last = ready.at(-1)
-    if (!last || !isDue(ready, now, bounds)) return null
-    await store.freeze(after, last.n)
-    const made = sealOf(before, await store.readRange(after, last.n, bounds.rows))
+    const ready = await store.peek(after, upTo, now - bounds.openMs, bounds.rows)
+    if (!ready || !isDue(ready, now, bounds)) return null
+    await store.freeze(after, ready.last)
+    const made = sealOf(before, await store.readContent(after, ready.last))
     return (await store.insertSeal(made)) ? made : null
   }
 

@@ -1,4 +1,4 @@
-import type { Call, Database, SqlRow } from '@belfry/storage/sqlite'
+import { type Call, createChangeNumbers, type Database, type SqlRow } from '@belfry/storage/sqlite'
 import type { AuditStore } from './port.ts'
 import type { AuditOutcome, AuditRow, NewAuditRow, Via } from './row.ts'
 import type { Seal } from './seal.ts'
@@ -58,8 +58,11 @@ function readRow(row: SqlRow): AuditRow {
   return { n, at, actorId, actorName, via, action, target, also: others, version, status, requestId, address }
 }
 
-function rowParams({ at, actorId, actorName, via, action, target, requestId, address }: NewAuditRow): SqlRow {
-  return [at, actorId, actorName, action, target, JSON.stringify([via, requestId, address] satisfies About)]
+function rowParams(
+  n: number,
+  { at, actorId, actorName, via, action, target, requestId, address }: NewAuditRow,
+): SqlRow {
+  return [n, at, actorId, actorName, action, target, JSON.stringify([via, requestId, address] satisfies About)]
 }
 
 function outcomeParams({ n, actor, status, target, also, version }: AuditOutcome): SqlRow {
@@ -78,32 +81,39 @@ function readSeal(row: SqlRow): Seal {
 /** Rows that are frozen stand before those that are not; each of the two parts is searched by what serves it. */
 function prepareList(db: Database) {
   const select = (where: string) => db.statement(`SELECT ${columns} FROM audit WHERE ${where} ORDER BY n DESC LIMIT ?`)
-  const open = '+isFrozen IS NULL AND n < ? AND n > (SELECT coalesce(max(last), 0) FROM auditSeals)'
-  const targets = 'target IN (SELECT value FROM json_each(?))'
+  const open = `+isFrozen IS NULL AND n < ?
+    AND n > coalesce((SELECT last FROM auditSeals WHERE no > 0 ORDER BY no DESC LIMIT 1), 0)`
   return {
     all: select('n < ?'),
     actor: { open: select(`${open} AND actor = ?`), frozen: select('isFrozen = 1 AND n < ? AND actor = ?') },
-    target: { open: select(`${open} AND ${targets}`), frozen: select(`isFrozen = 1 AND n < ? AND ${targets}`) },
+    target: { open: select(`${open} AND target = ?`), frozen: select(`isFrozen = 1 AND n < ? AND target = ?`) },
     both: {
-      open: select(`${open} AND actor = ? AND ${targets}`),
-      frozen: select(`isFrozen = 1 AND n < ? AND actor = ? AND ${targets}`),
+      open: select(`${open} AND actor = ? AND target = ?`),
+      frozen: select(`isFrozen = 1 AND n < ? AND actor = ? AND target = ?`),
     },
   }
 }
 
 /** `AuditStore` on the tables of `auditTables`. The thread works calls off in their order, so numbers are stored in order. */
 export function createAuditStore(db: Database): AuditStore {
+  const numbers = createChangeNumbers(db, 'SELECT max(n) FROM audit')
   const insert = db.statement(
-    'INSERT INTO audit (at, actor, actorName, action, target, about) VALUES (?, ?, ?, ?, ?, ?) RETURNING n',
+    'INSERT INTO audit (n, at, actor, actorName, action, target, about) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
   const outcome = db.statement(`UPDATE audit SET status = ?, version = ?, target = ?, also = ?,
       actor = coalesce(?, actor), actorName = coalesce(?, actorName)
     WHERE n = ? AND status IS NULL AND isFrozen IS NULL`)
   const lists = prepareList(db)
   const head = db.statement('SELECT max(n) FROM audit')
-  const range = db.statement(`SELECT ${columns} FROM audit WHERE n > ? AND n <= ? ORDER BY n LIMIT ?`)
+  const peek = db.statement(`SELECT count(*), max(n), min(at) FROM (SELECT n, at FROM audit
+    WHERE n > ?1 AND n <= ?2 AND n < coalesce(
+      (SELECT n FROM audit WHERE n > ?1 AND n <= ?2 AND status IS NULL AND at > ?3 ORDER BY n LIMIT 1), ?2 + 1)
+    ORDER BY n LIMIT ?4)`)
+  const content = db.statement(`SELECT count(*), min(n), max(n), min(at), max(at),
+      group_concat(json_array(n, at, status, version, actor, actorName, action, target, also, about), char(10) ORDER BY n)
+    FROM audit WHERE n > ? AND n <= ?`)
   const freeze = db.statement('UPDATE audit SET isFrozen = 1 WHERE n > ? AND n <= ? AND isFrozen IS NULL')
-  const newest = db.statement(`SELECT ${sealColumns} FROM auditSeals ORDER BY no DESC LIMIT 1`)
+  const newest = db.statement(`SELECT ${sealColumns} FROM auditSeals WHERE no > 0 ORDER BY no DESC LIMIT 1`)
   const seals = db.statement(`SELECT ${sealColumns} FROM auditSeals WHERE no > ? ORDER BY no LIMIT ?`)
   const insertSeal = db.statement(`INSERT INTO auditSeals (${sealColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`)
@@ -113,17 +123,20 @@ export function createAuditStore(db: Database): AuditStore {
   return {
     settleMs: 0,
     async append(row) {
-      const [stored] = await db.writeEach('audit.append', insert, [rowParams(row)])
-      return stored?.[0] as number
+      const opened = numbers.opened()
+      if (opened) await opened
+      const n = numbers.take()
+      await db.writeEach('audit.append', insert, [rowParams(n, row)])
+      return n
     },
     async complete(outcomes) {
       await db.writeEach('audit.complete', outcome, outcomes.map(outcomeParams))
     },
-    async list({ actorId, targets }, before, limit) {
+    async list({ actorId, target }, before, limit) {
       const below = before ?? Number.MAX_SAFE_INTEGER
-      if (actorId === undefined && !targets) return (await db.read(lists.all, [below, limit])).map(readRow)
-      const whose = [...(actorId === undefined ? [] : [actorId]), ...(targets ? [JSON.stringify(targets)] : [])]
-      const list = actorId === undefined ? lists.target : targets ? lists.both : lists.actor
+      if (actorId === undefined && target === undefined) return (await db.read(lists.all, [below, limit])).map(readRow)
+      const whose = [actorId, target].filter((one) => one !== undefined)
+      const list = actorId === undefined ? lists.target : target === undefined ? lists.actor : lists.both
       const [open, frozen] = await Promise.all([
         db.read(list.open, [below, ...whose, limit]),
         db.read(list.frozen, [below, ...whose, limit]),
@@ -137,8 +150,17 @@ export function createAuditStore(db: Database): AuditStore {
       const [row] = await db.read(head, [])
       return Number(row?.[0] ?? 0)
     },
-    async readRange(after, upTo, limit) {
-      return (await db.read(range, [after, upTo, limit])).map(readRow)
+    async peek(after, upTo, openSince, limit) {
+      const [row] = await db.read(peek, [after, upTo, openSince, limit])
+      const [count, last, oldestAt] = row as [number, number, number]
+      return count === 0 ? null : { count, last, oldestAt }
+    },
+    async readContent(after, upTo) {
+      const [row] = await db.read(content, [after, upTo])
+      type Content = [count: number, first?: number, last?: number, firstAt?: number, lastAt?: number, text?: string]
+      const [count, first, last, firstAt, lastAt, text] = row as unknown as Content
+      const ends = { first: first ?? 0, last: last ?? 0, firstAt: firstAt ?? 0, lastAt: lastAt ?? 0 }
+      return { count, ...ends, text: text ?? '' }
     },
     async freeze(after, upTo) {
       await db.write('audit.freeze', [{ statement: freeze, params: [after, upTo] }])

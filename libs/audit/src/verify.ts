@@ -37,9 +37,9 @@ export async function verifyStep(store: AuditStore, after: number, bounds: Verif
   for (const seal of found.slice(0, bounds.seals)) {
     if (rows >= bounds.rows) return { seals, rows, from, to: before, broken: null, next: before?.no ?? null }
     const lower = before?.last ?? seal.first - 1
-    const covered = await store.readRange(lower, seal.last, seal.count + 1)
+    const covered = await store.readContent(lower, seal.last)
     seals += 1
-    rows += covered.length
+    rows += covered.count
     const reason = findBreak(before, seal, covered)
     if (reason) return { seals, rows, from, to: seal, broken: { seal, reason }, next: null }
     before = seal

@@ -240,7 +240,7 @@ describe('the seals', () => {
     expect(await world.audit.removeOld()).toBe(false)
     const left = await world.store.listSeals(0, 10)
     expect(left).toMatchObject([{ no: 3 }])
-    expect(await world.store.readRange(0, 4, 10)).toEqual([])
+    expect((await world.store.readContent(0, 4)).count).toBe(0)
     expect(await world.audit.verify(0)).toMatchObject({ seals: 1, rows: 2, broken: null, from: { no: 3 } })
   })
 

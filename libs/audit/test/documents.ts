@@ -1,4 +1,5 @@
 import { createDocuments } from '@belfry/testkit'
+import { contentOf } from '../src/content.ts'
 import type { AuditRow, AuditStore, Seal } from '../src/index.ts'
 
 type Document = AuditRow & { readonly isFrozen: boolean }
@@ -30,17 +31,24 @@ export function createDocumentStore(): AuditStore {
         ),
       )
     },
-    async list({ actorId, targets }, before, limit) {
+    async list({ actorId, target }, before, limit) {
       const found = await sorted(
         (row) =>
           (actorId === undefined || row.actorId === actorId) &&
-          (!targets || targets.includes(row.target ?? '')) &&
+          (target === undefined || row.target === target) &&
           row.n < (before ?? Number.MAX_SAFE_INTEGER),
       )
       return found.reverse().slice(0, limit)
     },
     head: async () => last,
-    readRange: async (after, upTo, limit) => (await sorted(({ n }) => n > after && n <= upTo)).slice(0, limit),
+    async peek(after, upTo, openSince, limit) {
+      const found = (await sorted(({ n }) => n > after && n <= upTo)).slice(0, limit)
+      const open = found.findIndex(({ status, at }) => status === null && at > openSince)
+      const ready = open === -1 ? found : found.slice(0, open)
+      const { count, last, firstAt: oldestAt } = contentOf(ready)
+      return count === 0 ? null : { count, last, oldestAt }
+    },
+    readContent: async (after, upTo) => contentOf(await sorted(({ n }) => n > after && n <= upTo)),
     async freeze(after, upTo) {
       const found = await sorted(({ n }) => n > after && n <= upTo)
       await Promise.all(found.map(({ n }) => rows.update(String(n), (row) => ({ ...row, isFrozen: true }))))

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { contentOf } from '../src/content.ts'
 import type { AuditRow } from '../src/index.ts'
 import { findBreak, sealOf } from '../src/seal.ts'
-import { isDue, sealable } from '../src/sealer.ts'
+import { isDue } from '../src/sealer.ts'
 import { monday, rowOf } from './rows.ts'
 
 const rows = [rowOf(1), rowOf(2), rowOf(5)]
-const first = sealOf(null, rows)
+const first = sealOf(null, contentOf(rows))
 const more = [rowOf(6), rowOf(7)]
-const second = sealOf(first, more)
+const second = sealOf(first, contentOf(more))
 
 describe('a seal', () => {
   it('holds first, last, count and times, and follows the one before', () => {
@@ -16,8 +17,8 @@ describe('a seal', () => {
   })
 
   it('holds as long as nothing changes', () => {
-    expect(findBreak(null, first, rows)).toBeNull()
-    expect(findBreak(first, second, more)).toBeNull()
+    expect(findBreak(null, first, contentOf(rows))).toBeNull()
+    expect(findBreak(first, second, contentOf(more))).toBeNull()
   })
 
   const changes: [string, Partial<AuditRow>][] = [
@@ -35,39 +36,34 @@ describe('a seal', () => {
     ['the number', { n: 3 }],
   ]
   it.each(changes)('breaks when %s of a row is changed', (_, change) => {
-    expect(findBreak(null, first, rows.with(1, { ...rowOf(2), ...change }))).toBe('changed-rows')
+    expect(findBreak(null, first, contentOf(rows.with(1, { ...rowOf(2), ...change })))).toBe('changed-rows')
   })
 
   it('breaks when rows are missing, added or moved', () => {
-    expect(findBreak(null, first, rows.slice(1))).toBe('missing-rows')
-    expect(findBreak(null, first, [...rows, rowOf(8)])).toBe('added-rows')
-    expect(findBreak(null, first, [rowOf(1), rowOf(5), rowOf(2)])).toBe('changed-rows')
+    expect(findBreak(null, first, contentOf(rows.slice(1)))).toBe('missing-rows')
+    expect(findBreak(null, first, contentOf([...rows, rowOf(8)]))).toBe('added-rows')
+    expect(findBreak(null, first, contentOf([rowOf(1), rowOf(5), rowOf(2)]))).toBe('changed-rows')
   })
 
   it('breaks when a seal is missing, or was made over another chain', () => {
-    const third = sealOf(second, [rowOf(9)])
-    expect(findBreak(first, third, [rowOf(9)])).toBe('missing-seal')
-    const forged = sealOf(null, rows.with(0, rowOf(1, { actorName: 'eve' })))
-    expect(findBreak(forged, second, more)).toBe('other-chain')
-    expect(findBreak(null, { ...first, previous: first.hash }, rows)).toBe('other-chain')
+    const third = sealOf(second, contentOf([rowOf(9)]))
+    expect(findBreak(first, third, contentOf([rowOf(9)]))).toBe('missing-seal')
+    const forged = sealOf(null, contentOf(rows.with(0, rowOf(1, { actorName: 'eve' }))))
+    expect(findBreak(forged, second, contentOf(more))).toBe('other-chain')
+    expect(findBreak(null, { ...first, previous: first.hash }, contentOf(rows))).toBe('other-chain')
   })
 
   it('begins the chain at any number once retention has removed those before it', () => {
-    expect(findBreak(null, second, more)).toBeNull()
+    expect(findBreak(null, second, contentOf(more))).toBeNull()
   })
 })
 
-describe('what may be sealed', () => {
-  const open = rowOf(3, { status: null })
-  it('ends before a request that may be under way', () => {
-    expect(sealable([rowOf(1), open, rowOf(4)], monday + 10, 60_000)).toEqual([rowOf(1)])
-    expect(sealable([rowOf(1), open, rowOf(4)], monday + 60_003, 60_000)).toHaveLength(3)
-  })
-
-  it('is due when it is many rows, or old ones', () => {
-    expect(isDue([], monday, { rows: 2, sealMs: 1000 })).toBe(false)
-    expect(isDue([rowOf(1)], monday + 1000, { rows: 2, sealMs: 1000 })).toBe(false)
-    expect(isDue([rowOf(1)], monday + 1001, { rows: 2, sealMs: 1000 })).toBe(true)
-    expect(isDue([rowOf(1), rowOf(2)], monday, { rows: 2, sealMs: 1000 })).toBe(true)
+describe('a seal is due', () => {
+  const bounds = { rows: 2, sealMs: 1000 }
+  it('when it is many rows, or old ones', () => {
+    const one = { count: 1, last: 1, oldestAt: monday }
+    expect(isDue(one, monday + 999, bounds)).toBe(false)
+    expect(isDue(one, monday + 1000, bounds)).toBe(true)
+    expect(isDue({ ...one, count: 2 }, monday, bounds)).toBe(true)
   })
 })

@@ -85,10 +85,13 @@ export const busConfig = {
   busUrl: urlWith(['kafka'], 'kafka://127.0.0.1:9092').meta({ whenMissing: 'such as "kafka://127.0.0.1:9092"' }),
   /** The key that signs the messages on the bus: a random text of at least 32 bytes, the same in every process. */
   busKey: secretKey(),
-  /** The topics' names at the brokers. */
+  /** The name at the brokers of the topic on which job-service publishes jobs and their changes. */
   busTopicChanges: topicName('job-changes'),
+  /** The name at the brokers of the topic with the commands to the executors. */
   busTopicExecute: topicName('job-execute'),
+  /** The name at the brokers of the topic on which executors publish the states of executions. */
   busTopicStatus: topicName('job-status'),
+  /** The name at the brokers of the topic for executions that failed for good, and for messages that cannot be read. */
   busTopicDeadLetter: topicName('job-dead-letter'),
   /** Partitions of a topic that has to be made. No more instances of a service than this take its messages. */
   busPartitions: count(12),
@@ -134,10 +137,13 @@ export const storeConfig = {
    * path is the prefix of their names: `mongodb://host:port/test` gives `test-job`.
    */
   storeUrl: storeUrl(),
-  /** The same for one service; the database in the path is taken as it is. */
+  /** MongoDB for auth-service alone; the database in the path is taken as it is. */
   authStoreUrl: storeUrl(),
+  /** MongoDB for job-service alone; the database in the path is taken as it is. */
   jobStoreUrl: storeUrl(),
+  /** MongoDB for scheduler-service alone; the database in the path is taken as it is. */
   schedulerStoreUrl: storeUrl(),
+  /** MongoDB for executor-service alone; the database in the path is taken as it is. */
   executorStoreUrl: storeUrl(),
 }
 
@@ -159,6 +165,8 @@ const unprefixedKeys = [
   'BELFRY_PUBLIC_URL',
   'BELFRY_TIMEZONE',
   'BELFRY_RETENTION_*',
+  'BELFRY_AUDIT_*',
+  'BELFRY_STREAM*',
   'BELFRY_SECRETS_*',
   'BELFRY_STORE_URL',
   'BELFRY_STORE_URL_FILE',

@@ -10,11 +10,13 @@ import { wholeNumber } from './values.ts'
 export const fenceBody = z.strictObject({ changes: z.array(jobChange).min(1).max(32) })
 export type FenceBody = z.infer<typeof fenceBody>
 
-export const inFlight = z.strictObject({
-  executionId: z.string(),
-  epoch: z.number().int(),
-  status: z.enum(executionStatuses),
-})
+export const inFlight = z
+  .strictObject({
+    executionId: z.string().describe('The id of the execution.'),
+    epoch: z.number().int().describe('The attempt that runs.'),
+    status: z.enum(executionStatuses).describe('The status of the execution at the change.'),
+  })
+  .meta({ id: 'InFlight', description: 'An execution that was running when its job was changed.' })
 export type InFlight = z.infer<typeof inFlight>
 
 /** `fencedVersion`: the newest version among the changes that were sent. */
@@ -155,28 +157,43 @@ export type FetchReply = z.infer<typeof fetchReply>
  * Params that are accepted although no attempt of this executor would succeed with them: a text param of the top level
  * that matches `pattern` (case ignored) gives its job the warning.
  */
-export const paramWarning = z.strictObject({
-  param: z.string(),
-  pattern: z.string(),
-  code: z.string(),
-  detail: z.string(),
-})
+export const paramWarning = z
+  .strictObject({
+    param: z.string().describe('The name of the param.'),
+    pattern: z.string().describe('A regular expression; upper and lower case are the same.'),
+    code: z.string().describe('The code of the warning.'),
+    detail: z.string().describe('The warning as a sentence.'),
+  })
+  .meta({ id: 'ParamWarning', description: 'A warning for jobs whose param fits a pattern.' })
 export type ParamWarning = z.infer<typeof paramWarning>
 
 /** One job type (`GET /job-types`). Schemas are JSON Schema 2020-12. */
-export const jobType = z.strictObject({
-  type: z.string(),
-  title: z.string(),
-  description: z.string(),
-  params: z.record(z.string(), z.unknown()),
-  result: z.record(z.string(), z.unknown()),
-  paramWarnings: z.array(paramWarning).optional(),
-  /** The time-out of a job that names none, milliseconds. */
-  timeoutMs: z.number().int(),
-  /** What a job gets of its retry policy when it does not name it; the rest are the general defaults. */
-  retry: retryPolicy.partial().optional(),
-  examples: z.array(z.record(z.string(), z.unknown())),
-})
+export const jobType = z
+  .strictObject({
+    type: z.string().describe('The name that jobs give as `jobType`.'),
+    title: z.string().describe('The name for people.'),
+    description: z.string().describe('What it does, in a sentence or two.'),
+    params: z
+      .record(z.string(), z.unknown())
+      .describe('The JSON Schema (2020-12) of `params`, with defaults and descriptions.'),
+    result: z.record(z.string(), z.unknown()).describe('The JSON Schema (2020-12) of `result`.'),
+    paramWarnings: z
+      .array(paramWarning)
+      .optional()
+      .describe('Params that are accepted although no run of this executor would succeed with them.'),
+    timeoutMs: z.number().int().describe('The timeout of a job that names none, milliseconds.'),
+    retry: retryPolicy
+      .partial()
+      .meta({ id: 'RetryDefaults', description: 'Parts of a retry policy.' })
+      .optional()
+      .describe(
+        'What a job of this type gets of its retry policy when it names none; the rest are the general defaults.',
+      ),
+    examples: z
+      .array(z.record(z.string(), z.unknown()))
+      .describe('Values for `params` that work; the first one is a good beginning.'),
+  })
+  .meta({ id: 'JobType', description: 'Something that jobs can do.' })
 export type JobType = z.infer<typeof jobType>
 
 /**

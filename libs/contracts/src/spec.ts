@@ -39,12 +39,12 @@ export function isRecurring(schedule: ScheduleSpec): schedule is RecurringSchedu
 
 /** time.md, "Failed: retry". `delayMs` before the first retry, times `factor` for each further one, at most `maxDelayMs`. */
 export const retryPolicy = z.strictObject({
-  maxRetries: z.number().int().min(0).max(100),
-  backoff: z.enum(['exponential', 'fixed']),
-  delayMs: durationMs,
-  factor: z.number().min(1).max(100),
-  maxDelayMs: durationMs,
-  jitter: z.boolean(),
+  maxRetries: z.number().int().min(0).max(100).describe('Retries after the first attempt.'),
+  backoff: z.enum(['exponential', 'fixed']).describe('How the waits grow.'),
+  delayMs: durationMs.describe('The wait before the first retry, milliseconds.'),
+  factor: z.number().min(1).max(100).describe('By how much each wait is longer than the one before.'),
+  maxDelayMs: durationMs.describe('The longest wait, milliseconds.'),
+  jitter: z.boolean().describe('Whether waits are varied at random.'),
 })
 export type RetryPolicy = z.infer<typeof retryPolicy>
 

@@ -3,13 +3,6 @@ import { inDialect } from './dialect-answers.ts'
 import { type Dialect, dialectOf, dialects } from './dialects.ts'
 import type { HttpApp } from './http-app.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Whether a route that the API description does not show answers in the dialects too. */
-    hasDialects?: boolean
-  }
-}
-
 const jsonType = 'application/json'
 
 function isJson(reply: FastifyReply): boolean {
@@ -35,9 +28,9 @@ function withFirst<T>(first: T, others: T | T[] | undefined): T[] {
   return [first, ...(Array.isArray(others) ? others : [others])]
 }
 
-/** A route of the API: it checks its parts, is described, and is neither a probe nor for services. */
+/** A route of the API checks its parts and is described; probes are not, nor is what services alone call. */
 function isOfTheApi({ schema, config }: RouteOptions): boolean {
-  return config?.hasDialects ?? (schema !== undefined && schema.hide !== true && config?.access !== 'service')
+  return schema !== undefined && schema.hide !== true && config?.access !== 'service'
 }
 
 /**
@@ -56,7 +49,7 @@ export function mountDialects(app: HttpApp): void {
     // Fastify makes the HEAD route of a copy itself.
     if (own || route.method === 'HEAD' || !isOfTheApi(route)) return
     for (const { prefix } of dialects) {
-      this.route({ ...route, url: prefix + route.url, config: { ...route.config, hasDialects: true } } as never)
+      this.route({ ...route, url: prefix + route.url } as never)
     }
   })
 }

@@ -5,12 +5,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { sendRefusal } from './problem.ts'
 
-/** The answer of a use case that succeeded. */
-export interface Answer {
+/** The answer of a use case that succeeded: a body, or the JSON text of one. */
+export type Answer = {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  readonly body: unknown
-}
+} & ({ readonly body: unknown } | { readonly text: string })
 
 /** An answer as it was sent, kept to be sent again. */
 export interface StoredAnswer {
@@ -119,8 +118,10 @@ function idOf(request: FastifyRequest, key: string): string {
   return hashOf(request.caller.userId, request.method, path, key)
 }
 
+const textOf = (answer: Answer) => ('text' in answer ? answer.text : JSON.stringify(answer.body))
+
 function stored(answer: Answer): StoredAnswer {
-  return { status: answer.status, headers: answer.headers ?? {}, body: JSON.stringify(answer.body) }
+  return { status: answer.status, headers: answer.headers ?? {}, body: textOf(answer) }
 }
 
 function sendStored(reply: FastifyReply, answer: StoredAnswer): FastifyReply {

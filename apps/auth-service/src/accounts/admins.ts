@@ -13,13 +13,13 @@ export interface AdminList {
 }
 
 /** What a user is just now. */
-export interface Standing {
+export interface UserState {
   readonly role: Role
   /** An admin is never disabled: the role has to be taken away first. */
   readonly isDisabled: boolean
 }
 
-export function standingIn(list: AdminList, user: User): Standing {
+export function userStateIn(list: AdminList, user: User): UserState {
   if (list.userIds.includes(user.id)) return { role: 'admin', isDisabled: false }
   return { role: highestRole(user.roles.filter((role) => role !== 'admin')), isDisabled: user.disabled }
 }
@@ -32,7 +32,7 @@ export function changedList(list: AdminList, userId: string, isAdmin: boolean): 
 
 export interface Admins {
   read(): Promise<AdminList>
-  standingOf(user: User): Promise<Standing>
+  stateOf(user: User): Promise<UserState>
   roleOf(user: User): Promise<Role>
   /** Makes the user an admin or takes the role away; or `conflict`: the last admin, or the list is full. Idempotent. */
   set(userId: string, isAdmin: boolean): Promise<Refusal | undefined>
@@ -48,8 +48,8 @@ export function createAdmins(store: AdminStore, most: number): Admins {
   const full = refusal('conflict', `There are ${most} admins, which is the most.`)
   return {
     read: () => store.read(),
-    standingOf: async (user) => standingIn(await store.read(), user),
-    roleOf: async (user) => standingIn(await store.read(), user).role,
+    stateOf: async (user) => userStateIn(await store.read(), user),
+    roleOf: async (user) => userStateIn(await store.read(), user).role,
     async set(userId, isAdmin) {
       for (let left = tries; left > 0; left -= 1) {
         const list = await store.read()

@@ -74,7 +74,7 @@ export function createLogIn(deps: LogInDeps): LogIn {
     const isRight = await matches(password, user?.passwordHash ?? null)
     if (!user || !isRight) return fail(foldedName, user)
     if (user.hasShortPassword && !acceptsShort) return shortOnNetwork
-    if ((await admins.standingOf(user)).isDisabled) return disabled
+    if ((await admins.stateOf(user)).isDisabled) return disabled
     if (failures.count > 0) await users.clearLoginFailures(user.id)
     return user
   }

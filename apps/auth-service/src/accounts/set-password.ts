@@ -27,13 +27,13 @@ export interface SetPasswordDeps {
 }
 
 /** The user with the new password, and the warnings about it. */
-export interface PasswordSet {
+interface PasswordSet {
   readonly user: User
   readonly warnings: readonly Warning[]
 }
 
 export interface SetPassword {
-  /** By the old password, whose guesses count as logins do; or `impossible`, `too-many-requests`, `conflict`, `unavailable`. */
+  /** By the old password, which is tried as rarely as a login; or `impossible`, `too-many-requests`, `conflict`, `unavailable`. */
   change(userId: string, body: PasswordBody, address: string): Promise<PasswordSet | Refusal>
   /** By a one-time token, which is used up; or `not-found`, `impossible`, `conflict`, `unavailable`. */
   accept(body: AcceptInviteBody, address: string): Promise<PasswordSet | Refusal>

@@ -73,9 +73,9 @@ export function userViewOf(user: User, role: Role, warnings: readonly Warning[] 
 /** The record as an admin sees it. */
 export function managedUserOf(
   user: User,
-  standing: { readonly role: Role; readonly isDisabled: boolean },
+  { role, isDisabled }: { readonly role: Role; readonly isDisabled: boolean },
 ): ManagedUser {
   const { id, username, passwordHash, createdAt } = user
-  const state = { roles: [standing.role], disabled: standing.isDisabled, hasPassword: passwordHash !== null }
-  return { id, username, ...state, createdAt: toWireTime(createdAt) }
+  const hasPassword = passwordHash !== null
+  return { id, username, roles: [role], disabled: isDisabled, hasPassword, createdAt: toWireTime(createdAt) }
 }

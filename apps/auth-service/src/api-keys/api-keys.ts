@@ -18,7 +18,7 @@ export interface ApiKeysDeps {
 }
 
 /** What a key opens: its user, with the role that the key has just now. */
-export interface OpenedKey {
+interface OpenedKey {
   readonly user: User
   readonly role: Role
   readonly keyId: string
@@ -102,7 +102,7 @@ export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
       if (!opensKey(key, read.secret, now)) return undefined
       const user = await users.findById(key.userId)
       if (!user) return undefined
-      const { role: own, isDisabled } = await admins.standingOf(user)
+      const { role: own, isDisabled } = await admins.stateOf(user)
       if (isDisabled) return undefined
       await touch(key, now)
       return { user, role: lowerRole(key.role, own), keyId: key.id }

@@ -4,7 +4,7 @@ import { createSigner } from 'fast-jwt'
 import type { SigningKey } from './signing-keys.ts'
 
 /** What an access token says of its bearer. */
-export interface TokenSubject {
+interface TokenSubject {
   readonly user: { readonly id: string; readonly username: string }
   readonly role: Role
   /** The API key that the token stands for; left out after a login. */

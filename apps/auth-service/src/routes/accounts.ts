@@ -1,3 +1,4 @@
+import { noteAudit } from '@belfry/audit'
 import { isRefusal, loginBody, loginReply, meView, refusal, signupBody, userView } from '@belfry/contracts'
 import { countRequest, type HttpApp, type RateLimiter } from '@belfry/http'
 import type { Counter } from '@belfry/service'
@@ -7,7 +8,7 @@ import type { SignUp } from '../accounts/sign-up.ts'
 import { foldUsername, highestRole, userViewOf } from '../accounts/user.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { UserStore } from '../store/ports.ts'
-import { addressOf, type LoginReplies } from './replies.ts'
+import { addressOf, type LoginReplies, noteOf } from './replies.ts'
 
 export interface AccountRoutesDeps {
   signUp: SignUp
@@ -23,6 +24,9 @@ export interface AccountRoutesDeps {
 }
 
 const tags = ['auth']
+const accountExamples = {
+  account: { summary: 'A name and a password', value: { username: 'ada', password: 'correct horse battery' } },
+}
 const gone = refusal('unauthenticated', 'The user of this token does not exist any more.')
 
 const signup = {
@@ -33,7 +37,10 @@ const signup = {
     'Makes a user of the role "user". 403 where sign-up is not open (BELFRY_AUTH_SIGNUP), 409 for a taken name.',
   body: signupBody,
   response: { 201: userView },
-}
+  answerHeaders: { 201: ['location'] },
+  problems: ['forbidden', 'conflict', 'impossible', 'too-many-requests'],
+  examples: accountExamples,
+} as const
 const login = {
   operationId: 'logIn',
   tags,
@@ -42,7 +49,10 @@ const login = {
     'Answers an access token of a quarter of an hour and a refresh token for the next one. Wrong passwords in a row make the next login wait (429).',
   body: loginBody,
   response: { 200: loginReply },
-}
+  answerHeaders: { 200: ['cache-control'] },
+  problems: ['wrong-credentials', 'too-many-requests'],
+  examples: accountExamples,
+} as const
 const me = {
   operationId: 'getMe',
   tags,
@@ -59,6 +69,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
   app.post('/auth/signup', { schema: signup, config: { access: 'public' } }, async (request, reply) => {
     const made = await signUp(request.body, addressOf(request.raw))
     if (isRefusal(made)) return reply.refuse(made)
+    noteAudit(request, noteOf(made.user))
     reply.code(201).header('location', '/auth/me')
     return userViewOf(made.user, highestRole(made.user.roles), made.warnings)
   })
@@ -68,6 +79,7 @@ export function mountAccounts(app: HttpApp, deps: AccountRoutesDeps): void {
     const user = tooMany ?? (await logIn(request.body))
     logins.inc({ outcome: isRefusal(user) ? user.code : 'ok' })
     if (isRefusal(user)) return reply.refuse(user)
+    noteAudit(request, noteOf(user))
     reply.header('cache-control', 'no-store')
     const [session, role] = await Promise.all([sessions.begin(user), admins.roleOf(user)])
     return replyFor(session, role)

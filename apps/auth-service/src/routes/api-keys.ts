@@ -17,7 +17,15 @@ const create = {
     'For programs. The answer is the only one that shows the key. It does what its owner may do, or less by "role", and never more than the owner at the moment of a call. At most 50 a user.',
   body: createApiKeyBody,
   response: { 201: newApiKey },
-}
+  answerHeaders: { 201: ['cache-control'] },
+  problems: ['forbidden', 'quota-exceeded'],
+  examples: {
+    reader: {
+      summary: 'A key that reads, for 90 days',
+      value: { name: 'Dashboard', role: 'viewer', expiresIn: '90d' },
+    },
+  },
+} as const
 const list = {
   operationId: 'listApiKeys',
   tags,
@@ -32,8 +40,9 @@ const remove = {
   summary: 'Delete an API key',
   description: 'Calls with the key are refused within a minute.',
   params,
+  problems: ['forbidden'],
   response: { 204: z.null().describe('The key is deleted.') },
-}
+} as const
 
 /** `/auth/api-keys`. */
 export function mountApiKeys(app: HttpApp, apiKeys: ApiKeys): void {

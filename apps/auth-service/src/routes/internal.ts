@@ -1,7 +1,7 @@
 import { resolvedUsers, resolveUsersBody, swapKeyBody, swapKeyReply } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { Clock } from '@belfry/service'
-import { type Admins, standingIn } from '../accounts/admins.ts'
+import { type Admins, userStateIn } from '../accounts/admins.ts'
 import { foldUsername } from '../accounts/user.ts'
 import type { ApiKeys } from '../api-keys/api-keys.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
@@ -29,7 +29,7 @@ export function mountInternal(app: HttpApp, deps: InternalRoutesDeps): void {
     const { ids, usernames } = request.body
     const [found, list] = await Promise.all([users.findMany(ids, usernames.map(foldUsername)), admins.read()])
     const view = (user: (typeof found)[number]) => {
-      const { isDisabled: disabled } = standingIn(list, user)
+      const { isDisabled: disabled } = userStateIn(list, user)
       return { id: user.id, username: user.username, disabled }
     }
     return { data: found.map(view) }

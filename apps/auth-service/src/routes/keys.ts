@@ -17,7 +17,8 @@ const rotate = {
   description:
     'Publishes a new key now, which signs after half a minute. Older keys are published until the last token that they signed has expired. 409 while several keys are on their way. For admins.',
   response: { 200: rotatedKey },
-}
+  problems: ['conflict'],
+} as const
 const underWay = refusal('conflict', 'Several keys are published already: wait until the oldest has gone.')
 
 /** `POST /auth/signing-keys/rotate`, and `/auth/.well-known/jwks.json` (RFC 7517): what other services verify tokens with. */

@@ -10,7 +10,7 @@ import {
 } from '@belfry/contracts'
 import { decodeCursor, type HttpApp, sendPage } from '@belfry/http'
 import { z } from 'zod'
-import { type Admins, standingIn } from '../accounts/admins.ts'
+import { type Admins, userStateIn } from '../accounts/admins.ts'
 import { type InvitedUser, type ManageUsers, noSuchUser } from '../accounts/manage-users.ts'
 import { foldUsername, managedUserOf, type User } from '../accounts/user.ts'
 import type { UserStore } from '../store/ports.ts'
@@ -35,7 +35,8 @@ const list = {
   description: 'All users by name, or those whose name begins with "q". For admins.',
   querystring: usersQuery,
   response: { 200: userPage },
-}
+  answerHeaders: { 200: ['link'] },
+} as const
 const get = {
   operationId: 'getUser',
   tags,
@@ -53,7 +54,12 @@ const patch = {
   params,
   body: patchUserBody,
   response: { 200: managedUser },
-}
+  problems: ['conflict'],
+  examples: {
+    role: { summary: 'Another role', value: { roles: ['operator'] } },
+    shutOut: { summary: 'Shut out', value: { disabled: true } },
+  },
+} as const
 const create = {
   operationId: 'createUser',
   tags,
@@ -62,7 +68,12 @@ const create = {
     'With a password, or without one: then the answer has an invitation, good for a week and once, with which the user sets it. For admins; also where sign-up is not open, unless BELFRY_AUTH_SIGNUP is closed.',
   body: createUserBody,
   response: { 201: createdUser },
-}
+  answerHeaders: { 201: ['location', 'cache-control'] },
+  problems: ['forbidden', 'conflict', 'impossible'],
+  examples: {
+    invited: { summary: 'A user who sets a password by invitation', value: { username: 'grace', role: 'user' } },
+  },
+} as const
 const invite = {
   operationId: 'inviteUser',
   tags,
@@ -71,11 +82,12 @@ const invite = {
     'Answers an invitation in place of an older one: for a user who has lost the password. The old password is good until the invitation is used. For admins.',
   params,
   response: { 200: createdUser },
-}
+  answerHeaders: { 200: ['cache-control'] },
+} as const
 
 /** `/auth/users`. There is no delete: what a user owns would be without an owner. A disabled user keeps it. */
 export function mountUsers(app: HttpApp, { users, admins, manageUsers }: UserRoutesDeps): void {
-  const viewOf = async (user: User) => managedUserOf(user, await admins.standingOf(user))
+  const viewOf = async (user: User) => managedUserOf(user, await admins.stateOf(user))
   const invitedView = async ({ user, invitation, warnings }: InvitedUser) => ({
     ...(await viewOf(user)),
     invitation: invitation && {
@@ -93,7 +105,7 @@ export function mountUsers(app: HttpApp, { users, admins, manageUsers }: UserRou
     const found = await users.list({ after: after[0], beginning: foldUsername(q), limit: limit + 1 })
     const admin = await admins.read()
     const cursorOf = ({ username }: User) => [foldUsername(username)]
-    return sendPage(reply, found, limit, cursorOf, (user) => managedUserOf(user, standingIn(admin, user)))
+    return sendPage(reply, found, limit, cursorOf, (user) => managedUserOf(user, userStateIn(admin, user)))
   })
 
   app.get('/auth/users/:id', { schema: get, config: { access } }, async (request, reply) => {

@@ -30,11 +30,17 @@ export interface Refreshable {
   readonly expiresInMs: number
 }
 
+/** An older token was used again: the session has ended, because a copy of the token is in other hands. */
+export interface Replayed {
+  readonly replayedBy: User
+  readonly sessionId: string
+}
+
 export interface Sessions {
   /** Begins a session of a user who has just given a password. */
   begin(user: User): Promise<Refreshable>
   /** The next refresh token; or `unauthenticated`. A replay of an older token ends the session. */
-  refresh(token: string): Promise<Refreshable | Refusal>
+  refresh(token: string): Promise<Refreshable | Replayed | Refusal>
   /** Ends the session of a refresh token, whichever of its tokens it is. Nothing happens for any other text. */
   end(token: string): Promise<void>
   /** Ends all sessions of a user. */
@@ -44,7 +50,10 @@ export interface Sessions {
 }
 
 const prefix = 'bfr'
-const over = refusal('unauthenticated', 'This refresh token is not valid any more. Log in again: POST /auth/login.')
+export const over = refusal(
+  'unauthenticated',
+  'This refresh token is not valid any more. Log in again: POST /auth/login.',
+)
 
 export function createSessions(deps: SessionsDeps): Sessions {
   const { sessions, users, admins, clock, ids, log, lifetimeMs, graceMs, mostPerUser, purgeBatch } = deps
@@ -62,10 +71,13 @@ export function createSessions(deps: SessionsDeps): Sessions {
     expiresInMs: session.expiresAt - clock.now(),
   })
 
-  const endReplayed = async ({ id, userId }: Session) => {
+  const endReplayed = async (user: User, { id }: Session): Promise<Replayed> => {
     await sessions.removeMany([id])
-    log.warn({ userId, sessionId: id }, 'a refresh token was used again after it was replaced: its session ends')
-    return over
+    log.warn(
+      { userId: user.id, sessionId: id },
+      'a refresh token was used again after it was replaced: its session ends',
+    )
+    return { replayedBy: user, sessionId: id }
   }
 
   const rotate = async (user: User, session: Session, secret: string): Promise<Refreshable | undefined> => {
@@ -75,15 +87,15 @@ export function createSessions(deps: SessionsDeps): Sessions {
   }
 
   /** Undefined: another call with the same token came first. */
-  const refreshOnce = async (uuid: string, secret: string): Promise<Refreshable | Refusal | undefined> => {
+  const refreshOnce = async (uuid: string, secret: string): Promise<Refreshable | Replayed | Refusal | undefined> => {
     const session = await sessions.find(uuid)
     if (!session) return over
     const user = await users.findById(session.userId)
     if (!user || user.generation !== session.generation) return over
-    if ((await admins.standingOf(user)).isDisabled) return over
+    if ((await admins.stateOf(user)).isDisabled) return over
     const judged = judgeRefresh(session, secret, clock.now(), graceMs)
     if (judged.kind === 'over') return over
-    if (judged.kind === 'replay') return endReplayed(session)
+    if (judged.kind === 'replay') return endReplayed(user, session)
     if (judged.kind === 'again') return answer(user, session, judged.successor)
     return rotate(user, session, secret)
   }

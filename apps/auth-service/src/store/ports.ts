@@ -1,3 +1,5 @@
+import type { AuditStore } from '@belfry/audit'
+import type { CursorStore } from '@belfry/storage'
 import type { AdminList } from '../accounts/admins.ts'
 import type { User } from '../accounts/user.ts'
 import type { ApiKey } from '../api-keys/api-key.ts'
@@ -81,6 +83,8 @@ export interface ApiKeyStore {
 export interface Stores {
   readonly users: UserStore
   readonly keys: KeyStore
+  readonly cursors: CursorStore
+  readonly audit: AuditStore
   readonly admins: AdminStore
   readonly sessions: SessionStore
   readonly apiKeys: ApiKeyStore

@@ -1,6 +1,6 @@
 import type { ManagedUser } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
-import { changedList, standingIn } from '../../src/accounts/admins.ts'
+import { changedList, userStateIn } from '../../src/accounts/admins.ts'
 import { newUser } from '../../src/accounts/user.ts'
 import { createDocumentStores } from '../store/document-stores.ts'
 import { openWorld as open, problemOf } from '../world.ts'
@@ -17,15 +17,15 @@ async function openWithAdmin(...given: Parameters<typeof open>) {
   return { ...world, root, patch, get, create, list, signUp }
 }
 
-describe('the standing of a user', () => {
+describe('the state of a user', () => {
   const user = newUser({ uuid: 'a', username: 'a', passwordHash: null, hasShortPassword: false, now: 0 })
   const list = (...userIds: string[]) => ({ userIds, version: 1 })
 
   it('is by the list of the admins before the record of the user', () => {
-    expect(standingIn(list(), user)).toEqual({ role: 'user', isDisabled: false })
-    expect(standingIn(list(), { ...user, disabled: true })).toEqual({ role: 'user', isDisabled: true })
-    expect(standingIn(list('usr-a'), { ...user, disabled: true })).toEqual({ role: 'admin', isDisabled: false })
-    expect(standingIn(list(), { ...user, roles: ['admin'] }).role).toBe('viewer')
+    expect(userStateIn(list(), user)).toEqual({ role: 'user', isDisabled: false })
+    expect(userStateIn(list(), { ...user, disabled: true })).toEqual({ role: 'user', isDisabled: true })
+    expect(userStateIn(list('usr-a'), { ...user, disabled: true })).toEqual({ role: 'admin', isDisabled: false })
+    expect(userStateIn(list(), { ...user, roles: ['admin'] }).role).toBe('viewer')
   })
 
   it('changes the list only where it has to', () => {

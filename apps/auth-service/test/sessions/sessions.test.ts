@@ -173,7 +173,7 @@ describe('a change of the password', () => {
     expect((await world.refresh(token)).statusCode).toBe(401)
   })
 
-  it('needs the current password, whose guesses count as logins', async () => {
+  it('needs the current password, and counts a wrong one as a wrong login', async () => {
     const world = await openWithAda({ authFreeGuesses: 2 })
     const { accessToken } = await world.begin()
     const wrong = await change(world, accessToken, { ...good, current: 'wrong' })

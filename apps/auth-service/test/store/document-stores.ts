@@ -1,5 +1,6 @@
 import { StorageError } from '@belfry/storage'
 import { createDocuments } from '@belfry/testkit'
+import { createDocumentStore as createAuditDocuments } from '../../../../libs/audit/test/documents.ts'
 import type { User } from '../../src/accounts/user.ts'
 import type { ApiKey } from '../../src/api-keys/api-key.ts'
 import type { SigningKey } from '../../src/keys/signing-keys.ts'
@@ -65,6 +66,7 @@ function createApiKeyDocuments(): ApiKeyStore {
 export function createDocumentStores(): Stores {
   const users = createDocuments<UserDocument>({ unique: [({ foldedName }) => foldedName] })
   const keys = createDocuments<SigningKey>()
+  const cursors = createDocuments<{ readonly at: number }>()
 
   const setFailures = (id: string, change: (user: User) => User['loginFailures']) =>
     users.update(id, (one) => ({ ...one, user: { ...one.user, loginFailures: change(one.user) } }))
@@ -113,6 +115,13 @@ export function createDocumentStores(): Stores {
         await Promise.all(kids.map((kid) => keys.remove(kid)))
       },
     },
+    cursors: {
+      read: async (name) => (await cursors.get(name))?.at ?? 0,
+      async write(name, at) {
+        if (!(await cursors.insert(name, { at }))) await cursors.update(name, () => ({ at }))
+      },
+    },
+    audit: createAuditDocuments(),
     admins: createAdminDocuments(),
     sessions: createSessionDocuments(),
     apiKeys: createApiKeyDocuments(),

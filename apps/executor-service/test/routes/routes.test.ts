@@ -130,6 +130,9 @@ describe('the job types', () => {
     expect((await world.internal('GET', '/internal/job-types')).json().data).toEqual(list.json().data)
     const missing = await world.get('/job-types/TSET')
     expect([missing.statusCode, missing.json().detail]).toEqual([404, 'There is no such job type; did you mean TEST?'])
+    expect(missing.json().errors).toEqual([
+      { pointer: ':type', code: 'unknown-job-type', detail: 'known are TEST', suggestion: 'TEST' },
+    ])
     expect((await world.service.app.inject({ url: '/internal/job-types' })).statusCode).toBe(401)
   })
 })

@@ -20,6 +20,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** On routes that count by address: the address, and the limits that the answer names. Else null. */
     addressCount: AddressCount | null
+    /** On routes that take batches: counts the items beyond the first; answers the header `RateLimit`. Else null. */
+    countItems: ((items: number) => string) | null
   }
 }
 
@@ -48,6 +50,11 @@ function createLimits(config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): L
   }
 }
 
+/** A batch passes when one item has room: how many it has is known only from its answer, and later calls wait for them. */
+function itemCounter(limiters: readonly RateLimiter[], key: string): (items: number) => string {
+  return (items) => limiters.map((limiter) => limiter.charge(key, Math.max(0, items - 1))).join(', ')
+}
+
 /**
  * Counts every call with a token by its user, and sign-ups and logins by address, before the body is read. A refused
  * request costs the services nothing. Each limit is a map in this process (api.md, rate limits).
@@ -58,9 +65,14 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
 
   const countUser = (request: FastifyRequest, reply: FastifyReply) => {
     const { userId } = request.caller
-    const call: RateCount = [limits.user, userId]
-    const isTrigger = request.routeOptions.config.rateRule === 'trigger'
-    return countRequest(reply, isTrigger ? [call, [limits.trigger, userId]] : [call])
+    const { rateRule } = request.routeOptions.config
+    const isTrigger = rateRule === 'trigger' || rateRule === 'triggers'
+    const limiters = isTrigger ? [limits.user, limits.trigger] : [limits.user]
+    if (rateRule === 'jobs' || rateRule === 'triggers') request.countItems = itemCounter(limiters, userId)
+    return countRequest(
+      reply,
+      limiters.map((limiter): RateCount => [limiter, userId]),
+    )
   }
 
   const countAddress = (request: FastifyRequest, reply: FastifyReply) => {
@@ -79,6 +91,7 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
   }
 
   app.decorateRequest('addressCount', null)
+  app.decorateRequest('countItems', null)
   app.addHook('onRequest', (request, reply, done) => {
     const { access, rateRule } = request.routeOptions.config
     if (request.is404 || !isLimited(access, rateRule)) return done()

@@ -1,8 +1,11 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Access } from '@belfry/http'
 
-/** What a request is counted as: a trigger by its user; a login, the refresh of one or a sign-up by its address. */
-export type RateRule = 'trigger' | 'login' | 'refresh' | 'signup'
+/**
+ * What a request is counted as beside a call: a trigger by its user, the items of a batch of jobs or triggers by theirs; a login, the
+ * refresh of one or a sign-up by its address.
+ */
+export type RateRule = 'trigger' | 'jobs' | 'triggers' | 'login' | 'refresh' | 'signup'
 
 /** Whether a route's requests are counted: all that need a user, and of the public ones those that have a rule. */
 export function isLimited(access: Access | undefined, rule: RateRule | undefined): boolean {
@@ -35,10 +38,15 @@ export const routeTable: readonly ProxiedRoutes[] = [
   {
     service: 'job-service',
     access: 'viewer',
-    routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*', '/quotas'],
+    routes: [
+      ...['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
+      ...['/audit', '/audit/*', '/events', '/quotas'],
+    ],
   },
   { service: 'job-service', access: 'viewer', routes: ['/secrets', '/secrets/*'] },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
+  { service: 'job-service', access: 'viewer', routes: ['/jobs/batch'], rateRule: 'jobs' },
+  { service: 'job-service', access: 'viewer', routes: ['/triggers/batch'], rateRule: 'triggers' },
   {
     service: 'scheduler-service',
     access: 'viewer',

@@ -120,6 +120,13 @@ describe('an API key', () => {
     expect((await call(bearer(keyOf('a')))).statusCode).toBe(200)
   })
 
+  it('does not leave the gateway on a route that checks no token', async () => {
+    const { app, bearer, seen } = await open()
+    await app.inject({ method: 'OPTIONS', url: '/jobs', headers: { ...bearer(keyOf('a')), 'x-api-key': keyOf('a') } })
+    expect(seen).toHaveLength(1)
+    expect(JSON.stringify(seen)).not.toContain('bfk_')
+  })
+
   it('is never logged', async () => {
     const { call, bearer, lines, state } = await open()
     state.status = 500

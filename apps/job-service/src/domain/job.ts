@@ -245,8 +245,28 @@ export function toJobChanges(job: Job): JobChangesMessage {
   return { jobId, ownerId, version, state, spec, changes: [...changes] }
 }
 
-/** The newest version as the relay publishes it. */
-export function newestVersion(job: Job) {
+/** A moment that never comes. */
+const never = Number.MAX_SAFE_INTEGER
+
+/**
+ * From when on the scheduler has a use for the newest version, epoch milliseconds: a new job's first fire time. Undefined: at once,
+ * as for every change of a job that the scheduler has, and where `firstAt` of a recurring job is not known.
+ */
+function neededAt({ version, state, spec: { schedule } }: Job, firstAt?: number | null): number | undefined {
+  if (version > 1 || state !== 'active') return undefined
+  if (schedule.kind === 'once') return schedule.runAt
+  return schedule.kind === 'manual' ? never : (firstAt ?? undefined)
+}
+
+/** The newest version as the relay publishes it. `firstAt`: the first fire time of a recurring job, where it is known. */
+export function newestVersion(job: Job, firstAt?: number | null) {
   const value = toJobChanges(job)
-  return { seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
+  const needed = neededAt(job, firstAt)
+  const row = { seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
+  return needed === undefined ? row : { ...row, neededAt: needed }
+}
+
+/** Whether the scheduler needs a new job within `soonMs` milliseconds. */
+export function isNeededSoon(job: Job, firstAt: number | null, now: number, soonMs: number): boolean {
+  return (neededAt(job, firstAt) ?? now) - now <= soonMs
 }

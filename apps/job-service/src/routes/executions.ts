@@ -85,18 +85,30 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     rightsTo(caller, owner).seesDetails ? page : { ...page, fields: [] }
 
   const ofJob = {
+    operationId: 'listJobExecutions',
     tags,
     summary: "A job's executions, newest first",
+    description: 'The executions of one job, also of one that is cancelled or deleted, until retention.',
+    answerHeaders: { 200: ['link'] },
     params: jobParams,
     querystring: executionsOfJobQuery,
     response: page,
-  }
+  } as const
   app.get('/jobs/:id/executions', { schema: ofJob, config: reads }, (request, reply) => {
     const { caller, query, params } = request
     return answerExecutionsOfJob(reply, { context, views, pages }, { caller, query, ref: params.id })
   })
 
-  const all = { tags, summary: 'Executions, newest first', querystring: executionsQuery, response: page }
+  const all = {
+    operationId: 'listExecutions',
+    tags,
+    summary: 'Executions, newest first',
+    description:
+      'The executions of all your jobs. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.',
+    answerHeaders: { 200: ['link'] },
+    querystring: executionsQuery,
+    response: page,
+  } as const
   app.get('/executions', { schema: all, config: reads }, (request, reply) => {
     const { query } = request
     const { userId } = request.caller
@@ -108,10 +120,11 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
   })
 
   const one = {
+    operationId: 'getExecution',
     tags,
     summary: 'An execution, with every attempt',
     description:
-      'With `until=terminal` and `Prefer: wait=20` the answer waits, at most so many seconds, until the execution has ended.',
+      'What ran, when and how often, what came of it, and when each step on the way was taken. With `until=terminal` and `Prefer: wait=20` the answer waits, at most so many seconds, until the execution has ended.',
     params: executionParams,
     querystring: untilQuery,
     response: { 200: executionView },
@@ -126,11 +139,15 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
   })
 
   const deadLetters = {
+    operationId: 'listDeadLetters',
     tags,
     summary: 'Executions that failed for good and were not run again, newest first',
+    description:
+      'Executions that FAILED. One that was run again is left out: when its new execution fails, that one is here.',
+    answerHeaders: { 200: ['link'] },
     querystring: deadLettersQuery,
     response: page,
-  }
+  } as const
   app.get('/dead-letters', { schema: deadLetters, config: reads }, (request, reply) => {
     const { query } = request
     const { userId } = request.caller

@@ -54,12 +54,16 @@ export function mountHistory(app: HttpApp, context: JobContext, views: Execution
   }
 
   const schema = {
+    operationId: 'listJobHistory',
     tags: ['jobs'],
     summary: "A job's executions and its fire times without one, newest first",
+    description:
+      'Entries of the kind `execution` and `fire-log`. A range of the fire log stands at its first fire time.',
+    answerHeaders: { 200: ['link'] },
     params: z.object({ id: jobRef }),
     querystring: pageQuery,
     response: { 200: pageOf(historyEntry) },
-  }
+  } as const
   app.get('/jobs/:id/history', { schema, config: { access: 'viewer' } }, async (request, reply) => {
     const after = readPosition(request.query.cursor)
     if (isRefusal(after)) return reply.refuse(after)

@@ -41,8 +41,10 @@ function whyNone(job: StoredJob): NextRunsView['reason'] {
 /** `GET /jobs/:id/next-runs`. */
 export function mountNextRuns(app: HttpApp, context: NextRunsContext): void {
   const schema = {
+    operationId: 'listNextRuns',
     tags: ['jobs'],
     summary: 'The next fire times of a job, in UTC and in its zone',
+    description: 'The next fire times of the schedule, earliest first. With none, `reason` says why.',
     params: z.object({ id: jobRef }),
     querystring: nextRunsQuery,
     response: { 200: nextRunsView },

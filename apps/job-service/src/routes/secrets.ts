@@ -38,7 +38,10 @@ export function mountSecrets(app: HttpApp, context: JobContext): void {
     params,
     body: putSecretBody,
     response: { 200: secretView, 201: secretView },
-  }
+    answerHeaders: { 201: ['location'] },
+    problems: ['quota-exceeded'],
+    examples: { token: { summary: 'A token', value: { value: 'sk-1234567890' } } },
+  } as const
   app.put('/secrets/:name', { schema: put, config: { access: 'user' } }, async (request, reply) => {
     const { name } = request.params
     const stored = await putSecret(context, { ownerId: request.caller.userId, name }, request.body.value)
@@ -54,7 +57,8 @@ export function mountSecrets(app: HttpApp, context: JobContext): void {
     description: 'Names and dates of your secrets. No answer shows a value.',
     querystring: pageQuery,
     response: { 200: pageOf(secretView) },
-  }
+    answerHeaders: { 200: ['link'] },
+  } as const
   app.get('/secrets', { schema: list, config: { access: 'viewer' } }, async (request, reply) => {
     const { cursor, limit } = request.query
     const after = cursor === undefined ? null : decodeCursor(cursor, cursorShape)

@@ -134,6 +134,8 @@ export interface UnpublishedJob {
   /** Bytes (contracts, `messageSize`). */
   readonly size: number
   readonly value: JobChangesMessage
+  /** See the relay's `Unpublished`. */
+  readonly neededAt?: number
 }
 
 /** Jobs in order of their change numbers. `head`: see the contracts, `changesQuery`. */
@@ -147,7 +149,10 @@ export interface AgedJob extends JobAge {
   readonly rowId: RowId
 }
 
-/** The jobs. `create` and `compareAndSet` give the job a new change number (contracts, `changesQuery`). */
+/** What became of a job that was to be stored. */
+export type CreatedJob = { readonly rowId: RowId; readonly isNew: boolean } | 'key-taken' | 'too-many'
+
+/** The jobs. `create`, `createMany` and `compareAndSet` give the job a new change number (contracts, `changesQuery`). */
 export interface JobStore {
   /**
    * Stores a new job, unpublished. Unique by `ownerId:(key ?? id)` among the jobs that are neither cancelled nor deleted;
@@ -155,7 +160,9 @@ export interface JobStore {
    * at the same time may exceed it where the database counts in a step of its own. A job whose id is stored already stays
    * as it is, and is not `isNew`.
    */
-  create(job: Job, mostJobs?: number): Promise<{ rowId: RowId; isNew: boolean } | 'key-taken' | 'too-many'>
+  create(job: Job, mostJobs?: number): Promise<CreatedJob>
+  /** The same for many, each on its own; one entry per job. Of two with one key either may be stored. */
+  createMany(jobs: readonly Job[], mostJobs?: number): Promise<readonly CreatedJob[]>
   /** How many jobs of the owner count against the quota: neither cancelled nor deleted. Counted up to `limit`. */
   countLive(ownerId: string, limit: number): Promise<number>
   /** Stores the next version if the stored one is still `from`: unpublished, and its fence due at `fenceAt`. */

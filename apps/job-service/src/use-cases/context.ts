@@ -1,5 +1,5 @@
 import type { CommandPublisher, Relay } from '@belfry/bus'
-import type { Clock, Logger } from '@belfry/service'
+import type { Clock, Logger, Slices } from '@belfry/service'
 import type { RowId } from '@belfry/storage'
 import type { LRUCache } from 'lru-cache'
 import type { Executors } from '../clients/executors.ts'
@@ -10,6 +10,7 @@ import type { JobConfig } from '../config.ts'
 import type { Sealer } from '../domain/sealing.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
+import type { Intake } from './intake.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
 import type { Waiters } from './waiters.ts'
 
@@ -22,10 +23,14 @@ export interface JobContext {
   readonly users: Users
   /** Publishes new versions of jobs without waiting for the relay's sweep. */
   readonly relay: Pick<Relay<'job-changes', RowId>, 'offer'>
+  /** Holds callers while too many new jobs wait for the scheduler, or triggers for the executors. */
+  readonly intake: { readonly jobs: Intake; readonly triggers: Intake }
   /** Changes of one job come one after the other. */
   readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
   readonly schedules: ScheduleCache
+  /** Batches share the event loop with the timers, slice by slice. */
+  readonly slices: Slices
   /** Seals what nobody may read in the store. */
   readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */

@@ -19,7 +19,10 @@ import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
 import { secretIssues } from './secrets.ts'
 
-type TriggerContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'triggered' | 'clock' | 'log' | 'config'>
+export type TriggerContext = Pick<
+  JobContext,
+  'stores' | 'types' | 'commands' | 'intake' | 'triggered' | 'clock' | 'log' | 'config'
+>
 
 interface TriggerRequest {
   readonly caller: Caller
@@ -61,12 +64,17 @@ export function newTrigger(job: StoredJob, asked: AskedExecution, reason: string
  * one write and no read: jobs are cached from their last trigger, and the write itself checks that the version it was
  * made of is still the job's (protocol.md, step 3).
  */
-export async function triggerJob(
+export async function triggerJob(context: TriggerContext, request: TriggerRequest): Promise<WholeExecution | Refusal> {
+  if (context.commands.isFull()) return backlogFull
+  const asked = { ownerId: request.caller.userId, items: 1, isSoon: false }
+  return context.intake.triggers.run(asked, () => storeTrigger(context, request))
+}
+
+function storeTrigger(
   context: TriggerContext,
   { caller, ref, minted, params, ...more }: TriggerRequest,
 ): Promise<WholeExecution | Refusal> {
   const { stores, commands, triggered, clock, log, config } = context
-  if (commands.isFull()) return backlogFull
   const executionId = triggerId(minted)
   const reason = more.reason ?? null
   const { userId: ownerId } = caller

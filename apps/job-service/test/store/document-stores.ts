@@ -21,6 +21,7 @@ import type { JobScope } from '../../src/domain/reach.ts'
 import type { Secret } from '../../src/domain/secret.ts'
 import type { KnownExecution } from '../../src/domain/status.ts'
 import type {
+  CreatedJob,
   DueCursor,
   ExecutionScope,
   ExecutionStore,
@@ -230,24 +231,27 @@ function createJobs(
   const isPosition = (value: unknown): value is ListPosition =>
     Array.isArray(value) && value.length === 1 && typeof value[0] === 'string' && jobIdPattern.test(value[0])
 
+  const create = async (job: Job, mostJobs = Number.POSITIVE_INFINITY): Promise<CreatedJob> => {
+    const same = await jobs.findOne((one) => one.id === job.id)
+    if (same) return { rowId: same.rowId, isNew: false }
+    const own = await jobs.find((one) => one.job.ownerId === job.ownerId && isLive(one.job))
+    const holder = job.key === null ? undefined : own.find((one) => one.job.key === job.key)
+    if (holder) return holder.id === job.id ? { rowId: holder.rowId, isNew: false } : 'key-taken'
+    if (own.length >= mostJobs) return 'too-many'
+    const fence = { fencedVersion: job.version, fenceAt: null, fenceTries: 0 }
+    const progress = { last: null, scheduledAt: null }
+    const changeNo = await changeNos.next()
+    const about = { id: job.id, slot: slotOf(job), job, changeNo, publishedVersion: 0 }
+    const rowId = await jobs.insert({ ...about, ...fence, progress, dueFrom: dueFromOf(job) })
+    if (rowId !== null) return { rowId, isNew: true }
+    const stored = await jobs.findOne((one) => one.id === job.id)
+    return stored ? { rowId: stored.rowId, isNew: false } : 'key-taken'
+  }
+
   return {
     isPosition,
-    async create(job, mostJobs = Number.POSITIVE_INFINITY) {
-      const same = await jobs.findOne((one) => one.id === job.id)
-      if (same) return { rowId: same.rowId, isNew: false }
-      const own = await jobs.find((one) => one.job.ownerId === job.ownerId && isLive(one.job))
-      const holder = job.key === null ? undefined : own.find((one) => one.job.key === job.key)
-      if (holder) return holder.id === job.id ? { rowId: holder.rowId, isNew: false } : 'key-taken'
-      if (own.length >= mostJobs) return 'too-many'
-      const fence = { fencedVersion: job.version, fenceAt: null, fenceTries: 0 }
-      const progress = { last: null, scheduledAt: null }
-      const changeNo = await changeNos.next()
-      const about = { id: job.id, slot: slotOf(job), job, changeNo, publishedVersion: 0 }
-      const rowId = await jobs.insert({ ...about, ...fence, progress, dueFrom: dueFromOf(job) })
-      if (rowId !== null) return { rowId, isNew: true }
-      const stored = await jobs.findOne((one) => one.id === job.id)
-      return stored ? { rowId: stored.rowId, isNew: false } : 'key-taken'
-    },
+    create,
+    createMany: (newJobs, mostJobs) => Promise.all(newJobs.map((job) => create(job, mostJobs))),
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
       const {

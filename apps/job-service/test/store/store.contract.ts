@@ -153,6 +153,45 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(third.id)
       })
 
+      it('is stored among many, each on its own, and each is answered in its place', async () => {
+        const ownerId = owner()
+        const [first, second, third] = [1, 2, 3].map((n) => jobOf({ n: made + n, ownerId, key: `many-${n}` })) as [
+          Job,
+          Job,
+          Job,
+        ]
+        made += 3
+        await stores.jobs.create(second)
+        const clash = jobOf({ n: ++made, ownerId, key: 'many-2' })
+        const answers = await stores.jobs.createMany([first, second, clash, third])
+        expect(answers).toEqual([
+          { rowId: expect.anything(), isNew: true },
+          { rowId: expect.anything(), isNew: false },
+          'key-taken',
+          { rowId: expect.anything(), isNew: true },
+        ])
+        expect((await stores.jobs.find(ownerId, 'many-3'))?.id).toBe(third.id)
+        const { rows } = await stores.jobs.listUnpublished({ rows: 10_000, bytes: 100_000_000 }, soleShare)
+        const keys = rows.map(({ key }) => key)
+        expect(keys).toEqual(expect.arrayContaining([first.id, second.id, third.id]))
+        const { rows: changed } = await stores.jobs.listChanges({ after: 0, limit: 10_000, unlistedBefore: 0 })
+        const numbers = changed.filter(({ id }) => [first.id, third.id].includes(id)).map(({ changeNo }) => changeNo)
+        expect(new Set(numbers).size).toBe(2)
+        expect(await stores.jobs.createMany([])).toEqual([])
+      })
+
+      it('among many counts against the quota of its owner', async () => {
+        const [one, two] = [owner(), owner()]
+        const jobs = [one, one, two, one].map((ownerId) => jobOf({ n: ++made, ownerId }))
+        const answers = await stores.jobs.createMany(jobs, 1)
+        expect(answers.filter((answer) => typeof answer === 'object')).toHaveLength(
+          capabilities.keepsQuotaExactly ? 2 : answers.filter((answer) => typeof answer === 'object').length,
+        )
+        const later = await stores.jobs.createMany([jobOf({ n: ++made, ownerId: one })], 1)
+        expect(later).toEqual(['too-many'])
+        expect(answers[2]).toMatchObject({ isNew: true })
+      })
+
       it('stays as it is when it is made again under its id', async () => {
         const job = await put({ key: 'once', name: 'first' })
         const second = { ...job, spec: { ...job.spec, name: 'second' } }

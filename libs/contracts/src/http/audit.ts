@@ -111,7 +111,7 @@ export type AuditVerifyView = z.infer<typeof auditVerifyView>
 /** `POST /internal/audit/list` of a service that records requests. Times are epoch milliseconds. */
 export const auditListBody = z.strictObject({
   actorId: z.string().optional(),
-  targets: z.array(z.string()).min(1).max(4).optional(),
+  target: z.string().optional(),
   action: z.string().optional(),
   from: z.number().int().optional(),
   to: z.number().int().optional(),

@@ -4,8 +4,12 @@ import { aheadTime, queryTime, wholeNumber } from '../values.ts'
 
 /** Query of every list: `limit` 1 to 200 (50), `cursor` as the last page gave it. */
 export const pageQuery = z.strictObject({
-  limit: wholeNumber({ min: 1, max: 200 }).default(50),
-  cursor: z.string().max(512).optional(),
+  limit: wholeNumber({ min: 1, max: 200 }).default(50).describe('Rows of the page at most; it may have fewer.'),
+  cursor: z
+    .string()
+    .max(512)
+    .optional()
+    .describe('The `nextCursor` of the page before. Default: from the beginning of the list.'),
 })
 
 /** `fields` of a list: the large fields to show beside the others, with commas between them. */
@@ -13,9 +17,12 @@ const fieldsOf = <const Names extends readonly [string, ...string[]]>(names: Nam
   z
     .preprocess((given) => (typeof given === 'string' ? given.split(',') : given), z.array(z.enum(names)).max(10))
     .default([])
+    .describe('Fields that the list leaves out unless they are named here, with commas between them.')
 
 /** Fields that lists leave out unless they are asked for. */
 const executionFields = fieldsOf(['params', 'result'])
+
+const jobTypeFilter = z.string().min(1).max(100).optional().describe('Only those of this job type.')
 
 export const listScopes = ['own', 'shared', 'all'] as const
 export type ListScope = (typeof listScopes)[number]
@@ -48,7 +55,7 @@ export const jobsQuery = pageQuery.extend({
   fields: fieldsOf(['params']),
   ownerId,
   status: severalOf(jobStatuses).describe('Statuses, with commas between or one a time; default all.'),
-  jobType: z.string().min(1).max(100).optional().describe('The job type, as it is written.'),
+  jobType: jobTypeFilter,
   tag: z.string().min(1).max(50).optional().describe('A tag that the job has.'),
   q: z.string().min(1).max(100).optional().describe('A part of the name or key of the job, in any case.'),
   from: queryTime.optional().describe('Jobs created at this moment or later: RFC 3339, or `-24h` for a day ago.'),
@@ -83,7 +90,7 @@ export const deadLettersQuery = pageQuery.extend({ fields: executionFields, owne
 export const executionsOfJobQuery = pageQuery.extend({
   fields: executionFields,
   status: severalOf(executionStatuses).describe('Statuses, with commas between or one a time; default all.'),
-  jobType: z.string().min(1).max(100).optional().describe('The job type, as it is written.'),
+  jobType: jobTypeFilter,
   from: queryTime.optional().describe('Fire times at this moment or later: RFC 3339, or `-24h` for a day ago.'),
   to: queryTime.optional().describe('Fire times at this moment or before: RFC 3339, or `-24h` for a day ago.'),
 })
@@ -92,26 +99,44 @@ export type ExecutionsOfJobQuery = z.infer<typeof executionsOfJobQuery>
 export const executionsQuery = executionsOfJobQuery.extend({ ownerId })
 export type ExecutionsQuery = z.infer<typeof executionsQuery>
 
-export const logsQuery = pageQuery.extend({ attempt: wholeNumber({ min: 1 }).optional() })
+export const logsQuery = pageQuery.extend({
+  attempt: wholeNumber({ min: 1 })
+    .optional()
+    .describe('Only lines of this attempt, by its `epoch`. Default: of all attempts.'),
+  follow: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe(
+      '`true`: the answer is a stream of server-sent events with each line as it is logged, until the execution has ended; `Last-Event-ID` continues a stream. Default `false`: a page.',
+    ),
+})
 export type LogsQuery = z.infer<typeof logsQuery>
+
+const moment = 'RFC 3339 with an offset, or so long ago: `-24h`.'
 
 /** `GET /jobs/:id/fire-log`: ranges with a part between `from` and `to`, both included. */
 export const fireLogQuery = pageQuery.extend({
-  decision: z.enum(fireDecisions).optional(),
-  from: queryTime.optional(),
-  to: queryTime.optional(),
+  decision: z.enum(fireDecisions).optional().describe('Only ranges with this decision.'),
+  from: queryTime.optional().describe(`Only ranges that end at this time or later: ${moment}`),
+  to: queryTime.optional().describe(`Only ranges that begin at this time or earlier: ${moment}`),
 })
 export type FireLogQuery = z.infer<typeof fireLogQuery>
+
+const pagePosition = z
+  .strictObject({
+    nextCursor: z.string().nullable().describe('The `cursor` of the next page; null on the last one.'),
+    hasMore: z.boolean().describe('Whether there is a next page.'),
+  })
+  .meta({ id: 'PagePosition', description: 'Where a page stands in its list.' })
 
 /**
  * One page of a list. `nextCursor` is null on the last page; a page may be shorter than `limit` although more follow, also
  * because its body would be longer than 1 MiB.
  */
 export function pageOf<T extends z.ZodType>(item: T) {
-  return z.strictObject({
-    data: z.array(item),
-    page: z.strictObject({ nextCursor: z.string().nullable(), hasMore: z.boolean() }),
-  })
+  const page = z.strictObject({ data: z.array(item).describe('The rows of the page.'), page: pagePosition })
+  const id = z.globalRegistry.get(item)?.id
+  return id === undefined ? page : page.meta({ id: `${id}Page`, description: 'One page of a list.' })
 }
 export interface Page<T> {
   data: T[]

@@ -12,21 +12,25 @@ export const secretName = z
   .describe('Name of the secret, unique among those of its owner.')
 
 /** `PUT /secrets/:name`. */
-export const putSecretBody = z.strictObject({
-  value: z
-    .string()
-    .min(leastCharacters)
-    .max(mostCharacters)
-    .describe('The value. It is stored sealed, and no answer shows it. At least 4 characters, at most 8192.'),
-})
+export const putSecretBody = z
+  .strictObject({
+    value: z
+      .string()
+      .min(leastCharacters)
+      .max(mostCharacters)
+      .describe('The value. It is stored sealed, and no answer shows it. At least 4 characters, at most 8192.'),
+  })
+  .meta({ id: 'PutSecretBody', description: 'The value of a secret.' })
 
 /** A secret without its value, which no answer has. */
-export const secretView = z.strictObject({
-  name: secretName,
-  reference: z.string().describe('What stands for the value in a text of params.'),
-  createdAt: wireTime.describe('When the name was stored first.'),
-  updatedAt: wireTime.describe('When the value was stored.'),
-})
+export const secretView = z
+  .strictObject({
+    name: secretName,
+    reference: z.string().describe('What stands for the value in a text of params.'),
+    createdAt: wireTime.describe('When the name was stored first.'),
+    updatedAt: wireTime.describe('When the value was stored.'),
+  })
+  .meta({ id: 'Secret', description: 'A secret without its value, which no answer has.' })
 export type SecretView = z.infer<typeof secretView>
 
 /** Different secrets that the params of one execution may name. */

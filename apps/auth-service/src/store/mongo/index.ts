@@ -1,5 +1,6 @@
+import { auditCollections, createAuditStore } from '@belfry/audit/mongo'
 import type { OpenStoresOptions } from '@belfry/storage'
-import { openMongo } from '@belfry/storage/mongo'
+import { createCursorStore, cursorsCollection, openMongo } from '@belfry/storage/mongo'
 import type { Stores } from '../ports.ts'
 import { adminsCollection, createAdminStore } from './admins.ts'
 import { apiKeysCollection, createApiKeyStore } from './api-keys.ts'
@@ -7,7 +8,10 @@ import { createKeyStore, keysCollection } from './keys.ts'
 import { createSessionStore, sessionsCollection } from './sessions.ts'
 import { createUserStore, usersCollection } from './users.ts'
 
-const collections = [usersCollection, keysCollection, adminsCollection, sessionsCollection, apiKeysCollection]
+const collections = [
+  ...[usersCollection, keysCollection, adminsCollection, sessionsCollection, apiKeysCollection],
+  ...[cursorsCollection, ...auditCollections],
+]
 
 /** Opens the database of the URL, `belfry-auth` where it names none. */
 export async function openMongoStores(url: string, options: Omit<OpenStoresOptions, 'thread'>): Promise<Stores> {
@@ -15,6 +19,8 @@ export async function openMongoStores(url: string, options: Omit<OpenStoresOptio
   return {
     users: createUserStore(db),
     keys: createKeyStore(db),
+    cursors: createCursorStore(db),
+    audit: createAuditStore(db),
     admins: createAdminStore(db),
     sessions: createSessionStore(db),
     apiKeys: createApiKeyStore(db),

@@ -1,5 +1,6 @@
+import { createAuditStore } from '@belfry/audit/sqlite'
 import type { OpenStoresOptions } from '@belfry/storage'
-import type { Database } from '@belfry/storage/sqlite'
+import { createCursorStore, type Database } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
 import { createSqliteAdmins } from './admins.ts'
 import { createSqliteApiKeys } from './api-keys.ts'
@@ -15,6 +16,8 @@ export function createSqliteStores(db: Database): Stores {
   return {
     users: createSqliteUsers(db),
     keys: createSqliteKeys(db),
+    cursors: createCursorStore(db),
+    audit: createAuditStore(db),
     admins: createSqliteAdmins(db),
     sessions: createSqliteSessions(db),
     apiKeys: createSqliteApiKeys(db),

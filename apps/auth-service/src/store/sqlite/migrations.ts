@@ -1,4 +1,5 @@
-import type { Migration } from '@belfry/storage/sqlite'
+import { auditTables } from '@belfry/audit/sqlite'
+import { cursorsTable, type Migration } from '@belfry/storage/sqlite'
 
 /** The schema of `auth.db`. Users are few and rarely written: the names are indexed as text. */
 export const migrations: readonly Migration[] = [
@@ -64,4 +65,5 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX api_keys_of_user ON api_keys (user_id);
     `,
   },
+  { name: 'audit log, and positions of loops', sql: `${cursorsTable}${auditTables}` },
 ]

@@ -4,7 +4,7 @@ import type { OnUnreadable, RowId } from '@belfry/storage'
 import { afterOthers, type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobScope } from '../../domain/reach.ts'
-import type { JobStore, ListPosition } from '../ports.ts'
+import type { CreatedJob, JobStore, ListPosition } from '../ports.ts'
 import { createBatcher } from './batcher.ts'
 import { createChangesReader } from './changes.ts'
 import {
@@ -126,15 +126,27 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
     return new Map(found.map((one) => [one._id, one]))
   }
 
+  /** Stores a job for which the quota has room. */
+  const create = async (job: Job): Promise<CreatedJob> => {
+    const { id, key } = job
+    if (key !== null && (await keys.take({ ...job, key })) !== 'given') return whyNot(job, 'key-taken')
+    const isNew = await withChangeNo(id, job.version, (changeNo) => insertJob(newJobRecord(job, changeNo)))
+    return isNew ? { rowId: rowIdOf(id), isNew } : whyNot(job, 'key-taken')
+  }
+
+  const createMany = async (newJobs: readonly Job[], mostJobs: number): Promise<CreatedJob[]> => {
+    // One after the other: a count holds for the jobs behind it.
+    const allowed: boolean[] = []
+    for (const { ownerId } of newJobs) allowed.push(await quota.take(ownerId, mostJobs))
+    const refuse = async (job: Job) => whyNot(job, (await isKeyTaken(job)) ? 'key-taken' : 'too-many')
+    return Promise.all(newJobs.map((job, index) => (allowed[index] ? create(job) : refuse(job))))
+  }
+
   return {
     async create(job, mostJobs = Number.MAX_SAFE_INTEGER) {
-      if (!(await quota.take(job.ownerId, mostJobs)))
-        return whyNot(job, (await isKeyTaken(job)) ? 'key-taken' : 'too-many')
-      const { id, key } = job
-      if (key !== null && (await keys.take({ ...job, key })) !== 'given') return whyNot(job, 'key-taken')
-      const isNew = await withChangeNo(id, job.version, (changeNo) => insertJob(newJobRecord(job, changeNo)))
-      return isNew ? { rowId: rowIdOf(id), isNew } : whyNot(job, 'key-taken')
+      return (await createMany([job], mostJobs))[0] as CreatedJob
     },
+    createMany: (newJobs, mostJobs = Number.MAX_SAFE_INTEGER) => createMany(newJobs, mostJobs),
     async compareAndSet(rowId, from, job, fenceAt) {
       return withChangeNo(job.id, job.version, async (changeNo) => {
         const update = changeUpdate(job, changeNo, fenceAt)

@@ -225,4 +225,13 @@ CREATE INDEX alertsFailing ON alerts (id) WHERE isFailing = 1;
 CREATE INDEX alertsQuiet ON alerts (updatedAt) WHERE isFailing = 0;
 `,
   },
+  {
+    // A statement of its own for each job cost as much as the job; a trigger keeps the mark in the same row's insert.
+    name: 'a new job is unpublished',
+    sql: `
+CREATE TRIGGER jobMadeUnpublished AFTER INSERT ON jobs BEGIN
+  INSERT INTO outbox (n, seq) VALUES (NEW.n, NEW.version);
+END;
+`,
+  },
 ]
