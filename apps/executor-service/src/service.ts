@@ -104,10 +104,7 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const metrics = createExecutorMetrics(deps.metrics, handlers.types)
   const leaseMs = config.mode === 'standalone' ? null : livenessOf(config).leaseMs
-  const drain = createDrain({
-    ...{ cursors: stores.cursors, clock, log, isSoleOwner: leaseMs === null },
-    onEnd: () => dispatcher.resume(),
-  })
+  const drain = createDrain({ cursors: stores.cursors, clock, log, isSoleOwner: leaseMs === null })
   const identity = createIdentity({ ids, clock, leaseMs, isDrained: drain.isOn })
   const peers = createPeerShare({ registry: deps.registry, service: 'executor-service' })
   const relayShare = () => ({ ...peers(), overdueAt: clock.now() - config.executorOverdueMs })
@@ -191,6 +188,7 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const wake = createWake(common)
 
+  drain.onEnd(dispatcher.resume)
   changes.subscribe((stored) => relay.offer(stored.map(asUnpublished)))
   changes.subscribe(metrics.changed)
   changes.subscribe(executionLog.changed)

@@ -9,6 +9,8 @@ export interface Drain {
   until(): number | null | undefined
   /** Drains until a moment (null: without an end), or ends the drain (undefined); durable when it resolves. */
   set(until: number | null | undefined): Promise<void>
+  /** Called when executions may start again. */
+  onEnd(listener: () => void): void
   /** One look at what another executor has stored, and at the clock. A store that does not answer changes nothing. */
   runOnce(): Promise<void>
 }
@@ -19,18 +21,17 @@ export interface DrainOptions {
   readonly log: Logger
   /** No other process can open the store: nothing is stored there but by this process. */
   readonly isSoleOwner: boolean
-  /** Executions may start again. */
-  readonly onEnd: () => void
 }
 
 /** Under which the end of the drain is stored: 0 without a drain. */
 const cursorName = 'drained until'
 const noEnd = Number.MAX_SAFE_INTEGER
 
-export function createDrain({ cursors, clock, log, isSoleOwner, onEnd }: DrainOptions): Drain {
+export function createDrain({ cursors, clock, log, isSoleOwner }: DrainOptions): Drain {
   let end = 0
   let wasOn = false
   let isRead = false
+  const listeners: (() => void)[] = []
   const isOn = () => clock.now() < end
 
   function notice(): void {
@@ -38,12 +39,13 @@ export function createDrain({ cursors, clock, log, isSoleOwner, onEnd }: DrainOp
     if (wasOn === isNow) return
     wasOn = isNow
     log.warn(isNow ? 'the system is drained: no execution starts' : 'the drain is over: executions start again')
-    if (!isNow) onEnd()
+    if (!isNow) for (const listener of listeners) listener()
   }
 
   return {
     isOn,
     until: () => (isOn() ? (end === noEnd ? null : end) : undefined),
+    onEnd: (listener) => void listeners.push(listener),
     async set(until) {
       const next = until === undefined ? 0 : (until ?? noEnd)
       await cursors.write(cursorName, next)

@@ -85,7 +85,13 @@ describe('a drain of the system', () => {
         stored = at
       },
     }
-    const create = () => createDrain({ cursors, clock, log, isSoleOwner: false, onEnd: () => (ended += 1) })
+    const create = () => {
+      const drain = createDrain({ cursors, clock, log, isSoleOwner: false })
+      drain.onEnd(() => {
+        ended += 1
+      })
+      return drain
+    }
     const [one, other] = [create(), create()]
     await one.set(null)
     expect([one.isOn(), other.isOn()]).toEqual([true, false])
