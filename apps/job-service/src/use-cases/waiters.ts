@@ -2,7 +2,7 @@ import { type Refusal, refusal } from '@belfry/contracts'
 import type { Clock } from '@belfry/service'
 
 /** One call that waits. */
-export interface Wait<T> {
+interface Wait<T> {
   readonly userId: string
   /** What `nudge` names when the state may have changed. */
   readonly key: string
