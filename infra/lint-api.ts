@@ -48,7 +48,8 @@ async function readDocument(folder: string): Promise<string> {
 /** Whether the checked-in types are those of the document; with `isWriting` they are from now on. */
 function checkTypes(document: string, folder: string, isWriting: boolean): boolean {
   const file = join(folder, 'types.ts')
-  if (!run('node_modules/.bin/openapi-typescript', [document, '--output', file])) return false
+  if (!run('node_modules/.bin/openapi-typescript', [document, '--output', file, '--default-non-nullable', 'false']))
+    return false
   const generated = `// Generated from /openapi.json by \`npm run lint:api -- --write\`.\n${readFileSync(file, 'utf8')}`
   if (isWriting) writeFileSync(typesFile, generated)
   if (existsSync(typesFile) && readFileSync(typesFile, 'utf8') === generated) return true

@@ -1,12 +1,14 @@
-import { breakerConfig } from '@belfry/bootstrap'
+import { breakerConfig, isOrigin, publicAddress } from '@belfry/bootstrap'
 import { z } from 'zod'
 
 const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
 
-/** A URL that ends with its host and port, or with the slash after them. */
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text)
-  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
+/** The entries of a text with commas between them. */
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
 }
 
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
@@ -21,29 +23,20 @@ export const gatewayConfig = z.object({
    * Where browsers and programs reach Belfry when it is not at HOST and PORT, such as https://belfry.example behind a
    * reverse proxy. Its host is accepted as Host and its origin as Origin; the start shows it.
    */
-  publicUrl: z
-    .string()
-    .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
-    .transform((text) => new URL(text).origin)
-    .optional(),
+  publicUrl: publicAddress,
   /**
    * Origins of pages elsewhere that may call the API, such as "https://console.example,http://localhost:5173": with commas between. They send
    * their token themselves; cookies are never let through. Default: none.
    */
   gatewayCorsOrigins: z
     .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((one) => one.trim())
-        .filter((one) => one !== ''),
-    )
+    .transform(listOf)
     .refine(
       (origins) => origins.every((one) => isOrigin(one) && !one.includes('*')),
       'is not a list such as "https://console.example": http or https, no path, and no "*"',
     )
-    .transform((origins) => origins.map((one) => new URL(one).origin)),
+    .transform((origins) => origins.map((one) => new URL(one).origin))
+    .optional(),
   /** How long a browser keeps what a preflight allows, seconds. */
   gatewayCorsMaxAgeS: z.coerce.number().int().min(0).max(86_400).default(600),
   /** Connections of clients that are open at once; further ones are closed. */

@@ -1,4 +1,5 @@
 import { auditConfig } from '@belfry/audit'
+import { publicAddress } from '@belfry/bootstrap'
 import { duration, leastReconcileSettleMs } from '@belfry/contracts'
 import { streamConfig } from '@belfry/http'
 import { defaultTimezone } from '@belfry/schedules'
@@ -63,6 +64,10 @@ export const jobConfig = z.object({
   jobRedriveScanRows: count(100_000, 1_000),
   /** Dead letters that a redrive runs again in one batch. */
   jobRedriveRows: count(200),
+  /** How long what the scheduler says about missed fire times holds for the status of a job, milliseconds. */
+  jobMissedHoldsMs: count(5_000, 0),
+  /** Jobs whose missed fire times are cached for their status. */
+  jobMissedHeld: count(10_000),
   /** Compiled schedules that are cached, for the next fire time that answers show. */
   jobCompiledSchedules: count(2_000),
   /** Jobs that are cached from their last trigger. */
@@ -151,6 +156,55 @@ export const jobConfig = z.object({
   secretsKeyPrevious: secretKey().optional().meta({ isSecret: true }),
   /** Secrets that one user may have. */
   jobMostSecrets: count(200),
+  /** Where users reach Belfry (see the gateway): the addresses in messages begin with it. Without it they have no host. */
+  publicUrl: publicAddress,
+  /** Notifications that one user may have. */
+  jobMostNotifications: count(50),
+  /** Events of one job and one kind within this time after a message are reported together by the next one, milliseconds. */
+  jobNotifyWindowMs: count(60_000, 0),
+  /** How often events that are to be reported, and messages that are due, are looked for, milliseconds. */
+  jobNotifyPollMs: count(500),
+  /** Events that are reported, and messages that are looked at, at a time. */
+  jobNotifyRows: count(200),
+  /** Messages of one user that may wait; beyond it the oldest are dropped, which their list shows. */
+  jobNotifyPending: count(1_000),
+  /** Messages that are sent at a time. Those of one user are at most half of them. */
+  jobNotifyConcurrency: count(40, 2),
+  /** Messages that are sent to one target at a time. */
+  jobNotifyPerTarget: count(2),
+  /** How long a target may take to answer, and a connection to open, milliseconds. */
+  jobNotifyTimeoutMs: count(15_000),
+  /** How long a message is left to the process that sends it, milliseconds: longer than a target may take to answer. */
+  jobNotifyLeaseMs: count(60_000),
+  /** Whether webhooks may reach loopback, private and other addresses that are not public. */
+  jobNotifyAllowPrivate: z.stringbool().default(false),
+  /** Name lookups for webhooks at a time. */
+  jobNotifyLookups: count(4, 2),
+  /** Name lookups for the webhooks of one user at a time. */
+  jobNotifyOwnerLookups: count(1),
+  /** How long messages are stored after they were made. */
+  jobNotifyKeep: duration({ min: 60_000 }).prefault('7d'),
+  /** How long an event that has been reported is stored, so that its repetition is noticed, milliseconds. */
+  jobNotifyReportedMs: count(600_000, 60_000),
+  /** How often the scheduler is asked for missed fire times, milliseconds. */
+  jobMissedPollMs: count(5_000),
+  /** How far the clocks of schedulers may differ, and their writes be late, for a missed fire time to be seen, milliseconds. */
+  jobMissedSettleMs: count(60_000, 1_000),
+  /** How long the key before a rotated one of a webhook signs on. */
+  jobWebhookOverlap: duration({ min: 0 }).prefault('24h'),
+  /** The mail server, `smtp://user:password@host:587` or `smtps://…`. Without it a notification by mail is refused. */
+  smtpUrl: z
+    .string()
+    .regex(/^smtps?:\/\/[^\s]+$/, 'is not an address such as "smtps://user:password@mail.example:465"')
+    .optional()
+    .meta({ isSecret: true }),
+  /** The sender of mails. */
+  smtpFrom: z.string().min(3).max(320).default('Belfry <belfry@localhost>'),
+  /** Domains that mails may be sent to, with commas between. Left out: all. */
+  smtpDomains: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim().toLowerCase()))
+    .optional(),
   ...retentionClockConfig,
   ...auditConfig,
   /** How long another service may take to read its audit log, milliseconds. Must be below BELFRY_BREAKER_TIMEOUT_MS. */

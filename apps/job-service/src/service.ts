@@ -23,6 +23,7 @@ import { eventSettleMsOf, type JobConfig, otherTryMsOf } from './config.ts'
 import { unlistedBefore } from './domain/retention.ts'
 import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
+import { createNotifications, type NotificationParts } from './notifications.ts'
 import { mountAuditLists } from './routes/audit.ts'
 import { mountBackfill } from './routes/backfill.ts'
 import { mountBatches } from './routes/batches.ts'
@@ -40,8 +41,10 @@ import { createJobViews } from './routes/job-view.ts'
 import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
+import { mountNotifications } from './routes/notifications.ts'
 import { mountQuotas } from './routes/quotas.ts'
 import { mountSecrets } from './routes/secrets.ts'
+import { mountWhy } from './routes/why.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
 import { createChangeFeed } from './use-cases/change-feed.ts'
@@ -51,6 +54,7 @@ import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
 import { createEventHub } from './use-cases/event-hub.ts'
 import { createIntake, type Outflow } from './use-cases/intake.ts'
+import { createLastMissed } from './use-cases/last-missed.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
 import { createWaiters } from './use-cases/waiters.ts'
@@ -122,7 +126,15 @@ function createApp(
   deps: JobServiceDeps,
   context: JobContext,
   retentionClock: RetentionClock,
-  { audit, events }: { readonly audit: AuditLog; readonly events: Events },
+  {
+    audit,
+    events,
+    notifications,
+  }: {
+    readonly audit: AuditLog
+    readonly events: Events
+    readonly notifications: NotificationParts
+  },
 ): HttpApp {
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
@@ -147,13 +159,16 @@ function createApp(
   mountQuotas(app, context)
   mountBatches(app, { context, views, executionViews, once })
   mountSecrets(app, context)
+  mountNotifications(app, { context: notifications.context, ids })
   mountCompatibility(app, { context, views, executionViews, pages, ids })
   const { log, metrics } = deps
   const streams = createEventStreams(app, { clock, metrics, ...streamBoundsOf(config) })
   const keptSince = () => retentionClock.now() - config.retentionExecutions
   mountEvents(app, context, { streams, ...events, clock, log, behind: config.jobEventsBehind, keptSince })
   const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
-  mountAuditLists(app, context, [ownAuditSource(audit), authAudit])
+  const ownAudit = ownAuditSource(audit)
+  mountAuditLists(app, context, [ownAudit, authAudit])
+  mountWhy(app, { ...context, audit: ownAudit, keptSince })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -169,10 +184,15 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const commands = createCommands(deps)
   const executors = createExecutors(deps.rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
   const events = createEvents(deps)
+  const scheduler = createScheduler(deps.rest, { timeoutMs: config.jobSchedulerTimeoutMs })
   const context: JobContext = {
     stores,
     executors,
-    scheduler: createScheduler(deps.rest, { timeoutMs: config.jobSchedulerTimeoutMs }),
+    scheduler,
+    lastMissed: createLastMissed({
+      ...{ scheduler, clock, log },
+      ...{ holdsMs: config.jobMissedHoldsMs, held: config.jobMissedHeld },
+    }),
     types: createJobTypeList({
       ...{ executors, registry: deps.registry, clock, log },
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },
@@ -201,8 +221,9 @@ export function createJobService(deps: JobServiceDeps): JobService {
   }
   const takesTurn = createPeerTurns(peers)
   const audit = createAuditLog({ deps, store: stores.audit, config, retentionClock, takesTurn })
-  const app = createApp(deps, context, retentionClock, { audit, events })
-  const loops = createLoops({ deps, context, commands, retentionClock, peers })
+  const notifications = createNotifications({ deps, context, retentionClock, peers })
+  const app = createApp(deps, context, retentionClock, { audit, events, notifications })
+  const loops = [...createLoops({ deps, context, commands, retentionClock, peers }), ...notifications.loops]
   const shell = createServiceShell({
     service: 'job-service',
     deps,
@@ -219,6 +240,7 @@ export function createJobService(deps: JobServiceDeps): JobService {
       { name: 'events', stop: events.hub.stop },
       { name: 'relay of jobs', start: relay.start, stop: relay.stop },
       { name: 'command publisher', stop: commands.drain },
+      notifications.sender,
       createPeerLoopsPart('loops', deps.registry, 'executor-service', loops),
     ],
   })

@@ -87,7 +87,10 @@ export const busConfig = {
   busKey: secretKey(),
   /** The name at the brokers of the topic on which job-service publishes jobs and their changes. */
   busTopicChanges: topicName('job-changes'),
-  /** The name at the brokers of the topic with the commands to the executors. */
+  /**
+   * The name at the brokers of the topic with the commands to the executors; `scheduled-jobs-topic`, `job-execution-requests`, or whatever the key `kafka.topic.jobs`
+   * of another scheduler names (docs/guide/http-conventions.md).
+   */
   busTopicExecute: topicName('job-execute'),
   /** The name at the brokers of the topic on which executors publish the states of executions. */
   busTopicStatus: topicName('job-status'),
@@ -99,6 +102,19 @@ export const busConfig = {
   busReplication: z.coerce.number().int().min(1).optional(),
 }
 export type BusConfig = z.output<z.ZodObject<typeof busConfig>>
+
+/** A URL that ends with its host and port, or with the slash after them. */
+export function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
+}
+
+/** Where browsers and programs reach Belfry: the gateway, and what job-service writes into messages. */
+export const publicAddress = z
+  .string()
+  .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
+  .transform((text) => new URL(text).origin)
+  .optional()
 
 /** What job-service reads that seals texts. */
 export const secretsConfig = {
@@ -168,6 +184,7 @@ const unprefixedKeys = [
   'BELFRY_AUDIT_*',
   'BELFRY_STREAM*',
   'BELFRY_SECRETS_*',
+  'BELFRY_SMTP_*',
   'BELFRY_STORE_URL',
   'BELFRY_STORE_URL_FILE',
 ]

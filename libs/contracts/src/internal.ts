@@ -84,7 +84,12 @@ export const fireLogBody = z.strictObject({
   jobId: z.string(),
   limit: z.number().int().min(1).max(1000),
   after: fireLogPosition.nullable(),
+  decision: z.enum(fireDecisions).optional(),
+  /** Only ranges with a part from here on, and up to there. */
+  from: z.number().int().optional(),
+  to: z.number().int().optional(),
 })
+export type FireLogBody = z.infer<typeof fireLogBody>
 /** Times are epoch milliseconds; the fields are those of `fireRangeView`. */
 export const fireLogReply = z.strictObject({
   data: z.array(
@@ -97,6 +102,30 @@ export const fireLogReply = z.strictObject({
   ),
 })
 export type FireLogReply = z.infer<typeof fireLogReply>
+
+/** Where a page of missed fire times ends: when they were logged, and how the scheduler's store names them. */
+const missedPosition = z.strictObject({ at: z.number().int(), id: z.string() })
+export type MissedPosition = z.infer<typeof missedPosition>
+
+/**
+ * `POST /internal/fire-log/missed` of the scheduler: ranges of missed fire times of all jobs in the order in which they were logged. The clocks
+ * of several schedulers order them, so a range may come in behind one that was seen.
+ */
+export const missedBody = z.strictObject({ after: missedPosition, limit: z.number().int().min(1).max(1000) })
+/** `now`: the scheduler's clock before the rows were read. */
+export const missedReply = z.strictObject({
+  now: z.number().int(),
+  data: z.array(
+    missedPosition.extend({
+      jobId: z.string(),
+      from: z.number().int(),
+      to: z.number().int(),
+      count: z.number().int(),
+      reason: z.string(),
+    }),
+  ),
+})
+export type MissedReply = z.infer<typeof missedReply>
 
 /**
  * The list of a reconcile (protocol.md step 14). Each write of a record gives it a new change number, which its store hands

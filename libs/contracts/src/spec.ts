@@ -66,6 +66,9 @@ export function takesPlace({ policy, isLimited }: OverlapPolicy): boolean {
   return policy !== 'allow' || isLimited === true
 }
 
+/** Failed executions in a row after which a job may be paused, at most. */
+export const mostFailuresBeforePause = 1000
+
 /** Executions that one misfire may run late at most (time.md, "Late: misfire"). */
 export const mostMisfireCap = 1000
 
@@ -106,6 +109,8 @@ export const jobSpec = z.strictObject({
   misfire: misfirePolicy.optional(),
   /** Of a one-shot: it expires when it has not started so long after its time. Absent: it runs however late. */
   expiresAfterMs: durationMs.min(1).optional(),
+  /** So many failed executions in a row pause the job. Absent: they never do. */
+  pauseAfterFailures: z.number().int().min(1).max(mostFailuresBeforePause).optional(),
   /** Of a one-shot whose time came as `scheduledTime`: its text, to be shown as it was given. */
   scheduledTime: z.string().max(64).optional(),
 })

@@ -43,7 +43,11 @@ export const routeTable: readonly ProxiedRoutes[] = [
       ...['/audit', '/audit/*', '/events', '/quotas'],
     ],
   },
-  { service: 'job-service', access: 'viewer', routes: ['/secrets', '/secrets/*'] },
+  {
+    service: 'job-service',
+    access: 'viewer',
+    routes: ['/secrets', '/secrets/*', '/notifications', '/notifications/*'],
+  },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/batch'], rateRule: 'jobs' },
   { service: 'job-service', access: 'viewer', routes: ['/triggers/batch'], rateRule: 'triggers' },

@@ -43,6 +43,7 @@ export function bodyOf({ spec, viewers }: Defined): Body {
     expiresAfter: durationOf(spec.expiresAfterMs),
     ...{ retry: retryOf(spec), timeout: formatDuration(policy.timeoutMs), onLostLease: policy.onLostLease },
     overlap: spec.isOverlapSet ? overlapOf(policy.overlap) : undefined,
+    pauseAfterFailures: spec.pauseAfterFailures,
     ...{ priority, tags, viewers: viewers.map(({ username }) => username) },
   }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined))

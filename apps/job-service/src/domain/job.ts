@@ -19,7 +19,7 @@ export interface Viewer {
   readonly username: string
 }
 
-/** What paused a job, a call for this job or a bulk call, and the reason that it gave. */
+/** What paused a job, a call for this job, a bulk call, or failures in a row, and the reason that there is. */
 export interface Pause {
   readonly by: PausedBy
   readonly reason: string | null
@@ -175,9 +175,21 @@ export function pauseOf(state: JobState, stored: Pause | undefined): Pause | nul
   return state === 'paused' ? (stored ?? plainPause) : null
 }
 
+const notPaused = { pauseUntil: null, pause: null }
+
+/**
+ * Paused because `failures` executions in a row have failed (`pauseAfterFailures`), unless the job was changed after `version`, at which
+ * that was seen.
+ */
+export function pausedAfterFailures(job: Job, version: number, failures: number, now: number): Job | Refusal {
+  if (job.version !== version || job.state !== 'active') return job
+  const reason = `The last ${failures} ${failures === 1 ? 'execution' : 'executions in a row'} failed.`
+  return change(job, 'pause', { state: 'paused', pause: { by: 'failures', reason } }, now)
+}
+
 export function resumedJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'active') return job
-  return checkAction(job, 'resume') ?? change(job, 'resume', { state: 'active', pauseUntil: null, pause: null }, now)
+  return checkAction(job, 'resume') ?? change(job, 'resume', { state: 'active', ...notPaused }, now)
 }
 
 /** A pause whose end has come ends right before that moment, however late the change is made: a fire time at it is issued. */
@@ -186,21 +198,21 @@ export function afterPause(job: Job, now: number): Job | Refusal {
   return state === 'paused' && pauseUntil !== null && pauseUntil <= now ? resumedJob(job, pauseUntil - 1) : job
 }
 
-/** What a bulk resume makes of a paused job: with `bulk` one that was paused by a call of its own stays paused. */
+/** What a bulk resume makes of a paused job: with `bulk` one that no bulk call has paused stays paused. */
 export function resumedInBulk(job: Job, by: 'bulk' | 'any', now: number): Job | Refusal {
-  return by === 'bulk' && job.pause?.by === 'single' ? job : resumedJob(job, now)
+  return by === 'bulk' && job.pause?.by !== 'bulk' ? job : resumedJob(job, now)
 }
 
 /** Nothing of the job runs any more. */
 export function cancelledJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'cancelled') return job
-  return checkAction(job, 'cancel') ?? change(job, 'cancel', { state: 'cancelled', pauseUntil: null, pause: null }, now)
+  return checkAction(job, 'cancel') ?? change(job, 'cancel', { state: 'cancelled', ...notPaused }, now)
 }
 
 /** Cancelled, and not shown any more. What is left is a tombstone: its id is never used again. */
 export function deletedJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'deleted') return job
-  return checkAction(job, 'delete') ?? change(job, 'delete', { state: 'deleted', pauseUntil: null, pause: null }, now)
+  return checkAction(job, 'delete') ?? change(job, 'delete', { state: 'deleted', ...notPaused }, now)
 }
 
 /** When a change that is made now counts: in one order whatever the clock does (protocol.md, step 1). */

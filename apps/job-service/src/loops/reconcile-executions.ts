@@ -5,10 +5,11 @@ import type { ServiceDeps } from '@belfry/service'
 import { type ChangedExecution, createExecutionRecords } from '../clients/execution-records.ts'
 import type { JobConfig } from '../config.ts'
 import type { Stores } from '../store/ports.ts'
+import { recordEvents } from '../use-cases/record-events.ts'
 
 export interface ReconcileExecutionsOptions {
   readonly deps: ServiceDeps & { readonly config: JobConfig; readonly rest: RestClient }
-  readonly stores: Pick<Stores, 'executions' | 'cursors'>
+  readonly stores: Pick<Stores, 'executions' | 'events' | 'cursors'>
   /** What ended before this moment (epoch milliseconds) has been purged here, and is not copied again. */
   readonly purgedBefore: () => number
   /** The bus may lose messages, so that changes are listed at once and not only after a while. */
@@ -48,6 +49,7 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions): 
         yield { records: await withoutPurged(messages), failed }
     },
     async apply(messages) {
+      await recordEvents({ stores: options.stores, clock: deps.clock }, messages)
       await executions.applyStatuses(messages)
       return []
     },

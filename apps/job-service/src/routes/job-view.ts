@@ -92,6 +92,7 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
       pauseUntil: toWireTime(job.pauseUntil),
       pausedBy: job.pause?.by ?? null,
       pauseReason: job.pause?.reason ?? null,
+      pauseAfterFailures: job.spec.pauseAfterFailures ?? null,
       tags: job.spec.tags,
       nextRunAt: toWireTime(next),
       nextRunLocal: next === null ? null : localText(next, zone),
@@ -109,7 +110,7 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
     job: viewJob,
     listed: viewJob,
     fenced: ({ job, inFlight, effective }) => ({ ...viewJob(job), inFlight: [...inFlight], effective }),
-    status({ job, recent, isTypeKnown }) {
+    status({ job, recent, isTypeKnown, lastMissed }) {
       const input = statusInputOf(job)
       const next = nextRunAt(job, input)
       return {
@@ -121,12 +122,18 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
         nextRunAt: toWireTime(next),
         lastExecution: viewSummary(job.known.last),
         currentExecution: viewSummary(job.known.running),
+        pauseReason: job.pause?.reason ?? null,
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
+        lastMissed: lastMissed && viewMissed(lastMissed),
         warnings: isTypeKnown ? [] : [unknownType(job)],
         links: linksOf(job, rightsOf(caller, job)),
       }
     },
   }
+}
+
+function viewMissed({ from, to, count, reason }: NonNullable<JobInDetail['lastMissed']>): JobStatusView['lastMissed'] {
+  return { from: toWireTime(from), to: toWireTime(to), count, reason }
 }
 
 /** A recurring schedule without a next fire time has none left. */

@@ -46,7 +46,7 @@ export interface DeliveryStore {
   ): Promise<readonly Delivery[]>
   /** Those of the share whose attempt is due by `until`, the longest waiting first. */
   listDue(until: number, limit: number, share: WorkShare, after?: DueCursor | null): Promise<DuePage<Delivery>>
-  /** The oldest ones of an owner that have not ended, beyond the newest `most` of them; at most `limit`. */
+  /** Those of an owner that have not ended, beyond the newest `most` of them; at most `limit`, in any order. */
   listBeyond(ownerId: string, most: number, limit: number): Promise<readonly Delivery[]>
   /** One entry per swap: whether it was stored. */
   compareAndSetMany(swaps: readonly Swap<Delivery>[]): Promise<readonly boolean[]>
@@ -61,8 +61,8 @@ export interface JobEventStore {
   listDue(until: number, limit: number, share: WorkShare, after?: DueCursor | null): Promise<DuePage<JobEvent>>
   /** One entry per swap: whether it was stored. */
   compareAndSetMany(swaps: readonly Swap<JobEvent>[]): Promise<readonly boolean[]>
-  /** Removes at most `limit` that have been told and were seen before `before`; answers whether more may be left. */
-  purgeTold(before: number, limit: number): Promise<boolean>
+  /** Removes at most `limit` that have been reported and were seen before `before`; answers whether more may be left. */
+  purgeReported(before: number, limit: number): Promise<boolean>
 }
 
 export interface AlertStore {

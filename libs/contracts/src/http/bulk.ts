@@ -46,7 +46,7 @@ export const pauseJobsBody = z
   .superRefine(oneOfBoth)
 export type PauseJobsBody = z.infer<typeof pauseJobsBody>
 
-export const pausedBy = ['single', 'bulk'] as const
+export const pausedBy = ['single', 'bulk', 'failures'] as const
 export type PausedBy = (typeof pausedBy)[number]
 
 /** `POST /jobs/resume`. */

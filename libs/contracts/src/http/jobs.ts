@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { fieldHints, intervalHints, jobHints, retryHints, scheduleHints, triggerHints } from '../field-hints.ts'
 import { jobKey } from '../ids.ts'
 import { inFlight } from '../internal.ts'
-import { mostMisfireCap, overlapPolicies } from '../spec.ts'
+import { mostFailuresBeforePause, mostMisfireCap, overlapPolicies } from '../spec.ts'
 import { jobStatuses, shownJobStates } from '../states.ts'
 import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from '../values.ts'
 import { pausedBy, pauseReason } from './bulk.ts'
@@ -199,6 +199,15 @@ const jobFields = {
   overlap: overlapBody
     .optional()
     .describe('Without it scheduled runs of a recurring job do not overlap, and manual triggers always may.'),
+  pauseAfterFailures: z
+    .number()
+    .int()
+    .min(1)
+    .max(mostFailuresBeforePause)
+    .optional()
+    .describe(
+      'Pauses the job once so many of its executions in a row have ended FAILED or LOST, counted from its last change. Default: never.',
+    ),
   priority: z
     .number()
     .int()
@@ -449,9 +458,13 @@ export const jobView = z
       .enum(pausedBy)
       .nullable()
       .describe(
-        'Of a paused job: `single` by a call for this job, `bulk` by `POST /jobs/pause`; null for a job that is not paused.',
+        'Of a paused job: `single` by a call for this job, `bulk` by `POST /jobs/pause`, `failures` by Belfry after failures in a row; null for a job that is not paused.',
       ),
-    pauseReason: z.string().nullable().describe('The reason that the pause gave; null without one.'),
+    pauseReason: z
+      .string()
+      .nullable()
+      .describe('Why the job is paused: the text that the pause gave, or a sentence of Belfry; null without one.'),
+    pauseAfterFailures: z.number().int().nullable().describe('Failures in a row that pause the job; null: never.'),
     tags: z.array(z.string()).describe('Words to find the job by.'),
     nextRunAt,
     nextRunLocal: z
@@ -502,7 +515,20 @@ export const jobStatusView = z
     nextRunAt,
     lastExecution,
     currentExecution: executionSummary.nullable().describe('The newest execution that runs; null: none runs.'),
+    pauseReason: z
+      .string()
+      .nullable()
+      .describe('Why the job is paused: the text that the pause gave, or a sentence of Belfry; null without one.'),
     consecutiveFailures: z.number().int().describe('How many of its newest ended executions failed in a row.'),
+    lastMissed: z
+      .strictObject({
+        from: wireTime.describe('The first of the fire times.'),
+        to: wireTime.describe('The last of the fire times.'),
+        count: z.number().int().describe('How many there are.'),
+        reason: z.string().describe('Why, as one kebab-case word such as `overdue`.'),
+      })
+      .nullable()
+      .describe('The newest fire times that came too late to run; null: none is known.'),
     warnings: z
       .array(warning)
       .describe('What keeps the job from running now, such as a job type that no executor has.'),

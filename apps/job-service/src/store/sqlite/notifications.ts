@@ -24,7 +24,7 @@ function createNotificationStore(db: Database, onUnreadable: OnUnreadable): Noti
   const insert = db.statement(`INSERT INTO notifications (${table.names}) SELECT ${table.marks}
     WHERE (SELECT count(*) FROM notifications WHERE ownerId = ?3) < ?5 ON CONFLICT DO NOTHING`)
   const one = db.statement('SELECT n, body FROM notifications WHERE id = ? AND ownerId = ?')
-  const ofOwner = db.statement('SELECT n, body FROM notifications WHERE ownerId = ? ORDER BY n')
+  const ofOwner = db.statement('SELECT n, body FROM notifications WHERE ownerId = ?')
   const remove = db.statement('DELETE FROM notifications WHERE id = ? AND ownerId = ?')
   return {
     async create(notification, most) {
@@ -36,7 +36,8 @@ function createNotificationStore(db: Database, onUnreadable: OnUnreadable): Noti
       return table.read(await db.read(one, [id, ownerId]))[0]
     },
     async listOfOwner(ownerId) {
-      return table.read(await db.read(ofOwner, [ownerId]))
+      const all = table.read(await db.read(ofOwner, [ownerId]))
+      return all.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
     },
     async compareAndSet(swap) {
       const [isSet = false] = await table.swap([swap])
@@ -65,9 +66,8 @@ function createDeliveryStore(db: Database, onUnreadable: OnUnreadable): Delivery
     WHERE notificationId = ? AND (createdAt, id) < (?, ?) ORDER BY createdAt DESC, id DESC LIMIT ?`)
   const due = db.statement(`SELECT n, nextAt, body FROM deliveries
     WHERE nextAt <= ? AND (nextAt, n) > (?, ?) ORDER BY nextAt, n LIMIT ?`)
-  const beyond = db.statement(`SELECT n, body FROM (SELECT n, createdAt, body FROM deliveries
-      WHERE ownerId = ? AND nextAt IS NOT NULL ORDER BY createdAt DESC, n DESC LIMIT -1 OFFSET ?)
-    ORDER BY createdAt, n LIMIT ?`)
+  const beyond = db.statement(`SELECT n, body FROM deliveries
+    WHERE ownerId = ? AND nextAt IS NOT NULL ORDER BY createdAt DESC, n DESC LIMIT ? OFFSET ?`)
   const purge = db.statement('DELETE FROM deliveries WHERE n IN (SELECT n FROM deliveries WHERE createdAt < ? LIMIT ?)')
   return {
     insertManyIfAbsent: table.insert,
@@ -84,7 +84,7 @@ function createDeliveryStore(db: Database, onUnreadable: OnUnreadable): Delivery
       return { rows: table.read(rows), next: rows.length === limit ? cursorAfter(rows.at(-1)) : null }
     },
     async listBeyond(ownerId, most, limit) {
-      return table.read(await db.read(beyond, [ownerId, most, limit]))
+      return table.read(await db.read(beyond, [ownerId, limit, most]))
     },
     async purge(before, limit) {
       const [result] = await db.write('deliveries.purge', [{ statement: purge, params: [before, limit] }])
@@ -114,7 +114,7 @@ function createJobEventStore(db: Database, onUnreadable: OnUnreadable): JobEvent
       const rows = await db.read(due, [until, ...afterParams(after), limit])
       return { rows: table.read(rows), next: rows.length === limit ? cursorAfter(rows.at(-1)) : null }
     },
-    async purgeTold(before, limit) {
+    async purgeReported(before, limit) {
       const [result] = await db.write('jobEvents.purge', [{ statement: purge, params: [before, limit] }])
       return result?.changes === limit
     },
