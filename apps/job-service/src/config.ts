@@ -50,6 +50,16 @@ export const jobConfig = z.object({
    * claim and the delivery of its status take (the relay's sweep, which repeats what got lost, runs every second).
    */
   jobSlotWaitMs: count(1_000, 0),
+  /** Calls with `until=terminal` that wait in one job-service, in all; more are refused with 429. */
+  jobWaiters: count(500, 0),
+  /** Calls with `until=terminal` of one user that wait in one job-service; more are refused with 429. */
+  jobWaitersOfUser: count(20, 0),
+  /** How often such a call looks for what another instance has stored, milliseconds. */
+  jobWaitPollMs: count(250, 10),
+  /** Jobs that one bulk pause or resume changes; a further call goes on. */
+  jobBulkRows: count(200),
+  /** Changes of jobs, and cancels of executions, that a bulk call makes at a time. */
+  jobBulkAtWork: count(20),
   /** Executions that one redrive looks at for those that fit its filter. */
   jobRedriveScanRows: count(100_000, 1_000),
   /** Dead letters that a redrive runs again in one batch. */
