@@ -47,7 +47,7 @@ const keyedPaths: Record<KeyedPath, true> = {
   '/jobs': true,
   '/jobs/batch': true,
   '/triggers/batch': true,
-  '/jobs/batch': true, '/jobs/{id}/trigger': true, '/triggers/batch': true,
+  '/jobs/{id}/trigger': true,
   '/executions/{id}/retry': true,
 }
 
