@@ -86,6 +86,9 @@ describe('docker-compose.yml', () => {
     for (const [, { environment }] of ours)
       for (const name of ['BELFRY_BUS_KEY', 'BELFRY_SERVICE_KEY', 'BELFRY_SECRETS_KEY'])
         expect(environment?.[name]).toMatch(new RegExp(`^\\$\\{${name}:\\?.+\\}$`))
+    // Without it there is no first admin, and everything else works.
+    for (const [, { environment }] of ours)
+      expect(environment?.BELFRY_BOOTSTRAP_TOKEN).toMatch(/^\$\{BELFRY_BOOTSTRAP_TOKEN:-\}$/)
     const given = [...read('.env.example').matchAll(/^(\w+)=(.*)$/gm)]
     expect(given.length).toBeGreaterThan(0)
     for (const [, , value] of given) expect(value).toBe('')

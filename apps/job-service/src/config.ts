@@ -56,7 +56,7 @@ export const jobConfig = z.object({
   jobRedriveRows: count(200),
   /** How long what the scheduler says about missed fire times holds for the status of a job, milliseconds. */
   jobMissedHoldsMs: count(5_000, 0),
-  /** Jobs of which that is held at a time. */
+  /** Jobs whose missed fire times are cached for their status. */
   jobMissedHeld: count(10_000),
   /** Compiled schedules that are cached, for the next fire time that answers show. */
   jobCompiledSchedules: count(2_000),
