@@ -193,10 +193,10 @@ describe('what an error says', () => {
       'maxRetries',
     ],
     [
-      'payload',
-      { jobType: 'DUMMY', payload: { a: 1 } },
+      'input',
+      { jobType: 'DUMMY', input: { a: 1 } },
       400,
-      '/payload',
+      '/input',
       'unknown-field',
       /"params", an object/,
       'params',
@@ -211,12 +211,12 @@ describe('what an error says', () => {
   })
 
   it('names all of them in one answer', async () => {
-    const body = { jobType: 'DUMMY', schedule: 'every 15s', timezone: 'UTC', attempts: 3, payload: {}, timeout: 30 }
+    const body = { jobType: 'DUMMY', schedule: 'every 15s', timezone: 'UTC', attempts: 3, data: {}, timeout: 30 }
     const { status, issues } = await refused(body)
     expect(status).toBe(400)
     expect(issues.map((issue) => issue.pointer).toSorted()).toEqual([
       '/attempts',
-      '/payload',
+      '/data',
       '/schedule',
       '/timeout',
       '/timezone',
