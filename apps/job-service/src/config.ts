@@ -164,8 +164,9 @@ export const jobConfig = z.object({
   jobNotifyLeaseMs: count(60_000),
   /** Whether webhooks may reach loopback, private and other addresses that are not public. */
   jobNotifyAllowPrivate: z.stringbool().default(false),
-  /** Name lookups for webhooks at a time, and those of one user among them. */
+  /** Name lookups for webhooks at a time. */
   jobNotifyLookups: count(4, 2),
+  /** How many of these lookups may be of one user. */
   jobNotifyOwnerLookups: count(1),
   /** How long messages are stored after they were made. */
   jobNotifyKeep: duration({ min: 60_000 }).prefault('7d'),

@@ -119,7 +119,11 @@ function createApp(
   deps: JobServiceDeps,
   context: JobContext,
   retentionClock: RetentionClock,
-  { audit, events, notifications }: {
+  {
+    audit,
+    events,
+    notifications,
+  }: {
     readonly audit: AuditLog
     readonly events: Events
     readonly notifications: NotificationParts

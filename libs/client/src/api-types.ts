@@ -126,7 +126,7 @@ export interface paths {
         put?: never;
         /**
          * Change the password
-         * @description Needs the current password, whose guesses count as logins. All other logins of the user end; the answer begins a new one.
+         * @description Needs the current password. A wrong one counts as a wrong login. All other logins of the user end; the answer begins a new one.
          *
          *     Every user may call it.
          */
@@ -729,6 +729,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create up to 1,000 jobs, each on its own
+         * @description Answers 200 with a result for each item, in their order: status 201 with the job, or the status and the problem with which POST /jobs refuses the item; the pointers of a problem begin with the index of its item, as in /3/schedule. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a call of the rate limit.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["createJobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/triggers/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run up to 1,000 jobs now, once each
+         * @description Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["triggerJobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/secrets/{name}": {
         parameters: {
             query?: never;
@@ -771,6 +815,178 @@ export interface paths {
          *     Every user may call it.
          */
         get: operations["listSecrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your notifications, oldest first
+         * @description All notifications of the caller. The keys of webhooks are not shown.
+         *
+         *     Every user may call it.
+         */
+        get: operations["listNotifications"];
+        put?: never;
+        /**
+         * Be told of what happens to your jobs
+         * @description Sends a message to a webhook or by mail when a job of yours fails, is lost, expires, misses fire times, is paused after failures, or succeeds again. The answer shows the key of a webhook this one time.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["createNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A notification
+         * @description What is told, and where. The key of a webhook is not shown.
+         *
+         *     Every user may call it.
+         */
+        get: operations["getNotification"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a notification
+         * @description Messages of it that wait are dropped. The list of its deliveries is not shown any more.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        delete: operations["deleteNotification"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a notification
+         * @description Replaces the fields that are given. A webhook keeps its key unless the target brings a new one; `enabled: true` takes a notification up again that its target has ended with 410.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        patch: operations["updateNotification"];
+        trace?: never;
+    };
+    "/notifications/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook a new key
+         * @description Makes a new key, which the answer shows this one time. The key before it signs beside it for BELFRY_JOB_WEBHOOK_OVERLAP (24 h), so that the receiver can change over.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["rotateNotificationSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message
+         * @description Sends a message of the type `notification.test`, also while the notification is disabled.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["testNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The messages of a notification, newest first
+         * @description What was sent or is to be sent, and how it went. Messages are stored for BELFRY_JOB_NOTIFY_KEEP (7 days).
+         *
+         *     Every user may call it.
+         */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/deliveries/{id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message once more
+         * @description Sends a message that has ended once more, with the same `webhook-id` and as many attempts as the first time.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["redeliverMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Changes of jobs and executions, as they happen
+         * @description A stream of server-sent events: `job` and `execution` with the newest state, `gap` where changes before cannot be read any more, and `end` with the reason. Each event has an id; a client that sends the last one as `Last-Event-ID` gets every later change once. A comment comes every 15 s.
+         *
+         *     Every user may call it.
+         */
+        get: operations["followEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1145,6 +1361,10 @@ export interface components {
             expiresAfter: string | null;
             /** @description When a paused job resumes by itself; null for one that waits for a resume, and for one that is not paused. */
             pauseUntil: string | null;
+            /** @description Why Belfry has paused the job, as a sentence; null where it has not. */
+            pauseReason: string | null;
+            /** @description Failures in a row that pause the job; null: never. */
+            pauseAfterFailures: number | null;
             /** @description Words to find the job by. */
             tags: string[];
             /** @description The next fire time that has not started; null where none is known. */
@@ -1234,6 +1454,8 @@ export interface components {
             timeout?: string;
             /** @description Without it scheduled runs of a recurring job do not overlap, and manual triggers always may. */
             overlap?: components["schemas"]["OverlapBody"];
+            /** @description Pauses the job once so many of its executions in a row have ended FAILED or LOST, counted from its last change. Default: never. */
+            pauseAfterFailures?: number;
             /** @description Which of several due runs starts first: 1 is the highest. Default: 5. */
             priority?: number;
             /** @description Words to find the job by, at most 20 of 50 characters. Default: none. */
@@ -1242,6 +1464,36 @@ export interface components {
             viewers?: string[];
             /** @description A name of your own for the job, which every address takes in place of its id: 1 to 64 of `a-z0-9._-`, unique among your jobs. */
             key?: string;
+        };
+        CreateJobsReply: {
+            /** @description How many items took effect, and how many did not. */
+            counts: {
+                /** @description Items that took effect. */
+                created: number;
+                /** @description Items that were refused. */
+                refused: number;
+            };
+            /** @description One entry for each item, in their order. */
+            results: components["schemas"]["JobBatchResult"][];
+        };
+        /** @description Which events make messages, and where they go. */
+        CreateNotificationBody: {
+            /** @description A name for people. */
+            name: string;
+            /** @description The events that are told. An event of no interest costs nothing. */
+            on: ("failed" | "lost" | "expired" | "missed" | "auto-paused" | "recovered")[];
+            /** @description Only events of this job of yours, by id or key. Default: of all your jobs. */
+            jobId?: string | null;
+            /** @description The same by key. */
+            key?: string | null;
+            /** @description Only events of your jobs with this tag. */
+            tag?: string | null;
+            target: components["schemas"]["NotificationTargetBody"];
+            /**
+             * @description Whether messages are sent. Default: true.
+             * @default true
+             */
+            enabled?: boolean;
         };
         /** @description A user that an admin makes. */
         CreateUserBody: {
@@ -1291,6 +1543,44 @@ export interface components {
             from?: string;
             /** @description Only those whose fire time is not later. */
             to?: string;
+        };
+        /** @description One message, and how its delivery went. */
+        Delivery: {
+            /** @description Id of the delivery, `dlv-` and a UUID; the `webhook-id` of every attempt. */
+            id: string;
+            /** @description The notification that asked for it. */
+            notificationId: string;
+            /** @description The type of the message. */
+            type: string;
+            /** @description The job that it tells of; null in a test. */
+            jobId: string | null;
+            /**
+             * @description `failed`: all attempts failed. `dropped`: it was given up, `lastError` says why.
+             * @enum {string}
+             */
+            status: "pending" | "delivered" | "failed" | "dropped";
+            /** @description Attempts so far. */
+            attempts: number;
+            /** @description When the next attempt is due; null once it has ended. */
+            nextAttemptAt: string | null;
+            /**
+             * Format: date-time
+             * @description When the message was made.
+             */
+            createdAt: string;
+            /** @description When it was delivered or given up; null before. */
+            endedAt: string | null;
+            /** @description HTTP status of the last answer; null where there was none. */
+            lastStatus: number | null;
+            /** @description Why the last attempt failed, as a sentence. */
+            lastError: string | null;
+            message: components["schemas"]["NotificationMessage"];
+        };
+        /** @description One page of a list. */
+        DeliveryPage: {
+            /** @description The rows of the page. */
+            data: components["schemas"]["Delivery"][];
+            page: components["schemas"]["PagePosition"];
         };
         /** @description The one record of a fire time or of a trigger. */
         Execution: {
@@ -1575,6 +1865,10 @@ export interface components {
             expiresAfter: string | null;
             /** @description When a paused job resumes by itself; null for one that waits for a resume, and for one that is not paused. */
             pauseUntil: string | null;
+            /** @description Why Belfry has paused the job, as a sentence; null where it has not. */
+            pauseReason: string | null;
+            /** @description Failures in a row that pause the job; null: never. */
+            pauseAfterFailures: number | null;
             /** @description Words to find the job by. */
             tags: string[];
             /** @description The next fire time that has not started; null where none is known. */
@@ -1602,6 +1896,17 @@ export interface components {
             /** @description Addresses by relation: `self`, `status`, `executions`, and the calls that its state allows. */
             links: components["schemas"]["Links"];
         };
+        /** @description What became of one item of a batch. */
+        JobBatchResult: {
+            /** @description The HTTP status that the item would have got alone. */
+            status: number;
+            /** @description With "Prefer: return=minimal": the id alone. */
+            id?: string;
+            /** @description The new job. */
+            job?: components["schemas"]["Job"];
+            /** @description Why the item was refused; its pointers begin with the item's index. */
+            problem?: components["schemas"]["Problem"];
+        };
         /** @description What goes on with a job, in short. */
         JobStatus: {
             /** @description The id of the job. */
@@ -1626,6 +1931,8 @@ export interface components {
             lastExecution: components["schemas"]["ExecutionSummary"] | null;
             /** @description The newest execution that runs; null: none runs. */
             currentExecution: components["schemas"]["ExecutionSummary"] | null;
+            /** @description Why Belfry has paused the job, as a sentence; null where it has not. */
+            pauseReason: string | null;
             /** @description How many of its newest ended executions failed in a row. */
             consecutiveFailures: number;
             /** @description What keeps the job from running now, such as a job type that no executor has. */
@@ -1867,6 +2174,10 @@ export interface components {
             expiresAfter: string | null;
             /** @description When a paused job resumes by itself; null for one that waits for a resume, and for one that is not paused. */
             pauseUntil: string | null;
+            /** @description Why Belfry has paused the job, as a sentence; null where it has not. */
+            pauseReason: string | null;
+            /** @description Failures in a row that pause the job; null: never. */
+            pauseAfterFailures: number | null;
             /** @description Words to find the job by. */
             tags: string[];
             /** @description The next fire time that has not started; null where none is known. */
@@ -2052,6 +2363,199 @@ export interface components {
             /** @description Why there are none; null where there are some. */
             reason: ("paused" | "cancelled" | "completed" | "no-schedule" | "ended") | null;
         };
+        /** @description Which events make messages, and where they go. */
+        Notification: {
+            /** @description Id of the notification, `ntf-` and a UUID. */
+            id: string;
+            /** @description A name for people. */
+            name: string;
+            /** @description The events that are told. An event of no interest costs nothing. */
+            on: ("failed" | "lost" | "expired" | "missed" | "auto-paused" | "recovered")[];
+            /** @description The job whose events are told; null for all jobs, or those with the tag. */
+            jobId: string | null;
+            /** @description The tag of the jobs whose events are told; null for all jobs, or the one. */
+            tag: string | null;
+            /** @description Where messages go, without the key of a webhook. */
+            target: components["schemas"]["NotificationTarget"];
+            /** @description Whether messages are sent. */
+            enabled: boolean;
+            /** @description Why Belfry has disabled it, as a sentence: its target answered 410. Null while it is enabled. */
+            disabledReason: string | null;
+            /** @description Until when the key before the newest one signs too; null when there is one key. */
+            secretUntil: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it was changed last.
+             */
+            updatedAt: string;
+            links: components["schemas"]["Links"];
+        };
+        /** @description A message, as a webhook gets it. */
+        NotificationMessage: {
+            /** @description `job.` and the event, or `notification.test`. */
+            type: string;
+            /**
+             * Format: date-time
+             * @description When the message was made.
+             */
+            timestamp: string;
+            /** @description What happened. */
+            data: {
+                /** @description What asked for the message. */
+                notification: {
+                    /** @description The id of the notification. */
+                    id: string;
+                    /** @description The name of the notification. */
+                    name: string;
+                };
+                /** @description The job; null in a test. */
+                job: {
+                    /** @description The id of the job. */
+                    id: string;
+                    /** @description The key of the job; null: none. */
+                    key: string | null;
+                    /** @description The name of the job. */
+                    name: string;
+                    /** @description The job type. */
+                    jobType: string;
+                    /** @description The tags of the job. */
+                    tags: string[];
+                } | null;
+                /** @description The newest execution that the message tells of; null where it tells of none. */
+                execution: {
+                    /** @description The id of the execution. */
+                    id: string;
+                    /**
+                     * @description How it ended.
+                     * @enum {string}
+                     */
+                    status: "SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST";
+                    /**
+                     * Format: date-time
+                     * @description When it was to start.
+                     */
+                    fireAt: string;
+                    /** @description When its first attempt started; null: it never did. */
+                    startedAt: string | null;
+                    /** @description When it ended. */
+                    endedAt: string | null;
+                    /** @description How many attempts it had. */
+                    attempts: number;
+                    /** @description Why it failed; null where it did not. */
+                    error: {
+                        /** @description What went wrong, as a short kebab-case word such as `timeout`. */
+                        code: string;
+                        /** @description What went wrong, for people; at most 8 KiB. */
+                        message: string;
+                    } | null;
+                } | null;
+                /** @description How many executions, or fire times, the message tells of. */
+                count: number;
+                /** @description The executions, oldest first; the newest 20 of many. */
+                executionIds: string[];
+                /** @description Of `job.missed`: the first and the last fire time, and why they were missed. */
+                missed: {
+                    /**
+                     * Format: date-time
+                     * @description The first fire time.
+                     */
+                    from: string;
+                    /**
+                     * Format: date-time
+                     * @description The last fire time.
+                     */
+                    to: string;
+                    /** @description Why, as one kebab-case word. */
+                    reason: string;
+                } | null;
+                /** @description Of `job.auto-paused`: why the job was paused, as a sentence. */
+                reason: string | null;
+                /** @description The execution, else the job: an address of the API. */
+                url: string;
+            };
+        };
+        /** @description One page of a list. */
+        NotificationPage: {
+            /** @description The rows of the page. */
+            data: components["schemas"]["Notification"][];
+            page: components["schemas"]["PagePosition"];
+        };
+        NotificationTarget: {
+            /**
+             * @description A POST with a signature (Standard Webhooks).
+             * @constant
+             */
+            type: "webhook";
+            /** @description Where messages are sent. */
+            url: string;
+        } | {
+            /**
+             * @description A mail.
+             * @constant
+             */
+            type: "email";
+            /** @description The address that mails are sent to. */
+            to: string;
+        };
+        /** @description Where messages are sent: a webhook, or an address for mails. */
+        NotificationTargetBody: {
+            /**
+             * @description A POST with a signature (Standard Webhooks).
+             * @constant
+             */
+            type: "webhook";
+            /** @description Where messages are sent, a public address. Redirects are not followed. */
+            url: string;
+            /** @description The key of the signatures. Without it one is made, which the answer shows this one time. */
+            secret?: string;
+        } | {
+            /**
+             * @description A mail. The server needs BELFRY_SMTP_URL.
+             * @constant
+             */
+            type: "email";
+            /** @description The address that mails are sent to. */
+            to: string;
+        };
+        /** @description A notification with the key of its webhook, which is shown this one time. */
+        NotificationWithSecret: {
+            /** @description Id of the notification, `ntf-` and a UUID. */
+            id: string;
+            /** @description A name for people. */
+            name: string;
+            /** @description The events that are told. An event of no interest costs nothing. */
+            on: ("failed" | "lost" | "expired" | "missed" | "auto-paused" | "recovered")[];
+            /** @description The job whose events are told; null for all jobs, or those with the tag. */
+            jobId: string | null;
+            /** @description The tag of the jobs whose events are told; null for all jobs, or the one. */
+            tag: string | null;
+            /** @description Where messages go, without the key of a webhook. */
+            target: components["schemas"]["NotificationTarget"];
+            /** @description Whether messages are sent. */
+            enabled: boolean;
+            /** @description Why Belfry has disabled it, as a sentence: its target answered 410. Null while it is enabled. */
+            disabledReason: string | null;
+            /** @description Until when the key before the newest one signs too; null when there is one key. */
+            secretUntil: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it was changed last.
+             */
+            updatedAt: string;
+            links: components["schemas"]["Links"];
+            /** @description The key of the signatures, shown this one time; null for a mail. */
+            secret: string | null;
+        };
         /** @description What becomes of a run whose time has come while others of the job have not ended. */
         OverlapBody: {
             /**
@@ -2100,6 +2604,22 @@ export interface components {
         /** @description A JSON merge patch (RFC 7396) of the body that makes the job: null takes a field back to its default. One of schedule, runAt, delay and scheduledTime replaces the others. */
         PatchJobBody: {
             [key: string]: unknown;
+        };
+        /** @description The fields of a notification that change. */
+        PatchNotificationBody: {
+            /** @description A name for people. */
+            name?: string;
+            /** @description The events that are told. An event of no interest costs nothing. */
+            on?: ("failed" | "lost" | "expired" | "missed" | "auto-paused" | "recovered")[];
+            /** @description Only events of this job of yours, by id or key. Default: of all your jobs. */
+            jobId?: string | null;
+            /** @description The same by key. */
+            key?: string | null;
+            /** @description Only events of your jobs with this tag. */
+            tag?: string | null;
+            target?: components["schemas"]["NotificationTargetBody"];
+            /** @description Whether messages are sent. Default: true. */
+            enabled?: boolean;
         };
         /** @description What changes of a user. */
         PatchUserBody: {
@@ -2175,6 +2695,8 @@ export interface components {
             timeout?: string;
             /** @description Without it scheduled runs of a recurring job do not overlap, and manual triggers always may. */
             overlap?: components["schemas"]["OverlapBody"];
+            /** @description Pauses the job once so many of its executions in a row have ended FAILED or LOST, counted from its last change. Default: never. */
+            pauseAfterFailures?: number;
             /** @description Which of several due runs starts first: 1 is the highest. Default: 5. */
             priority?: number;
             /** @description Words to find the job by, at most 20 of 50 characters. Default: none. */
@@ -2464,6 +2986,17 @@ export interface components {
             /** @description The password, 1 to 256 characters; at least 12 where the network reaches Belfry. */
             password: string;
         };
+        /** @description What became of one item of a batch. */
+        TriggerBatchResult: {
+            /** @description The HTTP status that the item would have got alone. */
+            status: number;
+            /** @description With "Prefer: return=minimal": the id alone. */
+            id?: string;
+            /** @description The new execution. */
+            execution?: components["schemas"]["Execution"];
+            /** @description Why the item was refused; its pointers begin with the item's index. */
+            problem?: components["schemas"]["Problem"];
+        };
         /** @description How a job is run now. */
         TriggerBody: {
             /** @description What this one run works with, in place of the params of the job. Default: those of the job. */
@@ -2472,6 +3005,30 @@ export interface components {
             };
             /** @description Why it is run, at most 500 characters; shown with the execution. */
             reason?: string;
+        };
+        /** @description One trigger of a batch: exactly one of `jobId` and `key` names the job. */
+        TriggerItem: {
+            /** @description The id of the job. */
+            jobId?: string;
+            /** @description The key of the job, instead of its id. */
+            key?: string;
+            /** @description Replace the job's params for this one execution. Default: those of the job. */
+            params?: {
+                [key: string]: unknown;
+            };
+            /** @description Why it is run, at most 500 characters; stored and shown. */
+            reason?: string;
+        };
+        TriggerJobsReply: {
+            /** @description How many items took effect, and how many did not. */
+            counts: {
+                /** @description Items that took effect. */
+                triggered: number;
+                /** @description Items that were refused. */
+                refused: number;
+            };
+            /** @description One entry for each item, in their order. */
+            results: components["schemas"]["TriggerBatchResult"][];
         };
         /** @description A file of the handlers folder that is no job type. */
         UnusableFile: {
@@ -2725,6 +3282,26 @@ export interface components {
          * @description Refused, by `code`:
          *
          *     - `idempotency-key-reused`: Idempotency key reused
+         */
+        IdempotencyKeyReused: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "idempotency-key-reused";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
+         *     - `idempotency-key-reused`: Idempotency key reused
          *     - `impossible`: Unprocessable content
          */
         IdempotencyKeyReusedOrImpossible: {
@@ -2759,6 +3336,27 @@ export interface components {
                      * @enum {string}
                      */
                     code?: "illegal-transition";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
+         *     - `illegal-transition`: Illegal transition
+         *     - `conflict`: Conflict
+         */
+        IllegalTransitionOrConflict: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "illegal-transition" | "conflict";
                 };
             };
         };
@@ -2839,6 +3437,26 @@ export interface components {
                      * @enum {string}
                      */
                     code?: "not-found";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
+         *     - `request-in-flight`: Request in flight
+         */
+        RequestInFlight: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "request-in-flight";
                 };
             };
         };
@@ -3104,6 +3722,10 @@ export interface components {
         "Idempotency-Key": string;
         /** @description The version that is to be changed: an `ETag` as it was given, `"7"` for version 7, several with commas between, or `*` for any. Another version is refused with 412. */
         "If-Match": string;
+        /** @description The `id` of the last event that was read: the stream goes on after it. */
+        "Last-Event-ID": string;
+        /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20 (RFC 7240). */
+        Prefer: string;
     };
     requestBodies: never;
     headers: {
@@ -4750,6 +5372,94 @@ export interface operations {
             default: components["responses"]["AnyProblem"];
         };
     };
+    createJobs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes it safe to send the call again: for 24 h the same key with the same body gives the stored answer, and nothing is done twice. Keys count per user and path. Another body with the same key is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20 (RFC 7240). */
+                Prefer?: components["parameters"]["Prefer"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateJobBody"][];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateJobsReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            409: components["responses"]["RequestInFlight"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    triggerJobs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes it safe to send the call again: for 24 h the same key with the same body gives the stored answer, and nothing is done twice. Keys count per user and path. Another body with the same key is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20 (RFC 7240). */
+                Prefer?: components["parameters"]["Prefer"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerItem"][];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerJobsReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            409: components["responses"]["RequestInFlight"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
     putSecret: {
         parameters: {
             query?: never;
@@ -4862,6 +5572,373 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SecretPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listNotifications: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page at most; it may have fewer. */
+                limit?: number;
+                /** @description The `nextCursor` of the page before. Default: from the beginning of the list. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    createNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateNotificationBody"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationWithSecret"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    getNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    deleteNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    updateNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": components["schemas"]["PatchNotificationBody"];
+                "application/json": components["schemas"]["PatchNotificationBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    rotateNotificationSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationWithSecret"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    testNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; what was asked for goes on after the answer. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page at most; it may have fewer. */
+                limit?: number;
+                /** @description The `nextCursor` of the page before. Default: from the beginning of the list. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    redeliverMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the delivery. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; what was asked for goes on after the answer. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["IllegalTransitionOrConflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    followEvents: {
+        parameters: {
+            query?: {
+                /** @description `own` jobs, jobs `shared` with you, `mine` for both, or, for operators, `all`. Default `mine`. */
+                scope?: "own" | "shared" | "all" | "mine";
+                /**
+                 * @description Only events of this job, by its id, or its key among your own. Default: of all jobs of the scope.
+                 * @example hello
+                 */
+                jobId?: string;
+            };
+            header?: {
+                /** @description The `id` of the last event that was read: the stream goes on after it. */
+                "Last-Event-ID"?: components["parameters"]["Last-Event-ID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events; their data is JSON. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -5071,10 +6148,15 @@ export interface operations {
                 limit?: number;
                 /** @description The `nextCursor` of the page before. Default: from the beginning of the list. */
                 cursor?: string;
-                /** @description Only lines of the attempt with this `epoch`. */
+                /** @description Only lines of this attempt, by its `epoch`. Default: of all attempts. */
                 attempt?: number;
+                /** @description `true`: the answer is a stream of server-sent events with each line as it is logged, until the execution has ended; `Last-Event-ID` continues a stream. Default `false`: a page. */
+                follow?: "true" | "false";
             };
-            header?: never;
+            header?: {
+                /** @description The `id` of the last event that was read: the stream goes on after it. */
+                "Last-Event-ID"?: components["parameters"]["Last-Event-ID"];
+            };
             path: {
                 /** @description The id of the execution. */
                 id: string;
@@ -5083,7 +6165,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; the answer is whole. */
+            /** @description A page of lines; with `follow`, a stream of events. */
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
@@ -5094,6 +6176,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogLinePage"];
+                    "text/event-stream": string;
                 };
             };
             400: components["responses"]["MalformedRequest"];

@@ -33,17 +33,19 @@ const emailAddress = z
   .regex(/^[^\s@<>,;:"()[\]\\]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/, 'is not an address such as "you@example.com"')
   .describe('The address that mails are sent to.')
 
-export const notificationTarget = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('webhook').describe('A POST with a signature (Standard Webhooks).'),
-    url: webhookUrl,
-    secret: webhookSecret.optional(),
-  }),
-  z.strictObject({
-    type: z.literal('email').describe('A mail. The server needs BELFRY_SMTP_URL.'),
-    to: emailAddress,
-  }),
-])
+export const notificationTarget = z
+  .discriminatedUnion('type', [
+    z.strictObject({
+      type: z.literal('webhook').describe('A POST with a signature (Standard Webhooks).'),
+      url: webhookUrl,
+      secret: webhookSecret.optional(),
+    }),
+    z.strictObject({
+      type: z.literal('email').describe('A mail. The server needs BELFRY_SMTP_URL.'),
+      to: emailAddress,
+    }),
+  ])
+  .meta({ id: 'NotificationTargetBody', description: 'Where messages are sent: a webhook, or an address for mails.' })
 export type NotificationTarget = z.infer<typeof notificationTarget>
 
 const name = z.string().trim().min(1).max(200).describe('A name for people.')
@@ -73,6 +75,7 @@ function onlyOneScope(
 export const createNotificationBody = z
   .strictObject({ name, on, jobId, key, tag, target: notificationTarget, enabled: enabled.default(true) })
   .superRefine(onlyOneScope)
+  .meta({ id: 'CreateNotificationBody', description: 'Which events make messages, and where they go.' })
 export type CreateNotificationBody = z.infer<typeof createNotificationBody>
 
 /**
@@ -90,96 +93,126 @@ export const patchNotificationBody = z
     enabled: enabled.optional(),
   })
   .superRefine(onlyOneScope)
+  .meta({ id: 'PatchNotificationBody', description: 'The fields of a notification that change.' })
 export type PatchNotificationBody = z.infer<typeof patchNotificationBody>
 
-export const notificationView = z.strictObject({
-  id: z.string().describe('Id of the notification, `ntf-` and a UUID.'),
-  name,
-  on,
-  jobId: z.string().nullable().describe('The job whose events are told; null for all jobs, or those with the tag.'),
-  tag: z.string().nullable().describe('The tag of the jobs whose events are told; null for all jobs, or the one.'),
-  target: z
-    .discriminatedUnion('type', [
-      z.strictObject({ type: z.literal('webhook'), url: z.string() }),
-      z.strictObject({ type: z.literal('email'), to: z.string() }),
-    ])
-    .describe('Where messages go, without the key of a webhook.'),
-  enabled: z.boolean().describe('Whether messages are sent.'),
-  disabledReason: z
-    .string()
-    .nullable()
-    .describe('Why Belfry has disabled it, as a sentence: its target answered 410. Null while it is enabled.'),
-  secretUntil: wireTime
-    .nullable()
-    .describe('Until when the key before the newest one signs too; null when there is one key.'),
-  createdAt: wireTime,
-  updatedAt: wireTime,
-  links,
-})
+export const notificationView = z
+  .strictObject({
+    id: z.string().describe('Id of the notification, `ntf-` and a UUID.'),
+    name,
+    on,
+    jobId: z.string().nullable().describe('The job whose events are told; null for all jobs, or those with the tag.'),
+    tag: z.string().nullable().describe('The tag of the jobs whose events are told; null for all jobs, or the one.'),
+    target: z
+      .discriminatedUnion('type', [
+        z.strictObject({
+          type: z.literal('webhook').describe('A POST with a signature (Standard Webhooks).'),
+          url: z.string().describe('Where messages are sent.'),
+        }),
+        z.strictObject({
+          type: z.literal('email').describe('A mail.'),
+          to: z.string().describe('The address that mails are sent to.'),
+        }),
+      ])
+      .meta({ id: 'NotificationTarget' })
+      .describe('Where messages go, without the key of a webhook.'),
+    enabled: z.boolean().describe('Whether messages are sent.'),
+    disabledReason: z
+      .string()
+      .nullable()
+      .describe('Why Belfry has disabled it, as a sentence: its target answered 410. Null while it is enabled.'),
+    secretUntil: wireTime
+      .nullable()
+      .describe('Until when the key before the newest one signs too; null when there is one key.'),
+    createdAt: wireTime.describe('When it was made.'),
+    updatedAt: wireTime.describe('When it was changed last.'),
+    links,
+  })
+  .meta({ id: 'Notification', description: 'Which events make messages, and where they go.' })
 export type NotificationView = z.infer<typeof notificationView>
 
 /** The answer that shows the key of a webhook; no later one does. */
-export const notificationWithSecret = notificationView.extend({
-  secret: z.string().nullable().describe('The key of the signatures, shown this one time; null for a mail.'),
-})
+export const notificationWithSecret = notificationView
+  .extend({
+    secret: z.string().nullable().describe('The key of the signatures, shown this one time; null for a mail.'),
+  })
+  .meta({
+    id: 'NotificationWithSecret',
+    description: 'A notification with the key of its webhook, which is shown this one time.',
+  })
 export type NotificationWithSecret = z.infer<typeof notificationWithSecret>
 
 /** What is sent: the body of a webhook, and what a mail says in words. */
-export const notificationMessage = z.strictObject({
-  type: z.string().describe('`job.` and the event, or `notification.test`.'),
-  timestamp: wireTime.describe('When the message was made.'),
-  data: z.strictObject({
-    notification: z.strictObject({ id: z.string(), name: z.string() }).describe('What asked for the message.'),
-    job: z
+export const notificationMessage = z
+  .strictObject({
+    type: z.string().describe('`job.` and the event, or `notification.test`.'),
+    timestamp: wireTime.describe('When the message was made.'),
+    data: z
       .strictObject({
-        id: z.string(),
-        key: z.string().nullable(),
-        name: z.string(),
-        jobType: z.string(),
-        tags: z.array(z.string()),
+        notification: z
+          .strictObject({
+            id: z.string().describe('The id of the notification.'),
+            name: z.string().describe('The name of the notification.'),
+          })
+          .describe('What asked for the message.'),
+        job: z
+          .strictObject({
+            id: z.string().describe('The id of the job.'),
+            key: z.string().nullable().describe('The key of the job; null: none.'),
+            name: z.string().describe('The name of the job.'),
+            jobType: z.string().describe('The job type.'),
+            tags: z.array(z.string()).describe('The tags of the job.'),
+          })
+          .nullable()
+          .describe('The job; null in a test.'),
+        execution: z
+          .strictObject({
+            id: z.string().describe('The id of the execution.'),
+            status: z.enum(executionStatuses).describe('How it ended.'),
+            fireAt: wireTime.describe('When it was to start.'),
+            startedAt: wireTime.nullable().describe('When its first attempt started; null: it never did.'),
+            endedAt: wireTime.nullable().describe('When it ended.'),
+            attempts: z.number().int().describe('How many attempts it had.'),
+            error: executionError.nullable().describe('Why it failed; null where it did not.'),
+          })
+          .nullable()
+          .describe('The newest execution that the message tells of; null where it tells of none.'),
+        count: z.number().int().describe('How many executions, or fire times, the message tells of.'),
+        executionIds: z.array(z.string()).describe('The executions, oldest first; the newest 20 of many.'),
+        missed: z
+          .strictObject({
+            from: wireTime.describe('The first fire time.'),
+            to: wireTime.describe('The last fire time.'),
+            reason: z.string().describe('Why, as one kebab-case word.'),
+          })
+          .nullable()
+          .describe('Of `job.missed`: the first and the last fire time, and why they were missed.'),
+        reason: z.string().nullable().describe('Of `job.auto-paused`: why the job was paused, as a sentence.'),
+        url: z.string().describe('The execution, else the job: an address of the API.'),
       })
-      .nullable()
-      .describe('The job; null in a test.'),
-    execution: z
-      .strictObject({
-        id: z.string(),
-        status: z.enum(executionStatuses),
-        fireAt: wireTime,
-        startedAt: wireTime.nullable(),
-        endedAt: wireTime.nullable(),
-        attempts: z.number().int(),
-        error: executionError.nullable(),
-      })
-      .nullable()
-      .describe('The newest execution that the message tells of; null where it tells of none.'),
-    count: z.number().int().describe('How many executions, or fire times, the message tells of.'),
-    executionIds: z.array(z.string()).describe('The executions, oldest first; the newest 20 of many.'),
-    missed: z
-      .strictObject({ from: wireTime, to: wireTime, reason: z.string() })
-      .nullable()
-      .describe('Of `job.missed`: the first and the last fire time, and why they were missed.'),
-    reason: z.string().nullable().describe('Of `job.auto-paused`: why the job was paused, as a sentence.'),
-    url: z.string().describe('The execution, else the job: an address of the API.'),
-  }),
-})
+      .describe('What happened.'),
+  })
+  .meta({ id: 'NotificationMessage', description: 'A message, as a webhook gets it.' })
 export type NotificationMessage = z.infer<typeof notificationMessage>
 
 export const deliveryStatuses = ['pending', 'delivered', 'failed', 'dropped'] as const
 
-export const deliveryView = z.strictObject({
-  id: z.string().describe('Id of the delivery, `dlv-` and a UUID; the `webhook-id` of every attempt.'),
-  notificationId: z.string(),
-  type: z.string().describe('The type of the message.'),
-  jobId: z.string().nullable(),
-  status: z
-    .enum(deliveryStatuses)
-    .describe('`failed`: all attempts failed. `dropped`: it was given up, `lastError` says why.'),
-  attempts: z.number().int().describe('Attempts so far.'),
-  nextAttemptAt: wireTime.nullable().describe('When the next attempt is due; null once it has ended.'),
-  createdAt: wireTime,
-  endedAt: wireTime.nullable(),
-  lastStatus: z.number().int().nullable().describe('HTTP status of the last answer; null where there was none.'),
-  lastError: z.string().nullable().describe('Why the last attempt failed, as a sentence.'),
-  message: notificationMessage,
-})
+export const deliveryView = z
+  .strictObject({
+    id: z.string().describe('Id of the delivery, `dlv-` and a UUID; the `webhook-id` of every attempt.'),
+    notificationId: z.string().describe('The notification that asked for it.'),
+    type: z.string().describe('The type of the message.'),
+    jobId: z.string().nullable().describe('The job that it tells of; null in a test.'),
+    status: z
+      .enum(deliveryStatuses)
+      .describe('`failed`: all attempts failed. `dropped`: it was given up, `lastError` says why.'),
+    attempts: z.number().int().describe('Attempts so far.'),
+    nextAttemptAt: wireTime.nullable().describe('When the next attempt is due; null once it has ended.'),
+    createdAt: wireTime.describe('When the message was made.'),
+    endedAt: wireTime.nullable().describe('When it was delivered or given up; null before.'),
+    lastStatus: z.number().int().nullable().describe('HTTP status of the last answer; null where there was none.'),
+    lastError: z.string().nullable().describe('Why the last attempt failed, as a sentence.'),
+    message: notificationMessage,
+  })
+  .meta({ id: 'Delivery', description: 'One message, and how its delivery went.' })
 export type DeliveryView = z.infer<typeof deliveryView>
