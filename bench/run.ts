@@ -4,6 +4,7 @@ import { crons } from './crons.ts'
 import { distributedBurst } from './distributed-burst.ts'
 import { distributedLateness } from './distributed-lateness.ts'
 import { distributedTriggers } from './distributed-triggers.ts'
+import { g1, g2 } from './gateway.ts'
 import { handlers } from './handlers.ts'
 import { idle } from './idle.ts'
 import { intake } from './intake.ts'
@@ -13,6 +14,7 @@ import { ready } from './ready.ts'
 import { type Benchmark, printFigures } from './report.ts'
 import { rolling } from './rolling.ts'
 import { takeover } from './takeover.ts'
+import { p3, p5, p6 } from './throughput.ts'
 import { triggers } from './triggers.ts'
 
 const benchmarks: Record<string, Benchmark> = {
@@ -23,6 +25,11 @@ const benchmarks: Record<string, Benchmark> = {
   burst,
   idle,
   intake,
+  g1,
+  g2,
+  p3,
+  p5,
+  p6,
   ready,
   path,
   // Distributed: they need the servers of BELFRY_TEST_*.

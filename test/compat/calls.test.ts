@@ -153,8 +153,8 @@ describe('calls that must keep working', () => {
     const made = await makeJob()
     const { body } = await belfry.user.call<Enveloped<OldJob[]>>('GET', '/api/v1/jobs/ready-to-schedule')
     expect(body.success).toBe(true)
-    // The relay may have been faster.
-    for (const job of body.data) expect(job.status).toBe('CREATED')
+    // The relay may be faster, also between the search and the read of what it found.
+    for (const job of body.data) expect(['CREATED', 'SCHEDULED']).toContain(job.status)
     await becomes(made.jobId, 'SCHEDULED')
     const after = await belfry.user.call<Enveloped<OldJob[]>>('GET', '/api/v1/jobs/ready-to-schedule')
     expect(after.body.data.map(({ jobId }) => jobId)).not.toContain(made.jobId)

@@ -122,6 +122,7 @@ const ids: Readonly<Record<string, () => Promise<string>>> = {
 /** Operations whose ids must be of records in a certain state. */
 const special: Readonly<Record<string, (example: unknown) => Promise<Partial<Call>>>> = {
   putJob: async () => ({ path: `/jobs/${nextName()}` }),
+  explainRun: async () => ({ path: `/jobs/${await makeJob()}/why?at=-1m` }),
   putSecret: async () => ({ path: '/secrets/TOKEN' }),
   cancelExecution: async () => {
     const job = await makeJob({ params: { durationMs: 60_000 } })

@@ -3,6 +3,14 @@ import { z } from 'zod'
 
 const count = (usual: number) => z.coerce.number().int().min(1).default(usual)
 
+/** The entries of a text with commas between them. */
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
+}
+
 /** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
 export const gatewayConfig = z.object({
   /** Standalone: all services are in this process, and the gateway is ready when each of them is. */
@@ -22,18 +30,13 @@ export const gatewayConfig = z.object({
    */
   gatewayCorsOrigins: z
     .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((one) => one.trim())
-        .filter((one) => one !== ''),
-    )
+    .transform(listOf)
     .refine(
       (origins) => origins.every((one) => isOrigin(one) && !one.includes('*')),
       'is not a list such as "https://console.example": http or https, no path, and no "*"',
     )
-    .transform((origins) => origins.map((one) => new URL(one).origin)),
+    .transform((origins) => origins.map((one) => new URL(one).origin))
+    .optional(),
   /** How long a browser keeps what a preflight allows, seconds. */
   gatewayCorsMaxAgeS: z.coerce.number().int().min(0).max(86_400).default(600),
   /** Connections of clients that are open at once; further ones are closed. */

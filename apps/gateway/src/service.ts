@@ -50,7 +50,7 @@ function createApp(deps: GatewayDeps): HttpApp {
   const app = createHttpApp({
     ...{ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl },
     swapApiKey: createApiKeySwap({ rest, clock, log, config }),
-    cors: { origins: config.gatewayCorsOrigins, maxAgeS: config.gatewayCorsMaxAgeS },
+    cors: { origins: config.gatewayCorsOrigins ?? [], maxAgeS: config.gatewayCorsMaxAgeS },
     headersTimeoutMs: config.gatewayHeadersTimeoutMs,
     requestTimeoutMs: config.gatewayRequestTimeoutMs,
     connectionTimeoutMs: config.gatewayIdleTimeoutMs,

@@ -54,6 +54,10 @@ export const jobConfig = z.object({
   jobRedriveScanRows: count(100_000, 1_000),
   /** Dead letters that a redrive runs again in one batch. */
   jobRedriveRows: count(200),
+  /** How long what the scheduler says about missed fire times holds for the status of a job, milliseconds. */
+  jobMissedHoldsMs: count(5_000, 0),
+  /** Jobs whose missed fire times are cached for their status. */
+  jobMissedHeld: count(10_000),
   /** Compiled schedules that are cached, for the next fire time that answers show. */
   jobCompiledSchedules: count(2_000),
   /** Jobs that are cached from their last trigger. */
@@ -146,11 +150,11 @@ export const jobConfig = z.object({
   publicUrl: publicAddress,
   /** Notifications that one user may have. */
   jobMostNotifications: count(50),
-  /** Events of one job and one kind within this time after a message are told together by the next one, milliseconds. */
+  /** Events of one job and one kind within this time after a message are reported together by the next one, milliseconds. */
   jobNotifyWindowMs: count(60_000, 0),
-  /** How often events that are to be told, and messages that are due, are looked for, milliseconds. */
+  /** How often events that are to be reported, and messages that are due, are looked for, milliseconds. */
   jobNotifyPollMs: count(500),
-  /** Events that are told, and messages that are looked at, at a time. */
+  /** Events that are reported, and messages that are looked at, at a time. */
   jobNotifyRows: count(200),
   /** Messages of one user that may wait; beyond it the oldest are dropped, which their list shows. */
   jobNotifyPending: count(1_000),
@@ -166,12 +170,12 @@ export const jobConfig = z.object({
   jobNotifyAllowPrivate: z.stringbool().default(false),
   /** Name lookups for webhooks at a time. */
   jobNotifyLookups: count(4, 2),
-  /** How many of these lookups may be of one user. */
+  /** Name lookups for the webhooks of one user at a time. */
   jobNotifyOwnerLookups: count(1),
   /** How long messages are stored after they were made. */
   jobNotifyKeep: duration({ min: 60_000 }).prefault('7d'),
-  /** How long an event that has been told is stored, so that its repetition is noticed, milliseconds. */
-  jobNotifyToldMs: count(600_000, 60_000),
+  /** How long an event that has been reported is stored, so that its repetition is noticed, milliseconds. */
+  jobNotifyReportedMs: count(600_000, 60_000),
   /** How often the scheduler is asked for missed fire times, milliseconds. */
   jobMissedPollMs: count(5_000),
   /** How far the clocks of schedulers may differ, and their writes be late, for a missed fire time to be seen, milliseconds. */

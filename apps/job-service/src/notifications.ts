@@ -8,8 +8,8 @@ import { createWebhooks } from './clients/webhooks.ts'
 import type { JobConfig } from './config.ts'
 import { createDeliver } from './loops/deliver.ts'
 import { createNotificationRetention } from './loops/notification-retention.ts'
+import { createReportEvents, createReportRecovered } from './loops/report-events.ts'
 import { createTakeMissed } from './loops/take-missed.ts'
-import { createTellEvents, createTellRecovered } from './loops/tell-events.ts'
 import type { Stores } from './store/ports.ts'
 import type { JobContext } from './use-cases/context.ts'
 import type { NotificationContext } from './use-cases/notifications.ts'
@@ -77,20 +77,20 @@ export function createNotifications({
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, runOnce, clock, log })
   const sending = loop('send messages', config.jobNotifyPollMs, deliver.runOnce)
-  const telling = { ...context, onDropped }
-  const tellLoop = { share, rows, onTold: sending.nudge }
+  const reporting = { ...context, onDropped }
+  const reportLoop = { share, rows, onReported: sending.nudge }
   const takesMissed = createPeerTurns(peers)
   const missed = { rows, settleMs: config.jobMissedSettleMs, takesTurn: takesMissed }
   const retention = createNotificationRetention({
     ...{ stores, retentionClock, rows: config.jobPurgeRows, takesTurn: createPeerTurns(peers) },
-    ...{ keepMs: config.jobNotifyKeep, toldMs: config.jobNotifyToldMs },
+    ...{ keepMs: config.jobNotifyKeep, reportedMs: config.jobNotifyReportedMs },
   })
 
   return {
     context: { ...context, randomBytes, nudge: sending.nudge },
     loops: [
-      loop('tell events', config.jobNotifyPollMs, createTellEvents(telling, tellLoop)),
-      loop('tell recovered', config.jobNotifyPollMs, createTellRecovered(telling, tellLoop)),
+      loop('report events', config.jobNotifyPollMs, createReportEvents(reporting, reportLoop)),
+      loop('report recovered', config.jobNotifyPollMs, createReportRecovered(reporting, reportLoop)),
       loop('missed fire times', config.jobMissedPollMs, createTakeMissed(context, missed)),
       loop('retention of messages', config.jobPurgeMs, retention),
     ],

@@ -40,6 +40,7 @@ import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
 import { mountNotifications } from './routes/notifications.ts'
 import { mountSecrets } from './routes/secrets.ts'
+import { mountWhy } from './routes/why.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
 import { applyStatuses } from './use-cases/apply-statuses.ts'
 import { createChangeFeed } from './use-cases/change-feed.ts'
@@ -49,6 +50,7 @@ import type { JobContext } from './use-cases/context.ts'
 import { type CreateOnceRequest, createOnce } from './use-cases/create-once.ts'
 import { createEventHub } from './use-cases/event-hub.ts'
 import { createIntake, type Outflow } from './use-cases/intake.ts'
+import { createLastMissed } from './use-cases/last-missed.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
 
@@ -153,7 +155,9 @@ function createApp(
   const keptSince = () => retentionClock.now() - config.retentionExecutions
   mountEvents(app, context, { streams, ...events, clock, log, behind: config.jobEventsBehind, keptSince })
   const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
-  mountAuditLists(app, context, [ownAuditSource(audit), authAudit])
+  const ownAudit = ownAuditSource(audit)
+  mountAuditLists(app, context, [ownAudit, authAudit])
+  mountWhy(app, { ...context, audit: ownAudit, keptSince })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
     unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
@@ -169,10 +173,15 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const commands = createCommands(deps)
   const executors = createExecutors(deps.rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
   const events = createEvents(deps)
+  const scheduler = createScheduler(deps.rest, { timeoutMs: config.jobSchedulerTimeoutMs })
   const context: JobContext = {
     stores,
     executors,
-    scheduler: createScheduler(deps.rest, { timeoutMs: config.jobSchedulerTimeoutMs }),
+    scheduler,
+    lastMissed: createLastMissed({
+      ...{ scheduler, clock, log },
+      ...{ holdsMs: config.jobMissedHoldsMs, held: config.jobMissedHeld },
+    }),
     types: createJobTypeList({
       ...{ executors, registry: deps.registry, clock, log },
       ...{ againMs: config.jobTypesAgainMs, keepMs: config.jobTypesKeepMs },

@@ -47,8 +47,11 @@ export async function openScheduler(
     return { data: state.runs.filter(({ id }) => ids.includes(id)) }
   })
   const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
-  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => {
-    const ranges = state.fireLogs.get(jobId) ?? []
+  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body }) => {
+    const { jobId, limit, after, decision, from = 0, to = Number.MAX_SAFE_INTEGER } = body
+    const ranges = (state.fireLogs.get(jobId) ?? []).filter(
+      (range) => range.to >= from && range.from <= to && range.decision === (decision ?? range.decision),
+    )
     const begin = after
       ? ranges.findIndex(({ from, decision }) => from === after.from && decision === after.decision) + 1
       : 0

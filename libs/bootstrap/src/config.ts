@@ -87,7 +87,10 @@ export const busConfig = {
   busKey: secretKey(),
   /** The name at the brokers of the topic on which job-service publishes jobs and their changes. */
   busTopicChanges: topicName('job-changes'),
-  /** The name at the brokers of the topic with the commands to the executors. */
+  /**
+   * The name at the brokers of the topic with the commands to the executors; `scheduled-jobs-topic`, `job-execution-requests`, or whatever the key `kafka.topic.jobs`
+   * of another scheduler names (docs/guide/http-conventions.md).
+   */
   busTopicExecute: topicName('job-execute'),
   /** The name at the brokers of the topic on which executors publish the states of executions. */
   busTopicStatus: topicName('job-status'),

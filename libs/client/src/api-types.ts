@@ -839,7 +839,7 @@ export interface paths {
         get: operations["listNotifications"];
         put?: never;
         /**
-         * Be told of what happens to your jobs
+         * Get messages about your jobs
          * @description Sends a message to a webhook or by mail when a job of yours fails, is lost, expires, misses fire times, is paused after failures, or succeeds again. The answer shows the key of a webhook this one time.
          *
          *     Needs the role `user` or a higher one.
@@ -860,7 +860,7 @@ export interface paths {
         };
         /**
          * A notification
-         * @description What is told, and where. The key of a webhook is not shown.
+         * @description What is reported, and where. The key of a webhook is not shown.
          *
          *     Every user may call it.
          */
@@ -1031,6 +1031,28 @@ export interface paths {
          *     Needs the role `admin`.
          */
         get: operations["verifyAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a run of a job happened or did not
+         * @description Says in sentences what happened at a time, or to an execution, and how it came to that. Each answer names its evidence: the execution, what the scheduler logged, the change of the job and who made it.
+         *
+         *     Every user may call it.
+         */
+        get: operations["explainRun"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1404,7 +1426,7 @@ export interface components {
             /** @description What the key is for, shown in lists; 1 to 100 characters. */
             name: string;
             /**
-             * @description The most that the key may do, at most the role of its owner, which is the default.
+             * @description The most that the key may do, at most the role of its owner, which is the default; the one of an admin: operator.
              * @enum {string}
              */
             role?: "viewer" | "user" | "operator" | "admin";
@@ -1476,11 +1498,11 @@ export interface components {
             /** @description One entry for each item, in their order. */
             results: components["schemas"]["JobBatchResult"][];
         };
-        /** @description Which events make messages, and where they go. */
+        /** @description What to get messages about, and where. */
         CreateNotificationBody: {
             /** @description A name for people. */
             name: string;
-            /** @description The events that are told. An event of no interest costs nothing. */
+            /** @description The events that are reported. An event of no interest costs nothing. */
             on: ("failed" | "lost" | "expired" | "missed" | "auto-paused" | "recovered")[];
             /** @description Only events of this job of yours, by id or key. Default: of all your jobs. */
             jobId?: string | null;
@@ -1488,7 +1510,7 @@ export interface components {
             key?: string | null;
             /** @description Only events of your jobs with this tag. */
             tag?: string | null;
-            target: components["schemas"]["NotificationTargetBody"];
+            target: components["schemas"]["NotificationTarget"];
             /**
              * @description Whether messages are sent. Default: true.
              * @default true
@@ -1544,15 +1566,15 @@ export interface components {
             /** @description Only those whose fire time is not later. */
             to?: string;
         };
-        /** @description One message, and how its delivery went. */
+        /** @description A message on its way. */
         Delivery: {
             /** @description Id of the delivery, `dlv-` and a UUID; the `webhook-id` of every attempt. */
             id: string;
-            /** @description The notification that asked for it. */
+            /** @description The notification that it belongs to. */
             notificationId: string;
             /** @description The type of the message. */
             type: string;
-            /** @description The job that it tells of; null in a test. */
+            /** @description The job that it reports; null in a test. */
             jobId: string | null;
             /**
              * @description `failed`: all attempts failed. `dropped`: it was given up, `lastError` says why.
@@ -1568,12 +1590,13 @@ export interface components {
              * @description When the message was made.
              */
             createdAt: string;
-            /** @description When it was delivered or given up; null before. */
+            /** @description When the delivery ended; null while it has not. */
             endedAt: string | null;
             /** @description HTTP status of the last answer; null where there was none. */
             lastStatus: number | null;
             /** @description Why the last attempt failed, as a sentence. */
             lastError: string | null;
+            /** @description The message itself. */
             message: components["schemas"]["NotificationMessage"];
         };
         /** @description One page of a list. */
@@ -1691,6 +1714,41 @@ export interface components {
             partition: number | null;
             /** @description The place in the partition; null on a bus without partitions. */
             offset: string | null;
+        };
+        ExplainRunReply: {
+            /** @description The id of the job. */
+            jobId: string;
+            /**
+             * Format: date-time
+             * @description The fire time that the answers are about.
+             */
+            at: string;
+            /** @description The execution of that time; null where there is none. */
+            executionId: string | null;
+            /** @description The first one says what happened, the others how it came to that. */
+            answers: {
+                /**
+                 * @description The answer as a word.
+                 * @enum {string}
+                 */
+                code: "ran-on-time" | "ran-late" | "is-running" | "waits-for-slot" | "waits-for-place" | "waits-for-job-type" | "scheduled" | "retries" | "failed" | "lost" | "expired" | "skipped" | "superseded" | "cancelled" | "missed" | "paused" | "excluded" | "not-due-yet" | "before-the-job" | "job-cancelled" | "job-deleted" | "job-changed" | "no-schedule" | "no-fire-time" | "handed-over-late" | "waited-for-executor" | "waited-for-slot" | "waited-for-place" | "took-several-attempts" | "was-run-again" | "runs-another-again" | "is-asked-for" | "no-record";
+                /** @description The answer as a sentence. */
+                text: string;
+                /** @description What shows that the answer is true. */
+                evidence: {
+                    /**
+                     * @description What it is.
+                     * @enum {string}
+                     */
+                    kind: "execution" | "fire-log" | "audit" | "job" | "job-type";
+                    /** @description Its address. */
+                    href: string;
+                    /** @description When it happened; null where no one time belongs to it. */
+                    at: string | null;
+                    /** @description What it shows, in short; null where the address says all. */
+                    detail: string | null;
+                }[];
+            }[];
         };
         /** @description Fire times in a row that have no execution, and why. */
         FireRange: {
@@ -1935,6 +1993,23 @@ export interface components {
             pauseReason: string | null;
             /** @description How many of its newest ended executions failed in a row. */
             consecutiveFailures: number;
+            /** @description The newest fire times that came too late to run; null: none is known. */
+            lastMissed: {
+                /**
+                 * Format: date-time
+                 * @description The first of the fire times.
+                 */
+                from: string;
+                /**
+                 * Format: date-time
+                 * @description The last of the fire times.
+                 */
+                to: string;
+                /** @description How many there are. */
+                count: number;
+                /** @description Why, as one kebab-case word such as `overdue`. */
+                reason: string;
+            } | null;
             /** @description What keeps the job from running now, such as a job type that no executor has. */
             warnings: components["schemas"]["Warning"][];
             /** @description Addresses by relation: `self`, `status`, `executions`, and the calls that its state allows. */
@@ -2363,20 +2438,36 @@ export interface components {
             /** @description Why there are none; null where there are some. */
             reason: ("paused" | "cancelled" | "completed" | "no-schedule" | "ended") | null;
         };
-        /** @description Which events make messages, and where they go. */
+        /** @description What a user gets messages about, and where. */
         Notification: {
             /** @description Id of the notification, `ntf-` and a UUID. */
             id: string;
             /** @description A name for people. */
             name: string;
-            /** @description The events that are told. An event of no interest costs nothing. */
+            /** @description The events that are reported. An event of no interest costs nothing. */
             on: ("failed" | "lost" | "expired" | "missed" | "auto-paused" | "recovered")[];
-            /** @description The job whose events are told; null for all jobs, or those with the tag. */
+            /** @description The job whose events are reported; null for all jobs, or those with the tag. */
             jobId: string | null;
-            /** @description The tag of the jobs whose events are told; null for all jobs, or the one. */
+            /** @description The tag of the jobs whose events are reported; null for all jobs, or the one. */
             tag: string | null;
             /** @description Where messages go, without the key of a webhook. */
-            target: components["schemas"]["NotificationTarget"];
+            target: {
+                /**
+                 * @description A POST with a signature.
+                 * @constant
+                 */
+                type: "webhook";
+                /** @description Where messages are sent. */
+                url: string;
+            } | {
+                /**
+                 * @description A mail.
+                 * @constant
+                 */
+                type: "email";
+                /** @description The address. */
+                to: string;
+            };
             /** @description Whether messages are sent. */
             enabled: boolean;
             /** @description Why Belfry has disabled it, as a sentence: its target answered 410. Null while it is enabled. */
@@ -2393,9 +2484,10 @@ export interface components {
              * @description When it was changed last.
              */
             updatedAt: string;
+            /** @description Addresses of what belongs to it, by name. */
             links: components["schemas"]["Links"];
         };
-        /** @description A message, as a webhook gets it. */
+        /** @description The body of a webhook. */
         NotificationMessage: {
             /** @description `job.` and the event, or `notification.test`. */
             type: string;
@@ -2404,31 +2496,31 @@ export interface components {
              * @description When the message was made.
              */
             timestamp: string;
-            /** @description What happened. */
+            /** @description What the message reports. */
             data: {
                 /** @description What asked for the message. */
                 notification: {
-                    /** @description The id of the notification. */
+                    /** @description Id of the notification. */
                     id: string;
-                    /** @description The name of the notification. */
+                    /** @description Its name. */
                     name: string;
                 };
                 /** @description The job; null in a test. */
                 job: {
-                    /** @description The id of the job. */
+                    /** @description Id of the job. */
                     id: string;
-                    /** @description The key of the job; null: none. */
+                    /** @description Key of the job; null without one. */
                     key: string | null;
-                    /** @description The name of the job. */
+                    /** @description Name of the job. */
                     name: string;
-                    /** @description The job type. */
+                    /** @description Its job type. */
                     jobType: string;
-                    /** @description The tags of the job. */
+                    /** @description Its tags. */
                     tags: string[];
                 } | null;
-                /** @description The newest execution that the message tells of; null where it tells of none. */
+                /** @description The newest execution that the message reports; null where it reports none. */
                 execution: {
-                    /** @description The id of the execution. */
+                    /** @description Id of the execution. */
                     id: string;
                     /**
                      * @description How it ended.
@@ -2437,16 +2529,16 @@ export interface components {
                     status: "SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST";
                     /**
                      * Format: date-time
-                     * @description When it was to start.
+                     * @description When it was due.
                      */
                     fireAt: string;
-                    /** @description When its first attempt started; null: it never did. */
+                    /** @description When its first attempt started; null where none did. */
                     startedAt: string | null;
                     /** @description When it ended. */
                     endedAt: string | null;
-                    /** @description How many attempts it had. */
+                    /** @description Attempts that it had. */
                     attempts: number;
-                    /** @description Why it failed; null where it did not. */
+                    /** @description Why it failed, cut to 1000 characters; null where it did not. */
                     error: {
                         /** @description What went wrong, as a short kebab-case word such as `timeout`. */
                         code: string;
@@ -2454,7 +2546,7 @@ export interface components {
                         message: string;
                     } | null;
                 } | null;
-                /** @description How many executions, or fire times, the message tells of. */
+                /** @description How many executions, or fire times, the message reports. */
                 count: number;
                 /** @description The executions, oldest first; the newest 20 of many. */
                 executionIds: string[];
@@ -2485,25 +2577,8 @@ export interface components {
             data: components["schemas"]["Notification"][];
             page: components["schemas"]["PagePosition"];
         };
+        /** @description Where messages go: a webhook, or a mail. */
         NotificationTarget: {
-            /**
-             * @description A POST with a signature (Standard Webhooks).
-             * @constant
-             */
-            type: "webhook";
-            /** @description Where messages are sent. */
-            url: string;
-        } | {
-            /**
-             * @description A mail.
-             * @constant
-             */
-            type: "email";
-            /** @description The address that mails are sent to. */
-            to: string;
-        };
-        /** @description Where messages are sent: a webhook, or an address for mails. */
-        NotificationTargetBody: {
             /**
              * @description A POST with a signature (Standard Webhooks).
              * @constant
@@ -2522,20 +2597,36 @@ export interface components {
             /** @description The address that mails are sent to. */
             to: string;
         };
-        /** @description A notification with the key of its webhook, which is shown this one time. */
+        /** @description A notification with the key of its webhook. */
         NotificationWithSecret: {
             /** @description Id of the notification, `ntf-` and a UUID. */
             id: string;
             /** @description A name for people. */
             name: string;
-            /** @description The events that are told. An event of no interest costs nothing. */
+            /** @description The events that are reported. An event of no interest costs nothing. */
             on: ("failed" | "lost" | "expired" | "missed" | "auto-paused" | "recovered")[];
-            /** @description The job whose events are told; null for all jobs, or those with the tag. */
+            /** @description The job whose events are reported; null for all jobs, or those with the tag. */
             jobId: string | null;
-            /** @description The tag of the jobs whose events are told; null for all jobs, or the one. */
+            /** @description The tag of the jobs whose events are reported; null for all jobs, or the one. */
             tag: string | null;
             /** @description Where messages go, without the key of a webhook. */
-            target: components["schemas"]["NotificationTarget"];
+            target: {
+                /**
+                 * @description A POST with a signature.
+                 * @constant
+                 */
+                type: "webhook";
+                /** @description Where messages are sent. */
+                url: string;
+            } | {
+                /**
+                 * @description A mail.
+                 * @constant
+                 */
+                type: "email";
+                /** @description The address. */
+                to: string;
+            };
             /** @description Whether messages are sent. */
             enabled: boolean;
             /** @description Why Belfry has disabled it, as a sentence: its target answered 410. Null while it is enabled. */
@@ -2552,6 +2643,7 @@ export interface components {
              * @description When it was changed last.
              */
             updatedAt: string;
+            /** @description Addresses of what belongs to it, by name. */
             links: components["schemas"]["Links"];
             /** @description The key of the signatures, shown this one time; null for a mail. */
             secret: string | null;
@@ -2605,11 +2697,11 @@ export interface components {
         PatchJobBody: {
             [key: string]: unknown;
         };
-        /** @description The fields of a notification that change. */
+        /** @description What changes of a notification. */
         PatchNotificationBody: {
             /** @description A name for people. */
             name?: string;
-            /** @description The events that are told. An event of no interest costs nothing. */
+            /** @description The events that are reported. An event of no interest costs nothing. */
             on?: ("failed" | "lost" | "expired" | "missed" | "auto-paused" | "recovered")[];
             /** @description Only events of this job of yours, by id or key. Default: of all your jobs. */
             jobId?: string | null;
@@ -2617,7 +2709,7 @@ export interface components {
             key?: string | null;
             /** @description Only events of your jobs with this tag. */
             tag?: string | null;
-            target?: components["schemas"]["NotificationTargetBody"];
+            target?: components["schemas"]["NotificationTarget"];
             /** @description Whether messages are sent. Default: true. */
             enabled?: boolean;
         };
@@ -3724,7 +3816,7 @@ export interface components {
         "If-Match": string;
         /** @description The `id` of the last event that was read: the stream goes on after it. */
         "Last-Event-ID": string;
-        /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20 (RFC 7240). */
+        /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240). */
         Prefer: string;
     };
     requestBodies: never;
@@ -5378,7 +5470,7 @@ export interface operations {
             header?: {
                 /** @description Makes it safe to send the call again: for 24 h the same key with the same body gives the stored answer, and nothing is done twice. Keys count per user and path. Another body with the same key is refused with 422. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
-                /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20 (RFC 7240). */
+                /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240). */
                 Prefer?: components["parameters"]["Prefer"];
             };
             path?: never;
@@ -5422,7 +5514,7 @@ export interface operations {
             header?: {
                 /** @description Makes it safe to send the call again: for 24 h the same key with the same body gives the stored answer, and nothing is done twice. Keys count per user and path. Another body with the same key is refused with 422. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
-                /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20 (RFC 7240). */
+                /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240). */
                 Prefer?: components["parameters"]["Prefer"];
             };
             path?: never;
@@ -6020,6 +6112,47 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    explainRun: {
+        parameters: {
+            query?: {
+                /** @description The fire time that is asked about: RFC 3339, or `-8h` for a time before now. A run within the minute counts. */
+                at?: string;
+                /** @description The execution that is asked about, by its id. */
+                execution?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the job, or its key.
+                 * @example hello
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplainRunReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -84,7 +84,12 @@ export const fireLogBody = z.strictObject({
   jobId: z.string(),
   limit: z.number().int().min(1).max(1000),
   after: fireLogPosition.nullable(),
+  decision: z.enum(fireDecisions).optional(),
+  /** Only ranges with a part from here on, and up to there. */
+  from: z.number().int().optional(),
+  to: z.number().int().optional(),
 })
+export type FireLogBody = z.infer<typeof fireLogBody>
 /** Times are epoch milliseconds; the fields are those of `fireRangeView`. */
 export const fireLogReply = z.strictObject({
   data: z.array(

@@ -9,9 +9,8 @@ function isMembers(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function linksIn(links: Members, prefix: string): Members {
-  const entries = Object.entries(links)
-  return Object.fromEntries(entries.map(([name, to]) => [name, typeof to === 'string' ? prefix + to : to]))
+function moveLinks(links: Members, prefix: string): void {
+  for (const [name, to] of Object.entries(links)) if (typeof to === 'string') links[name] = prefix + to
 }
 
 /** How the enveloped dialect names the fields of a record, by the address of the record itself. */
@@ -19,21 +18,30 @@ function renamed(record: Members, self: string): Members {
   const { id, ...others } = record
   if (self.startsWith('/executions/')) return { executionId: id, ...others }
   if (!self.startsWith('/jobs/') || typeof id !== 'string') return record
-  const { version } = others
-  return { jobId: id, ...others, ...(typeof version === 'number' && { version: version - 1 }) }
+  if (typeof others.version === 'number') others.version -= 1
+  return { jobId: id, ...others }
 }
 
-/** A record is what has `links` with the address of its own. */
-function rewritten(value: unknown, dialect: Dialect): unknown {
-  if (Array.isArray(value)) return value.map((one) => rewritten(one, dialect))
+/**
+ * Changes the value in place: a page has thousands of objects, and few of them change. A record is what has `links` with the address
+ * of its own.
+ */
+function rewrite(value: unknown, dialect: Dialect): unknown {
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) {
+      if (typeof value[at] === 'object') value[at] = rewrite(value[at], dialect)
+    }
+    return value
+  }
   if (!isMembers(value)) return value
-  const made: Members = {}
-  for (const [name, member] of Object.entries(value))
-    made[name] = ofUsers.has(name) ? member : rewritten(member, dialect)
+  for (const name in value) {
+    if (typeof value[name] === 'object' && !ofUsers.has(name)) value[name] = rewrite(value[name], dialect)
+  }
   const { links } = value
-  if (!isMembers(links) || typeof links.self !== 'string' || !links.self.startsWith('/')) return made
-  made.links = linksIn(links, dialect.prefix)
-  return dialect.isEnveloped ? renamed(made, links.self) : made
+  if (!isMembers(links) || typeof links.self !== 'string' || !links.self.startsWith('/')) return value
+  const { self } = links
+  moveLinks(links, dialect.prefix)
+  return dialect.isEnveloped ? renamed(value, self) : value
 }
 
 /** The phrase of a success. */
@@ -45,9 +53,12 @@ function enveloped(body: unknown, status: number): Members {
   return isMembers(body) && Array.isArray(body.data) ? { ...head, ...body } : { ...head, data: body }
 }
 
-/** The body of a success as a dialect shows it: its links stay in the dialect, and `/api/v1` wraps it (api.md, dialects). */
+/**
+ * The body of a success as a dialect shows it: its links stay in the dialect, and `/api/v1` wraps it (api.md, dialects). It is
+ * made out of the given one, which changes.
+ */
 export function inDialect(body: unknown, dialect: Dialect, status: number): unknown {
-  const records = rewritten(body, dialect)
+  const records = rewrite(body, dialect)
   return dialect.isEnveloped ? enveloped(records, status) : records
 }
 

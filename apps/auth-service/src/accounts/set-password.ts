@@ -76,7 +76,7 @@ export function createSetPassword(deps: SetPasswordDeps): SetPassword {
     async change(userId, { current, next }, address) {
       const user = await users.findById(userId)
       if (!user) return gone
-      const checked = await logIn({ username: user.username, password: current })
+      const checked = await logIn({ username: user.username, password: current }, true)
       if (isRefusal(checked)) return checked.code === 'wrong-credentials' ? wrongCurrent : checked
       return store(checked, next, '/next', address)
     },

@@ -35,6 +35,9 @@ export interface ApiKeys {
   open(text: string): Promise<OpenedKey | undefined>
 }
 
+/** The most that a key may do unless more is asked for: a key that may make admins is asked for by name. */
+const highestByDefault: Role = 'operator'
+
 const gone = refusal('unauthenticated', 'The user of this token does not exist any more.')
 
 function beyond(role: Role): Refusal {
@@ -74,7 +77,7 @@ export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
       const user = await users.findById(userId)
       if (!user) return gone
       const own = await admins.roleOf(user)
-      const role = wanted ?? own
+      const role = wanted ?? lowerRole(own, highestByDefault)
       if (lowerRole(role, own) !== role) return beyond(own)
       const now = clock.now()
       const end = expiresIn === undefined ? (expiresAt ?? null) : now + expiresIn

@@ -13,7 +13,7 @@ const tooShort = (pointer: string) =>
 /** Refuses the login of a user whose short password was accepted while only this machine reached Belfry. */
 export const shortOnNetwork = refusal(
   'forbidden',
-  `${detail} It was taken while only this machine reached Belfry; now the network does, and it no longer opens the account.`,
+  `${detail} It was taken while only this machine reached Belfry; now the network does, and it no longer opens the account. An admin can invite you to set another one.`,
 )
 
 /** Characters as a person counts them, of the text as it is hashed. */

@@ -98,6 +98,13 @@ describe('an API key', () => {
     expect((await me(token)).statusCode).toBe(200)
   })
 
+  it('of an admin may do what an operator may, unless more is asked for', async () => {
+    const { create, admin } = await openWithAda()
+    const { token } = await admin()
+    expect((await create({ name: 'a' }, token)).json().role).toBe('operator')
+    expect((await create({ name: 'b', role: 'admin' }, token)).json().role).toBe('admin')
+  })
+
   it('makes no other keys, changes no password, and deletes itself only', async () => {
     const { create, swap, call, remove } = await openWithAda()
     const [mine, other] = [(await create({ name: 'a' })).json(), (await create({ name: 'b' })).json()]

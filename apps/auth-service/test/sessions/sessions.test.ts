@@ -193,6 +193,18 @@ describe('a change of the password', () => {
     expect(done).toHaveLength(1)
   })
 
+  it('replaces a short one on a network, with which no login is taken any more', async () => {
+    const { db, clock } = await openWithAda()
+    const before = await open({}, { db, clock })
+    await before.signup('bo', '12345')
+    const { accessToken } = (await before.login('bo', '12345')).json<LoginReply>()
+    const world = await open({ host: '0.0.0.0' }, { db, clock, seed: 3 })
+    expect((await world.login('bo', '12345')).statusCode).toBe(403)
+    const body = { current: '12345', next: 'long enough for all' }
+    expect((await change(world as World, accessToken, body)).statusCode).toBe(200)
+    expect((await world.login('bo', 'long enough for all')).statusCode).toBe(200)
+  })
+
   it('refuses a short one where the network reaches Belfry, naming the field', async () => {
     const world = await openWithAda({ host: '0.0.0.0' })
     await world.signup('grace', 'long enough for all')

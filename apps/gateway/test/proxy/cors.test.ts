@@ -6,7 +6,7 @@ describe('BELFRY_GATEWAY_CORS_ORIGINS', () => {
   it('is a list of origins; none by default', () => {
     const read = (gatewayCorsOrigins?: string) => gatewayConfig.parse({ gatewayCorsOrigins }).gatewayCorsOrigins
     expect([read(), read(''), read('https://A.example/, http://localhost:5173')]).toEqual([
-      [],
+      undefined,
       [],
       ['https://a.example', 'http://localhost:5173'],
     ])

@@ -69,7 +69,7 @@ export type AttemptResult =
   | { readonly kind: 'gone'; readonly status: number; readonly error: string }
   | { readonly kind: 'interrupted' }
 
-/** The delivery at the start of an attempt; nobody else tries it until the lease ends. */
+/** The delivery at the start of an attempt; no other process tries it until the lease ends. */
 export function claimed(delivery: Delivery, leaseUntil: number): Delivery {
   return { ...delivery, attempts: delivery.attempts + 1, nextAt: leaseUntil, rev: delivery.rev + 1 }
 }

@@ -1,7 +1,7 @@
 import { type ExecutionStatus, executionStatusOf, isFinal, type JobStatusMessage } from '@belfry/contracts'
 import type { Execution } from './execution.ts'
 
-/** The events that are made of what ended, or did not begin; each until it has been told (decision 042). */
+/** The events that are made of what ended, or did not begin; each until it has been reported (decision 042). */
 export const recordedEvents = ['failed', 'lost', 'expired', 'missed'] as const
 export type RecordedEvent = (typeof recordedEvents)[number]
 
@@ -21,7 +21,7 @@ export interface JobEvent {
   readonly type: RecordedEvent
   /** When it was seen here first. */
   readonly at: number
-  /** When it is to be told; null once that is done. */
+  /** When it is to be reported; null once that is done. */
   readonly dueAt: number | null
   /** Of `missed`, else null. */
   readonly missed: MissedRange | null
@@ -52,7 +52,7 @@ export function missedEvent(jobId: string, missed: MissedRange, now: number): Jo
 }
 
 export const postponed = (event: JobEvent, dueAt: number): JobEvent => ({ ...event, dueAt, rev: event.rev + 1 })
-export const told = (event: JobEvent): JobEvent => ({ ...event, dueAt: null, rev: event.rev + 1 })
+export const reported = (event: JobEvent): JobEvent => ({ ...event, dueAt: null, rev: event.rev + 1 })
 
 /** What is known of the messages about a job. Times are epoch milliseconds. */
 export interface Alert {

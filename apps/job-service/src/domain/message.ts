@@ -9,8 +9,8 @@ const mostNamed = 20
 /** Longest text of an error in a message, characters. */
 const longestError = 1000
 
-/** What a message tells of. */
-export interface Told {
+/** What a message reports. */
+export interface Report {
   readonly event: NotificationEvent
   readonly job: Pick<Job, 'id' | 'key' | 'spec'>
   /** Oldest first. */
@@ -50,7 +50,7 @@ function viewMissed(missed: readonly MissedRange[]): NotificationMessage['data']
 
 /** The message about an event of a job. */
 export function messageOf(
-  { event, job, executions, missed, reason }: Told,
+  { event, job, executions, missed, reason }: Report,
   { notification: { id, name }, now, baseUrl }: MessageContext,
 ): NotificationMessage {
   const newest = executions.at(-1)

@@ -11,7 +11,7 @@ export type StoredTarget =
   | { readonly type: 'webhook'; readonly url: string; readonly keys: readonly WebhookKey[] }
   | { readonly type: 'email'; readonly to: string }
 
-/** What a user wants to be told, and where. Times are epoch milliseconds. */
+/** What a user gets messages about, and where. Times are epoch milliseconds. */
 export interface Notification {
   readonly id: string
   readonly ownerId: string
@@ -35,8 +35,12 @@ interface AboutJob {
   readonly spec: { readonly tags: readonly string[] }
 }
 
-/** Whether an event of a job is to be told. */
-export function isTold(notification: Notification, event: NotificationEvent, { id, ownerId, spec }: AboutJob): boolean {
+/** Whether an event of a job is to be reported. */
+export function isReported(
+  notification: Notification,
+  event: NotificationEvent,
+  { id, ownerId, spec }: AboutJob,
+): boolean {
   const { jobId, tag, on, enabled } = notification
   if (!enabled || notification.ownerId !== ownerId || !on.includes(event)) return false
   return (jobId === null || jobId === id) && (tag === null || spec.tags.includes(tag))

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
 
-/** Seals short texts that nobody may read in the store: values of secrets, keys of webhooks. */
+/** Seals short texts that may not be read in the store: values of secrets, keys of webhooks. */
 export interface Sealer {
   /** The sealed text. `purpose` names what it belongs to: under another purpose it does not open. */
   seal(text: string, purpose: string): string

@@ -14,7 +14,7 @@ const cursorName = 'missed fire times'
 
 /**
  * One iteration of taking over what the schedulers have missed since the position, as events. The position stays behind by `settleMs`, so what
- * is younger is read again: an event is stored once. What was missed before the first iteration on a store is not told.
+ * is younger is read again: an event is stored once. What was missed before the first iteration on a store is not reported.
  */
 export function createTakeMissed(
   { stores, scheduler, clock }: Pick<JobContext, 'stores' | 'scheduler' | 'clock'>,

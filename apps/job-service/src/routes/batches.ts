@@ -88,20 +88,20 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
     summary: 'Create up to 1,000 jobs, each on its own',
     description:
       'Answers 200 with a result for each item, in their order: status 201 with the job, or the status and the problem with which POST /jobs refuses the item; the pointers of a problem begin with the index of its item, as in /3/schedule. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a call of the rate limit.',
-    body: itemsLike(createBody, 'The jobs, 1 to 1,000 of them, in at most 4 MiB; each as POST /jobs takes it.'),
-    response: { 200: jobBatchReply },
     requestHeaders: ['idempotency-key', 'prefer'],
     answerHeaders: { 200: ['idempotency-replayed'] },
     problems: ['too-many-requests'],
     examples: {
       two: {
-        summary: 'Two jobs',
+        summary: 'A job for later and one without a schedule',
         value: [
-          { name: 'First', jobType: 'DUMMY', params: { durationMs: 100 }, schedule: '0 6 * * *' },
-          { name: 'Second', jobType: 'DUMMY', params: { durationMs: 100 }, delay: '10s' },
+          { name: 'In a minute', jobType: 'DUMMY', delay: '1m' },
+          { name: 'On demand', jobType: 'DUMMY' },
         ],
       },
     },
+    body: itemsLike(createBody, 'The jobs, 1 to 1,000 of them, in at most 4 MiB; each as POST /jobs takes it.'),
+    response: { 200: jobBatchReply },
   } as const
   app.post('/jobs/batch', { schema: create, config, bodyLimit: mostBatchBytes }, (request, reply) =>
     once(request, reply, async (minted) => {
@@ -120,14 +120,14 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
     summary: 'Run up to 1,000 jobs now, once each',
     description:
       'Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit.',
-    body: itemsLike(triggerItem, 'The triggers, 1 to 1,000 of them, in at most 4 MiB.'),
-    response: { 200: triggerBatchReply },
     requestHeaders: ['idempotency-key', 'prefer'],
     answerHeaders: { 200: ['idempotency-replayed'] },
     problems: ['too-many-requests'],
     examples: {
-      byKey: { summary: 'A job by its key', value: [{ key: 'hello', reason: 'A first try.' }] },
+      key: { summary: 'A job by its key, with a reason', value: [{ key: 'nightly', reason: 'The data was late.' }] },
     },
+    body: itemsLike(triggerItem, 'The triggers, 1 to 1,000 of them, in at most 4 MiB.'),
+    response: { 200: triggerBatchReply },
   } as const
   app.post('/triggers/batch', { schema: trigger, config, bodyLimit: mostBatchBytes }, (request, reply) =>
     once(request, reply, async (minted) => {

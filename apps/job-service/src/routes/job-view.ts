@@ -109,7 +109,7 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
     job: viewJob,
     listed: viewJob,
     fenced: ({ job, inFlight, effective }) => ({ ...viewJob(job), inFlight: [...inFlight], effective }),
-    status({ job, recent, isTypeKnown }) {
+    status({ job, recent, isTypeKnown, lastMissed }) {
       const input = statusInputOf(job)
       const next = nextRunAt(job, input)
       return {
@@ -123,11 +123,16 @@ function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): J
         currentExecution: viewSummary(job.known.running),
         pauseReason: job.pauseReason,
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
+        lastMissed: lastMissed && viewMissed(lastMissed),
         warnings: isTypeKnown ? [] : [unknownType(job)],
         links: linksOf(job, rightsOf(caller, job)),
       }
     },
   }
+}
+
+function viewMissed({ from, to, count, reason }: NonNullable<JobInDetail['lastMissed']>): JobStatusView['lastMissed'] {
+  return { from: toWireTime(from), to: toWireTime(to), count, reason }
 }
 
 /** A recurring schedule without a next fire time has none left. */

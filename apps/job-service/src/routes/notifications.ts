@@ -37,7 +37,7 @@ export interface NotificationRoutes {
   readonly ids: Ids
 }
 
-/** `/notifications`: who is told of what, where, and what became of the messages. All of it belongs to the caller. */
+/** `/notifications`: who gets messages about what, where, and what became of them. All of it belongs to the caller. */
 export function mountNotifications(app: HttpApp, { context, ids }: NotificationRoutes): void {
   const { stores, clock } = context
   const view = (one: Parameters<typeof viewNotification>[0]) => viewNotification(one, clock.now())
@@ -46,7 +46,7 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
   const create = {
     operationId: 'createNotification',
     tags,
-    summary: 'Be told of what happens to your jobs',
+    summary: 'Get messages about your jobs',
     description:
       'Sends a message to a webhook or by mail when a job of yours fails, is lost, expires, misses fire times, is paused after failures, or succeeds again. The answer shows the key of a webhook this one time.',
     body: createNotificationBody,
@@ -94,7 +94,7 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
     operationId: 'getNotification',
     tags,
     summary: 'A notification',
-    description: 'What is told, and where. The key of a webhook is not shown.',
+    description: 'What is reported, and where. The key of a webhook is not shown.',
     params,
     response: { 200: notificationView },
   }

@@ -61,8 +61,8 @@ export interface JobEventStore {
   listDue(until: number, limit: number, share: WorkShare, after?: DueCursor | null): Promise<DuePage<JobEvent>>
   /** One entry per swap: whether it was stored. */
   compareAndSetMany(swaps: readonly Swap<JobEvent>[]): Promise<readonly boolean[]>
-  /** Removes at most `limit` that have been told and were seen before `before`; answers whether more may be left. */
-  purgeTold(before: number, limit: number): Promise<boolean>
+  /** Removes at most `limit` that have been reported and were seen before `before`; answers whether more may be left. */
+  purgeReported(before: number, limit: number): Promise<boolean>
 }
 
 export interface AlertStore {

@@ -11,6 +11,7 @@ import type { Sealer } from '../domain/sealing.ts'
 import type { StoredJob, Stores } from '../store/ports.ts'
 import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
 import type { Intake } from './intake.ts'
+import type { LastMissed } from './last-missed.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
 
 /** The dependencies of the use cases; service.ts makes them once. Every use case answers only after what it did is durable. */
@@ -28,9 +29,10 @@ export interface JobContext {
   readonly turns: ConcurrencyLimiter
   readonly commands: Pick<CommandPublisher, 'enqueue' | 'isFull'>
   readonly schedules: ScheduleCache
+  readonly lastMissed: LastMissed
   /** Batches share the event loop with the timers, slice by slice. */
   readonly slices: Slices
-  /** Seals what nobody may read in the store. */
+  /** Seals what may not be read in the store. */
   readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>

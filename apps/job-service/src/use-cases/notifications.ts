@@ -159,7 +159,7 @@ export function rotateKey(context: NotificationContext, ownerId: string, id: str
   })
 }
 
-/** `POST /notifications/:id/test`: a message that tells of nothing. It is sent also while the notification is disabled. */
+/** `POST /notifications/:id/test`: a message that reports nothing. It is sent also while the notification is disabled. */
 export async function testNotification(
   { stores, clock, config, nudge }: NotificationContext,
   ownerId: string,

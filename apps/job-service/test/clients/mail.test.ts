@@ -50,12 +50,12 @@ describe('mails', () => {
   })
   afterAll(() => server.close())
 
-  const told = { event: 'failed', executions: [], missed: [], reason: null } as const
+  const reported = { event: 'failed', executions: [], missed: [], reason: null } as const
   const context = { notification: notificationOf(), now: monday, baseUrl: 'https://belfry.example' }
 
-  it('say in words what a message tells of', () => {
+  it('say in words what a message reports', () => {
     const job = jobOf({ name: 'close\r\nBcc: x@example.com', key: 'close' })
-    const { subject, text } = mailOf(messageOf({ ...told, job }, context))
+    const { subject, text } = mailOf(messageOf({ ...reported, job }, context))
     expect(subject).toBe('[Belfry] close Bcc: x@example.com failed')
     expect(text.split('\n')).toContain(`See: https://belfry.example/jobs/${job.id}`)
   })

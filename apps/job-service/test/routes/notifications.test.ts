@@ -134,7 +134,7 @@ describe('a notification', () => {
 describe('a message', () => {
   const world = useWorld(open)
 
-  it('tells of a failed execution, and is signed as Standard Webhooks say', async () => {
+  it('reports a failed execution, and is signed as Standard Webhooks say', async () => {
     const { notify, makeJob, end, deliveriesOf } = actionsOn(world)
     const made = await notify({})
     const job = await makeJob({ name: 'report', tags: ['nightly'] })
@@ -158,7 +158,7 @@ describe('a message', () => {
     await world.call('DELETE', `/notifications/${made.id}`)
   })
 
-  it('tells of the events, jobs and tags that were asked for, and of nothing else', async () => {
+  it('reports the events, jobs and tags that were asked for, and of nothing else', async () => {
     const { notify, makeJob, end } = actionsOn(world, 'usr-c')
     const [tagged, plain] = [await makeJob({ tags: ['x'] }), await makeJob({ key: 'plain' })]
     await notify({ name: 'tag', tag: 'x', on: ['failed', 'lost', 'expired'] })
@@ -174,7 +174,7 @@ describe('a message', () => {
     ).toEqual(['job job.lost', 'tag job.expired', 'tag job.failed', 'tag job.lost'])
   })
 
-  it('tells of a storm of failures twice: of the first one at once, of the others after a minute', async () => {
+  it('reports a storm of failures twice: of the first one at once, of the others after a minute', async () => {
     const { notify, makeJob, end } = actionsOn(world, 'usr-e')
     await notify({})
     const job = await makeJob()
@@ -190,7 +190,7 @@ describe('a message', () => {
     expect(target.received[1]?.message.data.executionIds).toEqual(ids.slice(-20))
   })
 
-  it('tells once that a job that has failed succeeds again', async () => {
+  it('reports once that a job that has failed succeeds again', async () => {
     const { notify, makeJob, end } = actionsOn(world, 'usr-f')
     await notify({ on: ['recovered'] })
     const job = await makeJob()
@@ -207,7 +207,7 @@ describe('a message', () => {
     ])
   })
 
-  it('tells of fire times that were missed, also when the scheduler lists them again', async () => {
+  it('reports fire times that were missed, also when the scheduler lists them again', async () => {
     const { notify, makeJob } = actionsOn(world, 'usr-g')
     await notify({ on: ['missed'] })
     const job = await makeJob({ schedule: '@hourly' })

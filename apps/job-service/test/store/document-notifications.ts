@@ -99,7 +99,7 @@ export function createNotificationStores(latency: () => Promise<void>): Notifica
         return pageOfDue(await events.find(fits), ({ dueAt }) => dueAt ?? 0, limit, after)
       },
       compareAndSetMany: (swaps) => Promise.all(swaps.map(swapEvent)),
-      purgeTold: (before, limit) => purge(events, (one) => one.dueAt === null && one.at < before, limit),
+      purgeReported: (before, limit) => purge(events, (one) => one.dueAt === null && one.at < before, limit),
     },
     alerts: {
       async find(jobId) {

@@ -1,7 +1,7 @@
 import { shardOf, soleShare } from '@belfry/storage'
 import { expect, it } from 'vitest'
 import { claimed, redelivered } from '../../src/domain/delivery.ts'
-import { newAlert, postponed, told } from '../../src/domain/job-event.ts'
+import { newAlert, postponed, reported } from '../../src/domain/job-event.ts'
 import type { DueCursor, Stores } from '../../src/store/ports.ts'
 import { monday } from '../fixtures.ts'
 import { deliveryOf, eventOf, notificationOf } from '../notification-samples.ts'
@@ -26,7 +26,7 @@ export function describeNotifications(stores: () => Stores, newOwner: () => stri
     expect(await notifications.listOfOwner(ownerId)).toEqual([second])
   })
 
-  it('are changed while nobody else has changed them', async () => {
+  it('are changed while no other call has changed them', async () => {
     const { notifications } = stores()
     const before = notificationOf({ id: newId('ntf'), ownerId: newOwner() })
     await notifications.create(before, 10)
@@ -110,7 +110,7 @@ export function describeNotifications(stores: () => Stores, newOwner: () => stri
     expect(await deliveries.listOfNotification(about.notificationId, { after: null, limit: 10 })).toEqual([young])
   })
 
-  it('tell events once: an event that was told is not stored again until it is purged', async () => {
+  it('report events once: an event that was reported is not stored again until it is purged', async () => {
     const { events } = stores()
     const event = eventOf(newId('exe'), { jobId: newId('job'), at: -7, dueAt: -7 })
     await events.insertManyIfAbsent([event])
@@ -118,22 +118,22 @@ export function describeNotifications(stores: () => Stores, newOwner: () => stri
     expect((await events.listDue(-1, 10, soleShare)).rows).toEqual([event])
     const later = postponed(event, -3)
     expect(await events.compareAndSetMany([{ before: event, next: later }])).toEqual([true])
-    expect(await events.compareAndSetMany([{ before: event, next: told(event) }])).toEqual([false])
+    expect(await events.compareAndSetMany([{ before: event, next: reported(event) }])).toEqual([false])
     expect((await events.listDue(-4, 10, soleShare)).rows).toEqual([])
     expect((await events.listDue(-3, 10, soleShare)).rows).toEqual([later])
-    await events.compareAndSetMany([{ before: later, next: told(later) }])
+    await events.compareAndSetMany([{ before: later, next: reported(later) }])
     await events.insertManyIfAbsent([event])
     expect((await events.listDue(-1, 10, soleShare)).rows).toEqual([])
-    await events.purgeTold(-7, 10)
+    await events.purgeReported(-7, 10)
     await events.insertManyIfAbsent([event])
     expect((await events.listDue(-1, 10, soleShare)).rows).toEqual([])
-    await events.purgeTold(-5, 10)
+    await events.purgeReported(-5, 10)
     await events.insertManyIfAbsent([event])
     expect((await events.listDue(-1, 10, soleShare)).rows).toEqual([event])
-    await events.compareAndSetMany([{ before: event, next: told(event) }])
+    await events.compareAndSetMany([{ before: event, next: reported(event) }])
   })
 
-  it.runIf(sharesWork)('tell events of a job by one instance, until they are overdue', async () => {
+  it.runIf(sharesWork)('report events of a job by one instance, until they are overdue', async () => {
     const { events } = stores()
     const event = eventOf(newId('exe'), { jobId: newId('job'), at: -100, dueAt: -100 })
     await events.insertManyIfAbsent([event])
@@ -142,7 +142,7 @@ export function describeNotifications(stores: () => Stores, newOwner: () => stri
     expect(await seen({ index, overdueAt: -200 })).toEqual([event])
     expect(await seen({ index: 1 - index, overdueAt: -200 })).toEqual([])
     expect(await seen({ index: 1 - index, overdueAt: -100 })).toEqual([event])
-    await events.compareAndSetMany([{ before: event, next: told(event) }])
+    await events.compareAndSetMany([{ before: event, next: reported(event) }])
   })
 
   it('know which jobs are failing, by one record of each job', async () => {

@@ -1,5 +1,4 @@
 import {
-  type FireLogPosition,
   fireLogBody,
   fireLogReply,
   missedBody,
@@ -12,9 +11,9 @@ import {
 import type { HttpApp } from '@belfry/http'
 import type { Clock } from '@belfry/service'
 import type { PageBounds } from '@belfry/storage'
-import type { FireRange } from '../domain/schedule-record.ts'
 import type { FireLogStore, ScheduleStore } from '../store/ports.ts'
 import { inPages } from '../use-cases/in-pages.ts'
+import type { ListFireLog } from '../use-cases/list-fire-log.ts'
 
 export interface InternalRoutes {
   readonly fireLog: Pick<FireLogStore, 'listMissed'>
@@ -23,10 +22,7 @@ export interface InternalRoutes {
   /** Records that are read at once. */
   readonly page: PageBounds
   /** The ranges of a job, newest first. */
-  listFireLog(
-    jobId: string,
-    page: { readonly limit: number; readonly after: FireLogPosition | null },
-  ): Promise<readonly FireRange[]>
+  readonly listFireLog: ListFireLog
 }
 
 const config = { access: 'service' } as const
@@ -60,8 +56,8 @@ export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
   })
 
   const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
-  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => ({
-    data: [...(await listFireLog(jobId, { limit, after }))],
+  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, ...asked } }) => ({
+    data: [...(await listFireLog(jobId, asked))],
   }))
 
   const missed = { body: missedBody, response: { 200: missedReply } }

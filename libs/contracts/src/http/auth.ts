@@ -109,7 +109,9 @@ export const createApiKeyBody = z
     name: z.string().min(1).max(100).describe('What the key is for, shown in lists; 1 to 100 characters.'),
     role: role
       .optional()
-      .describe('The most that the key may do, at most the role of its owner, which is the default.'),
+      .describe(
+        'The most that the key may do, at most the role of its owner, which is the default; the one of an admin: operator.',
+      ),
     expiresAt: timeAt.optional().describe('When the key ends, RFC 3339. Default: never.'),
     expiresIn: duration({ min: shortestKeyMs }).optional().describe('The same as a duration, such as "90d".'),
   })

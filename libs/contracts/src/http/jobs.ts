@@ -501,6 +501,15 @@ export const jobStatusView = z
     currentExecution: executionSummary.nullable().describe('The newest execution that runs; null: none runs.'),
     pauseReason: z.string().nullable().describe('Why Belfry has paused the job, as a sentence; null where it has not.'),
     consecutiveFailures: z.number().int().describe('How many of its newest ended executions failed in a row.'),
+    lastMissed: z
+      .strictObject({
+        from: wireTime.describe('The first of the fire times.'),
+        to: wireTime.describe('The last of the fire times.'),
+        count: z.number().int().describe('How many there are.'),
+        reason: z.string().describe('Why, as one kebab-case word such as `overdue`.'),
+      })
+      .nullable()
+      .describe('The newest fire times that came too late to run; null: none is known.'),
     warnings: z
       .array(warning)
       .describe('What keeps the job from running now, such as a job type that no executor has.'),

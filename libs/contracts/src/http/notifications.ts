@@ -4,7 +4,7 @@ import { executionError } from '../messages.ts'
 import { executionStatuses } from '../states.ts'
 import { links, wireTime } from './parts.ts'
 
-/** What a notification may tell of. Their messages have the type `job.` and the event. */
+/** What a notification may report. Their messages have the type `job.` and the event. */
 export const notificationEvents = ['failed', 'lost', 'expired', 'missed', 'auto-paused', 'recovered'] as const
 export type NotificationEvent = (typeof notificationEvents)[number]
 
@@ -45,7 +45,7 @@ export const notificationTarget = z
       to: emailAddress,
     }),
   ])
-  .meta({ id: 'NotificationTargetBody', description: 'Where messages are sent: a webhook, or an address for mails.' })
+  .meta({ id: 'NotificationTarget', description: 'Where messages go: a webhook, or a mail.' })
 export type NotificationTarget = z.infer<typeof notificationTarget>
 
 const name = z.string().trim().min(1).max(200).describe('A name for people.')
@@ -53,7 +53,7 @@ const on = z
   .array(z.enum(notificationEvents))
   .min(1)
   .max(notificationEvents.length)
-  .describe('The events that are told. An event of no interest costs nothing.')
+  .describe('The events that are reported. An event of no interest costs nothing.')
 const jobId = jobRef.nullish().describe('Only events of this job of yours, by id or key. Default: of all your jobs.')
 const key = jobKey.nullish().describe('The same by key.')
 const tag = z.string().min(1).max(50).nullish().describe('Only events of your jobs with this tag.')
@@ -75,7 +75,7 @@ function onlyOneScope(
 export const createNotificationBody = z
   .strictObject({ name, on, jobId, key, tag, target: notificationTarget, enabled: enabled.default(true) })
   .superRefine(onlyOneScope)
-  .meta({ id: 'CreateNotificationBody', description: 'Which events make messages, and where they go.' })
+  .meta({ id: 'CreateNotificationBody', description: 'What to get messages about, and where.' })
 export type CreateNotificationBody = z.infer<typeof createNotificationBody>
 
 /**
@@ -93,7 +93,7 @@ export const patchNotificationBody = z
     enabled: enabled.optional(),
   })
   .superRefine(onlyOneScope)
-  .meta({ id: 'PatchNotificationBody', description: 'The fields of a notification that change.' })
+  .meta({ id: 'PatchNotificationBody', description: 'What changes of a notification.' })
 export type PatchNotificationBody = z.infer<typeof patchNotificationBody>
 
 export const notificationView = z
@@ -101,20 +101,22 @@ export const notificationView = z
     id: z.string().describe('Id of the notification, `ntf-` and a UUID.'),
     name,
     on,
-    jobId: z.string().nullable().describe('The job whose events are told; null for all jobs, or those with the tag.'),
-    tag: z.string().nullable().describe('The tag of the jobs whose events are told; null for all jobs, or the one.'),
+    jobId: z
+      .string()
+      .nullable()
+      .describe('The job whose events are reported; null for all jobs, or those with the tag.'),
+    tag: z
+      .string()
+      .nullable()
+      .describe('The tag of the jobs whose events are reported; null for all jobs, or the one.'),
     target: z
       .discriminatedUnion('type', [
         z.strictObject({
-          type: z.literal('webhook').describe('A POST with a signature (Standard Webhooks).'),
+          type: z.literal('webhook').describe('A POST with a signature.'),
           url: z.string().describe('Where messages are sent.'),
         }),
-        z.strictObject({
-          type: z.literal('email').describe('A mail.'),
-          to: z.string().describe('The address that mails are sent to.'),
-        }),
+        z.strictObject({ type: z.literal('email').describe('A mail.'), to: z.string().describe('The address.') }),
       ])
-      .meta({ id: 'NotificationTarget' })
       .describe('Where messages go, without the key of a webhook.'),
     enabled: z.boolean().describe('Whether messages are sent.'),
     disabledReason: z
@@ -126,9 +128,9 @@ export const notificationView = z
       .describe('Until when the key before the newest one signs too; null when there is one key.'),
     createdAt: wireTime.describe('When it was made.'),
     updatedAt: wireTime.describe('When it was changed last.'),
-    links,
+    links: links.describe('Addresses of what belongs to it, by name.'),
   })
-  .meta({ id: 'Notification', description: 'Which events make messages, and where they go.' })
+  .meta({ id: 'Notification', description: 'What a user gets messages about, and where.' })
 export type NotificationView = z.infer<typeof notificationView>
 
 /** The answer that shows the key of a webhook; no later one does. */
@@ -136,10 +138,7 @@ export const notificationWithSecret = notificationView
   .extend({
     secret: z.string().nullable().describe('The key of the signatures, shown this one time; null for a mail.'),
   })
-  .meta({
-    id: 'NotificationWithSecret',
-    description: 'A notification with the key of its webhook, which is shown this one time.',
-  })
+  .meta({ id: 'NotificationWithSecret', description: 'A notification with the key of its webhook.' })
 export type NotificationWithSecret = z.infer<typeof notificationWithSecret>
 
 /** What is sent: the body of a webhook, and what a mail says in words. */
@@ -151,33 +150,33 @@ export const notificationMessage = z
       .strictObject({
         notification: z
           .strictObject({
-            id: z.string().describe('The id of the notification.'),
-            name: z.string().describe('The name of the notification.'),
+            id: z.string().describe('Id of the notification.'),
+            name: z.string().describe('Its name.'),
           })
           .describe('What asked for the message.'),
         job: z
           .strictObject({
-            id: z.string().describe('The id of the job.'),
-            key: z.string().nullable().describe('The key of the job; null: none.'),
-            name: z.string().describe('The name of the job.'),
-            jobType: z.string().describe('The job type.'),
-            tags: z.array(z.string()).describe('The tags of the job.'),
+            id: z.string().describe('Id of the job.'),
+            key: z.string().nullable().describe('Key of the job; null without one.'),
+            name: z.string().describe('Name of the job.'),
+            jobType: z.string().describe('Its job type.'),
+            tags: z.array(z.string()).describe('Its tags.'),
           })
           .nullable()
           .describe('The job; null in a test.'),
         execution: z
           .strictObject({
-            id: z.string().describe('The id of the execution.'),
+            id: z.string().describe('Id of the execution.'),
             status: z.enum(executionStatuses).describe('How it ended.'),
-            fireAt: wireTime.describe('When it was to start.'),
-            startedAt: wireTime.nullable().describe('When its first attempt started; null: it never did.'),
+            fireAt: wireTime.describe('When it was due.'),
+            startedAt: wireTime.nullable().describe('When its first attempt started; null where none did.'),
             endedAt: wireTime.nullable().describe('When it ended.'),
-            attempts: z.number().int().describe('How many attempts it had.'),
-            error: executionError.nullable().describe('Why it failed; null where it did not.'),
+            attempts: z.number().int().describe('Attempts that it had.'),
+            error: executionError.nullable().describe('Why it failed, cut to 1000 characters; null where it did not.'),
           })
           .nullable()
-          .describe('The newest execution that the message tells of; null where it tells of none.'),
-        count: z.number().int().describe('How many executions, or fire times, the message tells of.'),
+          .describe('The newest execution that the message reports; null where it reports none.'),
+        count: z.number().int().describe('How many executions, or fire times, the message reports.'),
         executionIds: z.array(z.string()).describe('The executions, oldest first; the newest 20 of many.'),
         missed: z
           .strictObject({
@@ -190,9 +189,9 @@ export const notificationMessage = z
         reason: z.string().nullable().describe('Of `job.auto-paused`: why the job was paused, as a sentence.'),
         url: z.string().describe('The execution, else the job: an address of the API.'),
       })
-      .describe('What happened.'),
+      .describe('What the message reports.'),
   })
-  .meta({ id: 'NotificationMessage', description: 'A message, as a webhook gets it.' })
+  .meta({ id: 'NotificationMessage', description: 'The body of a webhook.' })
 export type NotificationMessage = z.infer<typeof notificationMessage>
 
 export const deliveryStatuses = ['pending', 'delivered', 'failed', 'dropped'] as const
@@ -200,19 +199,19 @@ export const deliveryStatuses = ['pending', 'delivered', 'failed', 'dropped'] as
 export const deliveryView = z
   .strictObject({
     id: z.string().describe('Id of the delivery, `dlv-` and a UUID; the `webhook-id` of every attempt.'),
-    notificationId: z.string().describe('The notification that asked for it.'),
+    notificationId: z.string().describe('The notification that it belongs to.'),
     type: z.string().describe('The type of the message.'),
-    jobId: z.string().nullable().describe('The job that it tells of; null in a test.'),
+    jobId: z.string().nullable().describe('The job that it reports; null in a test.'),
     status: z
       .enum(deliveryStatuses)
       .describe('`failed`: all attempts failed. `dropped`: it was given up, `lastError` says why.'),
     attempts: z.number().int().describe('Attempts so far.'),
     nextAttemptAt: wireTime.nullable().describe('When the next attempt is due; null once it has ended.'),
     createdAt: wireTime.describe('When the message was made.'),
-    endedAt: wireTime.nullable().describe('When it was delivered or given up; null before.'),
+    endedAt: wireTime.nullable().describe('When the delivery ended; null while it has not.'),
     lastStatus: z.number().int().nullable().describe('HTTP status of the last answer; null where there was none.'),
     lastError: z.string().nullable().describe('Why the last attempt failed, as a sentence.'),
-    message: notificationMessage,
+    message: notificationMessage.describe('The message itself.'),
   })
-  .meta({ id: 'Delivery', description: 'One message, and how its delivery went.' })
+  .meta({ id: 'Delivery', description: 'A message on its way.' })
 export type DeliveryView = z.infer<typeof deliveryView>

@@ -11,7 +11,8 @@ const securitySchemes = {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
-    description: 'The `accessToken` of `POST /auth/login`, sent as `Authorization: Bearer …`.',
+    description:
+      'The `accessToken` of `POST /auth/login`, or an API key (`POST /auth/api-keys`), sent as `Authorization: Bearer …`.',
   },
 }
 

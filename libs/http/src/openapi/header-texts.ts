@@ -86,7 +86,8 @@ export const requestHeaders: Readonly<
   prefer: {
     name: 'Prefer',
     in: 'header',
-    description: '`wait=20`: how many seconds the call may wait for its answer, at most 20 (RFC 7240).',
+    description:
+      '`wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240).',
     schema: { type: 'string', maxLength: 100 },
   },
   'last-event-id': {

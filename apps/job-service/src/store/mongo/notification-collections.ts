@@ -47,19 +47,19 @@ export const deliveriesCollection = defineCollection<DeliveryRecord>({
 
 export interface JobEventRecord extends WholeRecord {
   readonly at: number
-  /** Absent once it has been told. */
+  /** Absent once it has been reported. */
   readonly dueAt?: number
-  /** Set once it has been told: the same as `at`. */
-  readonly toldAt?: number
+  /** Set once it has been reported: the same as `at`. */
+  readonly reportedAt?: number
   readonly shard: number
   readonly bytes: number
 }
 export const jobEventsCollection = defineCollection<JobEventRecord>({
   name: 'jobEvents',
-  schema: { ...whole, at: Number, dueAt: Number, toldAt: Number, shard: Number, bytes: Number },
+  schema: { ...whole, at: Number, dueAt: Number, reportedAt: Number, shard: Number, bytes: Number },
   indexes: [
     { fields: { dueAt: 1, _id: 1 }, only: { dueAt: { $exists: true } } },
-    { fields: { toldAt: 1 }, only: { toldAt: { $exists: true } } },
+    { fields: { reportedAt: 1 }, only: { reportedAt: { $exists: true } } },
   ],
 })
 

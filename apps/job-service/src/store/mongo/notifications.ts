@@ -141,9 +141,9 @@ function createJobEventStore({ db, onUnreadable }: Deps): JobEventStore {
     const { id, jobId, at, dueAt, rev } = value
     const body = JSON.stringify(value)
     const about = { _id: id, at, rev, body, shard: shardOf(jobId), bytes: bytesOf(body) }
-    return dueAt === null ? { ...about, toldAt: at } : { ...about, dueAt }
+    return dueAt === null ? { ...about, reportedAt: at } : { ...about, dueAt }
   }
-  const swap = createSwaps(events, recordOf, ['dueAt', 'toldAt'])
+  const swap = createSwaps(events, recordOf, ['dueAt', 'reportedAt'])
   const readDue = createDueReader(events, 'jobEvents.due', 'dueAt', ['_id', 'dueAt', 'body'])
   return {
     compareAndSetMany: (swaps) => swap('jobEvents.change', swaps),
@@ -154,8 +154,8 @@ function createJobEventStore({ db, onUnreadable }: Deps): JobEventStore {
       const { rows, next } = await readDue({ until, rows: limit, bytes: Number.MAX_SAFE_INTEGER, share, after })
       return { rows: readEach('jobEvents', rows, (one) => read<JobEvent>(one), onUnreadable), next }
     },
-    async purgeTold(before, limit) {
-      const filter = { toldAt: where({ $lt: before }) }
+    async purgeReported(before, limit) {
+      const filter = { reportedAt: where({ $lt: before }) }
       const old = await events.find('jobEvents.old', filter, { limit, fields: ['_id'] })
       if (old.length > 0)
         await events.deleteEach(

@@ -185,7 +185,7 @@ CREATE INDEX jobsByDue ON jobs (ownerNo, dueFrom) WHERE dueFrom IS NOT NULL;
   },
   {
     // In `body` the whole record as JSON; the columns are what is searched. nextAt and dueAt: null once it is over.
-    name: 'notifications, their deliveries, and the events that they tell',
+    name: 'notifications, their deliveries, and the events that they report',
     sql: `
 CREATE TABLE notifications (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, ownerId TEXT NOT NULL, body TEXT NOT NULL
@@ -211,7 +211,7 @@ CREATE TABLE jobEvents (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, at INTEGER NOT NULL, dueAt INTEGER, body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX jobEventsDue ON jobEvents (dueAt) WHERE dueAt IS NOT NULL;
-CREATE INDEX jobEventsTold ON jobEvents (at) WHERE dueAt IS NULL;
+CREATE INDEX jobEventsReported ON jobEvents (at) WHERE dueAt IS NULL;
 
 CREATE TABLE alerts (
   n INTEGER PRIMARY KEY,

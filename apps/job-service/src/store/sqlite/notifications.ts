@@ -114,7 +114,7 @@ function createJobEventStore(db: Database, onUnreadable: OnUnreadable): JobEvent
       const rows = await db.read(due, [until, ...afterParams(after), limit])
       return { rows: table.read(rows), next: rows.length === limit ? cursorAfter(rows.at(-1)) : null }
     },
-    async purgeTold(before, limit) {
+    async purgeReported(before, limit) {
       const [result] = await db.write('jobEvents.purge', [{ statement: purge, params: [before, limit] }])
       return result?.changes === limit
     },

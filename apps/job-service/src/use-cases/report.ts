@@ -1,11 +1,11 @@
 import type { NotificationEvent } from '@belfry/contracts'
 import { type Delivery, deliveryIdOf, dropped, newDelivery } from '../domain/delivery.ts'
-import { messageOf, type Told } from '../domain/message.ts'
-import { isTold, type Notification } from '../domain/notification.ts'
+import { messageOf, type Report } from '../domain/message.ts'
+import { isReported, type Notification } from '../domain/notification.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 
-export type TellContext = Pick<JobContext, 'stores' | 'clock' | 'config' | 'log'> & {
+export type ReportContext = Pick<JobContext, 'stores' | 'clock' | 'config' | 'log'> & {
   /** Counts the messages that were dropped because too many of a user waited. */
   readonly onDropped: (count: number) => void
 }
@@ -19,26 +19,26 @@ export async function concerned(
   job: StoredJob,
 ): Promise<(event: NotificationEvent) => readonly Notification[]> {
   const all = await stores.notifications.listOfOwner(job.ownerId)
-  return (event) => all.filter((one) => isTold(one, event, job))
+  return (event) => all.filter((one) => isReported(one, event, job))
 }
 
 /**
  * Stores the deliveries of an event, one for each notification. `name`: of the event; the same name again makes no second message.
  * Answers when the first of these messages was made, which is in the past where they were there already.
  */
-export async function tell(
-  context: TellContext,
+export async function report(
+  context: ReportContext,
   notifications: readonly Notification[],
   name: string,
-  told: Told,
+  reported: Report,
 ): Promise<number> {
   const { stores, clock, config } = context
   const now = clock.now()
   const deliveries = notifications.map((notification): Delivery => {
     const { id: notificationId, ownerId } = notification
-    const message = messageOf(told, { notification, now, baseUrl: config.publicUrl ?? '' })
+    const message = messageOf(reported, { notification, now, baseUrl: config.publicUrl ?? '' })
     const id = deliveryIdOf(notificationId, name)
-    return newDelivery({ id, ownerId, notificationId, jobId: told.job.id, message, now })
+    return newDelivery({ id, ownerId, notificationId, jobId: reported.job.id, message, now })
   })
   const isNew = await stores.deliveries.insertManyIfAbsent(deliveries)
   const known = deliveries.find((_, index) => !isNew[index])
@@ -49,7 +49,7 @@ export async function tell(
 
 /** Of a user so many messages may wait; the oldest give way to new ones, and stay listed as dropped. */
 export async function dropBeyond(
-  { stores, clock, config, log, onDropped }: TellContext,
+  { stores, clock, config, log, onDropped }: ReportContext,
   ownerId: string,
 ): Promise<void> {
   const most = config.jobNotifyPending

@@ -11,7 +11,7 @@ import {
   postponed,
   type RecordedEvent,
   recordedEvents,
-  told as toldEvent,
+  reported as reportedEvent,
   windowEnd,
 } from '../domain/job-event.ts'
 import { asOwner } from '../domain/reach.ts'
@@ -19,13 +19,17 @@ import { countFailuresInRow } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import { type ChangeContext, changeJob } from './change-job.ts'
 import type { JobContext } from './context.ts'
-import { concerned, type TellContext, tell } from './tell.ts'
+import { concerned, type ReportContext, report } from './report.ts'
 
-export type TellEventsContext = TellContext & ChangeContext & Pick<JobContext, 'stores' | 'clock' | 'config' | 'log'>
+export type ReportEventsContext = ReportContext &
+  ChangeContext &
+  Pick<JobContext, 'stores' | 'clock' | 'config' | 'log'>
 
 /** How long an event waits for the copy of its execution, milliseconds: both come from one message. */
 const copyWithinMs = 60_000
 const copyAgainMs = 250
+/** Executions that have neither failed nor succeeded, among those that decide on a pause. */
+const othersBetween = 100
 
 /** An event with its execution; null for missed fire times. */
 interface Ready {
@@ -34,20 +38,20 @@ interface Ready {
 }
 
 /**
- * Turns events of jobs into deliveries: those of one job and kind within a window are one message. An event counts as told once the
+ * Turns events of jobs into deliveries: those of one job and kind within a window are one message. An event counts as reported once the
  * deliveries are stored, so a crash repeats it; their ids follow from the event, so the repetition makes no second message. Answers how
  * many events could not be handled.
  */
-export async function tellEvents(context: TellEventsContext, events: readonly JobEvent[]): Promise<number> {
+export async function reportEvents(context: ReportEventsContext, events: readonly JobEvent[]): Promise<number> {
   const ready = await withExecutions(context, events)
   const jobs = Map.groupBy(ready, ({ event }) => event.jobId)
   const failed = await Promise.all(
     [...jobs].map(async ([jobId, some]) => {
       try {
-        await tellJob(context, jobId, some)
+        await reportJob(context, jobId, some)
         return 0
       } catch (err) {
-        context.log.warn({ err, jobId }, 'the events of a job could not be told yet')
+        context.log.warn({ err, jobId }, 'the events of a job could not be reported yet')
         return some.length
       }
     }),
@@ -56,7 +60,7 @@ export async function tellEvents(context: TellEventsContext, events: readonly Jo
 }
 
 /** Events whose copy of the execution is there. The others come again, or are given up after a while: their job is gone. */
-async function withExecutions({ stores, clock }: TellEventsContext, events: readonly JobEvent[]): Promise<Ready[]> {
+async function withExecutions({ stores, clock }: ReportEventsContext, events: readonly JobEvent[]): Promise<Ready[]> {
   const now = clock.now()
   const ids = events.flatMap(({ type, id }) => (type === 'missed' ? [] : [id]))
   const rowIds = (await stores.executions.readRowIds(ids)).flatMap((rowId) => rowId ?? [])
@@ -71,16 +75,16 @@ async function withExecutions({ stores, clock }: TellEventsContext, events: read
   }
   const swaps = others.map((event) => {
     const isOld = now - event.at > copyWithinMs
-    return { before: event, next: isOld ? toldEvent(event) : postponed(event, now + copyAgainMs) }
+    return { before: event, next: isOld ? reportedEvent(event) : postponed(event, now + copyAgainMs) }
   })
   if (swaps.length > 0) await stores.events.compareAndSetMany(swaps)
   return ready
 }
 
-async function tellJob(context: TellEventsContext, jobId: string, ready: readonly Ready[]): Promise<void> {
+async function reportJob(context: ReportEventsContext, jobId: string, ready: readonly Ready[]): Promise<void> {
   const { stores, clock, config } = context
   const done = (events: readonly JobEvent[]) =>
-    stores.events.compareAndSetMany(events.map((before) => ({ before, next: toldEvent(before) })))
+    stores.events.compareAndSetMany(events.map((before) => ({ before, next: reportedEvent(before) })))
   const job = await stores.jobs.findById(jobId)
   if (!job) return void (await done(ready.map(({ event }) => event)))
   await pauseIfFailing(context, job, ready)
@@ -99,51 +103,50 @@ async function tellJob(context: TellEventsContext, jobId: string, ready: readonl
     }
     const isRecoverable = concernedBy('recovered').length > 0
     const failing = isRecoverable ? newestFailing(alert.failing, executionsOf(some)) : alert.failing
-    const madeAt = notifications.length > 0 ? await tellSome(context, job, type, some, notifications) : null
+    const madeAt = notifications.length > 0 ? await reportSome(context, job, type, some, notifications) : null
     const sentAt = madeAt === null ? alert.sentAt : { ...alert.sentAt, [type]: madeAt }
     alert = await saveAlert(context, alert, { sentAt, failing })
-    // What came after a message that was made before a crash is told by the next one.
+    // What came after a message that was made before a crash is reported by the next one.
     await done(some.flatMap(({ event }) => (madeAt === null || event.at <= madeAt ? [event] : [])))
   }
 }
 
 const executionsOf = (ready: readonly Ready[]): Execution[] => ready.flatMap(({ execution }) => execution ?? [])
 
-function tellSome(
-  context: TellEventsContext,
+function reportSome(
+  context: ReportEventsContext,
   job: StoredJob,
   event: RecordedEvent,
   ready: readonly Ready[],
-  notifications: Parameters<typeof tell>[1],
+  notifications: Parameters<typeof report>[1],
 ): Promise<number> {
   const ordered = inOrder(ready.map((one) => one.event))
   const executions = executionsOf(ready).toSorted((a, b) => a.fireAt - b.fireAt || (a.id < b.id ? -1 : 1))
   const missed = ordered.flatMap((one) => one.missed ?? [])
   const name = `${event} ${ordered[0]?.id}`
-  return tell(context, notifications, name, { event, job, executions, missed, reason: null })
+  return report(context, notifications, name, { event, job, executions, missed, reason: null })
 }
 
 /** Stores what has changed of a job's alert. Another instance that was faster makes this one come again. */
 async function saveAlert(
-  { stores, clock }: TellEventsContext,
+  { stores, clock }: ReportEventsContext,
   before: Alert,
   changed: Pick<Alert, 'sentAt' | 'failing'>,
 ): Promise<Alert> {
   if (before.sentAt === changed.sentAt && before.failing === changed.failing) return before
   const next = { ...before, ...changed, updatedAt: clock.now(), rev: before.rev + 1 }
   if (await stores.alerts.compareAndSet({ before, next })) return next
-  throw new Error('another instance tells the events of the job')
+  throw new Error('another instance reports the events of the job')
 }
 
-/** Pauses a job whose newest executions since its last change have all failed, as many as it allows, and tells of it. */
-async function pauseIfFailing(context: TellEventsContext, job: StoredJob, ready: readonly Ready[]): Promise<void> {
+/** Pauses a job whose newest executions since its last change have all failed, as many as it allows, and reports it. */
+async function pauseIfFailing(context: ReportEventsContext, job: StoredJob, ready: readonly Ready[]): Promise<void> {
   const { stores, clock } = context
   const most = job.spec.pauseAfterFailures
   if (most === undefined || !executionsOf(ready).some(({ status }) => status !== 'EXPIRED')) return
-  const newest = await stores.executions.listSummaries(
-    { jobRowId: job.rowId },
-    { after: null, limit: 2 * most, fields: [] },
-  )
+  // What is handed over ahead of its time has not ended.
+  const query = { after: null, limit: most + othersBetween, fields: [], dueBy: clock.now() }
+  const newest = await stores.executions.listSummaries({ jobRowId: job.rowId }, query)
   const since = newest.filter(({ fireAt }) => fireAt >= job.changedAt)
   if (job.state === 'active' && countFailuresInRow(since.map(({ status }) => status)) >= most) {
     const target = { caller: asOwner(job.ownerId), ref: job.id }
@@ -159,10 +162,10 @@ async function pauseIfFailing(context: TellEventsContext, job: StoredJob, ready:
   if (after?.state !== 'paused' || after.pauseReason === null) return
   const notifications = (await concerned(context, after))('auto-paused')
   const executions = executionsOf(ready).filter(({ fireAt }) => fireAt < after.changedAt)
-  const told = { event: 'auto-paused', job: after, executions: executions.slice(-1), missed: [] } as const
+  const reported = { event: 'auto-paused', job: after, executions: executions.slice(-1), missed: [] } as const
   if (notifications.length > 0)
-    await tell(context, notifications, `auto-paused ${after.id} ${after.version}`, {
-      ...told,
+    await report(context, notifications, `auto-paused ${after.id} ${after.version}`, {
+      ...reported,
       reason: after.pauseReason,
     })
 }

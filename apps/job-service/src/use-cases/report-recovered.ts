@@ -1,11 +1,11 @@
 import type { Alert } from '../domain/job-event.ts'
-import { concerned, type TellContext, tell } from './tell.ts'
+import { concerned, type ReportContext, report } from './report.ts'
 
 /**
- * Tells that a failing job has succeeded: its newest execution that has ended is a SUCCESS, and was due after the one that failed. What
+ * Reports that a failing job has succeeded: its newest execution that has ended is a SUCCESS, and was due after the one that failed. What
  * the job's progress says is enough, so that a success costs nothing when it is stored.
  */
-export async function tellRecovered(context: TellContext, alert: Alert): Promise<void> {
+export async function reportRecovered(context: ReportContext, alert: Alert): Promise<void> {
   const { stores, clock } = context
   const { jobId, failing } = alert
   const job = await stores.jobs.findById(jobId)
@@ -18,8 +18,8 @@ export async function tellRecovered(context: TellContext, alert: Alert): Promise
     const [execution] = rowId === undefined ? [] : await stores.executions.readMany([rowId], [])
     const notifications = (await concerned(context, job))('recovered')
     const executions = execution ? [execution] : []
-    const told = { event: 'recovered', job, executions, missed: [], reason: null } as const
-    if (notifications.length > 0) await tell(context, notifications, `recovered ${failing?.executionId}`, told)
+    const reported = { event: 'recovered', job, executions, missed: [], reason: null } as const
+    if (notifications.length > 0) await report(context, notifications, `recovered ${failing?.executionId}`, reported)
   }
   const next = { ...alert, failing: null, updatedAt: clock.now(), rev: alert.rev + 1 }
   await stores.alerts.compareAndSet({ before: alert, next })
