@@ -966,7 +966,7 @@ export interface paths {
          *
          *     Needs the role `user` or a higher one.
          */
-        post: operations["redeliver"];
+        post: operations["redeliverMessage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1496,16 +1496,7 @@ export interface components {
                 refused: number;
             };
             /** @description One entry for each item, in their order. */
-            results: {
-                /** @description The HTTP status that the item would have got alone. */
-                status: number;
-                /** @description With "Prefer: return=minimal": the id alone. */
-                id?: string;
-                /** @description The new job. */
-                job?: components["schemas"]["Job"];
-                /** @description Why the item was refused; its pointers begin with the item's index. */
-                problem?: components["schemas"]["Problem"];
-            }[];
+            results: components["schemas"]["JobBatchResult"][];
         };
         /** @description What to get messages about, and where. */
         CreateNotificationBody: {
@@ -1962,6 +1953,17 @@ export interface components {
             warnings: components["schemas"]["Warning"][];
             /** @description Addresses by relation: `self`, `status`, `executions`, and the calls that its state allows. */
             links: components["schemas"]["Links"];
+        };
+        /** @description What became of one item of a batch. */
+        JobBatchResult: {
+            /** @description The HTTP status that the item would have got alone. */
+            status: number;
+            /** @description With "Prefer: return=minimal": the id alone. */
+            id?: string;
+            /** @description The new job. */
+            job?: components["schemas"]["Job"];
+            /** @description Why the item was refused; its pointers begin with the item's index. */
+            problem?: components["schemas"]["Problem"];
         };
         /** @description What goes on with a job, in short. */
         JobStatus: {
@@ -2550,10 +2552,17 @@ export interface components {
                 executionIds: string[];
                 /** @description Of `job.missed`: the first and the last fire time, and why they were missed. */
                 missed: {
-                    /** Format: date-time */
+                    /**
+                     * Format: date-time
+                     * @description The first fire time.
+                     */
                     from: string;
-                    /** Format: date-time */
+                    /**
+                     * Format: date-time
+                     * @description The last fire time.
+                     */
                     to: string;
+                    /** @description Why, as one kebab-case word. */
                     reason: string;
                 } | null;
                 /** @description Of `job.auto-paused`: why the job was paused, as a sentence. */
@@ -3069,6 +3078,17 @@ export interface components {
             /** @description The password, 1 to 256 characters; at least 12 where the network reaches Belfry. */
             password: string;
         };
+        /** @description What became of one item of a batch. */
+        TriggerBatchResult: {
+            /** @description The HTTP status that the item would have got alone. */
+            status: number;
+            /** @description With "Prefer: return=minimal": the id alone. */
+            id?: string;
+            /** @description The new execution. */
+            execution?: components["schemas"]["Execution"];
+            /** @description Why the item was refused; its pointers begin with the item's index. */
+            problem?: components["schemas"]["Problem"];
+        };
         /** @description How a job is run now. */
         TriggerBody: {
             /** @description What this one run works with, in place of the params of the job. Default: those of the job. */
@@ -3076,6 +3096,19 @@ export interface components {
                 [key: string]: unknown;
             };
             /** @description Why it is run, at most 500 characters; shown with the execution. */
+            reason?: string;
+        };
+        /** @description One trigger of a batch: exactly one of `jobId` and `key` names the job. */
+        TriggerItem: {
+            /** @description The id of the job. */
+            jobId?: string;
+            /** @description The key of the job, instead of its id. */
+            key?: string;
+            /** @description Replace the job's params for this one execution. Default: those of the job. */
+            params?: {
+                [key: string]: unknown;
+            };
+            /** @description Why it is run, at most 500 characters; stored and shown. */
             reason?: string;
         };
         TriggerJobsReply: {
@@ -3087,16 +3120,7 @@ export interface components {
                 refused: number;
             };
             /** @description One entry for each item, in their order. */
-            results: {
-                /** @description The HTTP status that the item would have got alone. */
-                status: number;
-                /** @description With "Prefer: return=minimal": the id alone. */
-                id?: string;
-                /** @description The new execution. */
-                execution?: components["schemas"]["Execution"];
-                /** @description Why the item was refused; its pointers begin with the item's index. */
-                problem?: components["schemas"]["Problem"];
-            }[];
+            results: components["schemas"]["TriggerBatchResult"][];
         };
         /** @description A file of the handlers folder that is no job type. */
         UnusableFile: {
@@ -3404,6 +3428,27 @@ export interface components {
                      * @enum {string}
                      */
                     code?: "illegal-transition";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
+         *     - `illegal-transition`: Illegal transition
+         *     - `conflict`: Conflict
+         */
+        IllegalTransitionOrConflict: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "illegal-transition" | "conflict";
                 };
             };
         };
@@ -3769,6 +3814,8 @@ export interface components {
         "Idempotency-Key": string;
         /** @description The version that is to be changed: an `ETag` as it was given, `"7"` for version 7, several with commas between, or `*` for any. Another version is refused with 412. */
         "If-Match": string;
+        /** @description The `id` of the last event that was read: the stream goes on after it. */
+        "Last-Event-ID": string;
         /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240). */
         Prefer: string;
     };
@@ -5475,18 +5522,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description The id of the job. */
-                    jobId?: string;
-                    /** @description The key of the job, instead of its id. */
-                    key?: string;
-                    /** @description Replace the job's params for this one execution. Default: those of the job. */
-                    params?: {
-                        [key: string]: unknown;
-                    };
-                    /** @description Why it is run, at most 500 characters; stored and shown. */
-                    reason?: string;
-                }[];
+                "application/json": components["schemas"]["TriggerItem"][];
             };
         };
         responses: {
@@ -5655,6 +5691,7 @@ export interface operations {
             /** @description Done; the answer is whole. */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5688,6 +5725,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5702,7 +5740,8 @@ export interface operations {
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyRequests"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
             default: components["responses"]["AnyProblem"];
@@ -5808,8 +5847,10 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
@@ -5844,6 +5885,8 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Impossible"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
@@ -5904,6 +5947,7 @@ export interface operations {
             /** @description Done; the answer is whole. */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5922,7 +5966,7 @@ export interface operations {
             default: components["responses"]["AnyProblem"];
         };
     };
-    redeliver: {
+    redeliverMessage: {
         parameters: {
             query?: never;
             header?: never;
@@ -5950,6 +5994,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["IllegalTransitionOrConflict"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
@@ -5967,13 +6012,16 @@ export interface operations {
                  */
                 jobId?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `id` of the last event that was read: the stream goes on after it. */
+                "Last-Event-ID"?: components["parameters"]["Last-Event-ID"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events */
+            /** @description Server-sent events; their data is JSON. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6238,7 +6286,10 @@ export interface operations {
                 /** @description `true`: the answer is a stream of server-sent events with each line as it is logged, until the execution has ended; `Last-Event-ID` continues a stream. Default `false`: a page. */
                 follow?: "true" | "false";
             };
-            header?: never;
+            header?: {
+                /** @description The `id` of the last event that was read: the stream goes on after it. */
+                "Last-Event-ID"?: components["parameters"]["Last-Event-ID"];
+            };
             path: {
                 /** @description The id of the execution. */
                 id: string;
@@ -6247,7 +6298,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; the answer is whole. */
+            /** @description A page of lines; with `follow`, a stream of events. */
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
@@ -6258,6 +6309,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogLinePage"];
+                    "text/event-stream": string;
                 };
             };
             400: components["responses"]["MalformedRequest"];
