@@ -22,7 +22,7 @@ import { openScheduler } from './scheduler.ts'
 import { openUsers } from './users.ts'
 
 /** Seals the secrets of a world. */
-export const testKey = 'q7Vd0TzK3mXw9RbL5nHc2JpYf8GsA1eU'
+const testKey = 'q7Vd0TzK3mXw9RbL5nHc2JpYf8GsA1eU'
 
 /** An answer; a test names the type of the body that it expects. */
 export interface Reply<T> {

@@ -109,9 +109,9 @@ export function createAuditStore(db: Database): AuditStore {
     WHERE n > ?1 AND n <= ?2 AND n < coalesce(
       (SELECT n FROM audit WHERE n > ?1 AND n <= ?2 AND status IS NULL AND at > ?3 ORDER BY n LIMIT 1), ?2 + 1)
     ORDER BY n LIMIT ?4)`)
-  const content = db.statement(`SELECT count(*), min(n), max(n), min(at), max(at),
-      group_concat(json_array(n, at, status, version, actor, actorName, action, target, also, about), char(10) ORDER BY n)
-    FROM audit WHERE n > ? AND n <= ?`)
+  const content = db.statement(`SELECT count(*), min(n), max(n), min(at), max(at), group_concat(line, char(10)) FROM (
+    SELECT n, at, json_array(n, at, status, version, actor, actorName, action, target, also, about) AS line
+    FROM audit WHERE n > ? AND n <= ? ORDER BY n)`)
   const freeze = db.statement('UPDATE audit SET isFrozen = 1 WHERE n > ? AND n <= ? AND isFrozen IS NULL')
   const newest = db.statement(`SELECT ${sealColumns} FROM auditSeals WHERE no > 0 ORDER BY no DESC LIMIT 1`)
   const seals = db.statement(`SELECT ${sealColumns} FROM auditSeals WHERE no > ? ORDER BY no LIMIT ?`)

@@ -1039,6 +1039,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a run of a job happened or did not
+         * @description Says in sentences what happened at a time, or to an execution, and how it came to that. Each answer names its evidence: the execution, what the scheduler logged, the change of the job and who made it.
+         *
+         *     Every user may call it.
+         */
+        get: operations["explainRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/scheduler/scan": {
         parameters: {
             query?: never;
@@ -1502,7 +1524,7 @@ export interface components {
              * @description Whether messages are sent. Default: true.
              * @default true
              */
-            enabled: boolean;
+            enabled?: boolean;
         };
         /** @description A user that an admin makes. */
         CreateUserBody: {
@@ -1701,6 +1723,41 @@ export interface components {
             partition: number | null;
             /** @description The place in the partition; null on a bus without partitions. */
             offset: string | null;
+        };
+        ExplainRunReply: {
+            /** @description The id of the job. */
+            jobId: string;
+            /**
+             * Format: date-time
+             * @description The fire time that the answers are about.
+             */
+            at: string;
+            /** @description The execution of that time; null where there is none. */
+            executionId: string | null;
+            /** @description The first one says what happened, the others how it came to that. */
+            answers: {
+                /**
+                 * @description The answer as a word.
+                 * @enum {string}
+                 */
+                code: "ran-on-time" | "ran-late" | "is-running" | "waits-for-slot" | "waits-for-place" | "waits-for-job-type" | "scheduled" | "retries" | "failed" | "lost" | "expired" | "skipped" | "superseded" | "cancelled" | "missed" | "paused" | "excluded" | "not-due-yet" | "before-the-job" | "job-cancelled" | "job-deleted" | "job-changed" | "no-schedule" | "no-fire-time" | "handed-over-late" | "waited-for-executor" | "waited-for-slot" | "waited-for-place" | "took-several-attempts" | "was-run-again" | "runs-another-again" | "is-asked-for" | "no-record";
+                /** @description The answer as a sentence. */
+                text: string;
+                /** @description What shows that the answer is true. */
+                evidence: {
+                    /**
+                     * @description What it is.
+                     * @enum {string}
+                     */
+                    kind: "execution" | "fire-log" | "audit" | "job" | "job-type";
+                    /** @description Its address. */
+                    href: string;
+                    /** @description When it happened; null where no one time belongs to it. */
+                    at: string | null;
+                    /** @description What it shows, in short; null where the address says all. */
+                    detail: string | null;
+                }[];
+            }[];
         };
         /** @description Fire times in a row that have no execution, and why. */
         FireRange: {
@@ -1934,6 +1991,23 @@ export interface components {
             pauseReason: string | null;
             /** @description How many of its newest ended executions failed in a row. */
             consecutiveFailures: number;
+            /** @description The newest fire times that came too late to run; null: none is known. */
+            lastMissed: {
+                /**
+                 * Format: date-time
+                 * @description The first of the fire times.
+                 */
+                from: string;
+                /**
+                 * Format: date-time
+                 * @description The last of the fire times.
+                 */
+                to: string;
+                /** @description How many there are. */
+                count: number;
+                /** @description Why, as one kebab-case word such as `overdue`. */
+                reason: string;
+            } | null;
             /** @description What keeps the job from running now, such as a job type that no executor has. */
             warnings: components["schemas"]["Warning"][];
             /** @description Addresses by relation: `self`, `status`, `executions`, and the calls that its state allows. */
@@ -3276,6 +3350,26 @@ export interface components {
          * @description Refused, by `code`:
          *
          *     - `idempotency-key-reused`: Idempotency key reused
+         */
+        IdempotencyKeyReused: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "idempotency-key-reused";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
+         *     - `idempotency-key-reused`: Idempotency key reused
          *     - `impossible`: Unprocessable content
          */
         IdempotencyKeyReusedOrImpossible: {
@@ -3390,6 +3484,26 @@ export interface components {
                      * @enum {string}
                      */
                     code?: "not-found";
+                };
+            };
+        };
+        /**
+         * @description Refused, by `code`:
+         *
+         *     - `request-in-flight`: Request in flight
+         */
+        RequestInFlight: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /**
+                     * @description One of the codes of this answer.
+                     * @enum {string}
+                     */
+                    code?: "request-in-flight";
                 };
             };
         };
@@ -3655,6 +3769,8 @@ export interface components {
         "Idempotency-Key": string;
         /** @description The version that is to be changed: an `ETag` as it was given, `"7"` for version 7, several with commas between, or `*` for any. Another version is refused with 412. */
         "If-Match": string;
+        /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240). */
+        Prefer: string;
     };
     requestBodies: never;
     headers: {
@@ -5304,7 +5420,12 @@ export interface operations {
     createJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes it safe to send the call again: for 24 h the same key with the same body gives the stored answer, and nothing is done twice. Keys count per user and path. Another body with the same key is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240). */
+                Prefer?: components["parameters"]["Prefer"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5317,6 +5438,7 @@ export interface operations {
             /** @description Done; the answer is whole. */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5329,8 +5451,10 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
+            409: components["responses"]["RequestInFlight"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
@@ -5340,7 +5464,12 @@ export interface operations {
     triggerJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes it safe to send the call again: for 24 h the same key with the same body gives the stored answer, and nothing is done twice. Keys count per user and path. Another body with the same key is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240). */
+                Prefer?: components["parameters"]["Prefer"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5364,6 +5493,7 @@ export interface operations {
             /** @description Done; the answer is whole. */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5376,8 +5506,10 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
+            409: components["responses"]["RequestInFlight"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
@@ -5932,6 +6064,47 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    explainRun: {
+        parameters: {
+            query?: {
+                /** @description The fire time that is asked about: RFC 3339, or `-8h` for a time before now. A run within the minute counts. */
+                at?: string;
+                /** @description The execution that is asked about, by its id. */
+                execution?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the job, or its key.
+                 * @example hello
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplainRunReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -45,6 +45,8 @@ type KeyedPath = {
 }[PathOf<'post'>]
 const keyedPaths: Record<KeyedPath, true> = {
   '/jobs': true,
+  '/jobs/batch': true,
+  '/triggers/batch': true,
   '/jobs/{id}/trigger': true,
   '/executions/{id}/retry': true,
 }

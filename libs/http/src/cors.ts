@@ -20,6 +20,7 @@ const requestHeaders = [
   'last-event-id',
   'prefer',
   'traceparent',
+  'x-api-key',
   'x-request-id',
 ].join(', ')
 /** What a client of the API reads; a page sees a few others without it (Fetch, "CORS-safelisted response-header name"). */

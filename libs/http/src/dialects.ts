@@ -18,6 +18,11 @@ export function dialectOf(url: string): Dialect | undefined {
   return dialects.find(({ prefix }) => url.startsWith(prefix) && url[prefix.length] === '/')
 }
 
+/** The address without its dialect. */
+export function canonicalOf(url: string): string {
+  return url.slice(dialectOf(url)?.prefix.length ?? 0)
+}
+
 /** The patterns and the same in each dialect. */
 export function inAllDialects(routes: readonly string[]): string[] {
   return routes.flatMap((route) => [route, ...dialects.map(({ prefix }) => prefix + route)])

@@ -6,7 +6,7 @@ import type { HttpApp } from './http-app.ts'
 import { tokenExpiryOf } from './token-expiry.ts'
 
 /** One event. `id` is what a client sends back as `Last-Event-ID`; `data` becomes JSON. */
-export interface ServerEvent {
+interface ServerEvent {
   readonly id: string
   readonly event: string
   readonly data: unknown
@@ -16,12 +16,12 @@ export interface ServerEvent {
  * Why a stream ends: all is sent, the token has expired, the service stops, or what it shows cannot be read just now. A client goes
  * on with the last id unless all is sent.
  */
-export type EndReason = 'complete' | 'token-expired' | 'stopping' | 'unavailable'
+type EndReason = 'complete' | 'token-expired' | 'stopping' | 'unavailable'
 
 /** An answer of the type `text/event-stream` (WHATWG HTML, server-sent events). */
 export interface EventStream {
   readonly isOpen: boolean
-  /** Aborted when the stream has ended, whoever ended it. */
+  /** Aborted when the stream has ended, for any reason. */
   readonly closed: AbortSignal
   send(event: ServerEvent): void
   /** The id from which a client goes on although no event has it: what lies before was not for this client. */
@@ -58,7 +58,7 @@ const tooMany = (detail: string) => refusal('too-many-requests', detail, { retry
 
 const eventText = ({ id, event, data }: ServerEvent) => `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 
-/** Takes the answer over from Fastify: headers of hooks stay, and nothing between may store, compress or gather it. */
+/** Takes the answer over from Fastify: headers of hooks stay, and nothing between may store, compress or hold it back. */
 function begin(reply: FastifyReply): ServerResponse {
   reply.hijack()
   const { raw } = reply

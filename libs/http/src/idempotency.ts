@@ -3,6 +3,7 @@ import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import type { Clock, Ids } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
+import { canonicalOf } from './dialects.ts'
 import { sendRefusal } from './problem.ts'
 
 /** The answer of a use case that succeeded: a body, or the JSON text of one. */
@@ -114,7 +115,8 @@ const reused = refusal('idempotency-key-reused', 'This Idempotency-Key came with
 const hashOf = (...parts: readonly string[]) => hash('sha256', parts.join('\n'), 'base64url')
 
 function idOf(request: FastifyRequest, key: string): string {
-  const path = request.url.split('?', 1)[0] as string
+  // The dialects of an address make the same thing.
+  const path = canonicalOf(request.url.split('?', 1)[0] as string)
   return hashOf(request.caller.userId, request.method, path, key)
 }
 

@@ -31,7 +31,7 @@ export interface Refreshable {
 }
 
 /** An older token was used again: the session has ended, because a copy of the token is in other hands. */
-export interface Replayed {
+interface Replayed {
   readonly replayedBy: User
   readonly sessionId: string
 }

@@ -86,7 +86,15 @@ export function mountExecutions(
     answerHeaders: { 200: ['link'] },
     params: z.strictObject({ id: executionId }),
     querystring: logsQuery,
-    response: { 200: pageOf(logLine) },
+    response: {
+      200: {
+        description: 'A page of the log; with `follow=true` a stream of server-sent events.',
+        content: {
+          'application/json': { schema: pageOf(logLine) },
+          'text/event-stream': { schema: z.string().describe('Events `line`, and `end` at the end of the execution.') },
+        },
+      },
+    },
   } as const
   app.get('/executions/:id/logs', { schema: logSchema, config: reads }, async (request, reply) => {
     const { limit, cursor, attempt = null, follow } = request.query
@@ -98,7 +106,7 @@ export function mountExecutions(
       const stream = streams.open(request, reply)
       if (isRefusal(stream)) return reply.refuse(stream)
       const { rowId } = found
-      await followLog(stream, { rowId, after, attempt, view: viewLine }, { stores, ...following })
+      await followLog(stream, { rowId, after, attempt, view: viewLine }, { stores, log, ...following })
       return reply
     }
     const lines = await logs.list(found.rowId, { after, epoch: attempt, limit: limit + 1 })

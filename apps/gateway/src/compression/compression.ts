@@ -33,6 +33,8 @@ function lengthOf(reply: FastifyReply, payload: unknown): number {
 function mayCompress({ method }: FastifyRequest, reply: FastifyReply): boolean {
   const { statusCode } = reply
   if (method === 'HEAD' || statusCode === 206 || reply.hasHeader('content-encoding')) return false
+  // RFC 9111, 5.2.2.6.
+  if (String(reply.getHeader('cache-control')).includes('no-transform')) return false
   return compressible.test(String(reply.getHeader('content-type')))
 }
 

@@ -50,6 +50,7 @@ describe('answers of services', () => {
     ['short', answering('{}')],
     ['an image', answering(text, { 'content-type': 'image/png' })],
     ['encoded already', answering(text, { 'content-encoding': 'gzip' })],
+    ['not to be changed', answering(text, { 'cache-control': 'no-cache, no-transform' })],
     ['a stream of events', answering(text, { 'content-type': 'text/event-stream' })],
     ['of unknown length', (_request, reply) => reply.writeHead(200, { 'content-type': 'application/json' }).end(text)],
     ['a part', answering(text, {}, 206)],

@@ -26,7 +26,7 @@ const minute = 60_000
 const hour = 60 * minute
 
 /** Waits after each failed attempt but the last one (Standard Webhooks, "Deliverability and reliability"), milliseconds. */
-export const retryWaitsMs: readonly number[] = [
+const retryWaitsMs: readonly number[] = [
   5_000,
   5 * minute,
   30 * minute,

@@ -1,7 +1,8 @@
 import { isRefusal } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { createIntake } from '../../src/use-cases/intake.ts'
+import { openWorld, until } from '../world.ts'
 
 /** An intake of ten rows, twenty for what is needed soon, over an outflow that the test moves. */
 function open() {
@@ -81,5 +82,47 @@ describe('the intake', () => {
     expect(taken.slice(1).sort()).toEqual(['a1', 'b1'])
     await publish(8)
     await Promise.all([...many, few])
+  })
+})
+
+/** So many iterations of the event loop that a call has come as far as it can. */
+async function iterations(): Promise<void> {
+  for (let left = 50; left > 0; left--) await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('new jobs while others wait for the scheduler', () => {
+  it('are held and refused, but for those that are due soon', async () => {
+    const world = await openWorld({ jobIntakeRows: 1, jobIntakeHoldMs: 10 })
+    onTestFinished(world.close)
+    const create = async (more: object = {}) =>
+      (await world.call('POST', '/jobs', { jobType: 'DUMMY', ...more })) as { status: number; headers: object }
+    // The relay waits 20 ms for others.
+    expect((await create()).status).toBe(201)
+    const held = [create(), world.call('POST', '/jobs/batch', [{ jobType: 'DUMMY' }] as never)]
+    await iterations()
+    expect((await create({ delay: '1s' })).status).toBe(201)
+    await world.clock.advance(10)
+    for (const answer of await Promise.all(held)) {
+      expect([answer.status, (answer.headers as Record<string, string>)['retry-after']]).toEqual([429, '1'])
+    }
+    await world.clock.advance(10)
+    await until(() => world.published.length === 2)
+    expect((await create()).status).toBe(201)
+  })
+
+  it('reach the scheduler before those that are due later', async () => {
+    const world = await openWorld()
+    onTestFinished(world.close)
+    const runAt = new Date(world.clock.now() + 86_400_000).toISOString()
+    const items = [{ runAt }, { schedule: '0 0 1 1 *' }, {}, { delay: '2s' }, { schedule: '* * * * * *' }]
+    const { body } = await world.call<{ results: { job: { id: string } }[] }>(
+      'POST',
+      '/jobs/batch',
+      items.map((item) => ({ jobType: 'DUMMY', ...item })) as never,
+    )
+    await world.clock.advance(20)
+    await until(() => world.published.length === items.length)
+    const ids = body.results.map(({ job }) => job.id)
+    expect(world.published.map(({ jobId }) => ids.indexOf(jobId))).toEqual([3, 4, 0, 1, 2])
   })
 })

@@ -11,7 +11,7 @@ export interface RecordedRequest {
 }
 
 /** Another execution that held the overlap place. */
-export type Blocker = Pick<Execution, 'id' | 'status'> & { readonly startedAt: number | null }
+type Blocker = Pick<Execution, 'id' | 'status'> & { readonly startedAt: number | null }
 
 /** What is known about one fire time of a job, or about one of its executions. Times are epoch milliseconds. */
 export interface WhyFacts {
