@@ -218,6 +218,7 @@ describe('the parts of executor-service', () => {
     executions: [],
     retention: [],
     secrets: [],
+    drain: [],
     'job-types': [],
     'metrics.ts': ['executions'],
     // The setting of the commands is checked by what runs them.

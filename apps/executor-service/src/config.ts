@@ -20,6 +20,8 @@ export const executorConfig = z.object({
   executorJobTimeoutMs: count(1_000),
   /** How long such an answer holds, milliseconds: so long a viewer that a change leaves out still reads logs. */
   executorReachHoldsMs: count(5_000, 0),
+  /** How often an executor looks whether another one has drained the system, milliseconds. */
+  executorDrainPollMs: count(1_000, 10),
   /** Attempts at a time of job types that compute. */
   executorConcurrency: count(50),
   /** Attempts at a time of job types that mostly wait. */

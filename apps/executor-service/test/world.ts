@@ -1,5 +1,5 @@
 import { createMemoryBus, ignorePoison } from '@belfry/bus'
-import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage } from '@belfry/contracts'
+import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage, Role } from '@belfry/contracts'
 import { createStaticRegistry, type RestClient, type RestRequest, type RestResponse } from '@belfry/discovery'
 import { createManualClock, type LogLevelName, type ManualClock } from '@belfry/service'
 import { createUnreadableReport, StorageError } from '@belfry/storage'
@@ -232,6 +232,10 @@ export async function openWorld(options: WorldOptions = {}) {
     async get(url: string, userId = 'usr-1', headers: Readonly<Record<string, string>> = {}) {
       const authorization = tokens.bearer(userId, 'user')
       return service.app.inject({ method: 'GET', url, headers: { authorization, ...headers } })
+    },
+    async post(url: string, payload: object | undefined, role: Role = 'user') {
+      const headers = { authorization: tokens.bearer('usr-1', role) }
+      return service.app.inject({ method: 'POST', url, headers, ...(payload && { payload }) })
     },
     metric: async (name: string) =>
       (await metricsRegistry.render()).split('\n').filter((line) => line.startsWith(name)),

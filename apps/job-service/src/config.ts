@@ -50,6 +50,16 @@ export const jobConfig = z.object({
    * claim and the delivery of its status take (the relay's sweep, which repeats what got lost, runs every second).
    */
   jobSlotWaitMs: count(1_000, 0),
+  /** Calls with `until=terminal` that wait in one job-service, in all; more are refused with 429. */
+  jobWaiters: count(500, 0),
+  /** Calls with `until=terminal` of one user that wait in one job-service; more are refused with 429. */
+  jobWaitersOfUser: count(20, 0),
+  /** How often such a call looks for what another instance has stored, milliseconds. */
+  jobWaitPollMs: count(250, 10),
+  /** Jobs that one bulk pause or resume changes; a further call goes on. */
+  jobBulkRows: count(200),
+  /** Changes of jobs, and cancels of executions, that a bulk call makes at a time. */
+  jobBulkAtWork: count(20),
   /** Executions that one redrive looks at for those that fit its filter. */
   jobRedriveScanRows: count(100_000, 1_000),
   /** Dead letters that a redrive runs again in one batch. */
@@ -208,17 +218,34 @@ export const jobConfig = z.object({
 })
 export type JobConfig = z.output<typeof jobConfig>
 
+type RuleConfig = Pick<JobConfig, 'jobFenceTimeoutMs' | 'jobSchedulerTimeoutMs'> & Partial<JobConfig>
+
+/** What must hold between the settings of notifications. */
+function notificationRules(config: Partial<JobConfig>, refuse: (path: keyof JobConfig, message: string) => void): void {
+  const { jobNotifyTimeoutMs, jobNotifyLeaseMs, jobNotifyReportedMs, jobMissedSettleMs } = config
+  const { jobNotifyLookups, jobNotifyOwnerLookups } = config
+  const isAbove = (one: number | undefined, other: number | undefined) => one === undefined || one > (other ?? 0)
+  if (!isAbove(jobNotifyLeaseMs, jobNotifyTimeoutMs))
+    refuse('jobNotifyLeaseMs', `must be above ${configKey('jobNotifyTimeoutMs')}: another process would send it too`)
+  if (!isAbove(jobNotifyReportedMs, jobMissedSettleMs))
+    refuse('jobNotifyReportedMs', `must be above ${configKey('jobMissedSettleMs')}: what is read again must be known`)
+  if (!isAbove(jobNotifyLookups, jobNotifyOwnerLookups))
+    refuse('jobNotifyOwnerLookups', `must be below ${configKey('jobNotifyLookups')}: others must find a free one`)
+}
+
 /** What must hold between settings of job-service, and of its process. */
 export function jobRules(
-  config: Pick<JobConfig, 'jobFenceTimeoutMs' | 'jobSchedulerTimeoutMs'> & { readonly breakerTimeoutMs: number },
+  config: RuleConfig & { readonly breakerTimeoutMs: number },
   context: z.core.$RefinementCtx,
 ): void {
+  const refuse = (path: keyof JobConfig, message: string) => context.addIssue({ code: 'custom', path: [path], message })
+  notificationRules(config, refuse)
   const { jobFenceTimeoutMs: fence, jobSchedulerTimeoutMs: scheduler, breakerTimeoutMs } = config
   if (fence + scheduler < breakerTimeoutMs) return
   const isFence = fence >= breakerTimeoutMs
   const below = `must be below ${configKey('breakerTimeoutMs')}`
   const message = `${isFence ? below : `with the time for a fence ${below}`}: a slow service is to give 202, not 504`
-  context.addIssue({ code: 'custom', path: [isFence ? 'jobFenceTimeoutMs' : 'jobSchedulerTimeoutMs'], message })
+  refuse(isFence ? 'jobFenceTimeoutMs' : 'jobSchedulerTimeoutMs', message)
 }
 
 /** How much later a stream shows a change than it was made, milliseconds. */

@@ -87,7 +87,7 @@ export function createNotifications({
   })
 
   return {
-    context: { ...context, randomBytes, nudge: sending.nudge },
+    context: { ...reporting, randomBytes, nudge: sending.nudge },
     loops: [
       loop('report events', config.jobNotifyPollMs, createReportEvents(reporting, reportLoop)),
       loop('report recovered', config.jobNotifyPollMs, createReportRecovered(reporting, reportLoop)),

@@ -25,7 +25,10 @@ import { createSealer, type Sealer } from './domain/sealing.ts'
 import { createLoops } from './loops/index.ts'
 import { createNotifications, type NotificationParts } from './notifications.ts'
 import { mountAuditLists } from './routes/audit.ts'
+import { mountBackfill } from './routes/backfill.ts'
 import { mountBatches } from './routes/batches.ts'
+import { mountBulkExecutions } from './routes/bulk-executions.ts'
+import { mountBulkJobs } from './routes/bulk-jobs.ts'
 import { mountCompatibility } from './routes/compatibility.ts'
 import { mountEvents } from './routes/events.ts'
 import { mountExecutionOperations } from './routes/execution-operations.ts'
@@ -39,6 +42,7 @@ import { mountJobs } from './routes/jobs.ts'
 import { createListPages } from './routes/list-pages.ts'
 import { mountNextRuns } from './routes/next-runs.ts'
 import { mountNotifications } from './routes/notifications.ts'
+import { mountQuotas } from './routes/quotas.ts'
 import { mountSecrets } from './routes/secrets.ts'
 import { mountWhy } from './routes/why.ts'
 import type { StoredJob, Stores } from './store/ports.ts'
@@ -53,6 +57,7 @@ import { createIntake, type Outflow } from './use-cases/intake.ts'
 import { createLastMissed } from './use-cases/last-missed.ts'
 import { createScheduleCache } from './use-cases/schedule-cache.ts'
 import { createTriggeredJobs } from './use-cases/trigger-job.ts'
+import { createWaiters } from './use-cases/waiters.ts'
 
 export type JobServiceDeps = ServiceShellDeps<Stores, JobConfig>
 
@@ -134,6 +139,8 @@ function createApp(
   const { stores, clock, ids, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
   audit.record(app)
+  // Open calls would else hold the stop up for as long as they may wait.
+  app.addHook('preClose', async () => context.waiters.stop())
   const ages = { agedBy: retentionClock.now, keepMs: config.jobRequestKeepMs, otherTryMs: otherTryMsOf(config) }
   const once = createIdempotency({ store: stores.requests, ids, instance: ids.uuid(), clock, ...ages })
   const limiter = createConcurrencyLimiter({ running: config.jobListsAtWork, waiting: config.jobListsWaiting })
@@ -141,11 +148,15 @@ function createApp(
   const views = createJobViews({ clock, timezone: config.timezone, schedules: context.schedules })
   mountJobs(app, { context, views, pages, ids, once })
   mountJobOperations(app, context, views)
+  mountBulkJobs(app, context)
+  mountBackfill(app, context, once)
   const executionViews = createExecutionViews({ clock, slotWaitMs: config.jobSlotWaitMs, types: context.types })
   mountNextRuns(app, context)
   mountExecutions(app, { context, views: executionViews, pages })
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
+  mountBulkExecutions(app, context)
+  mountQuotas(app, context)
   mountBatches(app, { context, views, executionViews, once })
   mountSecrets(app, context)
   mountNotifications(app, { context: notifications.context, ids })
@@ -200,6 +211,10 @@ export function createJobService(deps: JobServiceDeps): JobService {
     slices: createSlices(),
     sealer: openSealer(config),
     triggered: createTriggeredJobs(config),
+    waiters: createWaiters({
+      ...{ clock, pollMs: config.jobWaitPollMs },
+      ...{ most: config.jobWaiters, mostOfUser: config.jobWaitersOfUser },
+    }),
     clock,
     log,
     config,

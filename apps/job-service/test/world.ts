@@ -11,7 +11,7 @@ import {
   createTestTokens,
 } from '@belfry/testkit'
 import type { InjectOptions } from 'fastify'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { createJobService, jobConfig } from '../src/index.ts'
 import type { Stores } from '../src/store/ports.ts'
 import { createSqliteStores } from '../src/store/sqlite/index.ts'
@@ -22,7 +22,7 @@ import { openScheduler } from './scheduler.ts'
 import { openUsers } from './users.ts'
 
 /** Seals the secrets of a world. */
-export const testKey = 'q7Vd0TzK3mXw9RbL5nHc2JpYf8GsA1eU'
+const testKey = 'q7Vd0TzK3mXw9RbL5nHc2JpYf8GsA1eU'
 
 /** An answer; a test names the type of the body that it expects. */
 export interface Reply<T> {
@@ -181,6 +181,9 @@ export async function until<T>(check: () => T | Promise<T>): Promise<Exclude<T, 
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
+
+/** Matches the weak ETag of a version, whatever is shown of it. */
+export const weakTag = (version: number): unknown => expect.stringMatching(new RegExp(`^W/"${version}\\.[0-9a-f]{8}"$`))
 
 /** The pointers of a problem's issues. */
 export function pointersOf(body: unknown): string[] {

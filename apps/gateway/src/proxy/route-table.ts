@@ -40,7 +40,7 @@ export const routeTable: readonly ProxiedRoutes[] = [
     access: 'viewer',
     routes: [
       ...['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
-      ...['/audit', '/audit/*', '/events'],
+      ...['/audit', '/audit/*', '/events', '/quotas'],
     ],
   },
   {
@@ -59,7 +59,14 @@ export const routeTable: readonly ProxiedRoutes[] = [
   {
     service: 'executor-service',
     access: 'viewer',
-    routes: ['/executions/:id/logs', '/executions/:id/artifacts/:name', '/job-types', '/job-types/*'],
+    routes: [
+      '/executions/:id/logs',
+      '/executions/:id/artifacts/:name',
+      '/job-types',
+      '/job-types/*',
+      '/system/drain',
+      '/system/resume',
+    ],
   },
 ]
 

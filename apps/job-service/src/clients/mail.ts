@@ -1,7 +1,7 @@
 import type { Transporter } from 'nodemailer'
 import type { AttemptResult } from '../domain/delivery.ts'
 
-export interface Mail {
+interface Mail {
   readonly to: string
   readonly subject: string
   readonly text: string

@@ -3,7 +3,7 @@ import { AddressBlocked, readRetryAfter } from '@belfry/outbound'
 import type { Clock } from '@belfry/service'
 import type { AttemptResult } from '../domain/delivery.ts'
 
-export interface WebhookCall {
+interface WebhookCall {
   readonly ownerId: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>

@@ -5,6 +5,7 @@ import {
   type JobSpec,
   type JobState,
   messageSize,
+  type PausedBy,
   type Refusal,
   refusal,
   type ValidationIssue,
@@ -17,6 +18,15 @@ export interface Viewer {
   readonly id: string
   readonly username: string
 }
+
+/** What paused a job, a call for this job, a bulk call, or failures in a row, and the reason that there is. */
+export interface Pause {
+  readonly by: PausedBy
+  readonly reason: string | null
+}
+
+/** A pause of a record that was stored before pauses said what made them. */
+const plainPause: Pause = { by: 'single', reason: null }
 
 /** A job at its newest version. Times are epoch milliseconds. */
 export interface Job {
@@ -34,8 +44,8 @@ export interface Job {
   readonly viewers: readonly Viewer[]
   /** When a pause ends by itself; null for a pause without an end, and for a job that is not paused. */
   readonly pauseUntil: number | null
-  /** Why Belfry has paused the job, as a sentence; null where its owner did, and for a job that is not paused. */
-  readonly pauseReason: string | null
+  /** Null for a job that is not paused. */
+  readonly pause: Pause | null
   readonly createdAt: number
   /** Of the last change; grows strictly with the version. */
   readonly changedAt: number
@@ -71,7 +81,7 @@ export function newJob({ id, ownerId, key, spec, warnings, viewers = [], now }: 
     warnings,
     viewers,
     pauseUntil: null,
-    pauseReason: null,
+    pause: null,
     ...times,
   }
 }
@@ -141,23 +151,31 @@ export function jobDifferences(asked: Defined, stored: Defined): ValidationIssue
 }
 type Defined = Pick<Job, 'spec' | 'viewers'>
 
-const endsInThePast = refusal('impossible', 'the pause would be over already', {
+/** Of a pause whose end has passed. */
+export const endsInThePast = refusal('impossible', 'the pause would be over already', {
   errors: [{ pointer: '/until', code: 'in-the-past', detail: 'must lie in the future' }],
 })
 
 /**
- * No fire time is issued until a resume, or until `pauseUntil`. Of a paused job only `pauseUntil` changes, which is an update: the
- * triggers that the pause has let through stay.
+ * No fire time is issued until a resume, or until `pauseUntil`. Of a paused job only the pause changes, which is an update: the
+ * triggers that the pause has let through stay. A bulk pause leaves a job as it is that was paused by a call of its own.
  */
-export function pausedJob(job: Job, pauseUntil: number | null, now: number): Job | Refusal {
+export function pausedJob(job: Job, pauseUntil: number | null, now: number, pause = plainPause): Job | Refusal {
   const refused = checkAction(job, 'pause')
   if (refused) return refused
   if (pauseUntil !== null && pauseUntil <= now) return endsInThePast
-  if (job.state === 'active') return change(job, 'pause', { state: 'paused', pauseUntil }, now)
-  return job.pauseUntil === pauseUntil ? job : change(job, 'update', { pauseUntil }, now)
+  if (job.state === 'active') return change(job, 'pause', { state: 'paused', pauseUntil, pause }, now)
+  if (pause.by === 'bulk' && job.pause?.by !== 'bulk') return job
+  const isSame = job.pauseUntil === pauseUntil && job.pause?.by === pause.by && job.pause.reason === pause.reason
+  return isSame ? job : change(job, 'update', { pauseUntil, pause }, now)
 }
 
-const notPaused = { pauseUntil: null, pauseReason: null }
+/** Of a record: the pause that it has stored, if the job is paused. */
+export function pauseOf(state: JobState, stored: Pause | undefined): Pause | null {
+  return state === 'paused' ? (stored ?? plainPause) : null
+}
+
+const notPaused = { pauseUntil: null, pause: null }
 
 /**
  * Paused because `failures` executions in a row have failed (`pauseAfterFailures`), unless the job was changed after `version`, at which
@@ -165,8 +183,8 @@ const notPaused = { pauseUntil: null, pauseReason: null }
  */
 export function pausedAfterFailures(job: Job, version: number, failures: number, now: number): Job | Refusal {
   if (job.version !== version || job.state !== 'active') return job
-  const pauseReason = `The last ${failures} ${failures === 1 ? 'execution' : 'executions in a row'} failed.`
-  return change(job, 'pause', { state: 'paused', pauseReason }, now)
+  const reason = `The last ${failures} ${failures === 1 ? 'execution' : 'executions in a row'} failed.`
+  return change(job, 'pause', { state: 'paused', pause: { by: 'failures', reason } }, now)
 }
 
 export function resumedJob(job: Job, now: number): Job | Refusal {
@@ -178,6 +196,11 @@ export function resumedJob(job: Job, now: number): Job | Refusal {
 export function afterPause(job: Job, now: number): Job | Refusal {
   const { state, pauseUntil } = job
   return state === 'paused' && pauseUntil !== null && pauseUntil <= now ? resumedJob(job, pauseUntil - 1) : job
+}
+
+/** What a bulk resume makes of a paused job: with `bulk` one that no bulk call has paused stays paused. */
+export function resumedInBulk(job: Job, by: 'bulk' | 'any', now: number): Job | Refusal {
+  return by === 'bulk' && job.pause?.by !== 'bulk' ? job : resumedJob(job, now)
 }
 
 /** Nothing of the job runs any more. */
@@ -203,7 +226,7 @@ const tooManyChanges = refusal(
   { retryAfterS: 5 },
 )
 
-type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'viewers' | 'pauseUntil' | 'pauseReason'>>
+type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'viewers' | 'pauseUntil' | 'pause'>>
 
 function change(job: Job, kind: ChangeKind, changed: Changed, now: number): Job | Refusal {
   if (job.changes.length >= changesLimit) return tooManyChanges

@@ -80,6 +80,13 @@ export function deriveStatus({ state, isPublished, runAt, last, running, retryin
   return countsFor(runAt, last) ? last.status : 'SCHEDULED'
 }
 
+const open: readonly JobStatusWord[] = ['CREATED', 'SCHEDULED', 'RUNNING', 'RETRYING', 'PAUSED']
+
+/** Whether the status is how the newest run has ended, or the end of the job, and not that something is to come first. */
+export function isOutcome(status: JobStatusWord): boolean {
+  return !open.includes(status)
+}
+
 /**
  * `completed` is derived: a one-shot whose execution is over, or a recurring schedule that `isOver` (it has no fire time left)
  * and of which nothing runs. A deleted job is shown by the answer to its delete alone.

@@ -48,7 +48,7 @@ const params = z.object({ id: jobRef })
 
 type FencedStep = Exclude<AskedStep, 'none' | 'run-again'>
 const steps: Record<FencedStep, (context: JobContext, target: ChangeTarget) => Promise<FencedJob | Refusal>> = {
-  pause: (context, target) => pauseJob(context, target, null),
+  pause: (context, target) => pauseJob(context, target, { until: null, reason: null }),
   resume: resumeJob,
   cancel: cancelJob,
 }

@@ -54,7 +54,7 @@ function viewExecution(
     startedAt: toWireTime(startedAt),
     endedAt: toWireTime(endedAt),
     durationMs: startedAt === null || endedAt === null ? null : endedAt - startedAt,
-    latenessMs: startedAt === null ? null : startedAt - fireAt,
+    latenessMs: startedAt === null ? null : startedAt - dueAtOf(execution),
     attempts: viewAttempts(execution),
     ...(rights.seesDetails && execution.params && { params: execution.params }),
     ...(rights.seesDetails && { result: execution.result }),
@@ -67,6 +67,11 @@ function viewExecution(
     timeline: viewTimeline(execution),
     links: linksOf(execution, rights),
   }
+}
+
+/** From when on it could start: a backfill is asked for long after its fire time. */
+function dueAtOf({ fireAt, detail: { cause, timeline } }: Execution): number {
+  return cause === 'backfill' ? timeline.plannedAt : fireAt
 }
 
 /** What the statuses mean that need an explanation. */

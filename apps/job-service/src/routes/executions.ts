@@ -8,6 +8,7 @@ import {
   isRefusal,
   listedExecutionView,
   pageOf,
+  untilQuery,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { Clock } from '@belfry/service'
@@ -16,13 +17,15 @@ import { z } from 'zod'
 import type { Execution } from '../domain/execution.ts'
 import { type Caller, noRights, operatorsRights, ownerOf, ownersRights } from '../domain/reach.ts'
 import type { JobContext } from '../use-cases/context.ts'
-import { findExecution } from '../use-cases/find-execution.ts'
 import { type ExecutionFilter, listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
+import { waitForExecution } from '../use-cases/wait-for-end.ts'
+import { sendTagged } from './etag.ts'
 import type { ExecutionViews } from './execution-view.ts'
 import { jobParams } from './jobs.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
 import { momentOf } from './query-times.ts'
+import { showWait, signalOf, waitMsOf } from './waiting.ts'
 
 export interface ExecutionRoutes {
   readonly context: JobContext
@@ -120,13 +123,19 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
     operationId: 'getExecution',
     tags,
     summary: 'An execution, with every attempt',
-    description: 'What ran, when and how often, what came of it, and when each step on the way was taken.',
+    description:
+      'What ran, when and how often, what came of it, and when each step on the way was taken. With `until=terminal` and `Prefer: wait=20` the answer waits, at most so many seconds, until the execution has ended.',
     params: executionParams,
+    querystring: untilQuery,
     response: { 200: executionView },
   }
   app.get('/executions/:id', { schema: one, config: reads }, async (request, reply) => {
-    const found = await findExecution(context, request.caller, request.params.id)
-    return isRefusal(found) ? reply.refuse(found) : views.whole(found.execution, found.rights)
+    const { caller, params } = request
+    const limits = { maxMs: waitMsOf(request), signal: signalOf(reply) }
+    const found = await waitForExecution(context, caller, params.id, limits)
+    if (isRefusal(found)) return reply.refuse(found)
+    const { execution, rights } = found
+    return sendTagged(request, showWait(request, reply), execution.seq, views.whole(execution, rights))
   })
 
   const deadLetters = {

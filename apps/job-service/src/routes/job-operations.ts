@@ -7,9 +7,10 @@ import type { FencedJob } from '../use-cases/confirm-changes.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { cancelJob, deleteJob, pauseJob, resumeJob } from '../use-cases/job-operations.ts'
 import { patchJob } from '../use-cases/update-job.ts'
+import { etagOf } from './etag.ts'
 import { readPatch } from './job-bodies.ts'
 import type { JobViews, JobViewsOfCaller } from './job-view.ts'
-import { etagOf, readPrecondition } from './preconditions.ts'
+import { readPrecondition } from './preconditions.ts'
 
 /** A job's routes take its id or its key. */
 const params = z.object({ id: jobRef })
@@ -28,7 +29,7 @@ const effect =
 /** 200 when the executors have confirmed a change, 202 while they have not. */
 export function answerFenced(reply: FastifyReply, views: JobViewsOfCaller, fenced: FencedJob): FastifyReply {
   const { job, effective } = fenced
-  const headers = { location: `/jobs/${job.id}`, etag: etagOf(job) }
+  const headers = { location: `/jobs/${job.id}`, etag: etagOf(job.version, views.job(job)) }
   return reply
     .code(effective === 'now' ? 200 : 202)
     .headers(headers)
@@ -90,7 +91,9 @@ export function mountJobOperations(app: HttpApp, context: JobContext, views: Job
     body: pauseBody,
   } as const
   app.post('/jobs/:id/pause', { schema: pause, config }, (request, reply) =>
-    answer(request, reply, (target) => pauseJob(context, target, request.body?.until ?? null)),
+    answer(request, reply, (target) =>
+      pauseJob(context, target, { until: request.body?.until ?? null, reason: request.body?.reason ?? null }),
+    ),
   )
 
   const resume = {

@@ -1,12 +1,14 @@
 import {
   fencedJobView,
   isRefusal,
+  type JobView,
   jobRef,
   jobStatusView,
   jobsQuery,
   jobView,
   listedJobView,
   pageOf,
+  untilQuery,
 } from '@belfry/contracts'
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
@@ -19,14 +21,16 @@ import { listByNextRun } from '../use-cases/list-next-runs.ts'
 import { putJob } from '../use-cases/put-job.ts'
 import { readJob } from '../use-cases/read-job.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
-import { showJob } from '../use-cases/show-job.ts'
+import { waitForJob } from '../use-cases/wait-for-end.ts'
+import { etagOf, sendTagged } from './etag.ts'
 import { createBody, putBody } from './job-bodies.ts'
 import { createExamples, putExamples } from './job-examples.ts'
 import { readList } from './job-list.ts'
 import { answerFenced } from './job-operations.ts'
 import type { JobViews } from './job-view.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
-import { etagOf, readPrecondition } from './preconditions.ts'
+import { readPrecondition } from './preconditions.ts'
+import { showWait, signalOf, waitMsOf } from './waiting.ts'
 
 export interface JobRoutes {
   readonly context: JobContext
@@ -51,7 +55,10 @@ const changes = { access: 'user' } as const
 export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: JobRoutes): void {
   const position = positionsOf(context.stores.jobs)
   const duePosition = positionsOf({ isPosition: context.stores.jobs.isDuePosition })
-  const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
+  const headersOf = (job: StoredJob, shown: JobView) => ({
+    location: `/jobs/${job.id}`,
+    etag: etagOf(job.version, shown),
+  })
 
   const create = {
     operationId: 'createJob',
@@ -69,7 +76,9 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
   app.post('/jobs', { schema: create, config: changes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const job = await createJob(context, { ownerId: request.caller.userId, minted, body: request.body })
-      return isRefusal(job) ? job : { status: 201, headers: headersOf(job), body: views.of(request.caller).job(job) }
+      if (isRefusal(job)) return job
+      const body = views.of(request.caller).job(job)
+      return { status: 201, headers: headersOf(job, body), body }
     }),
   )
 
@@ -97,7 +106,8 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     const put = await putJob(context, asked)
     if (isRefusal(put)) return reply.refuse(put)
     if ('changed' in put) return answerFenced(reply, views.of(caller), put.changed)
-    return reply.code(201).headers(headersOf(put.created)).send(views.of(caller).job(put.created))
+    const shown = views.of(caller).job(put.created)
+    return reply.code(201).headers(headersOf(put.created, shown)).send(shown)
   })
 
   const list = {
@@ -136,9 +146,8 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
   } as const
   app.get('/jobs/:id', { schema: read, config: reads }, async (request, reply) => {
     const job = await readJob(context, request.caller, request.params.id)
-    return isRefusal(job)
-      ? reply.refuse(job)
-      : reply.header('etag', etagOf(job)).send(views.of(request.caller).job(job))
+    if (isRefusal(job)) return reply.refuse(job)
+    return sendTagged(request, reply, job.version, views.of(request.caller).job(job))
   })
 
   const status = {
@@ -146,12 +155,15 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     tags,
     summary: "A job's status, in short",
     description:
-      'What goes on with a job: its status in a word, the execution that runs, the newest one that has ended, and the next fire time.',
+      'What goes on with a job: its status in a word, the execution that runs, the newest one that has ended, and the next fire time. With `until=terminal` and `Prefer: wait=20` the answer waits, at most so many seconds, until the job has an outcome and nothing of it runs or waits.',
     params: jobParams,
+    querystring: untilQuery,
     response: { 200: jobStatusView },
   }
   app.get('/jobs/:id/status', { schema: status, config: reads }, async (request, reply) => {
-    const detail = await showJob(context, request.caller, request.params.id)
-    return isRefusal(detail) ? reply.refuse(detail) : views.of(request.caller).status(detail)
+    const { caller, params } = request
+    const detail = await waitForJob(context, caller, params.id, { maxMs: waitMsOf(request), signal: signalOf(reply) })
+    if (isRefusal(detail)) return reply.refuse(detail)
+    return sendTagged(request, showWait(request, reply), detail.job.version, views.of(caller).status(detail))
   })
 }

@@ -16,7 +16,7 @@ export interface Swap<T> {
 }
 
 /** Where a page of a list by time, newest first, ends. */
-export interface TimePosition {
+interface TimePosition {
   readonly at: number
   readonly id: string
 }

@@ -163,6 +163,8 @@ export interface JobStore {
   create(job: Job, mostJobs?: number): Promise<CreatedJob>
   /** The same for many, each on its own; one entry per job. Of two with one key either may be stored. */
   createMany(jobs: readonly Job[], mostJobs?: number): Promise<readonly CreatedJob[]>
+  /** How many jobs of the owner count against the quota: neither cancelled nor deleted. Counted up to `limit`. */
+  countLive(ownerId: string, limit: number): Promise<number>
   /** Stores the next version if the stored one is still `from`: unpublished, and its fence due at `fenceAt`. */
   compareAndSet(rowId: RowId, from: number, job: Job, fenceAt: number): Promise<boolean>
   /**

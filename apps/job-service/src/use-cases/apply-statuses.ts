@@ -11,12 +11,18 @@ const fieldsOf = (message: JobStatusMessage) => {
 }
 
 /** Stores what the executors publish about executions. The same batch again changes nothing. */
-export function applyStatuses(context: Pick<JobContext, 'stores' | 'clock' | 'log'>): BatchHandler<'job-status'> {
-  const { stores, log } = context
+export function applyStatuses(
+  context: Pick<JobContext, 'stores' | 'waiters' | 'clock' | 'log'>,
+): BatchHandler<'job-status'> {
+  const { stores, waiters, log } = context
   return async (messages) => {
     const statuses = messages.map((message) => message.value)
     await recordEvents(context, statuses)
     await stores.executions.applyStatuses(statuses)
+    for (const { jobId, executionId } of statuses) {
+      waiters.nudge(jobId)
+      waiters.nudge(executionId)
+    }
     debugEach(log, 'status taken over', statuses, fieldsOf)
   }
 }

@@ -13,6 +13,7 @@ import type { ConcurrencyLimiter } from './concurrency-limiter.ts'
 import type { Intake } from './intake.ts'
 import type { LastMissed } from './last-missed.ts'
 import type { ScheduleCache } from './schedule-cache.ts'
+import type { Waiters } from './waiters.ts'
 
 /** The dependencies of the use cases; service.ts makes them once. Every use case answers only after what it did is durable. */
 export interface JobContext {
@@ -36,6 +37,8 @@ export interface JobContext {
   readonly sealer: Sealer
   /** The jobs of the last triggers, by owner and ref. */
   readonly triggered: LRUCache<string, StoredJob>
+  /** Calls that wait for an end. */
+  readonly waiters: Waiters
   readonly clock: Clock
   readonly log: Logger
   readonly config: JobConfig

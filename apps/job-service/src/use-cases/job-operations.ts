@@ -25,6 +25,10 @@ export const cancelJob = operation(cancelledJob, 'operate')
 export const deleteJob = operation(deletedJob, 'change', findJobOrTombstone)
 
 /** `POST /jobs/:id/pause`; `until`: epoch milliseconds, null for a pause without an end. */
-export function pauseJob(context: ChangeContext, target: ChangeTarget, until: number | null): Answer {
-  return operation((job, now) => pausedJob(job, until, now), 'operate')(context, target)
+export function pauseJob(
+  context: ChangeContext,
+  target: ChangeTarget,
+  { until, reason }: { readonly until: number | null; readonly reason: string | null },
+): Answer {
+  return operation((job, now) => pausedJob(job, until, now, { by: 'single', reason }), 'operate')(context, target)
 }

@@ -13,8 +13,9 @@ import type { Caller } from '../domain/reach.ts'
 import { isWebhookKey, webhookKeyBytes, webhookKeyText } from '../domain/webhook.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
+import { dropBeyond, type ReportContext } from './report.ts'
 
-export interface NotificationContext extends Pick<JobContext, 'stores' | 'sealer' | 'clock' | 'config'> {
+export interface NotificationContext extends ReportContext, Pick<JobContext, 'sealer'> {
   readonly randomBytes: (count: number) => Uint8Array
   /** Wakes what sends messages. */
   readonly nudge: () => void
@@ -27,7 +28,7 @@ export interface WithKey {
 }
 
 export const noSuchNotification = refusal('not-found', 'there is no such notification')
-export const noSuchDelivery = refusal('not-found', 'there is no such delivery')
+const noSuchDelivery = refusal('not-found', 'there is no such delivery')
 
 const impossible = (pointer: string, code: string, detail: string): Refusal =>
   refusal('impossible', 'the notification cannot be stored as it is', { errors: [{ pointer, code, detail }] })
@@ -161,11 +162,12 @@ export function rotateKey(context: NotificationContext, ownerId: string, id: str
 
 /** `POST /notifications/:id/test`: a message that reports nothing. It is sent also while the notification is disabled. */
 export async function testNotification(
-  { stores, clock, config, nudge }: NotificationContext,
+  context: NotificationContext,
   ownerId: string,
   id: string,
   minted: string,
 ): Promise<Delivery | Refusal> {
+  const { stores, clock, config, nudge } = context
   const notification = await stores.notifications.find(ownerId, id)
   if (!notification) return noSuchNotification
   const now = clock.now()
@@ -173,16 +175,18 @@ export async function testNotification(
   const about = { id: deliveryIdOf(id, `test ${minted}`), ownerId, notificationId: id, jobId: null }
   const delivery = newDelivery({ ...about, message, now })
   await stores.deliveries.insertManyIfAbsent([delivery])
+  await dropBeyond(context, ownerId)
   nudge()
   return delivery
 }
 
 /** `POST /notifications/deliveries/:id/redeliver`: the same message with the same id, from the first attempt on. */
 export async function redeliver(
-  { stores, clock, nudge }: NotificationContext,
+  context: NotificationContext,
   ownerId: string,
   id: string,
 ): Promise<Delivery | Refusal> {
+  const { stores, clock, nudge } = context
   const before = await stores.deliveries.find(ownerId, id)
   if (!before || !(await stores.notifications.find(ownerId, before.notificationId))) return noSuchDelivery
   if (before.status === 'pending')
@@ -190,6 +194,7 @@ export async function redeliver(
   const next = redelivered(before, clock.now())
   const [isStored] = await stores.deliveries.compareAndSetMany([{ before, next }])
   if (!isStored) return refusal('conflict', 'the delivery has changed meanwhile')
+  await dropBeyond(context, ownerId)
   nudge()
   return next
 }

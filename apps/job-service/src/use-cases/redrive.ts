@@ -1,4 +1,11 @@
-import { isRefusal, type RedriveBody, type RedriveReply, type Refusal, refusal } from '@belfry/contracts'
+import {
+  type ExecutionStatus,
+  isRefusal,
+  type RedriveBody,
+  type RedriveReply,
+  type Refusal,
+  refusal,
+} from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
 import { type Execution, redriveId } from '../domain/execution.ts'
 import { type Caller, isOperator } from '../domain/reach.ts'
@@ -11,7 +18,8 @@ import { jobToRunAgain } from './retry-execution.ts'
 import { backlogFull, checkParams, newTrigger } from './trigger-job.ts'
 
 type RedriveContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'clock' | 'config'>
-type Result = RedriveReply['results'][number]
+export type RedriveResult = RedriveReply['results'][number]
+type Result = RedriveResult
 type Filter = NonNullable<RedriveBody['filter']>
 
 /** How often a dead letter is tried on the newest version of its job when the job changes meanwhile. */
@@ -40,13 +48,15 @@ export async function redrive(
   caller: Caller,
   body: RedriveBody,
 ): Promise<RedriveReply | Refusal> {
-  if (context.commands.isFull()) return backlogFull
+  if (context.commands.isFull() && !body.dryRun) return backlogFull
   const found = await find(context, caller, body)
   if (isRefusal(found)) return found
   const { jobRedriveRows: rows } = context.config
   const results: Result[] = []
   for (let at = 0; at < found.rows.length; at += rows)
-    results.push(...(await redrivePage(context, caller, body, found.rows.slice(at, at + rows))))
+    results.push(
+      ...(await runAgain(context, caller, { ...body, statuses: deadLetters }, found.rows.slice(at, at + rows))),
+    )
   const countOf = (outcome: Result['outcome']) => results.filter((one) => one.outcome === outcome).length
   const counts = {
     redriven: countOf('redriven'),
@@ -90,16 +100,26 @@ async function findFitting(
   return { rows, more: true }
 }
 
-async function redrivePage(
+const deadLetters: readonly ExecutionStatus[] = ['FAILED']
+
+interface RunAgain {
+  readonly dryRun: boolean
+  readonly reason?: string | undefined
+  /** Executions with these may be run again. */
+  readonly statuses: readonly ExecutionStatus[]
+}
+
+/** Runs a page of executions again, each once; a result for each. */
+export async function runAgain(
   context: RedriveContext,
   caller: Caller,
-  { dryRun, reason }: RedriveBody,
+  { dryRun, reason, statuses }: RunAgain,
   rows: Found['rows'],
-): Promise<Result[]> {
+): Promise<RedriveResult[]> {
   const results = new Map<string, Result>()
   let left = rows
   for (let round = 0; round < tries && left.length > 0; round++) {
-    const candidates = await readCandidates(context, caller, left, results)
+    const candidates = await readCandidates(context, { caller, statuses }, left, results)
     if (dryRun) for (const { execution } of candidates) results.set(execution.id, made(execution.id, 'redriven', null))
     else await store(context, candidates, reason ?? null, results)
     left = left.filter(({ id }) => !results.has(id))
@@ -110,7 +130,7 @@ async function redrivePage(
 /** Those that may be run again; the results of the others are set. */
 async function readCandidates(
   context: RedriveContext,
-  caller: Caller,
+  { caller, statuses }: { readonly caller: Caller } & Pick<RunAgain, 'statuses'>,
   rows: Found['rows'],
   results: Map<string, Result>,
 ): Promise<Candidate[]> {
@@ -128,7 +148,9 @@ async function readCandidates(
     else {
       const job = jobs.get(execution.jobId) ?? jobToRunAgain(context, execution)
       jobs.set(execution.jobId, job)
-      const candidate = await readCandidate(context, execution, rowId, await job)
+      const candidate = statuses.includes(execution.status)
+        ? await readCandidate(context, execution, rowId, await job)
+        : notOneOf(execution, statuses)
       if (isRefusal(candidate)) results.set(id, refused(id, candidate))
       else candidates.push(candidate)
     }
@@ -142,12 +164,17 @@ async function readCandidate(
   rowId: RowId,
   job: StoredJob | Refusal,
 ): Promise<Candidate | Refusal> {
-  if (execution.status !== 'FAILED') return refusal('illegal-transition', `it is ${execution.status}: no dead letter`)
   if (isRefusal(job)) return job
   if (!execution.hasOwnParams) return { execution, job, params: undefined }
   const [whole] = await context.stores.executions.readMany([rowId], ['params'])
   const params = whole?.params ?? {}
   return (await checkParams(context, job, params)) ?? { execution, job, params }
+}
+
+function notOneOf({ status }: Execution, statuses: readonly ExecutionStatus[]): Refusal {
+  const detail =
+    statuses === deadLetters ? `it is ${status}: no dead letter` : `it is ${status}, and not ${statuses.join(' or ')}`
+  return refusal('illegal-transition', detail)
 }
 
 /** Stores the new executions in one batch and sends their commands; one whose job has changed meanwhile gets no result. */

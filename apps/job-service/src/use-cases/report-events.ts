@@ -159,13 +159,13 @@ async function pauseIfFailing(context: ReportEventsContext, job: StoredJob, read
     if (isRefusal(paused)) throw new Error(paused.detail)
   }
   const after = await stores.jobs.findById(job.id)
-  if (after?.state !== 'paused' || after.pauseReason === null) return
+  if (after?.pause?.by !== 'failures') return
   const notifications = (await concerned(context, after))('auto-paused')
   const executions = executionsOf(ready).filter(({ fireAt }) => fireAt < after.changedAt)
   const reported = { event: 'auto-paused', job: after, executions: executions.slice(-1), missed: [] } as const
   if (notifications.length > 0)
     await report(context, notifications, `auto-paused ${after.id} ${after.version}`, {
       ...reported,
-      reason: after.pauseReason,
+      reason: after.pause.reason ?? '',
     })
 }

@@ -254,9 +254,23 @@ function createJobs(
     createMany: (newJobs, mostJobs) => Promise.all(newJobs.map((job) => create(job, mostJobs))),
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
-      const { id, ownerId, key, version, state, spec, changes, warnings, viewers, pauseUntil, pauseReason } = job
+      const {
+        id,
+        ownerId,
+        key,
+        version,
+        state,
+        spec,
+        changes,
+        warnings,
+        viewers,
+        pauseUntil,
+        pause,
+        createdAt,
+        changedAt,
+      } = job
       const about = { id, ownerId, key, version, state, spec, changes, warnings, viewers }
-      const next: Job = { ...about, pauseUntil, pauseReason, createdAt: job.createdAt, changedAt: job.changedAt }
+      const next: Job = { ...about, pauseUntil, pause, createdAt, changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
         dueFrom: dueFromOf(next),
@@ -265,6 +279,9 @@ function createJobs(
         fenceAt,
         fenceTries: 0,
       })
+    },
+    async countLive(ownerId, limit) {
+      return (await jobs.find((one) => one.job.ownerId === ownerId && isLive(one.job), undefined, limit)).length
     },
     async findById(id) {
       const found = await jobs.findOne((one) => one.id === id)

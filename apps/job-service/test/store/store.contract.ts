@@ -231,6 +231,16 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await due(until)).toEqual([])
       })
 
+      it('says what paused it, and why, until it is resumed', async () => {
+        const job = await put()
+        const pause = { by: 'bulk', reason: 'deployment' } as const
+        const paused = allowed(pausedJob(job, null, monday + 1, pause))
+        await stores.jobs.compareAndSet(job.rowId, 1, paused, monday)
+        expect((await again(job)).pause).toEqual(pause)
+        await stores.jobs.compareAndSet(job.rowId, 2, allowed(resumedJob(paused, monday + 2)), monday)
+        expect((await again(job)).pause).toBeNull()
+      })
+
       it('is listed among other pauses that end, page by page in the order of their ends', async () => {
         const ends = [5, 3, 9, 3, 7].map((seconds) => monday + 7_200_000 + seconds * 1000)
         const jobs: StoredJob[] = []
@@ -314,8 +324,11 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         const one = await put({ ownerId })
         expect(await create()).toMatchObject({ isNew: true })
         expect(await create()).toBe('too-many')
+        expect([await stores.jobs.countLive(ownerId, 9), await stores.jobs.countLive(ownerId, 1)]).toEqual([2, 1])
+        expect(await stores.jobs.countLive(owner(), 9)).toBe(0)
         expect(await stores.jobs.create(one, 2)).toEqual({ rowId: one.rowId, isNew: false })
         await stores.jobs.compareAndSet(one.rowId, 1, cancelled(one), monday)
+        expect(await stores.jobs.countLive(ownerId, 9)).toBe(1)
         expect(await create()).toMatchObject({ isNew: true })
         expect(await create()).toBe('too-many')
       })

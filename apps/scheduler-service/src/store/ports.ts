@@ -109,13 +109,13 @@ export interface FireLogPage {
 }
 
 /** Where a page of missed fire times ends: `at` as `loggedAt`, and what the store names the range by ('' before the first one). */
-export interface MissedPosition {
+interface MissedPosition {
   readonly at: number
   readonly id: string
 }
 
 /** A range of missed fire times, with its position. */
-export interface LoggedMissed extends MissedPosition {
+interface LoggedMissed extends MissedPosition {
   readonly jobId: string
   readonly range: FireRange
 }

@@ -5,8 +5,12 @@ import { inFlight } from '../internal.ts'
 import { mostFailuresBeforePause, mostMisfireCap, overlapPolicies } from '../spec.ts'
 import { jobStatuses, shownJobStates } from '../states.ts'
 import { duration, jsonObject, longestDurationMs, looseTime, timeAt, wholeNumber } from '../values.ts'
+import { pausedBy, pauseReason } from './bulk.ts'
 import { fireRangeView, listedExecutionView } from './executions.ts'
 import { executionSummary, links, warning, wireTime } from './parts.ts'
+
+/** The shortest interval of a schedule, milliseconds. */
+export const shortestIntervalMs = 1000
 
 export const scheduleBody = z
   .union([
@@ -34,7 +38,9 @@ export const scheduleBody = z
       .register(fieldHints, { fields: scheduleHints })
       .meta({ title: 'Cron', description: 'A cron with a time zone.' }),
     z
-      .strictObject({ every: duration({ min: 1000 }).describe('The time between two runs, at least `"1s"`.') })
+      .strictObject({
+        every: duration({ min: shortestIntervalMs }).describe('The time between two runs, at least `"1s"`.'),
+      })
       .register(fieldHints, { fields: intervalHints })
       .meta({
         title: 'Interval',
@@ -261,6 +267,7 @@ export const pauseBody = z
     until: timeAt
       .nullish()
       .describe('When the pause ends by itself, later than now. Default: null, it ends with a resume.'),
+    reason: pauseReason,
   })
   .meta({ id: 'PauseBody', description: 'How long a job is paused.' })
   .nullish()
@@ -447,7 +454,16 @@ export const jobView = z
       .describe(
         'When a paused job resumes by itself; null for one that waits for a resume, and for one that is not paused.',
       ),
-    pauseReason: z.string().nullable().describe('Why Belfry has paused the job, as a sentence; null where it has not.'),
+    pausedBy: z
+      .enum(pausedBy)
+      .nullable()
+      .describe(
+        'Of a paused job: `single` by a call for this job, `bulk` by `POST /jobs/pause`, `failures` by Belfry after failures in a row; null for a job that is not paused.',
+      ),
+    pauseReason: z
+      .string()
+      .nullable()
+      .describe('Why the job is paused: the text that the pause gave, or a sentence of Belfry; null without one.'),
     pauseAfterFailures: z.number().int().nullable().describe('Failures in a row that pause the job; null: never.'),
     tags: z.array(z.string()).describe('Words to find the job by.'),
     nextRunAt,
@@ -499,7 +515,10 @@ export const jobStatusView = z
     nextRunAt,
     lastExecution,
     currentExecution: executionSummary.nullable().describe('The newest execution that runs; null: none runs.'),
-    pauseReason: z.string().nullable().describe('Why Belfry has paused the job, as a sentence; null where it has not.'),
+    pauseReason: z
+      .string()
+      .nullable()
+      .describe('Why the job is paused: the text that the pause gave, or a sentence of Belfry; null without one.'),
     consecutiveFailures: z.number().int().describe('How many of its newest ended executions failed in a row.'),
     lastMissed: z
       .strictObject({

@@ -74,6 +74,16 @@ export const jobsQuery = pageQuery.extend({
 })
 export type JobsQuery = z.infer<typeof jobsQuery>
 
+/** Of calls that may wait for an end. */
+export const untilQuery = z.strictObject({
+  until: z
+    .enum(['terminal'])
+    .optional()
+    .describe(
+      'The answer waits until an end is reached: up to the seconds of `Prefer: wait=20` (at most 20; 2 without it). Default: it does not wait.',
+    ),
+})
+
 /** `GET /dead-letters`. */
 export const deadLettersQuery = pageQuery.extend({ fields: executionFields, ownerId })
 

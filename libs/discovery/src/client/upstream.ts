@@ -111,6 +111,18 @@ function send(
   })
 }
 
+/** Longest wait that a call may ask for, milliseconds (api.md, waiting). */
+const longestWaitMs = 20_000
+
+/** How much later the first byte may come of a read that asks its service to wait (RFC 7240, `Prefer: wait=20`), milliseconds. */
+function preferredWaitMs({ method, headers }: UpstreamRequest): number {
+  if (method !== 'GET') return 0
+  const prefer = headers === undefined ? undefined : (headers as Record<string, unknown>).prefer
+  const seconds =
+    typeof prefer === 'string' ? /(?:^|,)\s*wait\s*=\s*"?(\d{1,5})"?\s*(?:[,;]|$)/i.exec(prefer)?.[1] : undefined
+  return seconds === undefined ? 0 : Math.min(Number(seconds) * 1000, longestWaitMs)
+}
+
 export function openUpstream(instance: Instance, { clock, config }: { clock: Clock; config: BreakerConfig }): Upstream {
   const { handler } = instance
   const transport = handler
@@ -126,7 +138,8 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
   const call = async (request: UpstreamRequest) => {
     inFlight += 1
     const calledAt = clock.now()
-    const firstByteMs = Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs)
+    const timeoutMs = Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs)
+    const firstByteMs = timeoutMs === 0 ? 0 : timeoutMs + preferredWaitMs(request)
     const answer = await send(transport, request, firstByteMs, limits, onEnd)
     skew.sample(answer.headers.date, calledAt)
     return answer

@@ -7,6 +7,8 @@ import {
   type Job,
   type ListedSpec,
   newestVersion,
+  type Pause,
+  pauseOf,
   type Viewer,
 } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
@@ -31,9 +33,10 @@ import { positionOf, rowIdOf } from './positions.ts'
 interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   readonly changes: readonly JobChange[]
   readonly warnings: readonly Warning[]
-  readonly pauseReason?: string
   /** Absent without any. */
   readonly viewers?: readonly Viewer[]
+  /** Of a paused job. */
+  readonly pause?: Pause
 }
 
 /** `dueFrom` of a job without a run to come: later than every time that the API takes. */
@@ -44,10 +47,13 @@ const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
 
 /** What every version of a job sets in its record. */
 function versionFields(job: Job, changeNo: number) {
-  const { version, state, changedAt, changes, warnings, viewers, pauseReason } = job
+  const { version, state, changedAt, changes, warnings, viewers, pause } = job
   const { name, jobType, params, ...rest } = job.spec
-  const more = { ...(viewers.length > 0 && { viewers }), ...(pauseReason !== null && { pauseReason }) }
-  const body = JSON.stringify({ ...rest, changes, warnings, ...more } satisfies JobBody)
+  const body = JSON.stringify({
+    ...{ ...rest, changes, warnings },
+    ...(viewers.length > 0 && { viewers }),
+    ...(pause && { pause }),
+  } satisfies JobBody)
   const paramsText = JSON.stringify(params)
   const paramsBytes = Buffer.byteLength(paramsText)
   const texts = { body, params: paramsText, bytes: Buffer.byteLength(body) + paramsBytes, paramsBytes }
@@ -116,10 +122,23 @@ function readListed(record: JobRecord): Omit<Job, 'spec'> & { readonly spec: Lis
     params,
     pauseUntil = null,
   } = record
-  const { changes, warnings, viewers = [], pauseReason = null, ...rest } = JSON.parse(record.body) as JobBody
+  const { changes, warnings, viewers = [], pause, ...rest } = JSON.parse(record.body) as JobBody
   const spec = { name, jobType, ...(params === undefined ? {} : { params: JSON.parse(params) }), ...rest }
-  const about = { id, ownerId, key, version, state, spec, changes, warnings, viewers }
-  return { ...about, pauseUntil, pauseReason, createdAt, changedAt }
+  return {
+    id,
+    ownerId,
+    key,
+    version,
+    state,
+    spec,
+    changes,
+    warnings,
+    viewers,
+    pauseUntil,
+    pause: pauseOf(state, pause),
+    createdAt,
+    changedAt,
+  }
 }
 
 /** Of a record with its params. */

@@ -155,6 +155,7 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return isChanged === true
       })
     },
+    countLive: (ownerId, limit) => jobs.count('jobs.count', { liveOf: ownerId }, limit),
     async findById(id) {
       const record = await jobs.findOne('jobs.read', { _id: id, ...isJob }, { fields: jobFields(['params']) })
       return record && readStoredJob(record, (await known.readAll([id]))(id))

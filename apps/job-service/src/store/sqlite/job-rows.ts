@@ -9,7 +9,15 @@ import {
 } from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
 import type { SqlRow } from '@belfry/storage/sqlite'
-import { fencedChanges, type Job, type ListedSpec, newestVersion, type Viewer } from '../../domain/job.ts'
+import {
+  fencedChanges,
+  type Job,
+  type ListedSpec,
+  newestVersion,
+  type Pause,
+  pauseOf,
+  type Viewer,
+} from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
 import type {
   AgedJob,
@@ -27,9 +35,10 @@ import type {
 export interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   changes: readonly JobChange[]
   warnings: readonly Warning[]
-  pauseReason?: string
   /** Absent without any. */
   viewers?: readonly Viewer[]
+  /** Of a paused job. */
+  pause?: Pause
 }
 
 /**
@@ -70,10 +79,10 @@ function readListed(columns: SqlRow): ListedRecord {
   const [rowId, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, pauseUntil, ...texts] =
     columns as unknown as JobRow
   const [name, jobType, body, params] = texts
-  const { changes, warnings, viewers = [], pauseReason = null, ...rest } = JSON.parse(body) as JobBody
+  const { changes, warnings, viewers = [], pause, ...rest } = JSON.parse(body) as JobBody
   const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
   const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings, viewers }
-  return { ...about, pauseUntil, pauseReason, createdAt, changedAt, fencedVersion }
+  return { ...about, pauseUntil, pause: pauseOf(stateAt(state), pause), createdAt, changedAt, fencedVersion }
 }
 
 /** Of columns with their params. */

@@ -64,6 +64,7 @@ function prepare(db: Database) {
     byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
     byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state >= 2
       ORDER BY j.n DESC LIMIT 1`),
+    countLive: db.statement('SELECT jobs FROM owners WHERE id = ?'),
     byRowId: db.statement(`SELECT ${listedColumns} FROM jobs j ${withOwner} ${knownTables} WHERE j.n = ?2`),
     byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
     summaries: db.statement(`SELECT ${summaryColumns} FROM jobs j ${knownTables}
@@ -128,10 +129,13 @@ function changeParams(job: Job): SqlRow {
   return [version, jobStates.indexOf(job.state), runAtOf(job), job.pauseUntil, changedAt, ...texts]
 }
 
-function bodyText({ spec, changes, warnings, viewers, pauseReason }: Job): string {
+function bodyText({ spec, changes, warnings, viewers, pause }: Job): string {
   const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
-  const more = { ...(viewers.length > 0 && { viewers }), ...(pauseReason !== null && { pauseReason }) }
-  return JSON.stringify({ ...rest, changes, warnings, ...more } satisfies JobBody)
+  return JSON.stringify({
+    ...{ ...rest, changes, warnings },
+    ...(viewers.length > 0 && { viewers }),
+    ...(pause && { pause }),
+  } satisfies JobBody)
 }
 
 function runAtOf({ spec }: Job): number | null {
@@ -234,6 +238,10 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       const isChanged = result?.changes === 1
       if (isChanged) changeNumbers.wrote(changeNo)
       return isChanged
+    },
+    async countLive(ownerId, limit) {
+      const [row] = await db.read(sql.countLive, [ownerId])
+      return Math.min(Number(row?.[0] ?? 0), limit)
     },
     async findById(id) {
       const [row] = await db.read(sql.byIdOfAny, [id])
