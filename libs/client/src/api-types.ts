@@ -1532,6 +1532,136 @@ export interface components {
             /** @description Why it did not succeed; null where it did. */
             error: components["schemas"]["ExecutionError"] | null;
         };
+        /** @description One request that changed something, or was refused to. */
+        AuditEntry: {
+            /**
+             * @description The service that recorded the request.
+             * @enum {string}
+             */
+            service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
+            /** @description The number of the row in the log of its service: unique and growing, with gaps. */
+            number: number;
+            /**
+             * Format: date-time
+             * @description When the request came in.
+             */
+            at: string;
+            /** @description Who made the request. */
+            actor: {
+                /** @description The id of the user; null for a request without a token, such as a login. */
+                id: string | null;
+                /** @description The name of the user at that time; null without a token. */
+                name: string | null;
+                /**
+                 * @description How the user was identified.
+                 * @enum {string}
+                 */
+                via: "token" | "api-key" | "none";
+            };
+            /** @description The operation, such as `pauseJob`; its method and address where it has no id. */
+            action: string;
+            /** @description What the request names or made: the id of a job, an execution, a user. */
+            target: string | null;
+            /** @description Other ids that the request names or made, at most 20. */
+            also: string[];
+            /** @description The version of the job after the change; null where there is none. */
+            version: number | null;
+            /** @description The HTTP status of the answer; null when the service ended before it stored it. */
+            status: number | null;
+            /**
+             * @description `done` (2xx), `refused` (4xx), `failed` (5xx), or `unknown` where there is no status.
+             * @enum {string}
+             */
+            outcome: "done" | "refused" | "failed" | "unknown";
+            /** @description The id of the request, as `X-Request-Id` gives it. */
+            requestId: string;
+            /** @description The address of the client; null where it is not known. */
+            address: string | null;
+        };
+        /** @description One page of a list. */
+        AuditEntryPage: {
+            /** @description The rows of the page. */
+            data: components["schemas"]["AuditEntry"][];
+            page: components["schemas"]["PagePosition"];
+        };
+        /** @description What one step of the check of the audit log has found. */
+        AuditVerification: {
+            /**
+             * @description `unfinished`: nothing is broken so far; ask again with `next`.
+             * @enum {string}
+             */
+            status: "intact" | "broken" | "unfinished";
+            /** @description One entry for each service that records requests. */
+            services: {
+                /**
+                 * @description The service whose log this is.
+                 * @enum {string}
+                 */
+                service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
+                /** @description Seals that this step has checked. */
+                seals: number;
+                /** @description Rows that this step has checked. */
+                rows: number;
+                /** @description The oldest seal that this step has checked; null where there was none. */
+                from: {
+                    /** @description The number of the seal, from 1, without a gap. */
+                    number: number;
+                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
+                    hash: string;
+                    /**
+                     * Format: date-time
+                     * @description When its oldest row was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When its newest row was made.
+                     */
+                    lastAt: string;
+                } | null;
+                /** @description The newest seal that this step has checked; null where there was none. */
+                to: {
+                    /** @description The number of the seal, from 1, without a gap. */
+                    number: number;
+                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
+                    hash: string;
+                    /**
+                     * Format: date-time
+                     * @description When its oldest row was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When its newest row was made.
+                     */
+                    lastAt: string;
+                } | null;
+                /** @description The first place at which the log does not hold; null where it holds. */
+                broken: {
+                    /** @description The number of the first seal that does not hold. */
+                    seal: number;
+                    /**
+                     * Format: date-time
+                     * @description When the oldest row under that seal was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When the newest row under that seal was made.
+                     */
+                    lastAt: string;
+                    /**
+                     * @description What differs.
+                     * @enum {string}
+                     */
+                    reason: "missing-seal" | "other-chain" | "missing-rows" | "added-rows" | "changed-rows";
+                    /** @description The same as a sentence. */
+                    detail: string;
+                } | null;
+            }[];
+            /** @description The cursor of the next step; null when all is checked, or something is broken. */
+            next: string | null;
+        };
         BackfillJobBody: {
             /** @description The first fire time may lie here: RFC 3339, or `-7d` for so long ago. */
             from: string;
@@ -2019,41 +2149,6 @@ export interface components {
             /** @description The place in the partition; null on a bus without partitions. */
             offset: string | null;
         };
-        ExplainRunReply: {
-            /** @description The id of the job. */
-            jobId: string;
-            /**
-             * Format: date-time
-             * @description The fire time that the answers are about.
-             */
-            at: string;
-            /** @description The execution of that time; null where there is none. */
-            executionId: string | null;
-            /** @description The first one says what happened, the others how it came to that. */
-            answers: {
-                /**
-                 * @description The answer as a word.
-                 * @enum {string}
-                 */
-                code: "ran-on-time" | "ran-late" | "is-running" | "waits-for-slot" | "waits-for-place" | "waits-for-job-type" | "scheduled" | "retries" | "failed" | "lost" | "expired" | "skipped" | "superseded" | "cancelled" | "missed" | "paused" | "excluded" | "not-due-yet" | "before-the-job" | "job-cancelled" | "job-deleted" | "job-changed" | "no-schedule" | "no-fire-time" | "handed-over-late" | "waited-for-executor" | "waited-for-slot" | "waited-for-place" | "took-several-attempts" | "was-run-again" | "runs-another-again" | "is-asked-for" | "no-record";
-                /** @description The answer as a sentence. */
-                text: string;
-                /** @description What shows that the answer is true. */
-                evidence: {
-                    /**
-                     * @description What it is.
-                     * @enum {string}
-                     */
-                    kind: "execution" | "fire-log" | "audit" | "job" | "job-type";
-                    /** @description Its address. */
-                    href: string;
-                    /** @description When it happened; null where no one time belongs to it. */
-                    at: string | null;
-                    /** @description What it shows, in short; null where the address says all. */
-                    detail: string | null;
-                }[];
-            }[];
-        };
         /** @description Fire times in a row that have no execution, and why. */
         FireRange: {
             /**
@@ -2379,55 +2474,6 @@ export interface components {
         /** @description Addresses on this Belfry, by their relation. */
         Links: {
             [key: string]: string;
-        };
-        ListAuditReply: {
-            /** @description The rows of the page. */
-            data: {
-                /**
-                 * @description The service that recorded the request.
-                 * @enum {string}
-                 */
-                service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
-                /** @description The number of the row in the log of its service: unique and growing, with gaps. */
-                number: number;
-                /**
-                 * Format: date-time
-                 * @description When the request came in.
-                 */
-                at: string;
-                /** @description Who made the request. */
-                actor: {
-                    /** @description The id of the user; null for a request without a token, such as a login. */
-                    id: string | null;
-                    /** @description The name of the user at that time; null without a token. */
-                    name: string | null;
-                    /**
-                     * @description How the user was identified.
-                     * @enum {string}
-                     */
-                    via: "token" | "api-key" | "none";
-                };
-                /** @description The operation, such as `pauseJob`; its method and address where it has no id. */
-                action: string;
-                /** @description What the request names or made: the id of a job, an execution, a user. */
-                target: string | null;
-                /** @description Other ids that the request names or made, at most 20. */
-                also: string[];
-                /** @description The version of the job after the change; null where there is none. */
-                version: number | null;
-                /** @description The HTTP status of the answer; null when the service ended before it stored it. */
-                status: number | null;
-                /**
-                 * @description `done` (2xx), `refused` (4xx), `failed` (5xx), or `unknown` where there is no status.
-                 * @enum {string}
-                 */
-                outcome: "done" | "refused" | "failed" | "unknown";
-                /** @description The id of the request, as `X-Request-Id` gives it. */
-                requestId: string;
-                /** @description The address of the client; null where it is not known. */
-                address: string | null;
-            }[];
-            page: components["schemas"]["PagePosition"];
         };
         /** @description An execution in a list: `params` and `result` are there when `fields` asks for them. */
         ListedExecution: {
@@ -3617,89 +3663,48 @@ export interface components {
             /** @description What to write instead: the nearest known name, or a value. */
             suggestion?: string;
         };
-        VerifyAuditReply: {
-            /**
-             * @description `unfinished`: nothing is broken so far; ask again with `next`.
-             * @enum {string}
-             */
-            status: "intact" | "broken" | "unfinished";
-            /** @description One entry for each service that records requests. */
-            services: {
-                /**
-                 * @description The service whose log this is.
-                 * @enum {string}
-                 */
-                service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
-                /** @description Seals that this step has checked. */
-                seals: number;
-                /** @description Rows that this step has checked. */
-                rows: number;
-                /** @description The oldest seal that this step has checked; null where there was none. */
-                from: {
-                    /** @description The number of the seal, from 1, without a gap. */
-                    number: number;
-                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
-                    hash: string;
-                    /**
-                     * Format: date-time
-                     * @description When its oldest row was made.
-                     */
-                    firstAt: string;
-                    /**
-                     * Format: date-time
-                     * @description When its newest row was made.
-                     */
-                    lastAt: string;
-                } | null;
-                /** @description The newest seal that this step has checked; null where there was none. */
-                to: {
-                    /** @description The number of the seal, from 1, without a gap. */
-                    number: number;
-                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
-                    hash: string;
-                    /**
-                     * Format: date-time
-                     * @description When its oldest row was made.
-                     */
-                    firstAt: string;
-                    /**
-                     * Format: date-time
-                     * @description When its newest row was made.
-                     */
-                    lastAt: string;
-                } | null;
-                /** @description The first place at which the log does not hold; null where it holds. */
-                broken: {
-                    /** @description The number of the first seal that does not hold. */
-                    seal: number;
-                    /**
-                     * Format: date-time
-                     * @description When the oldest row under that seal was made.
-                     */
-                    firstAt: string;
-                    /**
-                     * Format: date-time
-                     * @description When the newest row under that seal was made.
-                     */
-                    lastAt: string;
-                    /**
-                     * @description What differs.
-                     * @enum {string}
-                     */
-                    reason: "missing-seal" | "other-chain" | "missing-rows" | "added-rows" | "changed-rows";
-                    /** @description The same as a sentence. */
-                    detail: string;
-                } | null;
-            }[];
-            /** @description The cursor of the next step; null when all is checked, or something is broken. */
-            next: string | null;
-        };
         /** @description What a caller should look at, although the call succeeded. */
         Warning: {
             /** @description What it is about, as one kebab-case word: what programs compare. */
             code: string;
             /** @description The same as a sentence. */
             detail: string;
+        };
+        /** @description Why a run of a job happened or did not. */
+        Why: {
+            /** @description The id of the job. */
+            jobId: string;
+            /**
+             * Format: date-time
+             * @description The fire time that the answers are about.
+             */
+            at: string;
+            /** @description The execution of that time; null where there is none. */
+            executionId: string | null;
+            /** @description The first one says what happened, the others how it came to that. */
+            answers: {
+                /**
+                 * @description The answer as a word.
+                 * @enum {string}
+                 */
+                code: "ran-on-time" | "ran-late" | "is-running" | "waits-for-slot" | "waits-for-place" | "waits-for-job-type" | "scheduled" | "retries" | "failed" | "lost" | "expired" | "skipped" | "superseded" | "cancelled" | "missed" | "paused" | "excluded" | "not-due-yet" | "before-the-job" | "job-cancelled" | "job-deleted" | "job-changed" | "no-schedule" | "no-fire-time" | "handed-over-late" | "waited-for-executor" | "waited-for-slot" | "waited-for-place" | "took-several-attempts" | "was-run-again" | "runs-another-again" | "is-asked-for" | "no-record";
+                /** @description The answer as a sentence. */
+                text: string;
+                /** @description What shows that the answer is true. */
+                evidence: {
+                    /**
+                     * @description What it is.
+                     * @enum {string}
+                     */
+                    kind: "execution" | "fire-log" | "audit" | "job" | "job-type";
+                    /** @description Its address. */
+                    href: string;
+                    /** @description When it happened; null where no one time belongs to it. */
+                    at: string | null;
+                    /** @description What it shows, in short; null where the address says all. */
+                    detail: string | null;
+                }[];
+            }[];
         };
     };
     responses: {
@@ -6740,13 +6745,14 @@ export interface operations {
             /** @description Done; the answer is whole. */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListAuditReply"];
+                    "application/json": components["schemas"]["AuditEntryPage"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -6778,7 +6784,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VerifyAuditReply"];
+                    "application/json": components["schemas"]["AuditVerification"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -6819,7 +6825,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExplainRunReply"];
+                    "application/json": components["schemas"]["Why"];
                 };
             };
             400: components["responses"]["MalformedRequest"];

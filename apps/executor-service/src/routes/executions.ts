@@ -103,7 +103,7 @@ export function mountExecutions(
       const stream = streams.open(request, reply)
       if (isRefusal(stream)) return reply.refuse(stream)
       const { rowId } = found
-      await followLog(stream, { rowId, after, attempt, view: viewLine }, { stores, ...following })
+      await followLog(stream, { rowId, after, attempt, view: viewLine }, { stores, log, ...following })
       return reply
     }
     const lines = await logs.list(found.rowId, { after, epoch: attempt, limit: limit + 1 })
