@@ -1453,6 +1453,7 @@ export interface components {
             action: "retry" | "cancel";
             /** @description Whether nothing was done. */
             dryRun: boolean;
+            /** @description How many there are of each outcome. */
             counts: {
                 /** @description Executions that were, or in a dry run would be, retried or cancelled. */
                 done: number;
@@ -1477,12 +1478,7 @@ export interface components {
                 /** @description The same as a sentence; null otherwise. */
                 detail: string | null;
             }[];
-            page: {
-                /** @description The cursor of the next call; null when all is done. */
-                nextCursor: string | null;
-                /** @description Whether there may be more. */
-                hasMore: boolean;
-            };
+            page: components["schemas"]["BulkPage"];
         };
         /** @description An API key, without its secret. */
         ApiKey: {
@@ -1694,6 +1690,7 @@ export interface components {
             jobId: string;
             /** @description Whether nothing was run. */
             dryRun: boolean;
+            /** @description How many there are of each outcome. */
             counts: {
                 /** @description Fire times that get, or in a dry run would get, an execution. */
                 planned: number;
@@ -1745,6 +1742,13 @@ export interface components {
             state: "closed" | "open" | "half-open";
             /** @description Calls that wait for its answer just now. */
             inFlight: number;
+        };
+        /** @description How far a bulk call has come. */
+        BulkPage: {
+            /** @description The cursor of the next call; null when all is done. */
+            nextCursor: string | null;
+            /** @description Whether there may be more. */
+            hasMore: boolean;
         };
         /** @description A job after a change, and what may still run of its older versions. */
         ChangedJob: {
@@ -3100,6 +3104,7 @@ export interface components {
         PauseJobsReply: {
             /** @description Whether nothing was changed. */
             dryRun: boolean;
+            /** @description How many there are of each outcome. */
             counts: {
                 /** @description Jobs that were, or in a dry run would be, paused or resumed. */
                 changed: number;
@@ -3130,12 +3135,7 @@ export interface components {
                 /** @description The same as a sentence; null otherwise. */
                 detail: string | null;
             }[];
-            page: {
-                /** @description The cursor of the next call; null when all is done. */
-                nextCursor: string | null;
-                /** @description Whether there may be more. */
-                hasMore: boolean;
-            };
+            page: components["schemas"]["BulkPage"];
         };
         /** @description Why a call was refused (RFC 9457). */
         Problem: {
@@ -3222,6 +3222,7 @@ export interface components {
             noticedWithinMs: number;
         };
         ReadQuotasReply: {
+            /** @description Your jobs. */
             jobs: {
                 /** @description Your jobs that are neither cancelled nor deleted, and the one-shots that are over and not yet purged. */
                 used: number;
@@ -3230,14 +3231,17 @@ export interface components {
             };
             /** @description The shortest interval of a schedule, such as `1s`; a shorter one is refused. */
             shortestInterval: string;
+            /** @description One redrive. */
             redrive: {
                 /** @description Dead letters of one redrive. */
                 limit: number;
             };
+            /** @description One backfill. */
             backfill: {
                 /** @description Fire times of one backfill. */
                 limit: number;
             };
+            /** @description Calls that wait for the end of a run. */
             waitingCalls: {
                 /** @description Calls with `until=terminal` that may wait at once in one job-service. */
                 limit: number;
@@ -3326,6 +3330,7 @@ export interface components {
         ResumeJobsReply: {
             /** @description Whether nothing was changed. */
             dryRun: boolean;
+            /** @description How many there are of each outcome. */
             counts: {
                 /** @description Jobs that were, or in a dry run would be, paused or resumed. */
                 changed: number;
@@ -3356,12 +3361,7 @@ export interface components {
                 /** @description The same as a sentence; null otherwise. */
                 detail: string | null;
             }[];
-            page: {
-                /** @description The cursor of the next call; null when all is done. */
-                nextCursor: string | null;
-                /** @description Whether there may be more. */
-                hasMore: boolean;
-            };
+            page: components["schemas"]["BulkPage"];
         };
         ResumeSystemReply: {
             /** @description Whether no execution starts. */
@@ -5534,6 +5534,7 @@ export interface operations {
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
@@ -5579,7 +5580,10 @@ export interface operations {
     backfillJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes it safe to send the call again: for 24 h the same key with the same body gives the stored answer, and nothing is done twice. Keys count per user and path. Another body with the same key is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
             path: {
                 /**
                  * @description The id of the job, or its key.
@@ -5610,6 +5614,7 @@ export interface operations {
             /** @description Accepted; what was asked for goes on after the answer. */
             202: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5623,8 +5628,10 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["RequestInFlightOrIllegalTransition"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReusedOrImpossible"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
@@ -6096,6 +6103,7 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -7091,6 +7099,7 @@ export interface operations {
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
