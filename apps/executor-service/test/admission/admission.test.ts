@@ -132,6 +132,14 @@ describe('the admission of a job', () => {
     expect(closedAs(admission, between)).toBe(null)
   })
 
+  it('joins no floors of versions that the job still lists: commands of them may be on their way', () => {
+    const changes = [change(3, 'update'), change(maxFloors + 2, 'update')]
+    const joined = apply({ ...open, floors: full() }, changes)
+    expect(joined.floors[0]).toEqual({ version: 3, fromAt: 200 })
+    const answer = applyChanges({ ...open, floors: full() }, [change(2, 'update'), ...changes], [])
+    expect(answer).toMatchObject({ code: 'too-many-requests' })
+  })
+
   it('refuses a change when its floors are full and something is open between any two', () => {
     const openOnes = Array.from({ length: maxFloors + 1 }, (_, i) => applicant(i + 2, (i + 2) * 100 + 50))
     const answer = applyChanges({ ...open, floors: full() }, [change(maxFloors + 2, 'update')], openOnes)
