@@ -9,12 +9,13 @@ import {
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { PageBounds } from '@belfry/storage'
-import type { FireRange } from '../domain/schedule-record.ts'
+import { doneVersion } from '../domain/pending-commands.ts'
+import type { FireRange, ScheduleRecord } from '../domain/schedule-record.ts'
 import type { ScheduleStore } from '../store/ports.ts'
 import { inPages } from '../use-cases/in-pages.ts'
 
 export interface InternalRoutes {
-  readonly schedules: Pick<ScheduleStore, 'readVersions' | 'readMany'>
+  readonly schedules: Pick<ScheduleStore, 'readMany'>
   /** Records that are read at once. */
   readonly page: PageBounds
   /** The ranges of a job, newest first. */
@@ -28,28 +29,27 @@ const config = { access: 'service' } as const
 
 /** What job-service asks: how far the scheduler has come with some jobs (protocol.md, step 1), and what it has logged. */
 export function mountInternal(app: HttpApp, { schedules, page, listFireLog }: InternalRoutes): void {
+  async function eachRecord(ids: readonly string[], use: (record: ScheduleRecord) => void): Promise<void> {
+    await inPages(ids, page.rows, async (some) => {
+      const rows = await schedules.readMany(some, page.bytes)
+      for (const row of rows) if (row && 'record' in row) use(row.record)
+      return { seen: rows.length, lost: [] }
+    })
+  }
+
   const versions = { body: scheduleVersionsBody, response: { 200: scheduleVersionsReply } }
   app.post('/internal/schedules/versions', { schema: versions, config }, async ({ body: { ids } }) => {
-    const found = await schedules.readVersions(ids)
-    const data = ids.flatMap((id, index) => {
-      const version = found[index]
-      return version === undefined ? [] : [{ id, version }]
-    })
+    const data: { id: string; version: number }[] = []
+    await eachRecord(ids, (record) => data.push({ id: record.jobId, version: doneVersion(record) }))
     return { data }
   })
 
   const runs = { body: scheduleVersionsBody, response: { 200: scheduleRunsReply } }
   app.post('/internal/schedules/runs', { schema: runs, config }, async ({ body: { ids } }) => {
     const data: ScheduleRunsReply['data'] = []
-    await inPages(ids, page.rows, async (some) => {
-      const rows = await schedules.readMany(some, page.bytes)
-      for (const row of rows) {
-        if (!row || 'unreadable' in row) continue
-        const { jobId: id, version, fired, lastFireAt, nextFireAt } = row.record
-        data.push({ id, version, fired, lastFireAt, nextFireAt })
-      }
-      return { seen: rows.length, lost: [] }
-    })
+    await eachRecord(ids, ({ jobId: id, version, fired, lastFireAt, nextFireAt }) =>
+      data.push({ id, version, fired, lastFireAt, nextFireAt }),
+    )
     return { data }
   })
 
