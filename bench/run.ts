@@ -1,17 +1,21 @@
 import { parseArgs } from 'node:util'
 import { burst } from './burst.ts'
+import { client } from './client.ts'
 import { crons } from './crons.ts'
 import { distributedBurst } from './distributed-burst.ts'
 import { distributedLateness } from './distributed-lateness.ts'
 import { distributedTriggers } from './distributed-triggers.ts'
+import { g1, g2 } from './gateway.ts'
 import { handlers } from './handlers.ts'
 import { idle } from './idle.ts'
+import { intake } from './intake.ts'
 import { lateness } from './lateness.ts'
 import { path } from './path.ts'
 import { ready } from './ready.ts'
 import { type Benchmark, printFigures } from './report.ts'
 import { rolling } from './rolling.ts'
 import { takeover } from './takeover.ts'
+import { p3, p5, p6 } from './throughput.ts'
 import { triggers } from './triggers.ts'
 
 const benchmarks: Record<string, Benchmark> = {
@@ -21,6 +25,13 @@ const benchmarks: Record<string, Benchmark> = {
   triggers,
   burst,
   idle,
+  intake,
+  client,
+  g1,
+  g2,
+  p3,
+  p5,
+  p6,
   ready,
   path,
   // Distributed: they need the servers of BELFRY_TEST_*.

@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { authConfig } from '@belfry/auth-service'
-import { busConfig, distributedConfig, distributedSchema, processConfig, storeConfig } from '@belfry/bootstrap'
+import {
+  busConfig,
+  distributedConfig,
+  distributedSchema,
+  processConfig,
+  secretsConfig,
+  storeConfig,
+} from '@belfry/bootstrap'
 import type { ServiceName } from '@belfry/contracts'
 import { executorConfig } from '@belfry/executor-service'
 import { gatewayConfig } from '@belfry/gateway'
@@ -48,12 +55,22 @@ const sections: readonly Section[] = [
   {
     title: 'Distributed: each service in processes of its own',
     files: [bootstrap],
-    shape: { ...distributedConfig, ...busConfig, ...storeConfig },
+    shape: { ...distributedConfig, ...busConfig, ...secretsConfig, ...storeConfig },
     isOfOneMode: true,
   },
   {
     title: 'Every service that deletes what is old',
     files: ['libs/service/src/retention-clock.ts'],
+    shape: standaloneConfig.shape,
+  },
+  {
+    title: 'Every service that has event streams',
+    files: ['libs/http/src/stream-config.ts'],
+    shape: standaloneConfig.shape,
+  },
+  {
+    title: 'Every service that records requests',
+    files: ['libs/audit/src/config.ts'],
     shape: standaloneConfig.shape,
   },
   ...Object.entries(services).map(([service, shape]) => ({
@@ -63,7 +80,7 @@ const sections: readonly Section[] = [
   })),
 ]
 
-/** Fields of a config source in order, each with the comment above it; a comment stands for all fields that follow it. */
+/** Fields of a config source in order, each with the comment above it; a field without one has no text of its own. */
 function readFields(source: string): { name: string; text: string }[] {
   const fields: { name: string; text: string }[] = []
   let text = ''
@@ -74,7 +91,10 @@ function readFields(source: string): { name: string; text: string }[] {
         .replace(/^\s*\* ?/gm, '')
         .replace(/\s+/g, ' ')
         .trim()
-    else if (name) fields.push({ name, text })
+    else if (name) {
+      fields.push({ name, text })
+      text = ''
+    }
   }
   return fields
 }
@@ -99,7 +119,7 @@ export async function describeConfiguration(): Promise<string> {
     const sources = await Promise.all(files.map((file) => readFile(join(root, file), 'utf8')))
     const fields = new Map(sources.flatMap(readFields).map((field) => [field.name, field]))
     const fresh = [...fields.values()].filter(({ name }) => name in shape && (isOfOneMode || !seen.has(name)))
-    for (const { name } of fresh) seen.add(name)
+    for (const { name, text } of fresh) if (text !== '') seen.add(name)
     const isStandalone = title.startsWith('Standalone')
     const rows = fresh.map(({ name, text }) => {
       const keys = configKeys(z.object({ [name]: shape[name] as z.ZodType })).map((key) => `\`${key}\``)
@@ -113,7 +133,7 @@ export async function describeConfiguration(): Promise<string> {
   }
   const all = [...Object.keys(standaloneConfig.shape), ...processes.flatMap(({ schema }) => Object.keys(schema.shape))]
   const missing = all.filter((name) => !seen.has(name))
-  if (missing.length > 0) throw new Error(`no comment describes ${missing.map(configKey).join(', ')}`)
+  if (missing.length > 0) throw new Error(`no comment of its own describes ${missing.map(configKey).join(', ')}`)
   const head = [
     '# Configuration',
     '',

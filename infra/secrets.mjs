@@ -5,7 +5,13 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const file = fileURLToPath(new URL('../.env', import.meta.url))
-const names = ['BELFRY_BUS_KEY', 'BELFRY_SERVICE_KEY', 'GRAFANA_PASSWORD']
+const names = [
+  'BELFRY_BUS_KEY',
+  'BELFRY_SERVICE_KEY',
+  'BELFRY_SECRETS_KEY',
+  'BELFRY_BOOTSTRAP_TOKEN',
+  'GRAFANA_PASSWORD',
+]
 
 const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
 const isSet = (name) => new RegExp(`^${name}=.+$`, 'm').test(before)

@@ -127,6 +127,7 @@ function settingsOf(name: string, peers: PeerUrls): Record<string, string> {
     BELFRY_REGISTRY_URL: `${peers.consul.replace(/^http:/, 'consul:').replace(/\/$/, '')}/${name}`,
     BELFRY_STORE_URL: peers.mongo.replace(/^(mongodb:\/\/[^/?]+)\/?/, `$1/${name}`),
     BELFRY_SERVICE_KEY: secret(),
+    BELFRY_SECRETS_KEY: secret(),
     BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
     ...raisedLimits,
   }

@@ -84,8 +84,11 @@ describe('docker-compose.yml', () => {
 
   it('holds no secret, and does not start without one', () => {
     for (const [, { environment }] of ours)
-      for (const name of ['BELFRY_BUS_KEY', 'BELFRY_SERVICE_KEY'])
+      for (const name of ['BELFRY_BUS_KEY', 'BELFRY_SERVICE_KEY', 'BELFRY_SECRETS_KEY'])
         expect(environment?.[name]).toMatch(new RegExp(`^\\$\\{${name}:\\?.+\\}$`))
+    // Without it there is no first admin, and everything else works.
+    for (const [, { environment }] of ours)
+      expect(environment?.BELFRY_BOOTSTRAP_TOKEN).toMatch(/^\$\{BELFRY_BOOTSTRAP_TOKEN:-\}$/)
     const given = [...read('.env.example').matchAll(/^(\w+)=(.*)$/gm)]
     expect(given.length).toBeGreaterThan(0)
     for (const [, , value] of given) expect(value).toBe('')
@@ -106,9 +109,15 @@ describe('infra/secrets.mjs', () => {
     const first = readFileSync(file, 'utf8')
     expect(statSync(file).mode & 0o777).toBe(0o600)
     const values = [...first.matchAll(/^(\w+)=(.+)$/gm)].map(([, name, value]) => [name, value] as const)
-    expect(values.map(([name]) => name)).toEqual(['BELFRY_BUS_KEY', 'BELFRY_SERVICE_KEY', 'GRAFANA_PASSWORD'])
+    expect(values.map(([name]) => name)).toEqual([
+      'BELFRY_BUS_KEY',
+      'BELFRY_SERVICE_KEY',
+      'BELFRY_SECRETS_KEY',
+      'BELFRY_BOOTSTRAP_TOKEN',
+      'GRAFANA_PASSWORD',
+    ])
     for (const [, value] of values) expect(Buffer.byteLength(value ?? '')).toBeGreaterThanOrEqual(32)
-    expect(new Set(values.map(([, value]) => value)).size).toBe(3)
+    expect(new Set(values.map(([, value]) => value)).size).toBe(5)
     expect(run(folder)).toContain('every secret is set already')
     expect(readFileSync(file, 'utf8')).toBe(first)
   })

@@ -17,7 +17,7 @@ const clients = [
 const mayCall: Record<string, string> = {
   'libs/discovery/src/client/upstream.ts': 'calls between services: a breaker for each instance',
   'libs/discovery/src/registry/consul/client.ts': 'Consul: an outage is covered by the last good list',
-  'apps/executor-service/src/job-types/http-call/outbound.ts': 'HTTP_CALL: the addresses of users',
+  'libs/outbound/src/outbound.ts': 'the addresses of users: HTTP_CALL',
 }
 
 const sources = globSync(['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'], { cwd: root }).filter(

@@ -15,6 +15,7 @@ import { describe, expect, it } from 'vitest'
 const root = join(import.meta.dirname, '..')
 const busKey = 'Zk3vQ0x8y1LwTt6dRrPp2nHh5cJj9sBa'
 const serviceKey = 'm4WbXo7uEe0KzVf9iGg3lSqYy8aNnD5c'
+const secretsKey = 'c2LxQ9vTz7RkJ4wMh1NfYb6UaGp8Es3D'
 
 /** Settings that are good for every service. */
 const good: Readonly<Record<string, string>> = {
@@ -24,6 +25,7 @@ const good: Readonly<Record<string, string>> = {
   BELFRY_STORE_URL: 'mongodb://user:pass@127.0.0.1:27017,127.0.0.1:27018/test?replicaSet=rs0',
   BELFRY_BUS_KEY: busKey,
   BELFRY_SERVICE_KEY: serviceKey,
+  BELFRY_SECRETS_KEY: secretsKey,
 }
 
 const schemas = {

@@ -1,9 +1,9 @@
 import { openStandalone } from '@belfry/standalone'
 import { afterAll, beforeAll, inject } from 'vitest'
 import { makeDataDir, raisedLimits } from '../../proof/belfry-process.ts'
-import { type Caller, signUp } from '../../proof/caller.ts'
+import { type Caller, createCaller, signUp } from '../../proof/caller.ts'
 import { fleetPeers, startFleet } from '../../proof/fleet.ts'
-import { patience } from './fleet-setup.ts'
+import { bootstrapToken, patience } from './fleet-setup.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,6 +16,8 @@ declare module 'vitest' {
 export interface Flow {
   readonly url: string
   readonly user: Caller
+  /** An admin; a Belfry at `BASE_URL` needs its `BELFRY_BOOTSTRAP_TOKEN` in the environment. */
+  admin(): Promise<Caller>
   /** Undefined for a Belfry at `BASE_URL`. */
   readonly mode: 'standalone' | 'distributed' | undefined
 }
@@ -36,6 +38,7 @@ async function openOneProcess(env: Settings): Promise<OpenBelfry> {
     BELFRY_PORT: '0',
     BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
     BELFRY_LOG_LEVEL: 'error',
+    BELFRY_BOOTSTRAP_TOKEN: bootstrapToken,
     ...raisedLimits,
     ...env,
   })
@@ -52,13 +55,31 @@ async function openOneProcess(env: Settings): Promise<OpenBelfry> {
 async function openProcesses(starter: string, env: Settings): Promise<OpenBelfry> {
   const peers = fleetPeers()
   if (peers && Object.keys(env).length > 0) {
-    const fleet = await startFleet({ peers, env: { ...patience, ...env }, deadlineMs: 120_000 })
+    const fleet = await startFleet({
+      peers,
+      env: { ...patience, BELFRY_BOOTSTRAP_TOKEN: bootstrapToken, ...env },
+      deadlineMs: 120_000,
+    })
     return { url: fleet.url, close: fleet.stop }
   }
   const answer = await fetch(starter)
   const text = await answer.text()
   if (!answer.ok) throw new Error(text)
   return { url: text, close: async () => undefined }
+}
+
+/** The admin of all flows: the first one who asks makes it. */
+async function logInAsAdmin(url: string): Promise<Caller> {
+  const anonymous = createCaller(url, null)
+  const credentials = { username: 'flow-admin', password: 'correct horse battery' }
+  const token = process.env.BELFRY_BOOTSTRAP_TOKEN ?? bootstrapToken
+  await anonymous.call('POST', '/auth/bootstrap', { token, ...credentials })
+  const { status, body } = await anonymous.call<{ token: string }>('POST', '/auth/login', credentials)
+  if (status !== 200) throw new Error(`the admin cannot log in: ${JSON.stringify(body)}`)
+  const admin = createCaller(url, body.token)
+  const me = await admin.call<{ roles: string[] }>('GET', '/auth/me')
+  if (!me.body.roles.includes('admin')) throw new Error('there is no admin: set BELFRY_BOOTSTRAP_TOKEN for the flows')
+  return admin
 }
 
 /**
@@ -71,6 +92,7 @@ export function useBelfry(env: Settings = {}): Flow {
     url: '',
     user: undefined as unknown as Caller,
     mode: undefined,
+    admin: () => logInAsAdmin(flow.url),
   }
   let close: () => Promise<void> = async () => {}
   beforeAll(async () => {

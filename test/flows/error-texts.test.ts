@@ -192,15 +192,7 @@ describe('what an error says', () => {
       /"maxRetries": 2/,
       'maxRetries',
     ],
-    [
-      'payload',
-      { jobType: 'DUMMY', payload: { a: 1 } },
-      400,
-      '/payload',
-      'unknown-field',
-      /"params", an object/,
-      'params',
-    ],
+    ['input', { jobType: 'DUMMY', input: { a: 1 } }, 400, '/input', 'unknown-field', /"params", an object/, 'params'],
   ])('to %s', async (_situation, body, status, pointer, code, detail, suggestion) => {
     const answer = await refused(body)
     expect([answer.status, answer.issues.map((issue) => issue.pointer)]).toEqual([status, [pointer]])
@@ -211,12 +203,12 @@ describe('what an error says', () => {
   })
 
   it('names all of them in one answer', async () => {
-    const body = { jobType: 'DUMMY', schedule: 'every 15s', timezone: 'UTC', attempts: 3, payload: {}, timeout: 30 }
+    const body = { jobType: 'DUMMY', schedule: 'every 15s', timezone: 'UTC', attempts: 3, data: {}, timeout: 30 }
     const { status, issues } = await refused(body)
     expect(status).toBe(400)
     expect(issues.map((issue) => issue.pointer).toSorted()).toEqual([
       '/attempts',
-      '/payload',
+      '/data',
       '/schedule',
       '/timeout',
       '/timezone',

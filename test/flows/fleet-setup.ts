@@ -7,6 +7,9 @@ import { type Fleet, fleetPeers, startFleet } from '../../proof/fleet.ts'
 /** Two of what shares its work by instances. The flows count on the slots of one executor. */
 const instances = { 'job-service': 2, 'scheduler-service': 2 }
 
+/** Makes the first admin of the flows' own Belfry, which ends with them. */
+export const bootstrapToken = 'fLOw-5mX0vQ3kT8rZ1nC7yB4hJ9pW2dG6sA'
+
 /** The flows check what happens, not how fast: on a busy machine a call may take seconds. */
 export const patience = {
   BELFRY_LOG_LEVEL: 'warn',
@@ -25,7 +28,12 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     const peers = fleetPeers()
     try {
       if (!peers) throw new Error('not all of BELFRY_TEST_KAFKA, BELFRY_TEST_MONGO and BELFRY_TEST_CONSUL are set')
-      fleet ??= startFleet({ peers, instances, env: patience, deadlineMs: 120_000 })
+      fleet ??= startFleet({
+        peers,
+        instances,
+        env: { ...patience, BELFRY_BOOTSTRAP_TOKEN: bootstrapToken },
+        deadlineMs: 120_000,
+      })
       response.end((await fleet).url)
     } catch (error) {
       response.writeHead(500).end(String(error))

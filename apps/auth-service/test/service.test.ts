@@ -18,15 +18,34 @@ describe('the service', () => {
     const { paths } = (await app.inject('/openapi.json')).json()
     expect(Object.keys(paths).sort()).toEqual([
       '/auth/.well-known/jwks.json',
+      '/auth/api-keys',
+      '/auth/api-keys/{id}',
+      '/auth/bootstrap',
+      '/auth/invite',
       '/auth/login',
+      '/auth/logout',
       '/auth/me',
+      '/auth/password',
+      '/auth/refresh',
+      '/auth/signing-keys/rotate',
       '/auth/signup',
+      '/auth/users',
+      '/auth/users/{id}',
+      '/auth/users/{id}/invite',
     ])
-    const isOpen = (operations: object) => Object.values(operations).some((one) => !('security' in one))
+    const isOpen = (operations: object) => Object.values(operations).some((one) => one.security.length === 0)
     expect(
       Object.keys(paths)
         .filter((path) => isOpen(paths[path]))
         .sort(),
-    ).toEqual(['/auth/.well-known/jwks.json', '/auth/login', '/auth/signup'])
+    ).toEqual([
+      '/auth/.well-known/jwks.json',
+      '/auth/bootstrap',
+      '/auth/invite',
+      '/auth/login',
+      '/auth/logout',
+      '/auth/refresh',
+      '/auth/signup',
+    ])
   })
 })

@@ -2,7 +2,7 @@ import type { Problem } from '@belfry/contracts'
 import { createStaticRegistry } from '@belfry/discovery'
 import type { ManualClock } from '@belfry/service'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
-import { createTestDeps } from '@belfry/testkit'
+import { createTestDeps, createTestServiceTokens } from '@belfry/testkit'
 import { onTestFinished } from 'vitest'
 import { type AuthConfig, authConfig, createAuthService } from '../src/index.ts'
 import type { Stores } from '../src/store/ports.ts'
@@ -17,21 +17,25 @@ export interface Given {
   /** Stores of another body, or ones that fail. */
   readonly stores?: Stores
   readonly clock?: ManualClock
+  /** Of the ids: another one for each instance on the same stores. */
+  readonly seed?: number
 }
 
 /** auth-service over a database in memory, with a clock that the test advances. Stopped when the test has finished. */
 export async function openWorld(config: Partial<AuthConfig> = {}, given: Given = {}) {
-  const options = { logLevel: 'debug', seed: given.db ? 2 : 1 } as const
+  const options = { logLevel: 'debug', seed: given.seed ?? (given.db ? 2 : 1) } as const
   const { clock, depsOf, lines, metricsRegistry } = createTestDeps({
     ...options,
     ...(given.clock && { clock: given.clock }),
   })
   const db = given.db ?? (await openMemoryDatabase(migrations))
   const registry = createStaticRegistry()
+  const serviceTokens = createTestServiceTokens(clock)
   const service = createAuthService({
     ...depsOf('auth-service'),
     stores: given.stores ?? createSqliteStores(db),
     registry,
+    serviceTokens,
     config: authConfig.parse({ ...cheap, ...config }),
   })
   await service.start()
@@ -40,7 +44,12 @@ export async function openWorld(config: Partial<AuthConfig> = {}, given: Given =
     if (!given.db) await db.close()
   })
   const { app } = service
-  const post = (url: string, payload: object) => app.inject({ method: 'POST', url, payload })
+  const post = (url: string, payload: object, token?: string) =>
+    app.inject({ method: 'POST', url, payload, ...(token && { headers: { authorization: `Bearer ${token}` } }) })
+  const call = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, token: string, payload?: object) =>
+    app.inject({ method, url, headers: { authorization: `Bearer ${token}` }, ...(payload && { payload }) })
+  const login = (username: string, password = 'correct horse') => post('/auth/login', { username, password })
+  const internal = (url: string, payload: object) => post(url, payload, serviceTokens.sign('gateway'))
   return {
     ...service,
     db,
@@ -56,7 +65,21 @@ export async function openWorld(config: Partial<AuthConfig> = {}, given: Given =
         payload: { username, password },
         headers: { 'x-forwarded-for': address },
       }),
-    login: (username: string, password = 'correct horse') => post('/auth/login', { username, password }),
+    login,
+    post,
+    /** A call with a token. */
+    call,
+    /** A call of the gateway itself. */
+    internal,
+    /** Makes the first admin, called "root", and answers an access token. */
+    async admin(): Promise<{ id: string; token: string }> {
+      const token = await service.firstAdminToken()
+      const made = await post('/auth/bootstrap', { token, username: 'root', password: 'correct horse' })
+      return { id: made.json().id, token: (await login('root')).json().token }
+    },
+    /** Swaps an API key as the gateway does; null for one that is not taken. */
+    swap: async (key: string): Promise<string | null> =>
+      (await internal('/internal/api-keys/swap', { key })).json().token,
     me: (token: string) => app.inject({ url: '/auth/me', headers: { authorization: `Bearer ${token}` } }),
   }
 }

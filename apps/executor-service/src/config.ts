@@ -1,5 +1,6 @@
 import { shutdownConfig } from '@belfry/bootstrap'
 import { duration } from '@belfry/contracts'
+import { streamConfig } from '@belfry/http'
 import { configKey, retentionClockConfig } from '@belfry/service'
 import { z } from 'zod'
 import { type Commands, readCommands } from './job-types/command/commands.ts'
@@ -11,9 +12,16 @@ const mib = 1024 * 1024
 export const executorConfig = z.object({
   /** Standalone: no other process can open the store, so the executor gives no sign of life, and a start takes everything over. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),
-  /** The address that executor-service listens on, for the gateway and the other services; port 0 takes any free one. */
+  /** The address that executor-service listens on, for the gateway and the other services. */
   executorHost: z.string().min(1).default('127.0.0.1'),
+  /** The port that executor-service listens on; 0 takes any free one. */
   executorPort: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** How long job-service may take to say whether a job is shared with a caller, milliseconds. */
+  executorJobTimeoutMs: count(1_000),
+  /** How long such an answer holds, milliseconds: so long a viewer that a change leaves out still reads logs. */
+  executorReachHoldsMs: count(5_000, 0),
+  /** How often an executor looks whether another one has drained the system, milliseconds. */
+  executorDrainPollMs: count(1_000, 10),
   /** Attempts at a time of job types that compute. */
   executorConcurrency: count(50),
   /** Attempts at a time of job types that mostly wait. */
@@ -58,12 +66,12 @@ export const executorConfig = z.object({
   /** How long the share of another executor is left to it once it is due, milliseconds. */
   executorOverdueMs: count(500),
   /**
-   * Bounds of how long before its time an execution is claimed, milliseconds; between them it follows what claims take. A
-   * claim that is early costs nothing; one that waits behind a slow commit starts late (lateness p99 beside traffic with a
-   * least lead of 1 ms: 4 to 7 ms, of 20 ms: 2 ms).
+   * The least time before its own at which an execution is claimed, milliseconds. A claim that is early costs nothing; one that waits
+   * behind other writes starts late (decision 045).
    */
-  executorClaimLeadMinMs: count(20, 0),
-  executorClaimLeadMaxMs: count(50, 0),
+  executorClaimLeadMinMs: count(100, 0),
+  /** The most of it, milliseconds; between the two the lead follows what claims take. */
+  executorClaimLeadMaxMs: count(400, 0),
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
   /**
@@ -86,8 +94,9 @@ export const executorConfig = z.object({
    * milliseconds. Each change starts a search of its own; this one finds what a process that died has left.
    */
   executorSettleMs: count(5000, 10),
-  /** Jobs whose executions one search ends, and executions of each of them. */
+  /** Jobs whose closed executions one search ends. */
   executorSettleJobs: count(8),
+  /** Executions of each of these jobs that one search ends. */
   executorSettleRows: count(200),
   /** From one sign of life to the next, milliseconds. Left out: 500 standalone, 1,000 distributed. */
   executorBeatMs: z.coerce.number().int().min(10).optional(),
@@ -98,20 +107,26 @@ export const executorConfig = z.object({
   executorLeaseMs: z.coerce.number().int().min(100).optional(),
   /** How long a handler may go on after its attempt is aborted; then its slot is given away, milliseconds. */
   executorAbortGraceMs: count(5000, 0),
-  /** Lines that one attempt may log, and bytes of all of them and of each. */
+  /** Lines that one attempt may log; a last line says that the rest is left out. */
   executorLogLines: count(10_000),
+  /** What the lines of one attempt may be long together, bytes. */
   executorLogBytes: count(mib),
+  /** Longest line of a log, bytes; a longer one is cut. */
   executorLogLineBytes: count(8192, 64),
   /** How long a line waits for others before it can be read, milliseconds. */
   executorLogFlushMs: count(500, 10),
-  /** Artifacts that one attempt may store, and bytes of each. */
+  /** How often a stream asks for new lines of a log, milliseconds. */
+  executorLogPollMs: count(250, 10),
+  /** Lines of a log that a stream reads at a time. */
+  executorLogPageLines: count(200),
+  ...streamConfig,
+  /** Artifacts that one attempt may store. */
   executorArtifacts: count(20, 0),
+  /** Longest artifact, bytes. */
   executorArtifactBytes: count(10 * mib),
-  /**
-   * Warnings about executions that ended FAILED, LOST or EXPIRED: how many are written in a second, and how many more may
-   * wait. The rest is counted in one line.
-   */
+  /** Log lines about executions that ended FAILED, LOST or EXPIRED, in a second. */
   executorWarningsPerSecond: count(2000, 20),
+  /** Such lines that may wait to be written; the rest is counted in one line. */
   executorWarningBacklog: count(10_000, 0),
   /** How long to wait before asking a store again that did not take something, milliseconds. */
   executorStoreRetryMs: count(1000, 10),
@@ -152,19 +167,20 @@ export const executorConfig = z.object({
    * time, which it would not notice.
    */
   executorHandlersBlockedMs: count(500, 10),
+  /** How long job-service may take to hand over the values of the secrets that params name, milliseconds. */
+  executorSecretsTimeoutMs: count(5000, 100),
   ...retentionClockConfig,
-  /**
-   * Name lookups of HTTP_CALLs at a time, and those of one owner among them. The system's resolver answers as many at a time
-   * as half of BELFRY_THREADS.
-   */
+  /** Name lookups of HTTP_CALLs at a time. The system's resolver answers as many at a time as half of BELFRY_THREADS. */
   executorLookups: count(8),
+  /** How many of these lookups may be of one owner. */
   executorOwnerLookups: count(2),
   /** How long finished executions are kept; an older command is the repetition of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
   /** How long the logs of finished executions are kept; at most as long as the executions, with which they go. */
   retentionLogs: duration({ min: 60_000 }).prefault('7d'),
-  /** From one search for what need not be kept any more to the next, milliseconds, and how many rows go at a time. */
+  /** From one search for executions, logs and artifacts that need not be kept any more to the next, milliseconds. */
   executorPurgeMs: count(600_000, 1000),
+  /** Rows that the executor purges at a time. */
   executorPurgeRows: count(200),
   ...shutdownConfig,
 })

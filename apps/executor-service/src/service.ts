@@ -1,5 +1,5 @@
 import { createPeerShare, defaultAdvertiseHost } from '@belfry/discovery'
-import { createHttpApp, type HttpApp } from '@belfry/http'
+import { createEventStreams, createHttpApp, type HttpApp, streamBoundsOf } from '@belfry/http'
 import { createLoop, createRetentionClock } from '@belfry/service'
 import { createConsumerPart, createServiceShell, type ServiceShell, type ServiceShellDeps } from '@belfry/shell'
 import type { Handler, Handlers } from '@belfry/worker'
@@ -20,6 +20,7 @@ import { createRoom } from './dispatch/room.ts'
 import { createSlots } from './dispatch/slots.ts'
 import { createStartTimers } from './dispatch/start-timers.ts'
 import { createUnclaimable } from './dispatch/unclaimable.ts'
+import { createDrain } from './drain/drain.ts'
 import { createExecutionChanges } from './executions/changes.ts'
 import { createExecutionLog } from './executions/execution-log.ts'
 import { asUnpublished, createStatusRelay } from './executions/status-relay.ts'
@@ -33,12 +34,15 @@ import { createMembership } from './membership/membership.ts'
 import { createExecutorMetrics } from './metrics.ts'
 import { createRetention } from './retention/retention.ts'
 import { oldestPlannedAt } from './retention/rules.ts'
+import { mountDrain } from './routes/drain.ts'
 import { mountExecutions } from './routes/executions.ts'
 import { mountInternal } from './routes/internal.ts'
+import { createSeesDetails } from './routes/job-reach.ts'
 import { mountJobTypes } from './routes/job-types.ts'
+import { createSecrets } from './secrets/secrets.ts'
 import type { Stores } from './store/ports.ts'
 
-export interface ExecutorServiceDeps extends Omit<ServiceShellDeps<Stores, ExecutorConfig>, 'rest'> {
+export interface ExecutorServiceDeps extends ServiceShellDeps<Stores, ExecutorConfig> {
   /** The job types; without them those that ship. Closed when the service stops. */
   readonly handlers?: Handlers
   /** From 0 up to 1, for the spread of retries. */
@@ -100,7 +104,8 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const metrics = createExecutorMetrics(deps.metrics, handlers.types)
   const leaseMs = config.mode === 'standalone' ? null : livenessOf(config).leaseMs
-  const identity = createIdentity({ ids, clock, leaseMs })
+  const drain = createDrain({ cursors: stores.cursors, clock, log, isSoleOwner: leaseMs === null })
+  const identity = createIdentity({ ids, clock, leaseMs, isDrained: drain.isOn })
   const peers = createPeerShare({ registry: deps.registry, service: 'executor-service' })
   const relayShare = () => ({ ...peers(), overdueAt: clock.now() - config.executorOverdueMs })
   const relay = createStatusRelay(deps, deps.bus, stores.executions, stores.poison, relayShare)
@@ -118,6 +123,7 @@ function createParts(deps: ExecutorServiceDeps) {
     ...common,
     output,
     checkpoints: createCheckpoints(stores),
+    secrets: createSecrets({ rest: deps.rest, clock, timeoutMs: config.executorSecretsTimeoutMs }),
     abortGraceMs: config.executorAbortGraceMs,
   })
   const starts = createStarts({ ...common, shownMs: config.executorRunningShownMs })
@@ -182,6 +188,7 @@ function createParts(deps: ExecutorServiceDeps) {
   })
   const wake = createWake(common)
 
+  drain.onEnd(dispatcher.resume)
   changes.subscribe((stored) => relay.offer(stored.map(asUnpublished)))
   changes.subscribe(metrics.changed)
   changes.subscribe(executionLog.changed)
@@ -209,12 +216,15 @@ function createParts(deps: ExecutorServiceDeps) {
     keep: { executionsMs: config.retentionExecutions, logsMs: config.retentionLogs },
     rows: config.executorPurgeRows,
   })
+  const drainLoop = loop('drain', config.executorDrainPollMs, drain.runOnce)
   const retentionLoop = loop('retention', config.executorPurgeMs, retention.runOnce)
   return {
     handlers,
     executionLog,
     relay,
     changes,
+    drain,
+    drainLoop,
     output,
     room,
     slots,
@@ -235,9 +245,14 @@ type Parts = ReturnType<typeof createParts>
 
 function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
   const { handlers, changes, dispatcher, settleLoop, cancelExecution } = parts
-  const { stores, clock, tokens, serviceTokens, config } = deps
+  const { stores, clock, rest, tokens, serviceTokens, config } = deps
   const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
-  mountExecutions(app, stores)
+  const timeoutMs = config.executorJobTimeoutMs
+  const seesDetails = createSeesDetails({ rest, clock, timeoutMs, holdsMs: config.executorReachHoldsMs })
+  const streams = createEventStreams(app, { clock, metrics: deps.metrics, ...streamBoundsOf(config) })
+  const following = { pollMs: config.executorLogPollMs, lines: config.executorLogPageLines }
+  mountExecutions(app, stores, { seesDetails, streams, clock, log: deps.log, ...following })
+  mountDrain(app, { drain: parts.drain, clock, log: deps.log, noticedMs: config.executorDrainPollMs })
   mountJobTypes(app, () => ({ types: describeHandlers(handlers), unusable: handlers.unusable?.() ?? [] }))
   const fetchBytes = config.executorFetchBytes
   mountInternal(app, { stores, clock, fetchBytes, changes, dispatcher, cancelExecution, settleLoop })
@@ -276,6 +291,8 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
       { name: 'handlers', start: () => handlers.start?.(), stop: () => handlers.close() },
       { name: 'warnings', stop: executionLog.stop },
       { name: 'relay of executions', start: relay.start, stop: relay.stop },
+      { name: 'drain', start: parts.drain.runOnce },
+      { name: 'watch of the drain', ...parts.drainLoop },
       { name: 'membership', ...membership },
       { name: 'attempt output', stop: output.stop },
       { name: 'wakes', stop: parts.wake.stop },

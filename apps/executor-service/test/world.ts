@@ -1,6 +1,6 @@
 import { createMemoryBus, ignorePoison } from '@belfry/bus'
-import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage } from '@belfry/contracts'
-import { createStaticRegistry } from '@belfry/discovery'
+import type { DeadLetterMessage, JobExecuteMessage, JobStatusMessage, Role } from '@belfry/contracts'
+import { createStaticRegistry, type RestClient, type RestRequest, type RestResponse } from '@belfry/discovery'
 import { createManualClock, type LogLevelName, type ManualClock } from '@belfry/service'
 import { createUnreadableReport, StorageError } from '@belfry/storage'
 import { type Database, openMemoryDatabase } from '@belfry/storage/sqlite'
@@ -59,6 +59,13 @@ function countCalls(db: Database) {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
+/** No job is shared, unless a test says otherwise. */
+const outOfReach: RestResponse = {
+  status: 200,
+  headers: {},
+  body: { sees: false, seesDetails: false, mayOperate: false, mayChange: false },
+}
+
 export interface WorldOptions {
   readonly config?: Partial<ExecutorConfig>
   /** What TEST does; it succeeds with `null` when left out. */
@@ -71,6 +78,10 @@ export interface WorldOptions {
   /** Stands between the service and its stores; the test itself reads the stores as they are. */
   readonly wrapStores?: (stores: Stores) => Stores
   readonly clock?: ManualClock
+  /** What job-service answers when it is asked who sees a job; only its owner when left out. */
+  readonly reachOf?: (request: RestRequest) => RestResponse
+  /** The secrets that job-service has, by owner and name; it does not answer when left out. */
+  readonly secrets?: Record<string, Record<string, string>>
   /** What the service's log takes; nothing when left out. */
   readonly logLevel?: LogLevelName
 }
@@ -88,6 +99,28 @@ export function testHandler(run: (params: Record<string, unknown>, context: RunC
     run: async (params, context) => run(params, context),
   }
   return handler as Handler
+}
+
+/** The answers of job-service to the question for secrets. */
+export function secretsOfJobService(secrets: WorldOptions['secrets']): RestClient {
+  return {
+    async request({ body }) {
+      if (secrets === undefined) throw new Error('job-service does not answer')
+      const { ownerId, names } = body as { ownerId: string; names: string[] }
+      const own = secrets[ownerId] ?? {}
+      const values = Object.fromEntries(names.flatMap((name) => (name in own ? [[name, own[name]]] : [])))
+      return { status: 200, headers: {}, body: { values } }
+    },
+  }
+}
+
+/** job-service, as far as the executor calls it. */
+function jobServiceOf({ reachOf, secrets }: WorldOptions): RestClient {
+  const { request: readSecrets } = secretsOfJobService(secrets)
+  return {
+    request: async (request) =>
+      request.path === '/internal/jobs/reach' ? (reachOf?.(request) ?? outOfReach) : readSecrets(request),
+  }
 }
 
 /** The executor on a bus, a store and a clock of its own: commands go in, statuses come out. */
@@ -129,6 +162,7 @@ export async function openWorld(options: WorldOptions = {}) {
     stores: watched.stores,
     bus,
     registry: createStaticRegistry(),
+    rest: jobServiceOf(options),
     tokens: tokens.verifier,
     serviceTokens,
     // A batch must not wait for the clock while the test waits for the batch.
@@ -195,8 +229,13 @@ export async function openWorld(options: WorldOptions = {}) {
       const headers = { authorization: `Bearer ${serviceTokens.sign('job-service')}` }
       return service.app.inject({ method, url, headers, ...(payload && { payload }) })
     },
-    async get(url: string, userId = 'usr-1') {
-      return service.app.inject({ method: 'GET', url, headers: { authorization: tokens.bearer(userId, 'user') } })
+    async get(url: string, userId = 'usr-1', headers: Readonly<Record<string, string>> = {}) {
+      const authorization = tokens.bearer(userId, 'user')
+      return service.app.inject({ method: 'GET', url, headers: { authorization, ...headers } })
+    },
+    async post(url: string, payload: object | undefined, role: Role = 'user') {
+      const headers = { authorization: tokens.bearer('usr-1', role) }
+      return service.app.inject({ method: 'POST', url, headers, ...(payload && { payload }) })
     },
     metric: async (name: string) =>
       (await metricsRegistry.render()).split('\n').filter((line) => line.startsWith(name)),

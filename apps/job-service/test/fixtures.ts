@@ -1,6 +1,6 @@
 import type { AttemptRecord, ExecutionState, JobSpec, JobStatusMessage, ScheduleSpec } from '@belfry/contracts'
 import { scheduledExecutionId } from '@belfry/contracts'
-import { type Job, newJob } from '../src/domain/job.ts'
+import { type Job, newJob, type Viewer } from '../src/domain/job.ts'
 
 /** A quarter past nine on a Monday, UTC. */
 export const monday = Date.UTC(2026, 10, 2, 9, 15)
@@ -33,13 +33,16 @@ export interface JobWish {
   key?: string | null
   name?: string
   jobType?: string
+  tags?: string[]
   params?: Record<string, unknown>
   schedule?: ScheduleSpec
+  viewers?: Viewer[]
   now?: number
 }
 
-export function jobOf({ n = 1, ownerId = 'usr-a', key = null, now = monday, ...spec }: JobWish = {}): Job {
-  return newJob({ id: jobIdOf(n), ownerId, key, spec: specOf(spec), warnings: [], now })
+export function jobOf({ n = 1, ownerId = 'usr-a', key = null, viewers, now = monday, ...spec }: JobWish = {}): Job {
+  const about = { id: jobIdOf(n), ownerId, key, spec: specOf(spec), warnings: [], now }
+  return newJob(viewers ? { ...about, viewers } : about)
 }
 
 export interface StatusWish {

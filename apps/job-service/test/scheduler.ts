@@ -3,6 +3,9 @@ import {
   type FireLogReply,
   fireLogBody,
   fireLogReply,
+  type MissedReply,
+  missedBody,
+  missedReply,
   type ScheduleRunsReply,
   scheduleRunsReply,
   scheduleVersionsBody,
@@ -29,6 +32,8 @@ export async function openScheduler(
     /** How often that was asked. */
     runsAsks: 0,
     /** Ranges by job, newest first. */
+    /** Missed fire times of all jobs, in the order in which they were logged. */
+    missed: [] as MissedReply['data'],
     fireLogs: new Map<string, FireLogReply['data']>(),
   }
   const versions = { body: scheduleVersionsBody, response: { 200: scheduleVersionsReply } }
@@ -42,12 +47,20 @@ export async function openScheduler(
     return { data: state.runs.filter(({ id }) => ids.includes(id)) }
   })
   const fireLog = { body: fireLogBody, response: { 200: fireLogReply } }
-  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body: { jobId, limit, after } }) => {
-    const ranges = state.fireLogs.get(jobId) ?? []
+  app.post('/internal/fire-log/list', { schema: fireLog, config }, async ({ body }) => {
+    const { jobId, limit, after, decision, from = 0, to = Number.MAX_SAFE_INTEGER } = body
+    const ranges = (state.fireLogs.get(jobId) ?? []).filter(
+      (range) => range.to >= from && range.from <= to && range.decision === (decision ?? range.decision),
+    )
     const begin = after
       ? ranges.findIndex(({ from, decision }) => from === after.from && decision === after.decision) + 1
       : 0
     return { data: ranges.slice(begin, begin + limit) }
+  })
+  const missed = { body: missedBody, response: { 200: missedReply } }
+  app.post('/internal/fire-log/missed', { schema: missed, config }, async ({ body: { after, limit } }) => {
+    const data = state.missed.filter(({ at, id }) => at > after.at || (at === after.at && id > after.id))
+    return { data: data.slice(0, limit), now: deps.clock.now() }
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo

@@ -11,7 +11,7 @@ import {
   createTestTokens,
 } from '@belfry/testkit'
 import type { InjectOptions } from 'fastify'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { createJobService, jobConfig } from '../src/index.ts'
 import type { Stores } from '../src/store/ports.ts'
 import { createSqliteStores } from '../src/store/sqlite/index.ts'
@@ -19,6 +19,10 @@ import { migrations } from '../src/store/sqlite/migrations.ts'
 import { openExecutor } from './executor.ts'
 import { monday } from './fixtures.ts'
 import { openScheduler } from './scheduler.ts'
+import { openUsers } from './users.ts'
+
+/** Seals the secrets of a world. */
+const testKey = 'q7Vd0TzK3mXw9RbL5nHc2JpYf8GsA1eU'
 
 /** An answer; a test names the type of the body that it expects. */
 export interface Reply<T> {
@@ -67,6 +71,7 @@ export async function openWorld(
     serviceTokens,
     (id) => published.findLast(({ jobId }) => jobId === id)?.version,
   )
+  const users = await openUsers(depsOf('auth-service'), registry, serviceTokens)
   await bus.subscribe('job-changes', 'scheduler-service', {
     onBatch: async (messages) => {
       published.push(...messages.map((message) => message.value))
@@ -83,7 +88,7 @@ export async function openWorld(
       rest,
       tokens: tokens.verifier,
       serviceTokens,
-      config: jobConfig.parse({ ...settings, ...changed }),
+      config: jobConfig.parse({ secretsKey: testKey, ...settings, ...changed }),
     })
   let service = create()
   await service.start()
@@ -118,6 +123,7 @@ export async function openWorld(
     serviceTokens,
     executor,
     scheduler,
+    users,
     /** What the scheduler has received. */
     published,
     stores,
@@ -142,6 +148,7 @@ export async function openWorld(
       await service.stop()
       await executor.close()
       await scheduler.close()
+      await users.close()
       balancer.close()
       await bus.close()
       await stores.close()
@@ -174,6 +181,9 @@ export async function until<T>(check: () => T | Promise<T>): Promise<Exclude<T, 
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
+
+/** Matches the weak ETag of a version, whatever is shown of it. */
+export const weakTag = (version: number): unknown => expect.stringMatching(new RegExp(`^W/"${version}\\.[0-9a-f]{8}"$`))
 
 /** The pointers of a problem's issues. */
 export function pointersOf(body: unknown): string[] {

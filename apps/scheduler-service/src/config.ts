@@ -12,7 +12,7 @@ export const schedulerConfig = z.object({
   timezone: defaultTimezone,
   /** The address that scheduler-service listens on, for the gateway. */
   schedulerHost: z.string().min(1).default('127.0.0.1'),
-  /** Its port; 0 takes any free one. */
+  /** The port that scheduler-service listens on; 0 takes any free one. */
   schedulerPort: z.coerce.number().int().min(0).max(65_535).default(0),
   /** How early a fire time is handed to the executors, milliseconds. Whole seconds bring advances in phase with starts. */
   schedulerLookaheadMs: count(4_600),
@@ -20,8 +20,9 @@ export const schedulerConfig = z.object({
   schedulerPollMs: count(250, 10),
   /** How long what is due of another scheduler's share is left to it, milliseconds. */
   schedulerOverdueMs: count(500),
-  /** Schedules that are read and stored at once, and bytes of them; one is taken whatever its size. */
-  schedulerPageRows: count(100),
+  /** Schedules that are read and stored at once. */
+  schedulerPageRows: count(1_000),
+  /** What the schedules that are read at once take up together, bytes; one is taken whatever its size. */
   schedulerPageBytes: count(4 * mib),
   /** How long one piece of work may hold the event loop, milliseconds. */
   schedulerSliceMs: count(4),
@@ -41,17 +42,19 @@ export const schedulerConfig = z.object({
   schedulerAsideMs: count(3_600_000),
   /** Compiled cron expressions in the cache. */
   schedulerCompiledLimit: count(10_000),
-  /** Commands that may wait for the bus, and bytes of them. */
+  /** Commands that may wait for the bus; while it is full, what is sent again stays in its record. */
   schedulerSendBacklog: count(10_000),
+  /** What the commands that wait for the bus may take up in memory together, bytes. */
   schedulerSendBacklogBytes: count(16 * mib),
-  /** Commands in one publish, and bytes of them; one is sent whatever its size. */
+  /** Commands in one publish. */
   schedulerSendRows: count(1_000),
+  /** What the commands of one publish take up together, bytes; one is sent whatever its size. */
   schedulerSendBytes: count(4 * mib),
   /** How often a schedule is read again when another writer changed it meanwhile. */
   schedulerTries: count(10),
   /** How often schedules are compared with the jobs, milliseconds. */
   schedulerReconcileMs: count(30_000),
-  /** How long a change may have been stored before a comparison sees it, milliseconds: at least three times the age of a change number. */
+  /** How old the change of a job must be for a comparison to count it, milliseconds: at least three times the greatest age of a change number. */
   schedulerReconcileSettleMs: count(60_000, leastReconcileSettleMs),
   /** Job versions that are compared at a time. */
   schedulerReconcileRows: count(1_000).refine((rows) => rows <= 1_000, 'must be at most 1000'),
@@ -64,8 +67,9 @@ export const schedulerConfig = z.object({
   schedulerReconcileSkipped: count(1_000),
   /** How long finished executions are kept; an older command is the echo of one that is gone. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
-  /** How often older schedules and ranges of the fire log are removed, milliseconds, and rows at a time. */
+  /** How often older schedules and ranges of the fire log are removed, milliseconds. */
   schedulerPurgeMs: count(600_000, 1000),
+  /** Schedules and ranges that are removed at a time. */
   schedulerPurgeRows: count(500),
 })
 export type SchedulerConfig = z.output<typeof schedulerConfig>

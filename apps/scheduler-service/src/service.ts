@@ -102,7 +102,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   mountScan(app, advanceLoop.runOnce)
   mountPreview(app, { clock, timezone: config.timezone })
   const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })
-  mountInternal(app, { schedules, page, listFireLog })
+  mountInternal(app, { schedules, fireLog, clock, page, listFireLog })
   const findJob = createFindJob(rest, schedules, config.schedulerJobTimeoutMs)
   mountFireLog(app, { listFireLog, findJob, clock })
 

@@ -6,10 +6,12 @@ export interface BannerFacts {
   readonly dataDir: string
   /** The port that was asked for, when another one had to be taken. */
   readonly wantedPort?: number
+  /** The link that makes the first admin; left out when there is an admin. */
+  readonly firstAdminUrl?: string
 }
 
 /** The lines that a terminal shows once everything is up; the `curl` is the first step of the README's tour. */
-export function bannerText({ url: listensAt, publicUrl, dataDir, wantedPort }: BannerFacts): string {
+export function bannerText({ url: listensAt, publicUrl, dataDir, wantedPort, firstAdminUrl }: BannerFacts): string {
   const url = publicUrl ?? listensAt
   const taken = wantedPort === undefined ? '' : `  (port ${wantedPort} was taken)`
   return [
@@ -19,6 +21,9 @@ export function bannerText({ url: listensAt, publicUrl, dataDir, wantedPort }: B
     `  address   ${url}${taken}`,
     `  docs      ${url}/docs`,
     `  data      ${dataDir}`,
+    ...(firstAdminUrl === undefined
+      ? []
+      : [`  admin     ${firstAdminUrl}  (makes the first admin; works once, for a few minutes)`]),
     '',
     `  next      curl -X POST ${url}/auth/signup \\`,
     `              -H 'content-type: application/json' -d '{"username":"shreyash","password":"12345"}'`,

@@ -47,8 +47,9 @@ export const standaloneConfig = services
   .superRefine(executorRules)
   .superRefine((config, context) => {
     const open = hostKeys.find((key) => !isLoopbackHost(config[key]))
-    if (open === undefined || !config.executorAllowPrivate) return
+    if (open === undefined) return
     const message = `must not be true while ${configKey(open)} is ${config[open]}, which the network reaches: leave it false, or listen on 127.0.0.1`
-    context.addIssue({ code: 'custom', path: ['executorAllowPrivate'], message })
+    for (const key of ['executorAllowPrivate', 'jobNotifyAllowPrivate'] as const)
+      if (config[key]) context.addIssue({ code: 'custom', path: [key], message })
   })
 export type StandaloneConfig = z.output<typeof standaloneConfig>

@@ -6,9 +6,9 @@ const isTerminal = process.stdout.isTTY === true
 
 try {
   const belfry = await openStandalone(process.env, { pretty: isTerminal, onFatal: () => process.exit(1) })
-  const { url, dataDir, log } = belfry
+  const { url, dataDir, log, firstAdminUrl } = belfry
   if (isTerminal) process.stdout.write(bannerText(belfry))
-  else log.info({ url, dataDir, docs: `${url}/docs` }, 'Belfry is ready')
+  else log.info({ url, dataDir, docs: `${url}/docs`, firstAdminUrl }, 'Belfry is ready')
   stopOnSignals((signal) => {
     const { graceMs } = belfry
     const runs = belfry.running()

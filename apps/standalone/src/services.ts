@@ -10,6 +10,7 @@ import { createSchedulerService, openStores as openSchedulerStores } from '@belf
 import type { Part } from '@belfry/service'
 import type { StoreThread } from '@belfry/storage/sqlite'
 import type { StandaloneConfig } from './config.ts'
+import { openSecretsKey } from './secrets-key.ts'
 
 /** The groups that belong to each topic (the messages between the services). */
 const groups = {
@@ -20,7 +21,7 @@ const groups = {
 
 /** Opens the stores of all services and wires the services. Rejects with a `StorageError`; the store thread stays open. */
 export async function openServices(
-  config: StandaloneConfig,
+  settings: StandaloneConfig,
   dataDir: string,
   base: ProcessBase,
   thread: () => StoreThread,
@@ -32,6 +33,7 @@ export async function openServices(
     scheduler: depsOf('scheduler-service'),
     executor: depsOf('executor-service'),
   }
+  const config = { ...settings, secretsKey: settings.secretsKey ?? openSecretsKey(dataDir) }
   const urlOf = (file: string) => `sqlite:${join(dataDir, file)}`
   // One after the other: when another process has a file open, no file behind it is touched.
   const authStores = await openAuthStores(urlOf('auth.db'), { ...deps.auth, thread })
@@ -43,12 +45,17 @@ export async function openServices(
   const registry = createStaticRegistry()
   // Only this process uses the service key, so each start makes one.
   const { serviceTokens, callsOf, tokensOf } = createCalls(base, registry, config)
-  const calls = { gateway: callsOf('gateway'), job: callsOf('job-service'), scheduler: callsOf('scheduler-service') }
+  const calls = {
+    gateway: callsOf('gateway'),
+    job: callsOf('job-service'),
+    scheduler: callsOf('scheduler-service'),
+    executor: callsOf('executor-service'),
+  }
   // One for all five: a token that the gateway has verified is known to the services behind it.
   const tokens = tokensOf(calls.gateway.rest)
   const common = { config, registry, bus, tokens, serviceTokens }
   const auth = createAuthService({ ...deps.auth, ...common, stores: authStores })
-  const executor = createExecutorService({ ...deps.executor, ...common, stores: executorStores })
+  const executor = createExecutorService({ ...deps.executor, ...common, stores: executorStores, ...calls.executor })
   const scheduler = createSchedulerService({
     ...deps.scheduler,
     ...common,

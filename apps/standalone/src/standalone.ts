@@ -29,6 +29,8 @@ export interface Standalone {
   readonly dataDir: string
   /** The port that was asked for, when another one had to be taken. */
   readonly wantedPort?: number
+  /** The link that makes the first admin, for a few minutes and once; left out when there is an admin. */
+  readonly firstAdminUrl?: string
   readonly log: Logger
   /** How long `stop` waits for running attempts, milliseconds. */
   readonly graceMs: number
@@ -83,8 +85,11 @@ async function openLocked(config: StandaloneConfig, dataDir: string, lock: HeldL
   ])
   await life.start()
   const { publicUrl, shutdownGraceMs: graceMs } = config
+  const url = await gateway.start()
+  const token = await auth.firstAdminToken()
   return {
-    url: await gateway.start(),
+    url,
+    ...(token === null ? {} : { firstAdminUrl: `${publicUrl ?? url}/first-admin#${token}` }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     dataDir,
     ...(port === config.port ? {} : { wantedPort: config.port }),

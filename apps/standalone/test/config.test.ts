@@ -38,6 +38,24 @@ describe('the configuration of a standalone Belfry', () => {
   })
 })
 
+describe('the settings of notifications', () => {
+  it('allow private addresses only while the network does not reach Belfry', () => {
+    const allowed = { BELFRY_JOB_NOTIFY_ALLOW_PRIVATE: 'true' }
+    expect(issuesOf(allowed)).toEqual([])
+    expect(issuesOf({ ...allowed, BELFRY_HOST: '0.0.0.0' })[0]).toMatch(
+      /^BELFRY_JOB_NOTIFY_ALLOW_PRIVATE must not be true/,
+    )
+  })
+
+  it('fit each other', () => {
+    const issues = issuesOf({ BELFRY_JOB_NOTIFY_LEASE_MS: '15000', BELFRY_JOB_NOTIFY_OWNER_LOOKUPS: '4' })
+    expect(issues.map((issue) => issue.split(' ', 1)[0])).toEqual([
+      'BELFRY_JOB_NOTIFY_LEASE_MS',
+      'BELFRY_JOB_NOTIFY_OWNER_LOOKUPS',
+    ])
+  })
+})
+
 describe('private addresses for HTTP_CALL', () => {
   const allowed = { BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true' }
 

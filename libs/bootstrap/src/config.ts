@@ -85,10 +85,16 @@ export const busConfig = {
   busUrl: urlWith(['kafka'], 'kafka://127.0.0.1:9092').meta({ whenMissing: 'such as "kafka://127.0.0.1:9092"' }),
   /** The key that signs the messages on the bus: a random text of at least 32 bytes, the same in every process. */
   busKey: secretKey(),
-  /** The topics' names at the brokers. */
+  /** The name at the brokers of the topic on which job-service publishes jobs and their changes. */
   busTopicChanges: topicName('job-changes'),
+  /**
+   * The name at the brokers of the topic with the commands to the executors; `scheduled-jobs-topic`, `job-execution-requests`, or whatever the key `kafka.topic.jobs`
+   * of another scheduler names (docs/guide/http-conventions.md).
+   */
   busTopicExecute: topicName('job-execute'),
+  /** The name at the brokers of the topic on which executors publish the states of executions. */
   busTopicStatus: topicName('job-status'),
+  /** The name at the brokers of the topic for executions that failed for good, and for messages that cannot be read. */
   busTopicDeadLetter: topicName('job-dead-letter'),
   /** Partitions of a topic that has to be made. No more instances of a service than this take its messages. */
   busPartitions: count(12),
@@ -96,6 +102,28 @@ export const busConfig = {
   busReplication: z.coerce.number().int().min(1).optional(),
 }
 export type BusConfig = z.output<z.ZodObject<typeof busConfig>>
+
+/** A URL that ends with its host and port, or with the slash after them. */
+export function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && ['http:', 'https:'].includes(url.protocol) && `${url.origin}/` === url.href
+}
+
+/** Where browsers and programs reach Belfry: the gateway, and what job-service writes into messages. */
+export const publicAddress = z
+  .string()
+  .refine(isOrigin, 'is not an address such as "https://belfry.example": http or https, no user, no path')
+  .transform((text) => new URL(text).origin)
+  .optional()
+
+/** What job-service reads that seals texts. */
+export const secretsConfig = {
+  /**
+   * The key that seals the values of secrets and the keys of webhooks in the store: a random text of at least 32 bytes, the same in every process
+   * of job-service.
+   */
+  secretsKey: secretKey(),
+}
 
 const busServices: readonly ServiceName[] = ['job-service', 'scheduler-service', 'executor-service']
 
@@ -125,10 +153,13 @@ export const storeConfig = {
    * path is the prefix of their names: `mongodb://host:port/test` gives `test-job`.
    */
   storeUrl: storeUrl(),
-  /** The same for one service; the database in the path is taken as it is. */
+  /** MongoDB for auth-service alone; the database in the path is taken as it is. */
   authStoreUrl: storeUrl(),
+  /** MongoDB for job-service alone; the database in the path is taken as it is. */
   jobStoreUrl: storeUrl(),
+  /** MongoDB for scheduler-service alone; the database in the path is taken as it is. */
   schedulerStoreUrl: storeUrl(),
+  /** MongoDB for executor-service alone; the database in the path is taken as it is. */
   executorStoreUrl: storeUrl(),
 }
 
@@ -142,12 +173,18 @@ const prefixes: Record<ServiceName, string> = {
 
 /** Keys without a service's prefix that only some of the services read. */
 const unprefixedKeys = [
+  'BELFRY_BOOTSTRAP_TOKEN',
+  'BELFRY_BOOTSTRAP_TOKEN_FILE',
   'BELFRY_DATA_DIR',
   'BELFRY_HOST',
   'BELFRY_PORT',
   'BELFRY_PUBLIC_URL',
   'BELFRY_TIMEZONE',
   'BELFRY_RETENTION_*',
+  'BELFRY_AUDIT_*',
+  'BELFRY_STREAM*',
+  'BELFRY_SECRETS_*',
+  'BELFRY_SMTP_*',
   'BELFRY_STORE_URL',
   'BELFRY_STORE_URL_FILE',
 ]
@@ -185,6 +222,7 @@ export function distributedSchema(service: ServiceName, fields: z.ZodRawShape, r
       ...processConfig,
       ...distributedConfig,
       ...(hasBus(service) ? busConfig : {}),
+      ...(service === 'job-service' ? secretsConfig : {}),
       ...storeFields(noun),
     })
     .refine((config: Record<string, unknown>) => !noun || Boolean(config.storeUrl ?? config[`${noun}StoreUrl`]), {

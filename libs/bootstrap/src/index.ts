@@ -6,9 +6,12 @@ export {
   type DistributedConfig,
   distributedConfig,
   distributedSchema,
+  isOrigin,
   keysOfOthers,
   type ProcessConfig,
   processConfig,
+  publicAddress,
+  secretsConfig,
   shutdownConfig,
   storeConfig,
 } from './config.ts'

@@ -13,6 +13,8 @@ export interface Unpublished<T extends Topic, K extends RowKey = RowKey> {
   /** What it takes up while it waits, bytes (contracts, `messageSize`). */
   readonly size: number
   readonly value: TopicValues[T]
+  /** Its receiver has no use for it before, epoch milliseconds; absent: it has at once. */
+  readonly neededAt?: number
 }
 
 interface Entry<T extends Topic, K extends RowKey> {
@@ -28,7 +30,10 @@ export interface Backlog<T extends Topic, K extends RowKey> {
    * newer state of a record that waits already replaces the older one, whatever its size.
    */
   add(rows: readonly Unpublished<T, K>[], now: number): number
-  /** The next batch within these bounds, now under way; one record is taken whatever its size. */
+  /**
+   * The next batch within these bounds, now under way; one record is taken whatever its size. States that are needed soon go
+   * first, and leave an eighth of a batch to the others.
+   */
   take(bounds: Bounds): Unpublished<T, K>[]
   /** The batch under way is published. */
   done(): void
@@ -36,6 +41,8 @@ export interface Backlog<T extends Topic, K extends RowKey> {
   putBack(): void
   /** Records that wait, without those under way. */
   size(): number
+  /** Records of the batch under way. */
+  underWay(): number
   /** When the record that waits longest began to wait; null when none waits. */
   oldest(): number | null
 }
@@ -46,61 +53,91 @@ interface Bounds {
   readonly bytes: number
 }
 
-/** `limits`: what may wait. */
-export function createBacklog<T extends Topic, K extends RowKey>(limits: Bounds): Backlog<T, K> {
-  let waiting = new Map<K, Entry<T, K>>()
+/** The part of a batch that states which are needed later have for themselves. */
+const partOfLater = 8
+
+/** `limits`: what may wait. `isSoon`: whether a state that is needed at that moment goes before the others. */
+export function createBacklog<T extends Topic, K extends RowKey>(
+  limits: Bounds,
+  isSoon: (neededAt: number) => boolean = () => true,
+): Backlog<T, K> {
+  let soon = new Map<K, Entry<T, K>>()
+  const later = new Map<K, Entry<T, K>>()
   let underWay = new Map<K, Entry<T, K>>()
   /** What waits takes up, without what is under way. */
   let bytes = 0
 
+  const queueOf = ({ neededAt }: Unpublished<T, K>) => (neededAt === undefined || isSoon(neededAt) ? soon : later)
+
+  /** A newer state of a record that waits takes its place, and goes to the other queue when it is needed sooner. */
+  function replace(known: Entry<T, K>, row: Unpublished<T, K>): boolean {
+    if (known.row.seq >= row.seq) return false
+    bytes += row.size - known.row.size
+    known.row = row
+    if (queueOf(row) === soon && later.delete(row.rowId)) soon.set(row.rowId, known)
+    return true
+  }
+
   function addOne(row: Unpublished<T, K>, now: number): boolean {
-    const known = waiting.get(row.rowId)
-    if (known) {
-      if (known.row.seq >= row.seq) return false
-      bytes += row.size - known.row.size
-      known.row = row
-      return true
-    }
+    const known = soon.get(row.rowId) ?? later.get(row.rowId)
+    if (known) return replace(known, row)
     const sent = underWay.get(row.rowId)
-    if ((sent && sent.row.seq >= row.seq) || waiting.size >= limits.rows || bytes >= limits.bytes) return false
-    waiting.set(row.rowId, { row, since: now })
+    const isFull = soon.size + later.size >= limits.rows || bytes >= limits.bytes
+    if ((sent && sent.row.seq >= row.seq) || isFull) return false
+    queueOf(row).set(row.rowId, { row, since: now })
     bytes += row.size
     return true
+  }
+
+  /** Moves the first records of a queue into the batch under way, which may then have so many rows; answers their bytes. */
+  function move(queue: Map<K, Entry<T, K>>, rows: number, most: number): number {
+    let taken = 0
+    for (const [rowId, entry] of queue) {
+      if (underWay.size >= rows || (underWay.size > 0 && taken + entry.row.size > most)) break
+      underWay.set(rowId, entry)
+      queue.delete(rowId)
+      taken += entry.row.size
+    }
+    return taken
   }
 
   return {
     add: (rows, now) => rows.reduce((added, row) => added + (addOne(row, now) ? 1 : 0), 0),
     take({ rows, bytes: most }) {
-      if (waiting.size <= rows && bytes <= most) {
-        underWay = waiting
-        waiting = new Map()
+      if (later.size === 0 && soon.size <= rows && bytes <= most) {
+        underWay = soon
+        soon = new Map()
         bytes = 0
+      } else {
+        const kept = Math.min(later.size, Math.floor(rows / partOfLater))
+        let taken = move(soon, rows - kept, kept > 0 ? most - most / partOfLater : most)
+        taken += move(later, rows, most - taken)
+        taken += move(soon, rows, most - taken)
+        bytes -= taken
       }
-      let taken = 0
-      for (const [rowId, entry] of waiting) {
-        if (underWay.size >= rows || (underWay.size > 0 && taken + entry.row.size > most)) break
-        underWay.set(rowId, entry)
-        waiting.delete(rowId)
-        taken += entry.row.size
-      }
-      bytes -= taken
       return Array.from(underWay.values(), ({ row }) => row)
     },
     done: () => underWay.clear(),
     putBack() {
-      for (const [rowId, { row, since }] of waiting) {
-        const older = underWay.get(rowId)
-        underWay.set(rowId, { row, since: older?.since ?? since })
-      }
-      waiting = underWay
+      const back = underWay
       underWay = new Map()
+      const waiting = [...soon, ...later]
+      soon = new Map()
+      later.clear()
+      for (const [rowId, { row, since }] of [...back, ...waiting]) {
+        // The newer state of a record keeps the place of the older one.
+        const known = soon.get(rowId) ?? later.get(rowId)
+        if (known) replace(known, row)
+        else queueOf(row).set(rowId, { row, since })
+      }
       bytes = 0
-      for (const { row } of waiting.values()) bytes += row.size
+      for (const queue of [soon, later]) for (const { row } of queue.values()) bytes += row.size
     },
-    size: () => waiting.size,
+    size: () => soon.size + later.size,
+    underWay: () => underWay.size,
     oldest() {
-      const first = underWay.values().next().value ?? waiting.values().next().value
-      return first?.since ?? null
+      const firsts = [underWay, soon, later].flatMap((queue) => queue.values().next().value?.since ?? [])
+      return firsts.length === 0 ? null : Math.min(...firsts)
     },
   }
 }

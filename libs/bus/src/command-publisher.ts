@@ -41,6 +41,10 @@ export interface CommandPublisher {
   publish(commands: readonly JobExecuteMessage[]): Promise<boolean>
   /** Whether a caller that can refuse should refuse: the backlog is full, or the bus refused that many just now. */
   isFull(): boolean
+  /** Commands that wait for the bus or are on their way to it. */
+  waiting(): number
+  /** Calls back whenever fewer wait. */
+  onRoom(listener: () => void): void
   /** For a caller that can wait: resolves when the queue is within its bounds. */
   room(): Promise<void>
   /** Publishes the queue and waits for all publishes under way. */
@@ -75,6 +79,7 @@ export function createCommandPublisher(options: CommandPublisherOptions): Comman
   const underWay = new Set<Promise<unknown>>()
   const tooLarge = createRecent(rememberedTooLarge)
   let waiters: (() => void)[] = []
+  const onRoom: (() => void)[] = []
 
   metrics.gauge(gauge.name, gauge.help, [], (one) => one.set({}, rows + refused))
 
@@ -147,6 +152,7 @@ export function createCommandPublisher(options: CommandPublisherOptions): Comman
     const woken = waiters
     waiters = []
     for (const wake of woken) wake()
+    for (const listener of onRoom) listener()
     flush()
   }
 
@@ -179,6 +185,8 @@ export function createCommandPublisher(options: CommandPublisherOptions): Comman
       const isRefusing = refused > 0 && clock.monotonic() - refusedAt < refusedForMs
       return isBeyond(rows + (isRefusing ? refused : 0))
     },
+    waiting: () => rows,
+    onRoom: (listener) => void onRoom.push(listener),
     async room() {
       while (isBeyond(rows)) await new Promise<void>((resolve) => waiters.push(resolve))
     },

@@ -51,6 +51,8 @@ export interface RelayOptions<T extends Topic, K extends RowKey = RowKey> {
   readonly waitingRows?: number
   /** What may wait here, bytes. Default 16 MiB. */
   readonly waitingBytes?: number
+  /** How far ahead of the moment at which it is needed a state goes before those that are needed later, milliseconds. Default 10,000. */
+  readonly soonMs?: number
   /** What one publish holds and what a sweep reads at once, bytes. Default 4 MiB. */
   readonly batchBytes?: number
 }
@@ -64,6 +66,10 @@ export interface Relay<T extends Topic, K extends RowKey = RowKey> {
   runOnce(): Promise<void>
   /** States that were just committed: they need not be read again. Never rejects, never blocks; nothing before `start`. */
   offer(rows: readonly Unpublished<T, K>[]): void
+  /** Records that wait or are under way. 0 while publishing fails: how long they wait is not for their senders to decide then. */
+  waiting(): number
+  /** Calls back whenever fewer records wait. */
+  onRoom(listener: () => void): void
 }
 
 const mib = 1024 * 1024
@@ -77,9 +83,11 @@ export function createRelay<T extends Topic, K extends RowKey>(options: RelayOpt
   const { name, topic, bus, clock, source } = options
   const { lingerMs = 20, lingerRows = 200, batchRows = 1000 } = options
   const { sweepMs = 1000, pageRows = 1000, waitingRows = 20_000 } = options
-  const { waitingBytes = 16 * mib, batchBytes = 4 * mib } = options
+  const { waitingBytes = 16 * mib, batchBytes = 4 * mib, soonMs = 10_000 } = options
   const log = options.log.child({ relay: name })
-  const backlog = createBacklog<T, K>({ rows: waitingRows, bytes: waitingBytes })
+  const isSoon = (neededAt: number) => neededAt - clock.now() <= soonMs
+  const backlog = createBacklog<T, K>({ rows: waitingRows, bytes: waitingBytes }, isSoon)
+  const onRoom: (() => void)[] = []
   let phase: 'new' | 'running' | 'stopped' = 'new'
   let sweepAt = 0
   let isFailing = false
@@ -99,6 +107,7 @@ export function createRelay<T extends Topic, K extends RowKey>(options: RelayOpt
   function onFailure(err: unknown): void {
     if (!isFailing) log.warn({ err }, 'publishing failed, trying again')
     isFailing = true
+    for (const listener of onRoom) listener()
   }
 
   async function mark(rows: readonly Unpublished<T, K>[]): Promise<void> {
@@ -133,6 +142,7 @@ export function createRelay<T extends Topic, K extends RowKey>(options: RelayOpt
       return 0
     }
     backlog.done()
+    for (const listener of onRoom) listener()
     await marking
     marking = mark(rows)
     return rows.length
@@ -201,5 +211,7 @@ export function createRelay<T extends Topic, K extends RowKey>(options: RelayOpt
       if (backlog.size() < lingerRows) loop.nudge()
       else void publish()
     },
+    waiting: () => (isFailing ? 0 : backlog.size() + backlog.underWay()),
+    onRoom: (listener) => void onRoom.push(listener),
   }
 }

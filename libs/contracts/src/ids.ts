@@ -19,9 +19,17 @@ export const jobKey = z
   .refine((key) => key !== '.' && !/^\.\.|\.\.$/.test(key), 'must not be ".", nor begin or end with ".."')
 
 /** The value of `:id` in a job's routes: its id or its key. */
-export const jobRef = z.string().min(1).max(64)
+export const jobRef = z
+  .string()
+  .min(1)
+  .max(64)
+  .describe('The id of the job, or its key.')
+  .meta({ examples: ['hello'] })
 
-export const executionId = z.string().regex(executionIdPattern, 'is not an execution id')
+export const executionId = z
+  .string()
+  .regex(executionIdPattern, 'is not an execution id')
+  .describe('The id of the execution.')
 
 /**
  * The id of a scheduled execution: the same job and fire time always give the same id, and ids begin with the time,

@@ -6,7 +6,10 @@ import { tolerant } from './tolerant.ts'
 const epochMs = z.number().int()
 
 /** What went wrong, for people and programs. `code` is a short kebab-case word; `message` at most 8 KiB. */
-export const executionError = z.strictObject({ code: z.string(), message: z.string() })
+export const executionError = z.strictObject({
+  code: z.string().describe('What went wrong, as a short kebab-case word such as `timeout`.'),
+  message: z.string().describe('What went wrong, for people; at most 8 KiB.'),
+})
 export type ExecutionError = z.infer<typeof executionError>
 
 /** One try at running an execution. `epoch` is its fencing token, `executor` the instance that owned it. */
@@ -22,9 +25,9 @@ export const attemptRecord = z.strictObject({
 export type AttemptRecord = z.infer<typeof attemptRecord>
 
 export const artifactInfo = z.strictObject({
-  name: z.string(),
-  contentType: z.string(),
-  bytes: z.number().int().nonnegative(),
+  name: z.string().describe('The name of the file, unique in its execution.'),
+  contentType: z.string().describe('What it holds, such as `text/csv`.'),
+  bytes: z.number().int().nonnegative().describe('How long it is, bytes.'),
 })
 export type ArtifactInfo = z.infer<typeof artifactInfo>
 

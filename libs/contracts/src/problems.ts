@@ -36,26 +36,40 @@ export const problems = {
 export type ErrorCode = keyof typeof problems
 
 /** One validation issue of a request. `pointer` is a JSON pointer into the body, or `?name` for a query, `:name` for the path. */
-export const validationIssue = z.object({
-  pointer: z.string(),
-  code: z.string(),
-  detail: z.string(),
-  suggestion: z.string().optional(),
-})
+export const validationIssue = z
+  .object({
+    pointer: z
+      .string()
+      .describe(
+        'Where it is: a JSON pointer into the body (`/retry/delay`), `?name` in the query, `:name` in the path.',
+      ),
+    code: z.string().describe('What is wrong, as one kebab-case word such as `unknown-field` or `out-of-range`.'),
+    detail: z.string().describe('What is wrong, as a sentence that goes on after the name of the field.'),
+    suggestion: z.string().optional().describe('What to write instead: the nearest known name, or a value.'),
+  })
+  .meta({ id: 'ValidationIssue', description: 'One thing that is wrong with a request.' })
 export type ValidationIssue = z.infer<typeof validationIssue>
 
 /** RFC 9457 body. `type` resolves on the gateway; `allowed` names the legal choices of an illegal transition. */
-export const problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.number().int(),
-  detail: z.string(),
-  code: z.string(),
-  requestId: z.string(),
-  retryable: z.boolean(),
-  errors: z.array(validationIssue).optional(),
-  allowed: z.array(z.string()).optional(),
-})
+export const problem = z
+  .object({
+    type: z.string().describe('The address of a page about this kind of problem, on this Belfry: `/problems/<code>`.'),
+    title: z.string().describe('The kind of problem in a few words; the same for every problem of one `code`.'),
+    status: z.number().int().describe('The HTTP status of the answer.'),
+    detail: z.string().describe('What is wrong with this call, as a sentence.'),
+    code: z.string().describe('The kind of problem as one kebab-case word: what programs compare.'),
+    requestId: z.string().describe('The id of the request, as in `X-Request-Id`.'),
+    retryable: z.boolean().describe('Whether the same call may succeed later.'),
+    errors: z
+      .array(validationIssue)
+      .optional()
+      .describe('Everything that is wrong with the request, at once; absent where nothing of it is to be mended.'),
+    allowed: z
+      .array(z.string())
+      .optional()
+      .describe('What may be done instead: the legal next states, methods or names.'),
+  })
+  .meta({ id: 'Problem', description: 'Why a call was refused (RFC 9457).' })
 export type Problem = z.infer<typeof problem>
 
 /** An expected "no": a value that a use case returns and a route turns into a problem. */
@@ -68,6 +82,8 @@ export interface Refusal {
   readonly allowed?: readonly string[]
   /** Seconds, for `Retry-After`. */
   readonly retryAfterS?: number
+  /** Of 401: a token came and is refused (RFC 6750, 3.1), and why, in ASCII without quotes. Left out when no token came. */
+  readonly tokenError?: { readonly description?: string }
 }
 
 export function refusal(

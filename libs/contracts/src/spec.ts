@@ -39,12 +39,12 @@ export function isRecurring(schedule: ScheduleSpec): schedule is RecurringSchedu
 
 /** time.md, "Failed: retry". `delayMs` before the first retry, times `factor` for each further one, at most `maxDelayMs`. */
 export const retryPolicy = z.strictObject({
-  maxRetries: z.number().int().min(0).max(100),
-  backoff: z.enum(['exponential', 'fixed']),
-  delayMs: durationMs,
-  factor: z.number().min(1).max(100),
-  maxDelayMs: durationMs,
-  jitter: z.boolean(),
+  maxRetries: z.number().int().min(0).max(100).describe('Retries after the first attempt.'),
+  backoff: z.enum(['exponential', 'fixed']).describe('How the waits grow.'),
+  delayMs: durationMs.describe('The wait before the first retry, milliseconds.'),
+  factor: z.number().min(1).max(100).describe('By how much each wait is longer than the one before.'),
+  maxDelayMs: durationMs.describe('The longest wait, milliseconds.'),
+  jitter: z.boolean().describe('Whether waits are varied at random.'),
 })
 export type RetryPolicy = z.infer<typeof retryPolicy>
 
@@ -65,6 +65,9 @@ export type OverlapPolicy = z.infer<typeof overlapPolicy>
 export function takesPlace({ policy, isLimited }: OverlapPolicy): boolean {
   return policy !== 'allow' || isLimited === true
 }
+
+/** Failed executions in a row after which a job may be paused, at most. */
+export const mostFailuresBeforePause = 1000
 
 /** Executions that one misfire may run late at most (time.md, "Late: misfire"). */
 export const mostMisfireCap = 1000
@@ -106,6 +109,10 @@ export const jobSpec = z.strictObject({
   misfire: misfirePolicy.optional(),
   /** Of a one-shot: it expires when it has not started so long after its time. Absent: it runs however late. */
   expiresAfterMs: durationMs.min(1).optional(),
+  /** So many failed executions in a row pause the job. Absent: they never do. */
+  pauseAfterFailures: z.number().int().min(1).max(mostFailuresBeforePause).optional(),
+  /** Of a one-shot whose time came as `scheduledTime`: its text, to be shown as it was given. */
+  scheduledTime: z.string().max(64).optional(),
 })
 export type JobSpec = z.infer<typeof jobSpec>
 

@@ -152,6 +152,23 @@ export const queryTime = z
     return z.NEVER
   })
 
+/**
+ * A moment that may lie ahead, in a query: RFC 3339 with an offset, or `1h` or `+1h` for so long from now. A `+` that is not escaped
+ * reaches the server as a space, so that counts as one.
+ */
+export const aheadTime = z
+  .string()
+  .max(64)
+  .transform((text, context): { readonly at: number } | { readonly inMs: number } => {
+    const at = parseTimeAt(text)
+    if (at !== null && at >= earliestAt && at <= latestAt) return { at }
+    const inMs = parseDurationMs(text.replace(/^[+ ]/, ''))
+    if (inMs !== null && inMs <= longestDurationMs) return { inMs }
+    const message = 'is neither a time such as "2026-12-01T09:00:00Z" nor "1h" for an hour from now'
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  })
+
 const zoneless = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?$/
 
 /**

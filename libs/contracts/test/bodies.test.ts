@@ -153,10 +153,12 @@ describe('the body of a new job', () => {
   })
 
   it('describes itself for the OpenAPI document', () => {
-    const described = z.toJSONSchema(createJobBody, { io: 'input', unrepresentable: 'any' })
-    expect(described.additionalProperties).toBe(false)
-    expect(described.required).toEqual(['jobType'])
-    expect(described.properties?.params).toEqual({ type: 'object', additionalProperties: true })
+    const { $ref, $defs } = z.toJSONSchema(createJobBody, { io: 'input', unrepresentable: 'any' })
+    expect($ref).toBe('#/$defs/CreateJobBody')
+    const described = $defs?.CreateJobBody
+    expect(described?.additionalProperties).toBe(false)
+    expect(described?.required).toEqual(['jobType'])
+    expect(described?.properties?.params).toMatchObject({ type: 'object', additionalProperties: true })
   })
 })
 
@@ -219,8 +221,8 @@ describe('the query of a list', () => {
 
   it('refuses what it does not know', () => {
     expect(issues(pageQuery, { offset: '5' })).toEqual([''])
-    expect(issues(jobsQuery, { status: 'DONE' })).toEqual(['status'])
-    expect(issues(executionsQuery, { status: 'PAUSED' })).toEqual(['status'])
+    expect(issues(jobsQuery, { status: 'DONE' })).toEqual(['status.0'])
+    expect(issues(executionsQuery, { status: 'PAUSED,SUCCESS' })).toEqual(['status.0'])
     expect(issues(jobsQuery, { cursor: 'x'.repeat(513) })).toEqual(['cursor'])
     expect(issues(jobsQuery, { q: '' })).toEqual(['q'])
     expect(issues(logsQuery, { attempt: '0' })).toEqual(['attempt'])

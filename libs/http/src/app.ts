@@ -8,21 +8,25 @@ import Fastify, {
   LogController,
   type RawServerDefault,
 } from 'fastify'
-import { createAuthentication } from './authenticate.ts'
+import { createAuthentication, type SwapApiKey } from './authenticate.ts'
 import { boundBodies } from './body-budget.ts'
 import { answerClientError } from './client-error.ts'
+import { allowOrigins, type CorsOptions } from './cors.ts'
+import { mountDialects } from './dialect-routes.ts'
 import { checkCompiler, createErrorHandler } from './errors.ts'
 import { guardHosts } from './hosts.ts'
 import type { HttpApp } from './http-app.ts'
 import { readJsonBody } from './json-body.ts'
-import { describeApp } from './openapi.ts'
+import { describeApp, mountDescription } from './openapi/describe-app.ts'
 import { mountProbes } from './probes.ts'
 import { sendRefusal } from './problem.ts'
 import { addRequestMetrics } from './request-metrics.ts'
 import { guardRoutes, longestParam } from './routes.ts'
+import { createSecurityHeaders } from './security-headers.ts'
 import type { ServiceTokens } from './service-tokens.ts'
 import type { TokenVerifier } from './tokens.ts'
 import { createRequestId, isTraceparent } from './tracing.ts'
+import { takeTurns } from './turns.ts'
 
 export interface HttpAppOptions {
   service: ServiceName
@@ -31,10 +35,14 @@ export interface HttpAppOptions {
   tokens: TokenVerifier | null
   /** Checks tokens of services; without it no `service` route lets a caller in. */
   serviceTokens?: ServiceTokens
+  /** Makes an access token of an API key; without it the app takes access tokens only. It must not reject. */
+  swapApiKey?: SwapApiKey
   /** Serve `/openapi.json` out of the app's own routes; the gateway serves one over all services instead. */
   openapi?: boolean
   /** Where browsers reach the app when it is not by an address of its own, checked by the configuration. */
   publicUrl?: string | undefined
+  /** The pages of other origins that may call the app; none when left out. */
+  cors?: CorsOptions
   /** Largest body, bytes. */
   bodyLimitBytes?: number
   /** What the bodies of all requests at work may take up together, bytes; without it they are not bounded. */
@@ -49,19 +57,18 @@ export interface HttpAppOptions {
   timeoutSweepMs?: number
 }
 
-/** Headers of every answer; a route that serves a page sets its own policy. */
-const everyAnswer = {
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-}
+type Sign = (request: FastifyRequest, reply: FastifyReply) => void
 
-function sign(request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-request-id', request.id)
-  reply.headers(everyAnswer)
+function createSign(publicUrl: string | null): Sign {
+  const headersOf = createSecurityHeaders(publicUrl)
+  return (request, reply) => {
+    reply.header('x-request-id', request.id)
+    reply.headers(headersOf(request.routeOptions.config?.access))
+  }
 }
 
 /** What cannot even be routed (a broken escape in the address) passes no hook, and is answered like everything else. */
-function answerUnrouted(answer: ReturnType<typeof createErrorHandler>): typeof answer {
+function answerUnrouted(answer: ReturnType<typeof createErrorHandler>, sign: Sign): typeof answer {
   return (error, request, reply) => {
     sign(request, reply)
     return answer(error, request, reply)
@@ -71,7 +78,7 @@ function answerUnrouted(answer: ReturnType<typeof createErrorHandler>): typeof a
 /** api.md, caps. */
 const usualBodyLimitBytes = 256 * 1024
 
-function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDefault> {
+function serverOptions(options: HttpAppOptions, sign: Sign): FastifyHttpOptions<RawServerDefault> {
   const { deps } = options
   return {
     loggerInstance: deps.log as FastifyBaseLogger,
@@ -91,13 +98,13 @@ function serverOptions(options: HttpAppOptions): FastifyHttpOptions<RawServerDef
     requestIdHeader: false,
     genReqId: createRequestId(deps.ids),
     clientErrorHandler: answerClientError,
-    frameworkErrors: answerUnrouted(createErrorHandler(deps.log)) as never,
+    frameworkErrors: answerUnrouted(createErrorHandler(deps.log), sign) as never,
   }
 }
 
 const compressed = refusal('unsupported-media-type', 'Send the body as it is, without Content-Encoding.')
 
-function greet(app: HttpApp): void {
+function greet(app: HttpApp, sign: Sign): void {
   app.decorateRequest('traceparent', null)
   app.addHook('onRequest', (request, reply, done) => {
     const { traceparent } = request.headers
@@ -135,8 +142,10 @@ function readBodies(app: HttpApp): void {
  * Add routes in the same turn of the event loop; `request.caller` is the caller, `reply.refuse` answers a refusal.
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
-  const { deps, tokens, serviceTokens = null } = options
-  const app = Fastify(serverOptions(options)) as unknown as HttpApp
+  const { deps, tokens, serviceTokens = null, swapApiKey = null } = options
+  const publicUrl = options.publicUrl ?? null
+  const sign = createSign(publicUrl)
+  const app = Fastify(serverOptions(options, sign)) as unknown as HttpApp
   app.setValidatorCompiler(checkCompiler)
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(createErrorHandler(deps.log))
@@ -144,15 +153,17 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     return sendRefusal(this, refused)
   })
   readBodies(app)
-  greet(app)
-  guardHosts(app, options.publicUrl ?? null)
-  app.addHook('onRequest', createAuthentication(app, tokens, serviceTokens))
+  takeTurns(app)
+  greet(app, sign)
+  guardHosts(app, publicUrl, options.cors?.origins)
+  if (options.cors) allowOrigins(app, options.cors)
+  app.addHook('onRequest', createAuthentication(app, { tokens, serviceTokens, swapApiKey }))
   guardRoutes(app, { hasTokens: tokens !== null })
-  if (options.bodiesBytes !== undefined) {
-    boundBodies(app, { bodies: options.bodiesBytes, body: options.bodyLimitBytes ?? usualBodyLimitBytes })
-  }
+  mountDialects(app)
+  if (options.bodiesBytes !== undefined) boundBodies(app, options.bodiesBytes)
   addRequestMetrics(app, deps.metrics)
-  if (options.openapi ?? true) describeApp(app, options.service)
+  describeApp(app, options.service)
+  if (options.openapi ?? true) mountDescription(app)
   mountProbes(app, deps.health)
   if (tokens) deps.health.add('token keys', () => tokens.check())
   return app

@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal, type Role, refusal, type ServiceName, toWireTime } from '@belfry/contracts'
 import jwt from '@fastify/jwt'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { mayAccess } from './access.ts'
+import { type Access, mayAccess } from './access.ts'
 import type { Caller } from './caller.ts'
 import type { HttpApp } from './http-app.ts'
 import { sendRefusal } from './problem.ts'
@@ -19,21 +19,46 @@ declare module 'fastify' {
 
 /** Longest token that is looked at, characters: ours have about 400. */
 const longestToken = 4096
-const bearer = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i
+const jwtText = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
+/** How the text of an API key begins; an access token begins with `ey`. */
+const apiKeyText = /^bfk_/
 
+const howTo = 'Send a valid access token as "Authorization: Bearer …".'
+const noToken = refusal('unauthenticated', howTo)
 /** Every invalid token gets the same answer, but for one that was valid until it expired. */
-const unauthenticated = refusal('unauthenticated', 'Send a valid access token as "Authorization: Bearer …".')
-const expired = (at: number) =>
-  refusal('unauthenticated', `The access token expired at ${toWireTime(at)}. Log in again: POST /auth/login.`)
+const badToken = refusal('unauthenticated', howTo, { tokenError: {} })
+const expired = (at: number) => {
+  const description = `The access token expired at ${toWireTime(at)}`
+  const next = 'Get the next one: POST /auth/refresh; or log in again: POST /auth/login.'
+  return refusal('unauthenticated', `${description}. ${next}`, { tokenError: { description } })
+}
 const keysUnavailable = refusal('unavailable', 'Tokens cannot be checked while the keys are out of reach.')
 const forbidden = (needed: Role) => refusal('forbidden', `This needs the role "${needed}".`)
 const servicesOnly = refusal('unauthenticated', 'This address is for services.')
 
-function tokenOf(request: FastifyRequest): string | undefined {
-  const { authorization } = request.headers
-  if (authorization === undefined || authorization.length > longestToken) return undefined
-  return bearer.exec(authorization)?.[1]
+/** What a request has to show who sends it. `bad`: a token that cannot be one of ours. */
+type Credential =
+  | { readonly kind: 'token' | 'api-key'; readonly text: string }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bad' }
+
+const none: Credential = { kind: 'none' }
+const bad: Credential = { kind: 'bad' }
+
+/** `X-API-Key` counts where no bearer token is: tools that can set one header only often have this one. */
+function credentialOf({ headers }: FastifyRequest): Credential {
+  const { authorization = '', 'x-api-key': apiKey } = headers
+  if (/^bearer(?: |$)/i.test(authorization)) {
+    const text = authorization.slice('bearer '.length)
+    if (text.length > longestToken) return bad
+    if (apiKeyText.test(text)) return { kind: 'api-key', text }
+    return jwtText.test(text) ? { kind: 'token', text } : bad
+  }
+  return typeof apiKey === 'string' ? { kind: 'api-key', text: apiKey } : none
 }
+
+/** Makes an access token of an API key, at the gateway; or refuses. */
+export type SwapApiKey = (key: string, request: FastifyRequest) => Promise<string | Refusal>
 
 /** Base64url may end in unused bits; a token with other ones there is another text for the same signature. */
 function isCanonical(token: string): boolean {
@@ -66,6 +91,11 @@ interface Identities {
 
 function identities(request: FastifyRequest): Identities {
   return request as unknown as Identities
+}
+
+/** The user whose token came with the request; null where there was no valid one. A request that its role refuses has one. */
+export function knownCaller(request: FastifyRequest): Caller | null {
+  return identities(request)[callerOn]
 }
 
 function present<T>(identity: T | null, name: string): T {
@@ -113,7 +143,7 @@ function isKeysUnavailable(error: unknown): boolean {
 }
 
 function outcomeOf(accepted: ReturnType<TokenVerifier['accept']>): Caller | Refusal {
-  if (accepted === undefined) return unauthenticated
+  if (accepted === undefined) return badToken
   return 'expiredAt' in accepted ? expired(accepted.expiredAt) : accepted
 }
 
@@ -123,22 +153,33 @@ type Resolve = (outcome: Caller | Refusal) => void
 function identify(request: FastifyRequest, tokens: TokenVerifier, token: string, resolve: Resolve): void {
   const known = tokens.recall(token)
   if (known) resolve(known)
-  else if (!isCanonical(token)) resolve(unauthenticated)
+  else if (!isCanonical(token)) resolve(badToken)
   else {
     request.jwtVerify((error: Error | null, claims: unknown) => {
-      if (error) resolve(isKeysUnavailable(error) ? keysUnavailable : unauthenticated)
+      if (error) resolve(isKeysUnavailable(error) ? keysUnavailable : badToken)
       else resolve(outcomeOf(tokens.accept(token, claims)))
     })
   }
 }
 
-/** The hook that lets a request in or refuses it by its route's access rule, before its body is read. */
-export function createAuthentication(app: HttpApp, tokens: TokenVerifier | null, serviceTokens: ServiceTokens | null) {
+/** What a hook of an app checks requests with. Null: the app has no routes that need it. */
+export interface Authenticators {
+  readonly tokens: TokenVerifier | null
+  readonly serviceTokens: ServiceTokens | null
+  /** Null: the app takes no API keys. */
+  readonly swapApiKey: SwapApiKey | null
+}
+
+/**
+ * The hook that lets a request in or refuses it by its route's access rule, before its body is read. An API key is replaced by an
+ * access token, in the header too, so that what is behind sees tokens only.
+ */
+export function createAuthentication(app: HttpApp, { tokens, serviceTokens, swapApiKey }: Authenticators) {
   decorate(app)
   if (tokens) registerJwt(app, tokens)
 
-  const admitService = (request: FastifyRequest, token: string | undefined): Refusal | undefined => {
-    const service = token === undefined ? undefined : serviceTokens?.verify(token)
+  const admitService = (request: FastifyRequest, credential: Credential): Refusal | undefined => {
+    const service = credential.kind === 'token' ? serviceTokens?.verify(credential.text) : undefined
     if (service === undefined) return servicesOnly
     identities(request)[serviceOn] = service
     return undefined
@@ -150,13 +191,31 @@ export function createAuthentication(app: HttpApp, tokens: TokenVerifier | null,
     return mayAccess(found.roles, needed) ? undefined : forbidden(needed)
   }
 
+  const identifyByKey = (request: FastifyRequest, verifier: TokenVerifier, key: string, resolve: Resolve) => {
+    if (!swapApiKey) return resolve(badToken)
+    swapApiKey(key, request).then(
+      (token) => {
+        if (isRefusal(token)) return resolve(token)
+        request.headers.authorization = `Bearer ${token}`
+        identify(request, verifier, token, resolve)
+      },
+      () => resolve(keysUnavailable),
+    )
+  }
+
+  const check = (request: FastifyRequest, access: Exclude<Access, 'public'>, resolve: (refused?: Refusal) => void) => {
+    const credential = credentialOf(request)
+    if (access === 'service') return resolve(admitService(request, credential))
+    const admit: Resolve = (found) => resolve(admitUser(request, access, found))
+    if (credential.kind === 'none' || !tokens) admit(noToken)
+    else if (credential.kind === 'bad') admit(badToken)
+    else if (credential.kind === 'api-key') identifyByKey(request, tokens, credential.text, admit)
+    else identify(request, tokens, credential.text, admit)
+  }
+
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const access = request.routeOptions.config.access
-    const finish = (refused: Refusal | undefined) => (refused ? sendRefusal(reply, refused) : done())
-    const token = tokenOf(request)
+    const { access } = request.routeOptions.config
     if (request.is404 || access === undefined || access === 'public') done()
-    else if (access === 'service') finish(admitService(request, token))
-    else if (token === undefined || !tokens) finish(unauthenticated)
-    else identify(request, tokens, token, (found) => finish(admitUser(request, access, found)))
+    else check(request, access, (refused) => (refused ? sendRefusal(reply, refused) : done()))
   }
 }

@@ -16,28 +16,57 @@ const freeBytes = 16 * 1024
 const full = refusal('unavailable', 'Too many large bodies are being worked on. Send it again.', { retryAfterS: 1 })
 
 /** As the client declares; a body of unknown length counts as the largest that is taken. */
-function declaredBytes({ headers }: FastifyRequest, bodyLimit: number): number {
+function declaredBytes({ headers, routeOptions }: FastifyRequest): number {
+  const { bodyLimit } = routeOptions
   if (headers['transfer-encoding'] !== undefined) return bodyLimit
   return Math.min(bodyLimit, Number(headers['content-length'] ?? 0))
+}
+
+/** Whose body it is; null on routes that no user's token opens. */
+function userOf(request: FastifyRequest): string | null {
+  const { access } = request.routeOptions.config
+  return access === undefined || access === 'public' || access === 'service' ? null : request.caller.userId
+}
+
+/** The bytes that each user holds; only of users that hold some. */
+function createShares(most: number) {
+  const held = new Map<string, number>()
+  const heldBy = (user: string) => held.get(user) ?? 0
+  return {
+    hasRoom: (user: string | null, bytes: number) =>
+      user === null || heldBy(user) === 0 || heldBy(user) + bytes <= most,
+    add(user: string | null, bytes: number) {
+      if (user === null) return
+      const now = heldBy(user) + bytes
+      if (now > 0) held.set(user, now)
+      else held.delete(user)
+    },
+  }
 }
 
 /**
  * Bounds what the bodies of all requests at work take up together, from their headers to the end of the answer: a body
  * is read, parsed, checked and stored, so that it takes up about five times its bytes. What does not fit is refused with
- * 503 and `Retry-After` before it is read. Add it after the authentication, so that only known callers can use it up.
+ * 503 and `Retry-After` before it is read. One user takes up at most half, unless with a single body: slow uploads of one leave room
+ * for the others. Add it after the authentication, so that only known callers can use it up.
  */
-export function boundBodies(app: HttpApp, limits: { readonly bodies: number; readonly body: number }): void {
+export function boundBodies(app: HttpApp, bodiesBytes: number): void {
   let held = 0
+  const shares = createShares(bodiesBytes / 2)
   const release = (request: FastifyRequest) => {
     held -= request.heldBodyBytes
+    shares.add(userOf(request), -request.heldBodyBytes)
     request.heldBodyBytes = 0
   }
   app.decorateRequest('heldBodyBytes', 0)
   app.addHook('onRequest', (request, reply, done) => {
-    const bytes = declaredBytes(request, limits.body)
+    const bytes = declaredBytes(request)
     if (bytes <= freeBytes) return done()
-    if (held > 0 && held + bytes > limits.bodies) return void sendRefusal(reply, full)
+    const user = userOf(request)
+    const isFull = held > 0 && held + bytes > bodiesBytes
+    if (isFull || !shares.hasRoom(user, bytes)) return void sendRefusal(reply, full)
     held += bytes
+    shares.add(user, bytes)
     request.heldBodyBytes = bytes
     // A client that goes away gets no response, and so none of Fastify's own hooks.
     reply.raw.once('close', () => release(request))

@@ -6,6 +6,8 @@ export interface Caller {
   readonly userId: string
   readonly username: string
   readonly roles: readonly Role[]
+  /** The API key that the call was made with; left out after a login. */
+  readonly apiKeyId?: string
 }
 
 /** The claims of our access tokens. Times are whole seconds (RFC 7519). */
@@ -13,6 +15,7 @@ const accessClaims = z.object({
   sub: z.string().min(1).max(100),
   name: z.string().min(1).max(256),
   roles: z.array(z.enum(roles)).max(roles.length),
+  key: z.string().min(1).max(100).optional(),
   iat: z.int(),
   exp: z.int(),
   nbf: z.int().optional(),
@@ -36,10 +39,11 @@ export interface Expired {
 export function callerOf(claims: unknown, now: number, skewMs: number): Known | Expired | undefined {
   const read = accessClaims.safeParse(claims)
   if (!read.success) return undefined
-  const { sub, name, roles: held, iat, exp, nbf } = read.data
+  const { sub, name, roles: held, key, iat, exp, nbf } = read.data
   const until = exp * 1000 + skewMs
   const from = Math.max(iat, nbf ?? iat) * 1000 - skewMs
   if (now < from || exp <= iat || iat < 0) return undefined
   if (now >= until) return { expiredAt: exp * 1000 }
-  return { caller: { userId: sub, username: name, roles: held }, until }
+  const caller = { userId: sub, username: name, roles: held, ...(key !== undefined && { apiKeyId: key }) }
+  return { caller, until }
 }

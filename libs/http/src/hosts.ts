@@ -27,7 +27,7 @@ const wrongHost = refusal(
 )
 const foreignOrigin = refusal(
   'foreign-origin',
-  'A page of another origin must not change anything here: set BELFRY_PUBLIC_URL if the page is served by this Belfry.',
+  'A page of another origin must not change anything here: set BELFRY_PUBLIC_URL if the page is served by this Belfry, or BELFRY_GATEWAY_CORS_ORIGINS if it may call it.',
 )
 
 function hasTwoHosts({ rawHeaders }: FastifyRequest['raw']): boolean {
@@ -48,9 +48,9 @@ function boundName({ address, family }: AddressInfo): string | undefined {
 /**
  * Refuses what a page of another site sends through a visitor's browser. A page whose name was made to resolve to
  * 127.0.0.1 (DNS rebinding) gives itself away by `Host`, which is checked as long as the app listens on loopback; a page
- * that calls the address itself by `Origin`, which is checked on every method that changes something.
+ * that calls the address itself by `Origin`, which is checked on every method that changes something. Pages of `allowedOrigins` may.
  */
-export function guardHosts(app: HttpApp, publicUrl: string | null): void {
+export function guardHosts(app: HttpApp, publicUrl: string | null, allowedOrigins: readonly string[] = []): void {
   const ownUrl = publicUrl === null ? null : new URL(publicUrl)
   const hosts = new Set([...loopbackNames, ...(ownUrl ? [ownUrl.hostname] : [])])
   // Until it listens only `inject` reaches it.
@@ -69,6 +69,7 @@ export function guardHosts(app: HttpApp, publicUrl: string | null): void {
     if (isBoundToLoopback && !hosts.has(hostPattern.exec(host)?.[1] ?? '')) return wrongHost
     const origin = headers.origin?.toLowerCase()
     if (origin === undefined || readingMethods.has(method)) return undefined
+    if (allowedOrigins.includes(origin)) return undefined
     const isOwn = origin === `http://${host}` || origin === `https://${host}` || origin === ownUrl?.origin
     return isOwn ? undefined : foreignOrigin
   }

@@ -3,14 +3,14 @@ import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import type { Clock, Ids } from '@belfry/service'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
+import { canonicalOf } from './dialects.ts'
 import { sendRefusal } from './problem.ts'
 
-/** The answer of a use case that succeeded. */
-export interface Answer {
+/** The answer of a use case that succeeded: a body, or the JSON text of one. */
+export type Answer = {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  readonly body: unknown
-}
+} & ({ readonly body: unknown } | { readonly text: string })
 
 /** An answer as it was sent, kept to be sent again. */
 export interface StoredAnswer {
@@ -115,12 +115,15 @@ const reused = refusal('idempotency-key-reused', 'This Idempotency-Key came with
 const hashOf = (...parts: readonly string[]) => hash('sha256', parts.join('\n'), 'base64url')
 
 function idOf(request: FastifyRequest, key: string): string {
-  const path = request.url.split('?', 1)[0] as string
+  // The dialects of an address make the same thing.
+  const path = canonicalOf(request.url.split('?', 1)[0] as string)
   return hashOf(request.caller.userId, request.method, path, key)
 }
 
+const textOf = (answer: Answer) => ('text' in answer ? answer.text : JSON.stringify(answer.body))
+
 function stored(answer: Answer): StoredAnswer {
-  return { status: answer.status, headers: answer.headers ?? {}, body: JSON.stringify(answer.body) }
+  return { status: answer.status, headers: answer.headers ?? {}, body: textOf(answer) }
 }
 
 function sendStored(reply: FastifyReply, answer: StoredAnswer): FastifyReply {

@@ -5,6 +5,11 @@ import type { HttpApp } from './http-app.ts'
 
 const elsewhere = refusal('not-found', 'There is nothing at this address.')
 
+export interface MetricsRoute {
+  readonly mayRead?: (request: FastifyRequest) => boolean
+  readonly url?: string
+}
+
 /**
  * `/metrics`: what Prometheus reads. A request that may not read it gets the answer of an address that does not exist. Without
  * `mayRead` each caller may: an app that only other services reach.
@@ -12,9 +17,9 @@ const elsewhere = refusal('not-found', 'There is nothing at this address.')
 export function mountMetrics(
   app: HttpApp,
   { contentType, render }: MetricsRegistry,
-  mayRead: (request: FastifyRequest) => boolean = () => true,
+  { mayRead = () => true, url = '/metrics' }: MetricsRoute = {},
 ): void {
-  app.get('/metrics', { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) =>
+  app.get(url, { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) =>
     mayRead(request) ? reply.type(contentType).send(await render()) : reply.refuse(elsewhere),
   )
 }

@@ -24,11 +24,21 @@ interface Taken {
   readonly left: string
 }
 
+/**
+ * The answer of a service says with it how many items a batch had: the gateway, which reads no body, counts them then and takes
+ * the header away.
+ */
+export const itemCountHeader = 'x-item-count'
+
 /** Counts requests by key: users, addresses, accounts. */
 export interface RateLimiter {
   /** An item of the `RateLimit-Policy` header. */
   readonly policy: string
   take(key: string): Taken
+  /** Counts so many more items of a request that was taken, beyond the quota too: later requests wait for them. Answers an item of `RateLimit`. */
+  charge(key: string, items: number): string
+  /** The same without counting the request. */
+  look(key: string): Taken
   /** The refusal of a request that has to wait. */
   refusalOf(taken: Taken): Refusal
 }
@@ -47,17 +57,30 @@ export function createRateLimiter(options: RateLimitOptions): RateLimiter {
   const eachMs = windowMs / quota
   const seconds = windowMs / 1000
 
+  const leftOf = (next: number, now: number) => {
+    const left = Math.max(0, Math.floor((now + windowMs - next) / eachMs + roundingMs))
+    return `"${name}";r=${left};t=${Math.ceil((next - now) / 1000)}`
+  }
+
+  const judge = (key: string, isCounted: boolean): Taken => {
+    const now = clock.monotonic()
+    const known = Math.max(backAt.get(key) ?? 0, now)
+    const waitMs = known + eachMs - now - windowMs
+    if (waitMs > roundingMs) return { waitMs, left: `"${name}";r=0;t=${Math.ceil((known - now) / 1000)}` }
+    const next = known + eachMs
+    if (isCounted) backAt.set(key, next)
+    return { waitMs: 0, left: leftOf(next, now) }
+  }
+
   return {
     policy: `"${name}";q=${quota};w=${seconds}`,
-    take(key) {
+    take: (key) => judge(key, true),
+    look: (key) => judge(key, false),
+    charge(key, items) {
       const now = clock.monotonic()
-      const known = Math.max(backAt.get(key) ?? 0, now)
-      const waitMs = known + eachMs - now - windowMs
-      if (waitMs > roundingMs) return { waitMs, left: `"${name}";r=0;t=${Math.ceil((known - now) / 1000)}` }
-      const next = known + eachMs
+      const next = Math.max(backAt.get(key) ?? 0, now) + items * eachMs
       backAt.set(key, next)
-      const left = Math.max(0, Math.floor((now + windowMs - next) / eachMs + roundingMs))
-      return { waitMs: 0, left: `"${name}";r=${left};t=${Math.ceil((next - now) / 1000)}` }
+      return leftOf(next, now)
     },
     refusalOf({ waitMs }) {
       const retryAfterS = Math.ceil(waitMs / 1000)

@@ -18,6 +18,8 @@ export function addRequestMetrics(app: HttpApp, metrics: Metrics): void {
   }
 
   app.addHook('onResponse', (request, reply, done) => {
+    // A stream of events is open for as long as its reader likes, and says nothing about how fast answers are.
+    if (String(reply.raw.getHeader('content-type')).startsWith('text/event-stream')) return done()
     const route = request.routeOptions.url ?? 'none'
     // The method of an address that is no route is whatever the caller typed.
     const method = request.is404 ? 'any' : request.method

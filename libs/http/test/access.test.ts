@@ -1,4 +1,4 @@
-import { type Role, roles } from '@belfry/contracts'
+import { type Role, refusal, roles } from '@belfry/contracts'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Access, mayAccess } from '../src/index.ts'
 import { makeWorld } from './world.ts'
@@ -98,6 +98,80 @@ describe('the access rule', () => {
     expect(answer.statusCode).toBe(500)
     expect(answer.body).not.toContain('caller')
     expect(lines.join()).toContain('request.caller was read on a route whose access gives none')
+  })
+})
+
+describe('the challenge of a 401', () => {
+  const challenge = async (headers: Record<string, string>, advanceMs = 0) => {
+    const { app, clock } = open()
+    clock.step(clock.now() + advanceMs)
+    const answer = await app.inject({ url: '/me', headers })
+    expect(answer.statusCode).toBe(401)
+    return answer.headers['www-authenticate']
+  }
+
+  it.each([{}, { authorization: 'Basic eDp5' }, { authorization: '' }])(
+    'says only that a token is needed when none came: %j',
+    async (headers) => expect(await challenge(headers as Record<string, string>)).toBe('Bearer realm="belfry"'),
+  )
+
+  it.each([
+    'Bearer',
+    'Bearer x',
+    'bearer a.b.c',
+    'Bearer  a.b.c',
+    'Bearer a.b.c, a.b.c',
+    `Bearer bfk_${'a'.repeat(76)}`,
+  ])('says that the token is not valid: %s', async (authorization) =>
+    expect(await challenge({ authorization })).toBe('Bearer realm="belfry", error="invalid_token"'),
+  )
+
+  it('tells a token that has expired apart, in ASCII', async () => {
+    const { app, bearer, clock } = open()
+    const headers = bearer('user')
+    clock.step(clock.now() + 931_000)
+    const answer = await app.inject({ url: '/me', headers })
+    expect([answer.statusCode, answer.headers['www-authenticate']]).toEqual([
+      401,
+      expect.stringMatching(
+        /^Bearer realm="belfry", error="invalid_token", error_description="The access token expired at [-0-9:.TZ]+"$/,
+      ),
+    ])
+  })
+
+  it('is the short one in other refusals of a login', async () => {
+    const { app } = open()
+    app.post('/login', { schema: {}, config: { access: 'public' } }, (_request, reply) =>
+      reply.refuse(refusal('wrong-credentials', 'no')),
+    )
+    expect((await app.inject({ method: 'POST', url: '/login' })).headers['www-authenticate']).toBe(
+      'Bearer realm="belfry"',
+    )
+  })
+})
+
+describe('an API key', () => {
+  const key = 'bfk_key'
+
+  it('is swapped for a token where the app can, and the header has the token from then on', async () => {
+    const { app, tokenFor } = open({
+      swapApiKey: async (text) => (text === key ? tokenFor('operator') : refusal('not-found', 'no')),
+    })
+    app.get('/header', { schema: {}, config: { access: 'operator' } }, ({ headers, caller }) => ({
+      authorization: headers.authorization,
+      roles: caller.roles,
+    }))
+    const answer = await app.inject({ url: '/header', headers: { authorization: `Bearer ${key}` } })
+    expect(answer.json()).toEqual({ authorization: `Bearer ${tokenFor('operator')}`, roles: ['operator'] })
+    const refused = await app.inject({ url: '/header', headers: { 'x-api-key': 'bfk_other' } })
+    expect(refused.statusCode).toBe(404)
+    expect((await app.inject({ url: '/admin', headers: { 'x-api-key': key } })).statusCode).toBe(403)
+  })
+
+  it('is no service', async () => {
+    const { app, serviceTokens } = open({ swapApiKey: async () => serviceTokens.sign('gateway') })
+    for (const url of ['/service', '/viewer'])
+      expect((await app.inject({ url, headers: { 'x-api-key': key } })).statusCode).toBe(401)
   })
 })
 

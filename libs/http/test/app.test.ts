@@ -193,12 +193,14 @@ describe('/openapi.json', () => {
     expect(Object.keys(paths).sort()).toEqual(['/jobs', '/login'])
     const { post, get } = paths['/jobs']
     const body = post.requestBody.content['application/json'].schema
-    expect(body).toMatchObject({ type: 'object', required: ['jobType'], additionalProperties: false })
-    expect(body.properties.params).toEqual({ type: 'object', additionalProperties: true })
+    expect(body).toEqual({ $ref: '#/components/schemas/CreateJobBody' })
+    const described = components.schemas.CreateJobBody
+    expect(described).toMatchObject({ type: 'object', required: ['jobType'], additionalProperties: false })
     expect(post.security).toEqual([{ token: [] }])
-    expect(post.responses.default.content['application/problem+json'].schema.properties.errors.type).toBe('array')
+    expect(post.responses.default).toEqual({ $ref: '#/components/responses/AnyProblem' })
+    expect(components.schemas.Problem.properties.errors.type).toBe('array')
     expect(get.parameters.map((one: { name: string }) => one.name)).toEqual(['limit', 'cursor'])
-    expect(paths['/login'].post.security).toBeUndefined()
+    expect(paths['/login'].post.security).toEqual([])
     expect(paths['/login'].post.requestBody).toBeUndefined()
     expect(components.securitySchemes.token.scheme).toBe('bearer')
   })

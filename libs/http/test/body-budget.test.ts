@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { makeWorld } from './world.ts'
+import { claimsOf, makeWorld, signToken } from './world.ts'
 
 const body = z.object({ name: z.string(), text: z.string() })
 
@@ -11,12 +11,22 @@ function openApp() {
     await new Promise<void>((resolve) => held.set(request.body.name, resolve))
     return {}
   })
-  const post = (name: string, length: number, headers: Record<string, string> = world.bearer('user')) =>
+  const bearerOf = (sub: string) => {
+    const { clock, key } = world
+    const token = signToken(
+      { alg: 'EdDSA', typ: 'JWT', kid: key.kid },
+      claimsOf(clock, ['user'], { sub }),
+      key.privateKey,
+    )
+    return { authorization: `Bearer ${token}` }
+  }
+  /** Each call is another user's, unless the headers say otherwise. */
+  const post = (name: string, length: number, headers: Record<string, string> = bearerOf(name)) =>
     world.app.inject({ method: 'POST', url: '/things', headers, payload: { name, text: 'x'.repeat(length) } })
   const arrives = async (name: string) => {
     while (!held.has(name)) await new Promise((resolve) => setImmediate(resolve))
   }
-  return { post, arrives, finish: (name: string) => held.get(name)?.() }
+  return { post, bearerOf, arrives, finish: (name: string) => held.get(name)?.() }
 }
 
 describe('the bodies of all requests at work', () => {
@@ -56,5 +66,21 @@ describe('the bodies of all requests at work', () => {
     expect((await post('other', 20_000)).statusCode).toBe(503)
     finish('huge')
     expect((await huge).statusCode).toBe(200)
+  })
+
+  it('of one user take up at most half, unless it is a single one', async () => {
+    const { post, bearerOf, arrives, finish } = openApp()
+    const first = post('first', 40_000, bearerOf('slow'))
+    await arrives('first')
+    expect((await post('second', 20_000, bearerOf('slow'))).statusCode).toBe(503)
+    const other = post('other', 50_000)
+    await arrives('other')
+    finish('first')
+    finish('other')
+    expect([(await first).statusCode, (await other).statusCode]).toEqual([200, 200])
+    const single = post('single', 90_000, bearerOf('slow'))
+    await arrives('single')
+    finish('single')
+    expect((await single).statusCode).toBe(200)
   })
 })

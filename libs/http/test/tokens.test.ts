@@ -190,7 +190,9 @@ describe('an access token', () => {
     const token = tokenFor('user')
     const expiredAt = new Date((Math.floor(clock.now() / 1000) + 900) * 1000).toISOString()
     clock.step(931_000)
-    expect(await detailOf(token)).toBe(`The access token expired at ${expiredAt}. Log in again: POST /auth/login.`)
+    expect(await detailOf(token)).toBe(
+      `The access token expired at ${expiredAt}. Get the next one: POST /auth/refresh; or log in again: POST /auth/login.`,
+    )
     // A token that is not ours gives the usual answer.
     const forged = signToken({ alg: 'EdDSA', typ: 'JWT', kid: key.kid }, claimsOf(clock), makeKey('k1').privateKey)
     expect(await detailOf(forged)).toBe('Send a valid access token as "Authorization: Bearer …".')

@@ -22,6 +22,7 @@ export {
 } from './metrics.ts'
 export { elapsedSince, type Moment, momentOf } from './moment.ts'
 export { nearestName } from './nearest-name.ts'
+export { pause } from './pause.ts'
 export {
   createRetentionClock,
   type RetentionClock,
@@ -30,5 +31,6 @@ export {
 } from './retention-clock.ts'
 export { ConflictError, retryOnConflict } from './retry-on-conflict.ts'
 export { secretKey } from './secret.ts'
+export { createSlices, type Slices } from './slices.ts'
 export { createSystemClock } from './system-clock.ts'
 export { walkPages } from './walk-pages.ts'

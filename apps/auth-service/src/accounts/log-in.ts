@@ -4,11 +4,13 @@ import { LRUCache } from 'lru-cache'
 import { shortOnNetwork } from '../passwords/password-rule.ts'
 import { type Matches, type Passwords, passwordsBusy } from '../passwords/passwords.ts'
 import type { UserStore } from '../store/ports.ts'
+import type { Admins } from './admins.ts'
 import { addFailure, type LoginFailures, noFailures, type ThrottleRule, throttleMs } from './login-throttle.ts'
 import { foldUsername, type User } from './user.ts'
 
 export interface LogInDeps {
   readonly users: UserStore
+  readonly admins: Admins
   readonly passwords: Passwords
   readonly clock: Pick<Clock, 'now'>
   /** Whether users with a password too short for a network may log in. */
@@ -20,9 +22,13 @@ export interface LogInDeps {
   readonly onLostFailure: (error: unknown) => void
 }
 
-/** The user, if the password is right; else `wrong-credentials`, `too-many-requests`, `forbidden` or `unavailable`. */
-export type LogIn = (body: LoginBody) => Promise<User | Refusal>
+/**
+ * The user, if the password is right; else `wrong-credentials`, `too-many-requests`, `forbidden` or `unavailable`. `isChange`: the
+ * password is about to be replaced, so that one which is too short for a network is taken.
+ */
+export type LogIn = (body: LoginBody, isChange?: boolean) => Promise<User | Refusal>
 
+const disabled = refusal('forbidden', 'This account is disabled. An admin can enable it again.')
 const wrong = refusal('wrong-credentials', 'User name or password is wrong.')
 
 function tooSoon(waitMs: number): Refusal {
@@ -50,7 +56,7 @@ function createFailureWrites({ users, onLostFailure }: LogInDeps) {
 
 /** The use case of `POST /auth/login`. */
 export function createLogIn(deps: LogInDeps): LogIn {
-  const { users, passwords, clock, acceptsShort, throttle, unknownNamesLimit } = deps
+  const { users, admins, passwords, clock, acceptsShort, throttle, unknownNamesLimit } = deps
   // Names without a user are throttled like those of users: else the first 429 would reveal who is known.
   const unknownNames = new LRUCache<string, LoginFailures>({ max: unknownNamesLimit })
   const writes = createFailureWrites(deps)
@@ -62,7 +68,8 @@ export function createLogIn(deps: LogInDeps): LogIn {
     return wrong
   }
 
-  const check = async (foldedName: string, password: string, matches: Matches): Promise<User | Refusal> => {
+  const check = async ({ username, password }: LoginBody, takesShort: boolean, matches: Matches) => {
+    const foldedName = foldUsername(username)
     await writes.finished(foldedName)
     const user = await users.findByName(foldedName)
     const failures = user?.loginFailures ?? unknownNames.get(foldedName) ?? noFailures
@@ -70,13 +77,12 @@ export function createLogIn(deps: LogInDeps): LogIn {
     if (waitMs > 0) return tooSoon(waitMs)
     const isRight = await matches(password, user?.passwordHash ?? null)
     if (!user || !isRight) return fail(foldedName, user)
-    if (user.hasShortPassword && !acceptsShort) return shortOnNetwork
+    if (user.hasShortPassword && !takesShort) return shortOnNetwork
+    if ((await admins.stateOf(user)).isDisabled) return disabled
     if (failures.count > 0) await users.clearLoginFailures(user.id)
     return user
   }
 
-  return async ({ username, password }) => {
-    const foldedName = foldUsername(username)
-    return (await passwords.check((matches) => check(foldedName, password, matches))) ?? passwordsBusy
-  }
+  return async (body, isChange = false) =>
+    (await passwords.check((matches) => check(body, acceptsShort || isChange, matches))) ?? passwordsBusy
 }

@@ -20,11 +20,16 @@ export interface KeyRingOptions {
 export interface KeyRing {
   /** Makes a key when one is due, and removes those that are over. */
   rotate(): Promise<void>
+  /** Makes a key now, due or not; undefined while as many keys are published as a rotation takes. */
+  rotateNow(): Promise<{ readonly kid: string; readonly signsInMs: number } | undefined>
   /** The signer of the key that signs now, by what the store had a moment ago. Throws before the first rotation. */
   signer(): Promise<AccessTokenSigner>
   /** The published keys as they are stored now. */
   published(): Promise<Jwk[]>
 }
+
+/** Keys that are published while more are made by hand: verifiers take eight, and some may be made by themselves meanwhile. */
+const mostPublished = 4
 
 function makeKey(kid: string, createdAt: number): SigningKey {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
@@ -99,7 +104,7 @@ export function createKeyRing({ store, clock, ids, log, rule, readEveryMs }: Key
       await insertKey(known)
     } catch (error) {
       const stored = isOutcomeUnknown(error) ? planOf(await readStore()) : undefined
-      if (!stored || stored.makesOne) throw error
+      if (!stored || stored.makesOne || stored.published.length <= known.length) throw error
       return stored
     }
     return planOf(await readStore())
@@ -111,6 +116,12 @@ export function createKeyRing({ store, clock, ids, log, rule, readEveryMs }: Key
       const plan = planOf(found)
       const { over } = plan.makesOne ? await planWithNewKey(found.keys) : plan
       if (over.length > 0) await store.removeMany(over.map((key) => key.kid))
+    },
+    async rotateNow() {
+      const found = await readStore()
+      if (planOf(found).published.length >= mostPublished) return undefined
+      const [newest] = (await planWithNewKey(found.keys)).published
+      return newest && { kid: newest.kid, signsInMs: rule.publishMs }
     },
     async signer() {
       const { signs } = planOf(await readRecent())

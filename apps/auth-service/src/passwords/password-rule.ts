@@ -5,14 +5,15 @@ const shortestPassword = 12
 
 const detail = `A password of fewer than ${shortestPassword} characters is easy to guess.`
 
-const tooShort = refusal('impossible', `${detail} It is only taken while Belfry listens on this machine alone.`, {
-  errors: [{ pointer: '/password', code: 'too-short', detail: `must have at least ${shortestPassword} characters` }],
-})
+const tooShort = (pointer: string) =>
+  refusal('impossible', `${detail} It is only taken while Belfry listens on this machine alone.`, {
+    errors: [{ pointer, code: 'too-short', detail: `must have at least ${shortestPassword} characters` }],
+  })
 
 /** Refuses the login of a user whose short password was accepted while only this machine reached Belfry. */
 export const shortOnNetwork = refusal(
   'forbidden',
-  `${detail} It was taken while only this machine reached Belfry; now the network does, and it no longer opens the account.`,
+  `${detail} It was taken while only this machine reached Belfry; now the network does, and it no longer opens the account. An admin can invite you to set another one.`,
 )
 
 /** Characters as a person counts them, of the text as it is hashed. */
@@ -22,9 +23,13 @@ export function isShortPassword(password: string): boolean {
 
 /**
  * The warnings about a new password, or its refusal. A short one passes with a warning where `acceptsShort` (the seeds sign up
- * with `12345`), and is refused (422) where the network reaches Belfry.
+ * with `12345`), and is refused (422) where the network reaches Belfry. `pointer` names its field in the body.
  */
-export function judgePassword(password: string, acceptsShort: boolean): readonly Warning[] | Refusal {
+export function judgePassword(
+  password: string,
+  acceptsShort: boolean,
+  pointer = '/password',
+): readonly Warning[] | Refusal {
   if (!isShortPassword(password)) return []
-  return acceptsShort ? [{ code: 'short-password', detail }] : tooShort
+  return acceptsShort ? [{ code: 'short-password', detail }] : tooShort(pointer)
 }

@@ -1,6 +1,7 @@
 import { loginReply } from '@belfry/contracts'
 import { createTokenVerifier, readJwks } from '@belfry/http'
 import { describe, expect, it } from 'vitest'
+import { createDocumentStores } from '../store/document-stores.ts'
 import { openWorld as open, problemOf, type World } from '../world.ts'
 
 describe('login', () => {
@@ -11,7 +12,10 @@ describe('login', () => {
     expect([answer.statusCode, answer.headers['cache-control']]).toEqual([200, 'no-store'])
     const reply = loginReply.parse(answer.json())
     expect(reply).toMatchObject({ token: reply.accessToken, tokenType: 'Bearer', expiresIn: 900 })
-    expect((await me(reply.token)).json()).toEqual({ id, username: 'Ada', roles: ['user'], warnings: [] })
+    expect((await me(reply.token)).json()).toEqual({
+      ...{ id, username: 'Ada', roles: ['user'], warnings: [] },
+      ...{ via: 'login', apiKeyId: null },
+    })
 
     const jwks = async () => readJwks((await app.inject('/auth/.well-known/jwks.json')).json())
     const elsewhere = createTokenVerifier({ jwks, clock })
@@ -116,6 +120,17 @@ describe('login', () => {
     const statuses = answers.map((one) => one.statusCode)
     expect(statuses.filter((status) => status === 401)).toHaveLength(1)
     expect(statuses.filter((status) => status === 429)).toHaveLength(19)
+  })
+
+  it('counts wrong passwords together with other instances', async () => {
+    const stores = createDocumentStores()
+    const first = await open({ authFreeGuesses: 4 }, { stores })
+    const second = await open({ authFreeGuesses: 4 }, { stores, clock: first.clock, seed: 2 })
+    await first.signup('ada')
+    for (const { login } of [first, second, first, second]) expect((await login('ada', 'wrong')).statusCode).toBe(401)
+    // The answer to a wrong password does not wait for its count, so another instance may be one behind.
+    await expect.poll(async () => (await second.login('ada', 'wrong')).statusCode).toBe(429)
+    for (const { login } of [first, second]) expect((await login('ada')).statusCode).toBe(429)
   })
 
   it('remembers wrong passwords over a restart', async () => {

@@ -102,6 +102,39 @@ describe('a login whose store', () => {
   })
 })
 
+describe('a login that can be refreshed, whose store', () => {
+  async function openWithAda() {
+    const stores = createDocumentStores()
+    const sessions = createFailingStore(stores.sessions)
+    const world = await openWorld({}, { stores: { ...stores, sessions: sessions.store } })
+    await world.signup('ada')
+    const refresh = (refreshToken: string) => world.post('/auth/refresh', { refreshToken })
+    return { ...world, ...sessions, refresh }
+  }
+
+  it('cannot store it is answered with 503, and succeeds when it is repeated', async () => {
+    const { login, failNext } = await openWithAda()
+    for (const failure of [unavailable(), lost(), lostAfterwards()]) {
+      failNext('insert', failure)
+      expect((await login('ada')).statusCode).toBe(503)
+    }
+    expect((await login('ada')).statusCode).toBe(200)
+  })
+
+  it('loses the answer to a refresh goes on with the successor that was stored', async () => {
+    const { login, refresh, failNext } = await openWithAda()
+    let { refreshToken } = (await login('ada')).json()
+    for (const failure of [unavailable(), lost(), lostAfterwards()]) {
+      failNext('rotate', failure)
+      expect((await refresh(refreshToken)).statusCode).toBe(503)
+      const again = await refresh(refreshToken)
+      expect(again.statusCode).toBe(200)
+      refreshToken = again.json().refreshToken
+    }
+    expect((await refresh(refreshToken)).statusCode).toBe(200)
+  })
+})
+
 describe('a rotation of the keys whose store', () => {
   const day = 86_400_000
   async function openRing() {

@@ -1,9 +1,30 @@
+import { defineCollection, type MongoRecord, openMongo } from '@belfry/storage/mongo'
 import { createTestDeps, dropMongoDatabase, peerUrl, uniqueName } from '@belfry/testkit'
-import { afterAll, describe } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { openStores } from '../../src/index.ts'
 import { describeStores } from './store.contract.ts'
 
 const url = peerUrl('mongo')
+
+interface UserBefore extends MongoRecord {
+  readonly id: string
+  readonly username: string
+  readonly roles: string[]
+  readonly passwordHash: string
+  readonly hasShortPassword: boolean
+  readonly createdAt: number
+  readonly failures: number
+  readonly lastFailureAt: number
+}
+
+/** The users as version 1 of the schema had them. */
+const usersBefore = defineCollection<UserBefore>({
+  name: 'users',
+  schema: {
+    ...{ _id: String, id: String, username: String, roles: [String], passwordHash: String },
+    ...{ hasShortPassword: Boolean, createdAt: Number, failures: Number, lastFailureAt: Number },
+  },
+})
 
 describe.skipIf(url === undefined)('the stores of auth-service on MongoDB', () => {
   const names: string[] = []
@@ -11,12 +32,42 @@ describe.skipIf(url === undefined)('the stores of auth-service on MongoDB', () =
     for (const name of names) await dropMongoDatabase(url ?? '', name)
   })
 
-  describeStores('MongoDB', async () => {
+  const newUrl = () => {
     const name = uniqueName('auth')
     names.push(name)
-    const thread = () => {
-      throw new Error('a store on MongoDB needs no store thread')
+    return new URL(name, url).href
+  }
+  const thread = () => {
+    throw new Error('a store on MongoDB needs no store thread')
+  }
+  const open = (at: string) => openStores(at, { ...createTestDeps().depsOf('auth-service'), thread })
+
+  describeStores('MongoDB', () => open(newUrl()))
+
+  it('read and change a user that an earlier version has stored', async () => {
+    const at = newUrl()
+    const { log, metrics } = createTestDeps().depsOf('auth-service')
+    const options = { log, metrics, database: 'none', schemaVersion: 1, collections: [usersBefore] }
+    const before = await openMongo(at, options)
+    const old = {
+      id: 'usr-1',
+      username: 'Ada',
+      roles: ['user'],
+      passwordHash: 'h',
+      hasShortPassword: false,
+      createdAt: 1,
     }
-    return openStores(new URL(name, url).href, { ...createTestDeps().depsOf('auth-service'), thread })
+    const document = { _id: 'ada', ...old, failures: 2, lastFailureAt: 5 }
+    await before.collection(usersBefore).insertManyIfAbsent('users.insert', [document])
+    await before.close()
+
+    const { users, close } = await open(at)
+    const user = await users.findById('usr-1')
+    const fresh = { disabled: false, generation: 0, invite: null, version: 0 }
+    expect(user).toEqual({ ...old, loginFailures: { count: 2, lastAt: 5 }, ...fresh })
+    expect(await users.replace({ ...user!, disabled: true }, 0)).toBe(true)
+    expect(await users.findByName('ada')).toEqual({ ...user, disabled: true, version: 1 })
+    await close()
+    await expect(openMongo(at, options)).rejects.toMatchObject({ code: 'schema-newer' })
   })
 })

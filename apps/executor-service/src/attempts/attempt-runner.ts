@@ -1,9 +1,12 @@
+import { hasSecretReference, withSecretValues } from '@belfry/contracts'
 import { type Clock, debugEach, type Logger } from '@belfry/service'
 import { describeIssues, fatal, InterruptedRun } from '@belfry/worker'
 import { unreadParams } from '../executions/execution.ts'
 import { attemptFields } from '../executions/execution-log.ts'
 import { type AttemptOutcome, failed, readResult, readThrown, timedOut } from '../executions/outcome.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
+import { createRedaction } from '../secrets/redaction.ts'
+import type { Secrets } from '../secrets/secrets.ts'
 import type { AbortReason, Attempt } from './attempt.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import type { AttemptOutput } from './output.ts'
@@ -15,6 +18,7 @@ export interface AttemptRunnerOptions {
   readonly metrics: ExecutorMetrics
   readonly output: AttemptOutput
   readonly checkpoints: Checkpoints
+  readonly secrets: Secrets
   /** How long a handler may go on after its attempt was aborted, milliseconds. */
   readonly abortGraceMs: number
 }
@@ -46,8 +50,16 @@ function readEnd(attempt: Attempt, thrown: unknown): AttemptOutcome {
   return readThrown(thrown)
 }
 
+/** The outcome without the values of the secrets that the handler was given. */
+function redacted({ redaction }: Attempt, outcome: AttemptOutcome): AttemptOutcome {
+  if (redaction === null) return outcome
+  if (outcome.kind === 'succeeded') return { ...outcome, result: redaction.value(outcome.result) }
+  const { code, message } = outcome.error
+  return { ...outcome, error: { code: redaction.text(code), message: redaction.text(message) } }
+}
+
 export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunner {
-  const { clock, log, metrics, output, checkpoints, abortGraceMs } = options
+  const { clock, log, metrics, output, checkpoints, secrets, abortGraceMs } = options
   /** How the attempts at work are concluded: by their handlers, or at the end of the grace time. */
   const concludes = new Map<Attempt, (outcome: AttemptOutcome) => void>()
 
@@ -63,7 +75,7 @@ export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunne
     attempt.timer?.cancel()
     attempt.timer = null
     const isOverdue = attempt.abortedFor === 'timeout' && outcome.kind === 'failed'
-    resolve(isOverdue ? timedOut(attempt.execution.policy.timeoutMs) : outcome)
+    resolve(isOverdue ? timedOut(attempt.execution.policy.timeoutMs) : redacted(attempt, outcome))
   }
 
   function abort(attempt: Attempt, reason: AbortReason): void {
@@ -89,13 +101,27 @@ export function createAttemptRunner(options: AttemptRunnerOptions): AttemptRunne
     return true
   }
 
-  /** Parses the params, which fills in defaults, and calls the handler; throws what either throws. */
+  /** Calls the handler; throws what is in the way. Params that name secrets get their values first. */
   function callHandler(attempt: Attempt): Promise<unknown> {
-    const { handler, execution } = attempt
+    const { params } = attempt.execution
     if (attempt.abortedFor !== null) throw abortError(attempt.abortedFor)
+    if (params === unreadParams) throw fatal('params-unreadable', 'The stored params cannot be read.')
+    return hasSecretReference(params) ? callWithSecrets(attempt) : callWith(attempt, params)
+  }
+
+  async function callWithSecrets(attempt: Attempt): Promise<unknown> {
+    const { ownerId, params } = attempt.execution
+    const values = await secrets.valuesFor(ownerId, params)
+    if (attempt.abortedFor !== null) throw abortError(attempt.abortedFor)
+    if (values.size > 0) attempt.redaction = createRedaction(values)
+    return callWith(attempt, withSecretValues(params, values))
+  }
+
+  /** Parses the params, which fills in defaults, and calls the handler; throws what either throws. */
+  function callWith(attempt: Attempt, given: unknown): Promise<unknown> {
+    const { handler, execution } = attempt
     if (handler === undefined) throw fatal('unknown-job-type', `No handler runs ${execution.jobType}.`)
-    if (execution.params === unreadParams) throw fatal('params-unreadable', 'The stored params cannot be read.')
-    const params = handler.params.safeParse(execution.params)
+    const params = handler.params.safeParse(given)
     if (!params.success) throw fatal('params-invalid', describeIssues(params.error.issues))
     attempt.context = createRunContext(attempt, contextParts)
     return handler.run(params.data, attempt.context)

@@ -1,6 +1,7 @@
 import type { Timer } from '@belfry/service'
 import type { Handler, RunContext } from '@belfry/worker'
 import type { Execution } from '../executions/execution.ts'
+import type { Redaction } from '../secrets/redaction.ts'
 import type { LogEntry, LogLevel, RowId, Stored } from '../store/ports.ts'
 
 /**
@@ -48,6 +49,8 @@ export interface Attempt {
   controller: AbortController | null
   /** What its handler was given. */
   context: RunContext | null
+  /** Replaces the values of the secrets that its handler was given; null where there were none. */
+  redaction: Redaction | null
   log: LogLines | null
   files: Map<string, AttemptFile> | null
 }
@@ -66,6 +69,7 @@ export function createAttempt({ rowId, size, execution }: Stored, handler: Handl
     ignoredAbort: false,
     controller: null,
     context: null,
+    redaction: null,
     log: null,
     files: null,
   }

@@ -101,12 +101,13 @@ export function createAttemptOutput({ stores, clock, log, limits, flushMs }: Att
   return {
     addLine(attempt, level, text) {
       attempt.log ??= createLogLines(limits.log, clock)
-      attempt.log.add(level, text)
+      attempt.log.add(level, attempt.redaction?.text(asText(text)) ?? text)
       unflushed.add(attempt)
       flushLater()
     },
     addFile(attempt, name, contentType, body) {
-      const file = readArtifact(name, contentType, body, limits.artifactBytes)
+      const read = readArtifact(name, contentType, body, limits.artifactBytes)
+      const file = attempt.redaction ? { ...read, name: fileNameOf(attempt.redaction.text(read.name)) } : read
       attempt.files ??= new Map()
       if (attempt.files.size >= limits.artifacts && !attempt.files.has(file.name)) {
         throw tooManyArtifacts(limits.artifacts)
@@ -127,6 +128,9 @@ export function createAttemptOutput({ stores, clock, log, limits, flushMs }: Att
     },
   }
 }
+
+/** A name with the mark of a secret, in the characters and the length that names of artifacts have. */
+const fileNameOf = (name: string) => name.replace(/\[secret:([^\]]*)\]/g, 'secret-$1').slice(0, 100)
 
 function filesOf({ rowId, execution: { epoch }, files }: Attempt): ArtifactFile[] {
   return Array.from(files ?? [], ([name, { body }]) => ({ rowId, epoch, name, body }))

@@ -54,7 +54,7 @@ export function createRunContext(
       if (attempt.phase !== 'ended') output.addFile(attempt, name, contentType, body)
     },
     async checkpoint(state) {
-      if (attempt.phase !== 'ended') await checkpoints.save(attempt, state)
+      if (attempt.phase !== 'ended') await checkpoints.save(attempt, attempt.redaction?.text(state) ?? state)
     },
     resume: () => checkpoints.read(attempt),
   }

@@ -36,7 +36,8 @@ export function newExecution(command: JobExecuteMessage, { arrival, pool, oldest
     retryOf: command.retryOf ?? null,
     seq: 1,
     state: isTooOld ? 'expired' : 'ready',
-    runAt: command.fireAt,
+    // A backfill is of a fire time that lies far back: it is due from when it was asked for, and goes not before what is due now.
+    runAt: command.cause === 'backfill' ? command.plannedAt : command.fireAt,
     epoch: 0,
     owner: null,
     attempts: [],

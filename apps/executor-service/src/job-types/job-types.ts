@@ -1,10 +1,9 @@
 import type { JobType, RetryBody } from '@belfry/contracts'
+import { createOutbound, type Resolve } from '@belfry/outbound'
 import type { Handler, Handlers } from '@belfry/worker'
 import { z } from 'zod'
 import { dummy } from './dummy.ts'
 import { createHttpCall } from './http-call/http-call.ts'
-import type { Resolve } from './http-call/lookups.ts'
-import { createOutbound } from './http-call/outbound.ts'
 import { report } from './report/report.ts'
 
 export interface HandlersConfig {

@@ -8,6 +8,8 @@ export interface IdentityOptions {
    * store: no other executor takes anything over.
    */
   readonly leaseMs: number | null
+  /** Whether the system is drained: nothing starts then, whatever the lease says. */
+  readonly isDrained: () => boolean
 }
 
 /** The name under which this executor owns its attempts: a new one for each start, and after it was taken for dead. */
@@ -18,7 +20,7 @@ export interface Identity {
   readonly isEnlisted: boolean
   /**
    * Whether what this executor owns may start at this moment (protocol.md step 11): it is enlisted, and a sign of life that was
-   * sent less than a lease ago has got through. It reads the clocks at each call, so a process that was stopped and goes on
+   * sent less than a lease ago has got through, and the system is not drained. It reads the clocks at each call, so a process that was stopped and goes on
    * gets the right answer before any other work.
    */
   mayStart(): boolean
@@ -32,7 +34,7 @@ export interface Identity {
   enlist(makeRecord: (name: string) => Promise<void>): Promise<void>
 }
 
-export function createIdentity({ ids, clock, leaseMs }: IdentityOptions): Identity {
+export function createIdentity({ ids, clock, leaseMs, isDrained }: IdentityOptions): Identity {
   let name = ''
   let isEnlisted = false
   let lastSentAt: Moment | null = null
@@ -49,7 +51,7 @@ export function createIdentity({ ids, clock, leaseMs }: IdentityOptions): Identi
     get isEnlisted() {
       return isEnlisted
     },
-    mayStart: () => isEnlisted && leftMs() > 0,
+    mayStart: () => isEnlisted && leftMs() > 0 && !isDrained(),
     leftMs,
     gotThrough(sentAt) {
       if (lastSentAt === null || sentAt.monotonic > lastSentAt.monotonic) lastSentAt = sentAt

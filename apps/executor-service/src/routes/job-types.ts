@@ -10,17 +10,31 @@ export interface JobTypesView {
   readonly unusable: readonly UnusableFile[]
 }
 
-const unusableFile = z.strictObject({ file: z.string(), error: z.string() })
-const listView = pageOf(jobType).extend({
-  unusable: z.array(unusableFile).describe('Files of the handlers folder that are no job types, and why.'),
-})
+const unusableFile = z
+  .strictObject({
+    file: z.string().describe('The name of the file.'),
+    error: z.string().describe('Why it is not used.'),
+  })
+  .meta({ id: 'UnusableFile', description: 'A file of the handlers folder that is no job type.' })
+const listView = pageOf(jobType)
+  .extend({ unusable: z.array(unusableFile).describe('Files of the handlers folder that are no job types, and why.') })
+  .meta({ id: 'JobTypeList', description: 'Every job type of this Belfry.' })
+const typeName = z.string().min(1).max(100).describe('The name of the job type.')
+const typeParams = z.strictObject({ type: typeName.meta({ examples: ['HTTP_CALL'] }) })
 const typeList = z.strictObject({ data: z.array(jobType) })
 
 /** The job types of this executor, for users and for job-service. */
 export function mountJobTypes(app: HttpApp, read: () => JobTypesView): void {
   const tags = ['job types']
   const list = {
-    schema: { tags, summary: 'What jobs can do', response: { 200: listView } },
+    schema: {
+      operationId: 'listJobTypes',
+      tags,
+      summary: 'What jobs can do',
+      description:
+        'Every job type that this Belfry has: those that ship, and those of the handlers folder. One page has all.',
+      response: { 200: listView },
+    },
     config: { access: 'viewer' },
   } as const
   app.get('/job-types', list, () => {
@@ -28,11 +42,13 @@ export function mountJobTypes(app: HttpApp, read: () => JobTypesView): void {
     return { data: [...types], page: { nextCursor: null, hasMore: false }, unusable: [...unusable] }
   })
 
-  const summary = 'A job type: its params, their defaults, examples'
   const one = {
+    operationId: 'getJobType',
     tags,
-    summary,
-    params: z.strictObject({ type: z.string().min(1).max(100) }),
+    summary: 'A job type: its params, their defaults, examples',
+    description:
+      'The JSON Schema of params and result, with examples that work. An unknown name is answered with the nearest known one.',
+    params: typeParams,
     response: { 200: jobType },
   }
   app.get('/job-types/:type', { schema: one, config: { access: 'viewer' } }, async (request, reply) => {
@@ -41,8 +57,11 @@ export function mountJobTypes(app: HttpApp, read: () => JobTypesView): void {
     const found = types.find((known) => known.type === type)
     if (found) return found
     const names = types.map((known) => known.type)
-    const nearest = nearestName(type, names)
-    return reply.refuse(refusal('not-found', `There is no such job type${nearest ? `; did you mean ${nearest}?` : ''}`))
+    const suggestion = nearestName(type, names)
+    const issue = { pointer: ':type', code: 'unknown-job-type', detail: `known are ${names.sort().join(', ')}` }
+    const meant = suggestion ? `; did you mean ${suggestion}?` : ''
+    const errors = [{ ...issue, ...(suggestion && { suggestion }) }]
+    return reply.refuse(refusal('not-found', `There is no such job type${meant}`, { errors }))
   })
 
   const internal = { schema: { response: { 200: typeList } }, config: { access: 'service' } } as const

@@ -41,7 +41,13 @@ it('an attempt that has its slot when the process is stopped does not start once
     flushMs: 1000,
   })
   const starts = createStarts({ ...common, executions: stores.executions, shownMs: 1000 })
-  const runner = createAttemptRunner({ ...common, output, checkpoints: createCheckpoints(stores), abortGraceMs: 0 })
+  const runner = createAttemptRunner({
+    ...common,
+    output,
+    checkpoints: createCheckpoints(stores),
+    secrets: { valuesFor: async () => new Map() },
+    abortGraceMs: 0,
+  })
   const engine = createEngine({ ...common, identity, starts, runner, output, random: () => 0 })
   const room = createRoom({ clock, limits, ahead: 2, heldSize: 1_000_000, ownerShare: 1 })
   const slots = createSlots({ limits, ownerShare: 1 })

@@ -1,7 +1,7 @@
 import type { RequestListener, ServerResponse } from 'node:http'
+import type { Resolve } from '@belfry/outbound'
 import type { Handler, Handlers } from '@belfry/worker'
 import { afterEach } from 'vitest'
-import type { Resolve } from '../../src/job-types/http-call/lookups.ts'
 import { createHandlers, handlersDefaults } from '../../src/job-types/job-types.ts'
 import { createTestContext, type TestContext } from './run-context.ts'
 import { startTarget, type Target } from './target.ts'

@@ -1,9 +1,8 @@
+import { createCheckedLookup, type Resolve } from '@belfry/outbound'
 import { type Handler, type Handlers, JobFailure } from '@belfry/worker'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Resolve } from '../../src/job-types/http-call/lookups.ts'
-import { createCheckedLookup } from '../../src/job-types/http-call/outbound.ts'
+import { closedAddresses } from '../../../../libs/outbound/test/closed-addresses.ts'
 import { createHandlers, handlersDefaults } from '../../src/job-types/job-types.ts'
-import { closedAddresses } from './closed-addresses.ts'
 import { createTestContext } from './run-context.ts'
 import { startTarget, type Target } from './target.ts'
 

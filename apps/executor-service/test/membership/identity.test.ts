@@ -4,7 +4,7 @@ import { createIdentity } from '../../src/membership/identity.ts'
 
 function open(leaseMs: number | null = 5000) {
   const clock = createManualClock()
-  return { clock, identity: createIdentity({ ids: createSeededIds(1), clock, leaseMs }) }
+  return { clock, identity: createIdentity({ ids: createSeededIds(1), clock, leaseMs, isDrained: () => false }) }
 }
 
 describe('the identity of an executor', () => {

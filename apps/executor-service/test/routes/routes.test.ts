@@ -39,7 +39,36 @@ describe('the logs of an execution', () => {
     ])
   })
 
-  it("are only its owner's", async () => {
+  it("are those of the job's viewers too, whom job-service names; its answer holds for five seconds", async () => {
+    const asked: unknown[] = []
+    let sees = true
+    const world = await openWorld({
+      run: ({ context }) => context.log('info', 'at work'),
+      reachOf({ service, path, body }) {
+        asked.push([service, path, body])
+        return { status: 200, headers: {}, body: { sees, seesDetails: sees, mayOperate: false, mayChange: false } }
+      },
+    })
+    await world.command(command(inMs(0)))
+    const statusOf = async () => (await world.get(`/executions/${executionId()}/logs`, 'usr-2')).statusCode
+    expect([await statusOf(), await statusOf()]).toEqual([200, 200])
+    const body = { jobId: command(inMs(0)).jobId, userId: 'usr-2', roles: ['user'] }
+    expect(asked).toEqual([['job-service', '/internal/jobs/reach', body]])
+    sees = false
+    await world.pass(5000, 1000)
+    expect(await statusOf()).toBe(404)
+    expect(await statusOf()).toBe(404)
+    expect(asked).toHaveLength(2)
+  })
+
+  it('are refused with 503 to others while job-service does not say who the viewers are', async () => {
+    const world = await openWorld({ reachOf: () => ({ status: 503, headers: {}, body: null }) })
+    await world.command(command(inMs(0)))
+    const answer = await world.get(`/executions/${executionId()}/logs`, 'usr-2')
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '1'])
+  })
+
+  it("are only its owner's where the job is shared with no user", async () => {
     const world = await talking()
     await world.command(command(inMs(0)))
     const url = `/executions/${executionId()}/logs`
@@ -101,6 +130,9 @@ describe('the job types', () => {
     expect((await world.internal('GET', '/internal/job-types')).json().data).toEqual(list.json().data)
     const missing = await world.get('/job-types/TSET')
     expect([missing.statusCode, missing.json().detail]).toEqual([404, 'There is no such job type; did you mean TEST?'])
+    expect(missing.json().errors).toEqual([
+      { pointer: ':type', code: 'unknown-job-type', detail: 'known are TEST', suggestion: 'TEST' },
+    ])
     expect((await world.service.app.inject({ url: '/internal/job-types' })).statusCode).toBe(401)
   })
 })

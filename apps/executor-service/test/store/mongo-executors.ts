@@ -14,7 +14,7 @@ import { executorConfig } from '../../src/config.ts'
 import type { Execution } from '../../src/executions/execution.ts'
 import { createExecutorService } from '../../src/service.ts'
 import type { Stores } from '../../src/store/ports.ts'
-import { testHandler } from '../world.ts'
+import { secretsOfJobService, testHandler } from '../world.ts'
 import { databaseUrl, mongoUrl, openMongoStores } from './mongo-stores.ts'
 
 /** A call of a handler. */
@@ -76,6 +76,7 @@ async function openInstance(
     stores,
     bus,
     registry: createStaticRegistry(),
+    rest: secretsOfJobService(undefined),
     tokens: createTestTokens(clock).verifier,
     serviceTokens: createTestServiceTokens(clock),
     config: executorConfig.parse({ mode: 'distributed', executorLeaseMs: 3000, executorBeatMs: 500 }),

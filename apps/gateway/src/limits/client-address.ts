@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+
 /** The address that the last reverse proxy of a chain added; undefined when there is none. */
 function lastForwarded(forwardedFor: string | undefined): string | undefined {
   return forwardedFor?.split(',').at(-1)?.trim() || undefined
@@ -6,18 +8,16 @@ function lastForwarded(forwardedFor: string | undefined): string | undefined {
 /** Longest address that is read, characters: an IPv6 address with its zone. */
 const longestAddress = 64
 
-export interface AddressSource {
-  /** The other end of the connection. */
-  readonly remoteAddress: string | undefined
-  readonly forwardedFor: string | undefined
-  /** Whether every connection comes through a reverse proxy that adds the client's address to `X-Forwarded-For`. */
-  readonly trustProxy: boolean
-}
-
-/** The address of the client, as far as the network shows it. */
-export function clientAddress({ remoteAddress, forwardedFor, trustProxy }: AddressSource): string {
-  const forwarded = trustProxy ? lastForwarded(forwardedFor) : undefined
-  return (forwarded ?? remoteAddress ?? '').slice(0, longestAddress)
+/**
+ * The address of the client that sent a request, as far as the network shows it. `trustProxy`: every connection comes through a
+ * reverse proxy that adds the client's address to `X-Forwarded-For`.
+ */
+export function addressOfRequest(
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  trustProxy: boolean,
+): string {
+  const forwarded = trustProxy ? lastForwarded(headers['x-forwarded-for']?.toString()) : undefined
+  return (forwarded ?? socket.remoteAddress ?? '').slice(0, longestAddress)
 }
 
 const mappedV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i

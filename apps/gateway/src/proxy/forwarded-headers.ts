@@ -4,8 +4,9 @@ import { hopByHopHeaders } from '@belfry/http'
 /**
  * Headers that are not passed on: those of the connection, and `expect`, which Node has already answered. undici refuses to
  * send most of them. `host` and `origin` are checked here and name this address; the balancer sends the `host` of the instance.
+ * An API key is replaced by a token here.
  */
-const notForwarded = new Set<string>([...hopByHopHeaders, 'expect', 'host', 'http2-settings', 'origin'])
+const notForwarded = new Set<string>([...hopByHopHeaders, 'expect', 'host', 'http2-settings', 'origin', 'x-api-key'])
 
 /** The token alone identifies the caller: headers that claim an identity are dropped (security.md, header spoofing). */
 const claimsIdentity = /^(?:x[-_](?:user|internal|forwarded|original|real)(?:[-_]|$)|forwarded$)/
@@ -18,10 +19,10 @@ function passes(name: string): boolean {
 export interface Passed {
   readonly method: string
   readonly requestId: string
-  /** As the client sent it; it passes even when the client's `Connection` header names it. */
+  /** The checked token; it passes even when the client's `Connection` header names it. Undefined where a route checks none. */
   readonly authorization: string | undefined
-  /** Null where the service has no use for it. */
-  readonly clientAddress: string | null
+  /** For limits by address, and for the audit log. */
+  readonly clientAddress: string
 }
 
 /**
@@ -34,9 +35,9 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, passed: Passed): 
   }
   // The body of a GET is never read, so its length must not be announced.
   if (passed.method === 'GET' || passed.method === 'HEAD') forwarded['content-length'] = undefined
-  if (passed.authorization !== undefined) forwarded.authorization = passed.authorization
+  forwarded.authorization = passed.authorization
   forwarded['x-request-id'] = passed.requestId
-  if (passed.clientAddress !== null) forwarded['x-forwarded-for'] = passed.clientAddress
+  forwarded['x-forwarded-for'] = passed.clientAddress
   return forwarded
 }
 

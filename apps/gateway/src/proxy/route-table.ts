@@ -1,8 +1,11 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Access } from '@belfry/http'
 
-/** What a request is counted as: a trigger by its user, a login or a sign-up by its address. */
-export type RateRule = 'trigger' | 'login' | 'signup'
+/**
+ * What a request is counted as beside a call: a trigger by its user, the items of a batch of jobs or triggers by theirs; a login, the
+ * refresh of one or a sign-up by its address.
+ */
+export type RateRule = 'trigger' | 'jobs' | 'triggers' | 'login' | 'refresh' | 'signup'
 
 /** Whether a route's requests are counted: all that need a user, and of the public ones those that have a rule. */
 export function isLimited(access: Access | undefined, rule: RateRule | undefined): boolean {
@@ -23,15 +26,31 @@ export interface ProxiedRoutes {
  */
 export const routeTable: readonly ProxiedRoutes[] = [
   { service: 'auth-service', access: 'public', routes: ['/auth/signup'], rateRule: 'signup' },
-  { service: 'auth-service', access: 'public', routes: ['/auth/login'], rateRule: 'login' },
-  { service: 'auth-service', access: 'public', routes: ['/auth/refresh', '/auth/.well-known/jwks.json'] },
+  {
+    service: 'auth-service',
+    access: 'public',
+    routes: ['/auth/login', '/auth/bootstrap', '/auth/invite'],
+    rateRule: 'login',
+  },
+  { service: 'auth-service', access: 'public', routes: ['/auth/.well-known/jwks.json'] },
+  { service: 'auth-service', access: 'public', routes: ['/auth/refresh', '/auth/logout'], rateRule: 'refresh' },
   { service: 'auth-service', access: 'viewer', routes: ['/auth/*'] },
   {
     service: 'job-service',
     access: 'viewer',
-    routes: ['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
+    routes: [
+      ...['/jobs', '/jobs/*', '/executions', '/executions/*', '/dead-letters', '/dead-letters/*'],
+      ...['/audit', '/audit/*', '/events', '/quotas'],
+    ],
+  },
+  {
+    service: 'job-service',
+    access: 'viewer',
+    routes: ['/secrets', '/secrets/*', '/notifications', '/notifications/*'],
   },
   { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
+  { service: 'job-service', access: 'viewer', routes: ['/jobs/batch'], rateRule: 'jobs' },
+  { service: 'job-service', access: 'viewer', routes: ['/triggers/batch'], rateRule: 'triggers' },
   {
     service: 'scheduler-service',
     access: 'viewer',
@@ -40,7 +59,14 @@ export const routeTable: readonly ProxiedRoutes[] = [
   {
     service: 'executor-service',
     access: 'viewer',
-    routes: ['/executions/:id/logs', '/executions/:id/artifacts/:name', '/job-types', '/job-types/*'],
+    routes: [
+      '/executions/:id/logs',
+      '/executions/:id/artifacts/:name',
+      '/job-types',
+      '/job-types/*',
+      '/system/drain',
+      '/system/resume',
+    ],
   },
 ]
 

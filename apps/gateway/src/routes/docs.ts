@@ -37,12 +37,33 @@ const page = `<!doctype html>
 </html>
 `
 
-const start = `window.ui = SwaggerUIBundle({
+/**
+ * The token of a login, a refresh or a change of the password on this page counts for what is tried next, without a copy by hand.
+ * It stays in the memory of the page.
+ */
+const start = `const tokenCalls = ['/auth/login', '/auth/refresh', '/auth/password']
+
+function readToken({ url, status, text }) {
+  if (status !== 200 || !tokenCalls.includes(new URL(url, location.href).pathname)) return undefined
+  try {
+    return JSON.parse(text).token
+  } catch {
+    return undefined
+  }
+}
+
+window.ui = SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#swagger-ui',
   deepLinking: true,
   tryItOutEnabled: true,
+  displayRequestDuration: true,
   validatorUrl: null,
+  responseInterceptor(response) {
+    const token = readToken(response)
+    if (token !== undefined) window.ui.preauthorizeApiKey('token', token)
+    return response
+  },
 })
 `
 

@@ -1,4 +1,5 @@
 import type { HttpApp } from '@belfry/http'
+import { wantsPage } from './wants-page.ts'
 
 const open = { access: 'public' } as const
 
@@ -15,11 +16,6 @@ const index = {
     services: '/system/services',
     ready: '/readyz?verbose',
   },
-}
-
-/** Whether the client is a browser: a browser accepts HTML, `curl` does not name it. */
-function wantsPage(accept: string | undefined): boolean {
-  return accept?.includes('text/html') ?? false
 }
 
 /** `/`: the landing page. A browser is redirected to the docs, a program gets a list of links. */

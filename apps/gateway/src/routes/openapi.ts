@@ -3,15 +3,9 @@ import type { RestClient } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
 import type { Clock, Logger } from '@belfry/service'
 import { type ApiDocument, type DescribedService, mergeDocuments } from '../openapi/api-document.ts'
+import { apiTexts } from '../openapi/api-texts.ts'
+import { readJobTypeExamples, withExamples } from '../openapi/job-type-examples.ts'
 import { proxiedServices, routeTable } from '../proxy/route-table.ts'
-import { systemDocument } from './system.ts'
-
-const info = {
-  title: 'Belfry',
-  version: '0.1.0',
-  description:
-    'Describe a job and when it should run, and Belfry runs it on its millisecond, once. Sign up, log in, send the token as "Authorization: Bearer …".',
-}
 
 /** How long a description is served for which a service could not be asked, milliseconds. */
 const incompleteCacheMs = 2_000
@@ -23,6 +17,9 @@ function isRouted(path: string): boolean {
   return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
 }
 
+/** The operation whose body has the params of a job type. */
+const createJob = { path: '/jobs', method: 'post' }
+
 export interface OpenapiOptions {
   rest: RestClient
   clock: Clock
@@ -32,11 +29,12 @@ export interface OpenapiOptions {
 
 /**
  * `/openapi.json`: one document over all services, each asked for its own. Concurrent readers share one request. A service
- * that cannot be asked is shown as it last described itself.
+ * that cannot be asked is shown as it last described itself. The examples of job types are those of the executors.
  */
 export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: OpenapiOptions): void {
-  let cached: { text: string; until: number } | undefined
-  let merging: Promise<string> | undefined
+  let cached: { text: Buffer; until: number } | undefined
+  let merging: Promise<Buffer> | undefined
+  let examples: Readonly<Record<string, unknown>> = {}
   const lastGood = new Map<ServiceName, DescribedService>()
 
   const describe = async (service: (typeof proxiedServices)[number]): Promise<DescribedService | undefined> => {
@@ -54,17 +52,27 @@ export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: Openap
     return undefined
   }
 
-  const merge = async (): Promise<string> => {
-    const answered = await Promise.all(proxiedServices.map(describe))
+  /** What job types have for params; the last good ones while no executor answers, which `describe` reports. */
+  const readExamples = async (): Promise<void> => {
+    const call = { service: 'executor-service', method: 'GET', path: '/internal/job-types' } as const
+    const answer = await rest.request(call).catch(() => undefined)
+    if (answer?.status === 200) examples = readJobTypeExamples(answer.body)
+  }
+
+  const merge = async (): Promise<Buffer> => {
+    const [answered] = await Promise.all([Promise.all(proxiedServices.map(describe)), readExamples()])
     const isWhole = answered.every((one) => one !== undefined)
     const known = answered.map((one, at) => one ?? lastGood.get(proxiedServices[at] as ServiceName))
     const found = known.filter((one) => one !== undefined)
-    const text = JSON.stringify(mergeDocuments(info, [...found, { tag: 'system', document: systemDocument }], isRouted))
+    const own = { tag: 'system', document: (await app.describeApi()) as ApiDocument }
+    const document = mergeDocuments(apiTexts, [...found, own], isRouted)
+    // One sequence of bytes for all readers: a text would be encoded for each of them.
+    const text = Buffer.from(JSON.stringify(withExamples(document, createJob, examples)))
     cached = { text, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
     return text
   }
 
-  const current = (): Promise<string> => {
+  const current = (): Promise<Buffer> => {
     if (cached && clock.monotonic() < cached.until) return Promise.resolve(cached.text)
     merging ??= merge().finally(() => {
       merging = undefined

@@ -2,68 +2,73 @@ import { type ServiceName, serviceNames } from '@belfry/contracts'
 import { type Balancer, breakerStates, type Instance, type Registry, type RestClient } from '@belfry/discovery'
 import { type HttpApp, mountMetrics } from '@belfry/http'
 import type { Clock, MetricsRegistry } from '@belfry/service'
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import type { ApiDocument } from '../openapi/api-document.ts'
 import { proxiedServices } from '../proxy/route-table.ts'
 
-const check = z.object({
-  name: z.string(),
-  ok: z.boolean(),
-  latencyMs: z.number(),
-  since: z.iso.datetime(),
-  note: z.string().optional(),
-})
+const check = z
+  .object({
+    name: z.string().describe('What is checked, such as `store`, `bus` or `token keys`.'),
+    ok: z.boolean().describe('Whether it works.'),
+    latencyMs: z.number().describe('How long the newest check took, milliseconds.'),
+    since: z.iso.datetime().describe('Since when `ok` has its value.'),
+    note: z.string().optional().describe('What the check reports: an error, or a fact such as an address.'),
+  })
+  .meta({ id: 'HealthCheck', description: 'One dependency of an instance, as the instance checks it.' })
 
-const breakerView = z.object({
-  service: z.enum(serviceNames),
-  /** The id of the instance that is called. */
-  target: z.string(),
-  state: z.enum(breakerStates),
-  inFlight: z.number().int(),
-})
+const serviceName = z.enum(serviceNames).describe('The name of a service.')
+const breakerState = z
+  .enum(breakerStates)
+  .describe('`closed`: calls go through. `open`: none is sent for a while. `half-open`: one is sent as a test.')
 
-const instanceView = z.object({
-  id: z.string(),
-  /** False, without checks, when it could not be reached. */
-  ready: z.boolean(),
-  checks: z.array(check),
-  /** The breaker of the gateway that answers: how the calls that go through here fare. */
-  breaker: z.enum(breakerStates),
-  /** Calls of this gateway that wait for its answer just now. */
-  inFlight: z.number().int(),
-  /** Its own breakers: how its calls to other services fare. */
-  calls: z.array(breakerView),
-})
+const breakerView = z
+  .object({
+    service: serviceName,
+    target: z.string().describe('The id of the instance that is called.'),
+    state: breakerState,
+    inFlight: z.number().int().describe('Calls that wait for its answer just now.'),
+  })
+  .meta({ id: 'Breaker', description: 'How the calls of one instance to another one fare.' })
 
-const serviceView = z.object({
-  service: z.enum(serviceNames),
-  /** Whether an instance of it is ready. */
-  ready: z.boolean(),
-  /** The checks of the dependencies of its first instance that answered; empty when none could be reached. */
-  checks: z.array(check),
-  /** Version of the time zone data in use there, such as `2026c`; null when no instance could be reached. */
-  timeZoneData: z.string().nullable(),
-  instances: z.array(instanceView),
-})
+const instanceView = z
+  .object({
+    id: z.string().describe('The id of the instance.'),
+    ready: z.boolean().describe('Whether it takes calls; false, without checks, when it could not be reached.'),
+    checks: z.array(check).describe('The checks of its dependencies.'),
+    breaker: breakerState.describe('The breaker of the gateway that answers: how its own calls to the instance fare.'),
+    inFlight: z.number().int().describe('Calls of this gateway that wait for an answer of the instance just now.'),
+    calls: z.array(breakerView).describe('The breakers of the instance: how its calls to other services fare.'),
+  })
+  .meta({ id: 'ServiceInstance', description: 'One process, or one part of a process, that runs a service.' })
+
+const serviceView = z
+  .object({
+    service: serviceName,
+    ready: z.boolean().describe('Whether at least one instance is ready.'),
+    checks: z
+      .array(check)
+      .describe('The checks of the first instance that answered; empty when none could be reached.'),
+    timeZoneData: z
+      .string()
+      .nullable()
+      .describe('Version of the time zone data in use there, such as `2026c`; null when no instance could be reached.'),
+    instances: z.array(instanceView).describe('Every instance that is registered.'),
+  })
+  .meta({ id: 'Service', description: 'One service and its instances.' })
 type ServiceView = z.output<typeof serviceView>
 type InstanceView = z.output<typeof instanceView>
 
-const servicesReply = z.object({ data: z.array(serviceView) })
+const servicesReply = z
+  .object({ data: z.array(serviceView).describe('Every service behind the gateway.') })
+  .meta({ id: 'ServiceList', description: 'The services of this Belfry.' })
 
-/** The gateway's own part of the API description. */
-export const systemDocument: ApiDocument = {
-  paths: {
-    '/system/services': {
-      get: {
-        tags: ['system'],
-        summary: 'The services: instances, health, breakers, and the version of the time zone data',
-        security: [{ token: [] }],
-        responses: {
-          200: { description: 'Ok', content: { 'application/json': { schema: z.toJSONSchema(servicesReply) } } },
-        },
-      },
-    },
-  },
+const schema = {
+  operationId: 'listServices',
+  tags: ['system'],
+  summary: 'The services: instances, health, breakers, and the version of the time zone data',
+  description:
+    'The state of every service as this gateway sees it. One answer serves all readers of a second; an instance that cannot be reached is listed as not ready.',
+  response: { 200: servicesReply },
 }
 
 export interface SystemOptions {
@@ -135,11 +140,16 @@ function createSharedViews(options: SystemOptions): () => Promise<ServiceView[]>
 
 const loopback = /^(?:127\.|::1$|::ffff:127\.)/
 
+/** Whether a request may read the metrics: it comes from this machine. */
+export function mayReadMetrics({ socket }: FastifyRequest): boolean {
+  return loopback.test(socket.remoteAddress ?? '')
+}
+
 /** `/system/services` for users, `/metrics` for callers on the same machine. */
 export function mountSystem(app: HttpApp, options: SystemOptions): void {
   const views = createSharedViews(options)
-  app.get('/system/services', { schema: { hide: true }, config: { access: 'viewer' } }, async () => ({
+  app.get('/system/services', { schema, config: { access: 'viewer' } }, async () => ({
     data: await views(),
   }))
-  mountMetrics(app, options.metricsRegistry, ({ socket }) => loopback.test(socket.remoteAddress ?? ''))
+  mountMetrics(app, options.metricsRegistry, { mayRead: mayReadMetrics })
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { gatewayConfig } from '../../src/index.ts'
@@ -53,6 +54,23 @@ describe('the limit of calls', () => {
     expect((await trigger('/jobs/b/%74rigger')).statusCode).toBe(200)
     expect((await trigger('/jobs/c/trigger')).statusCode).toBe(429)
     expect((await app.inject({ url: '/jobs/c', headers: bearer })).statusCode).toBe(200)
+  })
+
+  it('counts the items of a batch, which its answer says, and makes later calls wait for them', async () => {
+    const answer = (_request: unknown, reply: ServerResponse) =>
+      reply.writeHead(200, { 'content-type': 'application/json', 'x-item-count': '3' }).end('{}')
+    const config = { gatewayUserCallsPerMinute: 6, gatewayTriggersPerMinute: 2 }
+    const { app, bearer, bearerOf, clock } = await makeWorld({ services: { 'job-service': answer }, config })
+    const jobs = await app.inject({ method: 'POST', url: '/jobs/batch', headers: bearer, payload: [] })
+    expect(limitsOf(jobs)).toEqual(['"user";q=6;w=60', '"user";r=3;t=30'])
+    expect(jobs.headers['x-item-count']).toBeUndefined()
+    const batch = () => app.inject({ method: 'POST', url: '/triggers/batch', headers: bearerOf('usr-2'), payload: [] })
+    expect(limitsOf(await batch())[1]).toBe('"user";r=3;t=30, "trigger";r=0;t=90')
+    expect((await batch()).statusCode).toBe(429)
+    await clock.advance(59_000)
+    expect((await batch()).statusCode).toBe(429)
+    await clock.advance(1_000)
+    expect((await batch()).statusCode).toBe(200)
   })
 
   it('is the one of api.md', () => {

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { problems } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { makeWorld, sendRaw } from '../world.ts'
 
@@ -94,7 +93,7 @@ describe('the description of the API', () => {
     expect(document.paths['/jobs'].get.tags).toEqual(['job-service'])
     expect(document.paths['/jobs'].post.tags).toEqual(['mine'])
     const tags = document.tags.map((tag: { name: string }) => tag.name)
-    expect(tags).toEqual(['auth-service', 'job-service', 'mine', 'executor-service', 'system'])
+    expect(tags).toEqual(['system', 'auth-service', 'job-service', 'mine', 'executor-service'])
     expect(document.components.securitySchemes.token.scheme).toBe('bearer')
   })
 
@@ -155,14 +154,25 @@ describe('the description of a service that went away', () => {
   })
 })
 
-describe('problems', () => {
-  it('have a page each, so that their type resolves', async () => {
+describe('addresses of the systems before Belfry', () => {
+  it('lead to the docs', async () => {
     const { app } = await makeWorld()
-    for (const [slug, { status, title, retryable }] of Object.entries(problems)) {
-      expect((await app.inject(`/problems/${slug}`)).json()).toMatchObject({ code: slug, status, title, retryable })
+    for (const url of ['/swagger-ui', '/swagger-ui/', '/swagger-ui.html', '/swagger-ui/index.html']) {
+      const answer = await app.inject(url)
+      expect([answer.statusCode, answer.headers.location]).toEqual([302, '/docs'])
     }
-    for (const slug of ['toString', '__proto__', 'nonsense']) {
-      expect((await app.inject(`/problems/${slug}`)).statusCode).toBe(404)
+  })
+
+  it('show health and metrics, these to callers on this machine only', async () => {
+    const { app, gateway } = await makeWorld()
+    const down = await app.inject('/actuator/health')
+    expect([down.statusCode, down.json()]).toEqual([503, { status: 'DOWN' }])
+    await gateway.start()
+    const up = await app.inject('/actuator/health')
+    expect([up.statusCode, up.json()]).toEqual([200, { status: 'UP' }])
+    for (const url of ['/actuator/metrics', '/actuator/prometheus']) {
+      expect((await app.inject(url)).body).toContain('belfry_http_request_duration_seconds')
+      expect((await app.inject({ url, remoteAddress: '10.0.0.7' })).statusCode).toBe(404)
     }
   })
 })

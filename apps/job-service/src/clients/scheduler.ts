@@ -1,7 +1,11 @@
 import {
+  type FireLogBody,
   type FireLogPosition,
   type FireLogReply,
   fireLogReply,
+  type MissedPosition,
+  type MissedReply,
+  missedReply,
   type ScheduleRunsReply,
   scheduleRunsReply,
   scheduleVersionsReply,
@@ -20,12 +24,19 @@ export interface Scheduler {
   runsOf(jobIds: readonly string[]): Promise<ScheduleRunsReply['data']>
   /** Fire times of a job without an execution, as ranges: the next `limit` after a position, newest first. */
   fireLog(jobId: string, limit: number, after: FireLogPosition | null): Promise<FireLogReply['data']>
+  /** The ranges with a part at that moment, epoch milliseconds. */
+  fireLogAt(jobId: string, at: number): Promise<FireLogReply['data']>
+  /** The newest range of fire times that were missed; null when there is none. */
+  lastMissed(jobId: string): Promise<FireLogReply['data'][number] | null>
+  /** Missed fire times of all jobs, as ranges, in the order in which they were logged. */
+  missed(after: MissedPosition, limit: number): Promise<MissedReply>
 }
 
 const replies = {
   versions: tolerant(scheduleVersionsReply),
   runs: tolerant(scheduleRunsReply),
   fireLog: tolerant(fireLogReply),
+  missed: tolerant(missedReply),
 }
 
 /** Calls the internal routes of the scheduler, through the guarded balancer. */
@@ -36,6 +47,8 @@ export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: nu
     if (answer.status !== 200) throw new Error(`scheduler-service answered ${answer.status} to POST ${path}`)
     return answer.body
   }
+  const listFireLog = async (body: FireLogBody) =>
+    replies.fireLog.parse(await call('/internal/fire-log/list', body)).data
   return {
     async versionOf(jobId) {
       const { data } = replies.versions.parse(await call('/internal/schedules/versions', { ids: [jobId] }))
@@ -44,8 +57,14 @@ export function createScheduler(rest: RestClient, { timeoutMs }: { timeoutMs: nu
     async runsOf(jobIds) {
       return replies.runs.parse(await call('/internal/schedules/runs', { ids: jobIds })).data
     },
-    async fireLog(jobId, limit, after) {
-      return replies.fireLog.parse(await call('/internal/fire-log/list', { jobId, limit, after })).data
+    fireLog: (jobId, limit, after) => listFireLog({ jobId, limit, after }),
+    fireLogAt: (jobId, at) => listFireLog({ jobId, limit: 1, after: null, from: at, to: at }),
+    async lastMissed(jobId) {
+      const [newest] = await listFireLog({ jobId, limit: 1, after: null, decision: 'missed' })
+      return newest ?? null
+    },
+    async missed(after, limit) {
+      return replies.missed.parse(await call('/internal/fire-log/missed', { after, limit }))
     },
   }
 }

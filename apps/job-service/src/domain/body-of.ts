@@ -1,4 +1,5 @@
 import { formatDuration, type JobSpec, type OverlapPolicy, type ScheduleSpec, toWireTime } from '@belfry/contracts'
+import type { Job } from './job.ts'
 
 /** A body of a job as a user would send it. */
 type Body = Record<string, unknown>
@@ -31,8 +32,10 @@ function retryOf({ policy: { retry } }: JobSpec): Body {
   return { maxRetries, backoff, delay: formatDuration(delayMs), factor, maxDelay: formatDuration(maxDelayMs), jitter }
 }
 
-/** The body that makes a job of this spec: what a JSON merge patch of the job is merged onto. */
-export function bodyOf(spec: JobSpec): Body {
+type Defined = Pick<Job, 'spec' | 'viewers'>
+
+/** The body that makes such a job: what a JSON merge patch of the job is merged onto. */
+export function bodyOf({ spec, viewers }: Defined): Body {
   const { name, jobType, params, schedule, policy, priority, tags, misfire } = spec
   const body: Body = {
     ...{ name, jobType, params, ...timingOf(schedule), ...recurrenceOf(schedule) },
@@ -40,7 +43,8 @@ export function bodyOf(spec: JobSpec): Body {
     expiresAfter: durationOf(spec.expiresAfterMs),
     ...{ retry: retryOf(spec), timeout: formatDuration(policy.timeoutMs), onLostLease: policy.onLostLease },
     overlap: spec.isOverlapSet ? overlapOf(policy.overlap) : undefined,
-    ...{ priority, tags },
+    pauseAfterFailures: spec.pauseAfterFailures,
+    ...{ priority, tags, viewers: viewers.map(({ username }) => username) },
   }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined))
 }
@@ -71,9 +75,9 @@ function mergeSchedule(merged: unknown, given: unknown): unknown {
  * The body of a job after a JSON merge patch. A field that says when the job runs replaces the others that do; a null takes the
  * schedule away, so that the job runs only on trigger.
  */
-export function patchedBody(spec: JobSpec, patch: Body): Body {
+export function patchedBody(job: Defined, patch: Body): Body {
   const given = timingFields.filter((field) => Object.hasOwn(patch, field))
-  const body = bodyOf(spec)
+  const body = bodyOf(job)
   const isReplaced = given.some((field) => patch[field] !== null)
   if (isReplaced) for (const field of timingFields) if (!given.includes(field)) delete body[field]
   const merged = mergePatch(body, patch) as Body

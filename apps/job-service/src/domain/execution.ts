@@ -63,6 +63,8 @@ export interface TriggerRequest {
   readonly params?: Record<string, unknown> | undefined
   /** The execution that is run again. */
   readonly retryOf?: string | undefined
+  /** The fire time that a backfill runs, epoch milliseconds. */
+  readonly backfillOf?: number | undefined
 }
 
 /** Policies of jobs as their manual triggers have them: one object for each, so that a store may cache its text. */
@@ -79,20 +81,33 @@ function triggerPolicy({ policy, isOverlapSet }: JobSpec): ExecutionPolicy {
 }
 
 /**
+ * The overlap of a backfill: its executions run one after the other, as many at once as the job's limit says, and wait for each other;
+ * else all but the first ones would be skipped.
+ */
+function backfillPolicy({ policy }: JobSpec): ExecutionPolicy {
+  const { policy: name, limit, isLimited } = policy.overlap
+  if (name === 'allow' && !isLimited) return policy
+  return { ...policy, overlap: { policy: 'allow', limit, isLimited: true } }
+}
+
+const causeOf = ({ retryOf, backfillOf }: TriggerRequest) =>
+  backfillOf !== undefined ? 'backfill' : retryOf === undefined ? 'manual' : 'retry'
+
+/**
  * The command of a manual trigger: due at once, at the job's version now (protocol.md, step 3). Where nothing is
  * replaced, params and policy are the same objects in every command of a job, so that a store may cache their text.
  */
 export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMessage {
-  const { executionId, plannedAt, retryOf } = request
+  const { executionId, plannedAt, retryOf, backfillOf } = request
   return {
     jobId: job.id,
     jobType: job.spec.jobType,
     executionId,
     version: job.version,
-    cause: retryOf === undefined ? 'manual' : 'retry',
-    fireAt: plannedAt,
+    cause: causeOf(request),
+    fireAt: backfillOf ?? plannedAt,
     params: request.params ?? job.spec.params,
-    policy: triggerPolicy(job.spec),
+    policy: backfillOf === undefined ? triggerPolicy(job.spec) : backfillPolicy(job.spec),
     priority: job.spec.priority,
     expiresAt: null,
     ownerId: job.ownerId,
@@ -116,7 +131,20 @@ export function triggerId(minted: string): string {
  */
 export function redriveId(deadLetterId: string): string {
   const time = deadLetterId.slice(0, -'-'.length - uuidLength)
-  const digits = hash('sha256', `redrive ${deadLetterId}`, 'hex')
+  return `${time}-${uuidOf(`redrive ${deadLetterId}`)}`
+}
+
+/**
+ * The id of the execution that a backfill makes of a fire time: always the same one of a job, so that however often and from wherever it
+ * is asked for one execution is made; with `again` the same one within one request.
+ */
+export function backfillId(jobId: string, fireAt: number, again?: string): string {
+  return triggeredExecutionId(fireAt, uuidOf(`backfill ${jobId} ${fireAt} ${again ?? ''}`))
+}
+
+/** Digits in the form of a UUID that follow from a text. */
+function uuidOf(text: string): string {
+  const digits = hash('sha256', text, 'hex')
   const parts = [
     digits.slice(0, 8),
     digits.slice(8, 12),
@@ -124,7 +152,7 @@ export function redriveId(deadLetterId: string): string {
     digits.slice(16, 20),
     digits.slice(20, 32),
   ]
-  return `${time}-${parts.join('-')}`
+  return parts.join('-')
 }
 const uuidLength = 36
 
@@ -132,9 +160,21 @@ const endedStatuses: readonly ExecutionStatus[] = executionStatuses.filter(
   (status) => status !== 'SCHEDULED' && status !== 'RUNNING' && status !== 'RETRYING',
 )
 
+/** Whether nothing of it runs or waits to run. */
+export function hasEnded({ status }: Pick<Execution, 'status'>): boolean {
+  return endedStatuses.includes(status)
+}
+
+const neverRan: readonly ExecutionStatus[] = ['SUPERSEDED', 'SKIPPED', 'EXPIRED']
+
+/** Whether it has run, runs, or is going to: one that was closed before it started did not. */
+export function hasRun({ status, detail }: Pick<Execution, 'status' | 'detail'>): boolean {
+  return status === 'CANCELLED' ? detail.timeline.startedAt !== null : !neverRan.includes(status)
+}
+
 /** What may be done with an execution. */
 export function allowedOn({ status }: Pick<Execution, 'status'>): readonly ('retry' | 'cancel')[] {
-  return endedStatuses.includes(status) ? ['retry'] : ['cancel']
+  return hasEnded({ status }) ? ['retry'] : ['cancel']
 }
 
 /** What the trigger's execution looks like as soon as it is stored. */

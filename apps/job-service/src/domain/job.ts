@@ -5,11 +5,28 @@ import {
   type JobSpec,
   type JobState,
   messageSize,
+  type PausedBy,
   type Refusal,
   refusal,
+  type ValidationIssue,
   type Warning,
 } from '@belfry/contracts'
 import { specDifferences } from './spec-differences.ts'
+
+/** A user who may see a job that belongs to another one; the name is the one that the owner gave. */
+export interface Viewer {
+  readonly id: string
+  readonly username: string
+}
+
+/** What paused a job, a call for this job, a bulk call, or failures in a row, and the reason that there is. */
+export interface Pause {
+  readonly by: PausedBy
+  readonly reason: string | null
+}
+
+/** A pause of a record that was stored before pauses said what made them. */
+const plainPause: Pause = { by: 'single', reason: null }
 
 /** A job at its newest version. Times are epoch milliseconds. */
 export interface Job {
@@ -23,8 +40,12 @@ export interface Job {
   /** Oldest first; the last one made this version. */
   readonly changes: readonly JobChange[]
   readonly warnings: readonly Warning[]
+  /** Who sees the job and its executions beside the owner, in the order that the owner gave. */
+  readonly viewers: readonly Viewer[]
   /** When a pause ends by itself; null for a pause without an end, and for a job that is not paused. */
   readonly pauseUntil: number | null
+  /** Null for a job that is not paused. */
+  readonly pause: Pause | null
   readonly createdAt: number
   /** Of the last change; grows strictly with the version. */
   readonly changedAt: number
@@ -42,10 +63,11 @@ export interface JobDraft {
   key: string | null
   spec: JobSpec
   warnings: readonly Warning[]
+  viewers?: readonly Viewer[]
   now: number
 }
 
-export function newJob({ id, ownerId, key, spec, warnings, now }: JobDraft): Job {
+export function newJob({ id, ownerId, key, spec, warnings, viewers = [], now }: JobDraft): Job {
   const created: JobChange = { version: 1, changedAt: now, kind: 'create', schedule: spec.schedule }
   const times = { createdAt: now, changedAt: now }
   return {
@@ -57,9 +79,20 @@ export function newJob({ id, ownerId, key, spec, warnings, now }: JobDraft): Job
     spec,
     changes: [created],
     warnings,
+    viewers,
     pauseUntil: null,
+    pause: null,
     ...times,
   }
+}
+
+/**
+ * No fire time of this version lies before: the time of a one-shot, else the moment of the change; null where the schedule asks for
+ * none.
+ */
+export function dueFromOf({ state, spec: { schedule }, changedAt }: Job): number | null {
+  if (state !== 'active' || schedule.kind === 'manual') return null
+  return schedule.kind === 'once' ? schedule.runAt : changedAt
 }
 
 /** Neither cancelled nor deleted: only a live job holds its key. */
@@ -99,32 +132,64 @@ export function checkAction({ state }: Pick<Job, 'state'>, action: JobAction): R
  * would make it, since asking twice changes nothing; or the refusal of its state. `now`: epoch milliseconds.
  */
 
-/** Another spec, with what to warn of in it. A paused job stays paused. */
-export function updatedJob(job: Job, { spec, warnings }: Pick<Job, 'spec' | 'warnings'>, now: number): Job | Refusal {
+/** Another spec, with what to warn of in it, and other viewers. A paused job stays paused. */
+export function updatedJob(job: Job, { viewers = job.viewers, ...read }: Defining, now: number): Job | Refusal {
   const refused = checkAction(job, 'update')
   if (refused) return refused
-  return specDifferences(spec, job.spec).length === 0 ? job : change(job, 'update', { spec, warnings }, now)
+  const { spec, warnings } = read
+  const isSame = jobDifferences({ spec, viewers }, job).length === 0
+  return isSame ? job : change(job, 'update', { spec, warnings, viewers }, now)
 }
+/** Without viewers: they stay. */
+type Defining = Pick<Job, 'spec' | 'warnings'> & Partial<Pick<Job, 'viewers'>>
 
-const endsInThePast = refusal('impossible', 'the pause would be over already', {
+/** What differs between the definition that a caller wants and the one that is stored: its spec, and its viewers. */
+export function jobDifferences(asked: Defined, stored: Defined): ValidationIssue[] {
+  const namesOf = ({ viewers }: Defined) => viewers.map(({ id }) => id).join(' ')
+  const differs = { pointer: '/viewers', code: 'differs', detail: 'differs from the job that exists' }
+  return [...specDifferences(asked.spec, stored.spec), ...(namesOf(asked) === namesOf(stored) ? [] : [differs])]
+}
+type Defined = Pick<Job, 'spec' | 'viewers'>
+
+/** Of a pause whose end has passed. */
+export const endsInThePast = refusal('impossible', 'the pause would be over already', {
   errors: [{ pointer: '/until', code: 'in-the-past', detail: 'must lie in the future' }],
 })
 
 /**
- * No fire time is issued until a resume, or until `pauseUntil`. Of a paused job only `pauseUntil` changes, which is an update: the
- * triggers that the pause has let through stay.
+ * No fire time is issued until a resume, or until `pauseUntil`. Of a paused job only the pause changes, which is an update: the
+ * triggers that the pause has let through stay. A bulk pause leaves a job as it is that was paused by a call of its own.
  */
-export function pausedJob(job: Job, pauseUntil: number | null, now: number): Job | Refusal {
+export function pausedJob(job: Job, pauseUntil: number | null, now: number, pause = plainPause): Job | Refusal {
   const refused = checkAction(job, 'pause')
   if (refused) return refused
   if (pauseUntil !== null && pauseUntil <= now) return endsInThePast
-  if (job.state === 'active') return change(job, 'pause', { state: 'paused', pauseUntil }, now)
-  return job.pauseUntil === pauseUntil ? job : change(job, 'update', { pauseUntil }, now)
+  if (job.state === 'active') return change(job, 'pause', { state: 'paused', pauseUntil, pause }, now)
+  if (pause.by === 'bulk' && job.pause?.by !== 'bulk') return job
+  const isSame = job.pauseUntil === pauseUntil && job.pause?.by === pause.by && job.pause.reason === pause.reason
+  return isSame ? job : change(job, 'update', { pauseUntil, pause }, now)
+}
+
+/** Of a record: the pause that it has stored, if the job is paused. */
+export function pauseOf(state: JobState, stored: Pause | undefined): Pause | null {
+  return state === 'paused' ? (stored ?? plainPause) : null
+}
+
+const notPaused = { pauseUntil: null, pause: null }
+
+/**
+ * Paused because `failures` executions in a row have failed (`pauseAfterFailures`), unless the job was changed after `version`, at which
+ * that was seen.
+ */
+export function pausedAfterFailures(job: Job, version: number, failures: number, now: number): Job | Refusal {
+  if (job.version !== version || job.state !== 'active') return job
+  const reason = `The last ${failures} ${failures === 1 ? 'execution' : 'executions in a row'} failed.`
+  return change(job, 'pause', { state: 'paused', pause: { by: 'failures', reason } }, now)
 }
 
 export function resumedJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'active') return job
-  return checkAction(job, 'resume') ?? change(job, 'resume', { state: 'active', pauseUntil: null }, now)
+  return checkAction(job, 'resume') ?? change(job, 'resume', { state: 'active', ...notPaused }, now)
 }
 
 /** A pause whose end has come ends right before that moment, however late the change is made: a fire time at it is issued. */
@@ -133,16 +198,21 @@ export function afterPause(job: Job, now: number): Job | Refusal {
   return state === 'paused' && pauseUntil !== null && pauseUntil <= now ? resumedJob(job, pauseUntil - 1) : job
 }
 
+/** What a bulk resume makes of a paused job: with `bulk` one that no bulk call has paused stays paused. */
+export function resumedInBulk(job: Job, by: 'bulk' | 'any', now: number): Job | Refusal {
+  return by === 'bulk' && job.pause?.by !== 'bulk' ? job : resumedJob(job, now)
+}
+
 /** Nothing of the job runs any more. */
 export function cancelledJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'cancelled') return job
-  return checkAction(job, 'cancel') ?? change(job, 'cancel', { state: 'cancelled', pauseUntil: null }, now)
+  return checkAction(job, 'cancel') ?? change(job, 'cancel', { state: 'cancelled', ...notPaused }, now)
 }
 
 /** Cancelled, and not shown any more. What is left is a tombstone: its id is never used again. */
 export function deletedJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'deleted') return job
-  return checkAction(job, 'delete') ?? change(job, 'delete', { state: 'deleted', pauseUntil: null }, now)
+  return checkAction(job, 'delete') ?? change(job, 'delete', { state: 'deleted', ...notPaused }, now)
 }
 
 /** When a change that is made now counts: in one order whatever the clock does (protocol.md, step 1). */
@@ -156,7 +226,7 @@ const tooManyChanges = refusal(
   { retryAfterS: 5 },
 )
 
-type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'pauseUntil'>>
+type Changed = Partial<Pick<Job, 'state' | 'spec' | 'warnings' | 'viewers' | 'pauseUntil' | 'pause'>>
 
 function change(job: Job, kind: ChangeKind, changed: Changed, now: number): Job | Refusal {
   if (job.changes.length >= changesLimit) return tooManyChanges
@@ -187,8 +257,28 @@ export function toJobChanges(job: Job): JobChangesMessage {
   return { jobId, ownerId, version, state, spec, changes: [...changes] }
 }
 
-/** The newest version as the relay publishes it. */
-export function newestVersion(job: Job) {
+/** A moment that never comes. */
+const never = Number.MAX_SAFE_INTEGER
+
+/**
+ * From when on the scheduler has a use for the newest version, epoch milliseconds: a new job's first fire time. Undefined: at once,
+ * as for every change of a job that the scheduler has, and where `firstAt` of a recurring job is not known.
+ */
+function neededAt({ version, state, spec: { schedule } }: Job, firstAt?: number | null): number | undefined {
+  if (version > 1 || state !== 'active') return undefined
+  if (schedule.kind === 'once') return schedule.runAt
+  return schedule.kind === 'manual' ? never : (firstAt ?? undefined)
+}
+
+/** The newest version as the relay publishes it. `firstAt`: the first fire time of a recurring job, where it is known. */
+export function newestVersion(job: Job, firstAt?: number | null) {
   const value = toJobChanges(job)
-  return { seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
+  const needed = neededAt(job, firstAt)
+  const row = { seq: job.version, key: job.id, size: messageSize('job-changes', value), value }
+  return needed === undefined ? row : { ...row, neededAt: needed }
+}
+
+/** Whether the scheduler needs a new job within `soonMs` milliseconds. */
+export function isNeededSoon(job: Job, firstAt: number | null, now: number, soonMs: number): boolean {
+  return (neededAt(job, firstAt) ?? now) - now <= soonMs
 }

@@ -27,6 +27,7 @@ const parts: Record<string, (spec: JobSpec) => unknown> = {
   timeout: (spec) => spec.policy.timeoutMs,
   onLostLease: (spec) => spec.policy.onLostLease,
   overlap: (spec) => [spec.isOverlapSet, spec.policy.overlap],
+  pauseAfterFailures: (spec) => spec.pauseAfterFailures,
   priority: (spec) => spec.priority,
   tags: (spec) => spec.tags,
 }

@@ -76,6 +76,8 @@ export function readSpec(body: CreateJobBody, timing: Timing, types: JobTypes): 
     tags: body.tags ?? [],
     ...(misfire && { misfire }),
     ...(expiresAfterMs !== undefined && { expiresAfterMs }),
+    ...(body.pauseAfterFailures !== undefined && { pauseAfterFailures: body.pauseAfterFailures }),
+    ...(body.scheduledTime && { scheduledTime: body.scheduledTime.text }),
   }
   return { spec, warnings: [...timing.warnings, ...type.warningsOf(params)] }
 }

@@ -47,6 +47,20 @@ export interface StatusInput extends KnownExecutions {
   readonly runAt: number | null
 }
 
+/** A job with what is known of it, as far as its status goes. */
+interface KnownJob {
+  readonly state: JobState
+  readonly isPublished: boolean
+  readonly spec: { readonly schedule: ScheduleSpec }
+  readonly known: KnownExecutions
+}
+
+/** What the job's status is derived from. */
+export function statusInputOf({ state, isPublished, spec, known }: KnownJob): StatusInput {
+  const { schedule } = spec
+  return { ...known, state, isPublished, runAt: schedule.kind === 'once' ? schedule.runAt : null }
+}
+
 function isNewer(one: KnownExecution, other: KnownExecution): boolean {
   return one.fireAt === other.fireAt ? one.id > other.id : one.fireAt > other.fireAt
 }
@@ -64,6 +78,13 @@ export function deriveStatus({ state, isPublished, runAt, last, running, retryin
   if (running) return 'RUNNING'
   if (retrying && (!last || isNewer(retrying, last))) return 'RETRYING'
   return countsFor(runAt, last) ? last.status : 'SCHEDULED'
+}
+
+const open: readonly JobStatusWord[] = ['CREATED', 'SCHEDULED', 'RUNNING', 'RETRYING', 'PAUSED']
+
+/** Whether the status is how the newest run has ended, or the end of the job, and not that something is to come first. */
+export function isOutcome(status: JobStatusWord): boolean {
+  return !open.includes(status)
 }
 
 /**

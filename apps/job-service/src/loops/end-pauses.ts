@@ -1,6 +1,7 @@
 import { isRefusal } from '@belfry/contracts'
 import type { WorkShare } from '@belfry/storage'
 import { afterPause } from '../domain/job.ts'
+import { asOwner } from '../domain/reach.ts'
 import type { DueCursor, DuePauseEnd } from '../store/ports.ts'
 import { type ChangeContext, changeJob } from '../use-cases/change-job.ts'
 
@@ -20,8 +21,8 @@ export function createEndPauses(context: ChangeContext, { share, rows }: EndPaus
 
   const end = async ({ jobId, ownerId }: DuePauseEnd): Promise<void> => {
     try {
-      const target = { ownerId, ref: jobId }
-      const ended = await changeJob(context, target, (job) => afterPause(job, clock.now()))
+      const target = { caller: asOwner(ownerId), ref: jobId }
+      const ended = await changeJob(context, target, (job) => afterPause(job, clock.now()), { need: 'operate' })
       if (isRefusal(ended)) log.warn({ jobId, reason: ended.detail }, 'the pause of a job cannot be ended yet')
     } catch (err) {
       log.warn({ err, jobId }, 'the pause of a job could not be ended')

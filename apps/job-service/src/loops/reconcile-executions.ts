@@ -1,26 +1,20 @@
 import { createReconciler, type Reconciler } from '@belfry/bus'
-import {
-  type ExecutionChangesPage,
-  executionChangesPage,
-  type JobStatusMessage,
-  tolerant,
-  topics,
-} from '@belfry/contracts'
-import { createRecordsClient, type RestClient } from '@belfry/discovery'
+import type { JobStatusMessage } from '@belfry/contracts'
+import type { RestClient } from '@belfry/discovery'
 import type { ServiceDeps } from '@belfry/service'
+import { type ChangedExecution, createExecutionRecords } from '../clients/execution-records.ts'
 import type { JobConfig } from '../config.ts'
 import type { Stores } from '../store/ports.ts'
+import { recordEvents } from '../use-cases/record-events.ts'
 
 export interface ReconcileExecutionsOptions {
   readonly deps: ServiceDeps & { readonly config: JobConfig; readonly rest: RestClient }
-  readonly stores: Pick<Stores, 'executions' | 'cursors'>
+  readonly stores: Pick<Stores, 'executions' | 'events' | 'cursors'>
   /** What ended before this moment (epoch milliseconds) has been purged here, and is not copied again. */
   readonly purgedBefore: () => number
   /** The bus may lose messages, so that changes are listed at once and not only after a while. */
   readonly mayLose: boolean
 }
-
-type ChangedExecution = ExecutionChangesPage['data'][number]
 
 /** The change number of the executors up to which every execution was compared. */
 const cursorName = 'changes of executions'
@@ -30,15 +24,7 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions): 
   const { deps, purgedBefore, mayLose } = options
   const { executions, cursors } = options.stores
   const { config } = deps
-  const records = createRecordsClient<ChangedExecution, JobStatusMessage>({
-    rest: deps.rest,
-    service: 'executor-service',
-    path: '/internal/executions',
-    page: tolerant(executionChangesPage),
-    record: topics['job-status'],
-    idName: 'executionId',
-    deadlineMs: config.jobReconcileTimeoutMs,
-  })
+  const records = createExecutionRecords(deps.rest, { timeoutMs: config.jobReconcileTimeoutMs })
   /** Those whose copy was not purged. */
   async function withoutPurged(messages: readonly JobStatusMessage[]): Promise<readonly JobStatusMessage[]> {
     const before = purgedBefore()
@@ -63,6 +49,7 @@ export function createReconcileExecutions(options: ReconcileExecutionsOptions): 
         yield { records: await withoutPurged(messages), failed }
     },
     async apply(messages) {
+      await recordEvents({ stores: options.stores, clock: deps.clock }, messages)
       await executions.applyStatuses(messages)
       return []
     },

@@ -2,12 +2,14 @@ import { type ExecutionStatus, type ExecutionView, type ListedExecutionView, toW
 import type { Clock } from '@belfry/service'
 import type { JobTypeList } from '../clients/job-types.ts'
 import { allowedOn, type Execution, type WholeExecution, waitsForPlace, waitsForSlot } from '../domain/execution.ts'
+import type { Rights } from '../domain/reach.ts'
 
 /** How executions look in answers. */
 export interface ExecutionViews {
-  whole(execution: WholeExecution): ExecutionView
+  /** With params and result where the rights allow them, and the calls that they allow. */
+  whole(execution: WholeExecution, rights: Rights): ExecutionView
   /** With params and result where they were read. */
-  listed(execution: Execution): ListedExecutionView
+  listed(execution: Execution, rights: Rights): ListedExecutionView
 }
 
 export interface ExecutionViewOptions {
@@ -23,14 +25,15 @@ export function createExecutionViews({ clock, slotWaitMs, types }: ExecutionView
     if (!waitsForSlot(execution, clock.now(), slotWaitMs)) return null
     return types.lacks(execution.jobType) ? 'job-type' : 'slot'
   }
-  const listed = (execution: Execution) => viewExecution(execution, waitingFor(execution))
-  return {
-    listed,
-    whole: (execution) => ({ ...listed(execution), params: execution.params, result: execution.result }),
-  }
+  const view = (execution: Execution, rights: Rights) => viewExecution(execution, waitingFor(execution), rights)
+  return { listed: view, whole: view }
 }
 
-function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingFor']): ListedExecutionView {
+function viewExecution(
+  execution: Execution,
+  waitingFor: ExecutionView['waitingFor'],
+  rights: Rights,
+): ListedExecutionView {
   const { id, jobId, jobName, jobType, ownerId, status, fireAt, detail } = execution
   const { startedAt, endedAt } = detail.timeline
   const isWaiting = status === 'SCHEDULED' || status === 'RETRYING'
@@ -51,10 +54,10 @@ function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingF
     startedAt: toWireTime(startedAt),
     endedAt: toWireTime(endedAt),
     durationMs: startedAt === null || endedAt === null ? null : endedAt - startedAt,
-    latenessMs: startedAt === null ? null : startedAt - fireAt,
+    latenessMs: startedAt === null ? null : startedAt - dueAtOf(execution),
     attempts: viewAttempts(execution),
-    ...(execution.params && { params: execution.params }),
-    result: execution.result,
+    ...(rights.seesDetails && execution.params && { params: execution.params }),
+    ...(rights.seesDetails && { result: execution.result }),
     error: detail.error,
     artifacts: detail.artifacts,
     blockedBy: detail.blockedBy,
@@ -62,8 +65,13 @@ function viewExecution(execution: Execution, waitingFor: ExecutionView['waitingF
     retryOf: detail.retryOf,
     retriedBy: execution.retriedBy,
     timeline: viewTimeline(execution),
-    links: linksOf(execution),
+    links: linksOf(execution, rights),
   }
+}
+
+/** From when on it could start: a backfill is asked for long after its fire time. */
+function dueAtOf({ fireAt, detail: { cause, timeline } }: Execution): number {
+  return cause === 'backfill' ? timeline.plannedAt : fireAt
 }
 
 /** What the statuses mean that need an explanation. */
@@ -104,13 +112,14 @@ function viewTimeline({ detail: { timeline } }: Execution): ExecutionView['timel
   }
 }
 
-function linksOf(execution: Execution): Record<string, string> {
+function linksOf(execution: Execution, rights: Rights): Record<string, string> {
   const { id, jobId, detail } = execution
   const self = `/executions/${id}`
   const artifacts = detail.artifacts.map(({ name }) => [
     `artifact:${name}`,
     `${self}/artifacts/${encodeURIComponent(name)}`,
   ])
-  const calls = allowedOn(execution).map((call) => [call, `${self}/${call}`])
-  return { self, job: `/jobs/${jobId}`, logs: `${self}/logs`, ...Object.fromEntries([...calls, ...artifacts]) }
+  const calls = rights.mayOperate ? allowedOn(execution).map((call) => [call, `${self}/${call}`]) : []
+  const details = rights.seesDetails ? [['logs', `${self}/logs`], ...artifacts] : []
+  return { self, job: `/jobs/${jobId}`, ...Object.fromEntries([...details.slice(0, 1), ...calls, ...details.slice(1)]) }
 }

@@ -12,6 +12,7 @@ import {
 } from '@belfry/contracts'
 import { answerPage, type CursorPart, decodeCursor, encodeCursor, type HttpApp } from '@belfry/http'
 import { z } from 'zod'
+import type { Rights } from '../domain/reach.ts'
 import type { ListPosition } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { type HistoryPosition, type HistoryRow, listHistory } from '../use-cases/list-history.ts'
@@ -42,10 +43,10 @@ export function mountHistory(app: HttpApp, context: JobContext, views: Execution
     return { execution, range }
   }
 
-  const viewRow = (row: HistoryRow): HistoryEntry => {
+  const viewRow = (row: HistoryRow, rights: Rights): HistoryEntry => {
     if ('execution' in row) {
       const { execution } = row
-      return { kind: 'execution', at: toWireTime(execution.fireAt), execution: views.listed(execution) }
+      return { kind: 'execution', at: toWireTime(execution.fireAt), execution: views.listed(execution, rights) }
     }
     const { from, to, ...rest } = row.range
     const at = toWireTime(from)
@@ -53,21 +54,25 @@ export function mountHistory(app: HttpApp, context: JobContext, views: Execution
   }
 
   const schema = {
+    operationId: 'listJobHistory',
     tags: ['jobs'],
     summary: "A job's executions and its fire times without one, newest first",
+    description:
+      'Entries of the kind `execution` and `fire-log`. A range of the fire log stands at its first fire time.',
+    answerHeaders: { 200: ['link'] },
     params: z.object({ id: jobRef }),
     querystring: pageQuery,
     response: { 200: pageOf(historyEntry) },
-  }
+  } as const
   app.get('/jobs/:id/history', { schema, config: { access: 'viewer' } }, async (request, reply) => {
     const after = readPosition(request.query.cursor)
     if (isRefusal(after)) return reply.refuse(after)
-    const job = { ownerId: request.caller.userId, ref: request.params.id }
+    const job = { caller: request.caller, ref: request.params.id }
     const history = await listHistory(context, job, { limit: request.query.limit, after })
     if (isRefusal(history)) return reply.refuse(history)
     return answerPage(reply, history.rows, {
       cursorOf: ({ position }) => cursorOf(position),
-      view: viewRow,
+      view: (row) => viewRow(row, history.rights),
       next: history.next && encodeCursor(cursorOf(history.next)),
       maxBytes: context.config.jobPageBytes,
     })

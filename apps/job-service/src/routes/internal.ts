@@ -1,5 +1,14 @@
-import { changesQuery, fetchBody, jobsReply, jobVersionsPage } from '@belfry/contracts'
+import {
+  changesQuery,
+  fetchBody,
+  jobIdPattern,
+  jobReachBody,
+  jobReachReply,
+  jobsReply,
+  jobVersionsPage,
+} from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
+import { noRights, rightsOf } from '../domain/reach.ts'
 import type { JobStore } from '../store/ports.ts'
 
 const service = { access: 'service' } as const
@@ -11,7 +20,7 @@ interface InternalRules {
   readonly unlistedBefore: () => number
 }
 
-/** The records that the scheduler reconciles with (protocol.md, step 14). */
+/** The records that the scheduler reconciles with (protocol.md, step 14), and who may see a job. */
 export function mountInternal(app: HttpApp, jobs: JobStore, { fetchBytes, unlistedBefore }: InternalRules): void {
   const changes = { querystring: changesQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: service }, async ({ query }) => {
@@ -23,4 +32,11 @@ export function mountInternal(app: HttpApp, jobs: JobStore, { fetchBytes, unlist
   app.post('/internal/jobs/fetch', { schema: fetch, config: service }, (request) =>
     jobs.fetch(request.body.ids, fetchBytes),
   )
+
+  const reach = { body: jobReachBody, response: { 200: jobReachReply } }
+  app.post('/internal/jobs/reach', { schema: reach, config: service }, async ({ body: { jobId, ...caller } }) => {
+    const job = jobIdPattern.test(jobId) ? await jobs.findById(jobId) : undefined
+    const rights = job ? rightsOf(caller, job) : null
+    return { sees: rights !== null, ...(rights ?? noRights) }
+  })
 }

@@ -1,8 +1,10 @@
-import { createJobBody, type JobSpec, type PutJobBody, putJobBody, type Refusal } from '@belfry/contracts'
+import { createJobBody, type PutJobBody, putJobBody, type Refusal } from '@belfry/contracts'
 import { checkBody } from '@belfry/http'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { patchedBody } from '../domain/body-of.ts'
+import type { Job } from '../domain/job.ts'
 import { formIssues } from '../domain/spec.ts'
+import { inOwnFields } from './older-fields.ts'
 
 /**
  * Adds the issues of form that no schema of a single field finds (a cron that cannot be read, two schedules at once) to those
@@ -22,12 +24,12 @@ function addFormIssues(body: unknown, context: z.core.$RefinementCtx): void {
 /** Also when the fields have issues. */
 const always = { when: () => true }
 
-/** What `POST /jobs` takes. */
-export const createBody = createJobBody.superRefine(addFormIssues, always)
+/** What `POST /jobs` takes, in Belfry's own fields or in those of the systems before it. */
+export const createBody = z.preprocess(inOwnFields, createJobBody.superRefine(addFormIssues, always))
 /** What `PUT /jobs/:id` takes, and what a PATCH must come to. */
 export const putBody = putJobBody.superRefine(addFormIssues, always)
 
-/** The whole body that a merge patch makes of a job's spec, or a refusal that names its issues. */
-export function readPatch(patch: Record<string, unknown>): (spec: JobSpec) => PutJobBody | Refusal {
-  return (spec) => checkBody(putBody, patchedBody(spec, patch))
+/** The whole body that a merge patch makes of a job, or a refusal that names its issues. */
+export function readPatch(patch: Record<string, unknown>): (job: Job) => PutJobBody | Refusal {
+  return (job) => checkBody(putBody, patchedBody(job, patch))
 }

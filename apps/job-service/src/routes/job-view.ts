@@ -14,6 +14,7 @@ import {
 import type { Clock } from '@belfry/service'
 import { localText } from '@belfry/time'
 import { allowedActions, type JobAction } from '../domain/job.ts'
+import { type Caller, type Rights, rightsOf } from '../domain/reach.ts'
 import {
   countFailuresInRow,
   deriveNextRunAt,
@@ -21,6 +22,7 @@ import {
   deriveStatus,
   type KnownExecution,
   type StatusInput,
+  statusInputOf,
 } from '../domain/status.ts'
 import type { ListedJob, StoredJob } from '../store/ports.ts'
 import type { FencedJob } from '../use-cases/confirm-changes.ts'
@@ -34,18 +36,30 @@ export interface ViewContext {
   readonly timezone: string
 }
 
-/** How jobs look in answers. */
+/** How jobs look in answers: each caller sees what the job lets the caller do. */
 export interface JobViews {
+  of(caller: Caller): JobViewsOfCaller
+}
+
+/** How jobs look to one caller. */
+export interface JobViewsOfCaller {
   job(job: StoredJob): JobView
-  /** With params where they were read. */
+  /** With params where they were read and the caller may see them. */
   listed(job: ListedJob): ListedJobView
   fenced(fenced: FencedJob): FencedJobView
   status(detail: JobInDetail): JobStatusView
 }
 
-export function createJobViews({ clock, schedules, timezone }: ViewContext): JobViews {
+export function createJobViews(context: ViewContext): JobViews {
+  return { of: (caller) => viewsOf(context, caller) }
+}
+
+function viewsOf({ clock, schedules, timezone }: ViewContext, caller: Caller): JobViewsOfCaller {
   const nextRunAt = (job: ListedJob, input: StatusInput) =>
     deriveNextRunAt(job.spec.schedule, input, job.known, clock.now(), (after) => schedules.next(job, after))
+
+  const paramsOf = (job: ListedJob) =>
+    job.spec.params && rightsOf(caller, job)?.seesDetails ? { params: job.spec.params } : {}
 
   const viewJob = (job: ListedJob): ListedJobView => {
     const { schedule, policy } = job.spec
@@ -57,9 +71,10 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       key: job.key,
       name: job.spec.name,
       jobType: job.spec.jobType,
-      params: job.spec.params,
+      ...paramsOf(job),
       schedule: viewSchedule(job, timezone),
       runAt: schedule.kind === 'once' ? toWireTime(schedule.runAt) : null,
+      scheduledTime: job.spec.scheduledTime ?? null,
       status: deriveStatus(input),
       state: deriveState(input, isOver(job, next)),
       version: job.version,
@@ -75,6 +90,9 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       ...viewRecurrence(job),
       expiresAfter: viewDuration(job.spec.expiresAfterMs),
       pauseUntil: toWireTime(job.pauseUntil),
+      pausedBy: job.pause?.by ?? null,
+      pauseReason: job.pause?.reason ?? null,
+      pauseAfterFailures: job.spec.pauseAfterFailures ?? null,
       tags: job.spec.tags,
       nextRunAt: toWireTime(next),
       nextRunLocal: next === null ? null : localText(next, zone),
@@ -83,17 +101,16 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
       createdAt: toWireTime(job.createdAt),
       updatedAt: toWireTime(job.changedAt),
       warnings: [...job.warnings],
-      links: linksOf(job),
+      viewers: job.viewers.map(({ username }) => username),
+      links: linksOf(job, rightsOf(caller, job)),
     }
   }
 
-  const whole = (job: StoredJob): JobView => ({ ...viewJob(job), params: job.spec.params })
-
   return {
-    job: whole,
+    job: viewJob,
     listed: viewJob,
-    fenced: ({ job, inFlight, effective }) => ({ ...whole(job), inFlight: [...inFlight], effective }),
-    status({ job, recent, isTypeKnown }) {
+    fenced: ({ job, inFlight, effective }) => ({ ...viewJob(job), inFlight: [...inFlight], effective }),
+    status({ job, recent, isTypeKnown, lastMissed }) {
       const input = statusInputOf(job)
       const next = nextRunAt(job, input)
       return {
@@ -105,12 +122,18 @@ export function createJobViews({ clock, schedules, timezone }: ViewContext): Job
         nextRunAt: toWireTime(next),
         lastExecution: viewSummary(job.known.last),
         currentExecution: viewSummary(job.known.running),
+        pauseReason: job.pause?.reason ?? null,
         consecutiveFailures: countFailuresInRow(recent.map(({ status }) => status)),
+        lastMissed: lastMissed && viewMissed(lastMissed),
         warnings: isTypeKnown ? [] : [unknownType(job)],
-        links: linksOf(job),
+        links: linksOf(job, rightsOf(caller, job)),
       }
     },
   }
+}
+
+function viewMissed({ from, to, count, reason }: NonNullable<JobInDetail['lastMissed']>): JobStatusView['lastMissed'] {
+  return { from: toWireTime(from), to: toWireTime(to), count, reason }
 }
 
 /** A recurring schedule without a next fire time has none left. */
@@ -121,12 +144,6 @@ function isOver({ spec }: ListedJob, nextRunAt: number | null): boolean {
 function unknownType({ spec: { jobType } }: StoredJob): Warning {
   const detail = `No executor has the job type "${jobType}" now: the job's executions wait until one has it.`
   return { code: 'unknown-job-type', detail }
-}
-
-/** What the job's status is derived from. */
-export function statusInputOf({ state, isPublished, spec, known }: ListedJob): StatusInput {
-  const { schedule } = spec
-  return { ...known, state, isPublished, runAt: schedule.kind === 'once' ? schedule.runAt : null }
 }
 
 function viewSchedule({ spec: { schedule } }: ListedJob, timezone: string): JobView['schedule'] {
@@ -162,13 +179,21 @@ function viewSummary(known: KnownExecution | null): ExecutionSummary | null {
   return { id, status, fireAt: toWireTime(fireAt), endedAt: toWireTime(endedAt) }
 }
 
-/** The parts of a job, and what its state allows to do with it. */
-function linksOf({ id, state }: Pick<ListedJob, 'id' | 'state'>): Record<string, string> {
+/** The parts of a job, and what its state and the rights of the caller allow to do with it. */
+function linksOf({ id, state }: Pick<ListedJob, 'id' | 'state'>, rights: Rights | null): Record<string, string> {
   const self = `/jobs/${id}`
-  const calls = allowedActions[state].filter((action) => !ofSelf.includes(action) && action !== 'retry')
+  const calls = allowedActions[state].filter(
+    (action) => !ofSelf.includes(action) && action !== 'retry' && mayDo(action, rights),
+  )
   const shown = ['executions', 'history']
   const parts = state === 'deleted' ? shown : ['status', 'next-runs', 'fire-log', ...shown, ...calls]
   return { self, ...Object.fromEntries(parts.map((part) => [part, `${self}/${part}`])) }
+}
+
+const operated: readonly JobAction[] = ['pause', 'resume', 'cancel']
+
+function mayDo(action: JobAction, rights: Rights | null): boolean {
+  return (operated.includes(action) ? rights?.mayOperate : rights?.mayChange) === true
 }
 
 /** What is done with the methods of the job's own address. */

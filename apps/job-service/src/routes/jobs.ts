@@ -1,12 +1,14 @@
 import {
   fencedJobView,
   isRefusal,
+  type JobView,
   jobRef,
   jobStatusView,
   jobsQuery,
   jobView,
   listedJobView,
   pageOf,
+  untilQuery,
 } from '@belfry/contracts'
 import type { HttpApp, WithIdempotency } from '@belfry/http'
 import type { Ids } from '@belfry/service'
@@ -15,15 +17,20 @@ import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { createJob } from '../use-cases/create-job.ts'
 import { listJobs } from '../use-cases/list-jobs.ts'
+import { listByNextRun } from '../use-cases/list-next-runs.ts'
 import { putJob } from '../use-cases/put-job.ts'
 import { readJob } from '../use-cases/read-job.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
-import { showJob } from '../use-cases/show-job.ts'
+import { waitForJob } from '../use-cases/wait-for-end.ts'
+import { etagOf, sendTagged } from './etag.ts'
 import { createBody, putBody } from './job-bodies.ts'
+import { createExamples, putExamples } from './job-examples.ts'
+import { readList } from './job-list.ts'
 import { answerFenced } from './job-operations.ts'
 import type { JobViews } from './job-view.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
-import { etagOf, readPrecondition } from './preconditions.ts'
+import { readPrecondition } from './preconditions.ts'
+import { showWait, signalOf, waitMsOf } from './waiting.ts'
 
 export interface JobRoutes {
   readonly context: JobContext
@@ -35,6 +42,11 @@ export interface JobRoutes {
 
 /** A job's routes take its id or its key. */
 export const jobParams = z.object({ id: jobRef })
+/** PUT takes a key that no job has yet. */
+const putRef = z
+  .string()
+  .describe('The key of the job, 1 to 64 of `a-z0-9._-`, or its id.')
+  .meta({ examples: ['daily-sales'] })
 const tags = ['jobs']
 const reads = { access: 'viewer' } as const
 const changes = { access: 'user' } as const
@@ -42,53 +54,116 @@ const changes = { access: 'user' } as const
 /** `/jobs`: create, replace, read. */
 export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: JobRoutes): void {
   const position = positionsOf(context.stores.jobs)
-  const headersOf = (job: StoredJob) => ({ location: `/jobs/${job.id}`, etag: etagOf(job) })
+  const duePosition = positionsOf({ isPosition: context.stores.jobs.isDuePosition })
+  const headersOf = (job: StoredJob, shown: JobView) => ({
+    location: `/jobs/${job.id}`,
+    etag: etagOf(job.version, shown),
+  })
 
-  const create = { tags, summary: 'Create a job', body: createBody, response: { 201: jobView } }
+  const create = {
+    operationId: 'createJob',
+    tags,
+    summary: 'Create a job',
+    description:
+      'A job type, params, and at most one of `schedule`, `runAt`, `delay` and `scheduledTime`; with none the job runs when it is triggered. Everything else has a default. Everything that is wrong is listed at once.',
+    requestHeaders: ['idempotency-key'],
+    answerHeaders: { 201: ['location', 'etag', 'idempotency-replayed'] },
+    problems: ['conflict', 'impossible', 'quota-exceeded'],
+    examples: createExamples,
+    body: createBody,
+    response: { 201: jobView },
+  } as const
   app.post('/jobs', { schema: create, config: changes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const job = await createJob(context, { ownerId: request.caller.userId, minted, body: request.body })
-      return isRefusal(job) ? job : { status: 201, headers: headersOf(job), body: views.job(job) }
+      if (isRefusal(job)) return job
+      const body = views.of(request.caller).job(job)
+      return { status: 201, headers: headersOf(job, body), body }
     }),
   )
 
   // Keys are checked by the use case, which also takes ids there. The name in the path is the one of
   // the other routes: OpenAPI takes `/jobs/{key}` beside `/jobs/{id}` for the same path twice.
   const put = {
+    operationId: 'putJob',
     tags,
     summary: 'Create a job under a key, or replace what there is; the same body again changes nothing',
-    params: z.object({ id: z.string() }),
+    description:
+      'For definitions that are kept elsewhere and are sent again and again. 201: the job is new. 200: it has this definition, and nothing else that the change closes starts any more. 202: it has this definition, and the executors have not confirmed it yet. With `If-Match` no new job is made.',
+    requestHeaders: ['if-match'],
+    answerHeaders: { 200: ['etag', 'location'], 201: ['etag', 'location'], 202: ['etag', 'location'] },
+    problems: ['conflict', 'illegal-transition', 'impossible', 'quota-exceeded', 'too-many-requests'],
+    examples: putExamples,
+    params: z.object({ id: putRef }),
     body: putBody,
     response: { 200: fencedJobView, 201: jobView, 202: fencedJobView },
-  }
+  } as const
   app.put('/jobs/:id', { schema: put, config: changes }, async (request, reply) => {
     const ifMatch = readPrecondition(request)
     if (isRefusal(ifMatch)) return reply.refuse(ifMatch)
     const { caller, params, body } = request
-    const asked = { ownerId: caller.userId, minted: ids.uuid(), key: params.id, body, ifMatch }
+    const asked = { caller, minted: ids.uuid(), key: params.id, body, ifMatch }
     const put = await putJob(context, asked)
     if (isRefusal(put)) return reply.refuse(put)
-    if ('changed' in put) return answerFenced(reply, views, put.changed)
-    return reply.code(201).headers(headersOf(put.created)).send(views.job(put.created))
+    if ('changed' in put) return answerFenced(reply, views.of(caller), put.changed)
+    const shown = views.of(caller).job(put.created)
+    return reply.code(201).headers(headersOf(put.created, shown)).send(shown)
   })
 
-  const list = { tags, summary: 'Jobs, newest first', querystring: jobsQuery, response: { 200: pageOf(listedJobView) } }
+  const list = {
+    operationId: 'listJobs',
+    tags,
+    summary: 'Jobs, newest first, or in the order of their next runs',
+    description:
+      'Your jobs, without those that are deleted. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.',
+    answerHeaders: { 200: ['link'] },
+    querystring: jobsQuery,
+    response: { 200: pageOf(listedJobView) },
+  } as const
   app.get('/jobs', { schema: list, config: reads }, async (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const find = (page: PageRequest) => listJobs(context, userId, query, page)
-    return pages.answer(reply, { userId, query, position, find, view: views.listed })
+    const asked = readList(request.caller, query, context.clock)
+    if (isRefusal(asked)) return reply.refuse(asked)
+    const { scope, filter, until } = asked
+    const view = views.of(request.caller).listed
+    if (until === null) {
+      const find = (page: PageRequest) => listJobs(context, scope, filter, page)
+      return pages.answer(reply, { userId, query, position, find, view })
+    }
+    const find = (page: PageRequest) => listByNextRun(context, scope.ownerId, { ...filter, until }, page)
+    return pages.answer(reply, { userId, query, position: duePosition, find, view })
   })
 
-  const read = { tags, summary: 'A job, by id or key', params: jobParams, response: { 200: jobView } }
+  const read = {
+    operationId: 'getJob',
+    tags,
+    summary: 'A job, by id or key',
+    description: 'The definition of a job with every default filled in, its state, and when it runs next.',
+    answerHeaders: { 200: ['etag'] },
+    params: jobParams,
+    response: { 200: jobView },
+  } as const
   app.get('/jobs/:id', { schema: read, config: reads }, async (request, reply) => {
-    const job = await readJob(context, request.caller.userId, request.params.id)
-    return isRefusal(job) ? reply.refuse(job) : reply.header('etag', etagOf(job)).send(views.job(job))
+    const job = await readJob(context, request.caller, request.params.id)
+    if (isRefusal(job)) return reply.refuse(job)
+    return sendTagged(request, reply, job.version, views.of(request.caller).job(job))
   })
 
-  const status = { tags, summary: "A job's status, in short", params: jobParams, response: { 200: jobStatusView } }
+  const status = {
+    operationId: 'getJobStatus',
+    tags,
+    summary: "A job's status, in short",
+    description:
+      'What goes on with a job: its status in a word, the execution that runs, the newest one that has ended, and the next fire time. With `until=terminal` and `Prefer: wait=20` the answer waits, at most so many seconds, until the job has an outcome and nothing of it runs or waits.',
+    params: jobParams,
+    querystring: untilQuery,
+    response: { 200: jobStatusView },
+  }
   app.get('/jobs/:id/status', { schema: status, config: reads }, async (request, reply) => {
-    const detail = await showJob(context, request.caller.userId, request.params.id)
-    return isRefusal(detail) ? reply.refuse(detail) : views.status(detail)
+    const { caller, params } = request
+    const detail = await waitForJob(context, caller, params.id, { maxMs: waitMsOf(request), signal: signalOf(reply) })
+    if (isRefusal(detail)) return reply.refuse(detail)
+    return sendTagged(request, showWait(request, reply), detail.job.version, views.of(caller).status(detail))
   })
 }

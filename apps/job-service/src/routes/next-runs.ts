@@ -10,11 +10,10 @@ import {
 import type { HttpApp } from '@belfry/http'
 import { localText } from '@belfry/time'
 import { z } from 'zod'
-import { deriveNextRunAt, deriveState, upTo } from '../domain/status.ts'
+import { deriveNextRunAt, deriveState, statusInputOf, upTo } from '../domain/status.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { readJob } from '../use-cases/read-job.ts'
-import { statusInputOf } from './job-view.ts'
 
 type NextRunsContext = Pick<JobContext, 'stores' | 'scheduler' | 'log' | 'schedules' | 'clock' | 'config'>
 
@@ -42,14 +41,16 @@ function whyNone(job: StoredJob): NextRunsView['reason'] {
 /** `GET /jobs/:id/next-runs`. */
 export function mountNextRuns(app: HttpApp, context: NextRunsContext): void {
   const schema = {
+    operationId: 'listNextRuns',
     tags: ['jobs'],
     summary: 'The next fire times of a job, in UTC and in its zone',
+    description: 'The next fire times of the schedule, earliest first. With none, `reason` says why.',
     params: z.object({ id: jobRef }),
     querystring: nextRunsQuery,
     response: { 200: nextRunsView },
   }
   app.get('/jobs/:id/next-runs', { schema, config: { access: 'viewer' } }, async (request, reply) => {
-    const job = await readJob(context, request.caller.userId, request.params.id)
+    const job = await readJob(context, request.caller, request.params.id)
     if (isRefusal(job)) return reply.refuse(job)
     const { schedule } = job.spec
     const timezone = schedule.kind === 'cron' ? schedule.timezone : context.config.timezone

@@ -1,12 +1,6 @@
 import { type Refusal, refusal } from '@belfry/contracts'
 import type { FastifyRequest } from 'fastify'
 import type { Precondition } from '../domain/precondition.ts'
-import type { StoredJob } from '../store/ports.ts'
-
-/** A strong ETag: the version (api.md, concurrency). */
-export function etagOf(job: StoredJob): string {
-  return `"${job.version}"`
-}
 
 /** RFC 9110, 8.8.3 and 13.1.1: entity tags with commas between. A tag may hold a comma, and no space. */
 const entityTag = /(?:W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/g

@@ -1,3 +1,4 @@
+import type { AuditStore } from '@belfry/audit'
 import type { PoisonStore } from '@belfry/bus'
 import type {
   ChangesQuery,
@@ -15,8 +16,11 @@ import type { z } from 'zod'
 import type { Repetition } from '../domain/backoff.ts'
 import type { Execution, WholeExecution } from '../domain/execution.ts'
 import type { Job, ListedSpec } from '../domain/job.ts'
+import type { JobScope } from '../domain/reach.ts'
 import type { JobAge } from '../domain/retention.ts'
 import type { HandedOver, KnownExecutions, StatusInput } from '../domain/status.ts'
+import type { NotificationStores } from './notification-ports.ts'
+import type { SecretStore } from './secret-port.ts'
 
 /**
  * What the use cases ask of a database. Each verb writes one record at a time; a verb that names several records promises
@@ -81,7 +85,31 @@ export interface JobSummary extends Summary {
   readonly name: string
   readonly key: string | null
   readonly jobType: string
+  readonly createdAt: number
+  /** Empty unless the query asks for them. */
+  readonly tags: readonly string[]
   readonly statusInput: StatusInput
+}
+
+/** `withTags`: the tags of the jobs are read too. */
+export interface JobsQuery extends ListQuery {
+  readonly withTags?: boolean
+}
+
+/** `until`: only jobs whose `dueFrom` lies at this moment or before, epoch milliseconds. */
+export interface DueJobsQuery extends JobsQuery {
+  readonly until: number
+}
+
+/** A job in the order of its next runs; none of its fire times that are to come lies before `dueFrom`. */
+export interface DueJobSummary extends JobSummary {
+  readonly version: number
+  readonly dueFrom: number
+}
+
+/** The earliest moment at which a job can run next: raised to `next`, or null where it has no run left. */
+export interface RaisedDue extends Pick<DueJobSummary, 'rowId' | 'version' | 'dueFrom'> {
+  readonly next: number | null
 }
 
 /** A version that the executors have yet to confirm. */
@@ -106,6 +134,8 @@ export interface UnpublishedJob {
   /** Bytes (contracts, `messageSize`). */
   readonly size: number
   readonly value: JobChangesMessage
+  /** See the relay's `Unpublished`. */
+  readonly neededAt?: number
 }
 
 /** Jobs in order of their change numbers. `head`: see the contracts, `changesQuery`. */
@@ -119,7 +149,10 @@ export interface AgedJob extends JobAge {
   readonly rowId: RowId
 }
 
-/** The jobs. `create` and `compareAndSet` give the job a new change number (contracts, `changesQuery`). */
+/** What became of a job that was to be stored. */
+export type CreatedJob = { readonly rowId: RowId; readonly isNew: boolean } | 'key-taken' | 'too-many'
+
+/** The jobs. `create`, `createMany` and `compareAndSet` give the job a new change number (contracts, `changesQuery`). */
 export interface JobStore {
   /**
    * Stores a new job, unpublished. Unique by `ownerId:(key ?? id)` among the jobs that are neither cancelled nor deleted;
@@ -127,7 +160,11 @@ export interface JobStore {
    * at the same time may exceed it where the database counts in a step of its own. A job whose id is stored already stays
    * as it is, and is not `isNew`.
    */
-  create(job: Job, mostJobs?: number): Promise<{ rowId: RowId; isNew: boolean } | 'key-taken' | 'too-many'>
+  create(job: Job, mostJobs?: number): Promise<CreatedJob>
+  /** The same for many, each on its own; one entry per job. Of two with one key either may be stored. */
+  createMany(jobs: readonly Job[], mostJobs?: number): Promise<readonly CreatedJob[]>
+  /** How many jobs of the owner count against the quota: neither cancelled nor deleted. Counted up to `limit`. */
+  countLive(ownerId: string, limit: number): Promise<number>
   /** Stores the next version if the stored one is still `from`: unpublished, and its fence due at `fenceAt`. */
   compareAndSet(rowId: RowId, from: number, job: Job, fenceAt: number): Promise<boolean>
   /**
@@ -135,12 +172,23 @@ export interface JobStore {
    * known of its executions may be a moment apart.
    */
   find(ownerId: string, ref: string): Promise<StoredJob | undefined>
+  /** The same, of any owner. */
+  findById(id: string): Promise<StoredJob | undefined>
   /** The jobs of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(ListedJob | undefined)[]>
-  /** The owner's jobs that are not deleted, newest first. */
-  listSummaries(ownerId: string, query: ListQuery): Promise<JobSummary[]>
+  /** The jobs of a scope that are not deleted, newest first. */
+  listSummaries(scope: JobScope, query: JobsQuery): Promise<JobSummary[]>
+  /**
+   * The owner's active jobs with a schedule, in the order of `dueFrom`. A change of a job sets that to the moment of the change, or to
+   * the time of a one-shot; the store knows no schedule, and so it is `raiseDue` that makes it exact.
+   */
+  listByDue(ownerId: string, query: DueJobsQuery): Promise<DueJobSummary[]>
+  /** Raises `dueFrom` of the jobs that are still as they were read. Of no consequence but for the order of `listByDue`. */
+  raiseDue(rows: readonly RaisedDue[]): Promise<void>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition
+  /** Whether the value can be a position that `listByDue` gave. */
+  isDuePosition(value: unknown): value is ListPosition
   /** Some of the jobs of the share whose newest version is not on the bus; a job is overdue by when it last changed. */
   listUnpublished(page: PageBounds, share: WorkShare): Promise<Page<UnpublishedJob>>
   /** Raises each job's mark to `seq`, and never lowers it: a newer version stays unpublished. */
@@ -180,9 +228,10 @@ export interface ExecutionSummary extends Summary {
   readonly endedAt: number | null
 }
 
-/** `dueBy`: only what was due by then, epoch milliseconds. */
+/** `from` and `to`: only fire times between them, both included, epoch milliseconds. */
 export interface ExecutionsQuery extends ListQuery {
-  readonly dueBy?: number | undefined
+  readonly from?: number | undefined
+  readonly to?: number | undefined
 }
 
 /** Whose executions a list shows. `failed`: the dead letters, which failed and were not run again. */
@@ -231,6 +280,8 @@ export interface ExecutionStore {
   applyStatuses(messages: readonly JobStatusMessage[]): Promise<void>
   /** Whole, with its long fields. The execution and its job's params may be a moment apart. */
   find(ownerId: string, id: string): Promise<WholeExecution | undefined>
+  /** The same, of any owner. */
+  findById(id: string): Promise<WholeExecution | undefined>
   /** The executions of these rows, in their order; undefined for those that were removed. */
   readMany(rowIds: readonly RowId[], fields: readonly LongField[]): Promise<(Execution | undefined)[]>
   /** The row of each stored execution, undefined where there is none. */
@@ -268,11 +319,13 @@ export interface PurgedRequestStore extends RequestStore {
 }
 
 /** All that job-service stores. */
-export interface Stores {
+export interface Stores extends NotificationStores {
   readonly jobs: JobStore
   readonly executions: ExecutionStore
   readonly requests: PurgedRequestStore
+  readonly secrets: SecretStore
   readonly cursors: CursorStore
   readonly poison: PoisonStore
+  readonly audit: AuditStore
   close(): Promise<void>
 }

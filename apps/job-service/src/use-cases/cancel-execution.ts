@@ -1,7 +1,8 @@
 import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import { allowedOn, type WholeExecution } from '../domain/execution.ts'
+import type { Caller } from '../domain/reach.ts'
 import type { JobContext } from './context.ts'
-import { noSuchExecution } from './retry-execution.ts'
+import { type FoundExecution, findExecution, noSuchExecution } from './find-execution.ts'
 
 /** The executors may have taken the cancel although no answer came: the same call again is answered alike. */
 const notConfirmed = refusal('unavailable', 'the executors did not confirm the cancel: send it again', {
@@ -16,13 +17,15 @@ const hasEnded = ({ status }: WholeExecution) =>
  * no executor has answered they store it as cancelled before it arrives. Their answer is stored at once.
  */
 export async function cancelExecution(
-  { stores, executors, log }: Pick<JobContext, 'stores' | 'executors' | 'log'>,
-  ownerId: string,
+  context: Pick<JobContext, 'stores' | 'executors' | 'log'>,
+  caller: Caller,
   id: string,
-): Promise<WholeExecution | Refusal> {
-  const { executions } = stores
-  const found = await executions.find(ownerId, id)
-  if (!found) return noSuchExecution
+): Promise<FoundExecution | Refusal> {
+  const { executors, log } = context
+  const { executions } = context.stores
+  const reached = await findExecution(context, caller, id, 'operate')
+  if (isRefusal(reached)) return reached
+  const found = reached.execution
   // One that a change of its job has closed may be opened again; whether it may the executors know.
   const mayBeAtRest = found.status === 'CANCELLED' || found.status === 'SUPERSEDED'
   if (allowedOn(found).includes('retry') && !mayBeAtRest) return hasEnded(found)
@@ -33,5 +36,6 @@ export async function cancelExecution(
   })
   if (isRefusal(answer)) return answer
   await executions.applyStatuses([answer])
-  return (await executions.find(ownerId, id)) ?? noSuchExecution
+  const after = await executions.find(found.ownerId, id)
+  return after ? { execution: after, rights: reached.rights } : noSuchExecution
 }

@@ -1,8 +1,8 @@
 import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import type { Scheduler } from '../clients/scheduler.ts'
-import { afterPause, changesLimit, type Job, newestVersion, trimChanges } from '../domain/job.ts'
+import { afterPause, changesLimit, type Job, jobDifferences, newestVersion, trimChanges } from '../domain/job.ts'
 import type { Precondition } from '../domain/precondition.ts'
-import { specDifferences } from '../domain/spec-differences.ts'
+import type { Caller, Need } from '../domain/reach.ts'
 import type { StoredJob } from '../store/ports.ts'
 import { createConcurrencyLimiter } from './concurrency-limiter.ts'
 import { type ConfirmContext, confirmChanges, type FencedJob } from './confirm-changes.ts'
@@ -15,7 +15,7 @@ export type ChangeContext = ConfirmContext &
 
 /** Which job a change is for, and at which version. */
 export interface ChangeTarget {
-  readonly ownerId: string
+  readonly caller: Caller
   /** Id or key. */
   readonly ref: string
   readonly ifMatch: Precondition
@@ -26,17 +26,17 @@ export type Decide = (job: StoredJob) => Job | Refusal | Promise<Job | Refusal>
 
 /**
  * Changes a job: one compare-and-set on its version, then the fence (protocol.md, steps 1 and 2). A change that finds the job as it
- * would make it stores nothing, and asks the executors again what is in flight.
+ * would make it stores nothing, and asks the executors again what is in flight. `need`: what the caller must have the right to.
  */
 export async function changeJob(
   context: ChangeContext,
-  { ownerId, ref }: Pick<ChangeTarget, 'ownerId' | 'ref'>,
+  { caller, ref }: Pick<ChangeTarget, 'caller' | 'ref'>,
   decide: Decide,
-  find = findJob,
+  { need, find = findJob }: { readonly need: Need; readonly find?: typeof findJob | undefined },
 ): Promise<FencedJob | Refusal> {
   const change = createChange(context, decide)
-  const changed = await inTurn(context, { ownerId, ref }, async (isLastTry) => {
-    const found = await find(context, ownerId, ref)
+  const changed = await inTurn(context, { caller, ref }, async (isLastTry) => {
+    const found = await find(context, caller, ref, need)
     return isRefusal(found) ? found : change(found, isLastTry)
   })
   return isRefusal(changed) ? changed : confirmChanges(context, changed)
@@ -57,10 +57,10 @@ const tooManyAtOnce = refusal('too-many-requests', 'too many changes of this job
  */
 export async function inTurn<T extends object>(
   { turns }: Pick<JobContext, 'turns'>,
-  { ownerId, ref }: Pick<ChangeTarget, 'ownerId' | 'ref'>,
+  { caller, ref }: Pick<ChangeTarget, 'caller' | 'ref'>,
   attempt: (isLastTry: boolean) => Promise<T | Refusal | undefined>,
 ): Promise<T | Refusal> {
-  return (await turns.run(`${ownerId} ${ref}`, () => onNewestVersion<T | Refusal>(attempt))) ?? tooManyAtOnce
+  return (await turns.run(`${caller.userId} ${ref}`, () => onNewestVersion<T | Refusal>(attempt))) ?? tooManyAtOnce
 }
 
 /** One try at changing a job that was read; undefined when another change was first, or the answer of the write was lost. */
@@ -104,7 +104,7 @@ export function createChange(context: ChangeContext, decide: Decide): ChangeFoun
 /** Whether a job that was read is at the very version that a change has made. */
 function isSameVersion(found: Job, made: Job): boolean {
   const isSame = found.version === made.version && found.changedAt === made.changedAt && found.state === made.state
-  return isSame && found.pauseUntil === made.pauseUntil && specDifferences(found.spec, made.spec).length === 0
+  return isSame && found.pauseUntil === made.pauseUntil && jobDifferences(found, made).length === 0
 }
 
 /** A job whose list of changes is full loses those that the executors and the scheduler are past (protocol.md, step 1). */

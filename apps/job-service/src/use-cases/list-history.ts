@@ -1,5 +1,6 @@
 import { type FireLogPosition, type FireLogReply, isRefusal, type Refusal } from '@belfry/contracts'
 import type { Execution } from '../domain/execution.ts'
+import { type Caller, noRights, type Rights, rightsOf } from '../domain/reach.ts'
 import type { ExecutionSummary, ListPosition } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJobOrTombstone } from './find-job.ts'
@@ -21,6 +22,8 @@ export type HistoryRow = { readonly position: HistoryPosition } & (
 export interface History {
   readonly rows: readonly HistoryRow[]
   readonly next: HistoryPosition | null
+  /** What the caller may do with the job. */
+  readonly rights: Rights
 }
 
 type Entry = { readonly at: number } & ({ readonly summary: ExecutionSummary } | { readonly range: Range })
@@ -31,12 +34,12 @@ type Entry = { readonly at: number } & ({ readonly summary: ExecutionSummary } |
  */
 export async function listHistory(
   context: Pick<JobContext, 'stores' | 'scheduler'>,
-  { ownerId, ref }: { readonly ownerId: string; readonly ref: string },
+  { caller, ref }: { readonly caller: Caller; readonly ref: string },
   { limit, after }: { readonly limit: number; readonly after: HistoryPosition },
 ): Promise<History | Refusal> {
   const { stores, scheduler } = context
   const { executions } = stores
-  const job = await findJobOrTombstone(context, ownerId, ref)
+  const job = await findJobOrTombstone(context, caller, ref)
   if (isRefusal(job)) return job
   const [summaries, ranges] = await Promise.all([
     executions.listSummaries({ jobRowId: job.rowId }, { after: after.execution, limit: limit + 1, fields: [] }),
@@ -63,7 +66,7 @@ export async function listHistory(
     // One that retention has removed in between is left out.
     if (execution) rows.push({ position, execution })
   }
-  return { rows, next: entries.length > limit ? position : null }
+  return { rows, next: entries.length > limit ? position : null, rights: rightsOf(caller, job) ?? noRights }
 }
 
 /** Both lists are newest first. */

@@ -1,45 +1,66 @@
 import type { JobStatusWord } from '@belfry/contracts'
+import type { JobScope } from '../domain/reach.ts'
 import { deriveStatus } from '../domain/status.ts'
-import type { JobSummary, ListedJob } from '../store/ports.ts'
+import type { JobSummary, ListedJob, LongField } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { markLastRun } from './mark-last-run.ts'
 import { type PageRequest, type Rows, readPage } from './scan-list.ts'
 
-interface JobFilter {
-  readonly status?: JobStatusWord | undefined
+export type ListJobsContext = Pick<JobContext, 'stores' | 'scheduler' | 'schedules' | 'clock' | 'log' | 'config'>
+
+/** Which jobs of a list are shown; times are epoch milliseconds, both included. */
+export interface JobFilter {
+  readonly status?: readonly JobStatusWord[] | undefined
   readonly jobType?: string | undefined
+  readonly tag?: string | undefined
   /** A part of the name or key, in any case. */
   readonly q?: string | undefined
+  readonly createdFrom?: number | undefined
+  readonly createdTo?: number | undefined
 }
 
-/** `GET /jobs`: the owner's jobs that fit the filter, newest first. */
+/** `GET /jobs`: the jobs of a scope that fit the filter, newest first. */
 export function listJobs(
-  context: Pick<JobContext, 'stores' | 'scheduler' | 'schedules' | 'clock' | 'log' | 'config'>,
-  ownerId: string,
+  context: ListJobsContext,
+  scope: JobScope,
   filter: JobFilter,
   page: PageRequest,
 ): Promise<Rows<ListedJob>> {
   const { jobs } = context.stores
+  const withTags = filter.tag !== undefined
   return readPage(context.config, page, {
-    list: (query) => jobs.listSummaries(ownerId, query),
-    fits: filter.status || filter.jobType || filter.q ? fitting(filter) : null,
-    read: async (rowIds) => {
-      const found = await jobs.readMany(rowIds, page.fields)
-      const marked = await markLastRun(
-        context,
-        found.filter((job) => job !== undefined),
-      )
-      const byId = new Map(marked.map((job) => [job.id, job]))
-      return found.map((job) => job && byId.get(job.id))
-    },
+    list: (query) => jobs.listSummaries(scope, { ...query, withTags }),
+    fits: fitting(filter),
+    read: (rowIds) => readListed(context, rowIds, page.fields),
   })
 }
 
-function fitting({ status, jobType, q }: JobFilter): (job: JobSummary) => boolean {
+/** The jobs of these rows as lists show them; undefined for those that were removed. */
+export async function readListed(
+  context: ListJobsContext,
+  rowIds: Parameters<JobContext['stores']['jobs']['readMany']>[0],
+  fields: readonly LongField[],
+): Promise<(ListedJob | undefined)[]> {
+  const found = await context.stores.jobs.readMany(rowIds, fields)
+  const marked = await markLastRun(
+    context,
+    found.filter((job) => job !== undefined),
+  )
+  const byId = new Map(marked.map((job) => [job.id, job]))
+  return found.map((job) => job && byId.get(job.id))
+}
+
+/** Whether a job is on a list; null when every one is. */
+export function fitting(filter: JobFilter): ((job: JobSummary) => boolean) | null {
+  const { status, jobType, tag, q, createdFrom = 0, createdTo = Number.POSITIVE_INFINITY } = filter
+  if (Object.values(filter).every((wanted) => wanted === undefined)) return null
   const part = q?.toLowerCase()
   const hasPart = (text: string | null) => text?.toLowerCase().includes(part as string) === true
   return (job) =>
     (jobType === undefined || job.jobType === jobType) &&
+    (tag === undefined || job.tags.includes(tag)) &&
     (part === undefined || hasPart(job.name) || hasPart(job.key)) &&
-    (status === undefined || deriveStatus(job.statusInput) === status)
+    job.createdAt >= createdFrom &&
+    job.createdAt <= createdTo &&
+    (status === undefined || status.includes(deriveStatus(job.statusInput)))
 }

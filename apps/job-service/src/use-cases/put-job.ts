@@ -1,6 +1,7 @@
 import { isRefusal, jobIdPattern, jobKey, type PutJobBody, type Refusal, refusal } from '@belfry/contracts'
 import { isLive } from '../domain/job.ts'
 import { noVersionYet, type Precondition } from '../domain/precondition.ts'
+import type { Caller } from '../domain/reach.ts'
 import type { StoredJob } from '../store/ports.ts'
 import { createChange, inTurn } from './change-job.ts'
 import { confirmChanges, type FencedJob } from './confirm-changes.ts'
@@ -9,7 +10,7 @@ import { findJob } from './find-job.ts'
 import { type UpdateContext, update } from './update-job.ts'
 
 interface PutJobRequest {
-  readonly ownerId: string
+  readonly caller: Caller
   /** The UUID that the id of a new job is made of. */
   readonly minted: string
   readonly key: string
@@ -26,22 +27,22 @@ type PutJob = { readonly created: StoredJob } | { readonly changed: FencedJob }
  */
 export async function putJob(
   context: CreateJobContext & UpdateContext,
-  { ownerId, minted, key, body, ifMatch }: PutJobRequest,
+  { caller, minted, key, body, ifMatch }: PutJobRequest,
 ): Promise<PutJob | Refusal> {
   const isId = jobIdPattern.test(key)
   const checked = jobKey.safeParse(key)
   if (!isId && !checked.success) return badKey(checked.error.issues[0]?.message ?? 'is not a key')
   const change = createChange(context, update(context, ifMatch, body))
   type Put = { readonly created: StoredJob } | { readonly toConfirm: StoredJob }
-  const put = await inTurn<Put>(context, { ownerId, ref: key }, async (isLastTry) => {
-    const found = await findJob(context, ownerId, key)
+  const put = await inTurn<Put>(context, { caller, ref: key }, async (isLastTry) => {
+    const found = await findJob(context, caller, key, 'change')
     if (isRefusal(found) && isId) return found
     if (!isRefusal(found) && (isId || isLive(found))) {
       const changed = await change(found, isLastTry)
       return changed === undefined || isRefusal(changed) ? changed : { toConfirm: changed }
     }
     if (ifMatch !== null) return noVersionYet
-    const created = await insertJob(context, { ownerId, minted, body: { ...body, key } })
+    const created = await insertJob(context, { ownerId: caller.userId, minted, body: { ...body, key } })
     // Another call has made a job with this key in between: the next try finds it.
     if (created === 'key-taken') return undefined
     return isRefusal(created) ? created : { created }

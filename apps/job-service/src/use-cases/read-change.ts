@@ -1,13 +1,15 @@
-import { isRefusal, type PutJobBody, type Refusal, type ScheduleSpec } from '@belfry/contracts'
+import { isRefusal, type JobSpec, type PutJobBody, type Refusal, type ScheduleSpec } from '@belfry/contracts'
 import type { Timing } from '@belfry/schedules'
 import { compileSchedule } from '@belfry/time'
 import { type Job, nextChangeAt } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
+import { withIssues } from '../domain/secret.ts'
 import { type ReadSpec, readSpec, readTiming } from '../domain/spec.ts'
 import { specDifferences } from '../domain/spec-differences.ts'
 import type { JobContext } from './context.ts'
+import { secretIssues } from './secrets.ts'
 
-type ReadContext = Pick<JobContext, 'types' | 'config' | 'clock'>
+type ReadContext = Pick<JobContext, 'stores' | 'types' | 'config' | 'clock'>
 
 /**
  * The spec that a body gives a job that is there, with every default filled in. Times that are counted from now begin when the change
@@ -28,17 +30,24 @@ function delayedFrom({ createdAt, changes, spec: { schedule } }: Job, { delay }:
   return [createdAt, ...changes.map(({ changedAt }) => changedAt)].find((from) => from + delay === schedule.runAt)
 }
 
-async function readAt(
-  { types, config }: ReadContext,
-  job: Job,
-  body: PutJobBody,
-  at: number,
-): Promise<ReadSpec | Refusal> {
+async function readAt(context: ReadContext, job: Job, body: PutJobBody, at: number): Promise<ReadSpec | Refusal> {
+  const { types, config } = context
   const timing = readTiming(body, { createdAt: at, timezone: config.timezone, jobId: job.id })
   if (isRefusal(timing)) return timing
   const known = await types.knowing(body.jobType)
   if (!known) return noTypesYet
-  return readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+  const read = readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+  const shown = isRefusal(read) ? read : { ...read, spec: withTextOf(job.spec, read.spec) }
+  // A secret that is gone keeps no change of another field back.
+  const isSame = JSON.stringify(body.params ?? {}) === JSON.stringify(job.spec.params)
+  return isSame ? shown : withIssues(shown, await secretIssues(context, job.ownerId, body.params))
+}
+
+/** A one-shot that keeps its time is shown with the text in which it was given. */
+function withTextOf({ schedule: before, scheduledTime }: JobSpec, spec: JobSpec): JobSpec {
+  const { schedule } = spec
+  const isSame = schedule.kind === 'once' && before.kind === 'once' && schedule.runAt === before.runAt
+  return isSame && scheduledTime !== undefined && spec.scheduledTime === undefined ? { ...spec, scheduledTime } : spec
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
+import type { Caller } from '../domain/reach.ts'
 import type { StoredJob } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
@@ -7,10 +8,10 @@ import { markLastRun } from './mark-last-run.ts'
 /** A job as answers show it: with what the scheduler says about its last run. */
 export async function readJob(
   context: Pick<JobContext, 'stores' | 'scheduler' | 'schedules' | 'clock' | 'log'>,
-  ownerId: string,
+  caller: Caller,
   ref: string,
 ): Promise<StoredJob | Refusal> {
-  const job = await findJob(context, ownerId, ref)
+  const job = await findJob(context, caller, ref)
   if (isRefusal(job)) return job
   const [marked = job] = await markLastRun(context, [job])
   return marked

@@ -1,15 +1,25 @@
-import { isRefusal, type RedriveBody, type RedriveReply, type Refusal, refusal } from '@belfry/contracts'
+import {
+  type ExecutionStatus,
+  isRefusal,
+  type RedriveBody,
+  type RedriveReply,
+  type Refusal,
+  refusal,
+} from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
 import { type Execution, redriveId } from '../domain/execution.ts'
+import { type Caller, isOperator } from '../domain/reach.ts'
 import type { ExecutionSummary, StoredJob, Trigger } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
+import { noSuchExecution } from './find-execution.ts'
 import { findJobOrTombstone } from './find-job.ts'
 import { orLost } from './retry.ts'
-import { jobToRunAgain, noSuchExecution } from './retry-execution.ts'
+import { jobToRunAgain } from './retry-execution.ts'
 import { backlogFull, checkParams, newTrigger } from './trigger-job.ts'
 
 type RedriveContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'clock' | 'config'>
-type Result = RedriveReply['results'][number]
+export type RedriveResult = RedriveReply['results'][number]
+type Result = RedriveResult
 type Filter = NonNullable<RedriveBody['filter']>
 
 /** How often a dead letter is tried on the newest version of its job when the job changes meanwhile. */
@@ -35,16 +45,18 @@ interface Found {
  */
 export async function redrive(
   context: RedriveContext,
-  ownerId: string,
+  caller: Caller,
   body: RedriveBody,
 ): Promise<RedriveReply | Refusal> {
-  if (context.commands.isFull()) return backlogFull
-  const found = await find(context, ownerId, body)
+  if (context.commands.isFull() && !body.dryRun) return backlogFull
+  const found = await find(context, caller, body)
   if (isRefusal(found)) return found
   const { jobRedriveRows: rows } = context.config
   const results: Result[] = []
   for (let at = 0; at < found.rows.length; at += rows)
-    results.push(...(await redrivePage(context, ownerId, body, found.rows.slice(at, at + rows))))
+    results.push(
+      ...(await runAgain(context, caller, { ...body, statuses: deadLetters }, found.rows.slice(at, at + rows))),
+    )
   const countOf = (outcome: Result['outcome']) => results.filter((one) => one.outcome === outcome).length
   const counts = {
     redriven: countOf('redriven'),
@@ -54,8 +66,8 @@ export async function redrive(
   return { dryRun: body.dryRun, counts, results, more: found.more }
 }
 
-async function find(context: RedriveContext, ownerId: string, body: RedriveBody): Promise<Found | Refusal> {
-  if (body.filter) return findFitting(context, ownerId, body.filter, body.limit)
+async function find(context: RedriveContext, caller: Caller, body: RedriveBody): Promise<Found | Refusal> {
+  if (body.filter) return findFitting(context, caller, body.filter, body.limit)
   const ids = [...new Set(body.ids)]
   const rowIds = await context.stores.executions.readRowIds(ids)
   return { rows: ids.map((id, index) => ({ id, rowId: rowIds[index] ?? null })), more: false }
@@ -64,39 +76,50 @@ async function find(context: RedriveContext, ownerId: string, body: RedriveBody)
 /** The newest dead letters that fit; `more` also when so many rows were looked at that the rest is left to another call. */
 async function findFitting(
   context: RedriveContext,
-  ownerId: string,
-  { jobId, jobType, from = 0, to }: Filter,
+  caller: Caller,
+  { jobId, jobType, from, to }: Filter,
   limit: number,
 ): Promise<Found | Refusal> {
   const { stores, config } = context
-  const job = jobId === undefined ? null : await findJobOrTombstone(context, ownerId, jobId)
+  const job = jobId === undefined ? null : await findJobOrTombstone(context, caller, jobId, 'operate')
   if (isRefusal(job)) return job
+  const { ownerId } = job ?? { ownerId: caller.userId }
   const fits = (one: ExecutionSummary) =>
     (job === null || one.jobRowId === job.rowId) && (jobType === undefined || one.jobType === jobType)
   const rows: ExecutionSummary[] = []
   let after: ExecutionSummary['position'] | null = null
   for (let left = config.jobRedriveScanRows; left > 0; left -= config.jobScanChunkRows) {
-    const query = { after, limit: config.jobScanChunkRows, fields: [], dueBy: to }
+    const query = { after, limit: config.jobScanChunkRows, fields: [], from, to }
     const page: ExecutionSummary[] = await stores.executions.listSummaries({ ownerId, failed: true }, query)
-    rows.push(...page.filter((one) => one.fireAt >= from && fits(one)))
+    rows.push(...page.filter(fits))
     if (rows.length > limit) return { rows: rows.slice(0, limit), more: true }
     const last = page.at(-1)
-    if (page.length < config.jobScanChunkRows || !last || last.fireAt < from) return { rows, more: false }
+    if (page.length < config.jobScanChunkRows || !last) return { rows, more: false }
     after = last.position
   }
   return { rows, more: true }
 }
 
-async function redrivePage(
+const deadLetters: readonly ExecutionStatus[] = ['FAILED']
+
+interface RunAgain {
+  readonly dryRun: boolean
+  readonly reason?: string | undefined
+  /** Executions with these may be run again. */
+  readonly statuses: readonly ExecutionStatus[]
+}
+
+/** Runs a page of executions again, each once; a result for each. */
+export async function runAgain(
   context: RedriveContext,
-  ownerId: string,
-  { dryRun, reason }: RedriveBody,
+  caller: Caller,
+  { dryRun, reason, statuses }: RunAgain,
   rows: Found['rows'],
-): Promise<Result[]> {
+): Promise<RedriveResult[]> {
   const results = new Map<string, Result>()
   let left = rows
   for (let round = 0; round < tries && left.length > 0; round++) {
-    const candidates = await readCandidates(context, ownerId, left, results)
+    const candidates = await readCandidates(context, { caller, statuses }, left, results)
     if (dryRun) for (const { execution } of candidates) results.set(execution.id, made(execution.id, 'redriven', null))
     else await store(context, candidates, reason ?? null, results)
     left = left.filter(({ id }) => !results.has(id))
@@ -107,14 +130,15 @@ async function redrivePage(
 /** Those that may be run again; the results of the others are set. */
 async function readCandidates(
   context: RedriveContext,
-  ownerId: string,
+  { caller, statuses }: { readonly caller: Caller } & Pick<RunAgain, 'statuses'>,
   rows: Found['rows'],
   results: Map<string, Result>,
 ): Promise<Candidate[]> {
   const { executions } = context.stores
   const present = rows.flatMap(({ rowId }) => (rowId === null ? [] : [rowId]))
   const read = await executions.readMany(present, [])
-  const byId = new Map(read.flatMap((one) => (one?.ownerId === ownerId ? [[one.id, one] as const] : [])))
+  const mayRedrive = (one: Execution) => one.ownerId === caller.userId || isOperator(caller)
+  const byId = new Map(read.flatMap((one) => (one && mayRedrive(one) ? [[one.id, one] as const] : [])))
   const jobs = new Map<string, Promise<StoredJob | Refusal>>()
   const candidates: Candidate[] = []
   for (const { id, rowId } of rows) {
@@ -124,7 +148,9 @@ async function readCandidates(
     else {
       const job = jobs.get(execution.jobId) ?? jobToRunAgain(context, execution)
       jobs.set(execution.jobId, job)
-      const candidate = await readCandidate(context, execution, rowId, await job)
+      const candidate = statuses.includes(execution.status)
+        ? await readCandidate(context, execution, rowId, await job)
+        : notOneOf(execution, statuses)
       if (isRefusal(candidate)) results.set(id, refused(id, candidate))
       else candidates.push(candidate)
     }
@@ -138,12 +164,17 @@ async function readCandidate(
   rowId: RowId,
   job: StoredJob | Refusal,
 ): Promise<Candidate | Refusal> {
-  if (execution.status !== 'FAILED') return refusal('illegal-transition', `it is ${execution.status}: no dead letter`)
   if (isRefusal(job)) return job
   if (!execution.hasOwnParams) return { execution, job, params: undefined }
   const [whole] = await context.stores.executions.readMany([rowId], ['params'])
   const params = whole?.params ?? {}
   return (await checkParams(context, job, params)) ?? { execution, job, params }
+}
+
+function notOneOf({ status }: Execution, statuses: readonly ExecutionStatus[]): Refusal {
+  const detail =
+    statuses === deadLetters ? `it is ${status}: no dead letter` : `it is ${status}, and not ${statuses.join(' or ')}`
+  return refusal('illegal-transition', detail)
 }
 
 /** Stores the new executions in one batch and sends their commands; one whose job has changed meanwhile gets no result. */

@@ -2,7 +2,7 @@ import { type Refusal, refusal } from '@belfry/contracts'
 import { retryOnConflict } from '@belfry/service'
 import { isOutcomeUnknown } from '@belfry/storage'
 
-const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
+export const keepsChanging = refusal('conflict', 'the job changed again and again meanwhile')
 
 /** How often a change is tried on the newest version when another change wins. Each time another one has been made. */
 const tries = 20

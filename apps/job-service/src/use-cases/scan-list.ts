@@ -20,6 +20,8 @@ interface List<S extends Summary, T> {
   list(query: ListQuery): Promise<readonly S[]>
   /** Whether a row is on the list; null: every one is. */
   readonly fits: ((row: S) => boolean) | null
+  /** The place of the first of these rows that stands elsewhere by now, further on; -1 without one. The list is read again behind it. */
+  move?(rows: readonly S[]): Promise<number>
   read(rowIds: readonly RowId[]): Promise<readonly (T | undefined)[]>
 }
 
@@ -27,10 +29,10 @@ interface List<S extends Summary, T> {
 export async function readPage<S extends Summary, T>(
   config: JobConfig,
   page: PageRequest,
-  { list, fits, read }: List<S, T>,
+  list: List<S, T>,
 ): Promise<Rows<T>> {
-  const { found, next } = await scan(config, page, list, fits)
-  const present = await read(found.map((row) => row.rowId))
+  const { found, next } = await scan(config, page, list)
+  const present = await list.read(found.map((row) => row.rowId))
   const rows = found.flatMap(({ position }, index) => {
     const row = present[index]
     return row === undefined ? [] : [{ row, position }]
@@ -45,8 +47,7 @@ export async function readPage<S extends Summary, T>(
 async function scan<S extends Summary>(
   { jobScanRows, jobScanChunkRows, jobPageBytes }: JobConfig,
   { limit, fields, after: start }: PageRequest,
-  list: List<S, unknown>['list'],
-  fits: List<S, unknown>['fits'],
+  { list, fits, move }: List<S, unknown>,
 ): Promise<{ readonly found: readonly S[]; readonly next: ListPosition | null }> {
   const found: S[] = []
   let after = start
@@ -54,15 +55,16 @@ async function scan<S extends Summary>(
   for (let left = jobScanRows; left > 0; ) {
     const asked = Math.min(left, fits ? jobScanChunkRows : limit + 1)
     const rows = await list({ after, limit: asked, fields })
-    for (const row of rows) {
+    const moved = move ? await move(rows) : -1
+    for (const row of moved < 0 ? rows : rows.slice(0, moved)) {
       if (fits && !fits(row)) continue
       bytes += row.bytes
       const isFull = found.length === limit || (found.length > 0 && bytes > jobPageBytes)
       if (isFull) return { found, next: found.at(-1)?.position ?? null }
       found.push(row)
     }
-    if (rows.length < asked) return { found, next: null }
-    after = rows.at(-1)?.position ?? null
+    if (moved < 0 && rows.length < asked) return { found, next: null }
+    after = rows.at(moved)?.position ?? null
     left -= rows.length
   }
   return { found, next: after }

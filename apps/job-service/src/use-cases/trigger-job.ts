@@ -11,16 +11,21 @@ import {
 } from '../domain/execution.ts'
 import { checkAction } from '../domain/job.ts'
 import { noTypesYet } from '../domain/job-types.ts'
+import type { Caller } from '../domain/reach.ts'
 import { refuseSize } from '../domain/spec.ts'
 import type { StoredJob, Trigger } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
+import { secretIssues } from './secrets.ts'
 
-type TriggerContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'triggered' | 'clock' | 'log' | 'config'>
+export type TriggerContext = Pick<
+  JobContext,
+  'stores' | 'types' | 'commands' | 'intake' | 'triggered' | 'clock' | 'log' | 'config'
+>
 
 interface TriggerRequest {
-  readonly ownerId: string
+  readonly caller: Caller
   /** Id or key. */
   readonly ref: string
   /** The UUID that the execution's id is made of; the same in every try of one request. */
@@ -59,17 +64,23 @@ export function newTrigger(job: StoredJob, asked: AskedExecution, reason: string
  * one write and no read: jobs are cached from their last trigger, and the write itself checks that the version it was
  * made of is still the job's (protocol.md, step 3).
  */
-export async function triggerJob(
+export async function triggerJob(context: TriggerContext, request: TriggerRequest): Promise<WholeExecution | Refusal> {
+  if (context.commands.isFull()) return backlogFull
+  const asked = { ownerId: request.caller.userId, items: 1, isSoon: false }
+  return context.intake.triggers.run(asked, () => storeTrigger(context, request))
+}
+
+function storeTrigger(
   context: TriggerContext,
-  { ownerId, ref, minted, params, ...more }: TriggerRequest,
+  { caller, ref, minted, params, ...more }: TriggerRequest,
 ): Promise<WholeExecution | Refusal> {
   const { stores, commands, triggered, clock, log, config } = context
-  if (commands.isFull()) return backlogFull
   const executionId = triggerId(minted)
   const reason = more.reason ?? null
+  const { userId: ownerId } = caller
   const name = `${ownerId} ${ref}`
   return onNewestVersion<WholeExecution | Refusal>(async (isLastTry) => {
-    const job = triggered.get(name) ?? (await findJob(context, ownerId, ref))
+    const job = triggered.get(name) ?? (await findJob(context, caller, ref, 'change'))
     if (isRefusal(job)) return job
     const refused = checkAction(job, 'trigger') ?? (params && (await checkParams(context, job, params)))
     if (refused) return (await stores.executions.find(ownerId, executionId)) ?? refused
@@ -89,14 +100,14 @@ export async function triggerJob(
 
 /** Params of one trigger must fit the type like those of the job. */
 export async function checkParams(
-  { types }: Pick<JobContext, 'types'>,
-  { spec }: StoredJob,
+  context: Pick<JobContext, 'stores' | 'types' | 'config'>,
+  { spec, ownerId }: StoredJob,
   params: Record<string, unknown>,
 ): Promise<Refusal | undefined> {
   const tooLarge = refuseSize(params)
   if (tooLarge) return tooLarge
-  const type = (await types.knowing(spec.jobType))?.get(spec.jobType)
+  const type = (await context.types.knowing(spec.jobType))?.get(spec.jobType)
   if (!type) return noTypesYet
-  const errors = type.checkParams(params)
+  const errors = [...type.checkParams(params), ...(await secretIssues(context, ownerId, params))]
   return errors.length > 0 ? refusal('impossible', 'the params do not fit the job type', { errors }) : undefined
 }

@@ -1,24 +1,25 @@
-import { isRefusal, type JobSpec, type PutJobBody, type Refusal } from '@belfry/contracts'
-import { checkAction, updatedJob } from '../domain/job.ts'
+import { isRefusal, type PutJobBody, type Refusal } from '@belfry/contracts'
+import { checkAction, type Job, jobDifferences, updatedJob } from '../domain/job.ts'
 import { checkVersion, type Precondition } from '../domain/precondition.ts'
-import { specDifferences } from '../domain/spec-differences.ts'
 import { type ChangeContext, type ChangeTarget, changeJob, type Decide } from './change-job.ts'
 import type { FencedJob } from './confirm-changes.ts'
 import type { JobContext } from './context.ts'
 import { readChange } from './read-change.ts'
+import { resolveViewers } from './resolve-viewers.ts'
 
-export type UpdateContext = ChangeContext & Pick<JobContext, 'types'>
+export type UpdateContext = ChangeContext & Pick<JobContext, 'types' | 'users'>
 
-/** `PATCH /jobs/:id`. `bodyFor` makes the whole body out of the job's spec. */
+/** `PATCH /jobs/:id`. `bodyFor` makes the whole body out of the job. */
 export function patchJob(
   context: UpdateContext,
   target: ChangeTarget,
-  bodyFor: (spec: JobSpec) => PutJobBody | Refusal,
+  bodyFor: (job: Job) => PutJobBody | Refusal,
 ): Promise<FencedJob | Refusal> {
-  return changeJob(context, target, (job) => {
-    const body = bodyFor(job.spec)
+  const decide: Decide = (job) => {
+    const body = bodyFor(job)
     return isRefusal(body) ? (checkVersion(target.ifMatch, job) ?? body) : update(context, target.ifMatch, body)(job)
-  })
+  }
+  return changeJob(context, target, decide, { need: 'change' })
 }
 
 /** Gives the job the spec of a body, if it is at a version that the caller asked for. */
@@ -28,7 +29,9 @@ export function update(context: UpdateContext, ifMatch: Precondition, body: PutJ
     if (refused) return checkVersion(ifMatch, job) ?? refused
     const read = await readChange(context, job, body)
     if (isRefusal(read)) return checkVersion(ifMatch, job) ?? read
-    const mismatch = checkVersion(ifMatch, job, specDifferences(read.spec, job.spec))
-    return mismatch ?? updatedJob(job, read, context.clock.now())
+    const viewers = await resolveViewers(context, body.viewers, job)
+    if (isRefusal(viewers)) return checkVersion(ifMatch, job) ?? viewers
+    const next = { ...read, viewers }
+    return checkVersion(ifMatch, job, jobDifferences(next, job)) ?? updatedJob(job, next, context.clock.now())
   }
 }

@@ -33,7 +33,7 @@ describe('the body of a job', () => {
         fc.boolean(),
         (schedule, timeoutMs, isOverlapSet) => {
           const policy = { ...spec.policy, timeoutMs }
-          const read = putJobBody.parse(bodyOf({ ...spec, schedule, policy, isOverlapSet }))
+          const read = putJobBody.parse(bodyOf({ viewers: [], spec: { ...spec, schedule, policy, isOverlapSet } }))
           expect(read.timeout).toBe(timeoutMs)
           expect(read.overlap !== undefined).toBe(isOverlapSet)
           if (schedule.kind === 'once') expect(read.runAt).toBe(schedule.runAt)
@@ -61,7 +61,7 @@ describe('a merge patch of a job', () => {
     [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
     [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
   ])('of params %j by %j is %j', (params, patch, expected) => {
-    expect(patchedBody({ ...spec, params }, { params: patch }).params).toEqual(expected)
+    expect(patchedBody({ viewers: [], spec: { ...spec, params } }, { params: patch }).params).toEqual(expected)
   })
 
   it.each([
@@ -80,7 +80,7 @@ describe('a merge patch of a job', () => {
       { runAt: 'x', schedule: 'y' },
     ],
   ])('by %j says when it runs by %j', (patch, expected) => {
-    const { schedule, runAt, delay, scheduledTime } = patchedBody(spec, patch)
+    const { schedule, runAt, delay, scheduledTime } = patchedBody({ viewers: [], spec }, patch)
     const given = { schedule, runAt, delay, scheduledTime }
     expect(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))).toEqual(expected)
   })

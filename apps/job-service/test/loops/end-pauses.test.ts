@@ -82,12 +82,12 @@ describe('the end of pauses', () => {
   it('does not come for a pause that was made longer meanwhile', async () => {
     const { clock, stores, jobs, loop, read } = await open(1)
     await clock.advance(60_000)
-    const { find } = stores.jobs
+    const { findById } = stores.jobs
     const [job] = jobs
     if (!job) throw new Error('there is no job')
-    stores.jobs.find = async (ownerId, ref) => {
-      stores.jobs.find = find
-      const found = (await find(ownerId, ref)) as StoredJob
+    stores.jobs.findById = async (id) => {
+      stores.jobs.findById = findById
+      const found = (await findById(id)) as StoredJob
       const longer = pausedJob(found, until + 60_000, clock.now())
       if (!isRefusal(longer)) await stores.jobs.compareAndSet(found.rowId, found.version, longer, monday)
       return found

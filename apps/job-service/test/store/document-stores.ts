@@ -7,6 +7,7 @@ import {
 } from '@belfry/contracts'
 import type { RequestRecord } from '@belfry/http'
 import { type RowId, shardOf, type WorkShare } from '@belfry/storage'
+import { createDocumentStore as createAuditDocuments } from '../../../../libs/audit/test/documents.ts'
 import {
   type Execution,
   newestPerExecution,
@@ -15,13 +16,18 @@ import {
   statusOf,
   type WholeExecution,
 } from '../../src/domain/execution.ts'
-import { fencedChanges, isLive, type Job, newestVersion, toJobChanges } from '../../src/domain/job.ts'
+import { dueFromOf, fencedChanges, isLive, type Job, newestVersion, toJobChanges } from '../../src/domain/job.ts'
+import type { JobScope } from '../../src/domain/reach.ts'
+import type { Secret } from '../../src/domain/secret.ts'
 import type { KnownExecution } from '../../src/domain/status.ts'
 import type {
+  CreatedJob,
   DueCursor,
   ExecutionScope,
   ExecutionStore,
   JobStore,
+  JobSummary,
+  JobsQuery,
   ListedJob,
   ListPosition,
   LongField,
@@ -29,6 +35,9 @@ import type {
   StoredJob,
   Stores,
 } from '../../src/store/ports.ts'
+import { type Collection, createCollection, type Stored } from './document-collection.ts'
+import { createNotificationStores } from './document-notifications.ts'
+import { createSecrets } from './document-secrets.ts'
 
 /**
  * The stores as a document database would have them: collections of JSON documents with random text ids, every step on one
@@ -44,17 +53,21 @@ export function createDocumentStores(random: () => number = Math.random): Stores
   const requests = createCollection<RequestRecord>(latency, ({ id }) => [id])
   const cursors = createCollection<{ name: string; at: number }>(latency, ({ name }) => [name])
   const poison = createCollection<{ name: string }>(latency, ({ name }) => [name])
+  const secrets = createCollection<Secret>(latency, ({ ownerId, name }) => [`${ownerId}:${name}`])
   const changeNos = createCounter(latency)
   return {
     jobs: createJobs(jobs, executions, changeNos),
     executions: createExecutions(jobs, executions),
     requests: createRequests(requests),
+    secrets: createSecrets(secrets),
+    ...createNotificationStores(latency),
     cursors: {
       read: async (name) => (await cursors.findOne((one) => one.name === name))?.at ?? 0,
       async write(name, at) {
         if (!(await cursors.insert({ name, at }))) await cursors.updateOne((one) => one.name === name, { at })
       },
     },
+    audit: createAuditDocuments(),
     poison: {
       async keep(messages) {
         await Promise.all(
@@ -63,84 +76,6 @@ export function createDocumentStores(random: () => number = Math.random): Stores
       },
     },
     close: async () => undefined,
-  }
-}
-
-type Stored<D> = D & { readonly rowId: RowId }
-
-/** What a document database does with one collection. Each step looks at and changes one document at a time. */
-interface Collection<D> {
-  /** Null when a unique index has one of the document's names already. */
-  insert(document: D): Promise<RowId | null>
-  get(rowId: RowId): Promise<Stored<D> | undefined>
-  findOne(fits: (document: Stored<D>) => boolean): Promise<Stored<D> | undefined>
-  /** All that fit, sorted; each read at a moment of its own. */
-  find(
-    fits: (document: Stored<D>) => boolean,
-    order?: (a: Stored<D>, b: Stored<D>) => number,
-    limit?: number,
-  ): Promise<Stored<D>[]>
-  /** Changes the first document that fits, in one step. False when none does, or a unique index forbids it. */
-  updateOne(
-    fits: (document: Stored<D>) => boolean,
-    change: Partial<D> | ((document: Stored<D>) => Partial<D>),
-  ): Promise<boolean>
-  deleteOne(fits: (document: Stored<D>) => boolean): Promise<boolean>
-}
-
-let ids = 0
-
-function createCollection<D extends object>(
-  latency: () => Promise<void>,
-  uniqueNames: (document: D) => readonly string[],
-): Collection<D> {
-  const texts = new Map<RowId, string>()
-  const read = (rowId: RowId): Stored<D> | undefined => {
-    const text = texts.get(rowId)
-    return text === undefined ? undefined : { ...(JSON.parse(text) as D), rowId }
-  }
-  const all = () => [...texts.keys()].map((rowId) => read(rowId) as Stored<D>)
-  const isTaken = (document: D, own: RowId | null) => {
-    const names = new Set(uniqueNames(document))
-    return all().some((other) => other.rowId !== own && uniqueNames(other).some((name) => names.has(name)))
-  }
-  /** A step happens at one moment between its call and its answer. */
-  const step = async <T>(body: () => T): Promise<T> => {
-    await latency()
-    const answer = body()
-    await latency()
-    return answer
-  }
-  return {
-    insert: (document) =>
-      step(() => {
-        if (isTaken(document, null)) return null
-        const rowId = `${Math.random().toString(36).slice(2)}${ids++}` as RowId
-        texts.set(rowId, JSON.stringify(document))
-        return rowId
-      }),
-    get: (rowId) => step(() => read(rowId)),
-    findOne: (fits) => step(() => all().find(fits)),
-    async find(fits, order = () => 0, limit = Number.POSITIVE_INFINITY) {
-      return step(() => all().filter(fits).sort(order).slice(0, limit))
-    },
-    updateOne: (fits, change) =>
-      step(() => {
-        const document = all().find(fits)
-        if (!document) return false
-        const { rowId, ...changed } = {
-          ...document,
-          ...(typeof change === 'function' ? change(document) : change),
-        }
-        if (isTaken(changed as unknown as D, rowId)) return false
-        texts.set(rowId, JSON.stringify(changed))
-        return true
-      }),
-    deleteOne: (fits) =>
-      step(() => {
-        const document = all().find(fits)
-        return document !== undefined && texts.delete(document.rowId)
-      }),
   }
 }
 
@@ -161,6 +96,7 @@ interface JobDocument {
   readonly fenceAt: number | null
   readonly fenceTries: number
   readonly progress: Progress
+  readonly dueFrom: number | null
 }
 
 interface ExecutionDocument {
@@ -231,6 +167,11 @@ function createCounter(latency: () => Promise<void>) {
   }
 }
 
+function isInScope(scope: JobScope, { ownerId, viewers }: Job): boolean {
+  if (scope === 'all') return true
+  return 'ownerId' in scope ? ownerId === scope.ownerId : viewers.some(({ id }) => id === scope.viewerId)
+}
+
 /** Whether a record is of the share, by its public id and the moment at which it was due. */
 const isOf = ({ index, instances, overdueAt }: WorkShare, id: string, dueAt: number) =>
   shardOf(id) % instances === index || dueAt <= overdueAt
@@ -271,38 +212,80 @@ function createJobs(
     const job = await storedJob(document)
     return fields.includes('params') ? job : { ...job, spec }
   }
+  const summaryOf = async (
+    document: Stored<JobDocument>,
+    { fields, withTags }: Pick<JobsQuery, 'fields' | 'withTags'>,
+  ): Promise<JobSummary> => {
+    const { rowId, id, job, publishedVersion } = document
+    const { params, ...spec } = job.spec
+    const { last, running, retrying } = await knownOf(document)
+    const { state, version, createdAt } = job
+    const isPublished = publishedVersion >= version
+    return {
+      ...{ rowId, createdAt, name: spec.name, key: job.key, jobType: spec.jobType, tags: withTags ? spec.tags : [] },
+      position: [id] as readonly string[] as ListPosition,
+      bytes: bytesOf({ ...job, spec }) + (fields.includes('params') ? bytesOf(params) : 0),
+      statusInput: { state, isPublished, runAt: runAtOf(job), last, running, retrying },
+    }
+  }
   const isPosition = (value: unknown): value is ListPosition =>
     Array.isArray(value) && value.length === 1 && typeof value[0] === 'string' && jobIdPattern.test(value[0])
 
+  const create = async (job: Job, mostJobs = Number.POSITIVE_INFINITY): Promise<CreatedJob> => {
+    const same = await jobs.findOne((one) => one.id === job.id)
+    if (same) return { rowId: same.rowId, isNew: false }
+    const own = await jobs.find((one) => one.job.ownerId === job.ownerId && isLive(one.job))
+    const holder = job.key === null ? undefined : own.find((one) => one.job.key === job.key)
+    if (holder) return holder.id === job.id ? { rowId: holder.rowId, isNew: false } : 'key-taken'
+    if (own.length >= mostJobs) return 'too-many'
+    const fence = { fencedVersion: job.version, fenceAt: null, fenceTries: 0 }
+    const progress = { last: null, scheduledAt: null }
+    const changeNo = await changeNos.next()
+    const about = { id: job.id, slot: slotOf(job), job, changeNo, publishedVersion: 0 }
+    const rowId = await jobs.insert({ ...about, ...fence, progress, dueFrom: dueFromOf(job) })
+    if (rowId !== null) return { rowId, isNew: true }
+    const stored = await jobs.findOne((one) => one.id === job.id)
+    return stored ? { rowId: stored.rowId, isNew: false } : 'key-taken'
+  }
+
   return {
     isPosition,
-    async create(job, mostJobs = Number.POSITIVE_INFINITY) {
-      const same = await jobs.findOne((one) => one.id === job.id)
-      if (same) return { rowId: same.rowId, isNew: false }
-      const own = await jobs.find((one) => one.job.ownerId === job.ownerId && isLive(one.job))
-      const holder = job.key === null ? undefined : own.find((one) => one.job.key === job.key)
-      if (holder) return holder.id === job.id ? { rowId: holder.rowId, isNew: false } : 'key-taken'
-      if (own.length >= mostJobs) return 'too-many'
-      const fence = { fencedVersion: job.version, fenceAt: null, fenceTries: 0 }
-      const progress = { last: null, scheduledAt: null }
-      const changeNo = await changeNos.next()
-      const about = { id: job.id, slot: slotOf(job), job, changeNo, publishedVersion: 0 }
-      const rowId = await jobs.insert({ ...about, ...fence, progress })
-      if (rowId !== null) return { rowId, isNew: true }
-      const stored = await jobs.findOne((one) => one.id === job.id)
-      return stored ? { rowId: stored.rowId, isNew: false } : 'key-taken'
-    },
+    create,
+    createMany: (newJobs, mostJobs) => Promise.all(newJobs.map((job) => create(job, mostJobs))),
     async compareAndSet(rowId, from, job, fenceAt) {
       // A row as the port gives it has more fields than a job.
-      const { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt } = job
-      const next: Job = { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt }
+      const {
+        id,
+        ownerId,
+        key,
+        version,
+        state,
+        spec,
+        changes,
+        warnings,
+        viewers,
+        pauseUntil,
+        pause,
+        createdAt,
+        changedAt,
+      } = job
+      const about = { id, ownerId, key, version, state, spec, changes, warnings, viewers }
+      const next: Job = { ...about, pauseUntil, pause, createdAt, changedAt }
       return jobs.updateOne((one) => one.rowId === rowId && one.job.version === from, {
         job: next,
+        dueFrom: dueFromOf(next),
         slot: slotOf(next),
         changeNo: await changeNos.next(),
         fenceAt,
         fenceTries: 0,
       })
+    },
+    async countLive(ownerId, limit) {
+      return (await jobs.find((one) => one.job.ownerId === ownerId && isLive(one.job), undefined, limit)).length
+    },
+    async findById(id) {
+      const found = await jobs.findOne((one) => one.id === id)
+      return found && storedJob(found)
     },
     async find(ownerId, ref) {
       const own = await jobs.find(
@@ -319,31 +302,43 @@ function createJobs(
           return document && listed(document, fields)
         }),
       ),
-    async listSummaries(ownerId, { after, limit, fields }) {
-      const last = after && (await jobs.findOne((one) => one.id === after[0]))
+    isDuePosition: (value): value is ListPosition =>
+      Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && typeof value[1] === 'string',
+    async listByDue(ownerId, { until, after, limit, ...query }) {
       const rows = await jobs.find(
-        (one) => one.job.ownerId === ownerId && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
-        newestJob,
+        ({ id, job, dueFrom }) =>
+          job.ownerId === ownerId &&
+          dueFrom !== null &&
+          dueFrom <= until &&
+          isAfter(after as DueCursor | null, dueFrom, id),
+        (a, b) => (a.dueFrom ?? 0) - (b.dueFrom ?? 0) || compare(a.id, b.id),
         limit,
       )
       return Promise.all(
-        rows.map(async (document) => {
-          const { rowId, id, job, publishedVersion } = document
-          const { params, ...spec } = job.spec
-          const { last, running, retrying } = await knownOf(document)
-          const { state, version } = job
-          const isPublished = publishedVersion >= version
-          return {
-            rowId,
-            position: [id] as readonly string[] as ListPosition,
-            bytes: bytesOf({ ...job, spec }) + (fields.includes('params') ? bytesOf(params) : 0),
-            name: spec.name,
-            key: job.key,
-            jobType: spec.jobType,
-            statusInput: { state, isPublished, runAt: runAtOf(job), last, running, retrying },
-          }
+        rows.map(async (row) => {
+          const dueFrom = row.dueFrom ?? 0
+          const position = [dueFrom, row.id] as readonly (string | number)[] as ListPosition
+          return { ...(await summaryOf(row, query)), position, version: row.job.version, dueFrom }
         }),
       )
+    },
+    async raiseDue(rows) {
+      await Promise.all(
+        rows.map(({ rowId, version, dueFrom, next }) =>
+          jobs.updateOne((one) => one.rowId === rowId && one.job.version === version && one.dueFrom === dueFrom, {
+            dueFrom: next,
+          }),
+        ),
+      )
+    },
+    async listSummaries(scope, { after, limit, ...query }) {
+      const last = after && (await jobs.findOne((one) => one.id === after[0]))
+      const rows = await jobs.find(
+        (one) => isInScope(scope, one.job) && one.job.state !== 'deleted' && (!last || newestJob(last, one) < 0),
+        newestJob,
+        limit,
+      )
+      return Promise.all(rows.map((row) => summaryOf(row, query)))
     },
     async listUnpublished({ rows, bytes }, share) {
       const found = await jobs.find(
@@ -570,6 +565,10 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
       await Promise.all(newestPerExecution(messages).map(apply))
       await Promise.all(progressUpdates(messages).map(raise))
     },
+    async findById(id) {
+      const found = await executions.findOne((one) => one.id === id)
+      return found && ((await shown(found, ['params', 'result'])) as WholeExecution | undefined)
+    },
     async find(ownerId, id) {
       const found = await executions.findOne((one) => one.id === id && one.ownerId === ownerId)
       return found && ((await shown(found, ['params', 'result'])) as WholeExecution | undefined)
@@ -581,14 +580,15 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
           return document && shown(document, fields)
         }),
       ),
-    async listSummaries(scope, { after, limit, fields, dueBy = Number.POSITIVE_INFINITY }) {
+    async listSummaries(scope, { after, limit, fields, from = 0, to = Number.POSITIVE_INFINITY }) {
       const job = 'jobRowId' in scope ? await jobs.get(scope.jobRowId) : undefined
       const isInScope = inScope(scope, job?.id)
       const [fireAt, id] = (after ?? []) as unknown as [number, string]
       const rows = await executions.find(
         (one) =>
           isInScope(one) &&
-          one.fireAt <= dueBy &&
+          one.fireAt >= from &&
+          one.fireAt <= to &&
           (!after || one.fireAt < fireAt || (one.fireAt === fireAt && one.id < id)),
         newestExecution,
         limit,

@@ -91,7 +91,7 @@ describe.skipIf(mongoUrl === undefined)('job-service on MongoDB whose answers ar
       async (job, answer) => {
         expect(answer).toMatchObject({ rowId: job.id })
         expect((await stores.jobs.find(job.ownerId, 'mine'))?.id).toBe(job.id)
-        expect(await stores.jobs.listSummaries(job.ownerId, all)).toHaveLength(1)
+        expect(await stores.jobs.listSummaries({ ownerId: job.ownerId }, all)).toHaveLength(1)
         expect(await stores.jobs.create(jobOf({ n: ++made, ownerId: job.ownerId, key: 'mine' }))).toBe('key-taken')
       },
     )

@@ -28,8 +28,11 @@ describe('with a million rows', () => {
     const plans = plansOf()
     expect(plans.size).toBeGreaterThan(30)
     for (const [sql, steps] of plans) {
-      // The outbox holds only what is unpublished, and its reader takes the first rows of it.
-      const slow = steps.filter((step) => /^SCAN (?!outbox$|u$)|TEMP B-TREE/.test(step))
+      // The outbox holds only what is unpublished, and its reader takes the first rows of it. A constant row, a given list and a
+      // subquery, whose own steps are looked at, are no tables.
+      const slow = steps.filter((step) =>
+        /^SCAN (?!outbox$|u$|CONSTANT ROW$|json_each |\(subquery)|TEMP B-TREE/.test(step),
+      )
       expect(slow, sql).toEqual([])
     }
   })

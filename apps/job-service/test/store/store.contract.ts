@@ -3,22 +3,34 @@ import { type RowId, shardOf, soleShare } from '@belfry/storage'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { triggerCommand } from '../../src/domain/execution.ts'
-import { cancelledJob, deletedJob, type Job, pausedJob, resumedJob } from '../../src/domain/job.ts'
+import {
+  cancelledJob,
+  deletedJob,
+  type Job,
+  pausedJob,
+  resumedJob,
+  updatedJob,
+  type Viewer,
+} from '../../src/domain/job.ts'
 import { noExecutions } from '../../src/domain/status.ts'
 import type {
   AgedJob,
   DueCursor,
   DueFence,
+  DueJobSummary,
   DuePage,
   DuePauseEnd,
   ExecutionSummary,
   JobSummary,
   ListPosition,
+  ListQuery,
   LongField,
   StoredJob,
   Stores,
 } from '../../src/store/ports.ts'
 import { type JobWish, jobIdOf, jobOf, minted, monday, statusMessage } from '../fixtures.ts'
+import { describeNotifications } from './notifications.contract.ts'
+import { describeSecrets } from './secrets.contract.ts'
 
 /** What a database can do beyond the ports. */
 export interface StoreCapabilities {
@@ -63,6 +75,10 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       return { ...about, reason: null, nextSendAt: monday + 5000, ...more }
     }
 
+    describe('notifications', () => describeNotifications(() => stores, owner, capabilities.sharesWork))
+
+    describe('a secret', () => describeSecrets(() => stores, owner))
+
     describe('a job', () => {
       it('is found by id and key, whole as it was stored, by its owner alone', async () => {
         const schedule = { kind: 'once', runAt: monday + 5 } as const
@@ -80,6 +96,38 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect(await stores.jobs.readMany([rowId], ['params'])).toEqual([job])
         expect(await stores.jobs.find(owner(), job.id)).toBeUndefined()
         expect(await stores.jobs.find(owner(), 'nightly')).toBeUndefined()
+        expect(await stores.jobs.findById(job.id)).toEqual(job)
+        expect(await stores.jobs.findById(jobIdOf(0xfffff))).toBeUndefined()
+      })
+
+      it('is listed to its viewers from the change that names them until the one that does not', async () => {
+        const [ann, ben] = [owner(), owner()].map((id) => ({ id, username: `name of ${id}` })) as [Viewer, Viewer]
+        const job = await put({ viewers: [ann] })
+        const other = await put({ viewers: [ann, ben] })
+        expect((await again(job)).viewers).toEqual([ann])
+        const shared = async ({ id }: Viewer, query: ListQuery = first(10)) =>
+          (await stores.jobs.listSummaries({ viewerId: id }, query)).map(({ rowId }) => rowId)
+        expect([await shared(ann), await shared(ben)]).toEqual([[other.rowId, job.rowId], [other.rowId]])
+        const [newest] = await stores.jobs.listSummaries({ viewerId: ann.id }, first(1))
+        expect(await shared(ann, { ...first(10), after: newest?.position ?? null })).toEqual([job.rowId])
+        const next = allowed(updatedJob(job, { ...job, viewers: [ben] }, monday + 1))
+        expect(await stores.jobs.compareAndSet(job.rowId, 1, next, monday)).toBe(true)
+        expect((await again(job)).viewers).toEqual([ben])
+        expect([await shared(ann), await shared(ben)]).toEqual([[other.rowId], [other.rowId, job.rowId]])
+        const late = { ...next, viewers: [ann], changedAt: monday + 99 }
+        expect(await stores.jobs.compareAndSet(job.rowId, 1, late, monday)).toBe(false)
+        expect([await shared(ann), await shared(ben)]).toEqual([[other.rowId], [other.rowId, job.rowId]])
+        const gone = allowed(deletedJob(await again(job), monday + 2))
+        await stores.jobs.compareAndSet(job.rowId, 2, gone, monday)
+        expect(await shared(ben)).toEqual([other.rowId])
+      })
+
+      it('is on the list of all users, newest first', async () => {
+        const [one, two] = [await put(), await put()]
+        const [newest, second] = await stores.jobs.listSummaries('all', first(2))
+        expect([newest?.rowId, second?.rowId]).toEqual([two.rowId, one.rowId])
+        const behind = await stores.jobs.listSummaries('all', { ...first(1), after: newest?.position ?? null })
+        expect(behind.map(({ rowId }) => rowId)).toEqual([one.rowId])
       })
 
       it('has its key to itself among the jobs of its owner', async () => {
@@ -105,6 +153,45 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         expect((await stores.jobs.find(ownerId, 'again'))?.id).toBe(third.id)
       })
 
+      it('is stored among many, each on its own, and each is answered in its place', async () => {
+        const ownerId = owner()
+        const [first, second, third] = [1, 2, 3].map((n) => jobOf({ n: made + n, ownerId, key: `many-${n}` })) as [
+          Job,
+          Job,
+          Job,
+        ]
+        made += 3
+        await stores.jobs.create(second)
+        const clash = jobOf({ n: ++made, ownerId, key: 'many-2' })
+        const answers = await stores.jobs.createMany([first, second, clash, third])
+        expect(answers).toEqual([
+          { rowId: expect.anything(), isNew: true },
+          { rowId: expect.anything(), isNew: false },
+          'key-taken',
+          { rowId: expect.anything(), isNew: true },
+        ])
+        expect((await stores.jobs.find(ownerId, 'many-3'))?.id).toBe(third.id)
+        const { rows } = await stores.jobs.listUnpublished({ rows: 10_000, bytes: 100_000_000 }, soleShare)
+        const keys = rows.map(({ key }) => key)
+        expect(keys).toEqual(expect.arrayContaining([first.id, second.id, third.id]))
+        const { rows: changed } = await stores.jobs.listChanges({ after: 0, limit: 10_000, unlistedBefore: 0 })
+        const numbers = changed.filter(({ id }) => [first.id, third.id].includes(id)).map(({ changeNo }) => changeNo)
+        expect(new Set(numbers).size).toBe(2)
+        expect(await stores.jobs.createMany([])).toEqual([])
+      })
+
+      it('among many counts against the quota of its owner', async () => {
+        const [one, two] = [owner(), owner()]
+        const jobs = [one, one, two, one].map((ownerId) => jobOf({ n: ++made, ownerId }))
+        const answers = await stores.jobs.createMany(jobs, 1)
+        expect(answers.filter((answer) => typeof answer === 'object')).toHaveLength(
+          capabilities.keepsQuotaExactly ? 2 : answers.filter((answer) => typeof answer === 'object').length,
+        )
+        const later = await stores.jobs.createMany([jobOf({ n: ++made, ownerId: one })], 1)
+        expect(later).toEqual(['too-many'])
+        expect(answers[2]).toMatchObject({ isNew: true })
+      })
+
       it('stays as it is when it is made again under its id', async () => {
         const job = await put({ key: 'once', name: 'first' })
         const second = { ...job, spec: { ...job.spec, name: 'second' } }
@@ -116,14 +203,16 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         const job = await put({ key: 'gone' })
         const { ownerId } = job
         expect(await stores.jobs.compareAndSet(job.rowId, 1, allowed(deletedJob(job, monday + 1)), monday)).toBe(true)
-        expect(await stores.jobs.listSummaries(ownerId, first(10))).toEqual([])
+        expect(await stores.jobs.listSummaries({ ownerId }, first(10))).toEqual([])
         const tombstone = { id: job.id, state: 'deleted', version: 2 }
         expect(await stores.jobs.find(ownerId, job.id)).toMatchObject(tombstone)
         expect(await stores.jobs.find(ownerId, 'gone')).toMatchObject(tombstone)
         expect(await stores.jobs.create(job)).toEqual({ rowId: job.rowId, isNew: false })
         const second = await put({ ownerId, key: 'gone' })
         expect((await stores.jobs.find(ownerId, 'gone'))?.id).toBe(second.id)
-        expect((await stores.jobs.listSummaries(ownerId, first(10))).map(({ rowId }) => rowId)).toEqual([second.rowId])
+        expect((await stores.jobs.listSummaries({ ownerId }, first(10))).map(({ rowId }) => rowId)).toEqual([
+          second.rowId,
+        ])
       })
 
       it('is listed from the end of its pause on until it is resumed', async () => {
@@ -140,6 +229,16 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         await stores.jobs.compareAndSet(job.rowId, 2, active, monday)
         expect(await again(job)).toMatchObject({ state: 'active', pauseUntil: null })
         expect(await due(until)).toEqual([])
+      })
+
+      it('says what paused it, and why, until it is resumed', async () => {
+        const job = await put()
+        const pause = { by: 'bulk', reason: 'deployment' } as const
+        const paused = allowed(pausedJob(job, null, monday + 1, pause))
+        await stores.jobs.compareAndSet(job.rowId, 1, paused, monday)
+        expect((await again(job)).pause).toEqual(pause)
+        await stores.jobs.compareAndSet(job.rowId, 2, allowed(resumedJob(paused, monday + 2)), monday)
+        expect((await again(job)).pause).toBeNull()
       })
 
       it('is listed among other pauses that end, page by page in the order of their ends', async () => {
@@ -225,8 +324,11 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         const one = await put({ ownerId })
         expect(await create()).toMatchObject({ isNew: true })
         expect(await create()).toBe('too-many')
+        expect([await stores.jobs.countLive(ownerId, 9), await stores.jobs.countLive(ownerId, 1)]).toEqual([2, 1])
+        expect(await stores.jobs.countLive(owner(), 9)).toBe(0)
         expect(await stores.jobs.create(one, 2)).toEqual({ rowId: one.rowId, isNew: false })
         await stores.jobs.compareAndSet(one.rowId, 1, cancelled(one), monday)
+        expect(await stores.jobs.countLive(ownerId, 9)).toBe(1)
         expect(await create()).toMatchObject({ isNew: true })
         expect(await create()).toBe('too-many')
       })
@@ -285,7 +387,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           fc.asyncProperty(fc.integer({ min: 1, max: 13 }), async (limit) => {
             const seen: string[] = []
             for (let after: ListPosition | null = null; ; ) {
-              const page: JobSummary[] = await stores.jobs.listSummaries(ownerId, { after, limit, fields: [] })
+              const page: JobSummary[] = await stores.jobs.listSummaries({ ownerId }, { after, limit, fields: [] })
               seen.push(
                 ...(
                   await stores.jobs.readMany(
@@ -306,7 +408,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       it('has positions that its store tells from others, also after JSON', async () => {
         const job = await put()
         await stores.executions.applyStatuses([statusMessage({ job })])
-        const [listed] = await stores.jobs.listSummaries(job.ownerId, first(1))
+        const [listed] = await stores.jobs.listSummaries({ ownerId: job.ownerId }, first(1))
         const [execution] = await stores.executions.listSummaries({ jobRowId: job.rowId }, first(1))
         const again = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown
         expect(stores.jobs.isPosition(again(listed?.position))).toBe(true)
@@ -321,7 +423,7 @@ export function describeStores(database: string, capabilities: StoreCapabilities
       it('has a summary with all that filters ask for', async () => {
         const job = await put({ key: 'filtered', schedule: { kind: 'once', runAt: monday } })
         await stores.executions.applyStatuses([statusMessage({ job, state: 'failed' })])
-        const [summary] = await stores.jobs.listSummaries(job.ownerId, first(10))
+        const [summary] = await stores.jobs.listSummaries({ ownerId: job.ownerId }, first(10))
         expect(summary).toEqual({
           rowId: job.rowId,
           position: expect.any(Array),
@@ -329,6 +431,8 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           name: 'nightly',
           key: 'filtered',
           jobType: 'DUMMY',
+          createdAt: monday,
+          tags: [],
           statusInput: {
             state: 'active',
             isPublished: false,
@@ -340,10 +444,54 @@ export function describeStores(database: string, capabilities: StoreCapabilities
         })
       })
 
+      it('has its tags in the summary where they are asked for', async () => {
+        const job = await put({ tags: ['nightly', 'eu'] })
+        const { ownerId } = job
+        const [without] = await stores.jobs.listSummaries({ ownerId }, first(1))
+        const [withTags] = await stores.jobs.listSummaries({ ownerId }, { ...first(1), withTags: true })
+        expect([without?.tags, withTags?.tags]).toEqual([[], ['nightly', 'eu']])
+      })
+
+      it('is listed in the order of next runs from the moment of its change, or its time, on', async () => {
+        const ownerId = owner()
+        const cron = { kind: 'cron', cron: '0 3 * * *', timezone: 'UTC' } as const
+        const later = await put({ ownerId, schedule: { kind: 'once', runAt: monday + 5000 } })
+        const sooner = await put({ ownerId, schedule: cron, now: monday + 2000 })
+        const soonest = await put({ ownerId, schedule: { kind: 'once', runAt: monday + 1000 } })
+        await put({ ownerId })
+        await put({ schedule: cron })
+        const list = async (until = monday + 9000, after: ListPosition | null = null, limit = 10) =>
+          stores.jobs.listByDue(ownerId, { after, limit, fields: [], until })
+        const idsOf = (rows: readonly DueJobSummary[]) => rows.map(({ rowId }) => rowId)
+        const [a, b, c] = [soonest, sooner, later].map(({ rowId }) => rowId)
+        expect(idsOf(await list())).toEqual([a, b, c])
+        expect(idsOf(await list(monday + 2000))).toEqual([a, b])
+        const [one] = await list(monday + 9000, null, 1)
+        expect(one).toMatchObject({ rowId: a, version: 1, dueFrom: monday + 1000, jobType: 'DUMMY' })
+        expect(stores.jobs.isDuePosition(JSON.parse(JSON.stringify(one?.position)))).toBe(true)
+        for (const other of [null, 'x', [1], [1, 2, 3], [-1, 1], [null, null]])
+          expect(stores.jobs.isDuePosition(other)).toBe(false)
+        expect(idsOf(await list(monday + 9000, one?.position))).toEqual([b, c])
+        const raise = (dueFrom: number, next: number | null, version = 1) =>
+          stores.jobs.raiseDue([{ rowId: sooner.rowId, version, dueFrom, next }])
+        await raise(monday + 2000, monday + 6000, 2)
+        await raise(monday + 1999, monday + 6000)
+        expect(idsOf(await list())).toEqual([a, b, c])
+        await raise(monday + 2000, monday + 6000)
+        expect(idsOf(await list())).toEqual([a, c, b])
+        const paused = allowed(pausedJob(later, null, monday + 1))
+        await stores.jobs.compareAndSet(later.rowId, 1, paused, monday)
+        expect(idsOf(await list())).toEqual([a, b])
+        await stores.jobs.compareAndSet(later.rowId, 2, allowed(resumedJob(paused, monday + 2)), monday)
+        expect(idsOf(await list())).toEqual([a, c, b])
+        await raise(monday + 6000, null)
+        expect(idsOf(await list(Number.MAX_SAFE_INTEGER))).toEqual([a, c])
+      })
+
       it('is read with its params only where they are asked for, and counts its bytes like that', async () => {
         const job = await put({ params: { text: 'é'.repeat(5000) } })
         const bytesWith = async (fields: LongField[]) =>
-          (await stores.jobs.listSummaries(job.ownerId, { ...first(1), fields }))[0]?.bytes ?? 0
+          (await stores.jobs.listSummaries({ ownerId: job.ownerId }, { ...first(1), fields }))[0]?.bytes ?? 0
         const [without] = await stores.jobs.readMany([job.rowId], [])
         const { params, ...spec } = job.spec
         expect(without).toEqual({ ...job, spec })
@@ -437,6 +585,8 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           timeline: { plannedAt: monday, sentAt: null },
         })
         expect(await stores.executions.find(owner(), executionId)).toBeUndefined()
+        expect(await stores.executions.findById(executionId)).toEqual(stored)
+        expect(await stores.executions.findById(`exe-1-${minted(9999)}`)).toBeUndefined()
       })
 
       it('of a trigger is stored once, and never for an older version', async () => {
@@ -494,10 +644,13 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           return found.map(({ fireAt }) => fireAt - monday)
         }
         expect(await list()).toEqual([2, 1, 0])
-        expect(await list({ dueBy: monday + 1 })).toEqual([1, 0])
+        expect(await list({ to: monday + 1 })).toEqual([1, 0])
         const [, middle] = await stores.executions.listSummaries(scope, first(2))
         expect(middle).toMatchObject({ jobRowId: job.rowId })
-        expect(await list({ after: middle?.position, dueBy: monday + 1 })).toEqual([0])
+        expect(await list({ after: middle?.position, to: monday + 1 })).toEqual([0])
+        expect(await list({ from: monday + 1 })).toEqual([2, 1])
+        expect(await list({ from: monday + 1, to: monday + 1 })).toEqual([1])
+        expect(await list({ from: monday + 2, to: monday + 1 })).toEqual([])
         const id = failed[1]?.executionId ?? ''
         const mark = (by: string) =>
           stores.executions.markRetried([

@@ -2,7 +2,7 @@ import { type FencedJobView, fencedJobView, type JobView, type Problem } from '@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Job, pausedJob } from '../../src/domain/job.ts'
 import { monday } from '../fixtures.ts'
-import { pointersOf, until, useWorld } from '../world.ts'
+import { pointersOf, until, useWorld, weakTag } from '../world.ts'
 
 describe('a change of a job', () => {
   const world = useWorld()
@@ -20,7 +20,7 @@ describe('a change of a job', () => {
     world.executor.state.inFlight = [{ executionId: 'exe-1-x', epoch: 3, status: 'RUNNING' }]
     const { status, headers, body } = await patch(job.id, { name: 'hourly', schedule: '0 * * * *' })
     world.executor.state.inFlight = []
-    expect([status, headers.etag, headers.location]).toEqual([200, '"2"', `/jobs/${job.id}`])
+    expect([status, headers.etag, headers.location]).toEqual([200, weakTag(2), `/jobs/${job.id}`])
     expect(fencedJobView.parse(body)).toEqual(body)
     expect(body).toMatchObject({
       name: 'hourly',
@@ -45,7 +45,7 @@ describe('a change of a job', () => {
     })
     expect(body).toMatchObject({ params: { durationMs: 5, payload: { a: 1, c: 3 } }, priority: 5, tags: ['x'] })
     expect(body.retry).toEqual({ ...job.retry, maxRetries: 9 })
-    expect(body.params.payload).toEqual({ a: 1, c: 3 })
+    expect(body.params?.payload).toEqual({ a: 1, c: 3 })
   })
 
   it('by PATCH that changes nothing makes no new version', async () => {
@@ -166,7 +166,7 @@ describe('a change of a job', () => {
     expect(first.status).toBe(201)
     await world.clock.advance(5_000)
     const second = await put({ jobType: 'DUMMY', delay: '20m', tags: ['new'] })
-    expect([second.status, second.headers.etag]).toEqual([200, '"2"'])
+    expect([second.status, second.headers.etag]).toEqual([200, weakTag(2)])
     expect(second.body).toMatchObject({ id: first.body.id, version: 2, priority: 5, params: {}, tags: ['new'] })
     expect(second.body.runAt).toBe(new Date(Date.parse(second.body.updatedAt) + 1_200_000).toISOString())
     await world.clock.advance(5_000)
@@ -355,7 +355,7 @@ describe('If-Match', () => {
     '%s lets a change through',
     async (tag) => {
       const answer = await rename((await create()).id, tag)
-      expect([answer.status, answer.headers.etag]).toEqual([200, '"2"'])
+      expect([answer.status, answer.headers.etag]).toEqual([200, weakTag(2)])
     },
   )
 

@@ -16,6 +16,27 @@ async function open(jobMostPerUser = 3) {
   return { ...world, create }
 }
 
+describe('GET /quotas', () => {
+  it('says what the caller has used of its bounds', async () => {
+    const world = await openWorld({ jobMostPerUser: 3, jobWaitersOfUser: 7 })
+    const read = async (user: string) =>
+      (await world.call('GET', '/quotas', undefined, { user, roles: ['viewer'] })).body
+    await world.call('POST', '/jobs', { jobType: 'DUMMY' })
+    const { body } = await world.call('POST', '/jobs', { jobType: 'DUMMY' })
+    const bounds = {
+      shortestInterval: '1s',
+      redrive: { limit: 1000 },
+      backfill: { limit: 1000 },
+      waitingCalls: { limit: 7 },
+    }
+    expect(await read('usr-a')).toEqual({ jobs: { used: 2, limit: 3 }, ...bounds })
+    await world.call('POST', `/jobs/${body.id}/cancel`)
+    expect(await read('usr-a')).toMatchObject({ jobs: { used: 1 } })
+    expect(await read('usr-b')).toMatchObject({ jobs: { used: 0 } })
+    await world.close()
+  })
+})
+
 describe('the jobs of one user', () => {
   it('are bounded, also among requests at the same time, and never at the cost of another user', async () => {
     const { create } = await open()

@@ -6,6 +6,7 @@ import { type Job, updatedJob } from '../../src/domain/job.ts'
 import { readChange } from '../../src/use-cases/read-change.ts'
 import { jobOf, monday } from '../fixtures.ts'
 import { types } from '../job-types.ts'
+import { createDocumentStores } from '../store/document-stores.ts'
 
 const hour = 3_600_000
 
@@ -29,7 +30,9 @@ async function read(job: Job, delay: number) {
     return types
   }
   const list = { knowing, lacks: () => false, renew: async () => undefined }
-  const context = { types: list, clock: createManualClock(monday + hour / 2), config: jobConfig.parse({}) }
+  const stores = createDocumentStores()
+  const clock = createManualClock(monday + hour / 2)
+  const context = { stores, types: list, clock, config: jobConfig.parse({}) }
   const { jobType, params, priority } = job.spec
   const answer = await readChange(context, job, { name: 'nightly', jobType, params, priority, delay })
   return { reads, schedule: isRefusal(answer) ? answer : answer.spec.schedule }

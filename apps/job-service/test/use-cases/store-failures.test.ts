@@ -74,6 +74,8 @@ describe('a job that is created', () => {
 
   it('with the system is made once when its mark is lost', async () => {
     const { world, fail, jobs } = await open()
+    // A loop writes this one when it begins; the failure is meant for the next write.
+    await until(() => world.stores.cursors.read('missed fire times'))
     const hello = { ownerId: 'usr-a', minted: minted(1), key: 'hello', body: { jobType: 'DUMMY' } }
     fail('cursors', 'write', 'lost before the write')
     await expect(world.service.jobs.createOnce(hello)).rejects.toMatchObject({ code: 'outcome-unknown' })

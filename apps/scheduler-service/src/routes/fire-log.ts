@@ -31,12 +31,16 @@ function viewRange({ from, to, ...rest }: FireRange): FireRangeView {
 /** `GET /jobs/:id/fire-log`: the fire times of a job that have no execution, and why. */
 export function mountFireLog(app: HttpApp, { listFireLog, findJob, clock }: FireLogRoutes): void {
   const schema = {
+    operationId: 'listFireLog',
     tags: ['jobs'],
     summary: 'Fire times of a job that have no execution, and why; newest first',
+    description:
+      'Every fire time of an active job ends as an execution or here. Fire times in a row with one reason are one range, however many they are.',
+    answerHeaders: { 200: ['link'] },
     params: z.object({ id: jobRef }),
     querystring: fireLogQuery,
     response: { 200: pageOf(fireRangeView) },
-  }
+  } as const
   const timeOf = (asked: QueryTime | undefined) => asked && ('at' in asked ? asked.at : clock.now() - asked.agoMs)
   app.get('/jobs/:id/fire-log', { schema, config: { access: 'viewer' } }, async (request, reply) => {
     const { limit, cursor, decision, from, to } = request.query

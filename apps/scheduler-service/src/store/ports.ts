@@ -108,13 +108,28 @@ export interface FireLogPage {
   readonly to?: number | undefined
 }
 
+/** Where a page of missed fire times ends: `at` as `loggedAt`, and what the store names the range by ('' before the first one). */
+interface MissedPosition {
+  readonly at: number
+  readonly id: string
+}
+
+/** A range of missed fire times, with its position. */
+interface LoggedMissed extends MissedPosition {
+  readonly jobId: string
+  readonly range: FireRange
+}
+
 /** Fire times without an execution, as ranges. All verbs reject with a `StorageError`. */
 export interface FireLogStore {
   /**
    * Stores each range under its job, `from` and `decision`. One that is there already stays if its version is higher, or if
-   * it is the shorter one of the same version: a range is only ever cut. So a repetition changes nothing.
+   * it is the shorter one of the same version: a range is only ever cut. So a repetition changes nothing. `loggedAt`: when, epoch
+   * milliseconds; a range that is there already keeps its first one.
    */
-  upsertMany(ranges: readonly { jobId: string; range: FireRange }[]): Promise<void>
+  upsertMany(ranges: readonly { jobId: string; range: FireRange }[], loggedAt?: number): Promise<void>
+  /** Ranges of missed fire times of all jobs in the order in which they were logged, after a position. */
+  listMissed(after: MissedPosition, limit: number): Promise<readonly LoggedMissed[]>
   /** The ranges of one job, newest first. One without fire times (`count` 0) is stored and not listed. */
   listOfJob(jobId: string, page: FireLogPage): Promise<readonly FireRange[]>
   /**

@@ -60,7 +60,7 @@ export function createAdvanceSchedules(options: AdvanceSchedulesOptions): Advanc
   /** Copies the fire-log outboxes into the fire log. A repetition after a lost answer changes nothing there. */
   async function deliverOutboxes(rows: readonly StoredSchedule[]): Promise<void> {
     const ranges = rows.flatMap(({ record }) => record.fireLogOutbox.map((range) => ({ jobId: record.jobId, range })))
-    if (ranges.length > 0) await fireLog.upsertMany(ranges)
+    if (ranges.length > 0) await fireLog.upsertMany(ranges, clock.now())
   }
 
   /** Null when there is nothing to store: neither the record nor its due time changes. */

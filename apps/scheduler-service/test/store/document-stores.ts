@@ -200,16 +200,16 @@ const stays = (known: FireRange, { version, count }: FireRange) =>
   known.version > version || (known.version === version && known.count <= count)
 
 function createFireLogStore(): FireLogStore {
-  const ranges = createCollection<FireRange & { readonly jobId: string }>()
+  const ranges = createCollection<FireRange & { readonly jobId: string; readonly loggedAt: number }>()
   const orderOf = ({ from, decision }: Pick<FireRange, 'from' | 'decision'>) =>
     `${String(from).padStart(20, '0')} ${decision}`
   return {
-    async upsertMany(rows) {
+    async upsertMany(rows, loggedAt = 0) {
       // One document per range. A repeated range comes to the same document, in whatever order.
       await Promise.all(
         rows.map(({ jobId, range }) =>
           ranges.update(`${jobId}:${range.from}:${range.decision}`, (known) =>
-            known && stays(known, range) ? undefined : { jobId, ...range },
+            known && stays(known, range) ? undefined : { jobId, loggedAt: known?.loggedAt ?? loggedAt, ...range },
           ),
         ),
       )
@@ -217,11 +217,19 @@ function createFireLogStore(): FireLogStore {
     async listOfJob(jobId, { limit, after = null, decision, from = 0, to = Number.MAX_SAFE_INTEGER }) {
       const ofJob = await ranges.list((range) => range.jobId === jobId && range.count > 0)
       return ofJob
-        .map(({ document: { jobId: _, ...range } }) => range)
+        .map(({ document: { jobId: _, loggedAt: _at, ...range } }) => range)
         .filter((range) => after === null || orderOf(range) < orderOf(after))
         .filter((range) => range.to >= from && range.from <= to)
         .filter((range) => decision === undefined || range.decision === decision)
         .sort((a, b) => (orderOf(a) < orderOf(b) ? 1 : -1))
+        .slice(0, limit)
+    },
+    async listMissed({ at, id }, limit) {
+      const missed = await ranges.list(({ decision, count }) => decision === 'missed' && count > 0)
+      return missed
+        .map(({ id, document: { jobId, loggedAt, ...range } }) => ({ at: loggedAt, id, jobId, range }))
+        .filter((one) => one.at > at || (one.at === at && one.id > id))
+        .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
         .slice(0, limit)
     },
     async purge(before, limit) {

@@ -210,6 +210,29 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
         expect(await stores.schedules.insertManyIfAbsent([{ record: a.record, dueAt: null }])).toEqual([true])
       })
 
+      it('lists what was missed in the order in which it was logged, a range once, and nothing of other decisions', async () => {
+        const [jobId, otherId] = [jobIdOf(++made), jobIdOf(++made)]
+        const about = { count: 1, reason: 'overdue', version: 1 }
+        const missed = (from: number) => ({ from, to: from, decision: 'missed', ...about }) as const
+        const at = 5e15
+        await stores.fireLog.upsertMany([{ jobId, range: missed(7) }], at + 1)
+        await stores.fireLog.upsertMany([{ jobId: otherId, range: missed(3) }], at)
+        await stores.fireLog.upsertMany([{ jobId, range: { ...missed(9), decision: 'paused' } }], at)
+        await stores.fireLog.upsertMany([{ jobId, range: missed(7) }], at + 5)
+        const seen: unknown[] = []
+        for (let after = { at, id: '' }; ; ) {
+          const [one] = await stores.fireLog.listMissed(after, 1)
+          if (!one) break
+          seen.push([one.at, one.jobId, one.range])
+          after = { at: one.at, id: one.id }
+        }
+        expect(seen).toEqual([
+          [at, otherId, missed(3)],
+          [at + 1, jobId, missed(7)],
+        ])
+        while (await stores.fireLog.purge(Number.MAX_SAFE_INTEGER, 2));
+      })
+
       it('removes old ranges of the fire log, at most as many as were asked for', async () => {
         const jobId = jobIdOf(++made)
         const about = { count: 1, decision: 'missed', reason: 'overdue', version: 1 } as const

@@ -5,16 +5,31 @@ import { executionStatuses } from '../states.ts'
 export const wireTime = z.iso.datetime()
 
 /** Addresses of related resources, by their relation. */
-export const links = z.record(z.string(), z.string())
+export const links = z
+  .record(z.string(), z.string())
+  .meta({ id: 'Links', description: 'Addresses on this Belfry, by their relation.' })
 
-export const warning = z.strictObject({ code: z.string(), detail: z.string() })
+export const warning = z
+  .strictObject({
+    code: z.string().describe('What it is about, as one kebab-case word: what programs compare.'),
+    detail: z.string().describe('The same as a sentence.'),
+  })
+  .meta({ id: 'Warning', description: 'What a caller should look at, although the call succeeded.' })
 export type Warning = z.infer<typeof warning>
 
-/** An execution as a job shows it. */
-export const executionSummary = z.strictObject({
-  id: z.string(),
-  status: z.enum(executionStatuses),
-  fireAt: wireTime,
-  endedAt: wireTime.nullable(),
+export const executionStatus = z.enum(executionStatuses).meta({
+  id: 'ExecutionStatus',
+  description:
+    '`SCHEDULED`: it waits for its time. `RUNNING`. `RETRYING`: an attempt failed and another follows. Ended: `SUCCESS`, `FAILED`, `CANCELLED`, `SUPERSEDED` (the job was changed before it started), `SKIPPED` (another run was in its way), `EXPIRED` (it could not start in time), `LOST` (its executor was lost and it must not run twice).',
 })
+
+/** An execution as a job shows it. */
+export const executionSummary = z
+  .strictObject({
+    id: z.string().describe('The id of the execution.'),
+    status: executionStatus,
+    fireAt: wireTime.describe('When it was to start.'),
+    endedAt: wireTime.nullable().describe('When it ended; null while it has not.'),
+  })
+  .meta({ id: 'ExecutionSummary', description: 'An execution, in short.' })
 export type ExecutionSummary = z.infer<typeof executionSummary>

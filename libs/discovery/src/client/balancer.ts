@@ -43,6 +43,10 @@ export function originOf(service: ServiceName): string {
   return `http://${service}`
 }
 
+function isSameAddress(a: Instance, b: Instance): boolean {
+  return a.host === b.host && a.port === b.port && a.handler === b.handler
+}
+
 const servicesByOrigin = new Map(serviceNames.map((service) => [originOf(service), service]))
 const untried: ReadonlySet<string> = new Set()
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
@@ -78,7 +82,7 @@ export function createBalancer({
 
   const upstreamOf = (instance: Instance): Upstream => {
     const known = upstreams.get(instance.id)
-    if (known && known.instance.host === instance.host && known.instance.port === instance.port) return known
+    if (known && isSameAddress(known.instance, instance)) return known
     known?.close()
     const opened = openUpstream(instance, { clock, config: breaker })
     upstreams.set(instance.id, opened)

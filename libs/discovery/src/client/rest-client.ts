@@ -48,16 +48,20 @@ function isJson(response: UpstreamResponse): boolean {
   return /^application\/(?:[\w.+-]+\+)?json\b/.test(String(response.headers['content-type'] ?? ''))
 }
 
-async function readBody(response: UpstreamResponse, maxBytes: number): Promise<unknown> {
+async function readText({ body }: UpstreamResponse, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of response.body) {
+  for await (const chunk of body.whole ? [Buffer.from(body.whole)] : body) {
     chunks.push(chunk)
     bytes += chunk.length
     if (bytes > maxBytes) throw new ServiceCallError('too-large', `the answer is longer than ${maxBytes} bytes`)
   }
-  if (bytes === 0) return null
-  const text = Buffer.concat(chunks, bytes).toString('utf8')
+  return Buffer.concat(chunks, bytes).toString('utf8')
+}
+
+async function readBody(response: UpstreamResponse, maxBytes: number): Promise<unknown> {
+  const text = await readText(response, maxBytes)
+  if (text === '') return null
   if (!isJson(response)) return text
   try {
     return JSON.parse(text)

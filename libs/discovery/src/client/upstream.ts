@@ -1,15 +1,16 @@
 import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '@belfry/service'
-import { type Dispatcher, Pool } from 'undici'
-import { type Instance, urlHost } from '../registry/port.ts'
+import type { Instance } from '../registry/port.ts'
 import { type Breaker, type BreakerConfig, createBreaker, type Verdict, windowMs } from './breaker.ts'
 import { createClockSkew } from './clock-skew.ts'
+import { createLocalTransport } from './local-transport.ts'
 import { countsAgainstInstance, ServiceCallError, toServiceCallError } from './service-call-error.ts'
+import { createTimeLimits, type TimeLimits } from './time-limits.ts'
+import { createTcpTransport, type Transport, type TransportResponse } from './transport.ts'
 import { createUserTimeouts, userOf } from './user-timeouts.ts'
 
-/** An answer whose body is not read yet. An unused body is dumped, never destroyed. */
-export type UpstreamResponse = Dispatcher.ResponseData
+export type UpstreamResponse = TransportResponse
 
 /** One call as undici and @fastify/reply-from describe it. */
 export interface UpstreamRequest {
@@ -39,9 +40,6 @@ export interface Upstream {
 /** A machine that is gone answers nothing at all: by then the call goes to another instance, milliseconds. */
 const connectMs = 1_000
 
-/** A body without progress for this long is given up, milliseconds. */
-const bodyIdleMs = 60_000
-
 /** What a call rejects with for a 5xx: the breaker counts it, and the caller still gets the answer. */
 interface FailedAnswer {
   readonly answer: UpstreamResponse
@@ -60,31 +58,23 @@ function isOrderlyRefusal({ statusCode, headers }: UpstreamResponse): boolean {
 function ignore(): void {}
 
 /**
- * undici destroys a stream that it could not send to its end. This one is a client's request, whose connection still has to
- * carry the answer (the service is away, or answers 413 before the end), so undici gets an iterator that does not destroy
- * it. The rest of the body is read and thrown away: a client that writes all of its body before it reads would never read
- * the answer.
- */
-async function* lend(upload: Readable): AsyncGenerator<unknown> {
-  try {
-    yield* upload.iterator({ destroyOnReturn: false })
-  } finally {
-    upload.resume()
-  }
-}
-
-/**
  * Makes one call; `onEnd` is called once, before the promise resolves or rejects. The time to the first byte runs from the
  * end of the request's body, so that a slow upload does not count against the service. Every answer's body gets an error
  * listener at once: destroying it later (reply-from does it when its client has gone) would end the process otherwise.
  */
-function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: Clock, onEnd: () => void) {
+function send(
+  transport: Transport,
+  request: UpstreamRequest,
+  firstByteMs: number,
+  limits: TimeLimits,
+  onEnd: () => void,
+) {
   return new Promise<UpstreamResponse>((resolve, reject) => {
     const abort = new EventEmitter()
     const upload = typeof request.body === 'object' ? request.body : null
-    const body = upload ? lend(upload) : (request.body as string | undefined)
+    const body = request.body ?? null
     const uploader = (upload as { socket?: { destroyed: boolean } | null } | null)?.socket
-    let timer: Timer | undefined
+    let timer: Pick<Timer, 'cancel'> | undefined
     let hasEnded = false
 
     const end = () => {
@@ -98,17 +88,17 @@ function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: 
       abort.emit('abort')
     }
     const startTimer = () => {
-      if (!hasEnded && firstByteMs > 0) timer = clock.callAfter(firstByteMs, onLate)
+      if (!hasEnded && firstByteMs > 0) timer = limits.start(firstByteMs, onLate)
     }
 
     if (upload) upload.once('end', startTimer)
     else startTimer()
-    const { path, method, headers } = request
-    pool.request({ path, method, headers, body, signal: abort } as Dispatcher.RequestOptions, (error, response) => {
-      if (!error) response.body.on('error', ignore)
+    const { path, method, headers = {} } = request
+    transport.request({ path, method, headers, body, signal: abort }, (error, response) => {
+      if (!error) response?.body.on('error', ignore)
       if (hasEnded) return
       end()
-      if (error)
+      if (error || !response)
         reject(
           uploader?.destroyed
             ? new ServiceCallError('aborted', 'the client went away', { cause: error })
@@ -121,12 +111,24 @@ function send(pool: Pool, request: UpstreamRequest, firstByteMs: number, clock: 
   })
 }
 
+/** Longest wait that a call may ask for, milliseconds (api.md, waiting). */
+const longestWaitMs = 20_000
+
+/** How much later the first byte may come of a read that asks its service to wait (RFC 7240, `Prefer: wait=20`), milliseconds. */
+function preferredWaitMs({ method, headers }: UpstreamRequest): number {
+  if (method !== 'GET') return 0
+  const prefer = headers === undefined ? undefined : (headers as Record<string, unknown>).prefer
+  const seconds =
+    typeof prefer === 'string' ? /(?:^|,)\s*wait\s*=\s*"?(\d{1,5})"?\s*(?:[,;]|$)/i.exec(prefer)?.[1] : undefined
+  return seconds === undefined ? 0 : Math.min(Number(seconds) * 1000, longestWaitMs)
+}
+
 export function openUpstream(instance: Instance, { clock, config }: { clock: Clock; config: BreakerConfig }): Upstream {
-  const pool = new Pool(`http://${urlHost(instance.host)}:${instance.port}`, {
-    connectTimeout: Math.min(connectMs, config.timeoutMs),
-    headersTimeout: 0,
-    bodyTimeout: bodyIdleMs,
-  })
+  const { handler } = instance
+  const transport = handler
+    ? createLocalTransport(instance, handler)
+    : createTcpTransport(instance, Math.min(connectMs, config.timeoutMs))
+  const limits = createTimeLimits(clock)
   let inFlight = 0
 
   const onEnd = () => {
@@ -136,8 +138,9 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
   const call = async (request: UpstreamRequest) => {
     inFlight += 1
     const calledAt = clock.now()
-    const firstByteMs = Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs)
-    const answer = await send(pool, request, firstByteMs, clock, onEnd)
+    const timeoutMs = Math.min(request.headersTimeout ?? config.timeoutMs, config.timeoutMs)
+    const firstByteMs = timeoutMs === 0 ? 0 : timeoutMs + preferredWaitMs(request)
+    const answer = await send(transport, request, firstByteMs, limits, onEnd)
     skew.sample(answer.headers.date, calledAt)
     return answer
   }
@@ -158,7 +161,7 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
     skewMs: skew.ms,
     close() {
       breaker.close()
-      void pool.close().catch(ignore)
+      transport.close()
     },
   }
 }

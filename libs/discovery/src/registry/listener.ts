@@ -2,13 +2,15 @@ import type { AddressInfo } from 'node:net'
 import type { ServiceName } from '@belfry/contracts'
 import type { Health, Part } from '@belfry/service'
 import { defaultAdvertiseHost } from './advertise.ts'
-import type { Instance, Registry } from './port.ts'
+import type { Instance, LocalHandler, Registry } from './port.ts'
 
 /** What a service listens with: a Fastify app, of which no more than this is needed. */
 export interface ListeningApp {
   readonly server: { address(): AddressInfo | string | null; closeIdleConnections(): void }
   listen(options: { host: string; port: number }): Promise<string>
   close(): PromiseLike<unknown>
+  /** Takes the requests of its own process, without a connection. */
+  readonly routing?: LocalHandler
 }
 
 /** Where a service listens, and where others reach it. */
@@ -56,11 +58,32 @@ async function closeApp(app: ListeningApp): Promise<void> {
   }
 }
 
+/** The app for calls of its own process, and their end. */
+function openLocal(routing: LocalHandler) {
+  let inFlight = 0
+  let onIdle = () => {}
+  const handler: LocalHandler = (request, response) => {
+    inFlight += 1
+    response.once('close', () => {
+      inFlight -= 1
+      if (inFlight === 0) onIdle()
+    })
+    routing(request, response)
+  }
+  const idle = () =>
+    new Promise<void>((resolve) => {
+      onIdle = resolve
+      if (inFlight === 0) resolve()
+    })
+  return { handler, idle }
+}
+
 /** Listens, makes the service ready and registers the advertised address; a stop goes not ready, deregisters and closes. */
 export function createListener(options: ListenerOptions): Listener {
   const { service, app, host, port, advertise, meta, registry, health } = options
   let instance: Instance | undefined
   let address = ''
+  const local = app.routing && openLocal(app.routing)
   return {
     name: 'listener',
     address: () => address,
@@ -73,6 +96,7 @@ export function createListener(options: ListenerOptions): Listener {
         id: `${service}-${reached.host}-${reached.port}`,
         ...reached,
         ...(meta && { meta: meta() }),
+        ...(local && { handler: local.handler }),
       }
       // First, since a registry may show a ready service to others before its first check.
       health.setReady(true)
@@ -82,7 +106,7 @@ export function createListener(options: ListenerOptions): Listener {
       health.setReady(false)
       if (instance) await registry.deregister(instance)
       instance = undefined
-      await closeApp(app)
+      await Promise.all([closeApp(app), local?.idle()])
     },
   }
 }

@@ -1,4 +1,8 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ServiceName } from '@belfry/contracts'
+
+/** Takes a request without a connection: `routing` of a Fastify app. */
+export type LocalHandler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** One running process of a service, by its advertised address. */
 export interface Instance {
@@ -9,6 +13,8 @@ export interface Instance {
   readonly port: number
   /** What the registry shows about it beside that, such as its job types. */
   readonly meta?: Readonly<Record<string, string>>
+  /** In the process of the instance: its app. A registry of several processes does not hand it on. */
+  readonly handler?: LocalHandler
 }
 
 /** The host of an instance as it stands in a URL. */

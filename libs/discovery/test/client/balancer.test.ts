@@ -67,6 +67,24 @@ describe('a balancer', () => {
     expect(await answer.settled).toBe(200)
   })
 
+  it.each([
+    ['GET', { prefer: 'wait=5' }, 8_000],
+    ['GET', { prefer: 'respond-async, wait=100' }, 23_000],
+    ['GET', { prefer: 'waiting=5' }, 3_000],
+    ['POST', { prefer: 'wait=5' }, 3_000],
+  ] as const)(
+    'waits with %s %j for %i ms: as long as a read asks its service to wait, at most 20 s more',
+    async (method, headers, ms) => {
+      const { port } = await listen(() => undefined)
+      const { clock, codeOf, balancer } = await balancerTo([port])
+      const answer = codeOf({ method, headers })
+      await clock.advance(ms - 1)
+      expect(balancer.breakers()[0]?.inFlight).toBe(1)
+      await clock.advance(1)
+      expect(await answer).toBe('timeout')
+    },
+  )
+
   it('counts the time from the end of the upload, so that a slow client does not count against the service', async () => {
     const { server, port } = await listen((request) => request.resume())
     const { clock, codeOf, balancer } = await balancerTo([port])

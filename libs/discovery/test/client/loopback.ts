@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import type { ServiceName } from '@belfry/contracts'
 import { createManualClock, createMetrics } from '@belfry/service'
 import { onTestFinished } from 'vitest'
@@ -51,7 +52,7 @@ export async function balancerTo(ports: readonly number[], options: Partial<Bala
         { origin: 'http://job-service', path: '/jobs', method: 'GET', ...request },
         (error, response) => {
           if (error) resolve(error as ServiceCallError)
-          else if (response) void response.body.text().then((body) => resolve({ status: response.statusCode, body }))
+          else if (response) void text(response.body).then((body) => resolve({ status: response.statusCode, body }))
         },
       )
     })

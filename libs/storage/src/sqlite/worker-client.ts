@@ -55,11 +55,17 @@ interface WorkerClientLimits {
   readonly bytes: number
 }
 
+/** Callers that go on in one iteration of the event loop. */
+const answersPerTurn = 32
+
 /** Sends the calls of each turn in one `post`, and resolves each with its answer; the thread answers in order. */
 export function createWorkerClient(post: (turn: WorkerTurn) => void, limits: WorkerClientLimits): WorkerClient {
   const waits = { waitingRows: 0, waitingBytes: 0 }
   const counters = { drains: 0, turns: 0, rows: 0, commits: 0, commitMs: 0, failures: 0, ...waits }
   const sent: Waiting[][] = []
+  /** Answers whose callers go on in a later iteration of the event loop. */
+  let answered: (readonly [Waiting, WorkerAnswer])[] = []
+  let isAnswering = false
   let turn = emptyTurn()
   let ended: StorageError | null = null
 
@@ -94,6 +100,15 @@ export function createWorkerClient(post: (turn: WorkerTurn) => void, limits: Wor
     reject(new StorageError(code, payload))
   }
 
+  /** In slices: hundreds of callers that go on together would hold up due timers. */
+  function answerSome(): void {
+    const some = answered.slice(0, answersPerTurn)
+    answered = answered.slice(answersPerTurn)
+    isAnswering = answered.length > 0
+    if (isAnswering) setImmediate(answerSome)
+    for (const [waiting, one] of some) answer(waiting, one)
+  }
+
   return {
     counters,
     ask<T>(call: WorkerCall, rows: number, bytes: number) {
@@ -118,8 +133,9 @@ export function createWorkerClient(post: (turn: WorkerTurn) => void, limits: Wor
         counters.waitingRows -= waiting.rows
         counters.waitingBytes -= waiting.bytes
         counters.rows += waiting.rows
-        answer(waiting, answers[index] as WorkerAnswer)
+        answered.push([waiting, answers[index] as WorkerAnswer])
       }
+      if (!isAnswering) answerSome()
     },
     end(error) {
       ended = error

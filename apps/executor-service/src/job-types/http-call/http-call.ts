@@ -1,8 +1,8 @@
+import { AddressBlocked, type Outbound, readRetryAfter } from '@belfry/outbound'
 import type { Clock } from '@belfry/service'
 import { fatal, type Handler, JobFailure, type RunContext, retryAfter } from '@belfry/worker'
 import type { Dispatcher } from 'undici'
 import { type Answer, matchesPartly, readAnswer } from './answer.ts'
-import type { Outbound } from './outbound.ts'
 import {
   type HttpCallParams,
   type HttpCallResult,
@@ -10,7 +10,6 @@ import {
   httpCallResult,
   privateUrlWarning,
 } from './params.ts'
-import { readRetryAfter } from './retry-after.ts'
 
 /** Codes of the network's failures, in the words of our error list; anything else is a `network-error`. */
 const networkCodes: Record<string, string> = {
@@ -26,6 +25,9 @@ const networkCodes: Record<string, string> = {
 const tlsCode = /CERT|TLS|SSL|UNABLE_TO/
 
 function networkFailure(error: unknown): JobFailure {
+  if (error instanceof AddressBlocked) {
+    return fatal(error.code, `${error.message} Start Belfry with BELFRY_EXECUTOR_ALLOW_PRIVATE=true to allow others.`)
+  }
   const raw = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
   const code = networkCodes[raw] ?? (tlsCode.test(raw) ? 'tls-failed' : 'network-error')
   const reason = error instanceof Error && error.message ? error.message.slice(0, 300) : raw

@@ -85,7 +85,7 @@ export type HttpCallParams = z.infer<typeof httpCallParams>
 
 /**
  * Hosts of a URL that stand for an address which is not public, as people write them. A help when the job is created and no
- * guard: what an attempt may reach is decided when it connects (`outbound.ts`).
+ * guard: what an attempt may reach is decided when it connects (libs/outbound).
  */
 const privateHosts = [
   '(?:[a-z0-9-]+\\.)*localhost',

@@ -1,5 +1,8 @@
+import { auditCollections } from '@belfry/audit/mongo'
 import type { ExecutionStatus, JobState } from '@belfry/contracts'
 import { cursorsCollection, defineCollection, type MongoRecord, poisonCollection } from '@belfry/storage/mongo'
+import { notificationCollections } from './notification-collections.ts'
+import { secretsCollection } from './secrets.ts'
 
 /**
  * The collections of job-service, and which record comes first where two belong together (decision 028). What users may send
@@ -33,6 +36,10 @@ export interface JobRecord extends MongoRecord {
   readonly fenceTries: number
   /** When the pause of a paused job ends by itself. */
   readonly pauseUntil?: number
+  /** `dueFromOf` of the job, as far as it was raised since; `never` where there is no run to come. Absent in records of before. */
+  readonly dueFrom?: number
+  /** The users who see the job beside its owner; absent without any. */
+  readonly viewerIds?: readonly string[]
   readonly shard: number
   /** `JobBody` as JSON. */
   readonly body: string
@@ -64,6 +71,8 @@ export const jobsCollection = defineCollection<JobRecord>({
     fenceAt: Number,
     fenceTries: Number,
     pauseUntil: Number,
+    viewerIds: [String],
+    dueFrom: Number,
     shard: Number,
     body: String,
     params: String,
@@ -78,6 +87,9 @@ export const jobsCollection = defineCollection<JobRecord>({
     { fields: { unpublishedAt: 1, _id: 1 }, only: { unpublishedAt: { $exists: true } } },
     { fields: { fenceAt: 1, _id: 1 }, only: { fenceAt: { $exists: true } } },
     { fields: { pauseUntil: 1, _id: 1 }, only: { pauseUntil: { $exists: true } } },
+    { fields: { viewerIds: 1, createdAt: 1, _id: 1 }, only: { viewerIds: { $exists: true } } },
+    { fields: { createdAt: 1, _id: 1 } },
+    { fields: { ownerId: 1, dueFrom: 1, _id: 1 } },
   ],
 })
 
@@ -215,6 +227,9 @@ export const collections = [
   summariesCollection,
   executionsCollection,
   requestsCollection,
+  secretsCollection,
+  ...notificationCollections,
   cursorsCollection,
   poisonCollection,
+  ...auditCollections,
 ]

@@ -25,7 +25,7 @@ import {
 } from './execution-records.ts'
 import { beyond, isPositionOf, readPosition, rowIdOf, within } from './positions.ts'
 import { readEach } from './unreadable.ts'
-import { everything, readWindows, windowsDown } from './windows.ts'
+import { everything, readWindows, windowsDownTo } from './windows.ts'
 
 /** How wide the first window of a list of executions is, by fire time, milliseconds. */
 const listWindowMs = 1000
@@ -84,6 +84,14 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
   const jobFields = (fields: readonly LongField[]) =>
     fields.includes('params') ? (['name', 'params'] as const) : (['name'] as const)
 
+  const findWhole = async (filter: { readonly _id: string; readonly ownerId?: string }) => {
+    const fields = ['params', 'result'] as const
+    const found = await executions.findOne('executions.read', filter, { fields: executionFields(fields) })
+    if (!found) return undefined
+    const job = (await readJobs([found], jobFields(fields))).get(found.jobId)
+    return job && (readExecution(found, job, fields) as WholeExecution)
+  }
+
   return {
     insertTrigger,
     insertTriggers: (triggers) => Promise.all(triggers.map(insertTrigger)),
@@ -96,17 +104,8 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
       if (changes.length > 0) await executions.updateEach('executions.retried', changes)
     },
     applyStatuses,
-    async find(ownerId, id) {
-      const fields = ['params', 'result'] as const
-      const found = await executions.findOne(
-        'executions.read',
-        { _id: id, ownerId },
-        { fields: executionFields(fields) },
-      )
-      if (!found) return undefined
-      const job = (await readJobs([found], jobFields(fields))).get(found.jobId)
-      return job && (readExecution(found, job, fields) as WholeExecution)
-    },
+    find: (ownerId, id) => findWhole({ _id: id, ownerId }),
+    findById: (id) => findWhole({ _id: id }),
     async readMany(rowIds, fields) {
       const ids = rowIds.map(String)
       if (ids.length === 0) return []
@@ -134,9 +133,10 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
       const found = await executions.findOne('executions.read', { _id: id, seq: 0 }, { fields: commandFields })
       return found && readDueCommand(found).command
     },
-    async listSummaries(scope, { after, limit, fields, dueBy = everything.to }) {
-      const to = Math.min(after ? readPosition(after)[0] : everything.to, dueBy)
-      const windows = windowsDown(to, clock.now(), listWindowMs)
+    async listSummaries(scope, { after, limit, fields, ...bounds }) {
+      const { from = everything.from, to: last = everything.to } = bounds
+      const to = Math.min(after ? readPosition(after)[0] : everything.to, last)
+      const windows = windowsDownTo(from, to, clock.now(), listWindowMs)
       const found = await readWindows(windows, limit, (window, most) => {
         const filter = { ...scopeFilter(scope), fireAt: within(window), ...beyond('fireAt', after, 'down') }
         const options = { sort: { fireAt: -1, _id: -1 }, limit: most, fields: summaryFields } as const

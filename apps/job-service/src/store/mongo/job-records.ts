@@ -1,12 +1,24 @@
 import type { JobChange, JobSpec, Warning } from '@belfry/contracts'
 import { shardOf } from '@belfry/storage'
-import { fencedChanges, isLive, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
+import {
+  dueFromOf,
+  fencedChanges,
+  isLive,
+  type Job,
+  type ListedSpec,
+  newestVersion,
+  type Pause,
+  pauseOf,
+  type Viewer,
+} from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
 import type {
   AgedJob,
   DueFence,
+  DueJobSummary,
   DuePauseEnd,
   JobSummary,
+  JobsQuery,
   ListedJob,
   ListPosition,
   LongField,
@@ -21,21 +33,43 @@ import { positionOf, rowIdOf } from './positions.ts'
 interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   readonly changes: readonly JobChange[]
   readonly warnings: readonly Warning[]
+  /** Absent without any. */
+  readonly viewers?: readonly Viewer[]
+  /** Of a paused job. */
+  readonly pause?: Pause
 }
+
+/** `dueFrom` of a job without a run to come: later than every time that the API takes. */
+export const never = 8.64e15
 
 const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
   spec.schedule.kind === 'once' ? spec.schedule.runAt : null
 
 /** What every version of a job sets in its record. */
 function versionFields(job: Job, changeNo: number) {
-  const { version, state, changedAt, changes, warnings } = job
+  const { version, state, changedAt, changes, warnings, viewers, pause } = job
   const { name, jobType, params, ...rest } = job.spec
-  const body = JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
+  const body = JSON.stringify({
+    ...{ ...rest, changes, warnings },
+    ...(viewers.length > 0 && { viewers }),
+    ...(pause && { pause }),
+  } satisfies JobBody)
   const paramsText = JSON.stringify(params)
   const paramsBytes = Buffer.byteLength(paramsText)
   const texts = { body, params: paramsText, bytes: Buffer.byteLength(body) + paramsBytes, paramsBytes }
-  const about = { version, state, name, jobType, runAt: runAtOf(job), changedAt, changeNo, unpublishedAt: changedAt }
-  return { ...about, ...texts }
+  const dueFrom = dueFromOf(job) ?? never
+  const about = {
+    version,
+    state,
+    name,
+    jobType,
+    runAt: runAtOf(job),
+    changedAt,
+    changeNo,
+    unpublishedAt: changedAt,
+    dueFrom,
+  }
+  return { ...about, ...texts, ...(viewers.length > 0 && { viewerIds: viewers.map(({ id }) => id) }) }
 }
 
 /** The record of a new job. It counts as confirmed, since a creation closes nothing. */
@@ -57,9 +91,13 @@ export function newJobRecord(job: Job, changeNo: number): JobRecord {
 
 /** What a change of a job sets in its record and removes from it. */
 export function changeUpdate(job: Job, changeNo: number, fenceAt: number) {
-  const { pauseUntil } = job
+  const { pauseUntil, viewers } = job
   const set = { ...versionFields(job, changeNo), fenceAt, fenceTries: 0, ...(pauseUntil !== null && { pauseUntil }) }
-  const gone = { ...(!isLive(job) && { liveOf: 1 as const }), ...(pauseUntil === null && { pauseUntil: 1 as const }) }
+  const gone = {
+    ...(!isLive(job) && { liveOf: 1 as const }),
+    ...(pauseUntil === null && { pauseUntil: 1 as const }),
+    ...(viewers.length === 0 && { viewerIds: 1 as const }),
+  }
   return { $set: set, ...(Object.keys(gone).length > 0 && { $unset: gone }) }
 }
 
@@ -84,9 +122,23 @@ function readListed(record: JobRecord): Omit<Job, 'spec'> & { readonly spec: Lis
     params,
     pauseUntil = null,
   } = record
-  const { changes, warnings, ...rest } = JSON.parse(record.body) as JobBody
+  const { changes, warnings, viewers = [], pause, ...rest } = JSON.parse(record.body) as JobBody
   const spec = { name, jobType, ...(params === undefined ? {} : { params: JSON.parse(params) }), ...rest }
-  return { id, ownerId, key, version, state, spec, changes, warnings, pauseUntil, createdAt, changedAt }
+  return {
+    id,
+    ownerId,
+    key,
+    version,
+    state,
+    spec,
+    changes,
+    warnings,
+    viewers,
+    pauseUntil,
+    pause: pauseOf(state, pause),
+    createdAt,
+    changedAt,
+  }
 }
 
 /** Of a record with its params. */
@@ -109,7 +161,7 @@ export function readStoredJob(record: JobRecord, known: Known): StoredJob {
   return readListedJob(record, known) as StoredJob
 }
 
-export const summaryFields = [
+const summaryFields = [
   '_id',
   'createdAt',
   'name',
@@ -122,7 +174,12 @@ export const summaryFields = [
   'paramsBytes',
 ] as const satisfies (keyof JobRecord)[]
 
-export function readSummary(record: JobRecord, known: KnownExecutions, fields: readonly LongField[]): JobSummary {
+/** The fields that `readSummary` reads; tags stand in the text. */
+export function summaryFieldsOf({ withTags }: JobsQuery): (keyof JobRecord)[] {
+  return withTags ? [...summaryFields, 'body'] : [...summaryFields]
+}
+
+export function readSummary(record: JobRecord, known: KnownExecutions, { fields, withTags }: JobsQuery): JobSummary {
   const { _id, createdAt, name, key, jobType, state, unpublishedAt, runAt, bytes, paramsBytes } = record
   const { last, running, retrying } = known
   return {
@@ -132,8 +189,16 @@ export function readSummary(record: JobRecord, known: KnownExecutions, fields: r
     name,
     key,
     jobType,
+    createdAt,
+    tags: withTags ? (JSON.parse(record.body) as JobBody).tags : [],
     statusInput: { state, isPublished: unpublishedAt === undefined, runAt, last, running, retrying },
   }
+}
+
+export function readDueSummary(record: JobRecord, known: KnownExecutions, query: JobsQuery): DueJobSummary {
+  const { _id, version, dueFrom = 0 } = record
+  const position = positionOf<ListPosition>(dueFrom, _id)
+  return { ...readSummary(record, known, query), position, version, dueFrom }
 }
 
 export function readUnpublished(record: JobRecord): UnpublishedJob {

@@ -3,7 +3,8 @@ import type { Clock } from '@belfry/service'
 import type { OnUnreadable, RowId } from '@belfry/storage'
 import { afterOthers, type MongoDatabase, where } from '@belfry/storage/mongo'
 import { isLive, type Job, toJobChanges } from '../../domain/job.ts'
-import type { JobStore, ListPosition } from '../ports.ts'
+import type { JobScope } from '../../domain/reach.ts'
+import type { CreatedJob, JobStore, ListPosition } from '../ports.ts'
 import { createBatcher } from './batcher.ts'
 import { createChangesReader } from './changes.ts'
 import {
@@ -14,6 +15,7 @@ import {
   summariesCollection,
 } from './collections.ts'
 import { createDueReader, cutAt, inShare } from './due.ts'
+import { createDueOrder } from './due-order.ts'
 import {
   ageFields,
   changeUpdate,
@@ -29,7 +31,7 @@ import {
   readStoredJob,
   readSummary,
   readUnpublished,
-  summaryFields,
+  summaryFieldsOf,
 } from './job-records.ts'
 import { createKeyHolders } from './keys.ts'
 import { createKnownReader } from './known.ts'
@@ -47,6 +49,12 @@ const batchLimit = 200
 /** A record that is a job, and not a void id. */
 const isJob = { version: where<number>({ $gte: 1 }) }
 
+/** A record of a void id has no owner and no creation: no scope holds it. */
+function scopeFilter(scope: JobScope) {
+  if (scope === 'all') return {}
+  return 'ownerId' in scope ? { ownerId: scope.ownerId } : { viewerIds: scope.viewerId as never }
+}
+
 export interface JobStoreDeps {
   readonly db: MongoDatabase
   readonly clock: Clock
@@ -61,6 +69,7 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
   const keys = createKeyHolders(db.collection(keysCollection), jobs, clock)
   const known = createKnownReader(executions, summaries)
   const quota = createQuota(jobs, clock)
+  const { listByDue, raiseDue } = createDueOrder({ jobs, known, clock })
   const readDueFences = createDueReader(jobs, 'jobs.due-fences', 'fenceAt', [...fenceFields, 'bytes'])
   const readPauseEnds = createDueReader(jobs, 'jobs.pause-ends', 'pauseUntil', [...pauseEndFields, 'bytes'])
 
@@ -117,15 +126,27 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
     return new Map(found.map((one) => [one._id, one]))
   }
 
+  /** Stores a job for which the quota has room. */
+  const create = async (job: Job): Promise<CreatedJob> => {
+    const { id, key } = job
+    if (key !== null && (await keys.take({ ...job, key })) !== 'given') return whyNot(job, 'key-taken')
+    const isNew = await withChangeNo(id, job.version, (changeNo) => insertJob(newJobRecord(job, changeNo)))
+    return isNew ? { rowId: rowIdOf(id), isNew } : whyNot(job, 'key-taken')
+  }
+
+  const createMany = async (newJobs: readonly Job[], mostJobs: number): Promise<CreatedJob[]> => {
+    // One after the other: a count holds for the jobs behind it.
+    const allowed: boolean[] = []
+    for (const { ownerId } of newJobs) allowed.push(await quota.take(ownerId, mostJobs))
+    const refuse = async (job: Job) => whyNot(job, (await isKeyTaken(job)) ? 'key-taken' : 'too-many')
+    return Promise.all(newJobs.map((job, index) => (allowed[index] ? create(job) : refuse(job))))
+  }
+
   return {
     async create(job, mostJobs = Number.MAX_SAFE_INTEGER) {
-      if (!(await quota.take(job.ownerId, mostJobs)))
-        return whyNot(job, (await isKeyTaken(job)) ? 'key-taken' : 'too-many')
-      const { id, key } = job
-      if (key !== null && (await keys.take({ ...job, key })) !== 'given') return whyNot(job, 'key-taken')
-      const isNew = await withChangeNo(id, job.version, (changeNo) => insertJob(newJobRecord(job, changeNo)))
-      return isNew ? { rowId: rowIdOf(id), isNew } : whyNot(job, 'key-taken')
+      return (await createMany([job], mostJobs))[0] as CreatedJob
     },
+    createMany: (newJobs, mostJobs = Number.MAX_SAFE_INTEGER) => createMany(newJobs, mostJobs),
     async compareAndSet(rowId, from, job, fenceAt) {
       return withChangeNo(job.id, job.version, async (changeNo) => {
         const update = changeUpdate(job, changeNo, fenceAt)
@@ -133,6 +154,11 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         const [isChanged] = await jobs.compareAndSetMany('jobs.change', [swap])
         return isChanged === true
       })
+    },
+    countLive: (ownerId, limit) => jobs.count('jobs.count', { liveOf: ownerId }, limit),
+    async findById(id) {
+      const record = await jobs.findOne('jobs.read', { _id: id, ...isJob }, { fields: jobFields(['params']) })
+      return record && readStoredJob(record, (await known.readAll([id]))(id))
     },
     async find(ownerId, ref) {
       const isId = jobIdPattern.test(ref)
@@ -150,21 +176,30 @@ export function createJobStore({ db, clock, onUnreadable }: JobStoreDeps): JobSt
         return record && readListedJob(record, knownOf(id))
       })
     },
-    async listSummaries(ownerId, { after, limit, fields }) {
+    async listSummaries(scope, query) {
+      const { after, limit } = query
       const to = after ? readPosition(after)[0] : everything.to
       const windows = windowsDown(to, clock.now(), listWindowMs)
       const found = await readWindows(windows, limit, (window, most) => {
         const isShown = { state: where<JobState>({ $ne: 'deleted' }) }
-        const filter = { ownerId, ...isShown, createdAt: within(window), ...beyond('createdAt', after, 'down') }
+        const filter = {
+          ...scopeFilter(scope),
+          ...isShown,
+          createdAt: within(window),
+          ...beyond('createdAt', after, 'down'),
+        }
         return jobs.find('jobs.list', filter, {
           sort: { createdAt: -1, _id: -1 },
           limit: most,
-          fields: summaryFields,
+          fields: summaryFieldsOf(query),
         })
       })
       const knownOf = await known.readExecutions(found.map(({ _id }) => _id))
-      return found.map((record) => readSummary(record, knownOf(record._id), fields))
+      return found.map((record) => readSummary(record, knownOf(record._id), query))
     },
+    listByDue,
+    raiseDue,
+    isDuePosition: (value): value is ListPosition => isPositionOf(value, jobIdPattern),
     isPosition: (value): value is ListPosition => isPositionOf(value, jobIdPattern),
     async listUnpublished({ rows, bytes }, share) {
       const filter = { unpublishedAt: where<number>({ $gte: 0 }), ...inShare('unpublishedAt', share) }

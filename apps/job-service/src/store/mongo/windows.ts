@@ -23,6 +23,14 @@ export function* windowsDown(to: number, newest: number, width: number): Generat
   yield { from: lowest, to: upper }
 }
 
+/** The same, down to `from`. */
+export function* windowsDownTo(from: number, to: number, newest: number, width: number): Generator<Window> {
+  for (const window of windowsDown(to, newest, width)) {
+    if (window.to < from) return
+    yield { from: Math.max(window.from, from), to: window.to }
+  }
+}
+
 /** Windows that cover `from` up to `to`, the oldest first. Below `oldest` there is next to nothing. */
 export function* windowsUp(from: number, to: number, oldest: number, width: number): Generator<Window> {
   let lower = from

@@ -21,7 +21,7 @@ const selectExecution = `SELECT ${executionColumns} FROM executions e JOIN jobs 
 
 /** By one index each, newest fire time first; the row number parts what is due at the same millisecond. */
 const summariesOf = (scope: string) => `SELECT ${summaryColumns} FROM executions
-  WHERE ${scope} AND (fireAt, n) < (?4, ?5) ORDER BY fireAt DESC, n DESC LIMIT ?6`
+  WHERE ${scope} AND (fireAt, n) < (?4, ?5) AND fireAt >= ?6 ORDER BY fireAt DESC, n DESC LIMIT ?7`
 
 /** Whether the new row names an execution that is newer than the stored one. */
 const isNewer = `(excluded.executionId IS NOT NULL AND (summaries.executionId IS NULL
@@ -48,6 +48,7 @@ function prepare(db: Database) {
           coalesce(summaries.scheduledAt, excluded.scheduledAt))
       WHERE ${isNewer} OR excluded.scheduledAt > coalesce(summaries.scheduledAt, -1)`),
     byId: db.statement(`${selectExecution} WHERE e.id = ?4 AND e.ownerNo = ${ownerNo}`),
+    byIdOfAny: db.statement(`${selectExecution} WHERE e.id = ?3`),
     byRowId: db.statement(`${selectExecution} WHERE e.n = ?3`),
     ofOwner: db.statement(summariesOf(`ownerNo = ${ownerNo}`)),
     failedOfOwner: db.statement(summariesOf(`status = 4 AND isRetried IS NULL AND ownerNo = ${ownerNo}`)),
@@ -75,8 +76,8 @@ function prepare(db: Database) {
 export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const sql = prepare(db)
   const flags = (fields: readonly LongField[]) => [fields.includes('params') ? 1 : 0, fields.includes('result') ? 1 : 0]
-  const afterOf = ({ after, dueBy = Number.MAX_SAFE_INTEGER - 1 }: ExecutionsQuery): SqlValue[] =>
-    after && Number(after[0]) <= dueBy ? [...after] : [dueBy + 1, 0]
+  const afterOf = ({ after, to = Number.MAX_SAFE_INTEGER - 1 }: ExecutionsQuery): SqlValue[] =>
+    after && Number(after[0]) <= to ? [...after] : [to + 1, 0]
 
   const scoped = (scope: ExecutionScope): [Statement, SqlValue] => {
     if ('jobRowId' in scope) return [sql.ofJob, scope.jobRowId]
@@ -110,6 +111,10 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const [row] = await db.read(sql.byId, [1, 1, ownerId, id])
       return row && (readExecution(row) as WholeExecution)
     },
+    async findById(id) {
+      const [row] = await db.read(sql.byIdOfAny, [1, 1, id])
+      return row && (readExecution(row) as WholeExecution)
+    },
     async readMany(rowIds, fields) {
       const rows = await db.readEach(
         sql.byRowId,
@@ -130,7 +135,7 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
     },
     async listSummaries(scope, query) {
       const [statement, whose] = scoped(scope)
-      const params = [...flags(query.fields), whose, ...afterOf(query), query.limit]
+      const params = [...flags(query.fields), whose, ...afterOf(query), query.from ?? 0, query.limit]
       return (await db.read(statement, params)).map(readSummary)
     },
     isPosition: (value): value is ListPosition => isRowOfNumbers(value, 2),

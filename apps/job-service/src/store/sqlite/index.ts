@@ -1,3 +1,4 @@
+import { createAuditStore } from '@belfry/audit/sqlite'
 import type { Clock } from '@belfry/service'
 import { createUnreadableReport, type OnUnreadable, type OpenStoresOptions } from '@belfry/storage'
 import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
@@ -5,7 +6,9 @@ import type { Stores } from '../ports.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
 import { migrations } from './migrations.ts'
+import { createNotificationStores } from './notifications.ts'
 import { createRequestStore } from './requests.ts'
+import { createSecretStore } from './secrets.ts'
 
 /** Opens the file, and brings its schema to `migrations`. */
 export async function openSqliteStores(path: string, options: OpenStoresOptions): Promise<Stores> {
@@ -19,8 +22,11 @@ export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnU
     jobs: createJobStore(db, onUnreadable),
     executions: createExecutionStore(db, onUnreadable),
     requests: createRequestStore(db),
+    secrets: createSecretStore(db),
+    ...createNotificationStores(db, onUnreadable),
     cursors: createCursorStore(db),
     poison: createPoisonStore(db, clock),
+    audit: createAuditStore(db),
     close: () => db.close(),
   }
 }

@@ -9,11 +9,20 @@ import {
 } from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
 import type { SqlRow } from '@belfry/storage/sqlite'
-import { fencedChanges, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
+import {
+  fencedChanges,
+  type Job,
+  type ListedSpec,
+  newestVersion,
+  type Pause,
+  pauseOf,
+  type Viewer,
+} from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
 import type {
   AgedJob,
   DueFence,
+  DueJobSummary,
   DuePauseEnd,
   JobSummary,
   ListedJob,
@@ -26,6 +35,10 @@ import type {
 export interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
   changes: readonly JobChange[]
   warnings: readonly Warning[]
+  /** Absent without any. */
+  viewers?: readonly Viewer[]
+  /** Of a paused job. */
+  pause?: Pause
 }
 
 /**
@@ -66,10 +79,10 @@ function readListed(columns: SqlRow): ListedRecord {
   const [rowId, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, pauseUntil, ...texts] =
     columns as unknown as JobRow
   const [name, jobType, body, params] = texts
-  const { changes, warnings, ...rest } = JSON.parse(body) as JobBody
+  const { changes, warnings, viewers = [], pause, ...rest } = JSON.parse(body) as JobBody
   const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
-  const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings }
-  return { ...about, pauseUntil, createdAt, changedAt, fencedVersion }
+  const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings, viewers }
+  return { ...about, pauseUntil, pause: pauseOf(stateAt(state), pause), createdAt, changedAt, fencedVersion }
 }
 
 /** Of columns with their params. */
@@ -149,9 +162,12 @@ export function readStoredJob(columns: SqlRow): StoredJob {
   return readListedJob(columns) as StoredJob
 }
 
-/** The last one is what reading the row costs, bytes: with its params where the first parameter is 1. */
-export const summaryColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt,
-  octet_length(j.body) + iif(?1, octet_length(j.params), 0)`
+/**
+ * The last but one is what reading the row costs, bytes: with its params where the first parameter is 1. The last one: its tags, where
+ * the second parameter is 1.
+ */
+export const summaryColumns = `${knownColumns}, j.n, j.name, j.key, j.jobType, j.state, x.n, j.runAt, j.createdAt,
+  octet_length(j.body) + iif(?1, octet_length(j.params), 0), iif(?2, json_extract(j.body, '$.tags'), NULL)`
 type SummaryColumns = [
   n: RowId,
   name: string,
@@ -160,16 +176,30 @@ type SummaryColumns = [
   state: number,
   unpublished: number | null,
   runAt: number | null,
+  createdAt: number,
   bytes: number,
+  tags: string | null,
 ]
+const summaryWidth = 10
 
 export function readSummary(columns: SqlRow): JobSummary {
-  const [rowId, name, key, jobType, state, unpublished, runAt, bytes] = columns.slice(
+  const [rowId, name, key, jobType, state, unpublished, runAt, createdAt, bytes, tagsText] = columns.slice(
     knownWidth,
   ) as unknown as SummaryColumns
+  const tags = tagsText === null ? [] : (JSON.parse(tagsText) as string[])
   const statusInput = { state: stateAt(state), isPublished: unpublished === null, runAt, ...readKnown(columns) }
   const position = [rowId] as readonly RowId[] as unknown as ListPosition
-  return { rowId, position, bytes, name, key, jobType, statusInput }
+  return { rowId, position, bytes, name, key, jobType, createdAt, tags, statusInput }
+}
+
+/** What `readDueSummary` reads behind the columns of a summary. */
+export const dueSummaryColumns = `${summaryColumns}, j.version, j.dueFrom`
+
+export function readDueSummary(columns: SqlRow): DueJobSummary {
+  const summary = readSummary(columns)
+  const [version, dueFrom] = columns.slice(knownWidth + summaryWidth) as [number, number]
+  const position = [dueFrom, summary.rowId] as readonly unknown[] as ListPosition
+  return { ...summary, position, version, dueFrom }
 }
 
 export function readAge(columns: SqlRow): AgedJob {

@@ -8,10 +8,14 @@ import {
   readBounded,
   readRows,
   type SqlRow,
+  type SqlValue,
+  type Statement,
 } from '@belfry/storage/sqlite'
-import { type Job, toJobChanges } from '../../domain/job.ts'
-import type { JobStore, ListPosition } from '../ports.ts'
+import { dueFromOf, type Job, toJobChanges } from '../../domain/job.ts'
+import type { JobScope } from '../../domain/reach.ts'
+import type { CreatedJob, JobStore, JobsQuery, ListPosition } from '../ports.ts'
 import {
+  dueSummaryColumns,
   fenceColumns,
   type JobBody,
   jobColumns,
@@ -19,6 +23,7 @@ import {
   listedColumns,
   pauseEndColumns,
   readAge,
+  readDueSummary,
   readFence,
   readJob,
   readListedJob,
@@ -42,26 +47,44 @@ const selectJob = `SELECT ${storedColumns} FROM jobs j ${withOwner} ${knownTable
 function prepare(db: Database) {
   return {
     knowOwner: db.statement('INSERT INTO owners (id) VALUES (?) ON CONFLICT DO NOTHING'),
-    // An owner with as many jobs as may be gives no ownerNo, and OR IGNORE leaves a row out that lacks one. A SELECT with
-    // ON CONFLICT would make SQLite keep a statement journal: 9.9 µs a row instead of 6.8 (batches of 200).
+    // A trigger of the schema marks the row as unpublished. An owner with as many jobs as may be gives no ownerNo, and OR IGNORE
+    // leaves a row out that lacks one. A SELECT with ON CONFLICT would make SQLite keep a statement journal: 9.9 µs a row instead of 6.8 (batches of 200).
     insert: db.statement(`INSERT OR IGNORE INTO jobs (id, ownerNo, key, version, state, runAt, createdAt, changedAt,
-        fencedVersion, name, jobType, body, params, changeNo)
+        fencedVersion, name, jobType, body, params, changeNo, dueFrom)
       VALUES (?1, (SELECT n FROM owners WHERE id = ?2 AND jobs < ?14), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-        ?15)`),
+        ?15, ?16) RETURNING n`),
     markUnpublished: db.statement(`INSERT INTO outbox (n, seq) SELECT n, version FROM jobs WHERE id = ? AND version = ?
       ON CONFLICT (n) DO UPDATE SET seq = excluded.seq`),
     rowIdOf: db.statement('SELECT n FROM jobs WHERE id = ?'),
     change: db.statement(`UPDATE jobs SET version = ?, state = ?, runAt = ?, pauseUntil = ?, changedAt = ?, name = ?,
-        jobType = ?, body = ?, params = ?, fenceAt = ?, fenceTries = 0, changeNo = ?
+        jobType = ?, body = ?, params = ?, fenceAt = ?, fenceTries = 0, changeNo = ?, dueFrom = ?
       WHERE n = ? AND version = ?`),
     byId: db.statement(`${selectJob} WHERE j.id = ? AND j.ownerNo = ${ownerNo}`),
+    byIdOfAny: db.statement(`${selectJob} WHERE j.id = ?`),
     byKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state < 2`),
     byFormerKey: db.statement(`${selectJob} WHERE j.key = ? AND j.ownerNo = ${ownerNo} AND j.state >= 2
       ORDER BY j.n DESC LIMIT 1`),
+    countLive: db.statement('SELECT jobs FROM owners WHERE id = ?'),
     byRowId: db.statement(`SELECT ${listedColumns} FROM jobs j ${withOwner} ${knownTables} WHERE j.n = ?2`),
     byAnyId: db.statement(`SELECT ${jobColumns} FROM jobs j ${withOwner} WHERE j.id = ?`),
     summaries: db.statement(`SELECT ${summaryColumns} FROM jobs j ${knownTables}
-      WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?2) AND j.state < 3 AND j.n < ?3 ORDER BY j.n DESC LIMIT ?4`),
+      WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?3) AND j.state < 3 AND j.n < ?4 ORDER BY j.n DESC LIMIT ?5`),
+    summariesOfViewer: db.statement(`SELECT ${summaryColumns} FROM viewers v JOIN jobs j ON j.n = v.jobNo ${knownTables}
+      WHERE v.viewerNo = (SELECT n FROM owners WHERE id = ?3) AND v.jobNo < ?4 AND j.state < 3
+      ORDER BY v.jobNo DESC LIMIT ?5`),
+    summariesOfAll: db.statement(`SELECT ${summaryColumns} FROM jobs j ${knownTables}
+      WHERE ?3 IS NULL AND j.state < 3 AND j.n < ?4 ORDER BY j.n DESC LIMIT ?5`),
+    summariesByDue: db.statement(`SELECT ${dueSummaryColumns} FROM jobs j ${knownTables}
+      WHERE j.ownerNo = (SELECT n FROM owners WHERE id = ?3) AND (j.dueFrom, j.n) > (?4, ?5) AND j.dueFrom <= ?6
+      ORDER BY j.dueFrom, j.n LIMIT ?7`),
+    raiseDue: db.statement('UPDATE jobs SET dueFrom = ? WHERE n = ? AND version = ? AND dueFrom = ?'),
+    clearViewers: db.statement(`DELETE FROM viewers WHERE jobNo = ?1
+      AND EXISTS (SELECT 1 FROM jobs WHERE n = ?1 AND changeNo = ?2)`),
+    addViewer: db.statement(`INSERT INTO viewers (viewerNo, jobNo)
+      SELECT (SELECT n FROM owners WHERE id = ?1), n FROM jobs WHERE id = ?2 AND changeNo = ?3
+      ON CONFLICT DO NOTHING`),
+    purgeViewers: db.statement(`DELETE FROM viewers WHERE jobNo = ?1
+      AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.n = ?1)`),
     unpublished: db.statement(`SELECT ${jobColumns} FROM (SELECT n FROM outbox ORDER BY n LIMIT ?) u
       JOIN jobs j ON j.n = u.n ${withOwner}`),
     published: db.statement('DELETE FROM outbox WHERE n = ? AND seq <= ?'),
@@ -106,9 +129,13 @@ function changeParams(job: Job): SqlRow {
   return [version, jobStates.indexOf(job.state), runAtOf(job), job.pauseUntil, changedAt, ...texts]
 }
 
-function bodyText({ spec, changes, warnings }: Job): string {
+function bodyText({ spec, changes, warnings, viewers, pause }: Job): string {
   const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
-  return JSON.stringify({ ...rest, changes, warnings } satisfies JobBody)
+  return JSON.stringify({
+    ...{ ...rest, changes, warnings },
+    ...(viewers.length > 0 && { viewers }),
+    ...(pause && { pause }),
+  } satisfies JobBody)
 }
 
 function runAtOf({ spec }: Job): number | null {
@@ -119,47 +146,106 @@ function runAtOf({ spec }: Job): number | null {
 const knownOwnersLimit = 10_000
 
 /**
- * `JobStore` on the tables `jobs`, `owners`, `outbox` and `summaries`. The file belongs to one process, so every share is all
+ * `JobStore` on the tables `jobs`, `owners`, `viewers`, `outbox` and `summaries`. The file belongs to one process, so every share is all
  * of it.
  */
 export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobStore {
   const sql = prepare(db)
   const changeNumbers = createChangeNumbers(db, newestChange)
   const knownOwners = new Set<string>()
+  const flagsOf = ({ fields, withTags }: JobsQuery) => [fields.includes('params') ? 1 : 0, withTags ? 1 : 0]
+  /** Of a version that this write has stored. A user without jobs gets a row of `owners` too. */
+  const viewerCalls = ({ id, viewers }: Job, changeNo: number): Call[] =>
+    viewers.flatMap((viewer) => [
+      { statement: sql.knowOwner, params: [viewer.id] },
+      { statement: sql.addViewer, params: [viewer.id, id, changeNo] },
+    ])
+  const scoped = (scope: JobScope): [Statement, SqlValue] => {
+    if (scope === 'all') return [sql.summariesOfAll, null]
+    return 'ownerId' in scope ? [sql.summaries, scope.ownerId] : [sql.summariesOfViewer, scope.viewerId]
+  }
   const present = (rows: readonly (SqlRow | undefined)[]) => rows.filter((row) => row !== undefined)
+
+  /**
+   * The row of each job that was stored by this call. The thread works calls off in the order in which they are sent, so that the
+   * owners are there before their jobs. A job with viewers is a list of statements of its own.
+   */
+  async function insert(newJobs: readonly Job[], mostJobs: number): Promise<readonly (RowId | undefined)[]> {
+    const opened = changeNumbers.opened()
+    if (opened) await opened
+    const rows = newJobs.map((job) => {
+      const changeNo = changeNumbers.take()
+      return { job, changeNo, params: [...jobParams(job), mostJobs, changeNo, dueFromOf(job)] }
+    })
+    const owners = [...new Set(newJobs.map(({ ownerId }) => ownerId))].filter((id) => !knownOwners.has(id))
+    const known = db.writeEach(
+      'owners.know',
+      sql.knowOwner,
+      owners.map((id) => [id]),
+    )
+    const alone = rows.filter(({ job }) => job.viewers.length === 0)
+    const inserted = db.writeEach(
+      'jobs.create',
+      sql.insert,
+      alone.map(({ params }) => params),
+    )
+    const shared = rows.map(async ({ job, changeNo, params }) => {
+      if (job.viewers.length === 0) return null
+      const [result] = await db.write('jobs.create', [{ statement: sql.insert, params }, ...viewerCalls(job, changeNo)])
+      return result?.rows[0]
+    })
+    const [aloneRows, sharedRows] = await Promise.all([inserted, Promise.all(shared), known])
+    if (knownOwners.size >= knownOwnersLimit) knownOwners.clear()
+    for (const id of owners) knownOwners.add(id)
+    const left = aloneRows.values()
+    const stored = sharedRows.map((row) => (row === null ? left.next().value : row))
+    for (const [index, { changeNo }] of rows.entries()) if (stored[index]) changeNumbers.wrote(changeNo)
+    return stored.map((row) => row?.[0] as RowId | undefined)
+  }
+
+  /** Why a job was not stored: it is there already, another one has its key, or its owner has too many. */
+  async function whyNot({ id, key, ownerId }: Job): Promise<CreatedJob> {
+    const [row] = await db.read(sql.rowIdOf, [id])
+    if (row) return { rowId: row[0] as RowId, isNew: false }
+    const holder = key === null ? [] : await db.read(sql.byKey, [key, ownerId])
+    return holder.length > 0 ? 'key-taken' : 'too-many'
+  }
+
+  async function createMany(newJobs: readonly Job[], mostJobs: number): Promise<readonly CreatedJob[]> {
+    const rowIds = await insert(newJobs, mostJobs)
+    const created = newJobs.map((job, index) => {
+      const rowId = rowIds[index]
+      return rowId === undefined ? whyNot(job) : { rowId, isNew: true }
+    })
+    return Promise.all(created)
+  }
 
   return {
     async create(job, mostJobs = Number.MAX_SAFE_INTEGER) {
-      const opened = changeNumbers.opened()
-      if (opened) await opened
-      const changeNo = changeNumbers.take()
-      const calls: Call[] = [
-        { statement: sql.insert, params: [...jobParams(job), mostJobs, changeNo] },
-        { statement: sql.markUnpublished, params: [job.id, job.version] },
-        { statement: sql.rowIdOf, params: [job.id] },
-      ]
-      if (!knownOwners.has(job.ownerId)) calls.unshift({ statement: sql.knowOwner, params: [job.ownerId] })
-      const results = await db.write('jobs.create', calls)
-      if (knownOwners.size >= knownOwnersLimit) knownOwners.clear()
-      knownOwners.add(job.ownerId)
-      const row = results.at(-1)?.rows[0]
-      const isNew = results.at(-3)?.changes === 1
-      if (isNew) changeNumbers.wrote(changeNo)
-      if (row) return { rowId: row[0] as RowId, isNew }
-      const holder = job.key === null ? [] : await db.read(sql.byKey, [job.key, job.ownerId])
-      return holder.length > 0 ? 'key-taken' : 'too-many'
+      return (await createMany([job], mostJobs))[0] as CreatedJob
     },
+    createMany: (newJobs, mostJobs = Number.MAX_SAFE_INTEGER) => createMany(newJobs, mostJobs),
     async compareAndSet(rowId, from, job, fenceAt) {
       const opened = changeNumbers.opened()
       if (opened) await opened
       const changeNo = changeNumbers.take()
       const [result] = await db.write('jobs.change', [
-        { statement: sql.change, params: [...changeParams(job), fenceAt, changeNo, rowId, from] },
+        { statement: sql.change, params: [...changeParams(job), fenceAt, changeNo, dueFromOf(job), rowId, from] },
         { statement: sql.markUnpublished, params: [job.id, job.version] },
+        { statement: sql.clearViewers, params: [rowId, changeNo] },
+        ...viewerCalls(job, changeNo),
       ])
       const isChanged = result?.changes === 1
       if (isChanged) changeNumbers.wrote(changeNo)
       return isChanged
+    },
+    async countLive(ownerId, limit) {
+      const [row] = await db.read(sql.countLive, [ownerId])
+      return Math.min(Number(row?.[0] ?? 0), limit)
+    },
+    async findById(id) {
+      const [row] = await db.read(sql.byIdOfAny, [id])
+      return row && readStoredJob(row)
     },
     async find(ownerId, ref) {
       const ways = jobIdPattern.test(ref) ? [sql.byId] : [sql.byKey, sql.byFormerKey]
@@ -177,11 +263,20 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       )
       return rows.map((row) => row && readListedJob(row))
     },
-    async listSummaries(ownerId, { after, limit, fields }) {
-      const below = after?.[0] ?? Number.MAX_SAFE_INTEGER
-      const withParams = fields.includes('params') ? 1 : 0
-      return (await db.read(sql.summaries, [withParams, ownerId, below, limit])).map(readSummary)
+    async listSummaries(scope, query) {
+      const below = query.after?.[0] ?? Number.MAX_SAFE_INTEGER
+      const [statement, whose] = scoped(scope)
+      return (await db.read(statement, [...flagsOf(query), whose, below, query.limit])).map(readSummary)
     },
+    async listByDue(ownerId, query) {
+      const params = [...flagsOf(query), ownerId, ...(query.after ?? [-1, 0]), query.until, query.limit]
+      return (await db.read(sql.summariesByDue, params)).map(readDueSummary)
+    },
+    async raiseDue(rows) {
+      const params = rows.map(({ rowId, version, dueFrom, next }) => [next, rowId, version, dueFrom])
+      await db.writeEach('jobs.raise-due', sql.raiseDue, params)
+    },
+    isDuePosition: (value): value is ListPosition => isRowOfNumbers(value, 2),
     isPosition: (value): value is ListPosition => isRowOfNumbers(value, 1),
     listUnpublished: (page) =>
       readBounded(db, sql.unpublished, [], page, (rows) => readRows('jobs', rows, readUnpublished, onUnreadable)),
@@ -234,9 +329,10 @@ export function createJobStore(db: Database, onUnreadable: OnUnreadable): JobSto
       const calls = rows.flatMap(({ rowId, version }): Call[] => [
         { statement: sql.purge, params: [rowId, version] },
         { statement: sql.purgeSummary, params: [rowId] },
+        { statement: sql.purgeViewers, params: [rowId] },
       ])
       const results = await db.write('jobs.purge', calls)
-      return results.filter(({ changes }, index) => index % 2 === 0 && changes === 1).length
+      return results.filter(({ changes }, index) => index % 3 === 0 && changes === 1).length
     },
   }
 }

@@ -1,3 +1,4 @@
+import { auditTables } from '@belfry/audit/sqlite'
 import { jobStates } from '@belfry/contracts'
 import { cursorsTable, type Migration, poisonIndex, poisonTable } from '@belfry/storage/sqlite'
 
@@ -146,6 +147,90 @@ DROP INDEX executionsFailed;
 CREATE INDEX executionsFailed ON executions (ownerNo, fireAt) WHERE status = 4 AND isRetried IS NULL;
 CREATE TRIGGER executionRemoved AFTER DELETE ON executions WHEN OLD.isRetried = 1 BEGIN
   DELETE FROM retries WHERE n = OLD.n;
+END;
+`,
+  },
+  {
+    // The viewers of a job stand in its body too; a user has a number in owners, with jobs or without.
+    name: 'viewers of jobs',
+    sql: `
+CREATE TABLE viewers (viewerNo INTEGER NOT NULL, jobNo INTEGER NOT NULL, PRIMARY KEY (viewerNo, jobNo)) STRICT, WITHOUT ROWID;
+CREATE INDEX viewersOfJob ON viewers (jobNo);
+`,
+  },
+  { name: 'audit log', sql: auditTables },
+  {
+    name: 'secrets',
+    sql: `
+-- sealed: the value, which no other column has.
+CREATE TABLE secrets (
+  n INTEGER PRIMARY KEY,
+  ownerId TEXT NOT NULL,
+  name TEXT NOT NULL,
+  sealed TEXT NOT NULL,
+  createdAt INTEGER NOT NULL,
+  updatedAt INTEGER NOT NULL,
+  UNIQUE (ownerId, name)
+) STRICT;
+`,
+  },
+  {
+    // No fire time of the job that is still to come lies before dueFrom; null for jobs that have none (store/ports.ts, listByDue).
+    name: 'the order of next runs',
+    sql: `
+ALTER TABLE jobs ADD COLUMN dueFrom INTEGER;
+UPDATE jobs SET dueFrom = coalesce(runAt, changedAt) WHERE state = 0;
+CREATE INDEX jobsByDue ON jobs (ownerNo, dueFrom) WHERE dueFrom IS NOT NULL;
+`,
+  },
+  {
+    // In `body` the whole record as JSON; the columns are what is searched. nextAt and dueAt: null once it is over.
+    name: 'notifications, their deliveries, and the events that they report',
+    sql: `
+CREATE TABLE notifications (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, ownerId TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX notificationsByOwner ON notifications (ownerId);
+
+CREATE TABLE deliveries (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  rev INTEGER NOT NULL,
+  ownerId TEXT NOT NULL,
+  notificationId TEXT NOT NULL,
+  createdAt INTEGER NOT NULL,
+  nextAt INTEGER,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX deliveriesByNotification ON deliveries (notificationId, createdAt, id);
+CREATE INDEX deliveriesByAge ON deliveries (createdAt);
+CREATE INDEX deliveriesDue ON deliveries (nextAt) WHERE nextAt IS NOT NULL;
+CREATE INDEX deliveriesOpen ON deliveries (ownerId, createdAt) WHERE nextAt IS NOT NULL;
+
+CREATE TABLE jobEvents (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, at INTEGER NOT NULL, dueAt INTEGER, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX jobEventsDue ON jobEvents (dueAt) WHERE dueAt IS NOT NULL;
+CREATE INDEX jobEventsReported ON jobEvents (at) WHERE dueAt IS NULL;
+
+CREATE TABLE alerts (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  rev INTEGER NOT NULL,
+  isFailing INTEGER NOT NULL,
+  updatedAt INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX alertsFailing ON alerts (id) WHERE isFailing = 1;
+CREATE INDEX alertsQuiet ON alerts (updatedAt) WHERE isFailing = 0;
+`,
+  },
+  {
+    // A statement of its own for each job cost as much as the job; a trigger keeps the mark in the same row's insert.
+    name: 'a new job is unpublished',
+    sql: `
+CREATE TRIGGER jobMadeUnpublished AFTER INSERT ON jobs BEGIN
+  INSERT INTO outbox (n, seq) VALUES (NEW.n, NEW.version);
 END;
 `,
   },

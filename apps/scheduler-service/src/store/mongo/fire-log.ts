@@ -5,6 +5,8 @@ import type { FireLogStore } from '../ports.ts'
 /** A range; `_id` is made of the job, `from` and `decision`. */
 interface RangeDocument extends MongoRecord, FireRange {
   readonly jobId: string
+  /** Of missed fire times: when they were logged. */
+  readonly loggedAt?: number
 }
 
 export const fireLogCollection = defineCollection<RangeDocument>({
@@ -18,8 +20,13 @@ export const fireLogCollection = defineCollection<RangeDocument>({
     decision: String,
     reason: String,
     version: Number,
+    loggedAt: Number,
   },
-  indexes: [{ fields: { jobId: 1, from: -1, decision: -1 } }, { fields: { to: 1 } }],
+  indexes: [
+    { fields: { jobId: 1, from: -1, decision: -1 } },
+    { fields: { to: 1 } },
+    { fields: { loggedAt: 1, _id: 1 }, only: { loggedAt: { $exists: true } } },
+  ],
 })
 
 const fields = ['from', 'to', 'count', 'decision', 'reason', 'version'] as const
@@ -28,9 +35,10 @@ const fields = ['from', 'to', 'count', 'decision', 'reason', 'version'] as const
 export function createFireLogStore(db: MongoDatabase): FireLogStore {
   const ranges = db.collection(fireLogCollection)
   return {
-    async upsertMany(rows) {
+    async upsertMany(rows, loggedAt = 0) {
       const documents = rows.map(({ jobId, range }): RangeDocument => {
-        return { _id: `${jobId}:${range.from}:${range.decision}`, jobId, ...range }
+        const document = { _id: `${jobId}:${range.from}:${range.decision}`, jobId, ...range }
+        return range.decision === 'missed' ? { ...document, loggedAt } : document
       })
       const isNew = await ranges.insertManyIfAbsent('fire-log.upsert', documents)
       const known = documents.filter((_, index) => !isNew[index])
@@ -57,6 +65,18 @@ export function createFireLogStore(db: MongoDatabase): FireLogStore {
       const found = await ranges.find('fire-log.list', filter, { sort: { from: -1, decision: -1 }, limit, fields })
       return found.map(({ from, to, count, decision, reason, version }) => {
         return { from, to, count, decision, reason, version }
+      })
+    },
+    async listMissed({ at, id }, limit) {
+      const filter: Filter<RangeDocument> = {
+        $and: [
+          { loggedAt: where({ $gte: at }), count: where({ $gt: 0 }) },
+          { $or: [{ loggedAt: where({ $gt: at }) }, { _id: where({ $gt: id }) }] },
+        ],
+      }
+      const found = await ranges.find('fire-log.missed', filter, { sort: { loggedAt: 1, _id: 1 }, limit })
+      return found.map(({ _id, jobId, loggedAt = 0, from, to, count, decision, reason, version }) => {
+        return { at: loggedAt, id: _id, jobId, range: { from, to, count, decision, reason, version } }
       })
     },
     async purge(before, limit) {

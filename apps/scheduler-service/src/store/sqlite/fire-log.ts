@@ -5,7 +5,8 @@ import type { FireLogStore } from '../ports.ts'
 /** The fire log in SQLite. */
 export function createFireLogStore(db: Database): FireLogStore {
   const upsertOne = db.statement(
-    `INSERT INTO fireLog (jobId, fromAt, decision, toAt, count, reason, version) VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO fireLog (jobId, fromAt, decision, toAt, count, reason, version, loggedAt)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (jobId, fromAt, decision) DO UPDATE
      SET toAt = excluded.toAt, count = excluded.count, reason = excluded.reason, version = excluded.version
      WHERE excluded.version > version OR (excluded.version = version AND excluded.count < count)`,
@@ -15,14 +16,18 @@ export function createFireLogStore(db: Database): FireLogStore {
      WHERE jobId = ?1 AND (fromAt, decision) < (?2, ?3) AND fromAt <= ?4 AND toAt >= ?5 AND (?6 = '' OR decision = ?6)
      AND count > 0 ORDER BY fromAt DESC, decision DESC LIMIT ?7`,
   )
+  const selectMissed = db.statement(
+    `SELECT n, loggedAt, jobId, fromAt, toAt, count, reason, version FROM fireLog
+     WHERE decision = 'missed' AND (loggedAt, n) > (?, ?) AND count > 0 ORDER BY loggedAt, n LIMIT ?`,
+  )
   // Only the ranges that were stored first are looked at: that needs no index on `toAt`.
   const purgeOldest = db.statement(`DELETE FROM fireLog WHERE n IN (
      SELECT n FROM (SELECT n, toAt FROM fireLog ORDER BY n LIMIT ?) WHERE toAt < ?)`)
   return {
-    async upsertMany(ranges) {
+    async upsertMany(ranges, loggedAt = 0) {
       const rows = ranges.map(({ jobId, range }) => {
         const { from, to, count, decision, reason, version } = range
-        return [jobId, from, decision, to, count, reason, version]
+        return [jobId, from, decision, to, count, reason, version, loggedAt]
       })
       await db.writeEach('fire-log.upsert', upsertOne, rows)
     },
@@ -39,6 +44,14 @@ export function createFireLogStore(db: Database): FireLogStore {
           number,
         ]
         return { from, to, count, decision, reason, version }
+      })
+    },
+    async listMissed({ at, id }, limit) {
+      const rows = await db.read(selectMissed, [at, Number(id), limit])
+      return rows.map((row) => {
+        type Row = [n: number, loggedAt: number, jobId: string, number, number, number, string, number]
+        const [n, loggedAt, jobId, from, to, count, reason, version] = row as Row
+        return { at: loggedAt, id: String(n), jobId, range: { from, to, count, decision: 'missed', reason, version } }
       })
     },
     async purge(before, limit) {

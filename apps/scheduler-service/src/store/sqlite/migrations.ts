@@ -49,4 +49,11 @@ ${cursorsTable}
 ${poisonIndex}
     `,
   },
+  {
+    name: 'when fire times were logged',
+    sql: `
+      ALTER TABLE fireLog ADD COLUMN loggedAt INTEGER;
+      CREATE INDEX fireLogMissed ON fireLog (loggedAt) WHERE decision = 'missed';
+    `,
+  },
 ]

@@ -1,0 +1,24 @@
+import { formatDuration, mostBackfilled, mostRedriven, quotasView, shortestIntervalMs } from '@belfry/contracts'
+import type { HttpApp } from '@belfry/http'
+import type { JobContext } from '../use-cases/context.ts'
+
+/** `GET /quotas`: what the caller has used of its bounds. */
+export function mountQuotas(app: HttpApp, { stores, config }: Pick<JobContext, 'stores' | 'config'>): void {
+  const schema = {
+    tags: ['system'],
+    operationId: 'readQuotas',
+    summary: 'Your bounds, and what you use of them',
+    description: 'Limits of rate are in the `RateLimit` headers of each answer; docs/limits.md has all of them.',
+    response: { 200: quotasView },
+  }
+  app.get('/quotas', { schema, config: { access: 'viewer' } }, async (request) => {
+    const { jobMostPerUser: limit } = config
+    return {
+      jobs: { used: await stores.jobs.countLive(request.caller.userId, limit), limit },
+      shortestInterval: formatDuration(shortestIntervalMs),
+      redrive: { limit: mostRedriven },
+      backfill: { limit: mostBackfilled },
+      waitingCalls: { limit: config.jobWaitersOfUser },
+    }
+  })
+}

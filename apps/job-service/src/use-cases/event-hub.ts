@@ -1,0 +1,120 @@
+import { type Clock, createLoop, type Logger, type Loop } from '@belfry/service'
+import { advanced, type EventPosition, type FeedEvent, isAfter } from '../domain/events.ts'
+import type { ChangeFeed, FeedPage } from './change-feed.ts'
+
+/** Reads the changes once for all streams of this instance. */
+export interface EventHub {
+  /** One more stream is there: the hub reads while there is one. Answers the newest position; call the function when it has gone. */
+  join(): Promise<{ readonly position: EventPosition; leave(): void }>
+  /** Up to where the hub has read; null without a stream. */
+  position(): EventPosition | null
+  /** What came after the position; null when the hub does not hold all of it any more. */
+  since(position: EventPosition): FeedPage | null
+  /** Resolves when there is something new, and when the signal is aborted. */
+  changed(signal: AbortSignal): Promise<void>
+  /** Reads soon: this instance has changed something. */
+  nudge(): void
+  stop(): Promise<void>
+}
+
+export interface EventHubOptions {
+  readonly feed: ChangeFeed
+  readonly clock: Clock
+  readonly log: Logger
+  /** How often changes are read, milliseconds. */
+  readonly pollMs: number
+  /** Events that are held for streams. */
+  readonly heldEvents: number
+}
+
+/** How long a nudge waits for others, milliseconds. */
+const lingerMs = 20
+
+export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHubOptions): EventHub {
+  /** Oldest first; all that came after `from`. */
+  let held: FeedEvent[] = []
+  let from: EventPosition | null = null
+  let position: EventPosition | null = null
+  let streams = 0
+  let waiters: (() => void)[] = []
+  let loop: Loop | null = null
+
+  function wake(): void {
+    const woken = waiters
+    waiters = []
+    for (const resolve of woken) resolve()
+  }
+
+  function hold(events: readonly FeedEvent[]): void {
+    held.push(...events)
+    const dropped = held.splice(0, Math.max(0, held.length - heldEvents))
+    for (const event of dropped) from = from && advanced(from, event)
+  }
+
+  async function turn(): Promise<boolean> {
+    if (!position) {
+      position = from = await feed.head()
+      return false
+    }
+    const page = await feed.read(position)
+    position = page.position
+    if (page.events.length > 0) {
+      hold(page.events)
+      wake()
+    }
+    return page.hasMore
+  }
+
+  async function begin(): Promise<void> {
+    loop ??= createLoop({ name: 'events', everyMs: pollMs, lingerMs, clock, log, runOnce: turn })
+    if (!position) await loop.runOnce()
+    loop.start()
+  }
+
+  /** Without a stream nothing is read. The next stream begins at a new head. */
+  async function end(): Promise<void> {
+    const ending = loop
+    loop = null
+    held = []
+    from = position = null
+    await ending?.stop()
+  }
+
+  return {
+    async join() {
+      streams += 1
+      let isThere = true
+      const leave = () => {
+        if (!isThere) return
+        isThere = false
+        streams -= 1
+        if (streams === 0) void end()
+      }
+      try {
+        await begin()
+      } catch (error) {
+        leave()
+        throw error
+      }
+      return { position: position ?? (await feed.head()), leave }
+    },
+    position: () => position,
+    since(after) {
+      if (!from || !position || after.jobs < from.jobs || after.executions < from.executions) return null
+      return { events: held.filter((event) => isAfter(event, after)), position, hasMore: false }
+    },
+    changed(signal) {
+      if (signal.aborted) return Promise.resolve()
+      return new Promise((resolve) => {
+        const goOn = () => {
+          signal.removeEventListener('abort', goOn)
+          resolve()
+        }
+        signal.addEventListener('abort', goOn)
+        waiters.push(goOn)
+      })
+    },
+    nudge: () => loop?.nudge(),
+    stop: end,
+  }
+}

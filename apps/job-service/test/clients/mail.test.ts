@@ -1,0 +1,85 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMailer } from '../../src/clients/mail.ts'
+import { mailOf, messageOf } from '../../src/domain/message.ts'
+import { jobOf, monday } from '../fixtures.ts'
+import { notificationOf } from '../notification-samples.ts'
+
+/** A mail server that takes mails, but for one address. */
+async function startMailServer() {
+  const mails: string[] = []
+  const talk = (socket: Socket) => {
+    let text = ''
+    let data: string[] | null = null
+    const say = (line: string) => void socket.write(`${line}\r\n`)
+    const answer = (line: string) => {
+      if (data !== null) {
+        if (line !== '.') return void data.push(line)
+        mails.push(data.join('\n'))
+        data = null
+        return say('250 taken')
+      }
+      if (/^EHLO/i.test(line)) return say('250 test')
+      if (/^RCPT TO:<unknown@/i.test(line)) return say('550 no such user')
+      if (/^DATA/i.test(line)) {
+        data = []
+        return say('354 go on')
+      }
+      if (/^QUIT/i.test(line)) return void socket.end('221 bye\r\n')
+      say('250 fine')
+    }
+    socket.setEncoding('utf8').on('error', () => undefined)
+    socket.on('data', (chunk) => {
+      text += chunk
+      const lines = text.split('\r\n')
+      text = lines.pop() ?? ''
+      for (const line of lines) answer(line)
+    })
+    say('220 test')
+  }
+  const server = createServer(talk)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { url: `smtp://127.0.0.1:${port}`, mails, close: () => new Promise((resolve) => server.close(resolve)) }
+}
+
+describe('mails', () => {
+  let server: Awaited<ReturnType<typeof startMailServer>>
+  beforeAll(async () => {
+    server = await startMailServer()
+  })
+  afterAll(() => server.close())
+
+  const reported = { event: 'failed', executions: [], missed: [], reason: null } as const
+  const context = { notification: notificationOf(), now: monday, baseUrl: 'https://belfry.example' }
+
+  it('say in words what a message reports', () => {
+    const job = jobOf({ name: 'close\r\nBcc: x@example.com', key: 'close' })
+    const { subject, text } = mailOf(messageOf({ ...reported, job }, context))
+    expect(subject).toBe('[Belfry] close Bcc: x@example.com failed')
+    expect(text.split('\n')).toContain(`See: https://belfry.example/jobs/${job.id}`)
+  })
+
+  it('are sent through the server, with a sender, a receiver and an id that stays', async () => {
+    const mailer = createMailer({ url: server.url, from: 'Belfry <belfry@ops.example>', timeoutMs: 2000 })
+    const mail = { to: 'you@example.com', id: 'dlv-1', subject: 'Wörd', text: 'The job failed.' }
+    expect(await mailer.send(mail)).toEqual({ kind: 'delivered', status: null })
+    expect(await mailer.send({ ...mail, to: 'unknown@example.com' })).toMatchObject({
+      kind: 'failed',
+      error: 'The mail server did not take the mail: it answered 550.',
+    })
+    mailer.close()
+    const [sent = ''] = server.mails
+    for (const part of ['Message-ID: <dlv-1@ops.example>', 'From: Belfry <belfry@ops.example>', 'To: you@example.com'])
+      expect(sent).toContain(part)
+    expect(sent).toContain('The job failed.')
+    expect(server.mails).toHaveLength(1)
+  })
+
+  it('fail, to be tried again, while the server is away', async () => {
+    const mailer = createMailer({ url: 'smtp://127.0.0.1:1', from: 'belfry@ops.example', timeoutMs: 500 })
+    const failed = await mailer.send({ to: 'you@example.com', id: 'dlv-1', subject: 'x', text: 'x' })
+    expect(failed).toMatchObject({ kind: 'failed', retryAfterMs: null })
+    mailer.close()
+  })
+})

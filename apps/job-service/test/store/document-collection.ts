@@ -1,0 +1,81 @@
+import type { RowId } from '@belfry/storage'
+
+/** A document with its id. */
+export type Stored<D> = D & { readonly rowId: RowId }
+
+/** What a document database does with one collection. Each step looks at and changes one document at a time. */
+export interface Collection<D> {
+  /** Null when a unique index has one of the document's names already. */
+  insert(document: D): Promise<RowId | null>
+  get(rowId: RowId): Promise<Stored<D> | undefined>
+  findOne(fits: (document: Stored<D>) => boolean): Promise<Stored<D> | undefined>
+  /** All that fit, sorted; each read at a moment of its own. */
+  find(
+    fits: (document: Stored<D>) => boolean,
+    order?: (a: Stored<D>, b: Stored<D>) => number,
+    limit?: number,
+  ): Promise<Stored<D>[]>
+  /** Changes the first document that fits, in one step. False when none does, or a unique index forbids it. */
+  updateOne(
+    fits: (document: Stored<D>) => boolean,
+    change: Partial<D> | ((document: Stored<D>) => Partial<D>),
+  ): Promise<boolean>
+  deleteOne(fits: (document: Stored<D>) => boolean): Promise<boolean>
+}
+
+let ids = 0
+
+/** A collection whose documents are JSON texts. */
+export function createCollection<D extends object>(
+  latency: () => Promise<void>,
+  uniqueNames: (document: D) => readonly string[],
+): Collection<D> {
+  const texts = new Map<RowId, string>()
+  const read = (rowId: RowId): Stored<D> | undefined => {
+    const text = texts.get(rowId)
+    return text === undefined ? undefined : { ...(JSON.parse(text) as D), rowId }
+  }
+  const all = () => [...texts.keys()].map((rowId) => read(rowId) as Stored<D>)
+  const isTaken = (document: D, own: RowId | null) => {
+    const names = new Set(uniqueNames(document))
+    return all().some((other) => other.rowId !== own && uniqueNames(other).some((name) => names.has(name)))
+  }
+  /** A step happens at one moment between its call and its answer. */
+  const step = async <T>(body: () => T): Promise<T> => {
+    await latency()
+    const answer = body()
+    await latency()
+    return answer
+  }
+  return {
+    insert: (document) =>
+      step(() => {
+        if (isTaken(document, null)) return null
+        const rowId = `${Math.random().toString(36).slice(2)}${ids++}` as RowId
+        texts.set(rowId, JSON.stringify(document))
+        return rowId
+      }),
+    get: (rowId) => step(() => read(rowId)),
+    findOne: (fits) => step(() => all().find(fits)),
+    async find(fits, order = () => 0, limit = Number.POSITIVE_INFINITY) {
+      return step(() => all().filter(fits).sort(order).slice(0, limit))
+    },
+    updateOne: (fits, change) =>
+      step(() => {
+        const document = all().find(fits)
+        if (!document) return false
+        const { rowId, ...changed } = {
+          ...document,
+          ...(typeof change === 'function' ? change(document) : change),
+        }
+        if (isTaken(changed as unknown as D, rowId)) return false
+        texts.set(rowId, JSON.stringify(changed))
+        return true
+      }),
+    deleteOne: (fits) =>
+      step(() => {
+        const document = all().find(fits)
+        return document !== undefined && texts.delete(document.rowId)
+      }),
+  }
+}

@@ -1,0 +1,75 @@
+import { join } from 'node:path'
+import { openStandalone } from '@belfry/standalone'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { eventually, makeDataDir } from '../../proof/belfry-process.ts'
+import { createCaller } from '../../proof/caller.ts'
+import { openShell, readBlocks } from './shell.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const page = join(import.meta.dirname, '../guide/what-happened.md')
+
+it('the guide "what happened, and why" does what it says, command by command', async () => {
+  const folder = await makeDataDir()
+  const belfry = await openStandalone({
+    BELFRY_DATA_DIR: folder.path,
+    BELFRY_PORT: '0',
+    BELFRY_LOG_LEVEL: 'warn',
+  })
+  const shell = openShell()
+  onTestFinished(async () => {
+    shell.close()
+    await belfry.stop()
+    await folder.remove()
+  })
+  const at = (block: string) => block.replaceAll('http://127.0.0.1:8080', belfry.url)
+  const blocks = (await readBlocks(page, 'happened')).map(at)
+  const [begin, failed, retry, log, rest, events, why, audit, ...others] = blocks as [
+    ...[string, string, string, string, string, string, string, string],
+  ]
+  expect(others).toEqual([])
+
+  const begun = await shell.run(begin, 'RUN')
+  expect(begun.value).toMatch(/^exe-/)
+  const token = (await shell.run('', 'TOKEN')).value
+  const user = createCaller(belfry.url, token)
+  await eventually('the run to fail', async () => {
+    const { body } = await user.call<{ status: string }>('GET', `/executions/${begun.value}`)
+    return body.status === 'FAILED' ? true : undefined
+  })
+
+  const night = await shell.run(failed, 'RUN')
+  expect(night.printed).toContain('"status":"FAILED"')
+  expect(night.printed).toContain('"code":"failed"')
+  expect(night.printed).toContain('with the reason \\"the nightly import\\"')
+  const again = await shell.run(retry, 'RUN')
+  expect(again.printed).toContain(`"id":"${begun.value}"`)
+  expect(again.printed).toContain(`"retryOf":"${begun.value}"`)
+
+  const live = await shell.run(log, 'SLOW')
+  expect(live.printed).toMatch(/id: 1\.1\nevent: line\n/)
+  expect(live.printed).toContain('event: end\ndata: {"reason":"complete","status":"SUCCESS"}')
+  const resumed = await shell.run(rest, 'SLOW')
+  expect(resumed.printed).not.toContain('id: 1.1\n')
+  expect(resumed.printed).toContain('event: end')
+
+  const followed = await shell.run(events, 'B')
+  expect(followed.printed).toMatch(/event: job\ndata: .*"change":"pause"/)
+
+  const reasons = await shell.run(why, 'B')
+  expect(reasons.printed.match(/"code":"paused"/g)).toHaveLength(2)
+  expect(reasons.printed).toContain('by ann')
+
+  const seen = await shell.run(audit, 'JOB')
+  expect(seen.value).toMatch(/^job-/)
+  expect(seen.printed).toContain('"outcome":"done"')
+
+  const [verify] = (await readBlocks(page, 'admin')).map(at) as [string]
+  const made = await user.call<{ token: string }>('POST', '/auth/bootstrap', {
+    ...{ token: belfry.firstAdminUrl?.split('#')[1], username: 'root', password: 'correct horse battery' },
+  })
+  expect(made.status).toBeLessThan(300)
+  const login = { username: 'root', password: 'correct horse battery' }
+  const admin = (await user.call<{ token: string }>('POST', '/auth/login', login)).body.token
+  expect((await shell.run(`ADMIN=${admin}\n${verify}`, 'B')).printed).toContain('"status":"intact"')
+})

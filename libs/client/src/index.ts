@@ -1,0 +1,8 @@
+export type { components, operations, paths } from './api-types.ts'
+export type { Credentials } from './authorization.ts'
+export { type Client, type ClientOptions, createClient } from './client.ts'
+export type { StreamEvent, StreamOptions } from './event-stream.ts'
+export type { Body, ProblemCode, Query, Reply, Row, Schemas } from './operations.ts'
+export { isProblem, NoAnswerError, ProblemError } from './problem-error.ts'
+export type { ApiAnswer, CallOptions } from './request.ts'
+export type { ClientClock, RetryOptions } from './waits.ts'
