@@ -140,7 +140,8 @@ export type PlaceAnswer = { readonly admission: Admission } & (
 
 /**
  * Takes an overlap place for `executionId` (protocol.md step 9). Places whose execution is neither ready nor running are dropped
- * first, so no execution has to release its own; an own place is kept, so a retry finds it again. A free place goes to the
+ * first, so no execution has to release its own; an own place is kept, so a retry finds it again, but by a compare-and-set like
+ * another one: an execution that was at rest and is opened again may have lost it at this very moment. A free place goes to the
  * execution that waits before it goes to a newcomer. Without a place the policies `queue` and `cancel-running` let one
  * execution wait; each further one is skipped because of that one.
  */
@@ -150,7 +151,9 @@ export function takePlace(
   { policy, limit }: OverlapPolicy,
   stateOf: (executionId: string) => ExecutionState | undefined,
 ): PlaceAnswer {
-  if (admission.places.includes(executionId)) return { admission, decision: 'start' }
+  // Stored again: another claim may have read it while this execution was at rest, and would drop its place.
+  if (admission.places.includes(executionId))
+    return { admission: { ...admission, rev: admission.rev + 1 }, decision: 'start' }
   const isOpen = (id: string) => {
     const state = stateOf(id)
     return state !== undefined && !isEnded(state)

@@ -177,6 +177,11 @@ describe('overlap places', () => {
     expect(take(holding(held), 'skip')).toMatchObject({ ...answer, places })
   })
 
+  it('are kept by a compare-and-set: another claim may have read them while this execution was at rest', () => {
+    const answer = takePlace(holding(['mine']), 'mine', { policy: 'skip', limit: 1 }, stateOf)
+    expect(answer).toEqual({ decision: 'start', admission: { ...holding(['mine']), rev: 8 } })
+  })
+
   it('are as many as the limit', () => {
     const answer = takePlace(holding(['runs', 'over']), 'mine', { policy: 'skip', limit: 2 }, stateOf)
     expect(answer).toMatchObject({ decision: 'start', admission: { places: ['runs', 'mine'], rev: 8 } })
