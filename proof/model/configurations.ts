@@ -73,11 +73,9 @@ const bases: readonly (Partial<Search> & Pick<Search, 'name' | 'about'>)[] = [
     about: 'two fire times that do not overlap, and an update: an execution that is opened again keeps its place',
     ...twoTimes,
     hasWholeRuns: false,
-    executors: 2,
     overlap: skip,
     failures: 1,
     operations: { count: 1, kinds: ['update'] },
-    isLong: true,
   },
   {
     name: 'schedulers',

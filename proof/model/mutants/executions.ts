@@ -199,4 +199,16 @@ export const executionMutants: readonly Mutant[] = [
     mutate: () => ({ admissionWriteCounts: () => true }),
     breaks: ['I13'],
   },
+  {
+    name: 'own-place-without-compare',
+    about: 'an execution that has a place already keeps it without storing the admission',
+    search: { ...twoTimes, overlap: skip, failures: 1, operations: { count: 1, kinds: ['update'] } },
+    mutate: (real) => ({
+      admitJob: (admission, claims, stateOf, decisions) => {
+        const after = real.admitJob(admission, claims, stateOf, decisions)
+        return claims.every(({ execution: { id } }) => admission.places.includes(id)) ? admission : after
+      },
+    }),
+    breaks: ['I13'],
+  },
 ]
