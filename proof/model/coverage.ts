@@ -68,6 +68,9 @@ export const pairs: readonly Pair[] = names
   .flatMap((one, index) => names.slice(index + 1).map((other): Pair => [one, other]))
   .filter((pair) => !(pair.includes('overlap skip') && pair.includes('overlap queue')))
 
+export const featuresOf = (config: Configuration): readonly string[] =>
+  names.filter((name) => features[name].isIn(config))
+
 export const nameOfPair = (pair: Pair): string => pair.join(' and ')
 
 /** Two mishaps come together only where two may happen. */

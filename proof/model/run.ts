@@ -1,9 +1,10 @@
+import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { searches } from './configurations.ts'
-import { pairs } from './coverage.ts'
+import { featuresOf, pairs } from './coverage.ts'
 import { mutants } from './mutants/index.ts'
 import type { Task, TaskResult } from './tasks.ts'
 
@@ -36,12 +37,24 @@ function tasksOf(): Task[] {
 
 const count = (number: number) => number.toLocaleString('en').padStart(10)
 
+/** What a configuration has in it, and how often. */
+function boundsOf(name: string): string {
+  const config = searches.find((one) => one.name === name)
+  if (!config) return ''
+  const { moments, operations, faults } = config
+  const changes = operations.count > 0 ? [`${operations.count} x ${operations.kinds.join('|')}`] : []
+  const mishaps = faults.count > 0 ? [`${faults.count} x ${faults.kinds.join('|')}`] : []
+  const parts = [`clock ${moments.join(' ')}`, ...featuresOf(config), ...changes, ...mishaps]
+  return parts.join(', ')
+}
+
 function print(result: TaskResult): void {
   const { task, states, transitions, depth, ms, rule, steps, isAsExpected, isExhausted, timeline } = result
   const numbers = `${count(states)} states ${count(transitions)} steps  depth ${String(depth).padStart(2)}  ${(ms / 1000).toFixed(1).padStart(6)} s`
   const found = rule === null ? (isExhausted ? 'all states hold' : 'given up') : `${steps} steps to ${rule}`
   const verdict = task.kind === 'mutant' && isAsExpected ? 'killed: ' : isAsExpected ? '' : 'WRONG: '
   console.log(`${task.kind === 'mutant' ? 'mutant ' : ''}${task.name.padEnd(40)} ${numbers}  ${verdict}${found}`)
+  if (task.kind === 'configuration') console.log(`    ${boundsOf(task.name)}`)
   const isAlone = values.configuration !== undefined || values.mutant !== undefined
   if ((rule !== null && task.kind === 'configuration') || isAlone) {
     for (const line of timeline) console.log(line)
@@ -57,11 +70,9 @@ async function runAll(tasks: readonly Task[]): Promise<TaskResult[]> {
   const workers = Array.from({ length: Math.min(Number(values.workers), tasks.length) }, async () => {
     const worker = new Worker(new URL('./worker.ts', import.meta.url))
     for (let task = left.shift(); task !== undefined; task = left.shift()) {
-      const result = await new Promise<TaskResult>((resolve, reject) => {
-        worker.once('message', resolve)
-        worker.once('error', reject)
-        worker.postMessage(task)
-      })
+      worker.postMessage(task)
+      // Rejects when the worker fails.
+      const [result] = (await once(worker, 'message')) as [TaskResult]
       results.push(result)
       print(result)
     }
