@@ -67,6 +67,8 @@ const settings = {
   BELFRY_JOB_MOST_SECRETS: '1000',
   BELFRY_LOG_LEVEL: 'error',
   BELFRY_PORT: '0',
+  // What still runs at the end is of no interest.
+  BELFRY_SHUTDOWN_GRACE_MS: '200',
 }
 
 /** The file of auth-service, read while no process has it open. */
