@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { burst } from './burst.ts'
+import { client } from './client.ts'
 import { crons } from './crons.ts'
 import { distributedBurst } from './distributed-burst.ts'
 import { distributedLateness } from './distributed-lateness.ts'
@@ -25,6 +26,7 @@ const benchmarks: Record<string, Benchmark> = {
   burst,
   idle,
   intake,
+  client,
   g1,
   g2,
   p3,

@@ -128,7 +128,7 @@ async function checkReport({ user }: Evidence, jobId: string): Promise<void> {
 /** Every second since the job was made has one execution that has ended, up to two seconds after the restart. */
 async function checkEverySecond({ user }: Evidence, { body, answer }: Entry): Promise<void> {
   const { id = '', createdAt } = answer ?? {}
-  const { policy } = (body.overlap ?? {}) as { readonly policy?: string }
+  const { policy } = ((body as Record<string, unknown>).overlap ?? {}) as { readonly policy?: string }
   const ends = policy === 'cancel-running' ? ['SUCCESS', 'SKIPPED', 'CANCELLED'] : ['SUCCESS', 'SKIPPED']
   const until = Date.now() + 2000
   const first = Math.floor(Date.parse(String(createdAt)) / 1000) * 1000 + 1000
@@ -154,8 +154,9 @@ async function checkEntry(evidence: Evidence, entry: Entry): Promise<void> {
   const { purpose, path, answer, targetPath } = entry
   const { user, calls, ledger } = evidence
   if (!answer) throw new Error(`${path} was never answered`)
-  if (path.endsWith('/trigger') || purpose === 'once' || purpose === 'hold') {
-    const { id, status } = await (path === '/jobs' ? endOf(user, answer.id) : endOfTrigger(user, answer.id))
+  const isTrigger = path.endsWith('/trigger') || path === '/triggers/batch'
+  if (isTrigger || purpose === 'once' || purpose === 'hold') {
+    const { id, status } = await (isTrigger ? endOfTrigger(user, answer.id) : endOf(user, answer.id))
     expect({ targetPath, status }).toEqual({ targetPath, status: 'SUCCESS' })
     expect(calls.filter(({ key }) => key === id).length, `calls of ${targetPath}`).toBeGreaterThan(0)
   }

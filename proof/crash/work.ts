@@ -1,7 +1,7 @@
 import { type BelfryProcess, eventually } from '../belfry-process.ts'
 import type { Caller } from '../caller.ts'
 import { openTarget, type Target } from '../target.ts'
-import { ask, cancel, type Ledger, type Wish } from './ledger.ts'
+import { ask, askBatch, cancel, type Ledger, type Wish } from './ledger.ts'
 
 /** A target that keeps the calls to `/hold…` waiting until the proof lets it answer, and fails those to `/fail`. */
 export interface HoldingTarget extends Target {
@@ -51,6 +51,22 @@ async function triggerAll(user: Caller, ledger: Ledger, target: Target): Promise
     const params = { url: `${target.url}${targetPath}`, method: 'POST' }
     await ask(user, ledger, { purpose: 'trigger', path, targetPath, body: { params } })
   }
+}
+
+/** One-shots in one call, and then triggers of one of them. */
+async function batches(user: Caller, ledger: Ledger, target: Target): Promise<void> {
+  const job = (n: number) => httpJob(target, 'once', `/once/batch/${n}`, { delay: `${n * 200}ms` })
+  const jobs = Array.from({ length: 6 }, (_, n) => job(n))
+  await askBatch(user, ledger, '/jobs/batch', jobs)
+  const made = await ask(user, ledger, httpJob(target, 'trigger', '/manual/batch', {}))
+  if (!made.answer) return
+  const { id: jobId } = made.answer
+  const triggers = Array.from({ length: 6 }, (_, n): Wish => {
+    const targetPath = `/trigger/batch/${n}`
+    const params = { url: `${target.url}${targetPath}`, method: 'POST' }
+    return { purpose: 'trigger', path: '/triggers/batch', targetPath, body: { jobId, params } }
+  })
+  await askBatch(user, ledger, '/triggers/batch', triggers)
 }
 
 async function reportAll(user: Caller, ledger: Ledger): Promise<void> {
@@ -114,6 +130,7 @@ export async function work(belfry: BelfryProcess, user: Caller, target: Target):
     ask(user, ledger, httpJob(target, 'fails', '/fail', { delay: '0s', retry })),
     oneShots(user, ledger, target),
     triggerAll(user, ledger, target),
+    batches(user, ledger, target),
     reportAll(user, ledger),
     cancelSome(user, ledger, target),
   ])

@@ -166,7 +166,7 @@ const records: Readonly<{ [operation: string]: readonly [Need, Make] }> = {
   rotateNotificationSecret: ['private', ofNotification],
   testNotification: ['private', ofNotification],
   listDeliveries: ['private', ofNotification],
-  redeliver: [
+  redeliverMessage: [
     'private',
     // Its attempts go on meanwhile, so there is nothing to compare.
     async (world) => ({ values: [(await makeDelivery(world)).id] }),

@@ -192,15 +192,7 @@ describe('what an error says', () => {
       /"maxRetries": 2/,
       'maxRetries',
     ],
-    [
-      'input',
-      { jobType: 'DUMMY', input: { a: 1 } },
-      400,
-      '/input',
-      'unknown-field',
-      /"params", an object/,
-      'params',
-    ],
+    ['input', { jobType: 'DUMMY', input: { a: 1 } }, 400, '/input', 'unknown-field', /"params", an object/, 'params'],
   ])('to %s', async (_situation, body, status, pointer, code, detail, suggestion) => {
     const answer = await refused(body)
     expect([answer.status, answer.issues.map((issue) => issue.pointer)]).toEqual([status, [pointer]])

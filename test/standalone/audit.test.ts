@@ -49,7 +49,7 @@ it('every change that was acknowledged before a kill has its audit row', { timeo
   onTestFinished(() => again.kill())
   const after = createCaller(again.url, user.token)
   const { body } = await after.call<{ data: { action: string; outcome: string }[] }>('GET', '/audit?limit=200')
-  expect(body.data.some(({ action, outcome }) => action === 'POST /jobs' && outcome === 'done')).toBe(true)
+  expect(body.data.some(({ action, outcome }) => action === 'createJob' && outcome === 'done')).toBe(true)
   expect((await after.call('GET', '/audit/verify')).status).toBe(403)
   expect((await again.stop()) === '0').toBe(true)
 })

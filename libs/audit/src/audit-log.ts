@@ -58,7 +58,11 @@ export function createAuditLog({ deps, store, config, retentionClock, takesTurn 
   const retention = loop('retention of the audit log', config.auditPurgeMs, purge)
 
   return {
-    list: (query) => listAudit(store, query, config.auditScanRows),
+    async list(query) {
+      // A caller that this instance has answered finds the outcome of the request, not only its row.
+      await recorder.flush()
+      return listAudit(store, query, config.auditScanRows)
+    },
     verify: (after) => verifyStep(store, after, { seals: config.auditVerifySeals, rows: config.auditVerifyRows }),
     record: (app) => recordRequests(app, recorder, clock),
     seal: sealer.runOnce,
@@ -71,7 +75,7 @@ export function createAuditLog({ deps, store, config, retentionClock, takesTurn 
       },
       async stop() {
         await Promise.all([seals.stop(), retention.stop()])
-        await recorder.stop()
+        await recorder.flush()
       },
     },
   }

@@ -13,8 +13,8 @@ export interface RecordedRequest {
 /** Records requests: the row before the work begins, its outcome afterwards. */
 export interface AuditRecorder {
   begin(row: NewAuditRow): RecordedRequest
-  /** Stores the outcomes that wait. */
-  stop(): Promise<void>
+  /** Stores the outcomes that wait. Requests that are recorded afterwards wait again. */
+  flush(): Promise<void>
 }
 
 export interface AuditRecorderOptions {
@@ -86,7 +86,7 @@ export function createAuditRecorder(options: AuditRecorderOptions): AuditRecorde
         },
       }
     },
-    async stop() {
+    async flush() {
       timer?.cancel()
       flush()
       await writing

@@ -106,9 +106,10 @@ describe('a recorded request', () => {
   it('has its row before its answer, and its outcome soon after', async () => {
     const world = await openWorld()
     expect(await world.call('POST', '/jobs/nightly/pause')).toBe(200)
-    const [row] = await listed(world)
+    const [row] = await world.store.list({}, null, 1)
     expect(row).toMatchObject({ actorId: 'usr-a', action: 'pauseJob', target: 'nightly', status: null })
     await settle(world)
+    expect((await world.store.list({}, null, 1))[0]?.status).toBe(200)
     expect(await listed(world)).toEqual([
       {
         ...{ n: 1, at: monday, actorId: 'usr-a', actorName: 'usr-a', via: 'token', action: 'pauseJob' },

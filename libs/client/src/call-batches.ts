@@ -2,7 +2,6 @@ import { type Batcher, createBatcher } from './batches.ts'
 import type { Schemas } from './operations.ts'
 import { ProblemError } from './problem-error.ts'
 import type { Request } from './request.ts'
-import type { Transport } from './transport.ts'
 
 export interface BatchOptions {
   /** Calls of one batch at most, 1 to 1,000. Default: 1,000. */
@@ -18,52 +17,50 @@ export const batchDefaults: BatchOptions = { mostItems: 1_000, mostCharacters: 1
 /** After everything that is ready to run now: the calls of many awaiting callers come together. */
 const afterTurn = (callback: () => void): void => void setTimeout(callback, 0)
 
-/** One trigger, as `POST /triggers/batch` takes it. */
+/** One trigger of a batch. */
 export type TriggerItem = Schemas['TriggerBody'] & {
   /** The id of the job, or its key. */
   readonly job: string
 }
 
-interface Results {
-  readonly results: readonly Readonly<Record<string, unknown> & { problem?: Schemas['Problem'] }>[]
+interface Result {
+  readonly problem?: Schemas['Problem']
 }
 
-/** Sends one batch under a random Idempotency-Key; `name` is the field of a result that holds what was made. */
-async function sendBatch<T>(
-  transport: Transport,
-  path: string,
-  body: readonly unknown[],
-  name: string,
-): Promise<(T | Error)[]> {
-  const headers = { accept: 'application/json', 'idempotency-key': crypto.randomUUID() }
-  const response = await transport.send({ method: 'POST', path, body, headers, isRepeatable: true })
-  const { results } = (await response.json()) as Results
-  return results.map((result) => (result.problem ? new ProblemError(result.problem) : (result[name] as T)))
+/** What was made, or the refusal, of each item. */
+function outcomesOf<R extends Result, T>(results: readonly R[], made: (result: R) => T | undefined): (T | Error)[] {
+  return results.map((result) => {
+    const one = made(result)
+    if (result.problem) return new ProblemError(result.problem)
+    return one ?? new Error('the answer to the batch lacks what an item made')
+  })
 }
 
+/** Sends the calls under one random Idempotency-Key; one alone as a call of its own. */
 export function batchCreates(
-  transport: Transport,
   request: Request,
   options: BatchOptions,
 ): Batcher<Schemas['CreateJobBody'], Schemas['Job']> {
   return createBatcher({
     ...options,
     defer: afterTurn,
-    send: async (bodies) => {
-      const [body] = bodies
-      if (bodies.length === 1 && body) return [(await request('post', '/jobs', { body })).body]
-      return sendBatch<Schemas['Job']>(transport, '/jobs/batch', bodies, 'job')
+    send: async (items) => {
+      const [body] = items
+      if (items.length === 1 && body) return [(await request('post', '/jobs', { body })).body]
+      const { results } = (await request('post', '/jobs/batch', { body: [...items] })).body
+      return outcomesOf(results, ({ job }) => job)
     },
   })
 }
 
 const idPattern = /^job-[0-9a-f]{8}-/
 
-export function batchTriggers(
-  transport: Transport,
-  request: Request,
-  options: BatchOptions,
-): Batcher<TriggerItem, Schemas['Execution']> {
+function triggerItem({ job, ...rest }: TriggerItem): Schemas['TriggerItem'] {
+  return { ...(idPattern.test(job) ? { jobId: job } : { key: job }), ...rest }
+}
+
+/** Like `batchCreates`, for triggers. */
+export function batchTriggers(request: Request, options: BatchOptions): Batcher<TriggerItem, Schemas['Execution']> {
   return createBatcher({
     ...options,
     defer: afterTurn,
@@ -73,11 +70,8 @@ export function batchTriggers(
         const { job: id, ...body } = item
         return [(await request('post', '/jobs/{id}/trigger', { params: { id }, body })).body]
       }
-      const named = items.map(({ job, ...rest }) => ({
-        ...(idPattern.test(job) ? { jobId: job } : { key: job }),
-        ...rest,
-      }))
-      return sendBatch<Schemas['Execution']>(transport, '/triggers/batch', named, 'execution')
+      const { results } = (await request('post', '/triggers/batch', { body: items.map(triggerItem) })).body
+      return outcomesOf(results, ({ execution }) => execution)
     },
   })
 }

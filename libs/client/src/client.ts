@@ -54,8 +54,8 @@ export function createClient(options: ClientOptions): Client {
     jobs: createJobs({
       request,
       list,
-      createBatched: batches && batchCreates(transport, request, batches),
-      triggerBatched: batches && batchTriggers(transport, request, batches),
+      createBatched: batches && batchCreates(request, batches),
+      triggerBatched: batches && batchTriggers(request, batches),
     }),
     executions: createExecutions({ request, list }),
   }

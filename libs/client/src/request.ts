@@ -20,7 +20,7 @@ type WithBody<M extends Method, P extends PathOf<M>> = [Body<M, P>] extends [nev
     : { readonly body?: Body<M, P> }
 
 /** What an operation takes, by the description of the API. */
-export type RequestOptions<M extends Method, P extends PathOf<M>> = CallOptions &
+type RequestOptions<M extends Method, P extends PathOf<M>> = CallOptions &
   WithParams<PathParameters<M, P>> &
   WithBody<M, P> & { readonly query?: Query<M, P> }
 
@@ -47,6 +47,7 @@ const keyedPaths: Record<KeyedPath, true> = {
   '/jobs': true,
   '/jobs/batch': true,
   '/triggers/batch': true,
+  '/jobs/{id}/backfill': true,
   '/jobs/{id}/trigger': true,
   '/executions/{id}/retry': true,
 }
@@ -59,6 +60,11 @@ const repeatablePosts: readonly PathOf<'post'>[] = [
   '/jobs/{id}/pause',
   '/jobs/{id}/resume',
   '/jobs/{id}/cancel',
+  '/jobs/pause',
+  '/jobs/resume',
+  '/executions/bulk',
+  '/system/drain',
+  '/system/resume',
   '/executions/{id}/cancel',
   '/dead-letters/redrive',
   '/schedules/preview',
@@ -66,14 +72,14 @@ const repeatablePosts: readonly PathOf<'post'>[] = [
 ]
 
 /** A query as Belfry reads it: lists with commas between, and nothing for a field that is left out. */
-export function queryText(query: Readonly<Record<string, unknown>> = {}): string {
+function queryText(query: Readonly<Record<string, unknown>> = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null)
   const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
   return text === '' ? '' : `?${text}`
 }
 
 /** `/jobs/{id}` with the id in its place. */
-export function addressOf(path: string, params: Readonly<Record<string, unknown>> = {}): string {
+function addressOf(path: string, params: Readonly<Record<string, unknown>> = {}): string {
   return path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => encodeURIComponent(String(params[name])))
 }
 

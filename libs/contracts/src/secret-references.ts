@@ -21,6 +21,7 @@ const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/
 export function hasSecretReference(value: unknown): boolean {
   if (typeof value === 'string') return value.includes(opening)
   if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(hasSecretReference)
   for (const name in value) if (hasSecretReference((value as Record<string, unknown>)[name])) return true
   return false
 }
@@ -31,20 +32,29 @@ function referencesOfText(text: string, pointer: string): SecretReference[] {
   return (isWhole ? names : [...names, null]).map((name) => ({ pointer, name }))
 }
 
-/** Every reference in a value of JSON, in its order. */
-export function secretReferencesIn(value: unknown, pointer = ''): SecretReference[] {
-  if (!hasSecretReference(value)) return []
-  if (typeof value === 'string') return referencesOfText(value, pointer)
-  return Object.entries(value as object).flatMap(([name, part]) =>
-    secretReferencesIn(part, `${pointer}/${escapePointer(name)}`),
-  )
+function collect(value: unknown, pointer: string, found: SecretReference[]): void {
+  if (typeof value === 'string') {
+    if (value.includes(opening)) found.push(...referencesOfText(value, pointer))
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, part] of Object.entries(value)) collect(part, `${pointer}/${escapePointer(name)}`, found)
+  }
 }
 
-/** The value with each reference that `values` has a value for replaced. What has no reference stays the same object. */
-export function withSecretValues(value: unknown, values: ReadonlyMap<string, string>): unknown {
-  if (!hasSecretReference(value)) return value
+/** Every reference in a value of JSON, in its order. */
+export function secretReferencesIn(value: unknown): SecretReference[] {
+  const found: SecretReference[] = []
+  if (hasSecretReference(value)) collect(value, '', found)
+  return found
+}
+
+function replace(value: unknown, values: ReadonlyMap<string, string>): unknown {
   if (typeof value === 'string') return value.replaceAll(reference, (whole, name: string) => values.get(name) ?? whole)
-  if (Array.isArray(value)) return value.map((part) => withSecretValues(part, values))
-  const parts = Object.entries(value as object).map(([name, part]) => [name, withSecretValues(part, values)])
-  return Object.fromEntries(parts)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((part) => replace(part, values))
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, replace(part, values)]))
+}
+
+/** The value with each reference that `values` has a value for replaced; without a reference the same object. */
+export function withSecretValues(value: unknown, values: ReadonlyMap<string, string>): unknown {
+  return hasSecretReference(value) ? replace(value, values) : value
 }

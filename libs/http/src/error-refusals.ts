@@ -61,7 +61,7 @@ const frameworkCodes: Record<number, ErrorCode> = {
 }
 const frameworkDetails: Partial<Record<ErrorCode, string>> = {
   'too-large': 'The body is larger than this address takes.',
-  'unsupported-media-type': 'Send the body as application/json.',
+  'unsupported-media-type': 'Send the body as application/json; a PATCH may also be application/merge-patch+json.',
   'not-found': 'There is nothing at this address.',
 }
 

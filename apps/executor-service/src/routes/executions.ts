@@ -22,6 +22,10 @@ const badEventId = refusal('malformed-request', 'The Last-Event-ID is not one of
 })
 /** The body of a file. */
 const bytes = z.unknown().meta({ type: 'string', format: 'binary' })
+const logContents = {
+  'application/json': { schema: pageOf(logLine) },
+  'text/event-stream': { schema: z.string() },
+}
 const logPosition = z.tuple([z.int().min(0), z.int().min(0)])
 const noExecution = refusal('not-found', 'You have no such execution.')
 const noAnswer = refusal('unavailable', 'job-service does not say who may see the execution: try again', {
@@ -86,7 +90,8 @@ export function mountExecutions(
     answerHeaders: { 200: ['link'] },
     params: z.strictObject({ id: executionId }),
     querystring: logsQuery,
-    response: { 200: pageOf(logLine) },
+    requestHeaders: ['last-event-id'],
+    response: { 200: { description: 'A page of lines; with `follow`, a stream of events.', content: logContents } },
   } as const
   app.get('/executions/:id/logs', { schema: logSchema, config: reads }, async (request, reply) => {
     const { limit, cursor, attempt = null, follow } = request.query
@@ -98,7 +103,7 @@ export function mountExecutions(
       const stream = streams.open(request, reply)
       if (isRefusal(stream)) return reply.refuse(stream)
       const { rowId } = found
-      await followLog(stream, { rowId, after, attempt, view: viewLine }, { stores, ...following })
+      await followLog(stream, { rowId, after, attempt, view: viewLine }, { stores, log, ...following })
       return reply
     }
     const lines = await logs.list(found.rowId, { after, epoch: attempt, limit: limit + 1 })

@@ -1,6 +1,6 @@
 import { executionStatusOf, isEnded } from '@belfry/contracts'
 import type { EventStream } from '@belfry/http'
-import { type Clock, pause } from '@belfry/service'
+import { type Clock, type Logger, pause } from '@belfry/service'
 import type { RowId } from '@belfry/storage'
 import type { LogEntry, Stores } from '../store/ports.ts'
 
@@ -13,6 +13,7 @@ export interface LogPosition {
 export interface FollowLogOptions {
   readonly stores: Pick<Stores, 'executions' | 'logs'>
   readonly clock: Clock
+  readonly log: Logger
   /** How often the store is asked for lines, milliseconds, and lines that are read at a time. */
   readonly pollMs: number
   readonly lines: number
@@ -35,12 +36,7 @@ export function readLogPosition(id: string): LogPosition | null {
   return epoch === undefined ? null : { epoch: Number(epoch), seq: Number(seq) }
 }
 
-/**
- * Sends the lines of a log as they are stored, until the execution, or the attempt, has ended and all its lines are sent. An attempt
- * stores its lines before its end, so that a state which is read before the lines says whether these are all. The store is
- * asked again and again, since the attempt may run in another process.
- */
-export async function followLog(
+async function sendLines(
   stream: EventStream,
   { rowId, after, attempt, view }: FollowedLog,
   { stores, clock, pollMs, lines }: FollowLogOptions,
@@ -59,5 +55,19 @@ export async function followLog(
     const isOver = !execution || isEnded(execution.state) || (attempt !== null && execution.epoch > attempt)
     if (isOver) return stream.end('complete', { status: execution ? executionStatusOf(execution) : null })
     await pause(clock, pollMs, stream.closed)
+  }
+}
+
+/**
+ * Sends the lines of a log as they are stored, until the execution, or the attempt, has ended and all its lines are sent. An attempt
+ * stores its lines before its end, so that a state which is read before the lines says whether these are all. The store is
+ * asked again and again, since the attempt may run in another process.
+ */
+export async function followLog(stream: EventStream, followed: FollowedLog, options: FollowLogOptions): Promise<void> {
+  try {
+    await sendLines(stream, followed, options)
+  } catch (err) {
+    options.log.warn({ err }, 'a stream of a log ended, because the lines could not be read')
+    stream.end('unavailable')
   }
 }

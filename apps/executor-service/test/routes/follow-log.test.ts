@@ -58,3 +58,23 @@ describe('a log that is followed', () => {
     expect(refused.json()).toMatchObject({ status: 400, errors: [{ pointer: 'Last-Event-ID' }] })
   })
 })
+
+describe('a log that cannot be read any more', () => {
+  it('ends its stream, so that the client comes again', async () => {
+    const fails = { now: false }
+    const world = await openWorld({
+      run: ({ context }) => context.log('info', 'at work'),
+      wrapStores: (stores) => ({
+        ...stores,
+        logs: {
+          ...stores.logs,
+          list: (...asked) => (fails.now ? Promise.reject(new Error('no store')) : stores.logs.list(...asked)),
+        },
+      }),
+    })
+    await world.command(command({ fireAt: start }))
+    await world.pass(2_000, 250)
+    fails.now = true
+    expect((await follow(world)).end).toEqual({ reason: 'unavailable' })
+  })
+})

@@ -66,7 +66,8 @@ export function createExecutors(rest: RestClient, { fenceTimeoutMs }: { fenceTim
       if (status === 200) return replies.cancelled.parse(body)
       if (status === 404) return refusal('conflict', 'the executors do not know the execution')
       if (status !== 409) throw new Error(`executor-service answered ${status} to PUT ${path}`)
-      const { detail, allowed = [] } = refusals.parse(body)
+      // Only one that has ended is refused.
+      const { detail, allowed = ['retry'] } = refusals.parse(body)
       return refusal('illegal-transition', detail, { allowed })
     },
     async jobTypes(instance) {

@@ -78,8 +78,9 @@ export function mountAuditLists(app: HttpApp, context: JobContext, sources: read
     description:
       'One row for each request that changed something or was refused to. A user sees the own requests, and with `target` those of all users about a job that is in reach; operators and admins see all. Bodies, params and secrets are never part of a row.',
     querystring: auditQuery,
+    answerHeaders: { 200: ['link'] },
     response: { 200: pageOf(auditEntry) },
-  }
+  } as const
   app.get('/audit', { schema: list, config: { access: 'viewer' } }, async (request, reply) => {
     const { caller, query } = request
     const after = query.cursor === undefined ? null : decodeCursor(query.cursor, positionShape)

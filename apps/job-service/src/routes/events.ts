@@ -24,7 +24,10 @@ async function readScope(
   return { ...all, ...allowed }
 }
 
-const eventTexts = { description: 'Server-sent events', content: { 'text/event-stream': { schema: z.string() } } }
+const eventTexts = {
+  description: 'Server-sent events; their data is JSON.',
+  content: { 'text/event-stream': { schema: z.string() } },
+}
 
 /** `GET /events`: the changes of jobs and executions as they happen. */
 export function mountEvents(
@@ -39,8 +42,10 @@ export function mountEvents(
     description:
       'A stream of server-sent events: `job` and `execution` with the newest state, `gap` where changes before cannot be read any more, and `end` with the reason. Each event has an id; a client that sends the last one as `Last-Event-ID` gets every later change once. A comment comes every 15 s.',
     querystring: eventsQuery,
+    requestHeaders: ['last-event-id'],
     response: { 200: eventTexts },
-  }
+    problems: ['too-many-requests'],
+  } as const
   app.get('/events', { schema, config: { access: 'viewer' }, exposeHeadRoute: false }, async (request, reply) => {
     const scope = await readScope(context, request.caller, request.query)
     if (isRefusal(scope)) return reply.refuse(scope)

@@ -51,7 +51,19 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
       'Sends a message to a webhook or by mail when a job of yours fails, is lost, expires, misses fire times, is paused after failures, or succeeds again. The answer shows the key of a webhook this one time.',
     body: createNotificationBody,
     response: { 201: notificationWithSecret },
-  }
+    answerHeaders: { 201: ['location'] },
+    problems: ['impossible', 'quota-exceeded'],
+    examples: {
+      webhook: {
+        summary: 'A webhook for what fails',
+        value: {
+          name: 'Failures',
+          on: ['failed', 'lost', 'auto-paused', 'recovered'],
+          target: { type: 'webhook', url: 'https://example.com/hooks/belfry' },
+        },
+      },
+    },
+  } as const
   // Without the Idempotency-Key rule: its stored answer would hold the key.
   app.post('/notifications', { schema: create, config: changes }, async (request, reply) => {
     const made = await createNotification(context, request.caller, `ntf-${ids.uuid()}`, request.body)
@@ -66,7 +78,8 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
     description: 'All notifications of the caller. The keys of webhooks are not shown.',
     querystring: pageQuery,
     response: { 200: pageOf(notificationView) },
-  }
+    answerHeaders: { 200: ['link'] },
+  } as const
   app.get('/notifications', { schema: list, config: reads }, async (request, reply) => {
     const { cursor, limit } = request.query
     const after = cursor === undefined ? null : decodeCursor(cursor, cursorShape)
@@ -100,7 +113,12 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
     params,
     body: patchNotificationBody,
     response: { 200: notificationView },
-  }
+    problems: ['impossible', 'conflict'],
+    examples: {
+      events: { summary: 'Other events', value: { on: ['failed', 'missed'] } },
+      off: { summary: 'No messages for now', value: { enabled: false } },
+    },
+  } as const
   app.patch('/notifications/:id', { schema: patch, config: changes }, async (request, reply) => {
     const made = await patchNotification(context, request.caller, request.params.id, request.body)
     return isRefusal(made) ? reply.refuse(made) : reply.send(view(made.notification))
@@ -129,7 +147,8 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
       'Makes a new key, which the answer shows this one time. The key before it signs beside it for BELFRY_JOB_WEBHOOK_OVERLAP (24 h), so that the receiver can change over.',
     params,
     response: { 200: notificationWithSecret },
-  }
+    problems: ['conflict', 'impossible'],
+  } as const
   app.post('/notifications/:id/rotate-secret', { schema: rotate, config: changes }, async (request, reply) => {
     const made = await rotateKey(context, request.caller.userId, request.params.id)
     return isRefusal(made) ? reply.refuse(made) : reply.send(withKey(made))
@@ -157,7 +176,8 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
     params,
     querystring: pageQuery,
     response: { 200: pageOf(deliveryView) },
-  }
+    answerHeaders: { 200: ['link'] },
+  } as const
   app.get('/notifications/:id/deliveries', { schema: deliveries, config: reads }, async (request, reply) => {
     const { cursor, limit } = request.query
     const parts = cursor === undefined ? null : decodeCursor(cursor, cursorShape)
@@ -170,14 +190,15 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
   })
 
   const again = {
-    operationId: 'redeliver',
+    operationId: 'redeliverMessage',
     tags,
     summary: 'Send a message once more',
     description:
       'Sends a message that has ended once more, with the same `webhook-id` and as many attempts as the first time.',
     params: deliveryParams,
     response: { 202: deliveryView },
-  }
+    problems: ['illegal-transition', 'conflict'],
+  } as const
   app.post('/notifications/deliveries/:id/redeliver', { schema: again, config: changes }, async (request, reply) => {
     const delivery = await redeliver(context, request.caller.userId, request.params.id)
     return isRefusal(delivery) ? reply.refuse(delivery) : reply.code(202).send(viewDelivery(delivery))

@@ -83,8 +83,7 @@ async function withExecutions({ stores, clock }: ReportEventsContext, events: re
 
 async function reportJob(context: ReportEventsContext, jobId: string, ready: readonly Ready[]): Promise<void> {
   const { stores, clock, config } = context
-  const done = (events: readonly JobEvent[]) =>
-    stores.events.compareAndSetMany(events.map((before) => ({ before, next: reportedEvent(before) })))
+  const done = (events: readonly JobEvent[]) => markReported(context, events)
   const job = await stores.jobs.findById(jobId)
   if (!job) return void (await done(ready.map(({ event }) => event)))
   await pauseIfFailing(context, job, ready)
@@ -126,6 +125,18 @@ function reportSome(
   const name = `${event} ${ordered[0]?.id}`
   return report(context, notifications, name, { event, job, executions, missed, reason: null })
 }
+
+/** Another instance may have postponed some of them meanwhile, which is the one change that they have beside this one. */
+async function markReported({ stores }: ReportEventsContext, events: readonly JobEvent[]): Promise<void> {
+  let left = events
+  for (let tries = markTries; tries > 0 && left.length > 0; tries -= 1) {
+    const isMarked = await stores.events.compareAndSetMany(
+      left.map((before) => ({ before, next: reportedEvent(before) })),
+    )
+    left = left.filter((_, index) => !isMarked[index]).map((event) => ({ ...event, rev: event.rev + 1 }))
+  }
+}
+const markTries = 3
 
 /** Stores what has changed of a job's alert. Another instance that was faster makes this one come again. */
 async function saveAlert(

@@ -101,6 +101,36 @@ describe.skipIf(mongoUrl === undefined)('MongoDB', () => {
       expect((await stores.executions.find(job.ownerId, said.executionId))?.result).toEqual(params)
     })
 
+    it('lists jobs of the time before the order of next runs, until each has its place in it', async () => {
+      const owner = ownerId()
+      const schedule = { kind: 'cron', cron: '0 3 * * *', timezone: 'UTC' } as const
+      const [old, older, paused, fresh] = [1, 2, 3, 4].map(() => jobOf({ n: ++made, ownerId: owner, schedule })) as [
+        Job,
+        Job,
+        Job,
+        Job,
+      ]
+      for (const job of [old, older, paused, fresh]) await stores.jobs.create(job)
+      for (const { id } of [old, older, paused])
+        await collection('jobs').updateOne({ _id: id }, { $unset: { dueFrom: 1 } })
+      await collection('jobs').updateOne({ _id: paused.id }, { $set: { state: 'paused' } })
+      const list = (more = {}) =>
+        stores.jobs.listByDue(owner, { after: null, limit: 10, fields: [], until: monday + 9000, ...more })
+      const rows = await list()
+      expect(rows.map(({ rowId, dueFrom }) => [rowId, dueFrom])).toEqual([
+        [old.id, 0],
+        [older.id, 0],
+        [fresh.id, monday],
+      ])
+      const [first] = await list({ limit: 1 })
+      expect((await list({ after: first?.position })).map(({ rowId }) => rowId)).toEqual([older.id, fresh.id])
+      await stores.jobs.raiseDue(
+        rows.map(({ rowId, version, dueFrom }) => ({ rowId, version, dueFrom, next: monday + 5 })),
+      )
+      const raised = await list()
+      expect(raised.map(({ dueFrom }) => dueFrom)).toEqual([monday + 5, monday + 5, monday + 5])
+    })
+
     it('leaves out a record that cannot be read, and names it to the scheduler', async () => {
       const owner = ownerId()
       const [bad, good] = [jobWith(owner, null), jobWith(owner, null)]

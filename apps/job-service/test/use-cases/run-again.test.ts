@@ -304,7 +304,8 @@ describe('a cancel of an execution', () => {
     const ready = statusMessage(about)
     await world.executor.publish(ready)
     world.executor.record(statusMessage({ ...about, state: 'succeeded', seq: 2 }))
-    expect(await cancel(ready.executionId)).toMatchObject({ status: 409, body: { code: 'illegal-transition' } })
+    const refused = { code: 'illegal-transition', allowed: ['retry'] }
+    expect(await cancel(ready.executionId)).toMatchObject({ status: 409, body: refused })
   })
 
   it('is 503 while no executor can be reached, and changes nothing', async () => {

@@ -29,32 +29,37 @@ export type AuditQueryParams = z.infer<typeof auditQuery>
 export const auditOutcomes = ['done', 'refused', 'failed', 'unknown'] as const
 
 /** One request that changed something or was to change something. */
-export const auditEntry = z.strictObject({
-  service: z.enum(serviceNames).describe('The service that recorded the request.'),
-  number: z.number().int().describe('The number of the row in the log of its service: unique and growing, with gaps.'),
-  at: wireTime.describe('When the request came in.'),
-  actor: z
-    .strictObject({
-      id: z.string().nullable().describe('The id of the user; null for a request without a token, such as a login.'),
-      name: z.string().nullable().describe('The name of the user at that time; null without a token.'),
-      via: z.enum(['token', 'api-key', 'none']).describe('How the user was identified.'),
-    })
-    .describe('Who made the request.'),
-  action: z.string().describe('The operation, such as `pauseJob`; its method and address where it has no id.'),
-  target: z.string().nullable().describe('What the request names or made: the id of a job, an execution, a user.'),
-  also: z.array(z.string()).describe('Other ids that the request names or made, at most 20.'),
-  version: z.number().int().nullable().describe('The version of the job after the change; null where there is none.'),
-  status: z
-    .number()
-    .int()
-    .nullable()
-    .describe('The HTTP status of the answer; null when the service ended before it stored it.'),
-  outcome: z
-    .enum(auditOutcomes)
-    .describe('`done` (2xx), `refused` (4xx), `failed` (5xx), or `unknown` where there is no status.'),
-  requestId: z.string().describe('The id of the request, as `X-Request-Id` gives it.'),
-  address: z.string().nullable().describe('The address of the client; null where it is not known.'),
-})
+export const auditEntry = z
+  .strictObject({
+    service: z.enum(serviceNames).describe('The service that recorded the request.'),
+    number: z
+      .number()
+      .int()
+      .describe('The number of the row in the log of its service: unique and growing, with gaps.'),
+    at: wireTime.describe('When the request came in.'),
+    actor: z
+      .strictObject({
+        id: z.string().nullable().describe('The id of the user; null for a request without a token, such as a login.'),
+        name: z.string().nullable().describe('The name of the user at that time; null without a token.'),
+        via: z.enum(['token', 'api-key', 'none']).describe('How the user was identified.'),
+      })
+      .describe('Who made the request.'),
+    action: z.string().describe('The operation, such as `pauseJob`; its method and address where it has no id.'),
+    target: z.string().nullable().describe('What the request names or made: the id of a job, an execution, a user.'),
+    also: z.array(z.string()).describe('Other ids that the request names or made, at most 20.'),
+    version: z.number().int().nullable().describe('The version of the job after the change; null where there is none.'),
+    status: z
+      .number()
+      .int()
+      .nullable()
+      .describe('The HTTP status of the answer; null when the service ended before it stored it.'),
+    outcome: z
+      .enum(auditOutcomes)
+      .describe('`done` (2xx), `refused` (4xx), `failed` (5xx), or `unknown` where there is no status.'),
+    requestId: z.string().describe('The id of the request, as `X-Request-Id` gives it.'),
+    address: z.string().nullable().describe('The address of the client; null where it is not known.'),
+  })
+  .meta({ id: 'AuditEntry', description: 'One request that changed something, or was refused to.' })
 export type AuditEntry = z.infer<typeof auditEntry>
 
 /** `GET /audit/verify`. */
@@ -76,36 +81,38 @@ const sealView = z.strictObject({
 /** Why a seal and its rows do not belong together. */
 export const auditBreaks = ['missing-seal', 'other-chain', 'missing-rows', 'added-rows', 'changed-rows'] as const
 
-export const auditVerifyView = z.strictObject({
-  status: z
-    .enum(['intact', 'broken', 'unfinished'])
-    .describe('`unfinished`: nothing is broken so far; ask again with `next`.'),
-  services: z
-    .array(
-      z.strictObject({
-        service: z.enum(serviceNames).describe('The service whose log this is.'),
-        seals: z.number().int().describe('Seals that this step has checked.'),
-        rows: z.number().int().describe('Rows that this step has checked.'),
-        from: sealView.nullable().describe('The oldest seal that this step has checked; null where there was none.'),
-        to: sealView.nullable().describe('The newest seal that this step has checked; null where there was none.'),
-        broken: z
-          .strictObject({
-            seal: z.number().int().describe('The number of the first seal that does not hold.'),
-            firstAt: wireTime.describe('When the oldest row under that seal was made.'),
-            lastAt: wireTime.describe('When the newest row under that seal was made.'),
-            reason: z.enum(auditBreaks).describe('What differs.'),
-            detail: z.string().describe('The same as a sentence.'),
-          })
-          .nullable()
-          .describe('The first place at which the log does not hold; null where it holds.'),
-      }),
-    )
-    .describe('One entry for each service that records requests.'),
-  next: z
-    .string()
-    .nullable()
-    .describe('The cursor of the next step; null when all is checked, or something is broken.'),
-})
+export const auditVerifyView = z
+  .strictObject({
+    status: z
+      .enum(['intact', 'broken', 'unfinished'])
+      .describe('`unfinished`: nothing is broken so far; ask again with `next`.'),
+    services: z
+      .array(
+        z.strictObject({
+          service: z.enum(serviceNames).describe('The service whose log this is.'),
+          seals: z.number().int().describe('Seals that this step has checked.'),
+          rows: z.number().int().describe('Rows that this step has checked.'),
+          from: sealView.nullable().describe('The oldest seal that this step has checked; null where there was none.'),
+          to: sealView.nullable().describe('The newest seal that this step has checked; null where there was none.'),
+          broken: z
+            .strictObject({
+              seal: z.number().int().describe('The number of the first seal that does not hold.'),
+              firstAt: wireTime.describe('When the oldest row under that seal was made.'),
+              lastAt: wireTime.describe('When the newest row under that seal was made.'),
+              reason: z.enum(auditBreaks).describe('What differs.'),
+              detail: z.string().describe('The same as a sentence.'),
+            })
+            .nullable()
+            .describe('The first place at which the log does not hold; null where it holds.'),
+        }),
+      )
+      .describe('One entry for each service that records requests.'),
+    next: z
+      .string()
+      .nullable()
+      .describe('The cursor of the next step; null when all is checked, or something is broken.'),
+  })
+  .meta({ id: 'AuditVerification', description: 'What one step of the check of the audit log has found.' })
 export type AuditVerifyView = z.infer<typeof auditVerifyView>
 
 /** `POST /internal/audit/list` of a service that records requests. Times are epoch milliseconds. */

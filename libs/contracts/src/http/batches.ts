@@ -30,6 +30,7 @@ export const triggerItem = z
     const message = jobId === undefined ? 'is missing: name the job by jobId or by key' : 'give one of jobId and key'
     context.addIssue({ code: 'custom', path: [jobId === undefined ? 'jobId' : 'key'], message })
   })
+  .meta({ id: 'TriggerItem', description: 'One trigger of a batch: exactly one of `jobId` and `key` names the job.' })
 export type TriggerItem = z.infer<typeof triggerItem>
 
 const status = z.number().int().describe('The HTTP status that the item would have got alone.')
@@ -44,7 +45,11 @@ const counts = (made: string) => ({
 export const jobBatchReply = z.strictObject({
   counts: z.strictObject(counts('created')).describe('How many items took effect, and how many did not.'),
   results: z
-    .array(z.strictObject({ status, id, job: jobView.optional().describe('The new job.'), problem: refused }))
+    .array(
+      z
+        .strictObject({ status, id, job: jobView.optional().describe('The new job.'), problem: refused })
+        .meta({ id: 'JobBatchResult', description: 'What became of one item of a batch.' }),
+    )
     .describe('One entry for each item, in their order.'),
 })
 
@@ -53,12 +58,14 @@ export const triggerBatchReply = z.strictObject({
   counts: z.strictObject(counts('triggered')).describe('How many items took effect, and how many did not.'),
   results: z
     .array(
-      z.strictObject({
-        status,
-        id,
-        execution: executionView.optional().describe('The new execution.'),
-        problem: refused,
-      }),
+      z
+        .strictObject({
+          status,
+          id,
+          execution: executionView.optional().describe('The new execution.'),
+          problem: refused,
+        })
+        .meta({ id: 'TriggerBatchResult', description: 'What became of one item of a batch.' }),
     )
     .describe('One entry for each item, in their order.'),
 })

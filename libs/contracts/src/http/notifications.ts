@@ -179,7 +179,11 @@ export const notificationMessage = z
         count: z.number().int().describe('How many executions, or fire times, the message reports.'),
         executionIds: z.array(z.string()).describe('The executions, oldest first; the newest 20 of many.'),
         missed: z
-          .strictObject({ from: wireTime, to: wireTime, reason: z.string() })
+          .strictObject({
+            from: wireTime.describe('The first fire time.'),
+            to: wireTime.describe('The last fire time.'),
+            reason: z.string().describe('Why, as one kebab-case word.'),
+          })
           .nullable()
           .describe('Of `job.missed`: the first and the last fire time, and why they were missed.'),
         reason: z.string().nullable().describe('Of `job.auto-paused`: why the job was paused, as a sentence.'),

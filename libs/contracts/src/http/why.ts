@@ -67,18 +67,20 @@ export const whyEvidence = z.strictObject({
 })
 export type WhyEvidence = z.infer<typeof whyEvidence>
 
-export const whyView = z.strictObject({
-  jobId: z.string().describe('The id of the job.'),
-  at: wireTime.describe('The fire time that the answers are about.'),
-  executionId: z.string().nullable().describe('The execution of that time; null where there is none.'),
-  answers: z
-    .array(
-      z.strictObject({
-        code: z.enum(whyCodes).describe('The answer as a word.'),
-        text: z.string().describe('The answer as a sentence.'),
-        evidence: z.array(whyEvidence).describe('What shows that the answer is true.'),
-      }),
-    )
-    .describe('The first one says what happened, the others how it came to that.'),
-})
+export const whyView = z
+  .strictObject({
+    jobId: z.string().describe('The id of the job.'),
+    at: wireTime.describe('The fire time that the answers are about.'),
+    executionId: z.string().nullable().describe('The execution of that time; null where there is none.'),
+    answers: z
+      .array(
+        z.strictObject({
+          code: z.enum(whyCodes).describe('The answer as a word.'),
+          text: z.string().describe('The answer as a sentence.'),
+          evidence: z.array(whyEvidence).describe('What shows that the answer is true.'),
+        }),
+      )
+      .describe('The first one says what happened, the others how it came to that.'),
+  })
+  .meta({ id: 'Why', description: 'Why a run of a job happened or did not.' })
 export type WhyView = z.infer<typeof whyView>

@@ -28,13 +28,18 @@ function simplify({ jsonSchema }: { jsonSchema: JsonSchema }): void {
   if (jsonSchema.format === 'date-time') delete jsonSchema.pattern
 }
 
-/** The schema with references into the document in place of those into its own definitions. */
-function retarget<T>(value: T): T {
-  if (Array.isArray(value)) return value.map((one) => retarget(one)) as T
+/** Takes the definitions of a schema. */
+type PutSchema = (id: string, schema: JsonSchema) => void
+
+/** The schema with references into the document in place of those into its own definitions, which `put` gets, at any depth. */
+function retarget<T>(value: T, put: PutSchema): T {
+  if (Array.isArray(value)) return value.map((one) => retarget(one, put)) as T
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).map(([name, one]) => {
+  const { $defs = {}, ...rest } = value as { readonly $defs?: Readonly<Record<string, JsonSchema>> }
+  for (const [name, { id, ...one }] of Object.entries($defs)) put(name, retarget(one, put))
+  const entries = Object.entries(rest).map(([name, one]: [string, unknown]) => {
     const isRef = name === '$ref' && typeof one === 'string'
-    return [name, isRef ? one.replace('#/$defs/', '#/components/schemas/') : retarget(one)]
+    return [name, isRef ? one.replace('#/$defs/', '#/components/schemas/') : retarget(one, put)]
   })
   return Object.fromEntries(entries) as T
 }
@@ -54,7 +59,7 @@ export interface SchemaComponents {
 export function createSchemaComponents(): SchemaComponents {
   const known = new Map<string, { text: string; schema: JsonSchema }>()
 
-  const put = (id: string, schema: JsonSchema): void => {
+  const put: PutSchema = (id, schema) => {
     const text = JSON.stringify(schema)
     if ((known.get(id)?.text ?? text) !== text) throw new Error(`two schemas have the id ${id}`)
     known.set(id, { text, schema })
@@ -62,11 +67,11 @@ export function createSchemaComponents(): SchemaComponents {
 
   return {
     add(schema, direction, name) {
-      const json = z.toJSONSchema(schema, { io: direction, unrepresentable: 'any', override: simplify as never })
-      const { $schema, $defs = {}, ...root } = json as JsonSchema & { $defs?: Record<string, JsonSchema> }
-      for (const [known, { id, ...one }] of Object.entries($defs)) put(known, retarget(one))
-      if (name === undefined || root.type !== 'object') return retarget(root)
-      put(name, retarget(root))
+      const options = { io: direction, unrepresentable: 'any', override: simplify as never } as const
+      const { $schema, ...json } = z.toJSONSchema(schema, options)
+      const root = retarget(json as JsonSchema, put)
+      if (name === undefined || root.type !== 'object') return root
+      put(name, root)
       return { $ref: `#/components/schemas/${name}` }
     },
     all() {

@@ -1,14 +1,12 @@
 import { uniqueName } from '@belfry/testkit'
 import { Kafka, logLevel } from 'kafkajs'
-import { describe, expect, inject, it, onTestFinished } from 'vitest'
-import { eventually } from '../../proof/belfry-process.ts'
-import { signUp } from '../../proof/caller.ts'
-import { fleetPeers, startFleet } from '../../proof/fleet.ts'
-import { patience } from '../flows/fleet-setup.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { eventually } from '../proof/belfry-process.ts'
+import { signUp } from '../proof/caller.ts'
+import { fleetPeers, startFleet } from '../proof/fleet.ts'
+import { patience } from './flows/fleet-setup.ts'
 
 const peers = fleetPeers()
-// The project `distributed` starts processes; in the other one the test would start them once more.
-const isDistributed = peers !== undefined && inject('fleetStarter') !== undefined
 
 /** Every message of a topic from its beginning on, as it lies there. */
 async function readTopic(broker: string, topic: string) {
@@ -31,7 +29,7 @@ async function dropTopic(broker: string, topic: string): Promise<void> {
   await admin.disconnect()
 }
 
-describe.runIf(isDistributed)('message on job-execute', () => {
+describe.runIf(peers)('message on job-execute', () => {
   it('stands on the topic that BELFRY_BUS_TOPIC_EXECUTE names, begins with jobId and jobType, and its key is the jobId', async () => {
     const kafka = peers?.kafka as string
     const topic = `${uniqueName('compat')}.job-execution-requests`
