@@ -21,7 +21,7 @@ interface Answer {
 }
 
 /** One call; of a stream only its head is read. */
-export async function send(
+async function send(
   origin: string,
   method: string,
   { path, body }: Pick<Target, 'path' | 'body'>,
@@ -93,7 +93,7 @@ const named = ({ method, pattern }: LiveRoute) => `${method} ${pattern}`
 const lastOperations = ['rotateSigningKey', 'drainSystem', 'resumeSystem']
 
 /** The routes that the matrix is about: what the gateway only hands on is covered by the route of the service. */
-export function checkedRoutes({ routes }: World): LiveRoute[] {
+function checkedRoutes({ routes }: World): LiveRoute[] {
   const rank = ({ operationId = '' }: LiveRoute) => lastOperations.indexOf(operationId)
   const isCounted = (route: LiveRoute) => !route.isProxied && !(route.method === 'HEAD' && isCopy(route))
   return routes.filter(isCounted).sort((a, b) => rank(a) - rank(b))

@@ -202,9 +202,14 @@ export async function checkOutbound(world: World): Promise<Finding> {
   const tried = (await tryUrls(urls, unexpected)) + (await tryRebinding(unexpected))
   const redirected = await tryRedirects(canary, unexpected)
   // Users of their own: the jobs that fail send no messages, and the messages wait for no others.
+  // What never ends is a finding beside the others.
+  const orFinding = (error: unknown) => {
+    unexpected.push(String(error))
+    return 0
+  }
   const [jobs, webhooks] = await Promise.all([
-    tryJobs(await signUp(world.url), literal, unexpected),
-    tryWebhooks(await signUp(world.url), literal, unexpected),
+    tryJobs(await signUp(world.url), literal, unexpected).catch(orFinding),
+    tryWebhooks(await signUp(world.url), literal, unexpected).catch(orFinding),
   ])
   const called = jobs + webhooks
   for (const one of [canary, canary6]) {

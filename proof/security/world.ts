@@ -23,8 +23,8 @@ export interface Actor {
   authorization(): string | undefined
 }
 
-/** The key with which auth-service signs, so that a proof can make tokens whose only fault is the one it is about. */
-export interface SigningKey {
+/** The key with which auth-service signs, so that a proof can make tokens that are wrong in one thing only. */
+interface SigningKey {
   readonly kid: string
   readonly key: KeyObject
   /** The public half, as it is in the store. */
