@@ -1,3 +1,4 @@
+import { readAll } from '../caller.ts'
 import type { Finding } from './matrix.ts'
 import { sendRaw } from './raw.ts'
 import { next } from './targets.ts'
@@ -47,7 +48,7 @@ async function trySpoof(world: World, headers: Record<string, string>, unexpecte
 }
 
 interface AuditRow {
-  readonly actor: { readonly id: string; readonly address?: string }
+  readonly actor: { readonly id: string }
 }
 
 /** The audit rows of what the spoofs made: their actor is the caller, and the address that of the connection. */
@@ -57,10 +58,10 @@ async function checkAudit(world: World, unexpected: string[]): Promise<void> {
     const { body } = await world.admin.call('GET', `/audit?limit=200&q=${id}`)
     if (JSON.stringify(body).includes('spoof-')) unexpected.push(`a row of the audit of ${id} is about a spoof`)
   }
-  const { body } = await world.other.call<{ data: AuditRow[] }>('GET', '/audit?limit=200')
-  for (const { actor } of body.data ?? []) {
-    if (actor.id !== own) unexpected.push(`the audit of the caller has a row of ${JSON.stringify(actor)}`)
-    if (JSON.stringify(actor).includes('203.0.113.9')) unexpected.push(`a spoofed address in ${JSON.stringify(actor)}`)
+  for (const row of await readAll<AuditRow>(world.other, '/audit')) {
+    const text = JSON.stringify(row)
+    if (row.actor.id !== own) unexpected.push(`the audit of the caller has the row of another one: ${text}`)
+    if (text.includes('203.0.113.9')) unexpected.push(`a spoofed address: ${text}`)
   }
 }
 
