@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkHostileInput } from './hostile.ts'
 import { checkMatrix, type Finding } from './matrix.ts'
+import { checkOutbound } from './outbound.ts'
 import { checkOwners } from './owners.ts'
 import { checkSpoofing } from './spoofing.ts'
 import { checkTokens } from './tokens.ts'
@@ -43,4 +45,8 @@ describe('what is not for a caller', () => {
   it('is not had by a doctored token, or by one in a wrong place', () => prove(checkTokens, 60), 60_000)
 
   it('is not had by headers or by the shape of a request', () => prove(checkSpoofing, 200), 60_000)
+
+  it('is not reached by an outbound call', () => prove(checkOutbound, 200), 60_000)
+
+  it('is not had by operators, foreign members or prototypes', () => prove(checkHostileInput, 2_000), 90_000)
 })

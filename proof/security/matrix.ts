@@ -21,7 +21,7 @@ interface Answer {
 }
 
 /** One call; of a stream only its head is read. */
-export async function send(
+async function send(
   origin: string,
   method: string,
   { path, body }: Pick<Target, 'path' | 'body'>,
@@ -93,7 +93,7 @@ const named = ({ method, pattern }: LiveRoute) => `${method} ${pattern}`
 const lastOperations = ['rotateSigningKey', 'drainSystem', 'resumeSystem']
 
 /** The routes that the matrix is about: what the gateway only hands on is covered by the route of the service. */
-export function checkedRoutes({ routes }: World): LiveRoute[] {
+function checkedRoutes({ routes }: World): LiveRoute[] {
   const rank = ({ operationId = '' }: LiveRoute) => lastOperations.indexOf(operationId)
   const isCounted = (route: LiveRoute) => !route.isProxied && !(route.method === 'HEAD' && isCopy(route))
   return routes.filter(isCounted).sort((a, b) => rank(a) - rank(b))
@@ -155,6 +155,27 @@ function checkPublic(route: LiveRoute): string[] {
   return [`${named(route)} is public, and is not among the public addresses of targets.ts`]
 }
 
+/** A route's pattern as an expression for other patterns: `*` takes the rest, a parameter one part. */
+function matcherOf({ pattern }: LiveRoute): RegExp {
+  const parts = pattern
+    .split('/')
+    .map((part) => (part === '*' ? '.+' : part.startsWith(':') ? '[^/]+' : RegExp.escape(part)))
+  return new RegExp(`^${parts.join('/')}$`)
+}
+
+/** What each service has for itself, and the gateway too. */
+const ofEveryService = ['/livez', '/readyz', '/openapi.json', '/metrics']
+
+/** Routes for users that the gateway does not hand on: they would be reached by nothing but a way around it. */
+function unroutedOf({ routes }: World): string[] {
+  const proxied = routes.filter(({ isProxied }) => isProxied)
+  const matchers = new Map(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].map((method) => [method, [] as RegExp[]]))
+  for (const route of proxied) matchers.get(route.method)?.push(matcherOf(route))
+  const isRouted = ({ method, pattern }: LiveRoute) => matchers.get(method)?.some((one) => one.test(pattern)) === true
+  const isForUsers = ({ service, access }: LiveRoute) => service !== 'gateway' && access !== 'service'
+  return routes.filter((route) => isForUsers(route) && !isRouted(route)).map(({ pattern }) => pattern)
+}
+
 /** Routes that are worked off at a time. */
 const lanes = 6
 
@@ -163,7 +184,9 @@ export async function checkMatrix(world: World): Promise<Finding> {
   const all = checkedRoutes(world)
   const isLast = ({ operationId = '' }: LiveRoute) => lastOperations.includes(operationId)
   const queue = all.filter((route) => !isLast(route))
-  const unexpected = all.flatMap(checkPublic)
+  const unrouted = new Set(unroutedOf(world))
+  const lost = [...unrouted].filter((pattern) => !ofEveryService.includes(pattern))
+  const unexpected = [...all.flatMap(checkPublic), ...lost.map((one) => `the gateway does not route ${one}`)]
   let checks = 0
   let renewedAt = performance.now()
   const work = async (some: LiveRoute[]) => {
@@ -179,6 +202,6 @@ export async function checkMatrix(world: World): Promise<Finding> {
   }
   await Promise.all(Array.from({ length: lanes }, () => work(queue)))
   await work(all.filter(isLast))
-  const more = { routes: all.length, actors: world.actors.length }
+  const more = { routes: all.length, actors: world.actors.length, unrouted: [...unrouted] }
   return { what: `routes x callers (${all.length} x ${world.actors.length})`, checks, unexpected, more }
 }

@@ -1,7 +1,8 @@
+import { readAll } from '../caller.ts'
 import type { Finding } from './matrix.ts'
-import { next } from './targets.ts'
 import { sendRaw } from './raw.ts'
-import { type World, claimsOf } from './world.ts'
+import { next } from './targets.ts'
+import { claimsOf, type World } from './world.ts'
 
 const names = [
   ...['x-user', 'x-user-id', 'x-user-name', 'x-user-role', 'x-user-roles', 'x_user_id', 'X-USER-ID', 'x-userid'],
@@ -42,11 +43,12 @@ async function trySpoof(world: World, headers: Record<string, string>, unexpecte
   }
   const body = { jobType: 'DUMMY', schedule: '0 0 1 1 *', key: `spoof-${next()}` }
   const made = await other.call<{ id: string; ownerId: string }>('POST', '/jobs', body, headers)
-  if (made.body.ownerId !== own) unexpected.push(`${what}: POST /jobs answers ${JSON.stringify(made.body).slice(0, 200)}`)
+  if (made.body.ownerId !== own)
+    unexpected.push(`${what}: POST /jobs answers ${JSON.stringify(made.body).slice(0, 200)}`)
 }
 
 interface AuditRow {
-  readonly actor: { readonly id: string; readonly address?: string }
+  readonly actor: { readonly id: string }
 }
 
 /** The audit rows of what the spoofs made: their actor is the caller, and the address that of the connection. */
@@ -56,10 +58,10 @@ async function checkAudit(world: World, unexpected: string[]): Promise<void> {
     const { body } = await world.admin.call('GET', `/audit?limit=200&q=${id}`)
     if (JSON.stringify(body).includes('spoof-')) unexpected.push(`a row of the audit of ${id} is about a spoof`)
   }
-  const { body } = await world.other.call<{ data: AuditRow[] }>('GET', '/audit?limit=200')
-  for (const { actor } of body.data ?? []) {
-    if (actor.id !== own) unexpected.push(`the audit of the caller has a row of ${JSON.stringify(actor)}`)
-    if (JSON.stringify(actor).includes('203.0.113.9')) unexpected.push(`a spoofed address in ${JSON.stringify(actor)}`)
+  for (const row of await readAll<AuditRow>(world.other, '/audit')) {
+    const text = JSON.stringify(row)
+    if (row.actor.id !== own) unexpected.push(`the audit of the caller has the row of another one: ${text}`)
+    if (text.includes('203.0.113.9')) unexpected.push(`a spoofed address: ${text}`)
   }
 }
 
@@ -71,7 +73,8 @@ async function tryConnections({ url, other, admin }: World, unexpected: string[]
   for (const named of connections) {
     const head = `host: 127.0.0.1\r\nauthorization: Bearer ${other.token}\r\nx-user-id: ${claimsOf(admin.token ?? '').sub}\r\n`
     const text = await sendRaw(url, `GET /auth/me HTTP/1.1\r\n${head}connection: ${named}\r\n\r\n`)
-    if (!text.startsWith('HTTP/1.1 200') || !text.includes(own)) unexpected.push(`Connection: ${named}: ${text.slice(0, 80)}`)
+    if (!text.startsWith('HTTP/1.1 200') || !text.includes(own))
+      unexpected.push(`Connection: ${named}: ${text.slice(0, 80)}`)
   }
   return connections.length
 }
@@ -119,9 +122,12 @@ function smugglingShapes(token: string): string[] {
     ...['//internal/jobs/changes', '/jobs/../internal/jobs/changes', '/jobs/%2e%2e/internal/jobs/changes'].map(
       (path) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\n\r\n`,
     ),
-    ...['/jobs/..%2finternal/jobs/changes', '/jobs/..;/internal/breakers', '/INTERNAL/breakers', '/./internal/breakers'].map(
-      (path) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\n\r\n`,
-    ),
+    ...[
+      '/jobs/..%2finternal/jobs/changes',
+      '/jobs/..;/internal/breakers',
+      '/INTERNAL/breakers',
+      '/./internal/breakers',
+    ].map((path) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\n\r\n`),
     ...['/api/internal/breakers', '/v1/internal/breakers', '/api/v1/internal/breakers', '/jobs/%00/../internal'].map(
       (path) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\n\r\n`,
     ),
@@ -142,11 +148,18 @@ async function trySmuggling({ url, other }: World, unexpected: string[]): Promis
 /** Headers and shapes of requests that claim another identity: it stays that of the token. */
 export async function checkSpoofing(world: World): Promise<Finding> {
   const unexpected: string[] = []
-  const spoofs = names.flatMap((name) => [...valuesOf(world), 'admin', '203.0.113.9'].map((value) => ({ [name]: value })))
+  const spoofs = names.flatMap((name) =>
+    [...valuesOf(world), 'admin', '203.0.113.9'].map((value) => ({ [name]: value })),
+  )
   for (const spoof of spoofs) await trySpoof(world, spoof as Record<string, string>, unexpected)
   const connected = await tryConnections(world, unexpected)
   const smuggled = await trySmuggling(world, unexpected)
   await checkAudit(world, unexpected)
   const checks = spoofs.length + connected + smuggled
-  return { what: 'spoofed headers and smuggled requests', checks, unexpected, more: { spoofs: spoofs.length, smuggled } }
+  return {
+    what: 'spoofed headers and smuggled requests',
+    checks,
+    unexpected,
+    more: { spoofs: spoofs.length, smuggled },
+  }
 }

@@ -8,7 +8,7 @@ import type { World } from './world.ts'
  * what belongs to nobody; `see`, metadata; `details`, params, results, logs; `operate`; `change`; `private`, the owner alone
  * even knows that it is there.
  */
-export type Need = 'none' | 'see' | 'details' | 'operate' | 'change' | 'private'
+type Need = 'none' | 'see' | 'details' | 'operate' | 'change' | 'private'
 
 /** The record itself, or the row of a list with this id or name. */
 export interface View {
@@ -166,7 +166,7 @@ const records: Readonly<{ [operation: string]: readonly [Need, Make] }> = {
   rotateNotificationSecret: ['private', ofNotification],
   testNotification: ['private', ofNotification],
   listDeliveries: ['private', ofNotification],
-  redeliver: [
+  redeliverMessage: [
     'private',
     // Its attempts go on meanwhile, so there is nothing to compare.
     async (world) => ({ values: [(await makeDelivery(world)).id] }),

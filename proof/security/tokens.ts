@@ -54,7 +54,11 @@ async function tryForgeries(world: World, unexpected: string[]): Promise<number>
   const claims = claimsOf(world.other.token ?? '') as never
   // A header cannot carry a line break; in a token it is tried at the app itself.
   const tokens = forgeries(keyOf(world), claims).filter(([, token]) => !/[\n\r]/.test(token))
-  const apiKey = world.actors.find(({ kind }) => kind === 'key')?.authorization()?.slice('Bearer '.length) ?? ''
+  const apiKey =
+    world.actors
+      .find(({ kind }) => kind === 'key')
+      ?.authorization()
+      ?.slice('Bearer '.length) ?? ''
   const named = [...tokens, ...lookAlikes(apiKey).map((text) => [`API key look-alike ${text}`, text] as const)]
   for (const [trick, token] of named) {
     const asKey = [{ authorization: `Bearer ${token}` }, { 'x-api-key': token }]
@@ -76,7 +80,11 @@ async function tryPlaces({ url, other, admin }: World, unexpected: string[]): Pr
       (name): [string, string, Record<string, string>] => [`query ${name}`, `/auth/me?${name}=${token}`, {}],
     ),
     ...['token', 'access_token', 'authorization', 'Authorization', 'jwt', 'session'].map(
-      (name): [string, string, Record<string, string>] => [`cookie ${name}`, '/auth/me', { cookie: `${name}=${token}` }],
+      (name): [string, string, Record<string, string>] => [
+        `cookie ${name}`,
+        '/auth/me',
+        { cookie: `${name}=${token}` },
+      ],
     ),
     ...['x-access-token', 'x-auth-token', 'proxy-authorization', 'x-authorization', 'x-forwarded-authorization'].map(
       (name): [string, string, Record<string, string>] => [`header ${name}`, '/auth/me', { [name]: `Bearer ${token}` }],
@@ -119,5 +127,10 @@ export async function checkTokens(world: World): Promise<Finding> {
   if (good !== 200) unexpected.push(`the token that the tricks are made of is not good itself: ${good}`)
   const tricks = await tryForgeries(world, unexpected)
   const places = (await tryPlaces(world, unexpected)) + (await tryTwoHeaders(world, unexpected))
-  return { what: 'doctored tokens, and places of tokens', checks: tricks + places, unexpected, more: { tricks, places } }
+  return {
+    what: 'doctored tokens, and places of tokens',
+    checks: tricks + places,
+    unexpected,
+    more: { tricks, places },
+  }
 }

@@ -23,8 +23,8 @@ export interface Actor {
   authorization(): string | undefined
 }
 
-/** The key with which auth-service signs, so that a proof can make tokens whose only fault is the one it is about. */
-export interface SigningKey {
+/** The key with which auth-service signs, so that a proof can make tokens that are wrong in one thing only. */
+interface SigningKey {
   readonly kid: string
   readonly key: KeyObject
   /** The public half, as it is in the store. */
@@ -67,6 +67,8 @@ const settings = {
   BELFRY_JOB_MOST_SECRETS: '1000',
   BELFRY_LOG_LEVEL: 'error',
   BELFRY_PORT: '0',
+  // What still runs at the end is of no interest.
+  BELFRY_SHUTDOWN_GRACE_MS: '200',
 }
 
 /** The file of auth-service, read while no process has it open. */
