@@ -85,12 +85,15 @@ function configurationOf(pair: Pair): Configuration {
   const merged = { ...plain, ...one, ...other }
   const kinds = [...new Set([...(one?.faults?.kinds ?? []), ...(other?.faults?.kinds ?? [])])]
   const count = Math.max(one?.operations?.count ?? 0, other?.operations?.count ?? 0)
+  // Beside two fire times that do not overlap, two operations of all kinds at three moments have too many states.
+  const isLarge = count === 2 && merged.overlap.policy !== 'allow'
   return {
     ...merged,
     name: nameOfPair(pair),
     about: 'these two alone',
     faults: { count: kinds.length, kinds },
-    operations: { ...merged.operations, count },
+    operations: { ...merged.operations, count, ...(isLarge && { kinds: ['update'] }) },
+    ...(isLarge && { moments: [0, 40] }),
     hasWholeRuns: pair.every((name) => ofSchedules.includes(name)),
   }
 }
