@@ -4,6 +4,13 @@ import type { HttpApp } from '@belfry/http'
 import type { Metrics } from '@belfry/service'
 import { addressKey } from './client-address.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whether the request counts among those of its connection that wait for their answers. */
+    isCountedOnSocket: boolean
+  }
+}
+
 export interface ConnectionLimits {
   /** Connections at once. */
   readonly most: number
@@ -45,16 +52,19 @@ type CountedSocket = Socket & { [atWork]?: number }
  */
 function limitPipelining(app: HttpApp, most: number): void {
   const refused = tooMany(most)
+  app.decorateRequest('isCountedOnSocket', false)
   app.addHook('onRequest', (request, reply, done) => {
     const socket: CountedSocket = request.socket
     const count = (socket[atWork] ?? 0) + 1
     socket[atWork] = count
+    request.isCountedOnSocket = true
     if (count <= most) return done()
     reply.header('connection', 'close').refuse(refused)
   })
   app.addHook('onResponse', (request, _reply, done) => {
     const socket: CountedSocket = request.socket
-    socket[atWork] = (socket[atWork] ?? 1) - 1
+    // A request that was refused before (it had no token) was never counted.
+    if (request.isCountedOnSocket) socket[atWork] = (socket[atWork] ?? 1) - 1
     done()
   })
 }

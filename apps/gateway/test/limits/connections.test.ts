@@ -68,6 +68,25 @@ describe('requests of one connection', () => {
     expect(waiting).toHaveLength(4)
   })
 
+  it('earn no room by others that were refused for want of a token', async () => {
+    const waiting: (() => void)[] = []
+    const held: RequestListener = (_request, reply) => void waiting.push(() => reply.writeHead(200).end('{}'))
+    const { join, token } = await open({ gatewayPipelinedRequests: 4 }, held)
+    const socket = await join()
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    socket.write('GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'.repeat(6))
+    await expect.poll(() => text.split('HTTP/1.1 401').length - 1).toBe(6)
+    const closed = once(socket, 'close')
+    socket.write(`GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\n\r\n`.repeat(10))
+    await expect.poll(() => waiting.length).toBe(4)
+    for (const answer of waiting) answer()
+    await closed
+    expect(waiting).toHaveLength(4)
+  })
+
   it('that come one after the other have no bound', async () => {
     const { join, isServed } = await open({ gatewayPipelinedRequests: 1 })
     const socket = await join()
