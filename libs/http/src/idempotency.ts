@@ -20,7 +20,7 @@ export interface StoredAnswer {
   readonly body: string
 }
 
-/** One request that carried an Idempotency-Key (protocol.md, `requests`). Times are epoch milliseconds. */
+/** One request that carried an Idempotency-Key (docs/protocol.md, `requests`). Times are epoch milliseconds. */
 export interface RequestRecord {
   /** A hash of user, method, path and key. */
   readonly id: string

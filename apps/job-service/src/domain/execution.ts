@@ -94,7 +94,7 @@ const causeOf = ({ retryOf, backfillOf }: TriggerRequest) =>
   backfillOf !== undefined ? 'backfill' : retryOf === undefined ? 'manual' : 'retry'
 
 /**
- * The command of a manual trigger: due at once, at the job's version now (protocol.md, step 3). Where nothing is
+ * The command of a manual trigger: due at once, at the job's version now (docs/protocol.md step 3). Where nothing is
  * replaced, params and policy are the same objects in every command of a job, so that a store may cache their text.
  */
 export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMessage {

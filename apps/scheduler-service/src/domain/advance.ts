@@ -65,7 +65,7 @@ export function advanceWith(
 }
 
 /**
- * Step 6 of protocol.md: every fire time up to the look-ahead becomes a command in `pending`; the misfire rule decides on
+ * Step 6 of docs/protocol.md: every fire time up to the look-ahead becomes a command in `pending`; the misfire rule decides on
  * overdue ones. The same record when nothing is due, or when there is no room. Compiles the schedule only when it is due.
  */
 export function advance(record: ScheduleRecord, now: number, compile: Compile, rules: Rules): ScheduleRecord {

@@ -3,7 +3,7 @@ import { scheduledExecutionId } from '@belfry/contracts'
 import type { LateSegment } from '@belfry/time'
 
 /**
- * One decided fire time whose execution no `job-status` has shown yet (protocol.md step 7). The command itself is
+ * One decided fire time whose execution no `job-status` has shown yet (docs/protocol.md step 7). The command itself is
  * made of it and of the spec of its version (`commandOf`): a job of 256 KiB of params does not repeat them 64 times.
  */
 export interface PendingCommand {

@@ -34,7 +34,7 @@ export interface AdvanceSchedules {
   /** When the next record of this scheduler's share is due, epoch milliseconds; null when none is. */
   nextDueAt(): Promise<number | null>
   /**
-   * Advances every record of this scheduler's share that is due by now (protocol.md, steps 6 and 7), and those of the others'
+   * Advances every record of this scheduler's share that is due by now (docs/protocol.md step 6 and 7), and those of the others'
    * that are overdue.
    */
   advanceDue(): Promise<AdvanceResult>
