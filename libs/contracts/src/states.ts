@@ -89,7 +89,7 @@ export type JobStatusWord = (typeof jobStatuses)[number]
 export const executionCauses = ['schedule', 'manual', 'retry', 'backfill'] as const
 export type ExecutionCause = (typeof executionCauses)[number]
 
-/** Why fire times have no execution (time.md, "Late"). */
+/** Why fire times have no execution (docs/schedules.md, "Fire log"). */
 export const fireDecisions = ['missed', 'skipped', 'excluded', 'paused'] as const
 export type FireDecision = (typeof fireDecisions)[number]
 

@@ -192,7 +192,7 @@ export function finish(execution: Execution, input: FinishInput): Execution | Re
   return changed(execution, { ...failed, state: 'ready', owner: null, runAt: at + delayMs })
 }
 
-/** Charged losses that an execution survives (time.md, "Failed: retry"); one more and it has failed. */
+/** Charged losses that an execution survives (docs/architecture.md); one more and it has failed. */
 export const maxLosses = 5
 
 export interface LossInput {

@@ -70,7 +70,7 @@ export interface TriggerRequest {
 /** Policies of jobs as their manual triggers have them: one object for each, so that a store may cache its text. */
 const triggerPolicies = new WeakMap<ExecutionPolicy, ExecutionPolicy>()
 
-/** A trigger is limited only by an overlap that the owner set (time.md, "Still running: overlap"): else it takes no overlap place. */
+/** A trigger is limited only by an overlap that the owner set (docs/jobs.md, "Overlap"): else it takes no overlap place. */
 function triggerPolicy({ policy, isOverlapSet }: JobSpec): ExecutionPolicy {
   if (isOverlapSet || policy.overlap.policy === 'allow') return policy
   const known = triggerPolicies.get(policy)

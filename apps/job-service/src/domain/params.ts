@@ -2,7 +2,7 @@ import type { ParamWarning, ValidationIssue, Warning } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 
-/** Largest `params`, bytes of JSON in UTF-8 (api.md, caps). */
+/** Largest `params`, bytes of JSON in UTF-8 (docs/guide/jobs.md). */
 export const paramsLimitBytes = 256 * 1024
 /** A body with more issues than this is answered with the first ones. */
 const issueLimit = 50

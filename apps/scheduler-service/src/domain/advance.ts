@@ -7,7 +7,7 @@ import { pendingRoom, type Rules, type ScheduleRecord } from './schedule-record.
 /** Fire times of a schedule, or what is wrong with it. `seed` spreads `H` slots and the jitter: the job's id. */
 export type Compile = (schedule: ScheduleSpec, seed: string) => FireTimes | { issue: { code: string; detail: string } }
 
-/** A one-shot runs however late (time.md, "Late"); the executor ends one that has expired. */
+/** A one-shot runs however late (docs/schedules.md); the executor ends one that has expired. */
 function issueOneShot(record: ScheduleRecord, firing: Firing, now: number, rules: Rules): ScheduleRecord {
   const fireAt = record.nextFireAt
   if (fireAt === null || fireAt > firing.upTo || pendingRoom(record, rules) === 0) return record

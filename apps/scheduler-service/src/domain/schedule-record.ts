@@ -142,7 +142,7 @@ export function commandOf(record: ScheduleRecord, { fireAt, version, plannedAt }
   }
 }
 
-/** When a one-shot has waited too long (time.md, "Late: misfire"), epoch milliseconds; null for never. */
+/** When a one-shot has waited too long (docs/schedules.md), epoch milliseconds; null for never. */
 function expiryOf({ schedule, expiresAfterMs }: JobSpec, fireAt: number): number | null {
   return schedule.kind === 'once' && expiresAfterMs !== undefined ? fireAt + expiresAfterMs : null
 }

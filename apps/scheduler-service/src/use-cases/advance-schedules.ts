@@ -73,7 +73,7 @@ export function createAdvanceSchedules(options: AdvanceSchedulesOptions): Advanc
     return { before, record, commands }
   }
 
-  /** A schedule that fails never stops the others (time.md, "Never"). */
+  /** A schedule that fails never stops the others. */
   async function decideAll(rows: readonly StoredSchedule[], now: number, since: number | null) {
     const updates: ScheduleUpdate[] = []
     for (const stored of rows) {
