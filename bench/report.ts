@@ -1,6 +1,6 @@
 /** One figure: what came out, and what it was to be. */
 export interface Figure {
-  /** The row of the table of figures in the design, such as `P1`, or a name where it has none. */
+  /** The short name of the figure, such as `P1`, or a name of its own where it has none. */
   readonly id: string
   readonly what: string
   readonly value: number

@@ -140,7 +140,8 @@ export const jobChangesMessage = z.strictObject({
 export type JobChangesMessage = z.infer<typeof jobChangesMessage>
 
 /**
- * The value of topic `job-execute`: the one command there is. It begins with `jobId` and `jobType` (decision 005). `plannedAt`: when the sender first decided on it; `fireAt`: when it is to start.
+ * The value of topic `job-execute`: the one command there is. It begins with `jobId` and `jobType` (decision 005).
+ * `plannedAt`: when the sender first decided on it; `fireAt`: when it is to start.
  */
 export const jobExecuteMessage = z.strictObject({
   jobId: z.string(),
