@@ -26,15 +26,7 @@ const minute = 60_000
 const hour = 60 * minute
 
 /** Waits after each failed attempt but the last one (Standard Webhooks, "Deliverability and reliability"), milliseconds. */
-const retryWaitsMs: readonly number[] = [
-  5_000,
-  5 * minute,
-  30 * minute,
-  2 * hour,
-  5 * hour,
-  10 * hour,
-  10 * hour,
-]
+const retryWaitsMs: readonly number[] = [5_000, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 10 * hour]
 /** A wait is longer by up to this part of it, so that messages that failed together do not come again together. */
 const jitter = 0.2
 /** Longest reason that is stored, characters. */
