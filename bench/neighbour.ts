@@ -9,8 +9,10 @@ interface Execution {
   readonly latenessMs: number | null
 }
 
-/** Until the first one-shot of a phase is due, milliseconds: by then all are stored. */
-const leadMs = 4_000
+/** Until the first one-shot of a phase is due, milliseconds for each of them: by then all are stored. */
+const leadMsEach = 15
+/** How long the neighbour calls before the first one-shot is due, milliseconds. */
+const beforeMs = 1_000
 /** How many times as much as each other user the neighbour does. */
 const times = 100
 
@@ -28,16 +30,17 @@ async function makeTriggers(user: Caller, jobId: string, perSecond: number, unti
 
 /** One-shots of all users at random milliseconds of `seconds`; their lateness, beside the neighbour's calls if it has any. */
 async function measurePhase(users: readonly Caller[], perUser: number, seconds: number, neighbour?: Neighbour) {
-  const startMs = Date.now() + leadMs
+  const startMs = Date.now() + beforeMs + users.length * perUser * leadMsEach
   const endMs = startMs + seconds * 1000
-  const calling = neighbour && makeTriggers(neighbour.user, neighbour.jobId, neighbour.perSecond, endMs)
   await inParallel(users.length * perUser, 8, async (index) => {
     const runAt = new Date(startMs + Math.floor(Math.random() * seconds * 1000)).toISOString()
     const user = users[index % users.length] as Caller
     const made = await user.call('POST', '/jobs', { jobType: 'DUMMY', params: { durationMs: 0 }, runAt })
     if (made.status !== 201) throw new Error(`create: ${made.status} ${JSON.stringify(made.body)}`)
   })
-  const called = await calling
+  await wait(startMs - beforeMs - Date.now())
+  if (Date.now() > startMs) throw new Error('the first one-shot was due before the last one was created')
+  const called = neighbour && (await makeTriggers(neighbour.user, neighbour.jobId, neighbour.perSecond, endMs))
   await wait(Math.max(0, endMs + 3000 - Date.now()))
   const late: number[] = []
   for (const user of users) {
@@ -92,7 +95,7 @@ async function measure(userCount: number, perUser: number, seconds: number, pair
       figure('lateness beside the neighbour p99', of(beside, 0.99), 'ms'),
       figure('p50 beside by alone', ratio(0.5), 'x', { atMost: 1.1 }),
       figure('p99 beside by alone', ratio(0.99), 'x', { atMost: 1.1 }),
-      figure('triggers of the neighbour', sent / (pairs * (seconds + leadMs / 1000)), '/s'),
+      figure('triggers of the neighbour', sent / (pairs * (seconds + beforeMs / 1000)), '/s'),
       figure('of them taken', (taken / sent) * 100, '%'),
       figure('one-shots without a run', missing, 'runs', { atMost: 0 }),
     ]

@@ -66,6 +66,7 @@ function pathOf({ path, parameters }: FuzzedOperation, draw: DrawValue, ids: Ids
   return path.replace(/\{(\w+)\}/g, (_whole, name: string) => {
     const known = ids[path.split('/')[1] ?? ''] ?? []
     if (name === 'id' && known.length > 0 && random.fraction() < 0.9) return random.oneOf(known)
+    if (name === 'type' && random.fraction() < 0.7) return random.oneOf(['DUMMY', 'REPORT', 'HTTP_CALL'])
     const parameter = parameters.find((one) => one.in === 'path' && one.name === name)
     return encodeURIComponent(String(draw(parameter?.schema ?? { type: 'string', minLength: 1 }, random, name))) || 'x'
   })

@@ -149,3 +149,4 @@ export async function openHttpTarget(system: System) {
     },
   }
 }
+export type HttpTarget = Awaited<ReturnType<typeof openHttpTarget>>
