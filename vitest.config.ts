@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { missingPeers } from './test/missing-peers.ts'
 
-const projects = ['apps/*', 'libs/*', 'test', 'docs']
+const projects = ['apps/*', 'libs/*', 'test', 'docs', 'proof/model']
 
 /**
  * Every app and lib is a project of its own, so that `nx run <project>:test` and `npm test` read one configuration. Where the

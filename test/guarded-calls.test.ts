@@ -15,7 +15,10 @@ const clients = [
 
 /** The files that make calls, each with the reason why it may. */
 const mayCall: Record<string, string> = {
-  'libs/discovery/src/client/upstream.ts': 'calls between services: a breaker for each instance',
+  'apps/gateway/src/routes/one-time-pages.ts': 'a script of a page, which the browser runs',
+  'libs/client/src/transport.ts': 'the client that users import',
+  'libs/discovery/src/client/transport.ts':
+    'calls between services, which the breaker of each instance guards (upstream.ts)',
   'libs/discovery/src/registry/consul/client.ts': 'Consul: an outage is covered by the last good list',
   'libs/outbound/src/outbound.ts': 'the addresses of users: HTTP_CALL',
 }

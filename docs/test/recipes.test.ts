@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { openStandalone } from '@belfry/standalone'
 import { expect, it, onTestFinished, vi } from 'vitest'
@@ -7,10 +10,11 @@ import { openShell, readBlocks } from './shell.ts'
 vi.setConfig({ testTimeout: 120_000 })
 
 /** A new Belfry, a shell, and the recipes of a page, to be run one after the other. */
-async function openPage(page: string) {
+async function openPage(page: string, env: Readonly<Record<string, string>> = {}) {
   const folder = await makeDataDir()
-  const belfry = await openStandalone({ BELFRY_DATA_DIR: folder.path, BELFRY_PORT: '0', BELFRY_LOG_LEVEL: 'warn' })
-  const shell = openShell()
+  const settings = { BELFRY_DATA_DIR: folder.path, BELFRY_PORT: '0', BELFRY_LOG_LEVEL: 'warn', ...env }
+  const belfry = await openStandalone(settings)
+  const shell = openShell({ cwd: folder.path })
   onTestFinished(async () => {
     shell.close()
     await belfry.stop()
@@ -71,5 +75,39 @@ it('the recipes of the guide to executions do what they say', async () => {
 
   // A full hour may pass meanwhile, whose run the schedule has made.
   expect(await page.run()).toMatch(/"counts":\{"planned":[56],"alreadyRun":[01],"alreadyBackfilled":0\}/)
+  expect(page.left).toEqual([])
+})
+
+/** A server that takes what webhooks send. */
+async function openReceiver() {
+  const messages: { signature: unknown; body: { type: string } }[] = []
+  const server = createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray()).toString()
+    messages.push({ signature: request.headers['webhook-signature'], body: JSON.parse(body) })
+    response.end()
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/belfry`, messages }
+}
+
+it('the recipes of the guide to notifications do what they say', async () => {
+  const receiver = await openReceiver()
+  const page = await openPage('notifications.md', { BELFRY_JOB_NOTIFY_ALLOW_PRIVATE: 'true' })
+  page.left[0] = page.left[0]?.replace('https://hooks.example.com/belfry', receiver.url) ?? ''
+  expect(await page.run()).toContain('"secret":"whsec_')
+  expect(await page.run()).toContain('"type":"job.failed"')
+  expect(receiver.messages).toEqual([
+    { signature: expect.stringMatching(/^v1,/), body: expect.objectContaining({ type: 'job.failed' }) },
+  ])
+  expect(page.left).toEqual([])
+})
+
+it('the recipes of the guide to secrets do what they say, and show no value', async () => {
+  const page = await openPage('secrets.md')
+  const stored = await page.run()
+  expect(stored).toContain('"name":"ORDERS_TOKEN"')
+  expect(stored).not.toContain('of the other system')
+  expect(await page.run()).toContain('Bearer {{secret:ORDERS_TOKEN}}')
   expect(page.left).toEqual([])
 })

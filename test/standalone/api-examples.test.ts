@@ -123,6 +123,7 @@ const ids: Readonly<Record<string, () => Promise<string>>> = {
 const special: Readonly<Record<string, (example: unknown) => Promise<Partial<Call>>>> = {
   putJob: async () => ({ path: `/jobs/${nextName()}` }),
   explainRun: async () => ({ path: `/jobs/${await makeJob()}/why?at=-1m` }),
+  backfillJob: async () => ({ path: `/jobs/${await makeJob({ schedule: '0 * * * *' })}/backfill` }),
   putSecret: async () => ({ path: '/secrets/TOKEN' }),
   cancelExecution: async () => {
     const job = await makeJob({ params: { durationMs: 60_000 } })
@@ -199,9 +200,13 @@ const isStream = ({ operation: { responses } }: AddressedOperation) =>
 
 const withBody = (one: AddressedOperation) => one.operation.requestBody !== undefined
 
-/** In the order in which they can be called: the first admin comes before what an admin may do. */
+/** In the order in which they can be called: the first admin is there before what an admin may do, and a drain comes last. */
 function inOrder(some: readonly AddressedOperation[]): AddressedOperation[] {
-  const rank = ({ operation: { operationId } }: AddressedOperation) => (operationId === 'makeFirstAdmin' ? 0 : 1)
+  const order = ['makeFirstAdmin', undefined, 'drainSystem']
+  const rank = ({ operation: { operationId } }: AddressedOperation) => {
+    const at = order.indexOf(operationId)
+    return at < 0 ? 1 : at
+  }
   return some.toSorted((a, b) => rank(a) - rank(b))
 }
 
@@ -221,6 +226,8 @@ describe('every example of the API description', () => {
         }
       }
     }
+    // What follows needs executions that start.
+    expect((await admin.call('POST', '/system/resume')).status).toBe(200)
   }, 120_000)
 
   it('is there for each job type, with the params that the job type itself has for an example', async () => {

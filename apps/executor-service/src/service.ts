@@ -291,8 +291,9 @@ export function createExecutorService(deps: ExecutorServiceDeps): ExecutorServic
       { name: 'handlers', start: () => handlers.start?.(), stop: () => handlers.close() },
       { name: 'warnings', stop: executionLog.stop },
       { name: 'relay of executions', start: relay.start, stop: relay.stop },
-      { name: 'drain', start: parts.drain.runOnce },
-      { name: 'watch of the drain', ...parts.drainLoop },
+      { name: 'drain', start: parts.drain.runOnce, stop: parts.drain.stop },
+      // The sole owner of the store drains nothing but by its own calls.
+      ...(deps.config.mode === 'standalone' ? [] : [{ name: 'watch of the drain', ...parts.drainLoop }]),
       { name: 'membership', ...membership },
       { name: 'attempt output', stop: output.stop },
       { name: 'wakes', stop: parts.wake.stop },

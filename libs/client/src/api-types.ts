@@ -430,7 +430,7 @@ export interface paths {
         };
         /**
          * A job's status, in short
-         * @description What goes on with a job: its status in a word, the execution that runs, the newest one that has ended, and the next fire time.
+         * @description What goes on with a job: its status in a word, the execution that runs, the newest one that has ended, and the next fire time. With `until=terminal` and `Prefer: wait=20` the answer waits, at most so many seconds, until the job has an outcome and nothing of it runs or waits.
          *
          *     Every user may call it.
          */
@@ -503,6 +503,72 @@ export interface paths {
          *     Needs the role `user` or a higher one.
          */
         post: operations["cancelJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause all your jobs, or those with a tag
+         * @description Changes up to 200 jobs a call, newest first; go on with `page.nextCursor` while `page.hasMore`. A job that was paused by a call of its own stays as it is. The same call again changes nothing more.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["pauseJobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume all your jobs, or those with a tag, that a bulk pause has paused
+         * @description Changes up to 200 jobs a call, newest first; go on with `page.nextCursor` while `page.hasMore`. A job that was paused by a call of its own stays paused, unless `pausedBy` is `any`.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["resumeJobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}/backfill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run fire times of the past that have not run
+         * @description Makes an execution with cause `backfill` for each fire time between `from` and `to`, as the schedule of the job says now, oldest first, up to 1000 a call; go on with `from` = `next`. Fire times that have run are left out, unless `again`. The executions do not overlap: they run as many at once as the overlap limit of the job says. The same call again makes none of them twice.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["backfillJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -584,7 +650,7 @@ export interface paths {
         };
         /**
          * An execution, with every attempt
-         * @description What ran, when and how often, what came of it, and when each step on the way was taken.
+         * @description What ran, when and how often, what came of it, and when each step on the way was taken. With `until=terminal` and `Prefer: wait=20` the answer waits, at most so many seconds, until the execution has ended.
          *
          *     Every user may call it.
          */
@@ -723,6 +789,50 @@ export interface paths {
          *     Needs the role `user` or a higher one.
          */
         post: operations["redriveDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/executions/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry or cancel the executions that fit a filter
+         * @description Takes up to 200 executions a call, newest fire time first; go on with `page.nextCursor` while `page.hasMore`. A retry makes one new execution of each, however often it is called. With `dryRun` nothing is done, and the answer says what would be.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["actOnExecutions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your bounds, and what you use of them
+         * @description Limits of rate are in the `RateLimit` headers of each answer; docs/limits.md has all of them.
+         *
+         *     Every user may call it.
+         */
+        get: operations["readQuotas"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1171,6 +1281,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/system/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the system is drained
+         * @description While it is, no execution of any user starts. What runs goes on, and everything else works.
+         *
+         *     Every user may call it.
+         */
+        get: operations["readDrain"];
+        put?: never;
+        /**
+         * Let no execution of any user start
+         * @description Runs that are at work go on to their end. Jobs, triggers and changes are taken as before; what becomes due waits, and starts when the drain is over, or expires. Survives a restart. The same call again replaces the end.
+         *
+         *     Needs the role `operator` or `admin`.
+         */
+        post: operations["drainSystem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/system/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End the drain: executions start again
+         * @description What has become due meanwhile starts at once. Without a drain the call changes nothing.
+         *
+         *     Needs the role `operator` or `admin`.
+         */
+        post: operations["resumeSystem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/job-types": {
         parameters: {
             query?: never;
@@ -1248,6 +1408,78 @@ export interface components {
             /** @description The new password. */
             password: string;
         };
+        ActOnExecutionsBody: {
+            /**
+             * @description `retry`: run those again that have ended, each once. `cancel`: end those that wait or run.
+             * @enum {string}
+             */
+            action: "retry" | "cancel";
+            /** @description Which executions; {} takes all that the action is for. */
+            filter: {
+                /**
+                 * @description The id or key of their job. Default: all your jobs.
+                 * @example hello
+                 */
+                jobId?: string;
+                /** @description Their job type. Default: all. */
+                jobType?: string;
+                /** @description Their statuses. Default: FAILED, LOST and EXPIRED for a retry; SCHEDULED, RUNNING and RETRYING for a cancel. */
+                status?: ("SCHEDULED" | "RUNNING" | "RETRYING" | "SUCCESS" | "FAILED" | "CANCELLED" | "SUPERSEDED" | "SKIPPED" | "EXPIRED" | "LOST")[];
+                /** @description Fire times at this moment or later: RFC 3339, or `-24h`. Default: all. */
+                from?: string;
+                /** @description Fire times at this moment or before: RFC 3339, or `-1h`. Default: all. */
+                to?: string;
+            };
+            /**
+             * @description Most executions of this call, newest first. Default 200.
+             * @default 200
+             */
+            limit?: number;
+            /**
+             * @description Only say what would be done. Default false.
+             * @default false
+             */
+            dryRun?: boolean;
+            /** @description Why, up to 500 characters; stored and shown with the new executions. */
+            reason?: string;
+            /** @description Where the call goes on: `page.nextCursor` of the answer before. Default: from the newest on. */
+            cursor?: string;
+        };
+        ActOnExecutionsReply: {
+            /**
+             * @description The action of the call.
+             * @enum {string}
+             */
+            action: "retry" | "cancel";
+            /** @description Whether nothing was done. */
+            dryRun: boolean;
+            /** @description How many there are of each outcome. */
+            counts: {
+                /** @description Executions that were, or in a dry run would be, retried or cancelled. */
+                done: number;
+                /** @description Executions that were run again before. */
+                already: number;
+                /** @description Executions that were refused. */
+                refused: number;
+            };
+            /** @description Newest fire time first. */
+            results: {
+                /** @description The id of the execution. */
+                id: string;
+                /**
+                 * @description What became of it; `cancelling`: its run is asked to stop.
+                 * @enum {string}
+                 */
+                outcome: "retried" | "already-retried" | "cancelled" | "cancelling" | "refused";
+                /** @description The execution that runs it again; null for a cancel and in a dry run. */
+                executionId: string | null;
+                /** @description Why it was refused: the code of a problem; null otherwise. */
+                code: string | null;
+                /** @description The same as a sentence; null otherwise. */
+                detail: string | null;
+            }[];
+            page: components["schemas"]["BulkPage"];
+        };
         /** @description An API key, without its secret. */
         ApiKey: {
             /** @description The id of the key. */
@@ -1300,6 +1532,191 @@ export interface components {
             /** @description Why it did not succeed; null where it did. */
             error: components["schemas"]["ExecutionError"] | null;
         };
+        /** @description One request that changed something, or was refused to. */
+        AuditEntry: {
+            /**
+             * @description The service that recorded the request.
+             * @enum {string}
+             */
+            service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
+            /** @description The number of the row in the log of its service: unique and growing, with gaps. */
+            number: number;
+            /**
+             * Format: date-time
+             * @description When the request came in.
+             */
+            at: string;
+            /** @description Who made the request. */
+            actor: {
+                /** @description The id of the user; null for a request without a token, such as a login. */
+                id: string | null;
+                /** @description The name of the user at that time; null without a token. */
+                name: string | null;
+                /**
+                 * @description How the user was identified.
+                 * @enum {string}
+                 */
+                via: "token" | "api-key" | "none";
+            };
+            /** @description The operation, such as `pauseJob`; its method and address where it has no id. */
+            action: string;
+            /** @description What the request names or made: the id of a job, an execution, a user. */
+            target: string | null;
+            /** @description Other ids that the request names or made, at most 20. */
+            also: string[];
+            /** @description The version of the job after the change; null where there is none. */
+            version: number | null;
+            /** @description The HTTP status of the answer; null when the service ended before it stored it. */
+            status: number | null;
+            /**
+             * @description `done` (2xx), `refused` (4xx), `failed` (5xx), or `unknown` where there is no status.
+             * @enum {string}
+             */
+            outcome: "done" | "refused" | "failed" | "unknown";
+            /** @description The id of the request, as `X-Request-Id` gives it. */
+            requestId: string;
+            /** @description The address of the client; null where it is not known. */
+            address: string | null;
+        };
+        /** @description One page of a list. */
+        AuditEntryPage: {
+            /** @description The rows of the page. */
+            data: components["schemas"]["AuditEntry"][];
+            page: components["schemas"]["PagePosition"];
+        };
+        /** @description What one step of the check of the audit log has found. */
+        AuditVerification: {
+            /**
+             * @description `unfinished`: nothing is broken so far; ask again with `next`.
+             * @enum {string}
+             */
+            status: "intact" | "broken" | "unfinished";
+            /** @description One entry for each service that records requests. */
+            services: {
+                /**
+                 * @description The service whose log this is.
+                 * @enum {string}
+                 */
+                service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
+                /** @description Seals that this step has checked. */
+                seals: number;
+                /** @description Rows that this step has checked. */
+                rows: number;
+                /** @description The oldest seal that this step has checked; null where there was none. */
+                from: {
+                    /** @description The number of the seal, from 1, without a gap. */
+                    number: number;
+                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
+                    hash: string;
+                    /**
+                     * Format: date-time
+                     * @description When its oldest row was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When its newest row was made.
+                     */
+                    lastAt: string;
+                } | null;
+                /** @description The newest seal that this step has checked; null where there was none. */
+                to: {
+                    /** @description The number of the seal, from 1, without a gap. */
+                    number: number;
+                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
+                    hash: string;
+                    /**
+                     * Format: date-time
+                     * @description When its oldest row was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When its newest row was made.
+                     */
+                    lastAt: string;
+                } | null;
+                /** @description The first place at which the log does not hold; null where it holds. */
+                broken: {
+                    /** @description The number of the first seal that does not hold. */
+                    seal: number;
+                    /**
+                     * Format: date-time
+                     * @description When the oldest row under that seal was made.
+                     */
+                    firstAt: string;
+                    /**
+                     * Format: date-time
+                     * @description When the newest row under that seal was made.
+                     */
+                    lastAt: string;
+                    /**
+                     * @description What differs.
+                     * @enum {string}
+                     */
+                    reason: "missing-seal" | "other-chain" | "missing-rows" | "added-rows" | "changed-rows";
+                    /** @description The same as a sentence. */
+                    detail: string;
+                } | null;
+            }[];
+            /** @description The cursor of the next step; null when all is checked, or something is broken. */
+            next: string | null;
+        };
+        BackfillJobBody: {
+            /** @description The first fire time may lie here: RFC 3339, or `-7d` for so long ago. */
+            from: string;
+            /** @description The last fire time may lie here: RFC 3339, or `-1h`; not in the future. Default: now. */
+            to?: string;
+            /**
+             * @description Most fire times of this call, oldest first. Default 1000.
+             * @default 1000
+             */
+            limit?: number;
+            /**
+             * @description Also fire times that have run, or were backfilled, already. Default false.
+             * @default false
+             */
+            again?: boolean;
+            /**
+             * @description Only say what would be done. Default false.
+             * @default false
+             */
+            dryRun?: boolean;
+            /** @description Why, up to 500 characters; stored and shown with the executions. */
+            reason?: string;
+        };
+        BackfillJobReply: {
+            /** @description The id of the job. */
+            jobId: string;
+            /** @description Whether nothing was run. */
+            dryRun: boolean;
+            /** @description How many there are of each outcome. */
+            counts: {
+                /** @description Fire times that get, or in a dry run would get, an execution. */
+                planned: number;
+                /** @description Fire times that the schedule has run, or is going to run. */
+                alreadyRun: number;
+                /** @description Fire times that an earlier backfill has run. */
+                alreadyBackfilled: number;
+            };
+            /** @description Fire times, oldest first. */
+            results: {
+                /**
+                 * Format: date-time
+                 * @description The fire time.
+                 */
+                fireAt: string;
+                /**
+                 * @description What became of it.
+                 * @enum {string}
+                 */
+                outcome: "planned" | "already-run" | "already-backfilled";
+                /** @description The execution of this fire time; null for a planned one of a dry run. */
+                executionId: string | null;
+            }[];
+            /** @description The `from` of the next call; null when all fire times up to `to` were taken. */
+            next: string | null;
+        };
         /** @description Who becomes the first admin. */
         BootstrapBody: {
             /** @description The one-time token: the text after "#" of the link that the start prints, or BELFRY_BOOTSTRAP_TOKEN. */
@@ -1325,6 +1742,13 @@ export interface components {
             state: "closed" | "open" | "half-open";
             /** @description Calls that wait for its answer just now. */
             inFlight: number;
+        };
+        /** @description How far a bulk call has come. */
+        BulkPage: {
+            /** @description The cursor of the next call; null when all is done. */
+            nextCursor: string | null;
+            /** @description Whether there may be more. */
+            hasMore: boolean;
         };
         /** @description A job after a change, and what may still run of its older versions. */
         ChangedJob: {
@@ -1383,7 +1807,9 @@ export interface components {
             expiresAfter: string | null;
             /** @description When a paused job resumes by itself; null for one that waits for a resume, and for one that is not paused. */
             pauseUntil: string | null;
-            /** @description Why Belfry has paused the job, as a sentence; null where it has not. */
+            /** @description Of a paused job: `single` by a call for this job, `bulk` by `POST /jobs/pause`, `failures` by Belfry after failures in a row; null for a job that is not paused. */
+            pausedBy: ("single" | "bulk" | "failures") | null;
+            /** @description Why the job is paused: the text that the pause gave, or a sentence of Belfry; null without one. */
             pauseReason: string | null;
             /** @description Failures in a row that pause the job; null: never. */
             pauseAfterFailures: number | null;
@@ -1605,6 +2031,14 @@ export interface components {
             data: components["schemas"]["Delivery"][];
             page: components["schemas"]["PagePosition"];
         };
+        DrainSystemReply: {
+            /** @description Whether no execution starts. */
+            isDrained: boolean;
+            /** @description When the drain ends by itself; null without an end, and without a drain. */
+            until: string | null;
+            /** @description How long an executor of another process may take to notice a change, milliseconds. */
+            noticedWithinMs: number;
+        };
         /** @description The one record of a fire time or of a trigger. */
         Execution: {
             /** @description `exe-`, its time, and a UUID; the same fire time of a job always has the same id. */
@@ -1714,41 +2148,6 @@ export interface components {
             partition: number | null;
             /** @description The place in the partition; null on a bus without partitions. */
             offset: string | null;
-        };
-        ExplainRunReply: {
-            /** @description The id of the job. */
-            jobId: string;
-            /**
-             * Format: date-time
-             * @description The fire time that the answers are about.
-             */
-            at: string;
-            /** @description The execution of that time; null where there is none. */
-            executionId: string | null;
-            /** @description The first one says what happened, the others how it came to that. */
-            answers: {
-                /**
-                 * @description The answer as a word.
-                 * @enum {string}
-                 */
-                code: "ran-on-time" | "ran-late" | "is-running" | "waits-for-slot" | "waits-for-place" | "waits-for-job-type" | "scheduled" | "retries" | "failed" | "lost" | "expired" | "skipped" | "superseded" | "cancelled" | "missed" | "paused" | "excluded" | "not-due-yet" | "before-the-job" | "job-cancelled" | "job-deleted" | "job-changed" | "no-schedule" | "no-fire-time" | "handed-over-late" | "waited-for-executor" | "waited-for-slot" | "waited-for-place" | "took-several-attempts" | "was-run-again" | "runs-another-again" | "is-asked-for" | "no-record";
-                /** @description The answer as a sentence. */
-                text: string;
-                /** @description What shows that the answer is true. */
-                evidence: {
-                    /**
-                     * @description What it is.
-                     * @enum {string}
-                     */
-                    kind: "execution" | "fire-log" | "audit" | "job" | "job-type";
-                    /** @description Its address. */
-                    href: string;
-                    /** @description When it happened; null where no one time belongs to it. */
-                    at: string | null;
-                    /** @description What it shows, in short; null where the address says all. */
-                    detail: string | null;
-                }[];
-            }[];
         };
         /** @description Fire times in a row that have no execution, and why. */
         FireRange: {
@@ -1923,7 +2322,9 @@ export interface components {
             expiresAfter: string | null;
             /** @description When a paused job resumes by itself; null for one that waits for a resume, and for one that is not paused. */
             pauseUntil: string | null;
-            /** @description Why Belfry has paused the job, as a sentence; null where it has not. */
+            /** @description Of a paused job: `single` by a call for this job, `bulk` by `POST /jobs/pause`, `failures` by Belfry after failures in a row; null for a job that is not paused. */
+            pausedBy: ("single" | "bulk" | "failures") | null;
+            /** @description Why the job is paused: the text that the pause gave, or a sentence of Belfry; null without one. */
             pauseReason: string | null;
             /** @description Failures in a row that pause the job; null: never. */
             pauseAfterFailures: number | null;
@@ -1989,7 +2390,7 @@ export interface components {
             lastExecution: components["schemas"]["ExecutionSummary"] | null;
             /** @description The newest execution that runs; null: none runs. */
             currentExecution: components["schemas"]["ExecutionSummary"] | null;
-            /** @description Why Belfry has paused the job, as a sentence; null where it has not. */
+            /** @description Why the job is paused: the text that the pause gave, or a sentence of Belfry; null without one. */
             pauseReason: string | null;
             /** @description How many of its newest ended executions failed in a row. */
             consecutiveFailures: number;
@@ -2073,55 +2474,6 @@ export interface components {
         /** @description Addresses on this Belfry, by their relation. */
         Links: {
             [key: string]: string;
-        };
-        ListAuditReply: {
-            /** @description The rows of the page. */
-            data: {
-                /**
-                 * @description The service that recorded the request.
-                 * @enum {string}
-                 */
-                service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
-                /** @description The number of the row in the log of its service: unique and growing, with gaps. */
-                number: number;
-                /**
-                 * Format: date-time
-                 * @description When the request came in.
-                 */
-                at: string;
-                /** @description Who made the request. */
-                actor: {
-                    /** @description The id of the user; null for a request without a token, such as a login. */
-                    id: string | null;
-                    /** @description The name of the user at that time; null without a token. */
-                    name: string | null;
-                    /**
-                     * @description How the user was identified.
-                     * @enum {string}
-                     */
-                    via: "token" | "api-key" | "none";
-                };
-                /** @description The operation, such as `pauseJob`; its method and address where it has no id. */
-                action: string;
-                /** @description What the request names or made: the id of a job, an execution, a user. */
-                target: string | null;
-                /** @description Other ids that the request names or made, at most 20. */
-                also: string[];
-                /** @description The version of the job after the change; null where there is none. */
-                version: number | null;
-                /** @description The HTTP status of the answer; null when the service ended before it stored it. */
-                status: number | null;
-                /**
-                 * @description `done` (2xx), `refused` (4xx), `failed` (5xx), or `unknown` where there is no status.
-                 * @enum {string}
-                 */
-                outcome: "done" | "refused" | "failed" | "unknown";
-                /** @description The id of the request, as `X-Request-Id` gives it. */
-                requestId: string;
-                /** @description The address of the client; null where it is not known. */
-                address: string | null;
-            }[];
-            page: components["schemas"]["PagePosition"];
         };
         /** @description An execution in a list: `params` and `result` are there when `fields` asks for them. */
         ListedExecution: {
@@ -2249,7 +2601,9 @@ export interface components {
             expiresAfter: string | null;
             /** @description When a paused job resumes by itself; null for one that waits for a resume, and for one that is not paused. */
             pauseUntil: string | null;
-            /** @description Why Belfry has paused the job, as a sentence; null where it has not. */
+            /** @description Of a paused job: `single` by a call for this job, `bulk` by `POST /jobs/pause`, `failures` by Belfry after failures in a row; null for a job that is not paused. */
+            pausedBy: ("single" | "bulk" | "failures") | null;
+            /** @description Why the job is paused: the text that the pause gave, or a sentence of Belfry; null without one. */
             pauseReason: string | null;
             /** @description Failures in a row that pause the job; null: never. */
             pauseAfterFailures: number | null;
@@ -2724,6 +3078,64 @@ export interface components {
         PauseBody: {
             /** @description When the pause ends by itself, later than now. Default: null, it ends with a resume. */
             until?: string | null;
+            /** @description Why, up to 500 characters; shown with the job while it is paused. */
+            reason?: string;
+        };
+        PauseJobsBody: {
+            /** @description Your jobs that have this tag. Either this or `all`. */
+            tag?: string;
+            /**
+             * @description All your jobs. Either this or `tag`.
+             * @constant
+             */
+            all?: true;
+            /** @description When the pauses end by themselves, RFC 3339; null or absent: not before a resume. */
+            until?: string | null;
+            /** @description Why, up to 500 characters; shown with the job while it is paused. */
+            reason?: string;
+            /**
+             * @description Only say what would be done. Default false.
+             * @default false
+             */
+            dryRun?: boolean;
+            /** @description Where the call goes on: `page.nextCursor` of the answer before. Default: from the newest on. */
+            cursor?: string;
+        };
+        PauseJobsReply: {
+            /** @description Whether nothing was changed. */
+            dryRun: boolean;
+            /** @description How many there are of each outcome. */
+            counts: {
+                /** @description Jobs that were, or in a dry run would be, paused or resumed. */
+                changed: number;
+                /** @description Jobs that a pause of another kind keeps as they are. */
+                unchanged: number;
+                /** @description Jobs that were refused. */
+                refused: number;
+                /** @description Changed jobs whose change the executors have not confirmed yet; it is repeated until they do. */
+                pending: number;
+            };
+            /** @description The jobs that were changed or refused, newest first. */
+            results: {
+                /** @description The id of the job. */
+                jobId: string;
+                /** @description The key of the job; null without one. */
+                key: string | null;
+                /** @description The name of the job. */
+                name: string;
+                /**
+                 * @description What became of it.
+                 * @enum {string}
+                 */
+                outcome: "changed" | "refused";
+                /** @description Whether the executors have confirmed the change; null where none was made. */
+                effective: ("now" | "pending") | null;
+                /** @description Why it was refused: the code of a problem; null otherwise. */
+                code: string | null;
+                /** @description The same as a sentence; null otherwise. */
+                detail: string | null;
+            }[];
+            page: components["schemas"]["BulkPage"];
         };
         /** @description Why a call was refused (RFC 9457). */
         Problem: {
@@ -2801,6 +3213,40 @@ export interface components {
             /** @description The value. It is stored sealed, and no answer shows it. At least 4 characters, at most 8192. */
             value: string;
         };
+        ReadDrainReply: {
+            /** @description Whether no execution starts. */
+            isDrained: boolean;
+            /** @description When the drain ends by itself; null without an end, and without a drain. */
+            until: string | null;
+            /** @description How long an executor of another process may take to notice a change, milliseconds. */
+            noticedWithinMs: number;
+        };
+        ReadQuotasReply: {
+            /** @description Your jobs. */
+            jobs: {
+                /** @description Your jobs that are neither cancelled nor deleted, and the one-shots that are over and not yet purged. */
+                used: number;
+                /** @description Most jobs that you may have; a further one is refused with 429. */
+                limit: number;
+            };
+            /** @description The shortest interval of a schedule, such as `1s`; a shorter one is refused. */
+            shortestInterval: string;
+            /** @description One redrive. */
+            redrive: {
+                /** @description Dead letters of one redrive. */
+                limit: number;
+            };
+            /** @description One backfill. */
+            backfill: {
+                /** @description Fire times of one backfill. */
+                limit: number;
+            };
+            /** @description Calls that wait for the end of a run. */
+            waitingCalls: {
+                /** @description Calls with `until=terminal` that may wait at once in one job-service. */
+                limit: number;
+            };
+        };
         /** @description Which dead letters are run again: exactly one of `ids` and `filter`. */
         RedriveBody: {
             /** @description The ids of executions that FAILED, at most 1,000; without a `filter`. */
@@ -2858,6 +3304,72 @@ export interface components {
         RefreshBody: {
             /** @description The newest refresh token of the login. */
             refreshToken: string;
+        };
+        ResumeJobsBody: {
+            /** @description Your jobs that have this tag. Either this or `all`. */
+            tag?: string;
+            /**
+             * @description All your jobs. Either this or `tag`.
+             * @constant
+             */
+            all?: true;
+            /**
+             * @description `bulk`: jobs that a bulk call has paused; those that were paused one by one stay paused. `any`: these too. Default bulk.
+             * @default bulk
+             * @enum {string}
+             */
+            pausedBy?: "bulk" | "any";
+            /**
+             * @description Only say what would be done. Default false.
+             * @default false
+             */
+            dryRun?: boolean;
+            /** @description Where the call goes on: `page.nextCursor` of the answer before. Default: from the newest on. */
+            cursor?: string;
+        };
+        ResumeJobsReply: {
+            /** @description Whether nothing was changed. */
+            dryRun: boolean;
+            /** @description How many there are of each outcome. */
+            counts: {
+                /** @description Jobs that were, or in a dry run would be, paused or resumed. */
+                changed: number;
+                /** @description Jobs that a pause of another kind keeps as they are. */
+                unchanged: number;
+                /** @description Jobs that were refused. */
+                refused: number;
+                /** @description Changed jobs whose change the executors have not confirmed yet; it is repeated until they do. */
+                pending: number;
+            };
+            /** @description The jobs that were changed or refused, newest first. */
+            results: {
+                /** @description The id of the job. */
+                jobId: string;
+                /** @description The key of the job; null without one. */
+                key: string | null;
+                /** @description The name of the job. */
+                name: string;
+                /**
+                 * @description What became of it.
+                 * @enum {string}
+                 */
+                outcome: "changed" | "refused";
+                /** @description Whether the executors have confirmed the change; null where none was made. */
+                effective: ("now" | "pending") | null;
+                /** @description Why it was refused: the code of a problem; null otherwise. */
+                code: string | null;
+                /** @description The same as a sentence; null otherwise. */
+                detail: string | null;
+            }[];
+            page: components["schemas"]["BulkPage"];
+        };
+        ResumeSystemReply: {
+            /** @description Whether no execution starts. */
+            isDrained: boolean;
+            /** @description When the drain ends by itself; null without an end, and without a drain. */
+            until: string | null;
+            /** @description How long an executor of another process may take to notice a change, milliseconds. */
+            noticedWithinMs: number;
         };
         /** @description What happens after a failed attempt. A field that is left out has its default. */
         RetryBody: {
@@ -3151,89 +3663,48 @@ export interface components {
             /** @description What to write instead: the nearest known name, or a value. */
             suggestion?: string;
         };
-        VerifyAuditReply: {
-            /**
-             * @description `unfinished`: nothing is broken so far; ask again with `next`.
-             * @enum {string}
-             */
-            status: "intact" | "broken" | "unfinished";
-            /** @description One entry for each service that records requests. */
-            services: {
-                /**
-                 * @description The service whose log this is.
-                 * @enum {string}
-                 */
-                service: "gateway" | "auth-service" | "job-service" | "scheduler-service" | "executor-service";
-                /** @description Seals that this step has checked. */
-                seals: number;
-                /** @description Rows that this step has checked. */
-                rows: number;
-                /** @description The oldest seal that this step has checked; null where there was none. */
-                from: {
-                    /** @description The number of the seal, from 1, without a gap. */
-                    number: number;
-                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
-                    hash: string;
-                    /**
-                     * Format: date-time
-                     * @description When its oldest row was made.
-                     */
-                    firstAt: string;
-                    /**
-                     * Format: date-time
-                     * @description When its newest row was made.
-                     */
-                    lastAt: string;
-                } | null;
-                /** @description The newest seal that this step has checked; null where there was none. */
-                to: {
-                    /** @description The number of the seal, from 1, without a gap. */
-                    number: number;
-                    /** @description SHA-256 over the seal before it and its rows, in hexadecimal digits. A copy elsewhere proves the log up to here. */
-                    hash: string;
-                    /**
-                     * Format: date-time
-                     * @description When its oldest row was made.
-                     */
-                    firstAt: string;
-                    /**
-                     * Format: date-time
-                     * @description When its newest row was made.
-                     */
-                    lastAt: string;
-                } | null;
-                /** @description The first place at which the log does not hold; null where it holds. */
-                broken: {
-                    /** @description The number of the first seal that does not hold. */
-                    seal: number;
-                    /**
-                     * Format: date-time
-                     * @description When the oldest row under that seal was made.
-                     */
-                    firstAt: string;
-                    /**
-                     * Format: date-time
-                     * @description When the newest row under that seal was made.
-                     */
-                    lastAt: string;
-                    /**
-                     * @description What differs.
-                     * @enum {string}
-                     */
-                    reason: "missing-seal" | "other-chain" | "missing-rows" | "added-rows" | "changed-rows";
-                    /** @description The same as a sentence. */
-                    detail: string;
-                } | null;
-            }[];
-            /** @description The cursor of the next step; null when all is checked, or something is broken. */
-            next: string | null;
-        };
         /** @description What a caller should look at, although the call succeeded. */
         Warning: {
             /** @description What it is about, as one kebab-case word: what programs compare. */
             code: string;
             /** @description The same as a sentence. */
             detail: string;
+        };
+        /** @description Why a run of a job happened or did not. */
+        Why: {
+            /** @description The id of the job. */
+            jobId: string;
+            /**
+             * Format: date-time
+             * @description The fire time that the answers are about.
+             */
+            at: string;
+            /** @description The execution of that time; null where there is none. */
+            executionId: string | null;
+            /** @description The first one says what happened, the others how it came to that. */
+            answers: {
+                /**
+                 * @description The answer as a word.
+                 * @enum {string}
+                 */
+                code: "ran-on-time" | "ran-late" | "is-running" | "waits-for-slot" | "waits-for-place" | "waits-for-job-type" | "scheduled" | "retries" | "failed" | "lost" | "expired" | "skipped" | "superseded" | "cancelled" | "missed" | "paused" | "excluded" | "not-due-yet" | "before-the-job" | "job-cancelled" | "job-deleted" | "job-changed" | "no-schedule" | "no-fire-time" | "handed-over-late" | "waited-for-executor" | "waited-for-slot" | "waited-for-place" | "took-several-attempts" | "was-run-again" | "runs-another-again" | "is-asked-for" | "no-record";
+                /** @description The answer as a sentence. */
+                text: string;
+                /** @description What shows that the answer is true. */
+                evidence: {
+                    /**
+                     * @description What it is.
+                     * @enum {string}
+                     */
+                    kind: "execution" | "fire-log" | "audit" | "job" | "job-type";
+                    /** @description Its address. */
+                    href: string;
+                    /** @description When it happened; null where no one time belongs to it. */
+                    at: string | null;
+                    /** @description What it shows, in short; null where the address says all. */
+                    detail: string | null;
+                }[];
+            }[];
         };
     };
     responses: {
@@ -4815,7 +5286,10 @@ export interface operations {
     };
     getJobStatus: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The answer waits until an end is reached: up to the seconds of `Prefer: wait=20` (at most 20; 2 without it). Default: it does not wait. */
+                until?: "terminal";
+            };
             header?: never;
             path: {
                 /**
@@ -5030,6 +5504,140 @@ export interface operations {
             default: components["responses"]["AnyProblem"];
         };
     };
+    pauseJobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseJobsBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseJobsReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    resumeJobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeJobsBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResumeJobsReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    backfillJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes it safe to send the call again: for 24 h the same key with the same body gives the stored answer, and nothing is done twice. Keys count per user and path. Another body with the same key is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /**
+                 * @description The id of the job, or its key.
+                 * @example hello
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BackfillJobBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackfillJobReply"];
+                };
+            };
+            /** @description Accepted; what was asked for goes on after the answer. */
+            202: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackfillJobReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["RequestInFlightOrIllegalTransition"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReusedOrImpossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
     listNextRuns: {
         parameters: {
             query?: {
@@ -5170,7 +5778,10 @@ export interface operations {
     };
     getExecution: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The answer waits until an end is reached: up to the seconds of `Prefer: wait=20` (at most 20; 2 without it). Default: it does not wait. */
+                until?: "terminal";
+            };
             header?: never;
             path: {
                 /** @description The id of the execution. */
@@ -5461,6 +6072,72 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    actOnExecutions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActOnExecutionsBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActOnExecutionsReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    readQuotas: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadQuotasReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyProblem"];
         };
     };
@@ -6068,13 +6745,14 @@ export interface operations {
             /** @description Done; the answer is whole. */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListAuditReply"];
+                    "application/json": components["schemas"]["AuditEntryPage"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -6106,7 +6784,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VerifyAuditReply"];
+                    "application/json": components["schemas"]["AuditVerification"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -6147,7 +6825,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExplainRunReply"];
+                    "application/json": components["schemas"]["Why"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -6354,6 +7032,107 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    readDrain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadDrainReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    drainSystem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description When the drain ends by itself, RFC 3339; null or absent: not before a resume. */
+                    until?: string | null;
+                    /** @description Why, up to 500 characters; it goes into the log. */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrainSystemReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    resumeSystem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResumeSystemReply"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
             default: components["responses"]["AnyProblem"];
         };
     };

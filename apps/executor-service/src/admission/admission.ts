@@ -56,11 +56,16 @@ function isBetween(older: Floor, newer: Floor, one: Applicant): boolean {
   return between && one.fireAt > older.fromAt && one.fireAt <= newer.fromAt
 }
 
-/** Joins the two oldest neighbours with nothing open between them into (newer version, older `fromAt`). */
-function joinOldest(floors: readonly Floor[], open: readonly Applicant[]): readonly Floor[] | null {
+/**
+ * Joins the two oldest neighbours with nothing open between them into (newer version, older `fromAt`). `listedFrom`: the oldest version
+ * of which the job still lists the change. The scheduler may not be past it, so that commands of it, which the joined floor
+ * would close, may still be on their way.
+ */
+function joinOldest(floors: readonly Floor[], open: readonly Applicant[], listedFrom: number): readonly Floor[] | null {
   for (let i = 0; i + 1 < floors.length; i++) {
     const older = floors[i] as Floor
     const newer = floors[i + 1] as Floor
+    if (newer.version > listedFrom) return null
     if (open.some((one) => one.cause === 'schedule' && isBetween(older, newer, one))) continue
     return [...floors.slice(0, i), { version: newer.version, fromAt: older.fromAt }, ...floors.slice(i + 2)]
   }
@@ -82,16 +87,18 @@ function applyChange(admission: Admission, { version, kind, changedAt }: JobChan
  * Step 2 of protocol.md: a cancel, pause or delete raises `minVersion` and clears older floors, an update or resume adds a
  * floor; each marks the admission as unsettled. The order and number of deliveries do not matter. `open` are the job's
  * executions that are ready or running; they are looked at only when floors must be joined. Answers the same admission
- * when the changes say nothing new, and refuses when the floors are full and none can be joined.
+ * when the changes say nothing new, and refuses when there are more floors than `limit` and none can be joined.
  */
 export function applyChanges(
   admission: Admission,
   changes: readonly JobChange[],
   open: readonly Applicant[],
+  limit = maxFloors,
 ): Admission | Refusal {
+  const listedFrom = Math.min(...changes.map(({ version }) => version))
   let next = changes.reduce(applyChange, admission)
-  while (next.floors.length > maxFloors) {
-    const floors = joinOldest(next.floors, open)
+  while (next.floors.length > limit) {
+    const floors = joinOldest(next.floors, open, listedFrom)
     if (floors === null) {
       return refusal('too-many-requests', 'Too many changes while executions of older versions are open.', {
         retryAfterS: 60,
@@ -133,7 +140,8 @@ export type PlaceAnswer = { readonly admission: Admission } & (
 
 /**
  * Takes an overlap place for `executionId` (protocol.md step 9). Places whose execution is neither ready nor running are dropped
- * first, so no execution has to release its own; an own place is kept, so a retry finds it again. A free place goes to the
+ * first, so no execution has to release its own; an own place is kept, so a retry finds it again, but by a compare-and-set like
+ * another one: an execution that was at rest and is opened again may have lost it at this very moment. A free place goes to the
  * execution that waits before it goes to a newcomer. Without a place the policies `queue` and `cancel-running` let one
  * execution wait; each further one is skipped because of that one.
  */
@@ -143,7 +151,9 @@ export function takePlace(
   { policy, limit }: OverlapPolicy,
   stateOf: (executionId: string) => ExecutionState | undefined,
 ): PlaceAnswer {
-  if (admission.places.includes(executionId)) return { admission, decision: 'start' }
+  // Stored again: another claim may have read it while this execution was at rest, and would drop its place.
+  if (admission.places.includes(executionId))
+    return { admission: { ...admission, rev: admission.rev + 1 }, decision: 'start' }
   const isOpen = (id: string) => {
     const state = stateOf(id)
     return state !== undefined && !isEnded(state)

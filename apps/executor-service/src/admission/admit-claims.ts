@@ -28,7 +28,7 @@ export interface AdmitOptions extends StopClaimsOptions {
 }
 
 /** What is decided for claims, until their admissions are stored. */
-interface Decisions {
+export interface Decisions {
   readonly at: number
   readonly placeGraceMs: number
   readonly early: Set<Stored>
@@ -68,7 +68,7 @@ async function statesOf(
 }
 
 /** Decides for all claims of one job; the admission comes back changed when a place was taken, or an execution waits for one. */
-function admitJob(
+export function admitJob(
   admission: Admission,
   claims: readonly Stored[],
   stateOf: (id: string) => ExecutionState | undefined,

@@ -76,7 +76,7 @@ async function changeAdmission<T extends Admission | Refusal>(
 }
 
 /** The newest version that cancels the job's running executions, 0 when none does: a deleted job is cancelled, too. */
-function cancelVersion(changes: readonly JobChange[]): number {
+export function cancelVersion(changes: readonly JobChange[]): number {
   const isCancel = ({ kind }: JobChange) => kind === 'cancel' || kind === 'delete'
   return Math.max(0, ...changes.filter(isCancel).map((one) => one.version))
 }
@@ -86,7 +86,7 @@ function inFlight(execution: Execution, epoch: number): InFlight {
 }
 
 /** Requests the cancel of a running execution that is older than the cancel. */
-function ask(execution: Execution, cancelled: number, at: number): Execution | Refusal {
+export function ask(execution: Execution, cancelled: number, at: number): Execution | Refusal {
   const mustEnd = execution.state === 'running' && execution.version < cancelled
   return mustEnd ? requestCancel(execution, at) : execution
 }
@@ -129,7 +129,8 @@ export async function fence(
   return { reply: { fencedVersion, inFlight: listed }, asked }
 }
 
-function closeReady(execution: Execution, admission: Admission, at: number): Execution | Refusal {
+/** The end of a ready execution that the admission closes; the same execution for all others. */
+export function closeReady(execution: Execution, admission: Admission, at: number): Execution | Refusal {
   const by = execution.state === 'ready' ? closedAs(admission, execution) : null
   return by === null ? execution : close(execution, by, at)
 }

@@ -19,7 +19,8 @@ export interface StopClaimsOptions {
   readonly placeRecheckMs: number
 }
 
-function stopped(
+/** What becomes of the claim `epoch` that must not start. */
+export function stopped(
   execution: Execution,
   epoch: number,
   stop: Stop,

@@ -35,7 +35,7 @@ function letsOneWait({ policy: { overlap } }: Execution): boolean {
 }
 
 /** Ids of those that may find a place now: the one that waits, once a place is free, and those that were given one while they waited. */
-function mayStart(
+export function mayStart(
   { places, waiting }: Admission,
   stateOf: (id: string) => ExecutionState | undefined,
 ): readonly string[] {

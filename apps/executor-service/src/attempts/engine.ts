@@ -4,7 +4,7 @@ import type { ExecutionChanges } from '../executions/changes.ts'
 import { type Change, changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { type Execution, recordsStartFirst } from '../executions/execution.ts'
 import type { AttemptOutcome } from '../executions/outcome.ts'
-import { finish, interrupt, takeBack } from '../executions/transitions.ts'
+import { type FinishInput, finish, interrupt, takeBack } from '../executions/transitions.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { Stores } from '../store/ports.ts'
 import type { AbortReason, Attempt } from './attempt.ts'
@@ -146,13 +146,8 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   function decide(execution: Execution, { attempt, outcome, at }: Ending): Execution | Refusal {
-    const { startedAt, abortedFor, ignoredAbort } = attempt
-    const { epoch } = attempt.execution
-    // The executor stopped it, so it is no failure of the job. Nothing is in doubt when its handler is done.
-    if (abortedFor !== null && ofExecutor.has(abortedFor) && outcome.kind === 'failed')
-      return interrupt(execution, { epoch, at, startedAt, inDoubt: ignoredAbort })
     const artifacts = attempt.files === null ? [] : artifactsOf(attempt)
-    return finish(execution, { epoch, at, startedAt, outcome, artifacts, random: options.random() })
+    return ended(execution, attempt, { at, outcome, artifacts, random: options.random() })
   }
 
   /** Attempts that own nothing any more: counted, and their epochs are in doubt no longer. */
@@ -182,6 +177,22 @@ export function createEngine(options: EngineOptions): Engine {
 
 /** Aborts for which the executor is the reason, and not the job. */
 const ofExecutor: ReadonlySet<AbortReason> = new Set(['shutdown', 'gone', 'no-lease', 'process-ended'])
+
+/** What an attempt makes of its execution as it ends: as its handler says, unless the executor has stopped it before that. */
+export function ended(
+  execution: Execution,
+  { execution: { epoch }, startedAt, abortedFor, ignoredAbort }: EndedAttempt,
+  end: Pick<FinishInput, 'at' | 'outcome' | 'artifacts' | 'random'>,
+): Execution | Refusal {
+  // The executor stopped it, so it is no failure of the job. Nothing is in doubt when its handler is done.
+  if (abortedFor !== null && ofExecutor.has(abortedFor) && end.outcome.kind === 'failed')
+    return interrupt(execution, { epoch, at: end.at, startedAt, inDoubt: ignoredAbort })
+  return finish(execution, { ...end, epoch, startedAt })
+}
+
+type EndedAttempt = Pick<Attempt, 'startedAt' | 'abortedFor' | 'ignoredAbort'> & {
+  readonly execution: Pick<Execution, 'epoch'>
+}
 /** How long an attempt whose start is recorded waits before it looks again for the executor's lease, milliseconds. */
 const leaseWaitMs = 50
 

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@belfry/service'
+import type { Clock, Logger, Timer } from '@belfry/service'
 import type { CursorStore } from '@belfry/storage'
 
 /** While the system is drained, no executor starts an execution; what runs goes on, and new commands are stored. */
@@ -11,8 +11,10 @@ export interface Drain {
   set(until: number | null | undefined): Promise<void>
   /** Called when executions may start again. */
   onEnd(listener: () => void): void
-  /** One look at what another executor has stored, and at the clock. A store that does not answer changes nothing. */
+  /** One look at what another executor has stored. A store that does not answer changes nothing. */
   runOnce(): Promise<void>
+  /** Notices the end of the drain no more. */
+  stop(): void
 }
 
 export interface DrainOptions {
@@ -31,11 +33,14 @@ export function createDrain({ cursors, clock, log, isSoleOwner }: DrainOptions):
   let end = 0
   let wasOn = false
   let isRead = false
+  let timer: Timer | undefined
   const listeners: (() => void)[] = []
   const isOn = () => clock.now() < end
 
   function notice(): void {
     const isNow = isOn()
+    timer?.cancel()
+    if (isNow && end !== noEnd) timer = clock.callAt(end, notice)
     if (wasOn === isNow) return
     wasOn = isNow
     log.warn(isNow ? 'the system is drained: no execution starts' : 'the drain is over: executions start again')
@@ -61,5 +66,6 @@ export function createDrain({ cursors, clock, log, isSoleOwner }: DrainOptions):
       }
       notice()
     },
+    stop: () => timer?.cancel(),
   }
 }

@@ -42,7 +42,11 @@ export function mountDrain(app: HttpApp, { drain, clock, log, noticedMs }: Drain
       'Runs that are at work go on to their end. Jobs, triggers and changes are taken as before; what becomes due waits, and starts when the drain is over, or expires. Survives a restart. The same call again replaces the end.',
     body: drainBody,
     response,
-  }
+    problems: ['impossible'],
+    examples: {
+      until: { summary: 'During an upgrade', value: { until: '2099-01-01T09:00:00Z', reason: 'Upgrade' } },
+    },
+  } as const
   app.post('/system/drain', { schema: begin, config: { access: 'operator' } }, async (request, reply) => {
     const { until = null, reason = null } = request.body ?? {}
     if (until !== null && until <= clock.now()) return reply.refuse(inThePast)

@@ -132,6 +132,14 @@ describe('the admission of a job', () => {
     expect(closedAs(admission, between)).toBe(null)
   })
 
+  it('joins no floors of versions that the job still lists: commands of them may be on their way', () => {
+    const changes = [change(3, 'update'), change(maxFloors + 2, 'update')]
+    const joined = apply({ ...open, floors: full() }, changes)
+    expect(joined.floors[0]).toEqual({ version: 3, fromAt: 200 })
+    const answer = applyChanges({ ...open, floors: full() }, [change(2, 'update'), ...changes], [])
+    expect(answer).toMatchObject({ code: 'too-many-requests' })
+  })
+
   it('refuses a change when its floors are full and something is open between any two', () => {
     const openOnes = Array.from({ length: maxFloors + 1 }, (_, i) => applicant(i + 2, (i + 2) * 100 + 50))
     const answer = applyChanges({ ...open, floors: full() }, [change(maxFloors + 2, 'update')], openOnes)
@@ -167,6 +175,11 @@ describe('overlap places', () => {
     ['it is its own', ['mine'], start, ['mine']],
   ])('when %s', (_, held, answer, places) => {
     expect(take(holding(held), 'skip')).toMatchObject({ ...answer, places })
+  })
+
+  it('are kept by a compare-and-set: another claim may have read them while this execution was at rest', () => {
+    const answer = takePlace(holding(['mine']), 'mine', { policy: 'skip', limit: 1 }, stateOf)
+    expect(answer).toEqual({ decision: 'start', admission: { ...holding(['mine']), rev: 8 } })
   })
 
   it('are as many as the limit', () => {

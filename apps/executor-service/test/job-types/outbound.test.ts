@@ -2,6 +2,7 @@ import { createCheckedLookup, type Resolve } from '@belfry/outbound'
 import { type Handler, type Handlers, JobFailure } from '@belfry/worker'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { closedAddresses } from '../../../../libs/outbound/test/closed-addresses.ts'
+import { hostileUrls } from '../../../../libs/outbound/test/hostile-urls.ts'
 import { createHandlers, handlersDefaults } from '../../src/job-types/job-types.ts'
 import { createTestContext } from './run-context.ts'
 import { startTarget, type Target } from './target.ts'
@@ -19,132 +20,6 @@ async function outcomeOf(handlers: Handlers, params: unknown): Promise<string> {
     (error) => (error instanceof JobFailure && error.retry === 'never' ? error.code : `not fatal: ${error}`),
   )
 }
-
-/** Spellings of the loopback and of other closed hosts that some parser, somewhere, takes for an address. */
-const oddHosts = [
-  'localhost',
-  'LOCALHOST',
-  'localhost.',
-  'sub.localhost',
-  'localhost.localdomain',
-  'ip6-localhost',
-  '127.1',
-  '127.0.1',
-  '127.0.0.1.',
-  '127.000.000.001',
-  '0177.0.0.1',
-  '0177.0.0.01',
-  '00000177.0.0.1',
-  '0x7f.0.0.1',
-  '0X7F.0.0.1',
-  '0x7f.1',
-  '0x7f000001',
-  '0x7F000001',
-  '2130706433',
-  '017700000001',
-  '0x7f.0x0.0x0.0x1',
-  '127.0x0.0.01',
-  '0',
-  '0.0',
-  '00',
-  '0x0',
-  '127.127.127.127',
-  '127.255.255.254',
-  '①②⑦.⓪.⓪.①',
-  '１２７.０.０.１',
-  '127。0。0。1',
-  '127%2e0%2e0%2e1',
-  '%31%32%37.0.0.1',
-  '2852039166',
-  '0xa9fea9fe',
-  '0251.0376.0251.0376',
-  '169.254.43518',
-  '169.16689662',
-  '025177524776',
-  '3232235521',
-  '0xc0a80001',
-  '192.168.1',
-  '10.1',
-  '0xa.1',
-  '012.0.0.1',
-  '167772161',
-  '172.16.1',
-  '0xac100001',
-  '100.64.1',
-  '4294967295',
-  '[::1]',
-  '[0:0:0:0:0:0:0:1]',
-  '[0000:0000:0000:0000:0000:0000:0000:0001]',
-  '[::]',
-  '[::127.0.0.1]',
-  '[::ffff:127.0.0.1]',
-  '[::FFFF:7F00:0001]',
-  '[0:0:0:0:0:ffff:127.0.0.1]',
-  '[::ffff:0:127.0.0.1]',
-  '[64:ff9b::7f00:1]',
-  '[64:ff9b::127.0.0.1]',
-  '[64:ff9b:1::7f00:1]',
-  '[2002:7f00:1::]',
-  '[2001:0:7f00:1::]',
-  '[fe80::1]',
-  '[fe80::1%25eth0]',
-  '[fe80::1%eth0]',
-  '[::1%25lo]',
-  '[fe80::5efe:7f00:1]',
-  '[fd00:ec2::254]',
-  '[ff02::1]',
-  'metadata.google.internal',
-  'metadata',
-  'instance-data',
-  'kubernetes.default.svc',
-  'host.docker.internal',
-  '127.0.0.1.nip.example',
-]
-
-/** URLs that are no plain http or https address of a host, or hide one. `PORT` is the canary's. */
-const oddUrls = [
-  'http://127.0.0.1:PORT@example.com/',
-  'http://user:secret@127.0.0.1:PORT/',
-  'http://user@127.0.0.1:PORT/',
-  'http://example.com@127.0.0.1:PORT/',
-  'http://example.com%40127.0.0.1:PORT/',
-  'http://example.com#@127.0.0.1:PORT/',
-  'http://example.com\\@127.0.0.1:PORT/',
-  'http:\\\\127.0.0.1:PORT\\',
-  'http:/127.0.0.1:PORT/',
-  'http:127.0.0.1:PORT/',
-  'http:///127.0.0.1:PORT/',
-  'http://127.0.0.1:PORT\t/',
-  'ht\ntp://127.0.0.1:PORT/',
-  ' http://127.0.0.1:PORT/',
-  'http://127.0.0.1:PORT /',
-  'http://127.0.0.1\r\n:PORT/',
-  'http://127.0.0.1:PORT/\r\nX-Injected: 1',
-  '//127.0.0.1:PORT/',
-  '127.0.0.1:PORT',
-  '/internal/admissions/job-1',
-  '',
-  'http://',
-  'http://:PORT/',
-  'http://?127.0.0.1:PORT',
-  'http://[::1',
-  'http://[::1]]:PORT/',
-  'http://127.0.0.1:PORTPORTPORT/',
-  'file:///etc/passwd',
-  'ftp://127.0.0.1:PORT/',
-  'gopher://127.0.0.1:PORT/_GET',
-  'dict://127.0.0.1:PORT/info',
-  'ldap://127.0.0.1:PORT/',
-  'ws://127.0.0.1:PORT/',
-  'unix:/var/run/docker.sock',
-  'http+unix://%2Fvar%2Frun%2Fdocker.sock/info',
-  'data:text/plain,hello',
-  'javascript:alert(1)',
-  'jar:http://127.0.0.1:PORT!/',
-  'blob:http://127.0.0.1:PORT/',
-  'HTTP://127.0.0.1:PORT/',
-  'hTTpS://127.0.0.1:PORT/',
-]
 
 /** Any name leads to the loopback, at the canary's port. */
 const resolveToLoopback: Resolve = async () => [{ address: '127.0.0.1', family: 4 }]
@@ -166,13 +41,7 @@ describe('outbound calls with private addresses off', () => {
   })
 
   const ports = () => [canary.port, canary6?.port ?? canary.port]
-  const bracketed = (address: string) => (address.includes(':') ? `[${address}]` : address)
-  const corpus = () =>
-    ports().flatMap((port) => [
-      ...oddHosts.map((host) => `http://${host}:${port}/`),
-      ...closedAddresses.map((address) => `http://${bracketed(address)}:${port}/`),
-      ...oddUrls.map((url) => url.replaceAll('PORT', String(port))),
-    ])
+  const corpus = () => ports().flatMap(hostileUrls)
 
   it('refuses every URL of the corpus for good, and none reaches the canary', async () => {
     const urls = corpus()

@@ -26,10 +26,11 @@ async function cancel(world: World, body: JobExecuteMessage | null = null, id = 
 describe('the cancel of one execution', () => {
   it('ends one that waits, at once, and answers its state', async () => {
     const world = await openWorld({ run })
-    await world.command(soon)
+    // Later than the longest lead of a claim.
+    await world.command({ ...soon, fireAt: start + 1000 })
     const { statusCode, body } = await cancel(world)
     expect([statusCode, body.state, body.cancelRequested]).toEqual([200, 'cancelled', true])
-    await world.pass(200, 10)
+    await world.pass(1100, 10)
     expect(world.calls).toEqual([])
     expect(world.statuses.at(-1)).toMatchObject({ executionId: executionId(), state: 'cancelled', seq: body.seq })
   })

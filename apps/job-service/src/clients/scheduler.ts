@@ -15,7 +15,10 @@ import type { RestClient } from '@belfry/discovery'
 
 /** The scheduler, over REST. Every call rejects on a time-out, and on an answer that is an error. */
 export interface Scheduler {
-  /** The version of a job up to which the scheduler has applied its changes; 0 when it does not know the job. */
+  /**
+   * The version of a job up to which the scheduler is done with its changes: they are applied, and no command of an older version
+   * waits for the executors. 0 when it does not know the job.
+   */
   versionOf(jobId: string): Promise<number>
   /** How far the schedules of at most 200 jobs have come, each with the version that this is true of. */
   runsOf(jobIds: readonly string[]): Promise<ScheduleRunsReply['data']>

@@ -17,7 +17,17 @@ export function mountBackfill(app: HttpApp, context: JobContext, once: WithIdemp
     params: jobParams,
     body: backfillBody,
     response: { 200: backfillReply, 202: backfillReply },
-  }
+    requestHeaders: ['idempotency-key'],
+    answerHeaders: { 202: ['idempotency-replayed'] },
+    problems: ['illegal-transition', 'impossible', 'too-many-requests'],
+    examples: {
+      dryRun: { summary: 'What would run of the last hour', value: { from: '-1h', dryRun: true } },
+      lastHour: {
+        summary: 'The last hour, ten runs at most',
+        value: { from: '-1h', limit: 10, reason: 'The import was off.' },
+      },
+    },
+  } as const
   app.post('/jobs/:id/backfill', { schema, config: { access: 'user' } }, (request, reply) =>
     once(request, reply, async (minted) => {
       const { from, to, reason = null, ...more } = request.body

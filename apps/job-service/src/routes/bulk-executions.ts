@@ -18,7 +18,18 @@ export function mountBulkExecutions(app: HttpApp, context: JobContext): void {
       'Takes up to 200 executions a call, newest fire time first; go on with `page.nextCursor` while `page.hasMore`. A retry makes one new execution of each, however often it is called. With `dryRun` nothing is done, and the answer says what would be.',
     body: bulkExecutionsBody,
     response: { 200: bulkExecutionsReply },
-  }
+    problems: ['not-found'],
+    examples: {
+      dryRun: {
+        summary: 'What would be retried of the last night',
+        value: { action: 'retry', filter: { from: '-12h' }, dryRun: true },
+      },
+      retry: {
+        summary: 'Retry what failed in the last night',
+        value: { action: 'retry', filter: { status: ['FAILED'], from: '-12h' }, reason: 'The database is back.' },
+      },
+    },
+  } as const
   app.post('/executions/bulk', { schema, config: { access: 'user' } }, async (request, reply) => {
     const { filter, cursor, reason, ...more } = request.body
     const after = readBulkCursor(cursor, position)

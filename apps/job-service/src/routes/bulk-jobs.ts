@@ -46,7 +46,15 @@ export function mountBulkJobs(app: HttpApp, context: JobContext): void {
       'Changes up to 200 jobs a call, newest first; go on with `page.nextCursor` while `page.hasMore`. A job that was paused by a call of its own stays as it is. The same call again changes nothing more.',
     body: pauseJobsBody,
     response,
-  }
+    problems: ['impossible'],
+    examples: {
+      tag: {
+        summary: 'Jobs with a tag, until a moment',
+        value: { tag: 'reports', until: '2099-01-01T09:00:00Z', reason: 'Deployment' },
+      },
+      dryRun: { summary: 'What a pause of all would change', value: { all: true, dryRun: true } },
+    },
+  } as const
   app.post('/jobs/pause', { schema: pause, config }, async (request, reply) => {
     const { tag = null, until = null, reason = null, dryRun, cursor } = request.body
     const after = readBulkCursor(cursor, position)
@@ -63,7 +71,8 @@ export function mountBulkJobs(app: HttpApp, context: JobContext): void {
       'Changes up to 200 jobs a call, newest first; go on with `page.nextCursor` while `page.hasMore`. A job that was paused by a call of its own stays paused, unless `pausedBy` is `any`.',
     body: resumeJobsBody,
     response,
-  }
+    examples: { tag: { summary: 'Jobs with a tag', value: { tag: 'reports' } } },
+  } as const
   app.post('/jobs/resume', { schema: resume, config }, async (request, reply) => {
     const { tag = null, pausedBy, dryRun, cursor } = request.body
     const after = readBulkCursor(cursor, position)

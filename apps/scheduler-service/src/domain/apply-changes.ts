@@ -191,6 +191,28 @@ function firstFireAt(change: JobChange, state: JobState, times: FireTimes | null
   return times ? times.next(changedAt) : changedAt + 1
 }
 
+/**
+ * The record from the change on: what was decided for later times is taken back, and the first fire time of the new version is the
+ * next one. Null without room.
+ */
+function reopened(
+  closed: ScheduleRecord,
+  current: WalkState,
+  { change, state, times }: { change: JobChange; state: JobState; times: FireTimes | null },
+  rules: Rules,
+): ScheduleRecord | null {
+  const left = takenBack(closed, current, change.changedAt, rules)
+  return left && { ...left, nextFireAt: firstFireAt(change, state, times, left) }
+}
+
+/**
+ * The record from a change on that leaves the schedule as it is: what was issued for later times stays issued. The executors may have
+ * started it already; if they have not, the newest version closes it there. Logged as well, it would have two outcomes.
+ */
+function continued(closed: ScheduleRecord, changedAt: number, times: FireTimes | null): ScheduleRecord {
+  return isDecided(closed, changedAt) ? closed : { ...closed, nextFireAt: times?.next(changedAt) ?? null }
+}
+
 /** One step of the walk: the version before the change is closed, the version after it opened. Null without room. */
 function stepped(current: WalkState, change: JobChange, walk: WalkContext): WalkState | null {
   const { message, compile, rules } = walk
@@ -198,14 +220,18 @@ function stepped(current: WalkState, change: JobChange, walk: WalkContext): Walk
   const state = isNewest ? message.state : change.kind === 'update' ? current.state : statesAfter[change.kind]
   const closed = decided(current, change, state, walk)
   if (!closed) return null
-  const left = takenBack(closed, current, change.changedAt, rules)
-  if (!left) return null
   const { version, schedule, changedAt: beganAt } = change
   const isSame = isSameSchedule(current.schedule, schedule)
   const times = isSame ? current.times : timesOf(schedule, message.jobId, compile)
-  const record = { ...left, nextFireAt: firstFireAt(change, state, times, left) }
+  // Neither the version nor its spec was ever here, and the newest one lets nothing start: what the version before has issued stays.
+  const isContinued = isSame && !isNewest && current.state === 'active' && state === 'active'
+  const left =
+    isContinued && message.state !== 'active'
+      ? continued(closed, change.changedAt, times)
+      : reopened(closed, current, { change, state, times }, rules)
+  if (!left) return null
   const misfire = misfireOf(message.spec, rules)
-  return { record, version, schedule, state, times, beganAt, hasSpec: isNewest, misfire }
+  return { record: left, version, schedule, state, times, beganAt, hasSpec: isNewest, misfire }
 }
 
 /** The record at the newest version. The spec before it stays as long as a pending command is made of it. */

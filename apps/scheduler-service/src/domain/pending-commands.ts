@@ -49,6 +49,14 @@ export function takeDueCommands(
 }
 
 /**
+ * The version up to which the scheduler is done with a job's changes: it has applied them, and no command of an older version waits to
+ * be shown by the executors. Only then may job-service leave them out of its list, and the executors join their floors.
+ */
+export function doneVersion({ version, pending }: ScheduleRecord): number {
+  return Math.min(version, ...pending.map((command) => command.version))
+}
+
+/**
  * The executors show an execution. Its command is acknowledged when they have it at the command's version or a newer one,
  * or when it has ended for good at any version. That it has started is not enough.
  *

@@ -11,6 +11,8 @@ import {
 import type { HttpApp } from '@belfry/http'
 import type { Clock } from '@belfry/service'
 import type { PageBounds } from '@belfry/storage'
+import { doneVersion } from '../domain/pending-commands.ts'
+import type { ScheduleRecord } from '../domain/schedule-record.ts'
 import type { FireLogStore, ScheduleStore } from '../store/ports.ts'
 import { inPages } from '../use-cases/in-pages.ts'
 import type { ListFireLog } from '../use-cases/list-fire-log.ts'
@@ -18,7 +20,7 @@ import type { ListFireLog } from '../use-cases/list-fire-log.ts'
 export interface InternalRoutes {
   readonly fireLog: Pick<FireLogStore, 'listMissed'>
   readonly clock: Clock
-  readonly schedules: Pick<ScheduleStore, 'readVersions' | 'readMany'>
+  readonly schedules: Pick<ScheduleStore, 'readMany'>
   /** Records that are read at once. */
   readonly page: PageBounds
   /** The ranges of a job, newest first. */
@@ -30,28 +32,27 @@ const config = { access: 'service' } as const
 /** What job-service asks: how far the scheduler has come with some jobs (protocol.md, step 1), and what it has logged. */
 export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
   const { schedules, page, listFireLog } = routes
+  async function eachRecord(ids: readonly string[], use: (record: ScheduleRecord) => void): Promise<void> {
+    await inPages(ids, page.rows, async (some) => {
+      const rows = await schedules.readMany(some, page.bytes)
+      for (const row of rows) if (row && 'record' in row) use(row.record)
+      return { seen: rows.length, lost: [] }
+    })
+  }
+
   const versions = { body: scheduleVersionsBody, response: { 200: scheduleVersionsReply } }
   app.post('/internal/schedules/versions', { schema: versions, config }, async ({ body: { ids } }) => {
-    const found = await schedules.readVersions(ids)
-    const data = ids.flatMap((id, index) => {
-      const version = found[index]
-      return version === undefined ? [] : [{ id, version }]
-    })
+    const data: { id: string; version: number }[] = []
+    await eachRecord(ids, (record) => data.push({ id: record.jobId, version: doneVersion(record) }))
     return { data }
   })
 
   const runs = { body: scheduleVersionsBody, response: { 200: scheduleRunsReply } }
   app.post('/internal/schedules/runs', { schema: runs, config }, async ({ body: { ids } }) => {
     const data: ScheduleRunsReply['data'] = []
-    await inPages(ids, page.rows, async (some) => {
-      const rows = await schedules.readMany(some, page.bytes)
-      for (const row of rows) {
-        if (!row || 'unreadable' in row) continue
-        const { jobId: id, version, fired, lastFireAt, nextFireAt } = row.record
-        data.push({ id, version, fired, lastFireAt, nextFireAt })
-      }
-      return { seen: rows.length, lost: [] }
-    })
+    await eachRecord(ids, ({ jobId: id, version, fired, lastFireAt, nextFireAt }) =>
+      data.push({ id, version, fired, lastFireAt, nextFireAt }),
+    )
     return { data }
   })
 

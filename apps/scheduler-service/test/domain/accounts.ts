@@ -151,6 +151,11 @@ function stateAt(changes: readonly JobChange[], index: number): string {
   return kind === 'create' || kind === 'resume' ? 'active' : (kind ?? '')
 }
 
+/** A later change lets nothing of this version start: an older execution that it has put to rest, or lets end, is the outcome. */
+function isStopped(changes: readonly JobChange[], version: number): boolean {
+  return changes.some((one) => one.version > version && ['pause', 'cancel', 'delete'].includes(one.kind))
+}
+
 /** No message is lost and no service waits, until nothing of the scheduler is due. */
 function quieten(world: World): void {
   world.now = world.latest
@@ -191,8 +196,8 @@ function checkAccounts(world: World): void {
     const inRanges = ranges.filter((range) => isIn(range, fireAt, message)).length
     const execution = world.executions.get(fireAt)
     // One that a floor put to rest counts only where nothing came after it.
-    const isOutcome =
-      execution !== undefined && (inRanges === 0 ? execution.version >= version : isOpen(fireAt, execution))
+    const isLast = execution !== undefined && (execution.version >= version || isStopped(message.changes, version))
+    const isOutcome = execution !== undefined && (inRanges === 0 ? isLast : isOpen(fireAt, execution))
     // After the last run that `maxRuns` allows there are no fire times any more.
     const wanted = fired < maxRunsOf(schedule) ? 1 : 0
     const isRest = wanted === 0 && execution !== undefined && !isOpen(fireAt, execution)

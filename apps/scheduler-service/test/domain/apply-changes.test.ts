@@ -119,6 +119,24 @@ describe('a change of a job with a record', () => {
     expect(record).toMatchObject({ state: 'cancelled', nextFireAt: null, fired: 6, lastFireAt: at(6 * second) })
   })
 
+  it('leaves issued what it may have started, when an update was never seen and the newest version pauses the job', () => {
+    const record = running(everyMinute, minute)
+    const steps: Step[] = [
+      ['create', noon, everyMinute],
+      ['update', at(1)],
+      ['pause', at(3 * minute)],
+    ]
+    const after = applied(record, steps, at(3 * minute))
+    // The executors have the command of version 1, which the pause closes unless it has started: its execution is the outcome.
+    expect(commands(after).map(([fireAt, version]) => [fireAt, version])).toEqual([[minute, 1]])
+    expect(after.fireLogOutbox).toEqual([
+      { from: at(2 * minute), to: at(3 * minute), count: 2, decision: 'skipped', reason: 'paused', version: 2 },
+    ])
+    expect(applied(null, steps, at(3 * minute)).fireLogOutbox).toMatchObject([
+      { from: at(minute), to: at(3 * minute), count: 3 },
+    ])
+  })
+
   it('takes a one-shot back and issues it again as the newer version', () => {
     const known = running(once(at(3 * second)), 0)
     const record = applied(

@@ -24,6 +24,21 @@ describe('what job-service asks the scheduler', () => {
     ])
   })
 
+  it('is an older version as long as a command of it waits for the executors', async () => {
+    world = await openWorld()
+    world.executors.answers = false
+    const steps = [
+      ['create', noon, everyMinute],
+      ['update', noon + 2 * minute, everyMinute],
+    ] as const
+    await world.publishChanges(changesOf(steps.slice(0, 1)))
+    await world.pass(minute, 1000)
+    await world.publishChanges(changesOf(steps))
+    await world.idle()
+    const answer = await world.post('/internal/schedules/versions', { ids: [jobId] })
+    expect(scheduleVersionsReply.parse(answer.json()).data).toEqual([{ id: jobId, version: 1 }])
+  })
+
   it('is how far the schedules of some jobs have come', async () => {
     world = await openWorld({ schedulerPageRows: 2 })
     const limited = { kind: 'cron', cron: '* * * * *', timezone: 'UTC', maxRuns: 1 } as const

@@ -66,25 +66,29 @@ export const resumeJobsBody = z
 export type ResumeJobsBody = z.infer<typeof resumeJobsBody>
 
 /** How far a bulk call has come: with `hasMore` the same call with this cursor goes on. */
-const bulkPage = z.strictObject({
-  nextCursor: z.string().nullable().describe('The cursor of the next call; null when all is done.'),
-  hasMore: z.boolean().describe('Whether there may be more.'),
-})
+const bulkPage = z
+  .strictObject({
+    nextCursor: z.string().nullable().describe('The cursor of the next call; null when all is done.'),
+    hasMore: z.boolean().describe('Whether there may be more.'),
+  })
+  .meta({ id: 'BulkPage', description: 'How far a bulk call has come.' })
 
 const refusedCode = z.string().nullable().describe('Why it was refused: the code of a problem; null otherwise.')
 const refusedDetail = z.string().nullable().describe('The same as a sentence; null otherwise.')
 
 export const bulkJobsReply = z.strictObject({
   dryRun: z.boolean().describe('Whether nothing was changed.'),
-  counts: z.strictObject({
-    changed: z.number().int().describe('Jobs that were, or in a dry run would be, paused or resumed.'),
-    unchanged: z.number().int().describe('Jobs that a pause of another kind keeps as they are.'),
-    refused: z.number().int().describe('Jobs that were refused.'),
-    pending: z
-      .number()
-      .int()
-      .describe('Changed jobs whose change the executors have not confirmed yet; it is repeated until they do.'),
-  }),
+  counts: z
+    .strictObject({
+      changed: z.number().int().describe('Jobs that were, or in a dry run would be, paused or resumed.'),
+      unchanged: z.number().int().describe('Jobs that a pause of another kind keeps as they are.'),
+      refused: z.number().int().describe('Jobs that were refused.'),
+      pending: z
+        .number()
+        .int()
+        .describe('Changed jobs whose change the executors have not confirmed yet; it is repeated until they do.'),
+    })
+    .describe('How many there are of each outcome.'),
   results: z
     .array(
       z.strictObject({
@@ -135,11 +139,13 @@ export const backfillOutcomes = ['planned', 'already-run', 'already-backfilled']
 export const backfillReply = z.strictObject({
   jobId: z.string().describe('The id of the job.'),
   dryRun: z.boolean().describe('Whether nothing was run.'),
-  counts: z.strictObject({
-    planned: z.number().int().describe('Fire times that get, or in a dry run would get, an execution.'),
-    alreadyRun: z.number().int().describe('Fire times that the schedule has run, or is going to run.'),
-    alreadyBackfilled: z.number().int().describe('Fire times that an earlier backfill has run.'),
-  }),
+  counts: z
+    .strictObject({
+      planned: z.number().int().describe('Fire times that get, or in a dry run would get, an execution.'),
+      alreadyRun: z.number().int().describe('Fire times that the schedule has run, or is going to run.'),
+      alreadyBackfilled: z.number().int().describe('Fire times that an earlier backfill has run.'),
+    })
+    .describe('How many there are of each outcome.'),
   results: z
     .array(
       z.strictObject({
@@ -205,11 +211,13 @@ export const bulkExecutionOutcomes = ['retried', 'already-retried', 'cancelled',
 export const bulkExecutionsReply = z.strictObject({
   action: z.enum(['retry', 'cancel']).describe('The action of the call.'),
   dryRun: z.boolean().describe('Whether nothing was done.'),
-  counts: z.strictObject({
-    done: z.number().int().describe('Executions that were, or in a dry run would be, retried or cancelled.'),
-    already: z.number().int().describe('Executions that were run again before.'),
-    refused: z.number().int().describe('Executions that were refused.'),
-  }),
+  counts: z
+    .strictObject({
+      done: z.number().int().describe('Executions that were, or in a dry run would be, retried or cancelled.'),
+      already: z.number().int().describe('Executions that were run again before.'),
+      refused: z.number().int().describe('Executions that were refused.'),
+    })
+    .describe('How many there are of each outcome.'),
   results: z
     .array(
       z.strictObject({

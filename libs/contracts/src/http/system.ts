@@ -24,20 +24,28 @@ export type DrainView = z.infer<typeof drainView>
 
 /** `GET /quotas`. */
 export const quotasView = z.strictObject({
-  jobs: z.strictObject({
-    used: z
-      .number()
-      .int()
-      .describe(
-        'Your jobs that are neither cancelled nor deleted, and the one-shots that are over and not yet purged.',
-      ),
-    limit: z.number().int().describe('Most jobs that you may have; a further one is refused with 429.'),
-  }),
+  jobs: z
+    .strictObject({
+      used: z
+        .number()
+        .int()
+        .describe(
+          'Your jobs that are neither cancelled nor deleted, and the one-shots that are over and not yet purged.',
+        ),
+      limit: z.number().int().describe('Most jobs that you may have; a further one is refused with 429.'),
+    })
+    .describe('Your jobs.'),
   shortestInterval: z.string().describe('The shortest interval of a schedule, such as `1s`; a shorter one is refused.'),
-  redrive: z.strictObject({ limit: z.number().int().describe('Dead letters of one redrive.') }),
-  backfill: z.strictObject({ limit: z.number().int().describe('Fire times of one backfill.') }),
-  waitingCalls: z.strictObject({
-    limit: z.number().int().describe('Calls with `until=terminal` that may wait at once in one job-service.'),
-  }),
+  redrive: z
+    .strictObject({ limit: z.number().int().describe('Dead letters of one redrive.') })
+    .describe('One redrive.'),
+  backfill: z
+    .strictObject({ limit: z.number().int().describe('Fire times of one backfill.') })
+    .describe('One backfill.'),
+  waitingCalls: z
+    .strictObject({
+      limit: z.number().int().describe('Calls with `until=terminal` that may wait at once in one job-service.'),
+    })
+    .describe('Calls that wait for the end of a run.'),
 })
 export type QuotasView = z.infer<typeof quotasView>
