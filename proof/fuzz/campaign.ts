@@ -23,7 +23,7 @@ export interface Failure {
 /** Failures that are made smaller and kept. */
 const failuresLimit = 20
 /** CPU that one input may take of the main thread, milliseconds (the bound on stalls). */
-export const stallMs = 200
+const stallMs = 200
 /** Runs that make a failing input smaller; fewer where each takes long. */
 const usualTries = 200
 const slowTries = 20
