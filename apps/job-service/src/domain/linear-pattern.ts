@@ -12,7 +12,7 @@ const space = '\\t-\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{
 /** What `.` stands for without the flag `s`; RE2 leaves out only the line feed. */
 const anyInLine = '[^\\n\\r\\x{2028}\\x{2029}]'
 /** The pieces of a pattern: an escape, a class, the rest one by one. */
-const pieces = /\\u\{[\da-fA-F]+\}|\\u[\da-fA-F]{4}|\\.|\[\^?(?:\\.|[^\]\\])*\]|[^]/gsu
+const pieces = /\\u\{[\da-fA-F]+\}|\\u[\da-fA-F]{4}|\\.|\[\^?(?:\\.|[^\]\\])*\]|./gsu
 /** What is written otherwise inside a class. */
 const insideClass = /\\u\{[\da-fA-F]+\}|\\u[\da-fA-F]{4}|\\.|\[/gsu
 
