@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { jobChangesMessage, jobExecuteMessage } from './spec.ts'
 import { attemptOutcomes, executionCauses, executionStates } from './states.ts'
 import { tolerant } from './tolerant.ts'
-
-const epochMs = z.number().int()
+import { epochMs } from './values.ts'
 
 /** What went wrong, for people and programs. `code` is a short kebab-case word; `message` at most 8 KiB. */
 export const executionError = z.strictObject({

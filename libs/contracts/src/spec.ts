@@ -1,13 +1,9 @@
 import { z } from 'zod'
 import { executionCauses, jobStates } from './states.ts'
-import { jsonObject } from './values.ts'
+import { durationMs, epochMs, jsonObject } from './values.ts'
 
-/**
- * The shapes that the services hand each other: normalised, with every default filled in. Between services times are
- * epoch milliseconds; only the public API speaks ISO 8601.
- */
-const epochMs = z.number().int()
-const durationMs = z.number().int().nonnegative()
+// The shapes that the services hand each other: normalised, with every default filled in. Between services times are epoch
+// milliseconds; only the public API speaks ISO 8601.
 
 /**
  * Options of a recurring schedule (docs/schedules.md); each is absent when the job does not set it. Fire times before

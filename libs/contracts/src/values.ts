@@ -3,6 +3,13 @@ import { z } from 'zod'
 /** Earliest and latest moment that the API takes, epoch milliseconds: the years 1970 to 9999 (docs/guide/http-conventions.md). */
 export const earliestAt = 0
 export const latestAt = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+/**
+ * A moment between services, whole epoch milliseconds. The bounds, those of the API in both directions, leave room for sums with
+ * a duration: what a `Date` cannot hold would stop each loop that shows it.
+ */
+export const epochMs = z.number().int().min(-latestAt).max(latestAt)
+/** A length of time between services, whole milliseconds; with a moment it gives one that a `Date` can hold (8.64e15). */
+export const durationMs = z.number().int().min(0).max(8e15)
 /** Longest duration that the API takes, milliseconds: 366 days (docs/guide/http-conventions.md). */
 export const longestDurationMs = 366 * 86_400_000
 
