@@ -9,7 +9,7 @@ export interface CronInput {
   readonly fromMs: number
 }
 
-/** CPU that reading an expression and finding its next times may take, milliseconds (security.md, "cron … denial of service"). */
+/** CPU that reading an expression and finding its next times may take, milliseconds. */
 const cpuMs = 5
 /** From 1970 to 2100. */
 const latestMs = Date.UTC(2100, 0, 1)

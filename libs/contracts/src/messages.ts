@@ -99,7 +99,7 @@ export type Topic = keyof typeof topics
 export type TopicValues = { [T in Topic]: z.infer<(typeof topics)[T]> }
 
 /**
- * What travels beside a value, in the message's headers, so that the value itself begins as api.md promises.
+ * What travels beside a value, in the message's headers, so that the value itself begins with `jobId` and `jobType` (decision 005).
  * `hmac` covers the key, the envelope and the raw value with the bus key; the in-process bus leaves it null.
  */
 export const envelope = z.strictObject({

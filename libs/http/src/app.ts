@@ -75,7 +75,7 @@ function answerUnrouted(answer: ReturnType<typeof createErrorHandler>, sign: Sig
   }
 }
 
-/** api.md, caps. */
+/** Largest body where a route sets no other bound (docs/guide/http-conventions.md). */
 const usualBodyLimitBytes = 256 * 1024
 
 function serverOptions(options: HttpAppOptions, sign: Sign): FastifyHttpOptions<RawServerDefault> {

@@ -3,7 +3,7 @@ import { nearestName } from '@belfry/service'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import { compileLinearPattern, type LinearPattern } from './linear-pattern.ts'
 
-/** Largest `params`, bytes of JSON in UTF-8 (api.md, caps). */
+/** Largest `params`, bytes of JSON in UTF-8 (docs/guide/jobs.md). */
 export const paramsLimitBytes = 256 * 1024
 /** A body with more issues than this is answered with the first ones. */
 const issueLimit = 50
