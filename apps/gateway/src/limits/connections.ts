@@ -16,8 +16,6 @@ export interface ConnectionLimits {
   readonly most: number
   /** Those of one address; null where every connection comes through one reverse proxy. */
   readonly mostOfAddress: number | null
-  /** Requests of one connection that wait for their answers (RFC 9112, 9.3.2: pipelining). */
-  readonly mostPipelined: number
 }
 
 /** Closes a further connection of an address that has as many as one may have. */
@@ -47,10 +45,12 @@ const atWork = Symbol('requests at work')
 type CountedSocket = Socket & { [atWork]?: number }
 
 /**
+ * Bounds the requests of one connection that wait for their answers to `most` (RFC 9112, 9.3.2: pipelining).
  * Answers to requests that come one after the other without a wait are held until those before them have been read: a client that
- * reads nothing would pile them up. The connection is closed after the refusal.
+ * reads nothing would pile them up. The connection is closed after the refusal. Add it before the authentication: requests wait for
+ * the check of an API key too.
  */
-function limitPipelining(app: HttpApp, most: number): void {
+export function limitPipelining(app: HttpApp, most: number): void {
   const refused = tooMany(most)
   app.decorateRequest('isCountedOnSocket', false)
   app.addHook('onRequest', (request, reply, done) => {
@@ -63,7 +63,7 @@ function limitPipelining(app: HttpApp, most: number): void {
   })
   app.addHook('onResponse', (request, _reply, done) => {
     const socket: CountedSocket = request.socket
-    // A request that was refused before (it had no token) was never counted.
+    // A request that was refused before (its body was compressed) was never counted.
     if (request.isCountedOnSocket) socket[atWork] = (socket[atWork] ?? 1) - 1
     done()
   })
@@ -79,5 +79,4 @@ export function limitConnections(app: HttpApp, limits: ConnectionLimits, metrics
   if (limits.mostOfAddress !== null) {
     limitAddresses(app.server, limits.mostOfAddress, () => refused.inc({ bound: 'address' }))
   }
-  limitPipelining(app, limits.mostPipelined)
 }
