@@ -6,7 +6,7 @@ import { compressAnswers } from './compression/compression.ts'
 import type { GatewayConfig } from './config.ts'
 import { createApiKeySwap } from './identity/api-keys.ts'
 import { addressOfRequest } from './limits/client-address.ts'
-import { limitConnections } from './limits/connections.ts'
+import { limitConnections, limitPipelining } from './limits/connections.ts'
 import { limitRates } from './limits/rate-limits.ts'
 import { mountProxy } from './proxy/proxy.ts'
 import { proxiedServices } from './proxy/route-table.ts'
@@ -49,6 +49,7 @@ function createApp(deps: GatewayDeps): HttpApp {
   const { clock, log, rest, tokens, metrics, config } = deps
   const app = createHttpApp({
     ...{ service: 'gateway', deps, tokens, openapi: false, publicUrl: config.publicUrl },
+    beforeAuthentication: (made) => limitPipelining(made, config.gatewayPipelinedRequests),
     swapApiKey: createApiKeySwap({ rest, clock, log, config }),
     cors: { origins: config.gatewayCorsOrigins ?? [], maxAgeS: config.gatewayCorsMaxAgeS },
     headersTimeoutMs: config.gatewayHeadersTimeoutMs,
@@ -56,8 +57,7 @@ function createApp(deps: GatewayDeps): HttpApp {
     connectionTimeoutMs: config.gatewayIdleTimeoutMs,
   })
   const mostOfAddress = config.gatewayTrustProxy ? null : config.gatewayConnectionsPerAddress
-  const connections = { most: config.gatewayConnections, mostOfAddress, mostPipelined: config.gatewayPipelinedRequests }
-  limitConnections(app, connections, metrics)
+  limitConnections(app, { most: config.gatewayConnections, mostOfAddress }, metrics)
   compressAnswers(app, { minBytes: config.gatewayCompressMinBytes, mostAtWork: config.gatewayCompressionsAtWork })
   limitRates(app, config, clock)
   return app

@@ -46,6 +46,7 @@ function addRoutes(app: HttpApp): void {
       .header('location', '/jobs/job-9')
       .send(JSON.stringify({ id: 'job-9' })),
   )
+  app.post('/runs', { schema: {}, config: user }, async () => ({ id: 'job-8', params: { jobId: 'job-other' } }))
   app.post('/login', { schema: {}, config: { access: 'public' } }, async (request) => {
     noteAudit(request, { actor: { id: 'usr-z', name: 'zoe' } })
     return { token: 'secret' }
@@ -124,6 +125,13 @@ describe('a recorded request', () => {
     await world.call('POST', '/jobs')
     await settle(world)
     expect(await listed(world)).toMatchObject([{ action: 'POST /jobs', target: 'job-9', status: 201 }])
+  })
+
+  it('names no id that its caller has chosen', async () => {
+    const world = await openWorld()
+    await world.call('POST', '/runs')
+    await settle(world)
+    expect(await listed(world)).toMatchObject([{ action: 'POST /runs', target: 'job-8', also: [] }])
   })
 
   it('is there also when it was refused by a role, or by what it asked for', async () => {

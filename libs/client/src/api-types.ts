@@ -236,7 +236,7 @@ export interface paths {
         head?: never;
         /**
          * Change the role of a user, or shut a user out
-         * @description A new role counts from the next refresh of a login on, for API keys within a minute. A disabled user cannot log in or refresh; access tokens that were given out are good for up to 15 minutes, API keys for one. The last admin keeps the role (409). For admins.
+         * @description A new role counts from the next refresh of a login on, for API keys within a minute. A disabled user cannot log in or refresh; access tokens that were given out are good for up to 15 minutes, API keys for one. The last admin keeps the role (409). An API key makes no admin. For admins.
          *
          *     Needs the role `admin`.
          */
@@ -254,7 +254,7 @@ export interface paths {
         put?: never;
         /**
          * Let a user set a new password
-         * @description Answers an invitation in place of an older one: for a user who has lost the password. The old password is good until the invitation is used. For admins.
+         * @description Answers an invitation in place of an older one: for a user who has lost the password. The old password is good until the invitation is used. For admins, by a login: an API key cannot do it.
          *
          *     Needs the role `admin`.
          */

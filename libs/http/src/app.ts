@@ -41,6 +41,8 @@ export interface HttpAppOptions {
   openapi?: boolean
   /** Where browsers reach the app when it is not by an address of its own, checked by the configuration. */
   publicUrl?: string | undefined
+  /** Adds hooks that run before a caller is known, which may take a call to another service. */
+  beforeAuthentication?: (app: HttpApp) => void
   /** The pages of other origins that may call the app; none when left out. */
   cors?: CorsOptions
   /** Largest body, bytes. */
@@ -165,6 +167,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   greet(app, sign)
   guardHosts(app, publicUrl, options.cors?.origins)
   if (options.cors) allowOrigins(app, options.cors)
+  options.beforeAuthentication?.(app)
   app.addHook('onRequest', createAuthentication(app, { tokens, serviceTokens, swapApiKey }))
   guardRoutes(app, { hasTokens: tokens !== null })
   mountDialects(app)

@@ -62,6 +62,8 @@ export function boundBodies(app: HttpApp, bodiesBytes: number): void {
   app.addHook('onRequest', (request, reply, done) => {
     const bytes = declaredBytes(request)
     if (bytes <= freeBytes) return done()
+    // The client went away while its token was checked: no event would release the bytes, and its body never comes.
+    if (reply.raw.destroyed) return
     const user = userOf(request)
     const isFull = held > 0 && held + bytes > bodiesBytes
     if (isFull || !shares.hasRoom(user, bytes)) return void sendRefusal(reply, full)

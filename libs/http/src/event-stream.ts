@@ -130,6 +130,7 @@ export function createEventStreams(app: HttpApp, options: EventStreamsOptions): 
           const goOn = () => {
             stalled.cancel()
             raw.off('drain', goOn)
+            gone.signal.removeEventListener('abort', goOn)
             resolve()
           }
           raw.once('drain', goOn)
@@ -147,6 +148,8 @@ export function createEventStreams(app: HttpApp, options: EventStreamsOptions): 
     counts.set(userId, (counts.get(userId) ?? 0) + 1)
     heartbeat = clock.callAfter(heartbeatMs, beat)
     if (expiresAt !== null) timers.push(clock.callAt(expiresAt, () => stream.end('token-expired')))
+    // A reader that went away while the stream was prepared closes it no more.
+    if (raw.destroyed) close()
     return stream
   }
 

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { claimsOf, makeWorld, signToken } from './world.ts'
 
@@ -82,5 +85,34 @@ describe('the bodies of all requests at work', () => {
     await arrives('single')
     finish('single')
     expect((await single).statusCode).toBe(200)
+  })
+
+  it('are not held by a client that goes away while its key is checked', async () => {
+    const asked = Promise.withResolvers<void>()
+    const answer = Promise.withResolvers<string>()
+    const world = makeWorld({
+      bodiesBytes: 100_000,
+      swapApiKey: () => {
+        asked.resolve()
+        return answer.promise
+      },
+    })
+    const { app } = world
+    app.post('/things', { schema: { body }, config: { access: 'user' } }, async () => ({}))
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    onTestFinished(() => app.close())
+    const { port } = app.server.address() as AddressInfo
+    const closed = once(app.server, 'connection').then(([socket]) => once(socket, 'close'))
+    const client = connect(port, '127.0.0.1')
+    const head = ['POST /things HTTP/1.1', 'host: 127.0.0.1', 'x-api-key: one', 'content-type: application/json']
+    client.write(`${head.join('\r\n')}\r\ncontent-length: 90000\r\n\r\n`)
+    await asked.promise
+    client.destroy()
+    await closed
+    answer.resolve(world.tokenFor('user'))
+    await new Promise((resolve) => setImmediate(resolve))
+    const fitting = { name: 'fitting', text: 'x'.repeat(50_000) }
+    const other = await app.inject({ method: 'POST', url: '/things', headers: world.bearer('user'), payload: fitting })
+    expect(other.statusCode).toBe(200)
   })
 })

@@ -97,4 +97,31 @@ describe('an event stream', () => {
     await waiting
     expect(stream.isOpen).toBe(false)
   })
+
+  it('does not count when its reader went away before it began', async () => {
+    const world = makeWorld()
+    const limits = { perUser: 1, total: 1, heartbeatMs: 15_000, bufferBytes: 1024, stallMs: 10_000 }
+    const streams = createEventStreams(world.app, { clock: world.clock, metrics: world.deps.metrics, ...limits })
+    const asked = Promise.withResolvers<void>()
+    const isOpen: boolean[] = []
+    const ended = Promise.withResolvers<void>()
+    world.app.get('/late', { schema: {}, config: { access: 'viewer' } }, async (request, reply) => {
+      asked.resolve()
+      await new Promise((resolve) => reply.raw.once('close', resolve))
+      for (let count = 0; count < 2; count++) {
+        const stream = streams.open(request, reply)
+        isOpen.push(!isRefusal(stream) && stream.isOpen, isRefusal(stream))
+      }
+      ended.resolve()
+    })
+    const address = await world.app.listen({ host: '127.0.0.1', port: 0 })
+    closing.push(() => world.app.close())
+    const abort = new AbortController()
+    const answer = fetch(`${address}/late`, { headers: world.bearer('viewer'), signal: abort.signal })
+    await asked.promise
+    abort.abort()
+    await expect(answer).rejects.toThrow()
+    await ended.promise
+    expect(isOpen).toEqual([false, false, false, false])
+  })
 })

@@ -15,6 +15,7 @@ import { type InvitedUser, type ManageUsers, noSuchUser } from '../accounts/mana
 import { foldUsername, managedUserOf, type User } from '../accounts/user.ts'
 import type { UserStore } from '../store/ports.ts'
 import { addressOf } from './replies.ts'
+import { needsLogin } from './sessions.ts'
 
 export interface UserRoutesDeps {
   users: UserStore
@@ -50,7 +51,7 @@ const patch = {
   tags,
   summary: 'Change the role of a user, or shut a user out',
   description:
-    'A new role counts from the next refresh of a login on, for API keys within a minute. A disabled user cannot log in or refresh; access tokens that were given out are good for up to 15 minutes, API keys for one. The last admin keeps the role (409). For admins.',
+    'A new role counts from the next refresh of a login on, for API keys within a minute. A disabled user cannot log in or refresh; access tokens that were given out are good for up to 15 minutes, API keys for one. The last admin keeps the role (409). An API key makes no admin. For admins.',
   params,
   body: patchUserBody,
   response: { 200: managedUser },
@@ -79,7 +80,7 @@ const invite = {
   tags,
   summary: 'Let a user set a new password',
   description:
-    'Answers an invitation in place of an older one: for a user who has lost the password. The old password is good until the invitation is used. For admins.',
+    'Answers an invitation in place of an older one: for a user who has lost the password. The old password is good until the invitation is used. For admins, by a login: an API key cannot do it.',
   params,
   response: { 200: createdUser },
   answerHeaders: { 200: ['cache-control'] },
@@ -114,6 +115,8 @@ export function mountUsers(app: HttpApp, { users, admins, manageUsers }: UserRou
   })
 
   app.patch('/auth/users/:id', { schema: patch, config: { access } }, async (request, reply) => {
+    const { apiKeyId } = request.caller
+    if (apiKeyId !== undefined && request.body.roles?.includes('admin')) return reply.refuse(needsLogin)
     const user = await manageUsers.change(request.caller.userId, request.params.id, request.body)
     return isRefusal(user) ? reply.refuse(user) : viewOf(user)
   })
@@ -126,6 +129,7 @@ export function mountUsers(app: HttpApp, { users, admins, manageUsers }: UserRou
   })
 
   app.post('/auth/users/:id/invite', { schema: invite, config: { access } }, async (request, reply) => {
+    if (request.caller.apiKeyId !== undefined) return reply.refuse(needsLogin)
     const invited = await manageUsers.invite(request.caller.userId, request.params.id)
     if (isRefusal(invited)) return reply.refuse(invited)
     reply.header('cache-control', 'no-store')

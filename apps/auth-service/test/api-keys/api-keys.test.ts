@@ -105,6 +105,19 @@ describe('an API key', () => {
     expect((await create({ name: 'b', role: 'admin' }, token)).json().role).toBe('admin')
   })
 
+  it('of an admin gives no user a new password and makes no admin, or it would outlive its deletion', async () => {
+    const { create, swap, call, admin, id } = await openWithAda()
+    const root = await admin()
+    const key = (await swap((await create({ name: 'b', role: 'admin' }, root.token)).json().key)) ?? ''
+    const invite = (by: string, userId: string) => call('POST', `/auth/users/${userId}/invite`, by)
+    const setRole = (by: string, role: string) => call('PATCH', `/auth/users/${id}`, by, { roles: [role] })
+    for (const answer of [await invite(key, root.id), await invite(key, id), await setRole(key, 'admin')])
+      expect([answer.statusCode, answer.json().code]).toEqual([403, 'forbidden'])
+    expect((await setRole(key, 'operator')).statusCode).toBe(200)
+    expect((await setRole(root.token, 'admin')).statusCode).toBe(200)
+    expect((await invite(root.token, id)).statusCode).toBe(200)
+  })
+
   it('makes no other keys, changes no password, and deletes itself only', async () => {
     const { create, swap, call, remove } = await openWithAda()
     const [mine, other] = [(await create({ name: 'a' })).json(), (await create({ name: 'b' })).json()]

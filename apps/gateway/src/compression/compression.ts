@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream'
 import { constants, createBrotliCompress, createGzip } from 'node:zlib'
 import { addVary, type HttpApp } from '@belfry/http'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { chooseEncoding, type Encoding } from './encodings.ts'
 
 export interface CompressionOptions {
@@ -53,7 +53,7 @@ const toStream = (payload: unknown): Readable =>
  */
 export function compressAnswers(app: HttpApp, { minBytes, mostAtWork }: CompressionOptions): void {
   let atWork = 0
-  app.addHook('onSend', (request, reply, payload, done) => {
+  const compress: onSendHookHandler = (request, reply, payload, done) => {
     const bytes = lengthOf(reply, payload)
     if (bytes < minBytes || !mayCompress(request, reply)) return done(null, payload)
     addVary(reply, 'accept-encoding')
@@ -67,5 +67,10 @@ export function compressAnswers(app: HttpApp, { minBytes, mostAtWork }: Compress
       atWork -= 1
     })
     done(null, compressed)
+  }
+  // The last hook of each route: those of the app run before those of a route, and a dialect makes its answer out of the whole one.
+  app.addHook('onRoute', (route) => {
+    const others = [route.onSend ?? []].flat().filter((one) => one !== compress)
+    route.onSend = [...others, compress]
   })
 }

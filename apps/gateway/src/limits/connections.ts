@@ -4,13 +4,18 @@ import type { HttpApp } from '@belfry/http'
 import type { Metrics } from '@belfry/service'
 import { addressKey } from './client-address.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whether the request counts among those of its connection that wait for their answers. */
+    isCountedOnSocket: boolean
+  }
+}
+
 export interface ConnectionLimits {
   /** Connections at once. */
   readonly most: number
   /** Those of one address; null where every connection comes through one reverse proxy. */
   readonly mostOfAddress: number | null
-  /** Requests of one connection that wait for their answers (RFC 9112, 9.3.2: pipelining). */
-  readonly mostPipelined: number
 }
 
 /** Closes a further connection of an address that has as many as one may have. */
@@ -40,21 +45,26 @@ const atWork = Symbol('requests at work')
 type CountedSocket = Socket & { [atWork]?: number }
 
 /**
+ * Bounds the requests of one connection that wait for their answers to `most` (RFC 9112, 9.3.2: pipelining).
  * Answers to requests that come one after the other without a wait are held until those before them have been read: a client that
- * reads nothing would pile them up. The connection is closed after the refusal.
+ * reads nothing would pile them up. The connection is closed after the refusal. Add it before the authentication: requests wait for
+ * the check of an API key too.
  */
-function limitPipelining(app: HttpApp, most: number): void {
+export function limitPipelining(app: HttpApp, most: number): void {
   const refused = tooMany(most)
+  app.decorateRequest('isCountedOnSocket', false)
   app.addHook('onRequest', (request, reply, done) => {
     const socket: CountedSocket = request.socket
     const count = (socket[atWork] ?? 0) + 1
     socket[atWork] = count
+    request.isCountedOnSocket = true
     if (count <= most) return done()
     reply.header('connection', 'close').refuse(refused)
   })
   app.addHook('onResponse', (request, _reply, done) => {
     const socket: CountedSocket = request.socket
-    socket[atWork] = (socket[atWork] ?? 1) - 1
+    // A request that was refused before (its body was compressed) was never counted.
+    if (request.isCountedOnSocket) socket[atWork] = (socket[atWork] ?? 1) - 1
     done()
   })
 }
@@ -69,5 +79,4 @@ export function limitConnections(app: HttpApp, limits: ConnectionLimits, metrics
   if (limits.mostOfAddress !== null) {
     limitAddresses(app.server, limits.mostOfAddress, () => refused.inc({ bound: 'address' }))
   }
-  limitPipelining(app, limits.mostPipelined)
 }

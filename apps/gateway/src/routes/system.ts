@@ -140,9 +140,12 @@ function createSharedViews(options: SystemOptions): () => Promise<ServiceView[]>
 
 const loopback = /^(?:127\.|::1$|::ffff:127\.)/
 
-/** Whether a request may read the metrics: it comes from this machine. */
-export function mayReadMetrics({ socket }: FastifyRequest): boolean {
-  return loopback.test(socket.remoteAddress ?? '')
+/** Headers that a reverse proxy adds: what it passes on may come from anywhere, although the proxy is on this machine. */
+const ofProxies = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
+
+/** Whether a request may read the metrics: it comes from this machine, and no reverse proxy passed it on. */
+export function mayReadMetrics({ socket, headers }: FastifyRequest): boolean {
+  return loopback.test(socket.remoteAddress ?? '') && ofProxies.every((name) => headers[name] === undefined)
 }
 
 /** `/system/services` for users, `/metrics` for callers on the same machine. */

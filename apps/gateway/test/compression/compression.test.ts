@@ -38,6 +38,14 @@ describe('answers of services', () => {
     expect(decode(answer.rawPayload).toString()).toBe(text)
   })
 
+  it('of the gateway itself are compressed as their dialect shows them', async () => {
+    const { app, bearer } = await open(answering('{}'), { gatewayCompressMinBytes: 10 })
+    const headers = { ...bearer, 'accept-encoding': 'gzip' }
+    const answer = await app.inject({ url: '/api/v1/system/services', headers })
+    expect(answer.headers['content-encoding']).toBe('gzip')
+    expect(JSON.parse(gunzipSync(answer.rawPayload).toString())).toMatchObject({ success: true, data: {} })
+  })
+
   it('come as they are, and vary, without Accept-Encoding', async () => {
     const { get } = await open(answering(text, { etag: '"7"' }))
     const answer = await get()

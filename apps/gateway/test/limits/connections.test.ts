@@ -68,6 +68,47 @@ describe('requests of one connection', () => {
     expect(waiting).toHaveLength(4)
   })
 
+  it('earn no room by others that were refused before they counted', async () => {
+    const waiting: (() => void)[] = []
+    const held: RequestListener = (_request, reply) => void waiting.push(() => reply.writeHead(200).end('{}'))
+    const { join, token } = await open({ gatewayPipelinedRequests: 4 }, held)
+    const socket = await join()
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    socket.write('GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-encoding: gzip\r\n\r\n'.repeat(6))
+    await expect.poll(() => text.split('HTTP/1.1 415').length - 1).toBe(6)
+    const closed = once(socket, 'close')
+    socket.write(`GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\n\r\n`.repeat(10))
+    await expect.poll(() => waiting.length).toBe(4)
+    for (const answer of waiting) answer()
+    await closed
+    expect(waiting).toHaveLength(4)
+  })
+
+  it('are bounded too while their API keys are checked', async () => {
+    const asked: (() => void)[] = []
+    const services: Record<string, RequestListener> = {
+      'auth-service': (_request, reply) =>
+        void asked.push(() => reply.writeHead(200, { 'content-type': 'application/json' }).end('{"token":null}')),
+    }
+    const { gateway } = await makeWorld({ config: { gatewayPipelinedRequests: 4 }, services })
+    const { hostname, port } = new URL(await gateway.start())
+    const socket = connect(Number(port), hostname).setEncoding('utf8').resume()
+    onTestFinished(() => void socket.destroy())
+    const closed = once(socket, 'close')
+    const requestOf = (digit: number) => {
+      const key = `bfk_${String(digit).repeat(32)}_${String(digit).repeat(43)}`
+      return `GET /jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: ${key}\r\n\r\n`
+    }
+    socket.write(Array.from({ length: 10 }, (_, digit) => requestOf(digit)).join(''))
+    await expect.poll(() => asked.length).toBe(4)
+    for (const answer of asked) answer()
+    await closed
+    expect(asked).toHaveLength(4)
+  })
+
   it('that come one after the other have no bound', async () => {
     const { join, isServed } = await open({ gatewayPipelinedRequests: 1 })
     const socket = await join()

@@ -310,6 +310,10 @@ describe('the state of the system', () => {
       const headers = { 'x-forwarded-for': '127.0.0.1' }
       expect((await app.inject({ url: '/metrics', remoteAddress, headers })).statusCode).toBe(404)
     }
+    // A reverse proxy on this machine passes requests of others on.
+    for (const headers of [{ 'x-forwarded-for': '10.0.0.7' }, { forwarded: 'for=10.0.0.7' }, { via: '1.1 proxy' }]) {
+      expect((await app.inject({ url: '/metrics', headers })).statusCode).toBe(404)
+    }
   })
 })
 

@@ -87,6 +87,11 @@ export class LocalRequest extends Readable {
       this.#end()
       return
     }
+    if (upload.destroyed) {
+      // Its sender went away before: no event of it comes any more.
+      process.nextTick(this.#onClose)
+      return
+    }
     upload.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose)
     // Nothing is read before the service asks for it.
     upload.pause()

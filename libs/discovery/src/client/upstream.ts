@@ -149,6 +149,8 @@ export function openUpstream(instance: Instance, { clock, config }: { clock: Clo
   const judge = (error: unknown, { headers }: UpstreamRequest): Verdict => {
     if (answerOf(error)) return 'failed'
     const callError = toServiceCallError(error)
+    // A client that went away has not let the instance show anything: it must not close the breaker of one that is down.
+    if (callError.code === 'aborted') return 'uncounted'
     if (!countsAgainstInstance(callError)) return 'working'
     const user = callError.code === 'timeout' && !callError.isUnsent ? userOf(headers) : null
     return user === null || timeouts.counts(user, clock.monotonic()) ? 'failed' : 'uncounted'

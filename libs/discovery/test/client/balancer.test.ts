@@ -409,6 +409,17 @@ describe('a breaker', () => {
     expect(state()).toBe('closed')
   })
 
+  it('stays half-open when the client of the call that tried goes away', async () => {
+    const pass = fakeTimers()
+    const { callsOf, codeOf, state, clock } = await slowLists()
+    await callsOf(null, lists(5))
+    await pass(clock, 10_000)
+    const body = Object.assign(new PassThrough(), { socket: { destroyed: true } })
+    body.destroy()
+    expect(await codeOf({ method: 'POST', path: '/jobs', body })).toBe('aborted')
+    expect(state()).toBe('half-open')
+  })
+
   it('does not count clients that go away while they upload', async () => {
     const upstream = await listen((request) => request.resume())
     const { balancer, call } = await balancerTo([upstream.port])

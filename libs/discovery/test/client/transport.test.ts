@@ -138,6 +138,17 @@ describe.each(['tcp', 'local'] as const)('a call to a service over %s', (way) =>
     await gone.promise
   })
 
+  it('fails when the sender of its body went away before it began', async () => {
+    const { call, balancer } = await open(way, async (request, reply) => {
+      reply.end(await text(request).catch(() => 'broken'))
+    })
+    const body = new PassThrough()
+    body.destroy()
+    await once(body, 'close')
+    await expect(call({ method: 'POST', body })).rejects.toMatchObject({ code: 'refused' })
+    expect(balancer.breakers()[0]?.inFlight).toBe(0)
+  })
+
   it('fails when the service breaks its answer off, before the head and after it', async () => {
     const { call } = await open(way, (request, reply) => {
       if (request.headers['x-half']) {
