@@ -9,6 +9,8 @@ import type { JobContext } from './context.ts'
 export interface FeedPage {
   readonly events: readonly FeedEvent[]
   readonly position: EventPosition
+  /** No record will be stored any more with a number up to this one that is not there yet. */
+  readonly settled: EventPosition
   readonly hasMore: boolean
 }
 
@@ -81,7 +83,7 @@ export function createChangeFeed({ context, records, clock, rows, settleMs }: Ch
       viewersOf.set(job.id, event.viewers)
       return job.version === version ? [event] : []
     })
-    return { events, last: listed.at(-1)?.changeNo ?? after, isFull: listed.length === rows }
+    return { events, settled, last: listed.at(-1)?.changeNo ?? after, isFull: listed.length === rows }
   }
 
   async function fetchStates(ids: readonly string[]): Promise<Map<string, JobStatusMessage>> {
@@ -109,7 +111,7 @@ export function createChangeFeed({ context, records, clock, rows, settleMs }: Ch
     const events = current.map(({ id, changeNo }, index) =>
       executionEventOf(states.get(id) as JobStatusMessage, changeNo, viewers[index] ?? []),
     )
-    return { events, last: listed.at(-1)?.changeNo ?? after, isFull: listed.length === rows }
+    return { events, settled, last: listed.at(-1)?.changeNo ?? after, isFull: listed.length === rows }
   }
 
   return {
@@ -122,6 +124,7 @@ export function createChangeFeed({ context, records, clock, rows, settleMs }: Ch
       return {
         events: [...ofJobs.events, ...ofExecutions.events],
         position: { jobs: ofJobs.last, executions: ofExecutions.last },
+        settled: { jobs: ofJobs.settled, executions: ofExecutions.settled },
         hasMore: ofJobs.isFull || ofExecutions.isFull,
       }
     },

@@ -9,9 +9,11 @@ export interface EventHub {
   /** Up to where the hub has read; null without a stream. */
   position(): EventPosition | null
   /** What came after the position; null when the hub does not hold all of it any more. */
-  since(position: EventPosition): FeedPage | null
+  since(position: EventPosition): Omit<FeedPage, 'settled'> | null
   /** Resolves when there is something new, and when the signal is aborted. */
   changed(signal: AbortSignal): Promise<void>
+  /** Resolves when the hub has looked for changes once more, and when the signal is aborted. */
+  looked(signal: AbortSignal): Promise<void>
   /** Reads soon: this instance has changed something. */
   nudge(): void
   stop(): Promise<void>
@@ -30,6 +32,18 @@ export interface EventHubOptions {
 /** How long a nudge waits for others, milliseconds. */
 const lingerMs = 20
 
+function wakened(signal: AbortSignal, wait: (goOn: () => void) => void): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const goOn = () => {
+      signal.removeEventListener('abort', goOn)
+      resolve()
+    }
+    signal.addEventListener('abort', goOn)
+    wait(goOn)
+  })
+}
+
 export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHubOptions): EventHub {
   /** Oldest first; all that came after `from`. */
   let held: FeedEvent[] = []
@@ -37,11 +51,18 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   let position: EventPosition | null = null
   let streams = 0
   let waiters: (() => void)[] = []
+  let lookers: (() => void)[] = []
   let loop: Loop | null = null
 
-  function wake(): void {
+  function wakeWaiters(): void {
     const woken = waiters
     waiters = []
+    for (const resolve of woken) resolve()
+  }
+
+  function wakeLookers(): void {
+    const woken = lookers
+    lookers = []
     for (const resolve of woken) resolve()
   }
 
@@ -60,13 +81,22 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
     position = page.position
     if (page.events.length > 0) {
       hold(page.events)
-      wake()
+      wakeWaiters()
     }
     return page.hasMore
   }
 
+  /** A reader that is behind looks for itself, whether or not this turn could. */
+  async function turnAndWake(): Promise<boolean> {
+    try {
+      return await turn()
+    } finally {
+      wakeLookers()
+    }
+  }
+
   async function begin(): Promise<void> {
-    loop ??= createLoop({ name: 'events', everyMs: pollMs, lingerMs, clock, log, runOnce: turn })
+    loop ??= createLoop({ name: 'events', everyMs: pollMs, lingerMs, clock, log, runOnce: turnAndWake })
     if (!position) await loop.runOnce()
     loop.start()
   }
@@ -103,17 +133,8 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
       if (!from || !position || after.jobs < from.jobs || after.executions < from.executions) return null
       return { events: held.filter((event) => isAfter(event, after)), position, hasMore: false }
     },
-    changed(signal) {
-      if (signal.aborted) return Promise.resolve()
-      return new Promise((resolve) => {
-        const goOn = () => {
-          signal.removeEventListener('abort', goOn)
-          resolve()
-        }
-        signal.addEventListener('abort', goOn)
-        waiters.push(goOn)
-      })
-    },
+    changed: (signal) => wakened(signal, (goOn) => waiters.push(goOn)),
+    looked: (signal) => wakened(signal, (goOn) => lookers.push(goOn)),
     nudge: () => loop?.nudge(),
     stop: end,
   }

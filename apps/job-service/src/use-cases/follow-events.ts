@@ -34,18 +34,22 @@ export interface FollowedEvents {
 async function readAfter(
   { hub, feed }: Pick<FollowEventsOptions, 'hub' | 'feed'>,
   position: EventPosition,
-): Promise<FeedPage> {
+): Promise<Omit<FeedPage, 'settled'>> {
   const held = hub.since(position)
   if (held) return held
   const upTo = hub.position() ?? position
-  const page = await feed.read(position)
+  const { settled, ...page } = await feed.read(position)
   if (page.hasMore) return page
-  // The last numbers may belong to no record any more: all that the hub has read lies behind this reader too.
-  const { jobs, executions } = page.position
-  return {
-    ...page,
-    position: { jobs: Math.max(jobs, upTo.jobs), executions: Math.max(executions, upTo.executions) },
-  }
+  // The last numbers may belong to no record any more: this reader passes over them once no record can come with one.
+  const pass = (kind: keyof EventPosition) => Math.max(page.position[kind], Math.min(upTo[kind], settled[kind]))
+  return { ...page, position: { jobs: pass('jobs'), executions: pass('executions') } }
+}
+
+/** Waits for what comes next: a change that the hub has read or, for a reader behind what the hub holds, its next look. */
+function waitForMore(hub: EventHub, position: EventPosition, signal: AbortSignal): Promise<void> {
+  const held = hub.since(position)
+  if (held === null) return hub.looked(signal)
+  return held.events.length > 0 ? Promise.resolve() : hub.changed(signal)
 }
 
 /**
@@ -72,8 +76,7 @@ export async function followEvents(
       position = page.position
       stream.mark(idOf(position))
       await stream.ready()
-      const isUpToDate = hub.since(position)?.events.length === 0
-      if (isUpToDate && !page.hasMore) await hub.changed(stream.closed)
+      if (!page.hasMore) await waitForMore(hub, position, stream.closed)
     }
   } catch (err) {
     log.warn({ err }, 'a stream of events ended, because the changes could not be read')

@@ -1,0 +1,39 @@
+import { openStandalone } from '@belfry/standalone'
+import { expect, it, onTestFinished } from 'vitest'
+import { makeDataDir } from '../../proof/belfry-process.ts'
+import { type Caller, signUp } from '../../proof/caller.ts'
+import { openEvents } from '../flows/event-reader.ts'
+
+/** As on a database of several instances, whose change numbers may be stored out of their order for a while. */
+const settleMs = 500
+
+async function create(user: Caller): Promise<string> {
+  return (await user.call<{ id: string }>('POST', '/jobs', { jobType: 'DUMMY' })).body.id
+}
+
+it('a stream that begins again while changes are not settled shows each of them once, without a further change', async () => {
+  const folder = await makeDataDir()
+  const belfry = await openStandalone({
+    ...{ BELFRY_DATA_DIR: folder.path, BELFRY_PORT: '0', BELFRY_LOG_LEVEL: 'warn' },
+    BELFRY_JOB_EVENT_SETTLE_MS: String(settleMs),
+  })
+  onTestFinished(async () => {
+    await belfry.stop()
+    await folder.remove()
+  })
+  const user = await signUp(belfry.url)
+  const isCreateOf = (jobId: string) => (one: { data: Record<string, unknown> }) =>
+    one.data.jobId === jobId && one.data.change === 'create'
+
+  const first = await openEvents(user, '/events')
+  const seen = await create(user)
+  await first.until(isCreateOf(seen))
+  first.cut()
+  const missed = await create(user)
+  // The new stream is the only one, so its instance begins to read at the newest number, which is not settled.
+  const second = await openEvents(user, '/events', first.lastId())
+  onTestFinished(() => second.cut())
+  await second.until(isCreateOf(missed))
+  const shown = second.events.map(({ data }) => data.jobId).filter((id) => id === seen || id === missed)
+  expect(shown).toEqual([missed])
+})
