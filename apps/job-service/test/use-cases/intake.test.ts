@@ -67,6 +67,23 @@ describe('the intake', () => {
     expect(await Promise.all(held)).toEqual(['too-many-requests 1', 'soon', 'too-many-requests 1'])
   })
 
+  it('takes what is needed soon and was held before what was held earlier and has no room yet', async () => {
+    const { taken, run, publish, clock } = open()
+    await Promise.all([run('a', 10), run('soon', 10, { isSoon: true })])
+    const held = [
+      run('later', 5),
+      run('held soon', 5, { isSoon: true }),
+      run('other soon', 1, { ownerId: 'usr-b', isSoon: true }),
+    ]
+    await clock.advance(0)
+    expect(taken).toEqual(['a', 'soon'])
+    await publish(6)
+    expect(taken).toEqual(['a', 'soon', 'held soon', 'other soon'])
+    await publish(15)
+    await Promise.all(held)
+    expect(taken.at(-1)).toBe('later')
+  })
+
   it('takes a call that is larger than its bound when nothing waits', async () => {
     const { run } = open()
     expect(await run('large', 1000)).toBe('large')
