@@ -38,6 +38,8 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   let streams = 0
   let waiters: (() => void)[] = []
   let loop: Loop | null = null
+  /** A turn that the end of the last stream has overtaken changes nothing any more. */
+  let ends = 0
 
   function wake(): void {
     const woken = waiters
@@ -52,11 +54,14 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   }
 
   async function turn(): Promise<boolean> {
+    const begun = ends
     if (!position) {
-      position = from = await feed.head()
+      const head = await feed.head()
+      if (begun === ends) position = from = head
       return false
     }
     const page = await feed.read(position)
+    if (begun !== ends) return false
     position = page.position
     if (page.events.length > 0) {
       hold(page.events)
@@ -66,14 +71,16 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   }
 
   async function begin(): Promise<void> {
+    const begun = ends
     loop ??= createLoop({ name: 'events', everyMs: pollMs, lingerMs, clock, log, runOnce: turn })
     if (!position) await loop.runOnce()
-    loop.start()
+    if (begun === ends) loop.start()
   }
 
   /** Without a stream nothing is read. The next stream begins at a new head. */
   async function end(): Promise<void> {
     const ending = loop
+    ends += 1
     loop = null
     held = []
     from = position = null

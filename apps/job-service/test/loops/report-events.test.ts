@@ -65,9 +65,8 @@ describe('events of jobs', () => {
   })
 
   it('are reported after a process that died between event and execution was away for long', async () => {
-    const { clock, stores, jobs, loopOn, messagesOf, waiting } = await open(1, 0)
-    const [job] = jobs
-    const messages = [statusMessage({ job, fireAt: monday, state: 'failed', endedAt: monday })]
+    const { clock, stores, loopOn, messagesOf, waiting } = await open(1, 0)
+    const messages = [statusMessage({ job: jobOf({ n: 1 }), fireAt: monday, state: 'failed', endedAt: monday })]
     await stores.events.insertManyIfAbsent(eventsIn(messages, monday))
     await clock.advance(3_600_000)
     const loop = loopOn(stores)
