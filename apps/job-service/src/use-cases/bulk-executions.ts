@@ -11,7 +11,10 @@ import { type RedriveResult, runAgain } from './redrive.ts'
 import { type Rows, readPage } from './scan-list.ts'
 import { backlogFull } from './trigger-job.ts'
 
-type BulkContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'executors' | 'clock' | 'log' | 'config'>
+type BulkContext = Pick<
+  JobContext,
+  'stores' | 'types' | 'commands' | 'intake' | 'executors' | 'clock' | 'log' | 'config'
+>
 type Result = BulkExecutionsReply['results'][number]
 
 export interface BulkExecutions {
