@@ -10,7 +10,7 @@ interface Execution {
   latenessMs: number | null
 }
 
-/** P4 of proof.md: many crons on every second; each second of each cron has exactly one run. */
+/** P4: many crons on every second; each second of each cron has exactly one run. */
 export const crons: Benchmark = {
   title: 'P4: crons on every second: missed, doubled, lateness',
   defaults: { n: 200, seconds: 30 },

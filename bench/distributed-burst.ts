@@ -72,7 +72,7 @@ async function oneBurst(
   return figuresOf(n, dueAt, runs, who)
 }
 
-/** F5 of proof.md; with `--alone` the same with one scheduler and one executor in the same run. */
+/** F5; with `--alone` the same with one scheduler and one executor in the same run. */
 export const distributedBurst: Benchmark = {
   title: 'F5: 10,000 no-op jobs due in one second, several schedulers and executors',
   defaults: { n: 10_000, schedulers: 3, executors: 3, lead: 0, alone: 0, profile: 0 },

@@ -12,7 +12,7 @@ interface Execution {
   attempts: unknown[]
 }
 
-/** P2 of proof.md: P1 with one process per service on the real servers. */
+/** P2: P1 with one process per service on the real servers. */
 export const distributedLateness: Benchmark = {
   title: 'P2: start lateness of one-shots at random milliseconds, distributed',
   defaults: { n: 2_000, seconds: 20, schedulers: 1, executors: 1, profile: 0 },

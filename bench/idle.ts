@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { cpuSeconds, inParallel, withBelfry } from './belfry.ts'
 import type { Benchmark } from './report.ts'
 
-/** P8 of proof.md: what a Belfry costs that has jobs and nothing to do. */
+/** P8: what a Belfry costs that has jobs and nothing to do. */
 export const idle: Benchmark = {
   title: 'P8: CPU of an idle Belfry with jobs that lie in the future',
   defaults: { n: 10_000, seconds: 30 },

@@ -125,7 +125,7 @@ async function atTarget(count: number, seconds: number): Promise<Figure[]> {
   }
 }
 
-/** P1 of proof.md, and acceptance of the first issue: how late runs start, by the system's word and by the target's. */
+/** P1, and acceptance of the first issue: how late runs start, by the system's word and by the target's. */
 export const lateness: Benchmark = {
   title: 'P1: start lateness of one-shots at random milliseconds, alone, beside API calls, and at a target',
   defaults: { n: 2000, seconds: 20, calls: 200, targets: 500 },

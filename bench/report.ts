@@ -1,11 +1,11 @@
-/** One figure of proof.md: what came out, and what it was to be. */
+/** One figure: what came out, and what it was to be. */
 export interface Figure {
-  /** The row of the table of figures in the design, such as `P1`, or a name where it has none. */
+  /** The short name of the figure, such as `P1`, or a name of its own where it has none. */
   readonly id: string
   readonly what: string
   readonly value: number
   readonly unit: string
-  /** The bound that the figure must not pass; absent where proof.md sets none. */
+  /** The bound that the figure must not pass; absent where none is set. */
   readonly goal?: { readonly atMost: number } | { readonly atLeast: number }
 }
 

@@ -76,7 +76,7 @@ function startLoad(fleet: Fleet, { token }: Caller, jobId: string, perSecond: nu
   }
 }
 
-/** F9 of proof.md: two instances of each service, restarted one after the other while idempotent calls are made. */
+/** F9: two instances of each service, restarted one after the other while idempotent calls are made. */
 export const rolling: Benchmark = {
   title: 'F9: rolling restarts under load, distributed (about 100 restarts take a quarter of an hour)',
   defaults: { n: 100, calls: 20 },

@@ -10,6 +10,7 @@ import { handlers } from './handlers.ts'
 import { idle } from './idle.ts'
 import { intake } from './intake.ts'
 import { lateness } from './lateness.ts'
+import { neighbour } from './neighbour.ts'
 import { path } from './path.ts'
 import { ready } from './ready.ts'
 import { type Benchmark, printFigures } from './report.ts'
@@ -27,6 +28,7 @@ const benchmarks: Record<string, Benchmark> = {
   idle,
   intake,
   client,
+  neighbour,
   g1,
   g2,
   p3,

@@ -87,7 +87,7 @@ async function takeOver(n: number, leaseMs: number, goalMs: number): Promise<Fig
   }
 }
 
-/** P7 of proof.md, with the default lease and with 2 s. What a late result meets is a test of executor-service. */
+/** P7, with the default lease and with 2 s. What a late result meets is a test of executor-service. */
 export const takeover: Benchmark = {
   title: "P7: the runs of an executor that is killed with -9, until another one's have begun",
   defaults: { n: 50, rounds: 1 },

@@ -11,7 +11,7 @@ async function isRelayed(url: string): Promise<true | undefined> {
   return /^belfry_relay_pending\{[^}]*relay="jobs"[^}]*\} 0$/m.test(text) || undefined
 }
 
-/** P3 of proof.md: one-shots in batches, until all are acknowledged, and until the scheduler has them. */
+/** P3: one-shots in batches, until all are acknowledged, and until the scheduler has them. */
 export const p3: Benchmark = {
   title: 'P3: one-shots stored in batches, and in the scheduler',
   defaults: { n: 200_000, batch: 1000, callers: 8 },
@@ -52,7 +52,7 @@ async function makeJobs(user: Caller, jobs: number): Promise<string[]> {
   return made.body.results.map(({ id }) => id)
 }
 
-/** P5 of proof.md: triggers in batches through the gateway, until the API shows each result as recorded. */
+/** P5: triggers in batches through the gateway, until the API shows each result as recorded. */
 export const p5: Benchmark = {
   title: 'P5: triggers in batches to recorded results',
   defaults: { n: 200_000, batch: 1000, callers: 8, jobs: 100 },
@@ -89,7 +89,7 @@ async function stored(n: number, batch: number, callers: number): Promise<Figure
   })
 }
 
-/** P6 of proof.md: callers that each wait for the answer, one job a call, and in batches. */
+/** P6: callers that each wait for the answer, one job a call, and in batches. */
 export const p6: Benchmark = {
   title: 'P6: jobs stored by callers that wait for each answer',
   defaults: { n: 40_000, callers: 64, more: 256, batch: 1000, batched: 100_000 },

@@ -3,7 +3,7 @@ import { cpuSeconds, withBelfry } from './belfry.ts'
 import type { Benchmark } from './report.ts'
 import { isAllRecorded, openTriggerLoad } from './trigger-load.ts'
 
-/** Towards P5 of proof.md: triggers one a call, from the first call to the last result that the API shows as recorded. */
+/** Towards P5: triggers one a call, from the first call to the last result that the API shows as recorded. */
 export const triggers: Benchmark = {
   title: 'towards P5: triggers to recorded results, one trigger a call',
   defaults: { n: 20_000, callers: 64, jobs: 100 },

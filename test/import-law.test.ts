@@ -60,6 +60,7 @@ const domainMayImport = [
   '@belfry/service',
   '@belfry/time',
   'ajv',
+  're2js',
   'node:crypto',
   'zod',
 ]

@@ -49,6 +49,15 @@ function issueOf(page: string, target: string): string | undefined {
   return anchorsOf(to).has(decodeURI(anchor)) ? undefined : `${page} links to ${target}: there is no such heading`
 }
 
+/** The names of pages in the comments of a source file. */
+function pagesInComments(source: string): string[] {
+  const comment = /\.ya?ml$/.test(source) ? /#.*$/gm : /\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm
+  const names = [...read(source).matchAll(comment)].flatMap(([text]) => [
+    ...text.matchAll(/(?<![\w/.*-])((?:[\w.-]+\/)*[\w-]+\.md)\b/g),
+  ])
+  return names.map((found) => found[1] ?? '')
+}
+
 const linksIn = (page: string) =>
   [...proseOf(page).matchAll(/\]\(([^()\s]+(?:\([^()\s]*\)[^()\s]*)*)\)/g)].map((found) => found[1] ?? '')
 
@@ -74,11 +83,12 @@ describe('the documents', () => {
     expect(missing).toEqual([])
   })
 
+  const sources = globSync(
+    ['*.{ts,mjs,yml,json}', '{apps,libs,docs,test,proof,bench,infra,examples,handlers}/**/*.{ts,mjs,yml,yaml,json}'],
+    { cwd: root, exclude: (path) => path.includes('node_modules') },
+  )
+
   it('are named by the code where they are', () => {
-    const sources = globSync('{apps,libs,docs,test,proof,bench,infra,examples}/**/*.{ts,mjs,yml,json}', {
-      cwd: root,
-      exclude: (path) => path.includes('node_modules'),
-    })
     const missing = sources.flatMap((source) =>
       [...read(source).matchAll(/\bdocs\/[\w/-]+\.md\b/g)]
         .map(([name]) => name)
@@ -86,5 +96,14 @@ describe('the documents', () => {
         .map((name) => `${source} names ${name}`),
     )
     expect(missing).toEqual([])
+  })
+
+  it('are named by comments with their path from the root', () => {
+    const named = sources
+      .filter((source) => !source.endsWith('.json'))
+      .flatMap((source) => pagesInComments(source).map((name) => ({ source, name })))
+    expect(named.length).toBeGreaterThan(150)
+    const missing = named.filter(({ name }) => !existsSync(join(root, name)))
+    expect(missing.map(({ source, name }) => `${source} names ${name}`)).toEqual([])
   })
 })

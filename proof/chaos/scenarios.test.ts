@@ -15,7 +15,7 @@ import { type Fault, makePlan, type OneShot, type Plan } from './plan.ts'
 /** Larger figures than those of CI, by environment: how long Consul is away, and how many jobs are due in one second. */
 const consulAwayMs = Number(process.env.BELFRY_CHAOS_CONSUL_AWAY_MS ?? 30_000)
 const burst = Number(process.env.BELFRY_CHAOS_BURST ?? 1_000)
-/** P7: from the kill until all run again (performance.md). Checked where the machine is known to be idle. */
+/** P7: from the kill until all run again. Checked where the machine is known to be idle. */
 const takeOverMs = Number(process.env.BELFRY_CHAOS_TAKE_OVER_MS ?? 120_000)
 
 const startMs = 180_000

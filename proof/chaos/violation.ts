@@ -1,4 +1,4 @@
-/** A rule of protocol.md that does not hold. */
+/** A rule of docs/protocol.md that does not hold. */
 export interface Violation {
   /** I1 to I13, or `load` for an answer that no caller may get. */
   readonly rule: string

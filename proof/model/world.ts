@@ -15,7 +15,7 @@ export type Slot = (typeof slots)[number]
 export const seats = ['a', 'b'] as const
 export type Seat = (typeof seats)[number]
 
-/** An operation whose caller waits for the fence (protocol.md step 2). `listed`: what it may answer as in flight. */
+/** An operation whose caller waits for the fence (docs/protocol.md step 2). `listed`: what it may answer as in flight. */
 export interface Call {
   readonly version: number
   readonly phase: 'asked' | 'written' | 'listed'

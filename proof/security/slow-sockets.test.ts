@@ -12,7 +12,7 @@ const measureMs = Number(process.env.BELFRY_SLOW_MEASURE_MS ?? 4_000)
 const idleMs = 8_000
 /** The gateway looks for late requests every 5 s; the rest is for a busy machine. */
 const sweepMs = 10_000
-/** When a slow client is cut off at the latest, milliseconds after its connection (security.md, "oversize, compressed and slow requests"). */
+/** When a slow client is cut off at the latest, milliseconds after its connection (docs/guide/http-conventions.md). */
 const cutOffMs = { silent: 10_000 + sweepMs, headers: 10_000 + sweepMs, body: 15_000 + sweepMs }
 
 async function open() {

@@ -240,7 +240,7 @@ export async function targetOf(world: World, route: LiveRoute): Promise<Target> 
   return { path, need, ...(body !== undefined && { body }), ...(record.view && { view: record.view }) }
 }
 
-/** What is open without a token (api.md, "public"). A route that is public and not here fails the run. */
+/** What is open without a token. A route that is public and not here fails the run. */
 export const publicPatterns: readonly string[] = [
   ...inAllDialects(['/auth/signup', '/auth/login', '/auth/refresh', '/auth/logout', '/auth/bootstrap', '/auth/invite']),
   ...inAllDialects(['/auth/.well-known/jwks.json']),

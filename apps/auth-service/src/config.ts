@@ -4,7 +4,7 @@ import { z } from 'zod'
 
 const count = z.coerce.number().int()
 
-/** What auth-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+/** What auth-service reads from the environment, each with the prefix `BELFRY_` (docs/configuration.md). */
 export const authConfig = z.object({
   /** Standalone: short passwords are taken while the gateway listens on loopback. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),

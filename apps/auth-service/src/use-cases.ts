@@ -46,7 +46,7 @@ function passwordsOf(config: AuthConfig) {
   })
 }
 
-/** Short passwords are for one machine alone (security.md, defaults). */
+/** Short passwords are for one machine alone (docs/network.md). */
 function acceptsShortPasswords({ mode, host, authHost }: AuthConfig): boolean {
   return mode === 'standalone' && isLoopbackHost(host) && isLoopbackHost(authHost)
 }

@@ -13,7 +13,7 @@ describe('the service', () => {
     expect(app.server.listening).toBe(false)
   })
 
-  it('describes its routes, whose only open ones are those of security.md', async () => {
+  it('describes its routes, whose only open ones are those that need no token', async () => {
     const { app } = await open()
     const { paths } = (await app.inject('/openapi.json')).json()
     expect(Object.keys(paths).sort()).toEqual([

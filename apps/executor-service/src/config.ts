@@ -8,7 +8,7 @@ import { type Commands, readCommands } from './job-types/command/commands.ts'
 const count = (byDefault: number, least = 1) => z.coerce.number().int().min(least).default(byDefault)
 const mib = 1024 * 1024
 
-/** What the executor reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+/** What the executor reads from the environment, each with the prefix `BELFRY_` (docs/configuration.md). */
 export const executorConfig = z.object({
   /** Standalone: no other process can open the store, so the executor gives no sign of life, and a start takes everything over. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),

@@ -4,7 +4,7 @@ import { hasEnded, isRetried } from './executions/changes.ts'
 import type { Execution } from './executions/execution.ts'
 import type { Step, Stored } from './store/ports.ts'
 
-/** What the executor counts (operations.md, metrics). */
+/** What the executor counts. */
 export interface ExecutorMetrics {
   /** A handler was called; how late, milliseconds. */
   started(lateMs: number): void

@@ -11,7 +11,7 @@ function listOf(text: string): string[] {
     .filter((one) => one !== '')
 }
 
-/** What the gateway reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+/** What the gateway reads from the environment, each with the prefix `BELFRY_` (docs/configuration.md). */
 export const gatewayConfig = z.object({
   /** Standalone: all services are in this process, and the gateway is ready when each of them is. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),

@@ -9,7 +9,7 @@ import { z } from 'zod'
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
 const mib = 1024 * 1024
 
-/** What job-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+/** What job-service reads from the environment, each with the prefix `BELFRY_` (docs/configuration.md). */
 export const jobConfig = z.object({
   /** Standalone: no other process can open the store. */
   mode: z.enum(['standalone', 'distributed']).default('standalone'),

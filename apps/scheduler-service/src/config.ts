@@ -6,7 +6,7 @@ import { z } from 'zod'
 const count = (usual: number, least = 1) => z.coerce.number().int().min(least).default(usual)
 const mib = 1024 * 1024
 
-/** What scheduler-service reads from the environment, each with the prefix `BELFRY_` (operations.md, configuration). */
+/** What scheduler-service reads from the environment, each with the prefix `BELFRY_` (docs/configuration.md). */
 export const schedulerConfig = z.object({
   /** The zone of schedules and times that name none. */
   timezone: defaultTimezone,

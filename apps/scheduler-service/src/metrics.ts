@@ -2,7 +2,7 @@ import type { JobExecuteMessage } from '@belfry/contracts'
 import type { Metrics } from '@belfry/service'
 import type { FireRange } from './domain/schedule-record.ts'
 
-/** What the scheduler counts (operations.md, metrics). */
+/** What the scheduler counts. */
 export interface SchedulerMetrics {
   /** A fire time was issued as this command, for the first time. */
   issued(command: JobExecuteMessage): void

@@ -40,7 +40,7 @@ const hostKeys = ['host', 'authHost', 'jobHost', 'schedulerHost', 'executorHost'
 
 /**
  * The configuration of the process and of the five services, as one flat list of keys. On a machine that the network
- * reaches, jobs must not call private addresses: each user could reach what only this machine can (security.md, defaults).
+ * reaches, jobs must not call private addresses: each user could reach what only this machine can (docs/network.md).
  */
 export const standaloneConfig = services
   .superRefine(jobRules)

@@ -22,7 +22,7 @@ export interface AuditNote {
 }
 
 const safeMethods = ['GET', 'HEAD', 'OPTIONS']
-/** The dialects of an address (api.md, conventions) are one operation. */
+/** The dialects of an address (docs/guide/http-conventions.md) are one operation. */
 const dialect = /^(?:\/api)?(?:\/v1)?(?=\/)/
 const mostIds = 20
 

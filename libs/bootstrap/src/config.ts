@@ -20,7 +20,7 @@ export const shutdownConfig = {
   shutdownGraceMs: count(30_000, 0),
 }
 
-/** The settings of every process, each with the prefix `BELFRY_` (operations.md, configuration). */
+/** The settings of every process, each with the prefix `BELFRY_` (docs/configuration.md). */
 export const processConfig = {
   /** The least level that is logged: trace, debug, info, warn, error, fatal, or silent for nothing at all. */
   logLevel: z.enum(logLevelNames).default('info'),

@@ -32,7 +32,7 @@ export interface CommandPublisherOptions {
 
 /**
  * Publishes commands to `job-execute`. Nothing rejects: a command that the bus refuses waits in its record and is
- * published again from there (protocol.md, step 7).
+ * published again from there (docs/protocol.md step 7).
  */
 export interface CommandPublisher {
   /** Queues a command, to be published with all others of this iteration of the event loop. Never blocks. */

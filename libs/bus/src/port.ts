@@ -59,7 +59,7 @@ export interface BusCapabilities {
 }
 
 /**
- * The bus. Messages are nudges: the protocol stays right when one is lost, doubled or late (protocol.md, line 1).
+ * The bus. Messages are nudges: the protocol stays right when one is lost, doubled or late (docs/protocol.md, principle 1).
  * `publish` rejects with a `BusError` when the messages could not be handed over; the caller sends them again later. It
  * answers within a bounded time, also while the broker is away. With a `TooLargeError` all messages were handed over but
  * those that it names.

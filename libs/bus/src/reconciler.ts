@@ -91,7 +91,7 @@ interface SeenHead {
 
 /**
  * Rounds that compare what is stored here with the records of another service, in the order of the change numbers of its
- * store, and apply what differs (protocol.md, step 14). No clock of another machine has a part in it.
+ * store, and apply what differs (docs/protocol.md step 14). No clock of another machine has a part in it.
  *
  * A store may show a change number later than a higher one, by less than `settleMs`. So the position from which a round lists
  * moves only to a head that has settled: it was seen at least `settleMs` ago by our monotonic clock, and two complete rounds ago.

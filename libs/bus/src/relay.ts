@@ -57,7 +57,7 @@ export interface RelayOptions<T extends Topic, K extends RowKey = RowKey> {
   readonly batchBytes?: number
 }
 
-/** Publishes what its source has not yet published (protocol.md, step 4). */
+/** Publishes what its source has not yet published (docs/protocol.md step 4). */
 export interface Relay<T extends Topic, K extends RowKey = RowKey> {
   start(): void
   /** Publishes what was offered, unless the bus does not take it, and waits for its marks. May be called twice. */

@@ -56,7 +56,7 @@ async function sendUntilTaken(bus: Bus, messages: readonly OutgoingMessage<'job-
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** What a service may rely on with every adapter: messages are nudges and may come twice (protocol.md). */
+/** What a service may rely on with every adapter: messages are nudges and may come twice (docs/protocol.md). */
 export function testBus({ name, open, timeoutMs }: BusUnderTest): void {
   describe(`the bus: ${name}`, timeoutMs === undefined ? {} : { timeout: timeoutMs }, () => {
     let bus: Bus

@@ -9,7 +9,7 @@ export const executionIdPattern = new RegExp(`^exe-[0-9a-z]{1,11}-${uuid}$`)
 const idShape = new RegExp(`^(job|usr|key|exe)-(?:[0-9a-z]{1,11}-)?${uuid}$`)
 
 /**
- * A name that the owner chooses for a job, unique per owner (api.md, ids). It stands in addresses, which cannot hold `.` as a
+ * A name that the owner chooses for a job, unique per owner (docs/jobs.md, "Keys"). It stands in addresses, which cannot hold `.` as a
  * name, and in which two dots beside a slash are refused on the way, whatever is before or behind them.
  */
 export const jobKey = z
@@ -33,7 +33,7 @@ export const executionId = z
 
 /**
  * The id of a scheduled execution: the same job and fire time always give the same id, and ids begin with the time,
- * so that inserts stay on the same pages (performance.md). `fireAt` in epoch milliseconds.
+ * so that inserts stay on the same pages. `fireAt` in epoch milliseconds.
  */
 export function scheduledExecutionId(jobId: string, fireAt: number): string {
   return `exe-${fireAt.toString(36)}-${jobId.slice('job-'.length)}`

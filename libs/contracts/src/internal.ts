@@ -6,7 +6,7 @@ import { wholeNumber } from './values.ts'
 
 /** Bodies of the routes between services (`/internal/*`, service token only). Times are epoch milliseconds. */
 
-/** `PUT /internal/admissions/:jobId` of the executor: the fence of protocol.md step 2. */
+/** `PUT /internal/admissions/:jobId` of the executor: the fence of docs/protocol.md step 2. */
 export const fenceBody = z.strictObject({ changes: z.array(jobChange).min(1).max(32) })
 export type FenceBody = z.infer<typeof fenceBody>
 
@@ -128,7 +128,7 @@ export const missedReply = z.strictObject({
 export type MissedReply = z.infer<typeof missedReply>
 
 /**
- * The list of a reconcile (protocol.md step 14). Each write of a record gives it a new change number, which its store hands
+ * The list of a reconcile (docs/protocol.md step 14). Each write of a record gives it a new change number, which its store hands
  * out: unique and growing, with gaps. The list is in the order of these numbers, and goes on after the last one of a page. No
  * clock orders it. A store may store a number later than a higher one (`changeNumberMaxAgeMs`).
  */

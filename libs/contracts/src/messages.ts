@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { jobChangesMessage, jobExecuteMessage } from './spec.ts'
 import { attemptOutcomes, executionCauses, executionStates } from './states.ts'
 import { tolerant } from './tolerant.ts'
-
-const epochMs = z.number().int()
+import { epochMs } from './values.ts'
 
 /** What went wrong, for people and programs. `code` is a short kebab-case word; `message` at most 8 KiB. */
 export const executionError = z.strictObject({
@@ -100,7 +99,7 @@ export type Topic = keyof typeof topics
 export type TopicValues = { [T in Topic]: z.infer<(typeof topics)[T]> }
 
 /**
- * What travels beside a value, in the message's headers, so that the value itself begins as api.md promises.
+ * What travels beside a value, in the message's headers, so that the value itself begins with `jobId` and `jobType` (decision 005).
  * `hmac` covers the key, the envelope and the raw value with the bus key; the in-process bus leaves it null.
  */
 export const envelope = z.strictObject({

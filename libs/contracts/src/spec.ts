@@ -1,16 +1,12 @@
 import { z } from 'zod'
 import { executionCauses, jobStates } from './states.ts'
-import { jsonObject } from './values.ts'
+import { durationMs, epochMs, jsonObject } from './values.ts'
+
+// The shapes that the services hand each other: normalised, with every default filled in. Between services times are epoch
+// milliseconds; only the public API speaks ISO 8601.
 
 /**
- * The shapes that the services hand each other: normalised, with every default filled in. Between services times are
- * epoch milliseconds; only the public API speaks ISO 8601.
- */
-const epochMs = z.number().int()
-const durationMs = z.number().int().nonnegative()
-
-/**
- * Options of a recurring schedule (time.md, "Schedule kinds"); each is absent when the job does not set it. Fire times before
+ * Options of a recurring schedule (docs/schedules.md); each is absent when the job does not set it. Fire times before
  * `startAt` and after `endAt` do not exist. `jitterMs`: each fire time of the job is later by the same part of it, which
  * depends on the job's id alone. `maxRuns`: after so many issued fire times the schedule has no more.
  */
@@ -37,7 +33,7 @@ export function isRecurring(schedule: ScheduleSpec): schedule is RecurringSchedu
   return schedule.kind === 'cron' || schedule.kind === 'interval'
 }
 
-/** time.md, "Failed: retry". `delayMs` before the first retry, times `factor` for each further one, at most `maxDelayMs`. */
+/** Retries (docs/guide/jobs.md, "Fields"). `delayMs` before the first retry, times `factor` for each further one, at most `maxDelayMs`. */
 export const retryPolicy = z.strictObject({
   maxRetries: z.number().int().min(0).max(100).describe('Retries after the first attempt.'),
   backoff: z.enum(['exponential', 'fixed']).describe('How the waits grow.'),
@@ -51,7 +47,7 @@ export type RetryPolicy = z.infer<typeof retryPolicy>
 export const overlapPolicies = ['skip', 'queue', 'cancel-running', 'allow'] as const
 
 /**
- * time.md, "Still running: overlap". `limit`: how many executions of the job may be open at once. `allow` has a limit only with
+ * docs/jobs.md, "Overlap". `limit`: how many executions of the job may be open at once. `allow` has a limit only with
  * `isLimited`; records of versions that did not know it carry a `limit` that nothing reads.
  */
 export const overlapPolicy = z.strictObject({
@@ -69,11 +65,11 @@ export function takesPlace({ policy, isLimited }: OverlapPolicy): boolean {
 /** Failed executions in a row after which a job may be paused, at most. */
 export const mostFailuresBeforePause = 1000
 
-/** Executions that one misfire may run late at most (time.md, "Late: misfire"). */
+/** Executions that one misfire may run late at most (docs/schedules.md, "Late: misfire"). */
 export const mostMisfireCap = 1000
 
 /**
- * time.md, "Late: misfire", for recurring schedules. `withinMs`: how old a late fire time may be to run still. `cap`: how many late
+ * docs/schedules.md, "Late: misfire", for recurring schedules. `withinMs`: how old a late fire time may be to run still. `cap`: how many late
  * ones `run-all` runs, oldest first.
  */
 export const misfirePolicy = z.strictObject({
@@ -99,7 +95,7 @@ export const jobSpec = z.strictObject({
   schedule: scheduleSpec,
   policy: executionPolicy,
   /**
-   * Whether the owner set `overlap`. Only then does it hold for manual triggers too (time.md, "Still running: overlap");
+   * Whether the owner set `overlap`. Only then does it hold for manual triggers too (docs/jobs.md, "Overlap");
    * a default holds for the fire times of the schedule alone.
    */
   isOverlapSet: z.boolean(),
@@ -140,8 +136,8 @@ export const jobChangesMessage = z.strictObject({
 export type JobChangesMessage = z.infer<typeof jobChangesMessage>
 
 /**
- * The value of topic `job-execute`: the one command there is. It begins with `jobId` and `jobType` (api.md, "calls that
- * must keep working"). `plannedAt`: when the sender first decided on it; `fireAt`: when it is to start.
+ * The value of topic `job-execute`: the one command there is. It begins with `jobId` and `jobType` (decision 005).
+ * `plannedAt`: when the sender first decided on it; `fireAt`: when it is to start.
  */
 export const jobExecuteMessage = z.strictObject({
   jobId: z.string(),

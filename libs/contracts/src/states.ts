@@ -1,5 +1,5 @@
 /**
- * The states of protocol.md and the words the API shows for them. One record has one `state`; a `status` is derived
+ * The states of docs/protocol.md and the words the API shows for them. One record has one `state`; a `status` is derived
  * from it for people and never stored as the truth.
  */
 export const executionStates = [
@@ -62,14 +62,14 @@ export function isEnded(state: ExecutionState): boolean {
 }
 
 /**
- * Closed by a floor of the job's admission, so a command of a newer version opens it again (protocol.md, execution
+ * Closed by a floor of the job's admission, so a command of a newer version opens it again (docs/protocol.md, execution
  * states). One that was cancelled by name stays cancelled.
  */
 export function isAtRest(execution: { state: ExecutionState; cancelRequested: boolean }): boolean {
   return execution.state === 'superseded' || (execution.state === 'cancelled' && !execution.cancelRequested)
 }
 
-/** Ended for good: nothing opens it again, so its command need not be repeated (protocol.md step 7). */
+/** Ended for good: nothing opens it again, so its command need not be repeated (docs/protocol.md step 7). */
 export function isFinal(execution: { state: ExecutionState; cancelRequested: boolean }): boolean {
   return isEnded(execution.state) && !isAtRest(execution)
 }
@@ -89,7 +89,7 @@ export type JobStatusWord = (typeof jobStatuses)[number]
 export const executionCauses = ['schedule', 'manual', 'retry', 'backfill'] as const
 export type ExecutionCause = (typeof executionCauses)[number]
 
-/** Why fire times have no execution (time.md, "Late"). */
+/** Why fire times have no execution (docs/schedules.md, "Fire log"). */
 export const fireDecisions = ['missed', 'skipped', 'excluded', 'paused'] as const
 export type FireDecision = (typeof fireDecisions)[number]
 

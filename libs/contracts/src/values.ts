@@ -1,9 +1,16 @@
 import { z } from 'zod'
 
-/** Earliest and latest moment that the API takes, epoch milliseconds (api.md, caps: the years 1970 to 9999). */
+/** Earliest and latest moment that the API takes, epoch milliseconds: the years 1970 to 9999 (docs/guide/http-conventions.md). */
 export const earliestAt = 0
 export const latestAt = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
-/** Longest duration that the API takes, milliseconds (api.md, caps: 366 days). */
+/**
+ * A moment between services, whole epoch milliseconds. The bounds, those of the API in both directions, leave room for sums with
+ * a duration: what a `Date` cannot hold would stop each loop that shows it.
+ */
+export const epochMs = z.number().int().min(-latestAt).max(latestAt)
+/** A length of time between services, whole milliseconds; with a moment it gives one that a `Date` can hold (8.64e15). */
+export const durationMs = z.number().int().min(0).max(8e15)
+/** Longest duration that the API takes, milliseconds: 366 days (docs/guide/http-conventions.md). */
 export const longestDurationMs = 366 * 86_400_000
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -85,7 +92,7 @@ export function duration(bounds: { min: number; max?: number }) {
 }
 
 /**
- * A whole number in a query: digits and nothing else. Nothing is guessed (security.md: no coercion): `0x10`, `1e2` and an
+ * A whole number in a query: digits and nothing else. Nothing is guessed: `0x10`, `1e2` and an
  * empty text are no numbers here.
  */
 export function wholeNumber(bounds: { min: number; max?: number }) {
@@ -136,7 +143,7 @@ export const timeAt = z
 /** A moment in a query: epoch milliseconds, or so many milliseconds before the clock of the service that reads it. */
 export type QueryTime = { readonly at: number } | { readonly agoMs: number }
 
-/** A moment in a query (api.md, "filters"): RFC 3339 with an offset, or `-24h` for so long ago. */
+/** A moment in a query (docs/guide/jobs.md, "Lists"): RFC 3339 with an offset, or `-24h` for so long ago. */
 export const queryTime = z
   .string()
   .max(64)

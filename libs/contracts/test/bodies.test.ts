@@ -226,6 +226,7 @@ describe('the query of a list', () => {
     expect(issues(jobsQuery, { cursor: 'x'.repeat(513) })).toEqual(['cursor'])
     expect(issues(jobsQuery, { q: '' })).toEqual(['q'])
     expect(issues(logsQuery, { attempt: '0' })).toEqual(['attempt'])
+    expect(issues(jobsQuery, { status: ['FAILED', { toString: 1 }] })).toEqual(['status.1'])
   })
 
   it('takes what it filters by', () => {

@@ -134,10 +134,12 @@ describe('the messages', () => {
     ['version', 1.5],
     ['cause', 'whim'],
     ['fireAt', '2026-01-01T00:00:00Z'],
+    ['fireAt', 8_640_000_000_000_001],
     ['priority', 10],
     ['params', []],
     ['expiresAt', undefined],
     ['policy', { ...policy, timeoutMs: 0 }],
+    ['policy', { ...policy, timeoutMs: Number.MAX_SAFE_INTEGER }],
     ['extra', 1],
   ])('refuse a command whose %s is %j', (field, value) => {
     expect(jobExecuteMessage.safeParse({ ...command, [field]: value }).success).toBe(false)
@@ -147,6 +149,7 @@ describe('the messages', () => {
     ['seq', 0],
     ['epoch', -1],
     ['state', 'SUCCESS'],
+    ['runAt', -8_640_000_000_000_001],
     ['extra', 1],
   ])('refuse a status whose %s is %j', (field, value) => {
     expect(jobStatusMessage.safeParse(status).success).toBe(true)

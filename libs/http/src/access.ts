@@ -20,7 +20,7 @@ export function mayAccess(held: readonly Role[], needed: Role): boolean {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The access rule of the route; without one the app does not start (security.md, "open route"). */
+    /** The access rule of the route; without one the app does not start. */
     access?: Access
   }
 }

@@ -75,7 +75,7 @@ function answerUnrouted(answer: ReturnType<typeof createErrorHandler>, sign: Sig
   }
 }
 
-/** api.md, caps. */
+/** Largest body where a route sets no other bound (docs/guide/http-conventions.md). */
 const usualBodyLimitBytes = 256 * 1024
 
 function serverOptions(options: HttpAppOptions, sign: Sign): FastifyHttpOptions<RawServerDefault> {
@@ -91,6 +91,8 @@ function serverOptions(options: HttpAppOptions, sign: Sign): FastifyHttpOptions<
     requestTimeout: options.requestTimeoutMs ?? 15_000,
     connectionTimeout: options.connectionTimeoutMs ?? 30_000,
     http: {
+      // A request without one is refused by a hook: Node.js answers it without a body.
+      requireHostHeader: false,
       headersTimeout: options.headersTimeoutMs ?? 10_000,
       connectionsCheckingInterval: options.timeoutSweepMs ?? 5_000,
     },
@@ -119,6 +121,11 @@ function greet(app: HttpApp, sign: Sign): void {
 /** RFC 7396; taken by PATCH alone, beside plain JSON. */
 const mergePatchType = 'application/merge-patch+json'
 const noPatch = refusal('unsupported-media-type', `Only PATCH takes ${mergePatchType}; send application/json.`)
+
+/** Node.js answers an `Expect` that it does not know with an empty 417; RFC 9110, 10.1.1 lets a server pass over it. */
+function passOverExpectations({ server }: HttpApp): void {
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+}
 
 function readBodies(app: HttpApp): void {
   app.removeAllContentTypeParsers()
@@ -152,6 +159,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.decorateReply('refuse', function (refused) {
     return sendRefusal(this, refused)
   })
+  passOverExpectations(app)
   readBodies(app)
   takeTurns(app)
   greet(app, sign)

@@ -33,7 +33,7 @@ export interface Expired {
 }
 
 /**
- * Reads claims at the moment `now` (epoch milliseconds), allowing for `skewMs` between the clocks (security.md: 30 s).
+ * Reads claims at the moment `now` (epoch milliseconds), allowing for `skewMs` between the clocks.
  * Undefined when they are not of our shape, not valid yet, or made in the future.
  */
 export function callerOf(claims: unknown, now: number, skewMs: number): Known | Expired | undefined {

@@ -54,7 +54,7 @@ function enveloped(body: unknown, status: number): Members {
 }
 
 /**
- * The body of a success as a dialect shows it: its links stay in the dialect, and `/api/v1` wraps it (api.md, dialects). It is
+ * The body of a success as a dialect shows it: its links stay in the dialect, and `/api/v1` wraps it (docs/guide/http-conventions.md). It is
  * made out of the given one, which changes.
  */
 export function inDialect(body: unknown, dialect: Dialect, status: number): unknown {

@@ -1,4 +1,4 @@
-/** A second address of every route (api.md, dialects). */
+/** A second address of every route (docs/guide/http-conventions.md). */
 export interface Dialect {
   /** What stands before the canonical address. */
   readonly prefix: string

@@ -20,6 +20,7 @@ const hostPattern = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/
 
 const readingMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
+const noHost = refusal('malformed-request', 'The request has no Host header.')
 const twoHosts = refusal('malformed-request', 'The request has more than one Host header.')
 const wrongHost = refusal(
   'misdirected-request',
@@ -65,6 +66,7 @@ export function guardHosts(app: HttpApp, publicUrl: string | null, allowedOrigin
 
   const check = ({ method, headers, raw }: FastifyRequest): Refusal | undefined => {
     const host = (headers.host ?? '').toLowerCase()
+    if (headers.host === undefined && raw.httpVersion !== '1.0') return noHost
     if (hasTwoHosts(raw)) return twoHosts
     if (isBoundToLoopback && !hosts.has(hostPattern.exec(host)?.[1] ?? '')) return wrongHost
     const origin = headers.origin?.toLowerCase()

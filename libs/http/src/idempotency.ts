@@ -20,7 +20,7 @@ export interface StoredAnswer {
   readonly body: string
 }
 
-/** One request that carried an Idempotency-Key (protocol.md, `requests`). Times are epoch milliseconds. */
+/** One request that carried an Idempotency-Key (docs/protocol.md, `requests`). Times are epoch milliseconds. */
 export interface RequestRecord {
   /** A hash of user, method, path and key. */
   readonly id: string
@@ -72,7 +72,7 @@ export interface IdempotencyOptions {
   instance: string
   /** By which the age of answers is judged, epoch milliseconds; the clock when left out. */
   agedBy?: () => number
-  /** How long answers are kept, milliseconds (api.md: 24 h). */
+  /** How long answers are kept, milliseconds (24 h, docs/guide/http-conventions.md). */
   keepMs?: number
   /**
    * How long this process must have seen an open try of another one to take it for dead, milliseconds on its own monotonic
@@ -84,7 +84,7 @@ export interface IdempotencyOptions {
 }
 
 /**
- * Runs a use case once for each Idempotency-Key (api.md): without a key always. `run` gets the id that the thing it makes
+ * Runs a use case once for each Idempotency-Key (docs/guide/http-conventions.md): without a key always. `run` gets the id that the thing it makes
  * is to have, and must be insert-if-absent: after a crash it runs again with the same id.
  */
 export type WithIdempotency = (request: FastifyRequest, reply: FastifyReply, run: IdempotentUseCase) => Promise<void>

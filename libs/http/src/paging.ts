@@ -32,7 +32,7 @@ function nextLink(url: string, cursor: string): string {
   return `<${path.replace(/[^!-~]|[<>"]/g, encodeURIComponent)}?${params}>; rel="next"`
 }
 
-/** Longest body of a page where a service sets no other, bytes (api.md, lists: 1 MiB). */
+/** Longest body of a page where a service sets no other, bytes (1 MiB, docs/guide/http-conventions.md). */
 const pageBytes = 1024 * 1024
 /** Of a page beside its rows, at most: the names, and a cursor of 512 characters. */
 const frameBytes = 600

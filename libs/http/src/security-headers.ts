@@ -6,7 +6,7 @@ type Headers = Readonly<Record<string, string>>
 const strictTransport = 'max-age=31536000'
 
 /**
- * The headers of every answer (security.md, "log and page injection"), by the access rule of its route: what a token was needed
+ * The headers of every answer (docs/guide/http-conventions.md), by the access rule of its route: what a token was needed
  * for is stored by no cache. A route that serves a page sets its own policy. `publicUrl`: with https browsers stay with it.
  */
 export function createSecurityHeaders(publicUrl: string | null): (access: Access | undefined) => Headers {

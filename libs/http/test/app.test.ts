@@ -334,12 +334,18 @@ describe('a connection', () => {
       'POST /jobs HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}',
       400,
     ],
+    ['no Host', 'GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n', 400],
     ['a header with U+0000', 'GET /livez HTTP/1.1\r\nhost: a\r\nx: a\0b\r\n\r\n', 400],
   ])('that sends %s is answered as a problem and closed', async (_what, bytes, status) => {
     const text = await talk(bytes)
     expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     const body = JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4)) as Problem
     expect(body.status).toBe(status)
+  })
+
+  it('that expects what is not known is served as if it expected nothing', async () => {
+    const text = await talk('GET /livez HTTP/1.1\r\nhost: localhost\r\nexpect: miracles\r\nconnection: close\r\n\r\n')
+    expect(text).toMatch(/^HTTP\/1.1 200 /)
   })
 
   it('is served to its end while the app closes, and then closed', async () => {

@@ -1,4 +1,4 @@
-/** Longest wait that a server may ask for, milliseconds (api.md, caps). */
+/** Longest wait that a server may ask for, milliseconds (docs/limits.md). */
 const longestRetryAfterMs = 3_600_000
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']

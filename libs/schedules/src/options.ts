@@ -12,7 +12,7 @@ export const optionFields = ['startAt', 'endAt', 'maxRuns', 'jitter', 'misfire',
 export type ScheduleOptionField = (typeof optionFields)[number]
 export type OptionsInput = Pick<CreateJobBody, ScheduleOptionField>
 
-/** time.md, "Late: misfire". */
+/** docs/schedules.md, "Late: misfire". */
 const misfireDefaults: MisfirePolicy = { policy: 'run-once', withinMs: 3_600_000, cap: 100 }
 
 /**
@@ -58,7 +58,7 @@ export function optionIssues(input: OptionsInput, kind: Kind): ValidationIssue[]
   return [{ pointer: '/jitter', code: 'out-of-range', detail }]
 }
 
-/** The recurring schedule with its options. An interval counts from its `startAt` (time.md, "Schedule kinds"). */
+/** The recurring schedule with its options. An interval counts from its `startAt` (docs/schedules.md). */
 export function withOptions(schedule: ScheduleSpec, { startAt, endAt, maxRuns, jitter }: OptionsInput): ScheduleSpec {
   if (schedule.kind === 'once' || schedule.kind === 'manual') return schedule
   const options = {
@@ -71,7 +71,7 @@ export function withOptions(schedule: ScheduleSpec, { startAt, endAt, maxRuns, j
   return { ...schedule, ...anchorAt, ...options }
 }
 
-/** The policy of a body that gives any part of it; its other parts get the defaults of time.md. */
+/** The policy of a body that gives any part of it; its other parts get the defaults of docs/schedules.md. */
 export function readMisfire(body: MisfireBody | undefined): MisfirePolicy | undefined {
   if (body === undefined) return undefined
   const { policy, withinMs, cap } = misfireDefaults

@@ -33,7 +33,7 @@ export function givenFields(input: ScheduleInput): ScheduleField[] {
   return scheduleFields.filter((field) => input[field] !== undefined && input[field] !== null)
 }
 
-/** time.md, "Schedule kinds": the body's fields in a normal form, or every issue of form. */
+/** The kinds of docs/schedules.md: the body's fields in a normal form, or every issue of form. */
 export function readSchedule(input: ScheduleInput, context: ReadingContext): ReadSchedule | Misread {
   const [first, ...others] = givenFields(input)
   if (others.length > 0) return { issues: others.map((field) => conflict(field, first as ScheduleField)) }

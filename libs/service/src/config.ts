@@ -19,7 +19,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Keys that belong to tests and proofs; every service lets them pass (operations.md, configuration). */
+/** Keys that belong to tests and proofs; every service lets them pass. */
 const knownToAll = ['BELFRY_TEST_*', 'BELFRY_REQUIRE_PEERS', 'BELFRY_PEERS_*', 'BELFRY_CRASH_AT']
 
 /** The variable of a key of the schema: `leaseMs` is `BELFRY_LEASE_MS`. */

@@ -1,7 +1,7 @@
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 
-/** Structured log lines (operations.md, logs). Bind what stays the same with `child`; errors go under `err`. */
+/** Structured log lines (docs/log.md). Bind what stays the same with `child`; errors go under `err`. */
 export type Logger = PinoLogger
 
 export const logLevelNames = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const

@@ -1,6 +1,6 @@
 import * as prom from 'prom-client'
 
-/** Values of a metric's labels. Never an id: 10,000 jobs must make as many series as ten (operations.md). */
+/** Values of a metric's labels. Never an id: 10,000 jobs must make as many series as ten. */
 export type Labels = Readonly<Record<string, string>>
 
 export interface Counter {

@@ -54,7 +54,7 @@ export interface TrustedMarks {
 }
 const markName = 'retention'
 
-/** The time by which a service judges what is old enough to be deleted (protocol.md step 15). */
+/** The time by which a service judges what is old enough to be deleted (docs/protocol.md step 15). */
 export interface RetentionClock {
   /** Reads the mark. To be awaited before ages are judged. */
   open(): Promise<void>

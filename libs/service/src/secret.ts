@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** The shortest secret, bytes (security.md, defaults). */
+/** The shortest secret, bytes (docs/distributed.md). */
 const leastBytes = 32
 
 /** Words of placeholders. Each is so long that a random text has it by chance once in ten million. */

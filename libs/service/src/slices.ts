@@ -1,7 +1,7 @@
 /** Items of a batch that are worked on before timers and other callers have their turn. */
 const sliceItems = 50
 
-/** Works through batches without blocking the event loop (house.md, threads). */
+/** Works through batches without blocking the event loop. */
 export interface Slices {
   /** The answers of `work` for each slice of at most 50 items, in their order. Each slice has an iteration of the loop to itself. */
   each<T, R>(items: readonly T[], work: (slice: readonly T[], from: number) => R | Promise<R>): Promise<R[]>

@@ -70,7 +70,7 @@ function countByCycles(countIn: (first: number, last: number) => number): (first
 }
 
 /**
- * The fire times of a cron in a zone, with the default rules of time.md for clock changes:
+ * The fire times of a cron in a zone, with the rules of docs/time-zones.md for clock changes:
  *
  * - A local time that does not exist fires right after the jump: several of them, or one of them and an ordinary slot, are
  *   one fire time. So a whole day that a zone skips gets one fire time after the jump. A schedule that covers the day

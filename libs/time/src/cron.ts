@@ -4,7 +4,7 @@ import { type Field, parseField } from './field.ts'
 import { type FieldKind, fieldKinds } from './field-kind.ts'
 import { type Invalid, invalid, isInvalid } from './issue.ts'
 
-/** Longest cron expression, characters (time.md). */
+/** Longest cron expression, characters (docs/schedules.md). */
 export const longestCron = 128
 
 const aliases: Record<string, string> = {

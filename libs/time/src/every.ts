@@ -2,7 +2,7 @@ import { type Invalid, invalid } from './issue.ts'
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** Shortest and longest distance of an interval, milliseconds: 1 s (api.md, quotas) and 366 days (api.md, caps). */
+/** Shortest and longest distance of an interval, milliseconds: 1 s (docs/limits.md) and 366 days (docs/guide/http-conventions.md). */
 const shortestEveryMs = 1000
 const longestEveryMs = 366 * 86_400_000
 

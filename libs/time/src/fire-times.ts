@@ -1,4 +1,4 @@
-/** The years in which there are fire times, epoch milliseconds: 1970 to 9999, as the API takes times (api.md, caps). */
+/** The years in which there are fire times, epoch milliseconds: 1970 to 9999, as the API takes times (docs/guide/http-conventions.md). */
 export const earliestFireAt = 0
 export const latestFireAt = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 

@@ -1,7 +1,7 @@
 import type { FireTimes } from './fire-times.ts'
 
 /**
- * time.md, "Late: misfire". `run-once`: the newest late fire time runs. `run-all`: the oldest `cap` of them run. `skip`: none of
+ * docs/schedules.md, "Late: misfire". `run-once`: the newest late fire time runs. `run-all`: the oldest `cap` of them run. `skip`: none of
  * them runs. One that is older than `withinMs` (milliseconds) never runs.
  */
 export interface MisfireRule {

@@ -17,7 +17,7 @@ export function jitterShiftMs(seed: string, jitterMs: number): number {
 }
 
 /**
- * The fire times of a schedule with its options (time.md, "Schedule kinds"): each is shifted by the jitter first, and what then
+ * The fire times of a schedule with its options (docs/schedules.md): each is shifted by the jitter first, and what then
  * lies outside of the window does not exist. The shift is one number for all of them, so they keep their order, their
  * distances and their count, however long the jitter is.
  */

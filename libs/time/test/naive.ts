@@ -1,5 +1,5 @@
 /**
- * The rules of time.md in the most direct way: walk the clock, look at what it shows, ask each item of each field. It
+ * The rules of docs/time-zones.md in the most direct way: walk the clock, look at what it shows, ask each item of each field. It
  * shares no code with the library (its zones come from Intl, not from Temporal) and is thousands of times slower.
  */
 

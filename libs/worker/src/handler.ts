@@ -10,7 +10,7 @@ export interface RunContext {
   readonly jobId: string
   /** The user whose job it is. */
   readonly ownerId: string
-  /** Number of this attempt, from 1; also its fencing token (protocol.md, "Ownership is an epoch"). */
+  /** Number of this attempt, from 1; also its fencing token (docs/protocol.md, "Ownership is an epoch"). */
   readonly epoch: number
   /** The fire time this execution answers for, epoch milliseconds: the same for all its attempts. */
   readonly fireAt: number

@@ -3,7 +3,7 @@ import { fatal } from './failure.ts'
 import type { Job } from './job.ts'
 import { describeIssues } from './standard-schema.ts'
 
-/** Largest result of an attempt as JSON, bytes (protocol.md, records). */
+/** Largest result of an attempt as JSON, bytes (docs/protocol.md, records). */
 const maxResultBytes = 65_536
 
 /**

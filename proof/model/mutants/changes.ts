@@ -26,7 +26,7 @@ const joins = {
 const update = { operations: { count: 1, kinds: ['update'] } } as const
 const cancel = { operations: { count: 1, kinds: ['cancel'] } } as const
 
-/** Guards of changes, fences and floors (protocol.md steps 1 and 2). */
+/** Guards of changes, fences and floors (docs/protocol.md steps 1 and 2). */
 export const changeMutants: readonly Mutant[] = [
   {
     name: 'claims-ignore-floors',

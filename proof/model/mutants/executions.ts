@@ -4,7 +4,7 @@ import { crash, lapse, lostClaim, type Mutant, skip, twoTimes } from './mutant.t
 
 const ready = (execution: Execution): Execution => ({ ...execution, state: 'ready' })
 
-/** Guards of executions and of their attempts (protocol.md steps 8 to 13). */
+/** Guards of executions and of their attempts (docs/protocol.md steps 8 to 13). */
 export const executionMutants: readonly Mutant[] = [
   {
     name: 'finish-any-epoch',

@@ -3,7 +3,7 @@ import { type Mutant, twoTimes } from './mutant.ts'
 
 const whole = { ...twoTimes, hasWholeRuns: true } as const
 
-/** Guards of schedules and of pending commands (protocol.md steps 5 to 7). */
+/** Guards of schedules and of pending commands (docs/protocol.md steps 5 to 7). */
 export const scheduleMutants: readonly Mutant[] = [
   {
     name: 'any-status-acknowledges',

@@ -153,7 +153,7 @@ function show(context: Context, world: World, seat: Seat, slot: Slot, attempt: A
 }
 
 /**
- * The handler is done, and the end of the attempt is recorded, or refused as stale (protocol.md step 12). A process that dies between
+ * The handler is done, and the end of the attempt is recorded, or refused as stale (docs/protocol.md step 12). A process that dies between
  * the two leaves the same behind as one that dies before.
  */
 export function end(
@@ -219,7 +219,7 @@ function abort(world: World, seat: Seat, slot: Slot, attempt: Attempt): Act[] {
   return acts
 }
 
-/** From admitted to the recorded end (protocol.md steps 10 and 12), for one execution in one process. */
+/** From admitted to the recorded end (docs/protocol.md steps 10 and 12), for one execution in one process. */
 export function attemptActs(context: Context, world: World, seat: Seat, slot: Slot): Act[] {
   const attempt = world[seat]?.attempts[slot]
   if (!attempt) return []

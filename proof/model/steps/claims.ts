@@ -228,7 +228,7 @@ function giveBack(
   return { name, apply: () => withAttempt(stored(), seat, slot, null) }
 }
 
-/** From ready to admitted (protocol.md step 9), for one execution in one process. */
+/** From ready to admitted (docs/protocol.md step 9), for one execution in one process. */
 export function claimActs(context: Context, world: World, seat: Seat, slot: Slot): Act[] {
   const attempt = world[seat]?.attempts[slot]
   if (!attempt) return claim(context, world, seat, slot)

@@ -13,7 +13,7 @@ function openOnes(world: World): Applicant[] {
 const upTo = (world: World, version: number, { rules }: Context): JobChange[] =>
   rules.fencedChanges(world.job).filter((change) => change.version <= version)
 
-/** The executors write the admission (protocol.md step 2); null when its floors are full and none can be joined now. */
+/** The executors write the admission (docs/protocol.md step 2); null when its floors are full and none can be joined now. */
 function write(context: Context, world: World, version: number): World | null {
   const { rules, config } = context
   const after = rules.fenceAdmission(world.admission, upTo(world, version, context), openOnes(world), config.floorLimit)

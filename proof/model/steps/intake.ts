@@ -5,7 +5,7 @@ import { admitted, sendableCommands } from './scheduler.ts'
 import { type Act, type Context, isDue, slotOf, withAttempt, withExecution } from './step.ts'
 
 /**
- * A command comes to the executors (protocol.md step 8). Which of them takes it matters only where it is claimed at once. `isSure`:
+ * A command comes to the executors (docs/protocol.md step 8). Which of them takes it matters only where it is claimed at once. `isSure`:
  * its sender repeats it, so it comes in any case; otherwise it is a message of old that may as well be lost.
  */
 function take(context: Context, world: World, command: JobExecuteMessage, isSure: boolean): Act[] {

@@ -37,7 +37,7 @@ function changed({ rules, config }: Context, world: World, kind: Operation): Job
   return isRefusal(after) || after === job ? null : after
 }
 
-/** The owner changes the job (protocol.md step 1). The version before may still be on the bus. */
+/** The owner changes the job (docs/protocol.md step 1). The version before may still be on the bus. */
 function operate(context: Context, world: World, kind: Operation): Act[] {
   const job = changed(context, world, kind)
   if (job === null) return []

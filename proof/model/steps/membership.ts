@@ -73,7 +73,7 @@ function stopping(world: World, seat: Seat): World {
   return withExecutor(withAborted(world, seat, 'shutdown'), seat, { isStopping: true })
 }
 
-/** A sign of life gets through: the executor goes on, or learns that it was taken for dead (protocol.md step 11). */
+/** A sign of life gets through: the executor goes on, or learns that it was taken for dead (docs/protocol.md step 11). */
 function beat({ rules }: Context, world: World, seat: Seat): Act {
   const { name, isStopping } = world[seat] as Executor
   if (world.alive.includes(name))

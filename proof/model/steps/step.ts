@@ -20,7 +20,7 @@ export interface Act {
   readonly apply: () => World
 }
 
-/** A promise of protocol.md that a step has broken. */
+/** A promise of docs/protocol.md that a step has broken. */
 export class Broken extends Error {}
 
 export function isLastMoment({ config: { moments } }: Context, now: number): boolean {

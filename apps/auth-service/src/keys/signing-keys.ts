@@ -47,7 +47,7 @@ export interface KeyPlan {
 const dayMs = 86_400_000
 
 /**
- * The rotation (security.md, identity): when the newest key is `lifetimeMs` old, the next one is made and published. It signs once
+ * The rotation (docs/guide/auth-and-roles.md): when the newest key is `lifetimeMs` old, the next one is made and published. It signs once
  * the verifiers have had time to fetch it, and the one before it goes when the last token that it signed has expired.
  * Two instances that make a key at the same moment make two, in an order on which all agree; the later one goes on.
  */

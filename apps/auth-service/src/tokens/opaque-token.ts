@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 
-/** Chance in a secret, bytes (security.md, identity: 256 bit). */
+/** Chance in a secret, bytes (256 bit). */
 const secretBytes = 32
 
 /** 256 random bits, as base64url. */

@@ -158,7 +158,7 @@ describe('login', () => {
     expect((await login('ada', 'nai\u0308ve cafe\u0301')).statusCode).toBe(200)
   })
 
-  it('hashes as security.md says', async () => {
+  it('hashes with argon2id and its parameters', async () => {
     const { signup, login, db } = await open({ authHashMemoryKib: 19_456, authHashPasses: 2 })
     await signup('ada')
     const [row] = await db.read(db.statement('SELECT password_hash FROM users'), [])

@@ -84,7 +84,7 @@ function applyChange(admission: Admission, { version, kind, changedAt }: JobChan
 }
 
 /**
- * Step 2 of protocol.md: a cancel, pause or delete raises `minVersion` and clears older floors, an update or resume adds a
+ * Step 2 of docs/protocol.md: a cancel, pause or delete raises `minVersion` and clears older floors, an update or resume adds a
  * floor; each marks the admission as unsettled. The order and number of deliveries do not matter. `open` are the job's
  * executions that are ready or running; they are looked at only when floors must be joined. Answers the same admission
  * when the changes say nothing new, and refuses when there are more floors than `limit` and none can be joined.
@@ -139,7 +139,7 @@ export type PlaceAnswer = { readonly admission: Admission } & (
 )
 
 /**
- * Takes an overlap place for `executionId` (protocol.md step 9). Places whose execution is neither ready nor running are dropped
+ * Takes an overlap place for `executionId` (docs/protocol.md step 9). Places whose execution is neither ready nor running are dropped
  * first, so no execution has to release its own; an own place is kept, so a retry finds it again, but by a compare-and-set like
  * another one: an execution that was at rest and is opened again may have lost it at this very moment. A free place goes to the
  * execution that waits before it goes to a newcomer. Without a place the policies `queue` and `cancel-running` let one

@@ -125,7 +125,7 @@ async function admitOnce(
 }
 
 /**
- * Admits claims that are stored and have not started (protocol.md step 9): reads the admissions of the whole batch, after
+ * Admits claims that are stored and have not started (docs/protocol.md step 9): reads the admissions of the whole batch, after
  * the claims; what a floor closes ends without a try being charged; where the job limits overlap, a place is taken in the
  * admission's own compare-and-set, or the execution waits or is skipped, and names the one in its way.
  */

@@ -21,7 +21,7 @@ import {
   settled,
 } from './admission.ts'
 
-/** How long an epoch that was lost is listed as possibly in flight, milliseconds (protocol.md step 2). */
+/** How long an epoch that was lost is listed as possibly in flight, milliseconds (docs/protocol.md step 2). */
 const doubtMs = 3_600_000
 /** Executions of the job that are read at once. */
 const pageRows = 500
@@ -92,7 +92,7 @@ export function ask(execution: Execution, cancelled: number, at: number): Execut
 }
 
 /**
- * The fence (protocol.md step 2). First the admission is written, so that nothing more of what is closed starts. After
+ * The fence (docs/protocol.md step 2). First the admission is written, so that nothing more of what is closed starts. After
  * that write the running executions of the job are read and listed, and every epoch that was lost within the last hour. By a
  * cancel or delete a cancel is requested of those that are older (docs/decisions/003). The cost does not grow with
  * what is ready: the same write marks the admission as unsettled, and `settlePage` ends the executions that are ready and

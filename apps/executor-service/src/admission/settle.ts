@@ -24,7 +24,7 @@ export interface Settle {
 }
 
 /**
- * Works off what fences leave behind (protocol.md step 2). The mark on the admission is durable, so the work is taken up
+ * Works off what fences leave behind (docs/protocol.md step 2). The mark on the admission is durable, so the work is taken up
  * again after a crash, from the job's first execution; several executors that do it at once repeat nothing, because each
  * change is a compare-and-set.
  */

@@ -60,7 +60,7 @@ export async function stopClaims(
 }
 
 /**
- * Asks the executions of these ids to end, since another one takes their overlap place (time.md, "cancel-running"): one that
+ * Asks the executions of these ids to end, since another one takes their overlap place (docs/jobs.md, "Overlap"): one that
  * waits ends at once. Answers those whose cancel this call has stored.
  */
 export async function cancelAll(

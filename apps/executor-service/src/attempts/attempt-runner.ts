@@ -26,7 +26,7 @@ export interface AttemptRunnerOptions {
 /** How long an attempt that is ended by force may take to end, milliseconds. */
 const stopMs = 1000
 
-/** Calls handlers, and ends their attempts in time (protocol.md step 10). */
+/** Calls handlers, and ends their attempts in time (docs/protocol.md step 10). */
 export interface AttemptRunner {
   /**
    * Calls the handler, unless the attempt was aborted while its start was recorded. Resolves to the outcome of the attempt: what

@@ -30,7 +30,7 @@ export interface EngineOptions {
 }
 
 /**
- * Takes attempts from their slot to their recorded end (protocol.md steps 10, 12 and 13). The steps of an attempt, in order:
+ * Takes attempts from their slot to their recorded end (docs/protocol.md steps 10, 12 and 13). The steps of an attempt, in order:
  * record its start, where that comes first; call its handler; then, with all attempts that end in the same iteration of the
  * event loop, store its output, record its end, publish the execution.
  */

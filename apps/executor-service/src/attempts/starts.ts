@@ -19,7 +19,7 @@ export interface StartsOptions {
 }
 
 /**
- * Records starts (protocol.md step 13). The start of an attempt whose execution was lost before, or must run at most once, is
+ * Records starts (docs/protocol.md step 13). The start of an attempt whose execution was lost before, or must run at most once, is
  * stored before its handler is called. Of the others it is stored once they have lasted for `shownMs`, and before they are
  * shown as running; a shorter attempt pays nothing for it.
  */

@@ -41,7 +41,7 @@ export interface ClaimerOptions {
   readonly placeGraceMs: number
 }
 
-/** From ready to admitted (protocol.md step 9): claims in batches, the job's admission, and the params. */
+/** From ready to admitted (docs/protocol.md step 9): claims in batches, the job's admission, and the params. */
 export interface Claimer {
   /** False while the executor has no record or no lease, or stops: nothing is claimed. */
   mayClaim(): boolean
@@ -177,7 +177,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     }
   }
 
-  /** What was claimed or inserted under an older name is given back (protocol.md step 11). */
+  /** What was claimed or inserted under an older name is given back (docs/protocol.md step 11). */
   function start(attempt: Attempt): void {
     const isOurs = identity.isEnlisted && attempt.execution.owner === identity.name
     if (!isOurs) attempt.abortedFor ??= 'gone'

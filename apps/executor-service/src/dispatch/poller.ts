@@ -41,7 +41,7 @@ export interface PollerOptions {
 }
 
 /**
- * Polls the store (protocol.md step 9): sets a timer for what is due before the next two polls, after a restart as for retries,
+ * Polls the store (docs/protocol.md step 9): sets a timer for what is due before the next two polls, after a restart as for retries,
  * and claims what no timer took. Polls again at once when more is due than one poll takes, and when there is room again for
  * what had to be left in the store.
  */

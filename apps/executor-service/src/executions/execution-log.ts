@@ -6,7 +6,7 @@ import type { Execution } from './execution.ts'
 import { cutText } from './outcome.ts'
 
 /**
- * The server log's lines about single executions (operations.md, logs): one for each step of its way, at debug, but for ends
+ * The server log's lines about single executions (docs/log.md): one for each step of its way, at debug, but for ends
  * that are FAILED, LOST or EXPIRED, which are warnings. The lines of admission, claim and start are written where these are made.
  */
 export interface ExecutionLog {

@@ -47,7 +47,7 @@ export interface Arrival {
 }
 
 /**
- * The one record of one fire time or trigger (protocol.md, records). Every change makes a new record with `seq` one
+ * The one record of one fire time or trigger (docs/protocol.md, records). Every change makes a new record with `seq` one
  * higher; a compare-and-set on `seq` is what makes a change count. Times are epoch milliseconds.
  */
 export interface Execution {
@@ -140,7 +140,7 @@ export function recordedStart({ state, attempts }: Execution): number | null {
 
 /**
  * Whether the start of an attempt is recorded before its handler is called, so that a claim without a recorded start is
- * known not to have started (protocol.md step 13): after the first loss, for jobs that must run at most once, and for executions
+ * known not to have started (docs/protocol.md step 13): after the first loss, for jobs that must run at most once, and for executions
  * that expire unless they have started.
  */
 export function recordsStartFirst({ losses, policy, expiresAt }: Execution): boolean {
@@ -174,7 +174,7 @@ export function illegal(execution: Execution, wish: string): Refusal {
   return refusal('illegal-transition', `The execution is ${status}, so it cannot be ${wish}.`, { allowed })
 }
 
-/** "No": this epoch does not own the execution any more, so what it says changes nothing (protocol.md, line 5). */
+/** "No": this epoch does not own the execution any more, so what it says changes nothing (docs/protocol.md, principle 5). */
 export function stale(execution: Execution, epoch: number): Refusal {
   return refusal('conflict', `Attempt ${epoch} does not own ${execution.id} any more.`)
 }

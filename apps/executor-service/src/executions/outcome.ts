@@ -11,7 +11,7 @@ export type AttemptOutcome =
       readonly timedOut: boolean
     }
 
-/** Largest result of an attempt as JSON, bytes (protocol.md, records). */
+/** Largest result of an attempt as JSON, bytes (docs/protocol.md, records). */
 export const maxResultBytes = 65_536
 /** Longest message of an error, bytes. */
 export const maxErrorBytes = 8_192

@@ -3,7 +3,7 @@ import type { RetryWish } from '@belfry/worker'
 
 export type { RetryWish }
 
-/** The longest wait that a target may ask for (api.md, caps), milliseconds. */
+/** The longest wait that a target may ask for (docs/limits.md), milliseconds. */
 export const longestRetryAfterMs = 3_600_000
 
 /** How much of a wait chance may take away, so that what failed together does not come back together. */

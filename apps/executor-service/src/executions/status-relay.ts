@@ -67,7 +67,7 @@ function withDeadLetters(bus: Bus): Bus {
   }
 }
 
-/** Publishes the states of executions (protocol.md step 4). `share`: which of them a sweep looks for. */
+/** Publishes the states of executions (docs/protocol.md step 4). `share`: which of them a sweep looks for. */
 export function createStatusRelay(
   { clock, log, metrics }: Pick<ServiceDeps, 'clock' | 'log' | 'metrics'>,
   bus: Bus,

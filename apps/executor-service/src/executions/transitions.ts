@@ -21,7 +21,7 @@ import { retryDelayMs } from './retry.ts'
 
 /**
  * ready -> running: a new epoch of the executor `owner` has it, and its attempt takes a slot of `pool`. Nothing has started yet
- * (protocol.md step 9).
+ * (docs/protocol.md step 9).
  */
 export function claim(
   execution: Execution,
@@ -160,7 +160,7 @@ function mergeArtifacts(old: readonly StoredArtifact[], added: readonly StoredAr
 }
 
 /**
- * The owner says how its attempt ended (protocol.md step 12). A success counts even when a cancel has come: the effect
+ * The owner says how its attempt ended (docs/protocol.md step 12). A success counts even when a cancel has come: the effect
  * is there. A failure is tried again while the policy has a retry left, else the execution has failed for good. An
  * older epoch is refused: nothing changes.
  */
@@ -192,7 +192,7 @@ export function finish(execution: Execution, input: FinishInput): Execution | Re
   return changed(execution, { ...failed, state: 'ready', owner: null, runAt: at + delayMs })
 }
 
-/** Charged losses that an execution survives (time.md, "Failed: retry"); one more and it has failed. */
+/** Charged losses that an execution survives (docs/architecture.md); one more and it has failed. */
 export const maxLosses = 5
 
 export interface LossInput {
@@ -215,7 +215,7 @@ function afterNoOutcome(execution: Execution, left: Partial<Execution>, at: numb
 }
 
 /**
- * Its executor is gone (protocol.md step 13): back to ready, unless it was cancelled or must not run twice (`lost`). The first
+ * Its executor is gone (docs/protocol.md step 13): back to ready, unless it was cancelled or must not run twice (`lost`). The first
  * loss is not charged. After it every start is recorded before the handler is called: an attempt without a recorded start is
  * handed back as if it had never been claimed, and one with a recorded start is charged. Beyond `maxLosses` the execution has
  * failed, because an attempt that takes its executor down every time would do so for ever.

@@ -60,7 +60,7 @@ export function cancelledExecution(command: JobExecuteMessage, delivery: Deliver
 }
 
 /**
- * Takes a command (protocol.md step 8). None there: the record begins. A newer version replaces one that is ready or at
+ * Takes a command (docs/protocol.md step 8). None there: the record begins. A newer version replaces one that is ready or at
  * rest: tries and losses restart, the epoch and the epochs in doubt stay, so an owner of old cannot finish the new one.
  * Anything else is answered with the very record that is there, to be published again.
  */

@@ -44,7 +44,7 @@ interface Answered {
 }
 
 /**
- * Topic job-execute (protocol.md step 8). A batch is stored in one statement list, and then its offset may be committed. What
+ * Topic job-execute (docs/protocol.md step 8). A batch is stored in one statement list, and then its offset may be committed. What
  * is due while there is room is stored as running at once; no handler is called here. When there is none, the batch waits for a
  * moment: short attempts make room within it, and an execution that is stored as running costs half of one that is stored as
  * ready and claimed later. So a flood of commands is slowed down here, as the bus holds back its senders. Other owners'
@@ -123,7 +123,7 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
 }
 
 /**
- * Answers commands whose executions are there already (protocol.md step 8); those that were not, the insert before it has
+ * Answers commands whose executions are there already (docs/protocol.md step 8); those that were not, the insert before it has
  * stored. When it resolves all of it is durable, and the offset may be committed.
  */
 async function answerKnown(store: ExecutionStore, known: readonly Intake[], at: number): Promise<Answered> {

@@ -1,7 +1,7 @@
 import { type Handler, JobFailure, type RunContext, sleep } from '@belfry/worker'
 import { z } from 'zod'
 
-/** Longest sleep, milliseconds: the longest timeout that a job may have (api.md, caps). */
+/** Longest sleep, milliseconds: the longest timeout that a job may have (docs/guide/jobs.md). */
 const longestSleepMs = 86_400_000
 
 const dummyParams = z.strictObject({

@@ -18,7 +18,7 @@ export interface HeartbeatOptions {
   readonly address: string | null
 }
 
-/** The signs of life of this executor, and what follows when none gets through (protocol.md step 11). */
+/** The signs of life of this executor, and what follows when none gets through (docs/protocol.md step 11). */
 export interface Heartbeat {
   /** The first record of this executor. */
   enlist(): Promise<void>

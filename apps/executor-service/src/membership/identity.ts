@@ -19,7 +19,7 @@ export interface Identity {
   /** The name has a record, which is not known to be marked as gone. Nothing is claimed while it is false. */
   readonly isEnlisted: boolean
   /**
-   * Whether what this executor owns may start at this moment (protocol.md step 11): it is enlisted, and a sign of life that was
+   * Whether what this executor owns may start at this moment (docs/protocol.md step 11): it is enlisted, and a sign of life that was
    * sent less than a lease ago has got through, and the system is not drained. It reads the clocks at each call, so a process that was stopped and goes on
    * gets the right answer before any other work.
    */

@@ -3,7 +3,7 @@ import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import { lose } from '../executions/transitions.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 
-/** Gives executions back whose attempt is lost (protocol.md step 13); those that have moved on meanwhile stay as they are. */
+/** Gives executions back whose attempt is lost (docs/protocol.md step 13); those that have moved on meanwhile stay as they are. */
 export async function loseAll(
   executions: ExecutionStore,
   lost: readonly Stored[],

@@ -43,7 +43,7 @@ async function giveBackPage(
 
 /**
  * Standalone, at the start: the lock on the data folder proves that no other process is at work, so every other executor is
- * gone at once, and nothing of theirs is in doubt (protocol.md step 11).
+ * gone at once, and nothing of theirs is in doubt (docs/protocol.md step 11).
  */
 export async function takeOver(options: Omit<RescueOptions, 'leaseMs'>): Promise<void> {
   const { stores, identity } = options
@@ -71,7 +71,7 @@ const mostRemoved = 100
  */
 const searchesPerLease = 4
 
-/** One iteration of the rescue (protocol.md step 13), never of itself. */
+/** One iteration of the rescue (docs/protocol.md step 13), never of itself. */
 export function createRescue(options: RescueOptions): Rescue {
   const { stores, clock, log, identity, leaseMs } = options
   const findSilent = createSightings(leaseMs)

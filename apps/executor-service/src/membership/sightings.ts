@@ -19,7 +19,7 @@ interface Sighting {
 export type Sightings = (reading: Reading) => readonly ExecutorRow[]
 
 /**
- * How long executors are silent (protocol.md step 13). Silence is the sum of the gaps between reads that succeeded and saw the same
+ * How long executors are silent (docs/protocol.md step 13). Silence is the sum of the gaps between reads that succeeded and saw the same
  * beat; another beat begins anew. Of each gap at most a third of a lease counts: what is beyond it proves nothing, since the
  * store may have been away for all, or this process asleep, and it erases nothing. So an executor that beats at least once
  * in a lease is never found silent, however the reads come, because the sum is never above the time that has passed; and one that

@@ -12,7 +12,7 @@ export interface RetentionOptions {
 }
 
 export interface Retention {
-  /** One page of everything (protocol.md step 15); answers true while there is more at once, so others come in between. */
+  /** One page of everything (docs/protocol.md step 15); answers true while there is more at once, so others come in between. */
   runOnce(): Promise<boolean>
 }
 

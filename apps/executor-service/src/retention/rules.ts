@@ -17,7 +17,7 @@ const dayMs = 86_400_000
 
 /**
  * A command planned before this moment (epoch milliseconds) may be the echo of an execution that was cleared away, and is
- * stored as expired (protocol.md step 8): one day before the execution itself may go.
+ * stored as expired (docs/protocol.md step 8): one day before the execution itself may go.
  */
 export function oldestPlannedAt(now: number, retentionMs: number): number {
   return now - retentionMs + dayMs
@@ -29,7 +29,7 @@ export function horizonOf(now: number, { executionsMs, logsMs }: Keep): Horizon 
 }
 
 /**
- * Whether an execution may go, with all that belongs to it (protocol.md step 15): it has ended, its newest state is published, and
+ * Whether an execution may go, with all that belongs to it (docs/protocol.md step 15): it has ended, its newest state is published, and
  * nothing changed since the horizon. Its command was planned before it ended, so a repetition of it is older than the
  * retention too, and is stored as expired (step 8).
  */

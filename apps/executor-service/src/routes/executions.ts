@@ -33,7 +33,7 @@ const noAnswer = refusal('unavailable', 'job-service does not say who may see th
 })
 const noArtifact = refusal('not-found', 'The execution has no such artifact.')
 
-/** Types that no browser runs; any other type that a handler names is sent as bytes (security.md, "log and page injection"). */
+/** Types that no browser runs; any other type that a handler names is sent as bytes. */
 const plainTypes = ['text/plain', 'text/csv', 'application/json', 'application/pdf', 'image/png', 'image/jpeg']
 
 function servedType(contentType: string): string {

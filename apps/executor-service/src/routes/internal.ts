@@ -50,7 +50,7 @@ const cancel = {
   response: { 200: cancelExecutionReply },
 }
 
-/** What job-service asks: the fence (protocol.md step 2), the cancel of one execution, and the reconcile (step 14). */
+/** What job-service asks: the fence (docs/protocol.md step 2), the cancel of one execution, and the reconcile (step 14). */
 export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
   const { stores, clock, fetchBytes, changes, dispatcher, settleLoop } = routes
   app.put('/internal/admissions/:jobId', { schema: admission, config: service }, async (request, reply) => {

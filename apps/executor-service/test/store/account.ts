@@ -1,7 +1,7 @@
 import type { Account } from './mongo-executors.ts'
 
 /**
- * What of a run breaks a promise (protocol.md, invariants): executions without an end, more starts than losses and failures explain,
+ * What of a run breaks a promise (docs/protocol.md, invariants): executions without an end, more starts than losses and failures explain,
  * two starts under one epoch, newest states that were not published, or that the list of changes leaves out.
  */
 export function accountFor({ records, calls, statuses, changes }: Account) {
@@ -10,7 +10,7 @@ export function accountFor({ records, calls, statuses, changes }: Account) {
   const notEnded = records.flatMap((one, index) => (one?.state === 'succeeded' ? [] : [`${index} ${one?.state}`]))
   const unexplained = present.flatMap(({ id, losses, failures, inDoubt }) => {
     const starts = callsOf.get(id)?.length ?? 0
-    // A first loss is not charged (protocol.md step 13); an epoch in doubt may have started.
+    // A first loss is not charged (docs/protocol.md step 13); an epoch in doubt may have started.
     return starts >= 1 && starts - 1 <= Math.max(losses, inDoubt.length) + failures ? [] : [`${id} ${starts}`]
   })
   const doubled = [...callsOf].flatMap(([id, some]) => {

@@ -57,7 +57,7 @@ function itemCounter(limiters: readonly RateLimiter[], key: string): (items: num
 
 /**
  * Counts every call with a token by its user, and sign-ups and logins by address, before the body is read. A refused
- * request costs the services nothing. Each limit is a map in this process (api.md, rate limits).
+ * request costs the services nothing. Each limit is a map in this process (docs/limits.md).
  */
 export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): void {
   const limits = createLimits(config, clock)

@@ -8,7 +8,7 @@ import { hopByHopHeaders } from '@belfry/http'
  */
 const notForwarded = new Set<string>([...hopByHopHeaders, 'expect', 'host', 'http2-settings', 'origin', 'x-api-key'])
 
-/** The token alone identifies the caller: headers that claim an identity are dropped (security.md, header spoofing). */
+/** The token alone identifies the caller: headers that claim an identity are dropped. */
 const claimsIdentity = /^(?:x[-_](?:user|internal|forwarded|original|real)(?:[-_]|$)|forwarded$)/
 
 function passes(name: string): boolean {

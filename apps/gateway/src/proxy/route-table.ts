@@ -21,7 +21,7 @@ export interface ProxiedRoutes {
 }
 
 /**
- * The routes of each service (api.md, routes and their owners). The most exact pattern wins, in any order. Other addresses
+ * The routes of each service. The most exact pattern wins, in any order. Other addresses
  * are not routed: above all nothing under `/internal`.
  */
 export const routeTable: readonly ProxiedRoutes[] = [

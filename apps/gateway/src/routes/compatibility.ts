@@ -11,7 +11,7 @@ export interface CompatibilityRoutes {
   readonly mayRead: (request: FastifyRequest) => boolean
 }
 
-/** Addresses of the systems before Belfry that lead to its docs, health and metrics (api.md, calls that must keep working). */
+/** Addresses of the systems before Belfry that lead to its docs, health and metrics (docs/guide/http-conventions.md). */
 export function mountCompatibility(app: HttpApp, { health, metricsRegistry, mayRead }: CompatibilityRoutes): void {
   for (const url of ['/swagger-ui', '/swagger-ui/', '/swagger-ui.html', '/swagger-ui/index.html']) {
     app.get(url, route, (_request, reply) => reply.redirect('/docs'))

@@ -73,7 +73,7 @@ describe('the limit of calls', () => {
     expect((await batch()).statusCode).toBe(200)
   })
 
-  it('is the one of api.md', () => {
+  it('is the one of docs/limits.md', () => {
     expect(gatewayConfig.parse({})).toMatchObject({
       gatewayUserCallsPerMinute: 12_000,
       gatewayTriggersPerMinute: 6_000,

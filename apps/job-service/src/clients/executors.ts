@@ -18,7 +18,7 @@ import { z } from 'zod'
 
 /** The executors, over REST. Every call rejects on a time-out, and on an answer that is an error. */
 export interface Executors {
-  /** Makes the changes firm (protocol.md, step 2); the reply lists what may still run. */
+  /** Makes the changes firm (docs/protocol.md step 2); the reply lists what may still run. */
   fence(jobId: string, changes: readonly JobChange[]): Promise<FenceReply>
   /**
    * Cancels one execution; `command` of one that no executor may have yet. Answers its state, or the refusal of one that has ended

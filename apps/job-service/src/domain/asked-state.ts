@@ -1,6 +1,6 @@
 import { type JobStatusWord, type Refusal, refusal, type ShownJobState } from '@belfry/contracts'
 
-/** What a caller asks for who names the status that a job shall have (api.md, `PATCH /api/v1/jobs/:id/state`). */
+/** What a caller asks for who names the status that a job shall have (docs/guide/http-conventions.md, `PATCH /api/v1/jobs/:id/state`). */
 export type AskedStep = 'none' | 'resume' | 'run-again' | 'pause' | 'cancel'
 
 /** A job as it is shown. */

@@ -5,7 +5,7 @@ const countDigits = 3
 
 /**
  * The UUID for an item of a batch, out of the one for the batch: the same in every try of the request, and in the order of the
- * items, so that their rows stand side by side (performance.md, ids that begin with the time).
+ * items, so that their rows stand side by side (decision 045).
  */
 export function itemUuid(minted: string, index: number): string {
   return minted.slice(0, -countDigits) + index.toString(16).padStart(countDigits, '0')

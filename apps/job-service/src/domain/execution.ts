@@ -70,7 +70,7 @@ export interface TriggerRequest {
 /** Policies of jobs as their manual triggers have them: one object for each, so that a store may cache its text. */
 const triggerPolicies = new WeakMap<ExecutionPolicy, ExecutionPolicy>()
 
-/** A trigger is limited only by an overlap that the owner set (time.md, "Still running: overlap"): else it takes no overlap place. */
+/** A trigger is limited only by an overlap that the owner set (docs/jobs.md, "Overlap"): else it takes no overlap place. */
 function triggerPolicy({ policy, isOverlapSet }: JobSpec): ExecutionPolicy {
   if (isOverlapSet || policy.overlap.policy === 'allow') return policy
   const known = triggerPolicies.get(policy)
@@ -94,7 +94,7 @@ const causeOf = ({ retryOf, backfillOf }: TriggerRequest) =>
   backfillOf !== undefined ? 'backfill' : retryOf === undefined ? 'manual' : 'retry'
 
 /**
- * The command of a manual trigger: due at once, at the job's version now (protocol.md, step 3). Where nothing is
+ * The command of a manual trigger: due at once, at the job's version now (docs/protocol.md step 3). Where nothing is
  * replaced, params and policy are the same objects in every command of a job, so that a store may cache their text.
  */
 export function triggerCommand(job: Job, request: TriggerRequest): JobExecuteMessage {

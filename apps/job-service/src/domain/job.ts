@@ -54,7 +54,7 @@ export interface Job {
 /** A spec as lists show it: with params only where they are asked for. */
 export type ListedSpec = Omit<JobSpec, 'params'> & Partial<Pick<JobSpec, 'params'>>
 
-/** Most entries of `changes` (protocol.md, records): a list that stays full refuses the change. */
+/** Most entries of `changes` (docs/protocol.md, records): a list that stays full refuses the change. */
 export const changesLimit = 32
 
 export interface JobDraft {
@@ -128,7 +128,7 @@ export function checkAction({ state }: Pick<Job, 'state'>, action: JobAction): R
 }
 
 /*
- * The changes of a job (protocol.md, step 1). Each answers the job at its next version; the very same job when it is as the change
+ * The changes of a job (docs/protocol.md step 1). Each answers the job at its next version; the very same job when it is as the change
  * would make it, since asking twice changes nothing; or the refusal of its state. `now`: epoch milliseconds.
  */
 
@@ -215,7 +215,7 @@ export function deletedJob(job: Job, now: number): Job | Refusal {
   return checkAction(job, 'delete') ?? change(job, 'delete', { state: 'deleted', ...notPaused }, now)
 }
 
-/** When a change that is made now counts: in one order whatever the clock does (protocol.md, step 1). */
+/** When a change that is made now counts: in one order whatever the clock does (docs/protocol.md step 1). */
 export function nextChangeAt({ changedAt }: Pick<Job, 'changedAt'>, now: number): number {
   return Math.max(now, changedAt + 1)
 }
@@ -246,7 +246,7 @@ export function trimChanges(job: Job, fencedVersion: number, schedulerVersion: n
   return { ...job, changes: job.changes.filter(({ version }) => version >= reached) }
 }
 
-/** The changes that the executors confirm before the answer is firm: all but the creation (protocol.md, step 2). */
+/** The changes that the executors confirm before the answer is firm: all but the creation (docs/protocol.md step 2). */
 export function fencedChanges(job: Pick<Job, 'changes'>): JobChange[] {
   return job.changes.filter((entry) => entry.kind !== 'create')
 }

@@ -1,8 +1,9 @@
 import type { ParamWarning, ValidationIssue, Warning } from '@belfry/contracts'
 import { nearestName } from '@belfry/service'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import { compileLinearPattern, type LinearPattern } from './linear-pattern.ts'
 
-/** Largest `params`, bytes of JSON in UTF-8 (api.md, caps). */
+/** Largest `params`, bytes of JSON in UTF-8 (docs/guide/jobs.md). */
 export const paramsLimitBytes = 256 * 1024
 /** A body with more issues than this is answered with the first ones. */
 const issueLimit = 50
@@ -25,6 +26,19 @@ const formats = {
 }
 
 /**
+ * Ajv's engine of patterns, which are texts of the people who write handlers: none may hold up the service. What has no test in
+ * linear time takes every text, and is left to the executor, which checks the params when the job runs.
+ */
+function linearOrAny(pattern: string): LinearPattern {
+  try {
+    return compileLinearPattern(pattern)
+  } catch {
+    return { test: () => true, toString: () => pattern }
+  }
+}
+const regExp = Object.assign(linearOrAny, { code: 'linearOrAny' })
+
+/**
  * Compiles a job type's JSON Schema of params. The params are checked as they are: defaults are not filled in and types
  * not coerced, since the executor does that when it runs the job. The schema is the executor's: it is compiled
  * without being checked itself, which would take fifty times as long.
@@ -37,6 +51,7 @@ export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck
     logger: false,
     addUsedSchema: false,
     formats,
+    code: { regExp },
   })
   const validate: ValidateFunction = ajv.compile(schema)
   return (params) => {
@@ -56,9 +71,18 @@ function withoutRepeats(issues: readonly ValidationIssue[]): ValidationIssue[] {
   })
 }
 
+/** One without a test in linear time warns of nothing. */
+function readWarning(rule: ParamWarning) {
+  try {
+    return [{ ...rule, expression: compileLinearPattern(rule.pattern, { ignoreCase: true }) }]
+  } catch {
+    return []
+  }
+}
+
 /** The warnings of a job type about valid params. Its patterns are the executor's. */
 export function compileParamWarnings(list: readonly ParamWarning[]): (params: Record<string, unknown>) => Warning[] {
-  const rules = list.map((rule) => ({ ...rule, expression: new RegExp(rule.pattern, 'i') }))
+  const rules = list.flatMap(readWarning)
   return (params) =>
     rules.flatMap(({ param, expression, code, detail }) => {
       const value = Object.hasOwn(params, param) ? params[param] : undefined

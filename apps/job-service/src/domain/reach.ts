@@ -38,7 +38,7 @@ export function isOperator({ roles }: Pick<Caller, 'roles'>): boolean {
   return roles.includes('operator') || roles.includes('admin')
 }
 
-/** The rights of a caller; null where the job is not there for the caller (security.md: 404). */
+/** The rights of a caller; null where the job is not there for the caller (404, docs/guide/auth-and-roles.md). */
 export function rightsOf(caller: Caller, { ownerId, viewers }: Pick<Job, 'ownerId' | 'viewers'>): Rights | null {
   if (caller.userId === ownerId) return ownersRights
   const isViewer = viewers.some(({ id }) => id === caller.userId)

@@ -12,7 +12,7 @@ export interface Retention {
  */
 const longerMs = 3_600_000
 
-/** Copies of executions that ended before this moment (epoch milliseconds) may go (protocol.md step 15). */
+/** Copies of executions that ended before this moment (epoch milliseconds) may go (docs/protocol.md step 15). */
 export function copiesBefore(now: number, retentionMs: number): number {
   return now - retentionMs - longerMs
 }

@@ -15,7 +15,7 @@ import { nearestName } from '@belfry/service'
 import type { JobTypes, KnownType } from './job-types.ts'
 import { paramsLimitBytes } from './params.ts'
 
-/** time.md, "Failed: retry". */
+/** The retries of a job that says nothing about them (docs/guide/jobs.md). */
 const retryDefaults: RetryPolicy = {
   maxRetries: 3,
   backoff: 'exponential',
@@ -128,7 +128,7 @@ function retryIssues(body: RetryBody = {}): ValidationIssue[] {
 }
 
 /**
- * time.md, "Still running": by default the scheduled executions of a recurring job are skipped while one is still running, and
+ * docs/jobs.md, "Overlap": by default the scheduled executions of a recurring job are skipped while one is still running, and
  * all others run side by side. `allow` has a limit only where the body gives one.
  */
 function readOverlap(body: CreateJobBody['overlap'], recurring: boolean): OverlapPolicy {

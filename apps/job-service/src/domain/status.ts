@@ -70,7 +70,7 @@ function countsFor(runAt: number | null, one: KnownExecution | null): one is Kno
   return one !== null && (runAt === null || one.fireAt >= runAt)
 }
 
-/** The job's status in the API: the row "status" of api.md, Resources. */
+/** The job's status in the API: docs/jobs.md, "Status". */
 export function deriveStatus({ state, isPublished, runAt, last, running, retrying }: StatusInput): JobStatusWord {
   if (state === 'paused') return 'PAUSED'
   if (state === 'cancelled' || state === 'deleted') return 'CANCELLED'

@@ -19,7 +19,7 @@ export interface ReconcileExecutionsOptions {
 /** The change number of the executors up to which every execution was compared. */
 const cursorName = 'changes of executions'
 
-/** Compares the copies with the executors' executions; one without a copy gets one (protocol.md, step 14). */
+/** Compares the copies with the executors' executions; one without a copy gets one (docs/protocol.md step 14). */
 export function createReconcileExecutions(options: ReconcileExecutionsOptions): Reconciler {
   const { deps, purgedBefore, mayLose } = options
   const { executions, cursors } = options.stores

@@ -12,7 +12,7 @@ export interface RepeatFencesOptions {
 }
 
 /**
- * One iteration of repeating the fences that the executors have not confirmed (protocol.md, step 2): 5 s after the change,
+ * One iteration of repeating the fences that the executors have not confirmed (docs/protocol.md step 2): 5 s after the change,
  * then twice as long each time up to 60 s, and at once for what a process before this one has left. Answers true when there
  * may be more.
  */

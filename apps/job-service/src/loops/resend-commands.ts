@@ -15,7 +15,7 @@ export interface ResendCommandsOptions {
 }
 
 /**
- * One iteration of sending the commands of triggers again that no job-status has answered (protocol.md, step 7): 5 s after
+ * One iteration of sending the commands of triggers again that no job-status has answered (docs/protocol.md step 7): 5 s after
  * the first time, then twice as long each time up to 60 s, and at once for what a process before this one has left. The
  * process that moves the next time of a row sends its command; each instance looks for those of its share. Answers true when there may be more.
  */

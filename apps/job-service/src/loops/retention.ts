@@ -14,7 +14,7 @@ export interface RetentionOptions {
 }
 
 /**
- * One iteration of removing what was stored for long enough (protocol.md step 15): copies of executions first, then jobs
+ * One iteration of removing what was stored for long enough (docs/protocol.md step 15): copies of executions first, then jobs
  * without any, of which every iteration looks at the next page, then requests. Answers true while more copies or requests
  * can go at once.
  */

@@ -53,7 +53,7 @@ const steps: Record<FencedStep, (context: JobContext, target: ChangeTarget) => P
   cancel: cancelJob,
 }
 
-/** Addresses of the systems before Belfry that its own do not have; in the dialect `/api/v1` only (api.md, calls that must keep working). */
+/** Addresses of the systems before Belfry that its own do not have; in the dialect `/api/v1` only (docs/guide/http-conventions.md). */
 export function mountCompatibility(app: HttpApp, routes: CompatibilityRoutes): void {
   mountSetState(app, routes)
   mountReadyLists(app, routes)

@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /**
- * A weak ETag over a version and what is shown of it (api.md, concurrency): status, next run and the like change without the version.
+ * A weak ETag over a version and what is shown of it (docs/guide/http-conventions.md, "Versions"): status, next run and the
+ * like change without the version.
  * A checksum is enough: it guards no secret, and it costs a tenth of a hash.
  * `W/"7.3f2a90bc"`.
  */

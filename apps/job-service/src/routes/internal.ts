@@ -20,7 +20,7 @@ interface InternalRules {
   readonly unlistedBefore: () => number
 }
 
-/** The records that the scheduler reconciles with (protocol.md, step 14), and who may see a job. */
+/** The records that the scheduler reconciles with (docs/protocol.md step 14), and who may see a job. */
 export function mountInternal(app: HttpApp, jobs: JobStore, { fetchBytes, unlistedBefore }: InternalRules): void {
   const changes = { querystring: changesQuery, response: { 200: jobVersionsPage } }
   app.get('/internal/jobs/changes', { schema: changes, config: service }, async ({ query }) => {

@@ -1,6 +1,6 @@
 import { readJsonBody } from '@belfry/http'
 
-/** Fields of bodies that the systems before Belfry took, turned into its own (api.md, calls that must keep working). */
+/** Fields of bodies that the systems before Belfry took, turned into its own (docs/guide/http-conventions.md). */
 
 type Body = Readonly<Record<string, unknown>>
 

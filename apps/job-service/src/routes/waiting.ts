@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-/** Longest wait of one call, milliseconds (api.md, waiting). */
+/** Longest wait of one call, milliseconds (docs/jobs.md, "Wait for an end"). */
 const longestWaitMs = 20_000
 /** What a call waits that names no time, milliseconds: below the time-out of the gateway, which only a named one extends. */
 const usualWaitMs = 2_000

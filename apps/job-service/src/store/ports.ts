@@ -202,7 +202,7 @@ export interface JobStore {
   /** Jobs of the share whose pause ends by `until`, in the order of these moments; a job is overdue by that moment. */
   listPauseEnds(until: number, limit: number, share: WorkShare, after?: DueCursor | null): Promise<DuePage<DuePauseEnd>>
   /**
-   * The jobs with a change number above `after` in the order of these numbers (protocol.md step 14), without the one-shots that
+   * The jobs with a change number above `after` in the order of these numbers (docs/protocol.md step 14), without the one-shots that
    * were over by `unlistedBefore` (domain/retention.ts).
    */
   listChanges(query: ChangesQuery & { readonly unlistedBefore: number }): Promise<ChangedJobs>
@@ -273,7 +273,7 @@ export interface ExecutionStore {
   /** Stores by which execution each was run again, unless one is stored already. What is unknown is left out. */
   markRetried(retried: readonly RetriedExecution[]): Promise<void>
   /**
-   * Stores job-status messages. Per execution the newest seq wins, and its command is answered (protocol.md, step 7).
+   * Stores job-status messages. Per execution the newest seq wins, and its command is answered (docs/protocol.md step 7).
    * Then each job's progress: the newest execution that has ended, and the newest fire time. Executions of unknown jobs are
    * left out. The same messages again change nothing.
    */

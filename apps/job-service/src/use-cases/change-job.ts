@@ -25,7 +25,7 @@ export interface ChangeTarget {
 export type Decide = (job: StoredJob) => Job | Refusal | Promise<Job | Refusal>
 
 /**
- * Changes a job: one compare-and-set on its version, then the fence (protocol.md, steps 1 and 2). A change that finds the job as it
+ * Changes a job: one compare-and-set on its version, then the fence (docs/protocol.md steps 1 and 2). A change that finds the job as it
  * would make it stores nothing, and asks the executors again what is in flight. `need`: what the caller must have the right to.
  */
 export async function changeJob(
@@ -107,7 +107,7 @@ function isSameVersion(found: Job, made: Job): boolean {
   return isSame && found.pauseUntil === made.pauseUntil && jobDifferences(found, made).length === 0
 }
 
-/** A job whose list of changes is full loses those that the executors and the scheduler are past (protocol.md, step 1). */
+/** A job whose list of changes is full loses those that the executors and the scheduler are past (docs/protocol.md step 1). */
 async function withRoom({ scheduler, log }: ChangeContext, job: StoredJob): Promise<StoredJob> {
   if (job.changes.length < changesLimit) return job
   try {

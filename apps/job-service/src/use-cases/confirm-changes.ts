@@ -6,7 +6,7 @@ import type { JobContext } from './context.ts'
 
 export type ConfirmContext = Pick<JobContext, 'stores' | 'log'> & { readonly executors: Pick<Executors, 'fence'> }
 
-/** A change of a job: `pending` until the executors have confirmed it (protocol.md, step 2). */
+/** A change of a job: `pending` until the executors have confirmed it (docs/protocol.md step 2). */
 export interface FencedJob {
   readonly job: StoredJob
   readonly inFlight: readonly InFlight[]

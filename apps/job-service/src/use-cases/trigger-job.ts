@@ -62,7 +62,7 @@ export function newTrigger(job: StoredJob, asked: AskedExecution, reason: string
 /**
  * Runs a job now, once: the answer comes when the execution is durable, and its command is under way then. The hot path is
  * one write and no read: jobs are cached from their last trigger, and the write itself checks that the version it was
- * made of is still the job's (protocol.md, step 3).
+ * made of is still the job's (docs/protocol.md step 3).
  */
 export async function triggerJob(context: TriggerContext, request: TriggerRequest): Promise<WholeExecution | Refusal> {
   if (context.commands.isFull()) return backlogFull

@@ -15,7 +15,7 @@ interface Wait<T> {
   readonly signal: AbortSignal
 }
 
-/** Calls that wait for a state (api.md, waiting). */
+/** Calls that wait for a state (docs/jobs.md, "Wait for an end"). */
 export interface Waiters {
   /** The state as soon as it is done; the last one that was read when the time is over, the caller is gone, or the service stops. */
   wait<T>(wait: Wait<T>): Promise<T | Refusal>

@@ -7,7 +7,7 @@ import { pendingRoom, type Rules, type ScheduleRecord } from './schedule-record.
 /** Fire times of a schedule, or what is wrong with it. `seed` spreads `H` slots and the jitter: the job's id. */
 export type Compile = (schedule: ScheduleSpec, seed: string) => FireTimes | { issue: { code: string; detail: string } }
 
-/** A one-shot runs however late (time.md, "Late"); the executor ends one that has expired. */
+/** A one-shot runs however late (docs/schedules.md); the executor ends one that has expired. */
 function issueOneShot(record: ScheduleRecord, firing: Firing, now: number, rules: Rules): ScheduleRecord {
   const fireAt = record.nextFireAt
   if (fireAt === null || fireAt > firing.upTo || pendingRoom(record, rules) === 0) return record
@@ -65,7 +65,7 @@ export function advanceWith(
 }
 
 /**
- * Step 6 of protocol.md: every fire time up to the look-ahead becomes a command in `pending`; the misfire rule decides on
+ * Step 6 of docs/protocol.md: every fire time up to the look-ahead becomes a command in `pending`; the misfire rule decides on
  * overdue ones. The same record when nothing is due, or when there is no room. Compiles the schedule only when it is due.
  */
 export function advance(record: ScheduleRecord, now: number, compile: Compile, rules: Rules): ScheduleRecord {

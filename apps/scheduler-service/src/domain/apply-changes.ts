@@ -247,7 +247,7 @@ function atNewest(known: ScheduleRecord | null, { record, schedule, times }: Wal
 }
 
 /**
- * Step 5 of protocol.md: walks `changes` from the record's own version to the newest one. Each change decides on the fire
+ * Step 5 of docs/protocol.md: walks `changes` from the record's own version to the newest one. Each change decides on the fire
  * times of the version before it up to the change, takes back what was issued after it, and sets the next fire time to the
  * first one after it. A version whose spec this scheduler never got issues its fire times as the newest version if that is
  * active, else it puts them into the fire log.

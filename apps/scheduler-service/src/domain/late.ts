@@ -3,7 +3,7 @@ import { type LateSegment, type MisfireRule, resolveMisfire, segmentUpTo } from 
 import { type Firing, issueThrough } from './issue.ts'
 import { type FireRange, fireLogOutboxRoom, pendingRoom, type Rules, type ScheduleRecord } from './schedule-record.ts'
 
-/** time.md, "Late: misfire": what holds for a job that sets no policy. */
+/** docs/schedules.md, "Late: misfire": what holds for a job that sets no policy. */
 const defaultPolicy: Pick<MisfirePolicy, 'policy' | 'cap'> = { policy: 'run-once', cap: 100 }
 
 /** What the job's version wants to become of its late fire times. */

@@ -28,7 +28,7 @@ function isLeftOver({ tries, nextSendAt }: PendingCommand, since: number, now: n
 }
 
 /**
- * Step 7 of protocol.md: the commands that are due to be sent now, and the record in which they count as sent.
+ * Step 7 of docs/protocol.md: the commands that are due to be sent now, and the record in which they count as sent.
  * The record is stored first. A process that dies before the send makes the command late by one wait, and loses nothing. A
  * restart does not wait for that, nor does a clock that was set back: `since` is the moment from which on the times of this
  * process count, and with it the answer includes the commands that are left over. The second read of the record finds them

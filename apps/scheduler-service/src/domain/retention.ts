@@ -1,7 +1,7 @@
 import type { JobChangesMessage } from '@belfry/contracts'
 import type { ScheduleRecord } from './schedule-record.ts'
 
-/** What was over before this moment, epoch milliseconds, need not be kept (protocol.md step 15). */
+/** What was over before this moment, epoch milliseconds, need not be kept (docs/protocol.md step 15). */
 export function horizonOf(now: number, retentionMs: number): number {
   return now - retentionMs
 }

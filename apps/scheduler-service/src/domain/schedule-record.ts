@@ -3,7 +3,7 @@ import { scheduledExecutionId } from '@belfry/contracts'
 import type { LateSegment } from '@belfry/time'
 
 /**
- * One decided fire time whose execution no `job-status` has shown yet (protocol.md step 7). The command itself is
+ * One decided fire time whose execution no `job-status` has shown yet (docs/protocol.md step 7). The command itself is
  * made of it and of the spec of its version (`commandOf`): a job of 256 KiB of params does not repeat them 64 times.
  */
 export interface PendingCommand {
@@ -142,7 +142,7 @@ export function commandOf(record: ScheduleRecord, { fireAt, version, plannedAt }
   }
 }
 
-/** When a one-shot has waited too long (time.md, "Late: misfire"), epoch milliseconds; null for never. */
+/** When a one-shot has waited too long (docs/schedules.md), epoch milliseconds; null for never. */
 function expiryOf({ schedule, expiresAfterMs }: JobSpec, fireAt: number): number | null {
   return schedule.kind === 'once' && expiresAfterMs !== undefined ? fireAt + expiresAfterMs : null
 }

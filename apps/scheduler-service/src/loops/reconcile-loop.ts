@@ -11,7 +11,7 @@ import type { IngestChanges } from '../use-cases/ingest-changes.ts'
 const cursorName = 'changes of jobs'
 
 /**
- * Compares the versions of the schedules with those of the jobs again and again (protocol.md, step 14). One of the schedulers
+ * Compares the versions of the schedules with those of the jobs again and again (docs/protocol.md step 14). One of the schedulers
  * (`peers`) does that for all.
  */
 export function createReconcileLoop(

@@ -29,7 +29,7 @@ export interface InternalRoutes {
 
 const config = { access: 'service' } as const
 
-/** What job-service asks: how far the scheduler has come with some jobs (protocol.md, step 1), and what it has logged. */
+/** What job-service asks: how far the scheduler has come with some jobs (docs/protocol.md step 1), and what it has logged. */
 export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
   const { schedules, page, listFireLog } = routes
   async function eachRecord(ids: readonly string[], use: (record: ScheduleRecord) => void): Promise<void> {

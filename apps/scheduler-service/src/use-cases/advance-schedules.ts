@@ -34,7 +34,7 @@ export interface AdvanceSchedules {
   /** When the next record of this scheduler's share is due, epoch milliseconds; null when none is. */
   nextDueAt(): Promise<number | null>
   /**
-   * Advances every record of this scheduler's share that is due by now (protocol.md, steps 6 and 7), and those of the others'
+   * Advances every record of this scheduler's share that is due by now (docs/protocol.md step 6 and 7), and those of the others'
    * that are overdue.
    */
   advanceDue(): Promise<AdvanceResult>
@@ -73,7 +73,7 @@ export function createAdvanceSchedules(options: AdvanceSchedulesOptions): Advanc
     return { before, record, commands }
   }
 
-  /** A schedule that fails never stops the others (time.md, "Never"). */
+  /** A schedule that fails never stops the others. */
   async function decideAll(rows: readonly StoredSchedule[], now: number, since: number | null) {
     const updates: ScheduleUpdate[] = []
     for (const stored of rows) {

@@ -34,7 +34,7 @@ interface NotApplied {
 }
 
 /**
- * Applies changes of jobs to their schedules (protocol.md, step 5), and advances at once those that are due. Answers the jobs
+ * Applies changes of jobs to their schedules (docs/protocol.md step 5), and advances at once those that are due. Answers the jobs
  * whose change was not applied. Rejects when a record changed too often meanwhile, or when the store failed; the same
  * messages may come again, for a change that is stored counts as known.
  */

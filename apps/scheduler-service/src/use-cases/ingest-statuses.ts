@@ -21,7 +21,7 @@ export interface IngestStatusesOptions {
 }
 
 /**
- * Acknowledges pending commands whose executions the executors show, or sends them again (protocol.md, step 7). An
+ * Acknowledges pending commands whose executions the executors show, or sends them again (docs/protocol.md step 7). An
  * acknowledgement that lost every race is dropped: the scheduler repeats the command, and the executors show its execution again.
  */
 export type IngestStatuses = (statuses: readonly JobStatusMessage[]) => Promise<void>

@@ -16,7 +16,7 @@ export interface PurgeEndedOptions {
 }
 
 /**
- * One turn of the retention loop (protocol.md step 15): removes a chunk of the fire log, and the purgeable schedules of one
+ * One turn of the retention loop (docs/protocol.md step 15): removes a chunk of the fire log, and the purgeable schedules of one
  * page. Every turn reads the next page of summaries; that needs no index. Answers whether more of the fire log can be
  * removed at once.
  */

@@ -1,7 +1,7 @@
 import type { Clock } from '@belfry/service'
 
 /**
- * Keeps long work from blocking the event loop (house.md, threads). Call it between two items: undefined while less than
+ * Keeps long work from blocking the event loop. Call it between two items: undefined while less than
  * `sliceMs` have passed, then a promise to await, during which timers and I/O run.
  */
 export type YieldIfOver = () => Promise<void> | undefined

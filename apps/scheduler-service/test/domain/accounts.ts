@@ -41,7 +41,7 @@ function named(name: string, act: Act): Act {
 
 const messageOf = (world: World, version: number): JobChangesMessage => changesOf(world.steps.slice(0, version))
 
-/** Closed for an execution of `version` at `fireAt` (protocol.md step 2). */
+/** Closed for an execution of `version` at `fireAt` (docs/protocol.md step 2). */
 function isClosed(changes: readonly JobChange[], version: number, fireAt: number): boolean {
   return changes.some((change) => {
     if (change.version <= version) return false

@@ -2,7 +2,7 @@ import { type Kafka, Partitioners, type Producer } from 'kafkajs'
 import type { EncodedMessage } from '../codec.ts'
 import { BatchTooLarge } from './sender.ts'
 
-/** Hands batches to the broker; see tooling.md for the settings. */
+/** Hands batches to the broker; decision 024 has the reasons for its settings. */
 export interface BatchProducer {
   /** Rejects with `BatchTooLarge` when the broker refuses the batch for its size. One call at a time. */
   send(name: string, messages: readonly EncodedMessage[]): Promise<void>

@@ -127,7 +127,7 @@ export const misfireBody = z
   .meta({ id: 'MisfireBody', description: 'What becomes of the fire times that came late, because Belfry was down.' })
 export type MisfireBody = z.infer<typeof misfireBody>
 
-/** Timeouts of one attempt (api.md, caps), milliseconds. */
+/** Timeouts of one attempt (docs/guide/jobs.md), milliseconds. */
 export const timeoutBounds = { min: 1000, max: 86_400_000 }
 
 /** Users that one job may be shared with. */

@@ -36,7 +36,10 @@ const scope = z
 /** Several values of a query parameter: with commas between, or the parameter several times. */
 const severalOf = <const Names extends readonly [string, ...string[]]>(names: Names) =>
   z.preprocess(
-    (given) => (given === undefined ? undefined : [given].flat().flatMap((one) => String(one).split(','))),
+    (given) =>
+      given === undefined
+        ? undefined
+        : [given].flat().flatMap((one) => (typeof one === 'string' ? one.split(',') : [one])),
     z.array(z.enum(names)).min(1).max(names.length).optional(),
   )
 

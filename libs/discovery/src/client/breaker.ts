@@ -4,7 +4,7 @@ import CircuitBreaker from 'opossum'
 export const breakerStates = ['closed', 'open', 'half-open'] as const
 export type BreakerState = (typeof breakerStates)[number]
 
-/** When a breaker opens and closes (operations.md, breakers). */
+/** When a breaker opens and closes (docs/configuration.md, `BELFRY_BREAKER_…`). */
 export interface BreakerConfig {
   /** Time to the first byte of an answer, milliseconds; later is a failure. */
   readonly timeoutMs: number

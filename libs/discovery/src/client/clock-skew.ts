@@ -5,7 +5,7 @@ const stepMs = 1_000
 /** Shortest time between two answers that are looked at, milliseconds. */
 const sampleMs = 1_000
 
-/** How far the clock of an instance is from the own one, by the `Date` of its answers (protocol.md, steps). */
+/** How far the clock of an instance is from the own one, by the `Date` of its answers (docs/protocol.md, steps). */
 export interface ClockSkew {
   /** Looks at an answer to a call that began at `calledAt`, epoch milliseconds. */
   sample(date: string | string[] | undefined, calledAt: number): void

@@ -112,7 +112,7 @@ export interface RecordsClientOptions<Row, T> {
   readonly deadlineMs: number
 }
 
-/** The records of another service, as a reconciler reads them (protocol.md step 14). */
+/** The records of another service, as a reconciler reads them (docs/protocol.md step 14). */
 export interface RecordsClient<Row, T> {
   /** The records with a change number above `after`, at most `limit` of them. Rejects when the service does not answer. */
   list(after: number, limit: number): Promise<ChangedRecords<Row>>

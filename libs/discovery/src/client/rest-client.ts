@@ -36,7 +36,7 @@ export interface RestClient {
 export interface RestClientOptions {
   balancer: Balancer
   clock: Clock
-  /** Makes the token of this service for calls of its own (security.md, identity). */
+  /** Makes the token of this service for calls of its own (docs/distributed.md). */
   signToken?: () => string
   /** When a call names none, milliseconds. */
   deadlineMs?: number

@@ -111,7 +111,7 @@ function send(
   })
 }
 
-/** Longest wait that a call may ask for, milliseconds (api.md, waiting). */
+/** Longest wait that a call may ask for, milliseconds (docs/jobs.md, "Wait for an end"). */
 const longestWaitMs = 20_000
 
 /** How much later the first byte may come of a read that asks its service to wait (RFC 7240, `Prefer: wait=20`), milliseconds. */

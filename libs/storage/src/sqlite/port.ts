@@ -35,7 +35,7 @@ export interface RowPage {
 
 /**
  * One SQLite file of the store thread. Every method is one message in the turn's array; the thread takes all that wait,
- * executes them in order in one transaction per file, commits once, and then answers (house.md, threads).
+ * executes them in order in one transaction per file, commits once, and then answers.
  * Reads go the same way, so that they see all that was sent before them. What is handed over must not change any more.
  *
  * `verb` names the durable step (`executions.claim`): it is the name of the crash point (`BELFRY_CRASH_AT`) and of the

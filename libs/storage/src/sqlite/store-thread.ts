@@ -25,7 +25,7 @@ export interface StoreThreadOptions {
    * copies the file may be about to end, a second Belfry is not. An open file is this process's alone.
    */
   readonly busyTimeoutMs?: number
-  /** Pages of 4 KiB in the write-ahead log before it is moved into the file. Default 16,000 (performance.md). */
+  /** Pages of 4 KiB in the write-ahead log before it is moved into the file. Default 16,000. */
   readonly checkpointPages?: number
   /** Page cache of each file, KiB; filled as it is used. Default 65,536. */
   readonly cacheKib?: number

@@ -138,7 +138,7 @@ function failureText(error: unknown): string {
 }
 
 /**
- * HTTP_CALL: one request through `outbound`, which guards where it may go (security.md, "SSRF"). Every attempt carries the
+ * HTTP_CALL: one request through `outbound`, which guards where it may go. Every attempt carries the
  * same `Idempotency-Key`. `maxBytes`: how much of an answer's body is kept. `allowPrivate`: what `outbound` lets through.
  */
 export function createHttpCall(outbound: Outbound, maxBytes: number, allowPrivate: boolean): Handler<HttpCallParams> {

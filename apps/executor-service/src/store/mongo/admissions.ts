@@ -27,7 +27,7 @@ export function createAdmissionStore(db: MongoDatabase): AdmissionStore {
       const ids = [...new Set(jobIds)]
       const [only] = ids
       if (only === undefined) return []
-      // Protocol.md step 9: what a fence wrote before the claim was acknowledged must be seen (decision 027).
+      // docs/protocol.md step 9: what a fence wrote before the claim was acknowledged must be seen (decision 027).
       const filter = ids.length === 1 ? { _id: only } : { _id: where({ $in: ids }) }
       const found = await admissions.find('admissions.read', filter, { level: 'linearizable' })
       const byJob = new Map(found.map((one) => [one._id, one]))

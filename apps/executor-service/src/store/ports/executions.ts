@@ -115,7 +115,7 @@ export interface ExecutionStore extends DueStore {
   listInDoubt(jobId: string, since: number): Promise<readonly Stored[]>
   /** Marks them as not published, though nothing changed. */
   markUnpublished(stored: readonly Stored[]): Promise<void>
-  /** The executions with a change number above `after` in the order of these numbers (protocol.md step 14). */
+  /** The executions with a change number above `after` in the order of these numbers (docs/protocol.md step 14). */
   listChanges(query: ChangesQuery): Promise<ChangedExecutions>
   /** The newest state of records of the share that are not yet published; a record is overdue by when it last changed. */
   listUnpublished(page: PageBounds, share: WorkShare): Promise<Page<Stored>>

@@ -7,7 +7,7 @@ const counted = (['active', 'paused'] as const).map((state) => jobStates.indexOf
 
 /**
  * The tables of jobs.db. Numbers instead of text wherever an index stands on a column, and ids that begin with the
- * time: both decide how many pages a commit touches (performance.md). `state` and `status` are indexes into `jobStates` and
+ * time: both decide how many pages a commit touches. `state` and `status` are indexes into `jobStates` and
  * `executionStatuses` of the contracts, which only ever grow at the end. What can be long and is seldom shown
  * (params, result) stands last in its row: SQLite reads a row up to the last column that is asked for.
  */

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Instance } from '../port.ts'
 
 /**
- * The signature of a registration: HMAC-SHA-256 over the prefix and the instance (security.md, registry poisoning). The
+ * The signature of a registration: HMAC-SHA-256 over the prefix and the instance (decision 025). The
  * text begins with a name of its own, so that no service token, which is made with the same key, is a signature.
  */
 export function signInstance(key: string, prefix: string, { service, id, host, port }: Instance): string {
