@@ -46,7 +46,7 @@ function openSenders({ clock, config }: JobServiceDeps) {
     keepAliveMs,
     lookups: { total: config.jobNotifyLookups, ofOwner: config.jobNotifyOwnerLookups, waiting: total },
   })
-  const mailer = smtpUrl === undefined ? null : createMailer({ url: smtpUrl, from: smtpFrom, timeoutMs })
+  const mailer = smtpUrl === undefined ? null : createMailer({ url: smtpUrl, from: smtpFrom, timeoutMs, clock })
   return { webhooks: createWebhooks({ outbound, clock, timeoutMs }), mailer }
 }
 

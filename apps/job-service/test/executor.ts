@@ -56,6 +56,8 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
     cancels: [] as { id: string; hasCommand: boolean }[],
     inFlight: [] as FenceReply['inFlight'],
     takesCommands: true,
+    /** Commands wait for it before they are taken. */
+    commandsTaken: Promise.resolve(),
     /** A fence waits for it before it is answered. */
     fenceAnswers: Promise.resolve(),
   }
@@ -111,6 +113,7 @@ export async function openExecutor(deps: ServiceDeps, bus: Bus, registry: Regist
   const instance: Instance = { service: 'executor-service', id: `executor-${port}`, host: '127.0.0.1', port }
   const subscription = await bus.subscribe('job-execute', 'executor-service', {
     onBatch: async (messages) => {
+      await state.commandsTaken
       if (!state.takesCommands) throw new Error('the disk of the executor is full')
       state.commands.push(...messages.map((message) => message.value))
     },

@@ -872,7 +872,7 @@ export interface paths {
         put?: never;
         /**
          * Run up to 1,000 jobs now, once each
-         * @description Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit.
+         * @description Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit. Once the params that are shown take up 4 MiB, the results after them show none.
          *
          *     Needs the role `user` or a higher one.
          */

@@ -68,16 +68,18 @@ export function mountExecutions(
 ): void {
   const { executions, logs, artifacts } = stores
 
+  async function isReadable({ execution: { ownerId, jobId } }: Stored, caller: JobCaller): Promise<boolean> {
+    return ownerId === caller.userId || seesDetails(jobId, caller)
+  }
+
   /** The execution of another user is not there at all, unless its job is shared with the caller. */
   async function findReadable(id: string, caller: JobCaller): Promise<Stored | Refusal> {
     const [found] = await executions.find([id])
     if (!found) return noExecution
-    const { ownerId, jobId } = found.execution
-    if (ownerId === caller.userId) return found
     try {
-      return (await seesDetails(jobId, caller)) ? found : noExecution
+      return (await isReadable(found, caller)) ? found : noExecution
     } catch (err) {
-      log.warn({ err, jobId }, 'job-service does not say who may see a job')
+      log.warn({ err, jobId: found.execution.jobId }, 'job-service does not say who may see a job')
       return noAnswer
     }
   }
@@ -103,7 +105,8 @@ export function mountExecutions(
       const stream = streams.open(request, reply)
       if (isRefusal(stream)) return reply.refuse(stream)
       const { rowId } = found
-      await followLog(stream, { rowId, after, attempt, view: viewLine }, { stores, log, ...following })
+      const mayGoOn = () => isReadable(found, request.caller)
+      await followLog(stream, { rowId, after, attempt, mayGoOn, view: viewLine }, { stores, log, ...following })
       return reply
     }
     const lines = await logs.list(found.rowId, { after, epoch: attempt, limit: limit + 1 })

@@ -24,6 +24,8 @@ export interface FollowedLog {
   readonly rowId: RowId
   readonly after: LogPosition
   readonly attempt: number | null
+  /** Whether the caller may still see it: its job may be shared with the caller no more. */
+  mayGoOn(): Promise<boolean>
   /** How a line is shown. */
   view(line: LogEntry & { readonly epoch: number }): unknown
 }
@@ -38,11 +40,12 @@ export function readLogPosition(id: string): LogPosition | null {
 
 async function sendLines(
   stream: EventStream,
-  { rowId, after, attempt, view }: FollowedLog,
+  { rowId, after, attempt, mayGoOn, view }: FollowedLog,
   { stores, clock, pollMs, lines }: FollowLogOptions,
 ): Promise<void> {
   let position = after
   while (stream.isOpen) {
+    if (!(await mayGoOn())) return stream.end('unavailable')
     const [current] = await stores.executions.read([rowId])
     const found = await stores.logs.list(rowId, { after: position, epoch: attempt, limit: lines })
     for (const line of found) {

@@ -59,6 +59,26 @@ describe('a log that is followed', () => {
   })
 })
 
+describe('a log of a job that is shared with the caller no more', () => {
+  it('ends its stream before further lines are sent', async () => {
+    let seesDetails = true
+    const world = await openWorld({
+      run: ({ context }) => context.log('info', 'at work'),
+      reachOf: () => ({
+        status: 200,
+        headers: {},
+        body: { sees: seesDetails, seesDetails, mayOperate: false, mayChange: false },
+      }),
+    })
+    await world.command(command({ fireAt: start + 8_000 }))
+    const answer = world.get(url, 'usr-2')
+    await world.pass(1_000, 250)
+    seesDetails = false
+    await world.pass(12_000, 250)
+    expect(read((await answer).body)).toEqual({ ids: [], end: { reason: 'unavailable' } })
+  })
+})
+
 describe('a log that cannot be read any more', () => {
   it('ends its stream, so that the client comes again', async () => {
     const fails = { now: false }

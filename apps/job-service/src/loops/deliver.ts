@@ -42,6 +42,11 @@ export interface Deliver {
 /** How long a stop waits for mails, which cannot be ended, milliseconds; their lease then has to end. */
 const stopMs = 3000
 
+const failed = async (error: string): Promise<AttemptResult> => ({
+  kind: 'failed',
+  ...{ status: null, error, retryAfterMs: null },
+})
+
 export function createDeliver(options: DeliverOptions): Deliver {
   const { stores, clock, log, sealer, webhooks, mailer, share, random, onAttempt, rows, limits, leaseMs } = options
   const { deliveries, notifications } = stores
@@ -67,14 +72,19 @@ export function createDeliver(options: DeliverOptions): Deliver {
 
   function attempt(delivery: Delivery, { id, ownerId, target }: Notification): Promise<AttemptResult> {
     if (target.type === 'email') {
-      const none: AttemptResult = { kind: 'failed', status: null, error: 'No mail server is set.', retryAfterMs: null }
       return mailer
         ? mailer.send({ to: target.to, id: delivery.id, ...mailOf(delivery.message) })
-        : Promise.resolve(none)
+        : failed('No mail server is set.')
     }
     const at = clock.now()
     const body = JSON.stringify(delivery.message)
-    const keys = keysAt(target.keys, at).map(({ sealed }) => sealer.open(sealed, keyPurposeOf({ id, ownerId })))
+    let keys: readonly string[]
+    try {
+      keys = keysAt(target.keys, at).map(({ sealed }) => sealer.open(sealed, keyPurposeOf({ id, ownerId })))
+    } catch (err) {
+      log.warn({ err, notificationId: id }, 'the key of a webhook cannot be opened')
+      return failed('The stored key of the webhook cannot be opened: give it a new one.')
+    }
     const headers = webhookHeaders({ id: delivery.id, at, body }, keys)
     return webhooks.post({ ownerId, url: target.url, headers, body, signal: stopping.signal })
   }

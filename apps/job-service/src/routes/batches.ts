@@ -3,6 +3,7 @@ import {
   isRefusal,
   jobBatchReply,
   mostBatchBytes,
+  paramsSize,
   problems,
   type Refusal,
   triggerBatchReply,
@@ -119,7 +120,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
     operationId: 'triggerJobs',
     summary: 'Run up to 1,000 jobs now, once each',
     description:
-      'Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit.',
+      'Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit. Once the params that are shown take up 4 MiB, the results after them show none.',
     requestHeaders: ['idempotency-key', 'prefer'],
     answerHeaders: { 200: ['idempotency-replayed'] },
     problems: ['too-many-requests'],
@@ -136,7 +137,11 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
       const check = (item: unknown) => checkBody(triggerItem, item)
       const results = await triggerJobs(context, { caller, minted, items, check })
       if (isRefusal(results)) return results
-      const view = (execution: WholeExecution) => executionViews.whole(execution, ownersRights)
+      let bytes = 0
+      const view = ({ params, ...execution }: WholeExecution) => {
+        bytes += paramsSize(params)
+        return executionViews.listed({ ...execution, ...(bytes <= mostBatchBytes && { params }) }, ownersRights)
+      }
       return answer(request, { results, status: 202, made: 'triggered', name: 'execution', view })
     }),
   )

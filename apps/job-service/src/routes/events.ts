@@ -2,23 +2,25 @@ import { type EventsQuery, eventsQuery, isRefusal, type Refusal } from '@belfry/
 import type { EventStreams, HttpApp } from '@belfry/http'
 import { z } from 'zod'
 import { type EventScope, readEventId } from '../domain/events.ts'
-import { type Caller, scopeOf } from '../domain/reach.ts'
+import { type Caller, isOperator, scopeOf } from '../domain/reach.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { findJobOrTombstone } from '../use-cases/find-job.ts'
 import { type FollowEventsOptions, followEvents } from '../use-cases/follow-events.ts'
 
-/** What the caller may follow: the jobs of a scope, or one job. */
-async function readScope(
+/** What the caller may follow: the jobs of a scope, or one job, of which a viewer sees what comes while the job names it. */
+export async function readScope(
   context: Pick<JobContext, 'stores'>,
   caller: Caller,
   { scope, jobId: ref }: EventsQuery,
 ): Promise<EventScope | Refusal> {
   const all = { ownerId: null, viewerId: null, jobId: null }
+  const mine = { ...all, ownerId: caller.userId, viewerId: caller.userId }
   if (ref !== undefined) {
     const job = await findJobOrTombstone(context, caller, ref)
-    return isRefusal(job) ? job : { ...all, jobId: job.id }
+    if (isRefusal(job)) return job
+    return isOperator(caller) ? { ...all, jobId: job.id } : { ...mine, jobId: job.id }
   }
-  if (scope === 'mine') return { ...all, ownerId: caller.userId, viewerId: caller.userId }
+  if (scope === 'mine') return mine
   const allowed = scopeOf(caller, scope)
   if (isRefusal(allowed) || allowed === 'all') return isRefusal(allowed) ? allowed : all
   return { ...all, ...allowed }

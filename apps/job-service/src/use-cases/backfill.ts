@@ -17,7 +17,7 @@ import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
 import { backlogFull, newTrigger } from './trigger-job.ts'
 
-type BackfillContext = Pick<JobContext, 'stores' | 'commands' | 'schedules' | 'clock' | 'config'>
+type BackfillContext = Pick<JobContext, 'stores' | 'commands' | 'intake' | 'schedules' | 'clock' | 'config'>
 type Result = BackfillReply['results'][number]
 
 export interface BackfillRequest {
@@ -59,7 +59,8 @@ export async function backfill(context: BackfillContext, request: BackfillReques
   const planned = rows.filter(({ outcome }) => outcome === 'planned')
   if (!dryRun && planned.length > 0) {
     if (context.commands.isFull()) return backlogFull
-    const stored = await storeAll(context, job, request, planned)
+    const asked = { ownerId: caller.userId, items: planned.length, isSoon: false }
+    const stored = await context.intake.triggers.run(asked, () => storeAll(context, job, request, planned))
     if (isRefusal(stored)) return stored
   }
   const results = rows.map(({ at, outcome, executionId }): Result => {

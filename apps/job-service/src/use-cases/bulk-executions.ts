@@ -2,7 +2,7 @@ import { type BulkExecutionsReply, type ExecutionStatus, isRefusal, type Refusal
 import { hasEnded } from '../domain/execution.ts'
 import type { Caller } from '../domain/reach.ts'
 import type { ExecutionScope, ExecutionSummary, ListPosition } from '../store/ports.ts'
-import { cancelExecution } from './cancel-execution.ts'
+import { cancelExecution, checkCancel } from './cancel-execution.ts'
 import type { JobContext } from './context.ts'
 import type { FoundExecution } from './find-execution.ts'
 import { findJobOrTombstone } from './find-job.ts'
@@ -11,7 +11,10 @@ import { type RedriveResult, runAgain } from './redrive.ts'
 import { type Rows, readPage } from './scan-list.ts'
 import { backlogFull } from './trigger-job.ts'
 
-type BulkContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'executors' | 'clock' | 'log' | 'config'>
+type BulkContext = Pick<
+  JobContext,
+  'stores' | 'types' | 'commands' | 'intake' | 'executors' | 'clock' | 'log' | 'config'
+>
 type Result = BulkExecutionsReply['results'][number]
 
 export interface BulkExecutions {
@@ -118,9 +121,10 @@ async function cancelAll(
   const about = (id: string) => ({ id, executionId: null, code: null, detail: null })
   let away: Refusal | null = null
   return inParts(found, context.config.jobBulkAtWork, async ({ id, status }): Promise<Result> => {
-    if (dryRun) return { ...about(id), outcome: status === 'RUNNING' ? 'cancelling' : 'cancelled' }
+    const ended = dryRun ? checkCancel({ status }) : null
+    if (dryRun && !ended) return { ...about(id), outcome: status === 'RUNNING' ? 'cancelling' : 'cancelled' }
     // Executors that do not answer are asked once: each of many calls would else wait for its time-out.
-    const answer: Refusal | FoundExecution = away ?? (await cancelExecution(context, caller, id))
+    const answer: Refusal | FoundExecution = ended ?? away ?? (await cancelExecution(context, caller, id))
     if (isRefusal(answer) && answer.code === 'unavailable') away = answer
     if (isRefusal(answer)) return { ...about(id), outcome: 'refused', code: answer.code, detail: answer.detail }
     return { ...about(id), outcome: answer.execution.status === 'CANCELLED' ? 'cancelled' : 'cancelling' }

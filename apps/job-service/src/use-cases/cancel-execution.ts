@@ -9,8 +9,14 @@ const notConfirmed = refusal('unavailable', 'the executors did not confirm the c
   retryAfterS: 1,
 })
 
-const hasEnded = ({ status }: WholeExecution) =>
-  refusal('illegal-transition', `the execution has ended: it is ${status}`, { allowed: allowedOn({ status }) })
+/** The refusal of an execution that has ended; null for others. */
+export function checkCancel({ status }: Pick<WholeExecution, 'status'>): Refusal | null {
+  const allowed = allowedOn({ status })
+  // One that a change of its job has closed may be opened again; whether it may the executors know.
+  const mayBeAtRest = status === 'CANCELLED' || status === 'SUPERSEDED'
+  if (!allowed.includes('retry') || mayBeAtRest) return null
+  return refusal('illegal-transition', `the execution has ended: it is ${status}`, { allowed })
+}
 
 /**
  * `POST /executions/:id/cancel`: the executors end it, or ask the run to stop; nothing starts it again afterwards. With a command that
@@ -26,9 +32,8 @@ export async function cancelExecution(
   const reached = await findExecution(context, caller, id, 'operate')
   if (isRefusal(reached)) return reached
   const found = reached.execution
-  // One that a change of its job has closed may be opened again; whether it may the executors know.
-  const mayBeAtRest = found.status === 'CANCELLED' || found.status === 'SUPERSEDED'
-  if (allowedOn(found).includes('retry') && !mayBeAtRest) return hasEnded(found)
+  const ended = checkCancel(found)
+  if (ended) return ended
   const command = found.seq === 0 ? ((await executions.readCommand(id)) ?? null) : null
   const answer = await executors.cancelExecution(id, command).catch((err: unknown) => {
     log.warn({ err, executionId: id }, 'the executors did not confirm the cancel of an execution')

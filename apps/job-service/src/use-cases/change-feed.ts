@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import type { ExecutionRecords } from '../clients/execution-records.ts'
 import { type EventPosition, executionEventOf, type FeedEvent, jobEventOf } from '../domain/events.ts'
 import type { JobContext } from './context.ts'
+import { recordEvents } from './record-events.ts'
 
 /** What has changed after a position: at most a page of jobs and one of executions. */
 export interface FeedPage {
@@ -16,6 +17,7 @@ export interface FeedPage {
 
 /** The changes of all jobs and executions, in the order of their change numbers. */
 export interface ChangeFeed {
+  /** The newest position. Who begins there has seen no change before it, so nothing that was cached counts any more. */
   head(): Promise<EventPosition>
   read(after: EventPosition): Promise<FeedPage>
 }
@@ -23,7 +25,7 @@ export interface ChangeFeed {
 export interface ChangeFeedOptions {
   readonly context: Pick<JobContext, 'stores'>
   readonly records: Pick<ExecutionRecords, 'list' | 'fetch'>
-  readonly clock: Pick<Clock, 'monotonic'>
+  readonly clock: Pick<Clock, 'monotonic' | 'now'>
   /** Changes of each kind that are read at a time, at most 200. */
   readonly rows: number
   /**
@@ -33,7 +35,7 @@ export interface ChangeFeedOptions {
   readonly settleMs: number
 }
 
-/** Jobs whose viewers are cached. The feed itself sees every change of them. */
+/** Jobs whose viewers are cached. The feed itself sees every change of them while it is read. */
 const viewersLimit = 50_000
 const beyondAll = Number.MAX_SAFE_INTEGER
 
@@ -97,7 +99,9 @@ export function createChangeFeed({ context, records, clock, rows, settleMs }: Ch
   async function copy(messages: readonly JobStatusMessage[]): Promise<void> {
     const seqs = await executions.readSeqs(messages.map(({ executionId }) => executionId))
     const newer = messages.filter(({ seq }, index) => (seqs[index] ?? -1) < seq)
-    if (newer.length > 0) await executions.applyStatuses(newer)
+    if (newer.length === 0) return
+    await recordEvents({ stores: context.stores, clock }, newer)
+    await executions.applyStatuses(newer)
   }
 
   async function readExecutions(after: number) {
@@ -117,6 +121,7 @@ export function createChangeFeed({ context, records, clock, rows, settleMs }: Ch
   return {
     async head() {
       const [ofJobs, ofExecutions] = await Promise.all([listJobs(beyondAll, 1), records.list(beyondAll, 1)])
+      viewersOf.clear()
       return { jobs: ofJobs.head, executions: ofExecutions.head }
     },
     async read(after) {

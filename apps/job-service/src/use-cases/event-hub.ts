@@ -53,6 +53,8 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   let waiters: (() => void)[] = []
   let lookers: (() => void)[] = []
   let loop: Loop | null = null
+  /** A turn that the end of the last stream has overtaken changes nothing any more. */
+  let ends = 0
 
   function wakeWaiters(): void {
     const woken = waiters
@@ -73,11 +75,14 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   }
 
   async function turn(): Promise<boolean> {
+    const begun = ends
     if (!position) {
-      position = from = await feed.head()
+      const head = await feed.head()
+      if (begun === ends) position = from = head
       return false
     }
     const page = await feed.read(position)
+    if (begun !== ends) return false
     position = page.position
     if (page.events.length > 0) {
       hold(page.events)
@@ -96,14 +101,16 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   }
 
   async function begin(): Promise<void> {
+    const begun = ends
     loop ??= createLoop({ name: 'events', everyMs: pollMs, lingerMs, clock, log, runOnce: turnAndWake })
     if (!position) await loop.runOnce()
-    loop.start()
+    if (begun === ends) loop.start()
   }
 
   /** Without a stream nothing is read. The next stream begins at a new head. */
   async function end(): Promise<void> {
     const ending = loop
+    ends += 1
     loop = null
     held = []
     from = position = null

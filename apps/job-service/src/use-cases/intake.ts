@@ -60,10 +60,16 @@ export function createIntake({ clock, outflow, rows, mostRows, holdMs }: IntakeO
     if (left.length > 0) held.set(ownerId, left)
   }
 
-  /** The owner whose turn was longest ago stands first. */
+  /** Those that are needed soon go first, since they have more room; of each kind the owner whose turn was longest ago. */
   const admitHeld = (): void => {
-    for (const [ownerId, [first]] of held) {
-      if (!first || !hasRoom(first.request)) return
+    admitFirst((request) => request.isSoon)
+    admitFirst((request) => !request.isSoon)
+  }
+  const admitFirst = (fits: (request: IntakeRequest) => boolean): void => {
+    for (const [ownerId, calls] of held) {
+      const first = calls.find(({ request }) => fits(request))
+      if (!first) continue
+      if (!hasRoom(first.request)) return
       remove(ownerId, first)
       first.admit()
     }

@@ -9,7 +9,7 @@ import type { Stores } from '../store/ports.ts'
  * stores nothing.
  */
 export async function recordEvents(
-  { stores, clock }: { readonly stores: Pick<Stores, 'events'>; readonly clock: Clock },
+  { stores, clock }: { readonly stores: Pick<Stores, 'events'>; readonly clock: Pick<Clock, 'now'> },
   messages: readonly JobStatusMessage[],
 ): Promise<void> {
   const events = eventsIn(messages, clock.now())

@@ -17,7 +17,7 @@ import { orLost } from './retry.ts'
 import { jobToRunAgain } from './retry-execution.ts'
 import { backlogFull, checkParams, newTrigger } from './trigger-job.ts'
 
-type RedriveContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'clock' | 'config'>
+type RedriveContext = Pick<JobContext, 'stores' | 'types' | 'commands' | 'intake' | 'clock' | 'config'>
 export type RedriveResult = RedriveReply['results'][number]
 type Result = RedriveResult
 type Filter = NonNullable<RedriveBody['filter']>
@@ -121,7 +121,11 @@ export async function runAgain(
   for (let round = 0; round < tries && left.length > 0; round++) {
     const candidates = await readCandidates(context, { caller, statuses }, left, results)
     if (dryRun) for (const { execution } of candidates) results.set(execution.id, made(execution.id, 'redriven', null))
-    else await store(context, candidates, reason ?? null, results)
+    else if (candidates.length > 0) {
+      const asked = { ownerId: caller.userId, items: candidates.length, isSoon: false }
+      const stored = await context.intake.triggers.run(asked, () => store(context, candidates, reason ?? null, results))
+      if (stored) for (const { execution } of candidates) results.set(execution.id, refused(execution.id, stored))
+    }
     left = left.filter(({ id }) => !results.has(id))
   }
   return rows.map(({ id }) => results.get(id) ?? refused(id, keepsChanging))

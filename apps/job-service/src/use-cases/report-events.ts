@@ -25,9 +25,13 @@ export type ReportEventsContext = ReportContext &
   ChangeContext &
   Pick<JobContext, 'stores' | 'clock' | 'config' | 'log'>
 
-/** How long an event waits for the copy of its execution, milliseconds: both come from one message. */
+/** How long an event waits while the copy of its execution has another status, milliseconds: both come from one message. */
 const copyWithinMs = 60_000
-const copyAgainMs = 250
+/**
+ * How soon the copy is looked for again, milliseconds: after an eighth of the time that the event has waited, between these. A process may
+ * have died between event and copy, and stay away for long.
+ */
+const copyAgainMs = { least: 250, most: 60_000 } as const
 /** Executions that have neither failed nor succeeded, among those that decide on a pause. */
 const othersBetween = 100
 
@@ -59,8 +63,14 @@ export async function reportEvents(context: ReportEventsContext, events: readonl
   return failed.reduce((sum, count) => sum + count, 0)
 }
 
-/** Events whose copy of the execution is there. The others come again, or are given up after a while: their job is gone. */
-async function withExecutions({ stores, clock }: ReportEventsContext, events: readonly JobEvent[]): Promise<Ready[]> {
+/**
+ * Events whose copy of the execution is there. The others come again, or are given up: soon where the copy says something else, and after the
+ * time for which messages are stored where there is none.
+ */
+async function withExecutions(
+  { stores, clock, config }: ReportEventsContext,
+  events: readonly JobEvent[],
+): Promise<Ready[]> {
   const now = clock.now()
   const ids = events.flatMap(({ type, id }) => (type === 'missed' ? [] : [id]))
   const rowIds = (await stores.executions.readRowIds(ids)).flatMap((rowId) => rowId ?? [])
@@ -74,8 +84,10 @@ async function withExecutions({ stores, clock }: ReportEventsContext, events: re
     else others.push(event)
   }
   const swaps = others.map((event) => {
-    const isOld = now - event.at > copyWithinMs
-    return { before: event, next: isOld ? reportedEvent(event) : postponed(event, now + copyAgainMs) }
+    const waitedMs = now - event.at
+    const isOld = waitedMs > (found.has(event.id) ? copyWithinMs : config.jobNotifyKeep)
+    const againMs = Math.min(copyAgainMs.most, Math.max(copyAgainMs.least, Math.floor(waitedMs / 8)))
+    return { before: event, next: isOld ? reportedEvent(event) : postponed(event, now + againMs) }
   })
   if (swaps.length > 0) await stores.events.compareAndSetMany(swaps)
   return ready

@@ -14,6 +14,12 @@ export interface WaitLimits {
 
 type WaitContext = Parameters<typeof showJob>[0] & Pick<JobContext, 'waiters'>
 
+/** An outcome counts only once nothing that is due, like a trigger of a moment ago, is still to end. */
+function isOver({ job, recent }: JobInDetail, now: number): boolean {
+  if (!isOutcome(deriveStatus(statusInputOf(job)))) return false
+  return job.state !== 'active' || recent.every((one) => hasEnded(one) || one.fireAt > now)
+}
+
 /** `GET /jobs/:id/status?until=terminal`: the job once it has an outcome and nothing of it runs or waits. */
 export async function waitForJob(
   context: WaitContext,
@@ -27,7 +33,7 @@ export async function waitForJob(
   return context.waiters.wait<JobInDetail | Refusal>({
     ...{ ...limits, userId: caller.userId, key: id },
     check: () => showJob(context, caller, id),
-    isDone: (shown) => isRefusal(shown) || isOutcome(deriveStatus(statusInputOf(shown.job))),
+    isDone: (shown) => isRefusal(shown) || isOver(shown, context.clock.now()),
   })
 }
 

@@ -1,13 +1,17 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createManualClock } from '@belfry/service'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createMailer } from '../../src/clients/mail.ts'
 import { mailOf, messageOf } from '../../src/domain/message.ts'
 import { jobOf, monday } from '../fixtures.ts'
 import { notificationOf } from '../notification-samples.ts'
+import { until } from '../world.ts'
 
-/** A mail server that takes mails, but for one address. */
+/** A mail server that takes mails, but for one address; those for `slow@` once they are let through. */
 async function startMailServer() {
   const mails: string[] = []
+  const slow = Promise.withResolvers<void>()
+  const held: Socket[] = []
   const talk = (socket: Socket) => {
     let text = ''
     let data: string[] | null = null
@@ -21,6 +25,10 @@ async function startMailServer() {
       }
       if (/^EHLO/i.test(line)) return say('250 test')
       if (/^RCPT TO:<unknown@/i.test(line)) return say('550 no such user')
+      if (/^RCPT TO:<slow@/i.test(line)) {
+        held.push(socket)
+        return void slow.promise.then(() => say('250 fine'))
+      }
       if (/^DATA/i.test(line)) {
         data = []
         return say('354 go on')
@@ -40,7 +48,13 @@ async function startMailServer() {
   const server = createServer(talk)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  return { url: `smtp://127.0.0.1:${port}`, mails, close: () => new Promise((resolve) => server.close(resolve)) }
+  return {
+    url: `smtp://127.0.0.1:${port}`,
+    mails,
+    held,
+    letThrough: slow.resolve,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  }
 }
 
 describe('mails', () => {
@@ -50,6 +64,7 @@ describe('mails', () => {
   })
   afterAll(() => server.close())
 
+  const clock = createManualClock()
   const reported = { event: 'failed', executions: [], missed: [], reason: null } as const
   const context = { notification: notificationOf(), now: monday, baseUrl: 'https://belfry.example' }
 
@@ -61,7 +76,7 @@ describe('mails', () => {
   })
 
   it('are sent through the server, with a sender, a receiver and an id that stays', async () => {
-    const mailer = createMailer({ url: server.url, from: 'Belfry <belfry@ops.example>', timeoutMs: 2000 })
+    const mailer = createMailer({ url: server.url, from: 'Belfry <belfry@ops.example>', timeoutMs: 2000, clock })
     const mail = { to: 'you@example.com', id: 'dlv-1', subject: 'Wörd', text: 'The job failed.' }
     expect(await mailer.send(mail)).toEqual({ kind: 'delivered', status: null })
     expect(await mailer.send({ ...mail, to: 'unknown@example.com' })).toMatchObject({
@@ -77,9 +92,26 @@ describe('mails', () => {
   })
 
   it('fail, to be tried again, while the server is away', async () => {
-    const mailer = createMailer({ url: 'smtp://127.0.0.1:1', from: 'belfry@ops.example', timeoutMs: 500 })
+    const mailer = createMailer({ url: 'smtp://127.0.0.1:1', from: 'belfry@ops.example', timeoutMs: 500, clock })
     const failed = await mailer.send({ to: 'you@example.com', id: 'dlv-1', subject: 'x', text: 'x' })
     expect(failed).toMatchObject({ kind: 'failed', retryAfterMs: null })
+    mailer.close()
+  })
+
+  it('are not begun while others take up the connections, so that none is sent by two processes', async () => {
+    const mailer = createMailer({ url: server.url, from: 'belfry@ops.example', timeoutMs: 60_000, clock })
+    const mail = { to: 'slow@example.com', subject: 'x', text: 'x' }
+    const begun = ['dlv-1', 'dlv-2'].map((id) => mailer.send({ ...mail, id }))
+    const waiting = mailer.send({ ...mail, id: 'dlv-3' })
+    await until(() => server.held.length === 2)
+    await clock.advance(60_000)
+    expect(await waiting).toEqual({ kind: 'interrupted' })
+    const next = mailer.send({ ...mail, id: 'dlv-4' })
+    const before = server.mails.length
+    server.letThrough()
+    expect(await Promise.all([...begun, next])).toEqual(Array(3).fill({ kind: 'delivered', status: null }))
+    expect(server.mails).toHaveLength(before + 3)
+    expect(server.mails.filter((sent) => sent.includes('<dlv-3@'))).toEqual([])
     mailer.close()
   })
 })

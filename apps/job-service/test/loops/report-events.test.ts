@@ -64,6 +64,20 @@ describe('events of jobs', () => {
     expect(made.map(([, count]) => count)).toEqual(jobs.map(() => 5))
   })
 
+  it('are reported after a process that died between event and execution was away for long', async () => {
+    const { clock, stores, loopOn, messagesOf, waiting } = await open(1, 0)
+    const messages = [statusMessage({ job: jobOf({ n: 1 }), fireAt: monday, state: 'failed', endedAt: monday })]
+    await stores.events.insertManyIfAbsent(eventsIn(messages, monday))
+    await clock.advance(3_600_000)
+    const loop = loopOn(stores)
+    await loop()
+    expect([await messagesOf(), await waiting()]).toEqual([[], 1])
+    await stores.executions.applyStatuses(messages)
+    await clock.advance(60_000)
+    await loop()
+    expect([await messagesOf(), await waiting()]).toEqual([[[jobOf().id, 1]], 0])
+  })
+
   it('become one message wherever a process dies on the way', async () => {
     for (let step = 1; ; step += 1) {
       const { clock, stores, loopOn, messagesOf, waiting } = await open(1, 3)

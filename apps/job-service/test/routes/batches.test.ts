@@ -147,6 +147,18 @@ describe('POST /triggers/batch', () => {
     expect(body.results[0]?.execution?.id).not.toBe(body.results[1]?.execution?.id)
   })
 
+  it('shows params up to a bound, however many triggers of a large job there are', async () => {
+    await world.call('POST', '/jobs', { jobType: 'DUMMY', key: 'large', params: { payload: 'x'.repeat(200_000) } })
+    const { body } = await triggerBatch(
+      world,
+      Array.from({ length: 50 }, () => ({ key: 'large' })),
+    )
+    expect(body.counts).toEqual({ triggered: 50, refused: 0 })
+    expect(triggerBatchReply.parse(body)).toEqual(body)
+    const shown = body.results.map(({ execution }) => execution?.params !== undefined)
+    expect([shown.filter(Boolean).length, shown[0], shown[49]]).toEqual([20, true, false])
+  })
+
   it('refuses items one by one', async () => {
     const [job, other] = (await makeJobs(2)) as [JobView, JobView]
     await world.call('POST', `/jobs/${other.id}/cancel`)

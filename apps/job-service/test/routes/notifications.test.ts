@@ -293,6 +293,23 @@ describe('the delivery of a message', () => {
     expect(enabled.body).toMatchObject({ enabled: true, disabledReason: null })
   })
 
+  it('counts as an attempt that failed, with the reason, where the stored key cannot be opened', async () => {
+    const made = await notify({})
+    const before = (await world.stores.notifications.find('usr-a', made.id))!
+    const keys = [{ sealed: '1.00000000.x.x', until: null }]
+    const next = { ...before, target: { type: 'webhook', url: target.url, keys }, rev: before.rev + 1 } as const
+    await world.stores.notifications.compareAndSet({ before, next })
+    await test(made)
+    const delivery = await until(async () => {
+      await world.clock.advance(10)
+      const one = await only(made)
+      return one.lastError !== null && one
+    })
+    expect(delivery).toMatchObject({ status: 'pending', attempts: 1, lastError: expect.stringContaining('key') })
+    expect(target.received).toHaveLength(0)
+    await world.call('DELETE', `/notifications/${made.id}`)
+  })
+
   it('may be asked for once more, under the same id', async () => {
     const made = await notify({})
     await test(made)

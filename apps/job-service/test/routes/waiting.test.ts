@@ -54,6 +54,23 @@ describe('a call that waits for an end', () => {
     expect((await wait<JobStatusView>(`/jobs/${job.id}/status`).answer).body.status).toBe('SUCCESS')
   })
 
+  it('waits for the end of a further trigger, and not for that of the one before it', async () => {
+    const { job, end } = await trigger()
+    await world.executor.publish(end)
+    await world.pass(1)
+    const { body } = await world.call<ExecutionView>('POST', `/jobs/${job.id}/trigger`)
+    const before = world.clock.pending()
+    const waiting = wait<JobStatusView>(`/jobs/${job.id}/status`)
+    await asked(before + 1)
+    expect(waiting.isAnswered()).toBe(false)
+    const fireAt = Date.parse(body.fireAt)
+    await world.executor.publish({
+      ...statusMessage({ job, executionId: body.id, state: 'failed', fireAt }),
+      cause: 'manual',
+    })
+    expect((await waiting.answer).body).toMatchObject({ status: 'FAILED', lastExecution: { id: body.id } })
+  })
+
   it('finds an end that another instance has stored, at its next look', async () => {
     const { executionId, end } = await trigger()
     const before = world.clock.pending()

@@ -87,6 +87,13 @@ describe('a bulk call for executions', () => {
     expect(body.results[0]?.detail).toContain('SUCCESS')
   })
 
+  it('refuses in a dry run of a cancel what has ended, as the call itself does', async () => {
+    const asked = { action: 'cancel', filter: { jobId: 'bulk', status: ['SUCCESS'] } }
+    const [dry, real] = [await run({ ...asked, dryRun: true }), await run(asked)]
+    expect(dry.body.counts).toEqual({ done: 0, already: 0, refused: 1 })
+    expect(dry.body.results).toEqual(real.body.results)
+  })
+
   it('reaches the jobs of others only for operators', async () => {
     const ask = (user: string, roles: string[]) =>
       run({ action: 'retry', filter: { jobId: job.id }, dryRun: true }, { user, roles })

@@ -1,7 +1,9 @@
-import { isRefusal } from '@belfry/contracts'
+import { isRefusal, type JobView } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { redriveId } from '../../src/domain/execution.ts'
 import { createIntake } from '../../src/use-cases/intake.ts'
+import { monday, statusMessage } from '../fixtures.ts'
 import { openWorld, until } from '../world.ts'
 
 /** An intake of ten rows, twenty for what is needed soon, over an outflow that the test moves. */
@@ -67,6 +69,23 @@ describe('the intake', () => {
     expect(await Promise.all(held)).toEqual(['too-many-requests 1', 'soon', 'too-many-requests 1'])
   })
 
+  it('takes what is needed soon and was held before what was held earlier and has no room yet', async () => {
+    const { taken, run, publish, clock } = open()
+    await Promise.all([run('a', 10), run('soon', 10, { isSoon: true })])
+    const held = [
+      run('later', 5),
+      run('held soon', 5, { isSoon: true }),
+      run('other soon', 1, { ownerId: 'usr-b', isSoon: true }),
+    ]
+    await clock.advance(0)
+    expect(taken).toEqual(['a', 'soon'])
+    await publish(6)
+    expect(taken).toEqual(['a', 'soon', 'held soon', 'other soon'])
+    await publish(15)
+    await Promise.all(held)
+    expect(taken.at(-1)).toBe('later')
+  })
+
   it('takes a call that is larger than its bound when nothing waits', async () => {
     const { run } = open()
     expect(await run('large', 1000)).toBe('large')
@@ -124,5 +143,39 @@ describe('new jobs while others wait for the scheduler', () => {
     await until(() => world.published.length === items.length)
     const ids = body.results.map(({ job }) => job.id)
     expect(world.published.map(({ jobId }) => ids.indexOf(jobId))).toEqual([3, 4, 0, 1, 2])
+  })
+})
+
+describe('executions of the past while triggers wait for the executors', () => {
+  it('are held and refused like triggers', async () => {
+    const world = await openWorld({ jobIntakeTriggers: 1, jobIntakeHoldMs: 10 })
+    onTestFinished(world.close)
+    const { body: job } = await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY', schedule: '* * * * *' })
+    const stored = (await world.stores.jobs.find('usr-a', job.id))!
+    const failed = statusMessage({ job: stored, fireAt: monday - 60_000, state: 'failed', endedAt: monday })
+    await world.stores.executions.applyStatuses([failed])
+    const slow = Promise.withResolvers<void>()
+    world.executor.state.commandsTaken = slow.promise
+    expect((await world.call('POST', `/jobs/${job.id}/trigger`)).status).toBe(202)
+    let answered = 0
+    const call = async (path: string, body: object) => {
+      const answer = await world.call('POST', path, body)
+      answered += 1
+      return answer
+    }
+    const asked = [
+      call(`/jobs/${job.id}/backfill`, { from: '-1h' }),
+      call('/dead-letters/redrive', { ids: [failed.executionId] }),
+    ] as const
+    await until(async () => {
+      await world.clock.advance(10)
+      return answered === 2
+    })
+    const [backfilled, redriven] = await Promise.all(asked)
+    expect(backfilled.status).toBe(429)
+    expect(redriven.body).toMatchObject({ counts: { refused: 1 }, results: [{ code: 'too-many-requests' }] })
+    expect((await world.stores.executions.readRowIds([redriveId(failed.executionId)]))[0]).toBeUndefined()
+    slow.resolve()
+    await until(() => world.executor.state.commands.length === 1)
   })
 })

@@ -1,0 +1,100 @@
+import { isRefusal } from '@belfry/contracts'
+import { createLog, createManualClock } from '@belfry/service'
+import { soleShare } from '@belfry/storage'
+import { describe, expect, it } from 'vitest'
+import { isShown } from '../../src/domain/events.ts'
+import { pausedJob } from '../../src/domain/job.ts'
+import { readScope } from '../../src/routes/events.ts'
+import { createChangeFeed, type FeedPage } from '../../src/use-cases/change-feed.ts'
+import { createEventHub } from '../../src/use-cases/event-hub.ts'
+import { jobOf, monday, statusMessage } from '../fixtures.ts'
+import { createDocumentStores } from '../store/document-stores.ts'
+
+const log = createLog({ level: 'silent' })
+const limits = { pollMs: 250, heldEvents: 10 }
+
+describe('the hub of events', () => {
+  it('begins anew after its last stream has gone in the middle of a turn', async () => {
+    const clock = createManualClock(monday)
+    const reading = Promise.withResolvers<FeedPage>()
+    const heads = [5, 10].values()
+    const feed = {
+      head: async () => ({ jobs: heads.next().value ?? 0, executions: 0 }),
+      read: () => reading.promise,
+    }
+    const hub = createEventHub({ feed, clock, log, ...limits })
+    const first = await hub.join()
+    await clock.advance(1)
+    first.leave()
+    reading.resolve({
+      events: [],
+      position: { jobs: 6, executions: 0 },
+      settled: { jobs: 6, executions: 0 },
+      hasMore: false,
+    })
+    await clock.advance(1)
+    expect(hub.position()).toBeNull()
+    const second = await hub.join()
+    expect(second.position).toEqual({ jobs: 10, executions: 0 })
+    expect(hub.since(second.position)).toMatchObject({ events: [] })
+    await hub.stop()
+  })
+})
+
+describe('the feed of changes', () => {
+  /** The executors have one execution of the job. */
+  async function open(message = statusMessage({ state: 'failed', endedAt: monday })) {
+    const clock = createManualClock(monday)
+    const stores = createDocumentStores()
+    const viewer = { id: 'usr-b', username: 'bob' }
+    const job = jobOf({ viewers: [viewer] })
+    const created = await stores.jobs.create(job)
+    if (typeof created === 'string') throw new Error(created)
+    const { executionId: id, seq } = message
+    const records = {
+      list: async (after: number) => ({ rows: after < 1 ? [{ id, seq, changeNo: 1 }] : [], head: 1, hasMore: false }),
+      async *fetch() {
+        yield { records: [message], left: [], unreadable: [] }
+      },
+    }
+    const feed = createChangeFeed({ context: { stores }, records: records as never, clock, rows: 100, settleMs: 0 })
+    return { stores, job, rowId: created.rowId, feed }
+  }
+
+  it('shows executions to the viewers of now, also where a viewer went while nothing was read', async () => {
+    const { stores, job, rowId, feed } = await open()
+    const viewersIn = async () => (await feed.read({ jobs: 100, executions: 0 })).events.map(({ viewers }) => viewers)
+    expect(await viewersIn()).toEqual([['usr-b']])
+    const next = pausedJob({ ...job, viewers: [] }, null, monday)
+    await stores.jobs.compareAndSet(rowId, job.version, next as typeof job, monday)
+    await feed.head()
+    expect(await viewersIn()).toEqual([[]])
+  })
+
+  it('stores what is to be reported of an execution before its copy', async () => {
+    const { stores, feed } = await open()
+    await feed.read({ jobs: 100, executions: 0 })
+    const { rows } = await stores.events.listDue(monday, 10, soleShare)
+    expect(rows.map(({ type }) => type)).toEqual(['failed'])
+  })
+
+  it('of one job shows nothing more to a viewer whom the job names no more, and all to its owner and operators', async () => {
+    const { stores, job, rowId, feed } = await open()
+    const userIds = ['usr-a', 'usr-b', 'usr-c']
+    const scopes = await Promise.all(
+      userIds.map((userId) => {
+        const roles = userId === 'usr-c' ? (['operator'] as const) : (['user'] as const)
+        return readScope({ stores }, { userId, roles }, { jobId: job.id, scope: 'mine' })
+      }),
+    )
+    const shown = async () => {
+      const [event] = (await feed.read({ jobs: 100, executions: 0 })).events
+      return scopes.map((scope) => event !== undefined && !isRefusal(scope) && isShown(event, scope))
+    }
+    expect(await shown()).toEqual([true, true, true])
+    const next = pausedJob({ ...job, viewers: [] }, null, monday)
+    await stores.jobs.compareAndSet(rowId, job.version, next as typeof job, monday)
+    await feed.head()
+    expect(await shown()).toEqual([true, false, true])
+  })
+})
