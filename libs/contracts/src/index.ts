@@ -5,10 +5,28 @@ export * from './http/batches.ts'
 export * from './http/bulk.ts'
 export * from './http/events.ts'
 export * from './http/executions.ts'
-export * from './http/jobs.ts'
+export * from './http/job-bodies.ts'
+export {
+  backoffs,
+  type MisfireBody,
+  misfireBody,
+  overlapBody,
+  type RetryBody,
+  retryBody,
+  type ScheduleBody,
+  scheduleBody,
+  shortestIntervalMs,
+} from './http/job-policies.ts'
+export * from './http/job-views.ts'
 export * from './http/lists.ts'
 export * from './http/notifications.ts'
 export { type ExecutionSummary, executionSummary, type Warning, warning } from './http/parts.ts'
+export {
+  type SchedulePreviewBody,
+  type SchedulePreviewView,
+  schedulePreviewBody,
+  schedulePreviewView,
+} from './http/schedule-preview.ts'
 export * from './http/secrets.ts'
 export * from './http/system.ts'
 export * from './http/why.ts'

@@ -4,7 +4,7 @@ import { jobIdPattern, jobKey } from '../ids.ts'
 import { problem } from '../problems.ts'
 import { jsonObject } from '../values.ts'
 import { executionView } from './executions.ts'
-import { jobView } from './jobs.ts'
+import { jobView } from './job-views.ts'
 
 /** Items that one batch may have. */
 export const mostBatchItems = 1000
