@@ -1,6 +1,5 @@
-import { backoffMs, type Clock, type Logger } from '@belfry/service'
+import { backoffMs, type Clock, type Logger, pause } from '@belfry/service'
 import type { ArrivedMessage } from '../codec.ts'
-import { pause } from './pause.ts'
 
 /** What was fetched of one partition, and the verbs of the client library for it. */
 export interface FetchedBatch {

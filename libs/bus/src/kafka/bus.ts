@@ -6,10 +6,10 @@ import type { OpenBusOptions } from '../open.ts'
 import { type Bus, type BusCapabilities, BusError, type Subscriber, type Subscription } from '../port.ts'
 import { createClientLog } from './client-log.ts'
 import { type Member, openMember } from './member.ts'
-import { within } from './pause.ts'
 import { createBatchProducer } from './producer.ts'
 import { createSender, type Sender } from './sender.ts'
 import { createTopics } from './topics.ts'
+import { within } from './waits.ts'
 
 const capabilities: BusCapabilities = {
   survivesRestart: true,

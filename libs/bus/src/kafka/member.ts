@@ -1,8 +1,8 @@
-import { backoffMs, type Clock, type Logger } from '@belfry/service'
+import { backoffMs, type Clock, type Logger, pause } from '@belfry/service'
 import { type Batch, type Consumer, type EachBatchPayload, type IHeaders, Kafka, type KafkaConfig } from 'kafkajs'
 import type { ArrivedMessage } from '../codec.ts'
 import { createBatchMerger, type FetchedBatch } from './batch-merger.ts'
-import { pause, unlessAborted, within } from './pause.ts'
+import { unlessAborted, within } from './waits.ts'
 
 export interface MemberOptions {
   readonly kafka: KafkaConfig

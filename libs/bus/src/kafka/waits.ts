@@ -1,19 +1,5 @@
 import type { Clock } from '@belfry/service'
 
-/** Resolves after `ms` milliseconds, or at once when the signal is aborted. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      timer.cancel()
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = clock.callAfter(ms, end)
-    if (signal.aborted) end()
-    else signal.addEventListener('abort', end)
-  })
-}
-
 /** Settles as `work` does, or resolves when the signal is aborted before that. */
 export function unlessAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
