@@ -1,17 +1,7 @@
-import type { JobChange, JobSpec, Warning } from '@belfry/contracts'
 import { shardOf } from '@belfry/storage'
-import {
-  dueFromOf,
-  fencedChanges,
-  isLive,
-  type Job,
-  type ListedSpec,
-  newestVersion,
-  type Pause,
-  pauseOf,
-  type Viewer,
-} from '../../domain/job.ts'
+import { dueFromOf, fencedChanges, isLive, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
+import { jobBodyText, parseJobBody, readJobBody } from '../job-body.ts'
 import type {
   AgedJob,
   DueFence,
@@ -29,16 +19,6 @@ import type { JobRecord, SummaryRecord } from './collections.ts'
 import type { Known } from './known.ts'
 import { positionOf, rowIdOf } from './positions.ts'
 
-/** What a job's record holds as text in `body`: all of the job that no query asks for. */
-interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
-  readonly changes: readonly JobChange[]
-  readonly warnings: readonly Warning[]
-  /** Absent without any. */
-  readonly viewers?: readonly Viewer[]
-  /** Of a paused job. */
-  readonly pause?: Pause
-}
-
 /** `dueFrom` of a job without a run to come: later than every time that the API takes. */
 export const never = 8.64e15
 
@@ -47,13 +27,9 @@ const runAtOf = ({ spec }: Pick<Job, 'spec'>): number | null =>
 
 /** What every version of a job sets in its record. */
 function versionFields(job: Job, changeNo: number) {
-  const { version, state, changedAt, changes, warnings, viewers, pause } = job
-  const { name, jobType, params, ...rest } = job.spec
-  const body = JSON.stringify({
-    ...{ ...rest, changes, warnings },
-    ...(viewers.length > 0 && { viewers }),
-    ...(pause && { pause }),
-  } satisfies JobBody)
+  const { version, state, changedAt, viewers } = job
+  const { name, jobType, params } = job.spec
+  const body = jobBodyText(job)
   const paramsText = JSON.stringify(params)
   const paramsBytes = Buffer.byteLength(paramsText)
   const texts = { body, params: paramsText, bytes: Buffer.byteLength(body) + paramsBytes, paramsBytes }
@@ -109,36 +85,9 @@ export function jobFields(fields: readonly LongField[]): (keyof JobRecord)[] {
 }
 
 function readListed(record: JobRecord): Omit<Job, 'spec'> & { readonly spec: ListedSpec } {
-  const {
-    _id: id,
-    ownerId,
-    key,
-    version,
-    state,
-    createdAt,
-    changedAt,
-    name,
-    jobType,
-    params,
-    pauseUntil = null,
-  } = record
-  const { changes, warnings, viewers = [], pause, ...rest } = JSON.parse(record.body) as JobBody
-  const spec = { name, jobType, ...(params === undefined ? {} : { params: JSON.parse(params) }), ...rest }
-  return {
-    id,
-    ownerId,
-    key,
-    version,
-    state,
-    spec,
-    changes,
-    warnings,
-    viewers,
-    pauseUntil,
-    pause: pauseOf(state, pause),
-    createdAt,
-    changedAt,
-  }
+  const { _id: id, ownerId, key, version, state, createdAt, changedAt, pauseUntil = null } = record
+  const read = readJobBody({ ...record, params: record.params ?? null })
+  return { id, ownerId, key, version, state, ...read, pauseUntil, createdAt, changedAt }
 }
 
 /** Of a record with its params. */
@@ -190,7 +139,7 @@ export function readSummary(record: JobRecord, known: KnownExecutions, { fields,
     key,
     jobType,
     createdAt,
-    tags: withTags ? (JSON.parse(record.body) as JobBody).tags : [],
+    tags: withTags ? parseJobBody(record.body).tags : [],
     statusInput: { state, isPublished: unpublishedAt === undefined, runAt, last, running, retrying },
   }
 }
@@ -208,7 +157,7 @@ export function readUnpublished(record: JobRecord): UnpublishedJob {
 export const fenceFields = ['_id', 'fenceAt', 'version', 'fenceTries', 'body'] as const satisfies (keyof JobRecord)[]
 
 export function readFence({ _id, fenceAt = 0, version, fenceTries, body }: JobRecord): DueFence {
-  const changes = fencedChanges(JSON.parse(body) as JobBody)
+  const changes = fencedChanges(parseJobBody(body))
   return { rowId: rowIdOf(_id), jobId: _id, version, nextAt: fenceAt, tries: fenceTries, changes }
 }
 

@@ -1,24 +1,9 @@
-import {
-  type ExecutionStatus,
-  executionStatuses,
-  type JobChange,
-  type JobSpec,
-  type JobState,
-  jobStates,
-  type Warning,
-} from '@belfry/contracts'
+import { type ExecutionStatus, executionStatuses, type JobState, jobStates } from '@belfry/contracts'
 import type { RowId } from '@belfry/storage'
 import type { SqlRow } from '@belfry/storage/sqlite'
-import {
-  fencedChanges,
-  type Job,
-  type ListedSpec,
-  newestVersion,
-  type Pause,
-  pauseOf,
-  type Viewer,
-} from '../../domain/job.ts'
+import { fencedChanges, type Job, type ListedSpec, newestVersion } from '../../domain/job.ts'
 import type { KnownExecutions } from '../../domain/status.ts'
+import { parseJobBody, readJobBody } from '../job-body.ts'
 import type {
   AgedJob,
   DueFence,
@@ -30,16 +15,6 @@ import type {
   StoredJob,
   UnpublishedJob,
 } from '../ports.ts'
-
-/** What a job's row holds in `body`: everything that is no column. */
-export interface JobBody extends Omit<JobSpec, 'name' | 'jobType' | 'params'> {
-  changes: readonly JobChange[]
-  warnings: readonly Warning[]
-  /** Absent without any. */
-  viewers?: readonly Viewer[]
-  /** Of a paused job. */
-  pause?: Pause
-}
 
 /**
  * The columns that `readJob` reads, with the tables under the names j (jobs), o (owners). `params` may be an expression
@@ -79,10 +54,15 @@ function readListed(columns: SqlRow): ListedRecord {
   const [rowId, id, ownerId, key, version, state, createdAt, changedAt, fencedVersion, pauseUntil, ...texts] =
     columns as unknown as JobRow
   const [name, jobType, body, params] = texts
-  const { changes, warnings, viewers = [], pause, ...rest } = JSON.parse(body) as JobBody
-  const spec = { name, jobType, ...(params === null ? {} : { params: JSON.parse(params) }), ...rest }
-  const about = { rowId, id, ownerId, key, version, state: stateAt(state), spec, changes, warnings, viewers }
-  return { ...about, pauseUntil, pause: pauseOf(stateAt(state), pause), createdAt, changedAt, fencedVersion }
+  const read = readJobBody({ state: stateAt(state), name, jobType, body, params })
+  return {
+    ...{ rowId, id, ownerId, key, version, state: stateAt(state) },
+    ...read,
+    pauseUntil,
+    createdAt,
+    changedAt,
+    fencedVersion,
+  }
 }
 
 /** Of columns with their params. */
@@ -218,7 +198,7 @@ export const fenceColumns = 'n, fenceAt, id, version, fenceTries, body'
 
 export function readFence(columns: SqlRow): DueFence {
   const [rowId, nextAt, jobId, version, tries, body] = columns as [RowId, number, string, number, number, string]
-  return { rowId, jobId, version, nextAt, tries, changes: fencedChanges(JSON.parse(body) as JobBody) }
+  return { rowId, jobId, version, nextAt, tries, changes: fencedChanges(parseJobBody(body)) }
 }
 
 export const pauseEndColumns = 'j.n, j.pauseUntil, j.id, o.id'

@@ -13,11 +13,11 @@ import {
 } from '@belfry/storage/sqlite'
 import { dueFromOf, type Job, toJobChanges } from '../../domain/job.ts'
 import type { JobScope } from '../../domain/reach.ts'
+import { jobBodyText } from '../job-body.ts'
 import type { CreatedJob, JobStore, JobsQuery, ListPosition } from '../ports.ts'
 import {
   dueSummaryColumns,
   fenceColumns,
-  type JobBody,
   jobColumns,
   knownTables,
   listedColumns,
@@ -118,24 +118,15 @@ function prepare(db: Database) {
 function jobParams(job: Job): SqlRow {
   const { id, ownerId, key, version, createdAt, changedAt, spec } = job
   const state = jobStates.indexOf(job.state)
-  const tail = [version, spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
+  const tail = [version, spec.name, spec.jobType, jobBodyText(job), JSON.stringify(spec.params)]
   return [id, ownerId, key, version, state, runAtOf(job), createdAt, changedAt, ...tail]
 }
 
 /** What `change` sets, in its order. */
 function changeParams(job: Job): SqlRow {
   const { version, changedAt, spec } = job
-  const texts = [spec.name, spec.jobType, bodyText(job), JSON.stringify(spec.params)]
+  const texts = [spec.name, spec.jobType, jobBodyText(job), JSON.stringify(spec.params)]
   return [version, jobStates.indexOf(job.state), runAtOf(job), job.pauseUntil, changedAt, ...texts]
-}
-
-function bodyText({ spec, changes, warnings, viewers, pause }: Job): string {
-  const { name: _name, jobType: _jobType, params: _params, ...rest } = spec
-  return JSON.stringify({
-    ...{ ...rest, changes, warnings },
-    ...(viewers.length > 0 && { viewers }),
-    ...(pause && { pause }),
-  } satisfies JobBody)
 }
 
 function runAtOf({ spec }: Job): number | null {
