@@ -32,16 +32,28 @@ export interface EventHubOptions {
 /** How long a nudge waits for others, milliseconds. */
 const lingerMs = 20
 
-function wakened(signal: AbortSignal, wait: (goOn: () => void) => void): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => {
-    const goOn = () => {
-      signal.removeEventListener('abort', goOn)
-      resolve()
-    }
-    signal.addEventListener('abort', goOn)
-    wait(goOn)
-  })
+/** Readers that wait for the same thing, and go on together. */
+function createWaitingReaders() {
+  let waiting: (() => void)[] = []
+  return {
+    wake(): void {
+      const woken = waiting
+      waiting = []
+      for (const goOn of woken) goOn()
+    },
+    /** Resolves at the next `wake`, and when the signal is aborted. */
+    wait(signal: AbortSignal): Promise<void> {
+      if (signal.aborted) return Promise.resolve()
+      return new Promise((resolve) => {
+        const goOn = () => {
+          signal.removeEventListener('abort', goOn)
+          resolve()
+        }
+        signal.addEventListener('abort', goOn)
+        waiting.push(goOn)
+      })
+    },
+  }
 }
 
 export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHubOptions): EventHub {
@@ -50,23 +62,11 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   let from: EventPosition | null = null
   let position: EventPosition | null = null
   let streams = 0
-  let waiters: (() => void)[] = []
-  let lookers: (() => void)[] = []
+  const upToDate = createWaitingReaders()
+  const behind = createWaitingReaders()
   let loop: Loop | null = null
   /** A turn that the end of the last stream has overtaken changes nothing any more. */
   let ends = 0
-
-  function wakeWaiters(): void {
-    const woken = waiters
-    waiters = []
-    for (const resolve of woken) resolve()
-  }
-
-  function wakeLookers(): void {
-    const woken = lookers
-    lookers = []
-    for (const resolve of woken) resolve()
-  }
 
   function hold(events: readonly FeedEvent[]): void {
     held.push(...events)
@@ -86,7 +86,7 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
     position = page.position
     if (page.events.length > 0) {
       hold(page.events)
-      wakeWaiters()
+      upToDate.wake()
     }
     return page.hasMore
   }
@@ -96,7 +96,7 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
     try {
       return await turn()
     } finally {
-      wakeLookers()
+      behind.wake()
     }
   }
 
@@ -140,8 +140,8 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
       if (!from || !position || after.jobs < from.jobs || after.executions < from.executions) return null
       return { events: held.filter((event) => isAfter(event, after)), position, hasMore: false }
     },
-    changed: (signal) => wakened(signal, (goOn) => waiters.push(goOn)),
-    looked: (signal) => wakened(signal, (goOn) => lookers.push(goOn)),
+    changed: upToDate.wait,
+    looked: behind.wait,
     nudge: () => loop?.nudge(),
     stop: end,
   }
