@@ -1,27 +1,11 @@
-import { join } from 'node:path'
-import { openStandalone } from '@belfry/standalone'
-import { expect, it, onTestFinished, vi } from 'vitest'
-import { makeDataDir } from '../../proof/belfry-process.ts'
-import { openShell, readBlocks } from './shell.ts'
+import { expect, it, vi } from 'vitest'
+import { openPage } from './page.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-const page = join(import.meta.dirname, '../guide/auth-and-roles.md')
-
 it('the guide "logins, keys and roles" does what it says, command by command', async () => {
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({
-    BELFRY_DATA_DIR: folder.path,
-    BELFRY_PORT: '0',
-    BELFRY_LOG_LEVEL: 'warn',
-  })
-  const shell = openShell()
-  onTestFinished(async () => {
-    shell.close()
-    await belfry.stop()
-    await folder.remove()
-  })
-  const blocks = (await readBlocks(page, 'auth')).map((block) => block.replaceAll('http://127.0.0.1:8080', belfry.url))
+  const { belfry, shell, blocks: read } = await openPage('docs/guide/auth-and-roles.md')
+  const blocks = await read('auth')
   const [login, refresh, makeKey, deleteKey, bootstrap, promote, invite, rotate, ...rest] = blocks as [
     ...[string, string, string, string, string, string, string, string],
   ]

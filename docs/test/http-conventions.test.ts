@@ -1,12 +1,7 @@
-import { join } from 'node:path'
-import { openStandalone } from '@belfry/standalone'
-import { expect, it, onTestFinished, vi } from 'vitest'
-import { makeDataDir } from '../../proof/belfry-process.ts'
-import { openShell, readBlocks } from './shell.ts'
+import { expect, it, vi } from 'vitest'
+import { openPage } from './page.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
-
-const page = join(import.meta.dirname, '../guide/http-conventions.md')
 
 /** What a block prints, by a text in it, has these marks. */
 const prints: readonly (readonly [block: string, marks: readonly RegExp[]])[] = [
@@ -31,20 +26,13 @@ const prints: readonly (readonly [block: string, marks: readonly RegExp[]])[] = 
 ]
 
 it('the guide to the conventions of HTTP does what it says, command by command', async () => {
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({ BELFRY_DATA_DIR: folder.path, BELFRY_PORT: '0', BELFRY_LOG_LEVEL: 'warn' })
-  const shell = openShell()
-  onTestFinished(async () => {
-    shell.close()
-    await belfry.stop()
-    await folder.remove()
-  })
-  const blocks = await readBlocks(page, 'guide')
+  const { shell, blocks: read } = await openPage('docs/guide/http-conventions.md')
+  const blocks = await read('guide')
   expect(blocks).toHaveLength(prints.length)
   for (const [index, block] of blocks.entries()) {
     const [name, marks] = prints[index] as (typeof prints)[number]
     expect(block).toContain(name)
-    const { printed } = await shell.run(block.replaceAll('http://127.0.0.1:8080', belfry.url), 'BELFRY')
+    const { printed } = await shell.run(block, 'BELFRY')
     for (const mark of marks) expect(printed).toMatch(mark)
   }
 })

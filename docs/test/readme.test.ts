@@ -1,28 +1,11 @@
-import { join } from 'node:path'
-import { openStandalone } from '@belfry/standalone'
-import { expect, it, onTestFinished } from 'vitest'
-import { eventually, makeDataDir } from '../../proof/belfry-process.ts'
+import { expect, it } from 'vitest'
+import { eventually } from '../../proof/belfry-process.ts'
 import { createCaller } from '../../proof/caller.ts'
-import { openShell, readBlocks } from './shell.ts'
-
-const readme = join(import.meta.dirname, '../../README.md')
+import { openPage } from './page.ts'
 
 it('the tour of the README does what it says, command by command', async () => {
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({
-    BELFRY_DATA_DIR: folder.path,
-    BELFRY_PORT: '0',
-    BELFRY_LOG_LEVEL: 'warn',
-  })
-  const shell = openShell()
-  onTestFinished(async () => {
-    shell.close()
-    await belfry.stop()
-    await folder.remove()
-  })
-  const blocks = (await readBlocks(readme, 'tour')).map((block) =>
-    block.replaceAll('http://127.0.0.1:8080', belfry.url),
-  )
+  const { belfry, shell, blocks: read } = await openPage('README.md')
+  const blocks = await read('tour')
   const [signup, list, report, results, more, cancel, mistake, ...rest] = blocks as [
     string,
     string,

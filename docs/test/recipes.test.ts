@@ -1,27 +1,15 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { openStandalone } from '@belfry/standalone'
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { makeDataDir } from '../../proof/belfry-process.ts'
-import { openShell, readBlocks } from './shell.ts'
+import { openPage } from './page.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-/** A new Belfry, a shell, and the recipes of a page, to be run one after the other. */
-async function openPage(page: string, env: Readonly<Record<string, string>> = {}) {
-  const folder = await makeDataDir()
-  const settings = { BELFRY_DATA_DIR: folder.path, BELFRY_PORT: '0', BELFRY_LOG_LEVEL: 'warn', ...env }
-  const belfry = await openStandalone(settings)
-  const shell = openShell({ cwd: folder.path })
-  onTestFinished(async () => {
-    shell.close()
-    await belfry.stop()
-    await folder.remove()
-  })
-  const blocks = await readBlocks(join(import.meta.dirname, '../guide', page), 'recipes')
-  const left = blocks.map((block) => block.replaceAll('http://127.0.0.1:8080', belfry.url))
+/** The recipes of a page of the guide, to be run one after the other. */
+async function openRecipes(page: string, env: Readonly<Record<string, string>> = {}) {
+  const { shell, blocks } = await openPage(`docs/guide/${page}`, env)
+  const left = await blocks('recipes')
   return {
     left,
     async run(): Promise<string> {
@@ -31,7 +19,7 @@ async function openPage(page: string, env: Readonly<Record<string, string>> = {}
 }
 
 it('the recipes of the guide to jobs do what they say', async () => {
-  const page = await openPage('jobs.md')
+  const page = await openRecipes('jobs.md')
   expect(await page.run()).toContain('"username":"ann"')
   expect(await page.run()).toContain('"key":"nightly-report"')
 
@@ -58,7 +46,7 @@ it('the recipes of the guide to jobs do what they say', async () => {
 })
 
 it('the recipes of the guide to executions do what they say', async () => {
-  const page = await openPage('executions.md')
+  const page = await openRecipes('executions.md')
   await page.run()
   expect(await page.run()).toContain('"status":"FAILED"')
 
@@ -93,7 +81,7 @@ async function openReceiver() {
 
 it('the recipes of the guide to notifications do what they say', async () => {
   const receiver = await openReceiver()
-  const page = await openPage('notifications.md', { BELFRY_JOB_NOTIFY_ALLOW_PRIVATE: 'true' })
+  const page = await openRecipes('notifications.md', { BELFRY_JOB_NOTIFY_ALLOW_PRIVATE: 'true' })
   page.left[0] = page.left[0]?.replace('https://hooks.example.com/belfry', receiver.url) ?? ''
   expect(await page.run()).toContain('"secret":"whsec_')
   expect(await page.run()).toContain('"type":"job.failed"')
@@ -104,7 +92,7 @@ it('the recipes of the guide to notifications do what they say', async () => {
 })
 
 it('the recipes of the guide to secrets do what they say, and show no value', async () => {
-  const page = await openPage('secrets.md')
+  const page = await openRecipes('secrets.md')
   const stored = await page.run()
   expect(stored).toContain('"name":"ORDERS_TOKEN"')
   expect(stored).not.toContain('of the other system')

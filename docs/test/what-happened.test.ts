@@ -1,29 +1,13 @@
-import { join } from 'node:path'
-import { openStandalone } from '@belfry/standalone'
-import { expect, it, onTestFinished, vi } from 'vitest'
-import { eventually, makeDataDir } from '../../proof/belfry-process.ts'
+import { expect, it, vi } from 'vitest'
+import { eventually } from '../../proof/belfry-process.ts'
 import { createCaller } from '../../proof/caller.ts'
-import { openShell, readBlocks } from './shell.ts'
+import { openPage } from './page.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-const page = join(import.meta.dirname, '../guide/what-happened.md')
-
 it('the guide "what happened, and why" does what it says, command by command', async () => {
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({
-    BELFRY_DATA_DIR: folder.path,
-    BELFRY_PORT: '0',
-    BELFRY_LOG_LEVEL: 'warn',
-  })
-  const shell = openShell()
-  onTestFinished(async () => {
-    shell.close()
-    await belfry.stop()
-    await folder.remove()
-  })
-  const at = (block: string) => block.replaceAll('http://127.0.0.1:8080', belfry.url)
-  const blocks = (await readBlocks(page, 'happened')).map(at)
+  const { belfry, shell, blocks: read } = await openPage('docs/guide/what-happened.md')
+  const blocks = await read('happened')
   const [begin, failed, retry, log, rest, events, why, audit, ...others] = blocks as [
     ...[string, string, string, string, string, string, string, string],
   ]
@@ -64,7 +48,7 @@ it('the guide "what happened, and why" does what it says, command by command', a
   expect(seen.value).toMatch(/^job-/)
   expect(seen.printed).toContain('"outcome":"done"')
 
-  const [verify] = (await readBlocks(page, 'admin')).map(at) as [string]
+  const [verify] = (await read('admin')) as [string]
   const made = await user.call<{ token: string }>('POST', '/auth/bootstrap', {
     ...{ token: belfry.firstAdminUrl?.split('#')[1], username: 'root', password: 'correct horse battery' },
   })
