@@ -30,6 +30,7 @@ export {
   type TrustedMarks,
 } from './retention-clock.ts'
 export { ConflictError, retryOnConflict } from './retry-on-conflict.ts'
+export { createRoundRobin, type RoundRobin } from './round-robin.ts'
 export { secretKey } from './secret.ts'
 export { createSlices, type Slices } from './slices.ts'
 export { createSystemClock } from './system-clock.ts'

@@ -1,3 +1,5 @@
+import { createRoundRobin } from '@belfry/service'
+
 /** Bounds of the hashes at work and of those that wait. */
 export interface HashQueueLimits {
   /** Hashes at the same time, of logins and sign-ups together. */
@@ -20,42 +22,28 @@ const signupsAtOnce = 1
 
 type Begin = () => void
 
-/** Waiting sign-ups by address, served round-robin: an address with many sign-ups delays another address by one. */
-function createRoundRobin() {
-  const queues = new Map<string, Begin[]>()
-  let size = 0
-  return {
-    size: () => size,
-    sizeOf: (address: string) => queues.get(address)?.length ?? 0,
-    push(address: string, begin: Begin) {
-      queues.set(address, [...(queues.get(address) ?? []), begin])
-      size += 1
-    },
-    shift(): Begin | undefined {
-      const first = queues.entries().next().value
-      if (!first) return undefined
-      const [address, [begin, ...rest]] = first
-      queues.delete(address)
-      if (rest.length > 0) queues.set(address, rest)
-      size -= 1
-      return begin
-    },
-  }
-}
-
 /**
  * The queue before the hash threads. A waiting login always goes before a sign-up, and sign-ups take one thread at most, so that
  * with two threads or more a login never waits for one (OWASP's parameters: about 75 ms a hash).
  */
 export function createHashQueue(limits: HashQueueLimits): HashQueue {
   const logins: Begin[] = []
-  const signups = createRoundRobin()
+  /** By address: one with many sign-ups delays another address by one. */
+  const signups = createRoundRobin<Begin>()
   let atWork = 0
   let signupsAtWork = 0
 
+  const nextSignup = (): Begin | undefined => {
+    for (const [address, begin] of signups.firsts()) {
+      signups.remove(address, begin)
+      return begin
+    }
+    return undefined
+  }
+
   const beginNext = () => {
     while (atWork < limits.atOnce) {
-      const next = logins.shift() ?? (signupsAtWork < signupsAtOnce ? signups.shift() : undefined)
+      const next = logins.shift() ?? (signupsAtWork < signupsAtOnce ? nextSignup() : undefined)
       if (!next) return
       next()
     }

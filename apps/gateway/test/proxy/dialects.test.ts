@@ -39,7 +39,7 @@ describe('the dialects at the gateway', () => {
     expect((await app.inject({ method: 'POST', url: '/v1/auth/login' })).statusCode).toBe(429)
   })
 
-  it('have no way to what is between the services, and answer for themselves in their form', async () => {
+  it('route no internal address, and answer an unknown one in their own form', async () => {
     const { app, bearer } = await makeWorld()
     for (const prefix of prefixes) {
       expect((await app.inject({ url: `${prefix}/internal/jobs/changes`, headers: bearer })).statusCode).toBe(404)

@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '@belfry/contracts'
-import type { Clock } from '@belfry/service'
+import { type Clock, createRoundRobin } from '@belfry/service'
 
 /** What must go on before more is taken in: the relay of job changes, or the publisher of commands. */
 export interface Outflow {
@@ -47,17 +47,11 @@ const full = refusal('too-many-requests', 'more is waiting to be scheduled than 
 export function createIntake({ clock, outflow, rows, mostRows, holdMs }: IntakeOptions): Intake {
   /** Items that are being stored: they are not in the outflow yet. */
   let admitted = 0
-  const held = new Map<string, Held[]>()
+  const held = createRoundRobin<Held>()
 
   const hasRoom = ({ items, isSoon }: IntakeRequest) => {
     const waiting = admitted + outflow.waiting()
     return waiting === 0 || waiting + items <= (isSoon ? mostRows : rows)
-  }
-
-  const remove = (ownerId: string, one: Held): void => {
-    const left = (held.get(ownerId) ?? []).filter((other) => other !== one)
-    held.delete(ownerId)
-    if (left.length > 0) held.set(ownerId, left)
   }
 
   /** Those that are needed soon go first, since they have more room; of each kind the owner whose turn was longest ago. */
@@ -66,18 +60,16 @@ export function createIntake({ clock, outflow, rows, mostRows, holdMs }: IntakeO
     admitFirst((request) => !request.isSoon)
   }
   const admitFirst = (fits: (request: IntakeRequest) => boolean): void => {
-    for (const [ownerId, calls] of held) {
-      const first = calls.find(({ request }) => fits(request))
-      if (!first) continue
+    for (const [ownerId, first] of held.firsts(({ request }) => fits(request))) {
       if (!hasRoom(first.request)) return
-      remove(ownerId, first)
+      held.remove(ownerId, first)
       first.admit()
     }
   }
   outflow.onRoom(admitHeld)
 
   const isAdmitted = (request: IntakeRequest): Promise<boolean> | boolean => {
-    const isInTurn = held.size === 0 || request.isSoon
+    const isInTurn = held.size() === 0 || request.isSoon
     if (isInTurn && hasRoom(request)) {
       admitted += request.items
       return true
@@ -90,10 +82,10 @@ export function createIntake({ clock, outflow, rows, mostRows, holdMs }: IntakeO
       }
       const one = { request, admit }
       const timer = clock.callAfter(holdMs, () => {
-        remove(request.ownerId, one)
+        held.remove(request.ownerId, one)
         resolve(false)
       })
-      held.set(request.ownerId, [...(held.get(request.ownerId) ?? []), one])
+      held.push(request.ownerId, one)
     })
   }
 
