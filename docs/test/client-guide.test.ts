@@ -3,20 +3,17 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { openStandalone } from '@belfry/standalone'
 import { expect, it, onTestFinished } from 'vitest'
-import { makeDataDir } from '../../proof/belfry-process.ts'
+import { openOneProcess } from '../../proof/one-process.ts'
 
 const root = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
 it('the program of the guide on the client does what it says', async () => {
-  const data = await makeDataDir()
-  const belfry = await openStandalone({ BELFRY_DATA_DIR: data.path, BELFRY_PORT: '0', BELFRY_LOG_LEVEL: 'error' })
+  const belfry = await openOneProcess({ BELFRY_LOG_LEVEL: 'error' })
   const folder = await mkdtemp(join(tmpdir(), 'belfry-client-'))
   onTestFinished(async () => {
-    await belfry.stop()
-    await data.remove()
+    await belfry.close()
     await rm(folder, { recursive: true })
   })
   const page = await readFile(join(root, 'docs/guide/client.md'), 'utf8')

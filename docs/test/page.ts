@@ -1,19 +1,15 @@
 import { join } from 'node:path'
-import { openStandalone } from '@belfry/standalone'
 import { onTestFinished } from 'vitest'
-import { makeDataDir } from '../../proof/belfry-process.ts'
+import { openOneProcess } from '../../proof/one-process.ts'
 import { openShell, readBlocks } from './shell.ts'
 
 /** A new Belfry, and a shell in a folder of its own, for the commands of a page (its path from the root) until the test is over. */
 export async function openPage(page: string, env: Readonly<Record<string, string>> = {}) {
-  const folder = await makeDataDir()
-  const settings = { BELFRY_DATA_DIR: folder.path, BELFRY_PORT: '0', BELFRY_LOG_LEVEL: 'warn', ...env }
-  const belfry = await openStandalone(settings)
-  const shell = openShell({ cwd: folder.path })
+  const belfry = await openOneProcess(env)
+  const shell = openShell({ cwd: belfry.folder })
   onTestFinished(async () => {
     shell.close()
-    await belfry.stop()
-    await folder.remove()
+    await belfry.close()
   })
   return {
     belfry,

@@ -1,8 +1,8 @@
-import { openStandalone } from '@belfry/standalone'
 import { afterAll, beforeAll, inject } from 'vitest'
-import { makeDataDir, raisedLimits } from '../../proof/belfry-process.ts'
+import { raisedLimits } from '../../proof/belfry-process.ts'
 import { type Caller, createCaller, signUp } from '../../proof/caller.ts'
 import { fleetPeers, startFleet } from '../../proof/fleet.ts'
+import { openOneProcess } from '../../proof/one-process.ts'
 import { bootstrapToken, patience } from './fleet-setup.ts'
 
 declare module 'vitest' {
@@ -31,25 +31,15 @@ const startMs = 180_000
 
 type Settings = Readonly<Record<string, string>>
 
-async function openOneProcess(env: Settings): Promise<OpenBelfry> {
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({
-    BELFRY_DATA_DIR: folder.path,
-    BELFRY_PORT: '0',
+/** As a developer has it on one machine. */
+const openStandalone = (env: Settings): Promise<OpenBelfry> =>
+  openOneProcess({
     BELFRY_EXECUTOR_ALLOW_PRIVATE: 'true',
     BELFRY_LOG_LEVEL: 'error',
     BELFRY_BOOTSTRAP_TOKEN: bootstrapToken,
     ...raisedLimits,
     ...env,
   })
-  return {
-    url: belfry.url,
-    async close() {
-      await belfry.stop()
-      await folder.remove()
-    },
-  }
-}
 
 /** Tests with settings of their own get processes of their own. */
 async function openProcesses(starter: string, env: Settings): Promise<OpenBelfry> {
@@ -101,7 +91,7 @@ export function useBelfry(env: Settings = {}): Flow {
     const starter = inject('fleetStarter')
     if (given?.startsWith('http')) flow.url = given
     else {
-      const belfry = await (starter ? openProcesses(starter, env) : openOneProcess(env))
+      const belfry = await (starter ? openProcesses(starter, env) : openStandalone(env))
       flow.url = belfry.url
       flow.mode = starter ? 'distributed' : 'standalone'
       close = belfry.close

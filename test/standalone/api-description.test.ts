@@ -1,7 +1,6 @@
-import { openStandalone } from '@belfry/standalone'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeDataDir } from '../../proof/belfry-process.ts'
 import { createCaller } from '../../proof/caller.ts'
+import { openOneProcess } from '../../proof/one-process.ts'
 import {
   type AddressedOperation,
   type ApiDocument,
@@ -15,18 +14,10 @@ let document: ApiDocument
 let operations: AddressedOperation[]
 let close = async () => {}
 beforeAll(async () => {
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({
-    BELFRY_DATA_DIR: folder.path,
-    BELFRY_PORT: '0',
-    BELFRY_LOG_LEVEL: 'warn',
-  })
+  const belfry = await openOneProcess()
   document = await readApiDocument(createCaller(belfry.url, null))
   operations = operationsOf(document)
-  close = async () => {
-    await belfry.stop()
-    await folder.remove()
-  }
+  close = belfry.close
 })
 afterAll(() => close())
 

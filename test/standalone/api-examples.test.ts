@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { openStandalone } from '@belfry/standalone'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { eventually, makeDataDir, raisedLimits } from '../../proof/belfry-process.ts'
+import { eventually, raisedLimits } from '../../proof/belfry-process.ts'
 import { type Caller, createCaller, signUp } from '../../proof/caller.ts'
+import { openOneProcess } from '../../proof/one-process.ts'
 import { type AddressedOperation, type ApiDocument, operationsOf, readApiDocument, resolve } from '../api-document.ts'
 
 /** One call of an operation: who makes it, to which address, and with which body in place of an example's. */
@@ -29,10 +29,7 @@ const hook = createServer((_request, reply) => reply.writeHead(204).end())
 
 beforeAll(async () => {
   await new Promise<void>((listening) => hook.listen(0, '127.0.0.1', listening))
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({
-    BELFRY_DATA_DIR: folder.path,
-    BELFRY_PORT: '0',
+  const belfry = await openOneProcess({
     BELFRY_LOG_LEVEL: 'error',
     BELFRY_BOOTSTRAP_TOKEN: bootstrapToken,
     BELFRY_AUTH_LOGINS_PER_MINUTE: '10000',
@@ -41,9 +38,8 @@ beforeAll(async () => {
   })
   url = belfry.url
   close = async () => {
-    await belfry.stop()
+    await belfry.close()
     hook.close()
-    await folder.remove()
   }
   anonymous = createCaller(url, null)
   user = await signUp(url)

@@ -1,25 +1,16 @@
 import { type Client, createClient, isProblem } from '@belfry/client'
-import { openStandalone } from '@belfry/standalone'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { eventually, makeDataDir, raisedLimits } from '../../proof/belfry-process.ts'
+import { eventually, raisedLimits } from '../../proof/belfry-process.ts'
+import { openOneProcess } from '../../proof/one-process.ts'
 
 const login = { username: 'ada', password: 'correct horse battery' }
 let url = ''
 let client: Client
 let close = async () => {}
 beforeAll(async () => {
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({
-    BELFRY_DATA_DIR: folder.path,
-    BELFRY_PORT: '0',
-    BELFRY_LOG_LEVEL: 'error',
-    ...raisedLimits,
-  })
+  const belfry = await openOneProcess({ BELFRY_LOG_LEVEL: 'error', ...raisedLimits })
   url = belfry.url
-  close = async () => {
-    await belfry.stop()
-    await folder.remove()
-  }
+  close = belfry.close
   await createClient({ url }).request('post', '/auth/signup', { body: login })
   client = createClient({ url, login })
 })

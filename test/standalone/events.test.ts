@@ -1,7 +1,6 @@
-import { openStandalone } from '@belfry/standalone'
 import { expect, it, onTestFinished } from 'vitest'
-import { makeDataDir } from '../../proof/belfry-process.ts'
 import { type Caller, signUp } from '../../proof/caller.ts'
+import { openOneProcess } from '../../proof/one-process.ts'
 import { openEvents } from '../flows/event-reader.ts'
 
 /** As on a database of several instances, whose change numbers may be stored out of their order for a while. */
@@ -12,15 +11,8 @@ async function create(user: Caller): Promise<string> {
 }
 
 it('a stream that begins again while changes are not settled shows each of them once, without a further change', async () => {
-  const folder = await makeDataDir()
-  const belfry = await openStandalone({
-    ...{ BELFRY_DATA_DIR: folder.path, BELFRY_PORT: '0', BELFRY_LOG_LEVEL: 'warn' },
-    BELFRY_JOB_EVENT_SETTLE_MS: String(settleMs),
-  })
-  onTestFinished(async () => {
-    await belfry.stop()
-    await folder.remove()
-  })
+  const belfry = await openOneProcess({ BELFRY_JOB_EVENT_SETTLE_MS: String(settleMs) })
+  onTestFinished(belfry.close)
   const user = await signUp(belfry.url)
   const isCreateOf = (jobId: string) => (one: { data: Record<string, unknown> }) =>
     one.data.jobId === jobId && one.data.change === 'create'

@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { request } from 'node:http'
-import { openStandalone } from '@belfry/standalone'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeDataDir, raisedLimits } from '../../proof/belfry-process.ts'
+import { raisedLimits } from '../../proof/belfry-process.ts'
 import { type Caller, createCaller, signUp } from '../../proof/caller.ts'
+import { openOneProcess } from '../../proof/one-process.ts'
 
 const methods = ['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT']
 
@@ -47,20 +47,11 @@ describe('every address of every service', () => {
   let user: Caller
   let close = async () => {}
   beforeAll(async () => {
-    const folder = await makeDataDir()
-    const belfry = await openStandalone({
-      BELFRY_DATA_DIR: folder.path,
-      BELFRY_PORT: '0',
-      BELFRY_LOG_LEVEL: 'warn',
-      ...raisedLimits,
-    })
+    const belfry = await openOneProcess({ ...raisedLimits })
     watch.stop()
     url = belfry.url
     user = await signUp(url)
-    close = async () => {
-      await belfry.stop()
-      await folder.remove()
-    }
+    close = belfry.close
   })
   afterAll(() => close())
 
