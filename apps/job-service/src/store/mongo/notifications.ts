@@ -50,6 +50,19 @@ function createSwaps<T extends { readonly rev: number }, R extends WholeRecord>(
   }
 }
 
+/** Removes records that fit, at most `limit`, each only while it still fits; answers whether more may be left. */
+async function purgeSome<R extends WholeRecord>(
+  collection: Collection<R>,
+  [find, purge]: readonly [find: string, purge: string],
+  filter: Filter<R>,
+  limit: number,
+): Promise<boolean> {
+  const old = await collection.find(find, filter, { limit, fields: ['_id'] })
+  const rows = old.map(({ _id: id }) => ({ id, guard: filter }))
+  if (rows.length > 0) await collection.deleteEach(purge, rows)
+  return old.length === limit
+}
+
 function createNotificationStore({ db, onUnreadable }: Deps): NotificationStore {
   const notifications = db.collection(notificationsCollection)
   const recordOf = (value: Notification): NotificationRecord => {
@@ -122,16 +135,8 @@ function createDeliveryStore({ db, onUnreadable }: Deps): DeliveryStore {
       const options = { sort: { createdAt: 1, _id: 1 }, limit: count - most, fields: ['_id', 'body'] } as const
       return readAll(await deliveries.find('deliveries.list', filter, options))
     },
-    async purge(before, limit) {
-      const filter = { createdAt: where({ $lt: before }) }
-      const old = await deliveries.find('deliveries.old', filter, { limit, fields: ['_id'] })
-      if (old.length > 0)
-        await deliveries.deleteEach(
-          'deliveries.purge',
-          old.map(({ _id }) => ({ id: _id, guard: filter })),
-        )
-      return old.length === limit
-    },
+    purge: (before, limit) =>
+      purgeSome(deliveries, ['deliveries.old', 'deliveries.purge'], { createdAt: where({ $lt: before }) }, limit),
   }
 }
 
@@ -154,16 +159,8 @@ function createJobEventStore({ db, onUnreadable }: Deps): JobEventStore {
       const { rows, next } = await readDue({ until, rows: limit, bytes: Number.MAX_SAFE_INTEGER, share, after })
       return { rows: readEach('jobEvents', rows, (one) => read<JobEvent>(one), onUnreadable), next }
     },
-    async purgeReported(before, limit) {
-      const filter = { reportedAt: where({ $lt: before }) }
-      const old = await events.find('jobEvents.old', filter, { limit, fields: ['_id'] })
-      if (old.length > 0)
-        await events.deleteEach(
-          'jobEvents.purge',
-          old.map(({ _id }) => ({ id: _id, guard: filter })),
-        )
-      return old.length === limit
-    },
+    purgeReported: (before, limit) =>
+      purgeSome(events, ['jobEvents.old', 'jobEvents.purge'], { reportedAt: where({ $lt: before }) }, limit),
   }
 }
 
@@ -193,16 +190,8 @@ function createAlertStore({ db, onUnreadable }: Deps): AlertStore {
       const next = found.length === limit ? (found.at(-1)?._id ?? null) : null
       return { rows: readEach('alerts', found, (one) => read<Alert>(one), onUnreadable), next }
     },
-    async purge(before, limit) {
-      const filter = { quietSince: where({ $lt: before }) }
-      const old = await alerts.find('alerts.old', filter, { limit, fields: ['_id'] })
-      if (old.length > 0)
-        await alerts.deleteEach(
-          'alerts.purge',
-          old.map(({ _id }) => ({ id: _id, guard: filter })),
-        )
-      return old.length === limit
-    },
+    purge: (before, limit) =>
+      purgeSome(alerts, ['alerts.old', 'alerts.purge'], { quietSince: where({ $lt: before }) }, limit),
   }
 }
 

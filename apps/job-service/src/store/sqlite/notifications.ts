@@ -1,5 +1,5 @@
 import type { OnUnreadable } from '@belfry/storage'
-import type { Database } from '@belfry/storage/sqlite'
+import type { Database, Statement } from '@belfry/storage/sqlite'
 import type { Delivery } from '../../domain/delivery.ts'
 import type { Alert, JobEvent } from '../../domain/job-event.ts'
 import type { Notification } from '../../domain/notification.ts'
@@ -12,6 +12,17 @@ import type {
 } from '../notification-ports.ts'
 import { afterParams, cursorAfter } from './positions.ts'
 import { createRecordTable } from './record-table.ts'
+
+/** Removes rows, at most `limit`; answers whether more may be left. */
+async function purgeSome(
+  db: Database,
+  step: string,
+  statement: Statement,
+  params: readonly [before: number, limit: number],
+): Promise<boolean> {
+  const [result] = await db.write(step, [{ statement, params }])
+  return result?.changes === params[1]
+}
 
 function createNotificationStore(db: Database, onUnreadable: OnUnreadable): NotificationStore {
   const table = createRecordTable<Notification>(db, {
@@ -86,10 +97,7 @@ function createDeliveryStore(db: Database, onUnreadable: OnUnreadable): Delivery
     async listBeyond(ownerId, most, limit) {
       return table.read(await db.read(beyond, [ownerId, limit, most]))
     },
-    async purge(before, limit) {
-      const [result] = await db.write('deliveries.purge', [{ statement: purge, params: [before, limit] }])
-      return result?.changes === limit
-    },
+    purge: (before, limit) => purgeSome(db, 'deliveries.purge', purge, [before, limit]),
   }
 }
 
@@ -114,10 +122,7 @@ function createJobEventStore(db: Database, onUnreadable: OnUnreadable): JobEvent
       const rows = await db.read(due, [until, ...afterParams(after), limit])
       return { rows: table.read(rows), next: rows.length === limit ? cursorAfter(rows.at(-1)) : null }
     },
-    async purgeReported(before, limit) {
-      const [result] = await db.write('jobEvents.purge', [{ statement: purge, params: [before, limit] }])
-      return result?.changes === limit
-    },
+    purgeReported: (before, limit) => purgeSome(db, 'jobEvents.purge', purge, [before, limit]),
   }
 }
 
@@ -145,10 +150,7 @@ function createAlertStore(db: Database, onUnreadable: OnUnreadable): AlertStore 
       const rows = await db.read(failing, [after ?? '', limit])
       return { rows: table.read(rows), next: rows.length === limit ? String(rows.at(-1)?.[0]) : null }
     },
-    async purge(before, limit) {
-      const [result] = await db.write('alerts.purge', [{ statement: purge, params: [before, limit] }])
-      return result?.changes === limit
-    },
+    purge: (before, limit) => purgeSome(db, 'alerts.purge', purge, [before, limit]),
   }
 }
 
