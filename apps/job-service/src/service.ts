@@ -136,8 +136,8 @@ function createApp(
     readonly notifications: NotificationParts
   },
 ): HttpApp {
-  const { stores, clock, ids, tokens, serviceTokens, config } = deps
-  const app = createHttpApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
+  const { stores, clock, ids, tokens, serviceTokens, config, openApp = createHttpApp } = deps
+  const app = openApp({ service: 'job-service', deps, tokens, serviceTokens, bodiesBytes: config.jobBodiesBytes })
   audit.record(app)
   // Open calls would else hold the stop up for as long as they may wait.
   app.addHook('preClose', async () => context.waiters.stop())
