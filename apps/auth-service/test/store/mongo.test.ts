@@ -66,7 +66,7 @@ describe.skipIf(url === undefined)('the stores of auth-service on MongoDB', () =
   it('read and change a user that an earlier version has stored', async () => {
     const at = newUrl()
     const { log, metrics } = createTestDeps().depsOf('auth-service')
-    const options = { log, metrics, database: 'none', schemaVersion: 1, collections: [usersBefore] }
+    const options = { log, metrics, database: 'none', schemaVersion: 1, steps: null, collections: [usersBefore] }
     const before = await openMongo(at, options)
     const old = {
       id: 'usr-1',
