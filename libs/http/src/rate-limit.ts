@@ -24,12 +24,6 @@ interface Taken {
   readonly left: string
 }
 
-/**
- * The answer of a service says with it how many items a batch had: the gateway, which reads no body, counts them then and takes
- * the header away.
- */
-export const itemCountHeader = 'x-item-count'
-
 /** Counts requests by key: users, addresses, accounts. */
 export interface RateLimiter {
   /** An item of the `RateLimit-Policy` header. */
