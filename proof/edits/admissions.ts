@@ -21,7 +21,7 @@ export const admissionEdits: readonly Edit[] = [
     file: admission,
     find: 'floor.version > one.version && floor.fromAt < one.fireAt',
     replace: 'floor.version > one.version && floor.fromAt <= one.fireAt',
-    searches: ['changes', 'schedulers'],
+    searches: ['settling', 'schedulers'],
     tests,
   },
   {
@@ -75,7 +75,7 @@ export const admissionEdits: readonly Edit[] = [
     file: admission,
     find: 'const held = admission.places.filter(isOpen)',
     replace: 'const held = admission.places.filter(() => true)',
-    searches: ['skip-and-change', 'trigger-and-losses'],
+    searches: ['trigger-and-losses', 'skip-and-change'],
     tests,
   },
   {
@@ -84,7 +84,7 @@ export const admissionEdits: readonly Edit[] = [
     file: admission,
     find: 'inTheWay === undefined || places.length < limit',
     replace: 'inTheWay === undefined || places.length <= limit',
-    searches: ['skip-and-change', 'trigger-and-losses'],
+    searches: ['trigger-and-losses', 'skip-and-change'],
     tests,
   },
   {
@@ -93,7 +93,7 @@ export const admissionEdits: readonly Edit[] = [
     file: `${folder}/src/admission/stop-claims.ts`,
     find: `  if (!isOwnedBy(execution, epoch)) return execution\n`,
     replace: '',
-    searches: ['fence-and-losses', 'changes', 'skip-and-change'],
+    searches: ['fence-and-losses', 'skip-and-change'],
     tests,
   },
   {
@@ -102,7 +102,7 @@ export const admissionEdits: readonly Edit[] = [
     file: `${folder}/src/admission/fence.ts`,
     find: `execution.state === 'running' && execution.version < cancelled`,
     replace: `execution.state === 'running' && cancelled > 0`,
-    searches: ['changes', 'settling'],
+    searches: ['settling', 'changes'],
     tests,
   },
   {

@@ -49,7 +49,7 @@ export const executionEdits: readonly Edit[] = [
     file: transitions,
     find: `  if (execution.cancelRequested)\n    return changed(execution, { state: 'cancelled', attempts, artifacts, error, ...ended(at) })\n`,
     replace: '',
-    searches: ['settling', 'changes'],
+    searches: ['settling'],
     tests,
   },
   {
@@ -166,7 +166,7 @@ export const executionEdits: readonly Edit[] = [
     file: `${folder}/src/intake/command.ts`,
     find: 'seq: seq + 1, epoch, inDoubt, attempts, artifacts }',
     replace: 'seq: seq + 1, epoch: Math.min(0, epoch), inDoubt, attempts, artifacts }',
-    searches: ['fence-and-losses', 'changes'],
+    searches: ['fence-and-losses'],
     tests,
   },
 ]

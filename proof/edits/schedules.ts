@@ -14,7 +14,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: pendingCommands,
     find: 'status.version >= command.version || isFinal(status)',
     replace: `status.version >= command.version || status.state === 'running' || isFinal(status)`,
-    searches: ['changes', 'schedulers'],
+    searches: ['schedulers', 'changes'],
     tests,
   },
   {
@@ -23,7 +23,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: pendingCommands,
     find: 'status.version >= command.version || isFinal(status)',
     replace: 'status.version >= command.version || isFinal(status) || isAtRest(status)',
-    searches: ['changes', 'schedulers'],
+    searches: ['schedulers', 'changes'],
     tests,
   },
   {
@@ -33,7 +33,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: pendingCommands,
     find: 'status.version >= command.version || isFinal(status)',
     replace: 'status.version >= command.version',
-    searches: ['changes', 'schedulers'],
+    searches: ['schedulers', 'changes'],
     tests,
   },
   {
@@ -51,7 +51,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: `${scheduler}/src/domain/apply-changes.ts`,
     find: 'known && known.version >= message.version',
     replace: 'known && known.version === message.version',
-    searches: ['changes', 'schedulers'],
+    searches: ['schedulers', 'changes'],
     tests,
   },
   {
@@ -96,7 +96,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: `${scheduler}/src/domain/schedule-record.ts`,
     find: `  if (record.fireLogOutbox.length > 0) return 0\n`,
     replace: '',
-    searches: ['schedulers', 'late-changes'],
+    searches: ['schedulers'],
     tests,
   },
   {
