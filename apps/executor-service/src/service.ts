@@ -245,8 +245,8 @@ type Parts = ReturnType<typeof createParts>
 
 function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
   const { handlers, changes, dispatcher, settleLoop, cancelExecution } = parts
-  const { stores, clock, rest, tokens, serviceTokens, config } = deps
-  const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
+  const { stores, clock, rest, tokens, serviceTokens, config, openApp = createHttpApp } = deps
+  const app = openApp({ service: 'executor-service', deps, tokens, serviceTokens })
   const timeoutMs = config.executorJobTimeoutMs
   const seesDetails = createSeesDetails({ rest, clock, timeoutMs, holdsMs: config.executorReachHoldsMs })
   const streams = createEventStreams(app, { clock, metrics: deps.metrics, ...streamBoundsOf(config) })
