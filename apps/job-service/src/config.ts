@@ -212,6 +212,11 @@ export const jobConfig = z.object({
   auditReadTimeoutMs: count(2_500),
   /** How long finished executions are stored; an older command belongs to one that was purged. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
+  /**
+   * How much longer job-service stores its copy of an execution than the executor stores the execution, milliseconds: more than
+   * BELFRY_EXECUTOR_PURGE_MS, and than the clocks of two machines may differ.
+   */
+  retentionCopyMarginMs: z.coerce.number().int().min(10_000).max(86_400_000).default(3_600_000),
   /** How often old requests, jobs and executions are purged, milliseconds. */
   jobPurgeMs: count(600_000),
   /** Records that job-service purges at a time. */
