@@ -850,7 +850,7 @@ export interface paths {
         put?: never;
         /**
          * Create up to 1,000 jobs, each on its own
-         * @description Answers 200 with a result for each item, in their order: status 201 with the job, or the status and the problem with which POST /jobs refuses the item; the pointers of a problem begin with the index of its item, as in /3/schedule. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a call of the rate limit.
+         * @description Answers 200 with a result for each item, in their order: status 201 with the job, or the status and the problem with which POST /jobs refuses the item; the pointers of a problem begin with the index of its item, as in /3/schedule. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch: the same call again makes nothing twice, and tries again what was refused with 429 or 503. Each item counts as a call of the rate limit.
          *
          *     Needs the role `user` or a higher one.
          */
@@ -872,7 +872,7 @@ export interface paths {
         put?: never;
         /**
          * Run up to 1,000 jobs now, once each
-         * @description Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit. Once the params that are shown take up 4 MiB, the results after them show none.
+         * @description Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch: the same call again makes nothing twice, and tries again what was refused with 429 or 503. Each item counts as a trigger of the rate limit. Once the params that are shown take up 4 MiB, the results after them show none.
          *
          *     Needs the role `user` or a higher one.
          */
@@ -1698,6 +1698,8 @@ export interface components {
                 alreadyRun: number;
                 /** @description Fire times that an earlier backfill has run. */
                 alreadyBackfilled: number;
+                /** @description Fire times that the scheduler is late with, and may still run: left out until it has decided. */
+                stillScheduled: number;
             };
             /** @description Fire times, oldest first. */
             results: {
@@ -1710,8 +1712,8 @@ export interface components {
                  * @description What became of it.
                  * @enum {string}
                  */
-                outcome: "planned" | "already-run" | "already-backfilled";
-                /** @description The execution of this fire time; null for a planned one of a dry run. */
+                outcome: "planned" | "already-run" | "already-backfilled" | "still-scheduled";
+                /** @description The execution of this fire time; null for a planned one of a dry run, and for one that is still scheduled. */
                 executionId: string | null;
             }[];
             /** @description The `from` of the next call; null when all fire times up to `to` were taken. */

@@ -13,7 +13,7 @@ import { backlogFull } from './trigger-job.ts'
 
 type BulkContext = Pick<
   JobContext,
-  'stores' | 'types' | 'commands' | 'intake' | 'executors' | 'clock' | 'log' | 'config'
+  'stores' | 'types' | 'commands' | 'intake' | 'executors' | 'waiters' | 'clock' | 'log' | 'config'
 >
 type Result = BulkExecutionsReply['results'][number]
 
