@@ -137,7 +137,8 @@ export const jobConfig = z.object({
   jobEventsBehind: count(10_000),
   /**
    * How much later a stream shows a change than it was made, milliseconds: a database of several instances may store changes out
-   * of their order for that long. Left out: 0 standalone, 2,000 distributed.
+   * of their order for that long. The first stream of an instance opens that much later. Must be below BELFRY_BREAKER_TIMEOUT_MS. Left out: 0
+   * standalone, 2,000 distributed.
    */
   jobEventSettleMs: z.coerce.number().int().min(0).optional(),
   /** How long answers are stored for an Idempotency-Key, milliseconds. */
@@ -248,6 +249,8 @@ export function jobRules(
 ): void {
   const refuse = (path: keyof JobConfig, message: string) => context.addIssue({ code: 'custom', path: [path], message })
   notificationRules(config, refuse)
+  if ((config.jobEventSettleMs ?? 0) >= config.breakerTimeoutMs)
+    refuse('jobEventSettleMs', `must be below ${configKey('breakerTimeoutMs')}: a stream is to open before 504`)
   const { jobFenceTimeoutMs: fence, jobSchedulerTimeoutMs: scheduler, breakerTimeoutMs } = config
   if (fence + scheduler < breakerTimeoutMs) return
   const isFence = fence >= breakerTimeoutMs

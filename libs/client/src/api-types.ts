@@ -1742,6 +1742,8 @@ export interface components {
                 alreadyRun: number;
                 /** @description Fire times that an earlier backfill has run. */
                 alreadyBackfilled: number;
+                /** @description Fire times that the scheduler is late with, and may still run: left out until it has decided. */
+                stillScheduled: number;
             };
             /** @description Fire times, oldest first. */
             results: {
@@ -1754,8 +1756,8 @@ export interface components {
                  * @description What became of it.
                  * @enum {string}
                  */
-                outcome: "planned" | "already-run" | "already-backfilled";
-                /** @description The execution of this fire time; null for a planned one of a dry run. */
+                outcome: "planned" | "already-run" | "already-backfilled" | "still-scheduled";
+                /** @description The execution of this fire time; null for a planned one of a dry run, and for one that is still scheduled. */
                 executionId: string | null;
             }[];
             /** @description The `from` of the next call; null when all fire times up to `to` were taken. */

@@ -168,7 +168,10 @@ export function hasEnded({ status }: Pick<Execution, 'status'>): boolean {
 const neverRan: readonly ExecutionStatus[] = ['SUPERSEDED', 'SKIPPED', 'EXPIRED']
 
 /** Whether it has run, runs, or is going to: one that was closed before it started did not. */
-export function hasRun({ status, detail }: Pick<Execution, 'status' | 'detail'>): boolean {
+export function hasRun({
+  status,
+  detail,
+}: Pick<Execution, 'status'> & { readonly detail: Pick<ExecutionDetail, 'timeline'> }): boolean {
   return status === 'CANCELLED' ? detail.timeline.startedAt !== null : !neverRan.includes(status)
 }
 

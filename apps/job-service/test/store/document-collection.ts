@@ -23,13 +23,20 @@ export interface Collection<D> {
   deleteOne(fits: (document: Stored<D>) => boolean): Promise<boolean>
 }
 
-let ids = 0
+export interface CollectionOptions<D> {
+  /** From 0 up to 1, for the row ids. */
+  readonly random?: () => number
+  /** Called with each document that is stored, at that moment. */
+  readonly onWrite?: ((document: D) => void) | undefined
+}
 
 /** A collection whose documents are JSON texts. */
 export function createCollection<D extends object>(
   latency: () => Promise<void>,
   uniqueNames: (document: D) => readonly string[],
+  { random = Math.random, onWrite }: CollectionOptions<D> = {},
 ): Collection<D> {
+  let ids = 0
   const texts = new Map<RowId, string>()
   const read = (rowId: RowId): Stored<D> | undefined => {
     const text = texts.get(rowId)
@@ -51,8 +58,9 @@ export function createCollection<D extends object>(
     insert: (document) =>
       step(() => {
         if (isTaken(document, null)) return null
-        const rowId = `${Math.random().toString(36).slice(2)}${ids++}` as RowId
+        const rowId = `${random().toString(36).slice(2)}${ids++}` as RowId
         texts.set(rowId, JSON.stringify(document))
+        onWrite?.(document)
         return rowId
       }),
     get: (rowId) => step(() => read(rowId)),
@@ -70,6 +78,7 @@ export function createCollection<D extends object>(
         }
         if (isTaken(changed as unknown as D, rowId)) return false
         texts.set(rowId, JSON.stringify(changed))
+        onWrite?.(changed as unknown as D)
         return true
       }),
     deleteOne: (fits) =>

@@ -32,12 +32,15 @@ async function pageOfDue<T extends { readonly id: string }>(
 }
 
 /** What notifications store, as a document database would have it. */
-export function createNotificationStores(latency: () => Promise<void>): NotificationStores {
-  const notifications = createCollection<Notification>(latency, ({ id }) => [id])
-  const deliveries = createCollection<Delivery>(latency, ({ id }) => [id])
-  const events = createCollection<JobEvent>(latency, ({ id }) => [id])
-  const alerts = createCollection<Alert>(latency, ({ jobId }) => [jobId])
-  const mailCounts = createCollection<MailCount>(latency, ({ id }) => [id])
+export function createNotificationStores(
+  latency: () => Promise<void>,
+  random: () => number = Math.random,
+): NotificationStores {
+  const notifications = createCollection<Notification>(latency, ({ id }) => [id], { random })
+  const deliveries = createCollection<Delivery>(latency, ({ id }) => [id], { random })
+  const events = createCollection<JobEvent>(latency, ({ id }) => [id], { random })
+  const alerts = createCollection<Alert>(latency, ({ jobId }) => [jobId], { random })
+  const mailCounts = createCollection<MailCount>(latency, ({ id }) => [id], { random })
   const isOf = ({ index, instances, overdueAt }: WorkShare, id: string, at: number) =>
     shardOf(id) % instances === index || at <= overdueAt
   const swapDelivery = swapOf(deliveries, ({ id }) => id)
