@@ -193,6 +193,14 @@ export const jobConfig = z.object({
   jobMissedSettleMs: count(60_000, 1_000),
   /** How long the key before a rotated one of a webhook signs on. */
   jobWebhookOverlap: duration({ min: 0 }).prefault('24h'),
+  /** Mails of one user in an hour, codes and repetitions included; further ones wait. */
+  jobMailsPerHour: count(60),
+  /** Mails to one address in a day, of all users together; further ones wait. */
+  jobMailsToAddressPerDay: count(300),
+  /** Codes that may be sent to one address in a day to confirm it, of all users together. */
+  jobMailCodesPerDay: count(5),
+  /** How long a code confirms an address. */
+  jobMailCodeLifetime: duration({ min: 60_000 }).prefault('1d'),
   /** The mail server, `smtp://user:password@host:587` or `smtps://…`. Without it a notification by mail is refused. */
   smtpUrl: z
     .string()

@@ -234,4 +234,14 @@ CREATE TRIGGER jobMadeUnpublished AFTER INSERT ON jobs BEGIN
 END;
 `,
   },
+  {
+    // backAt: when all of the quota of a user or an address is back, epoch milliseconds.
+    name: 'mails that count against a quota',
+    sql: `
+CREATE TABLE mailCounts (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, backAt INTEGER NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX mailCountsByAge ON mailCounts (backAt);
+`,
+  },
 ]
