@@ -9,7 +9,7 @@ import {
   triggerBatchReply,
   triggerItem,
 } from '@belfry/contracts'
-import { type Answer, checkBody, type HttpApp, itemCountHeader, problemOf, type WithIdempotency } from '@belfry/http'
+import { type Answer, checkBody, type HttpApp, problemOf, setItemCount, type WithIdempotency } from '@belfry/http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { refusalOfItem } from '../domain/batch.ts'
@@ -83,7 +83,8 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
   }
 
   /** A replayed answer counts as one call, so the header is no part of what is stored. */
-  const count = (reply: FastifyReply, items: readonly unknown[]) => reply.header(itemCountHeader, String(items.length))
+  const count = (reply: FastifyReply, { length }: readonly unknown[], areRuns: boolean) =>
+    setItemCount(reply, { items: length, areRuns })
 
   const create = {
     tags: ['jobs'],
@@ -109,7 +110,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
   app.post('/jobs/batch', { schema: create, config, bodyLimit: mostBatchBytes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const { body: items, caller } = request
-      count(reply, items)
+      count(reply, items, false)
       const check = (item: unknown) => checkBody(createBody, item)
       const results = await createJobs(context, { ownerId: caller.userId, minted, items, check })
       if (isRefusal(results)) return results
@@ -135,7 +136,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
   app.post('/triggers/batch', { schema: trigger, config, bodyLimit: mostBatchBytes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const { body: items, caller } = request
-      count(reply, items)
+      count(reply, items, true)
       const check = (item: unknown) => checkBody(triggerItem, item)
       const results = await triggerJobs(context, { caller, minted, items, check })
       if (isRefusal(results)) return results

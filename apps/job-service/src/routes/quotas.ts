@@ -1,12 +1,17 @@
 import { formatDuration, mostBackfilled, mostRedriven, quotasView, shortestIntervalMs } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
 import type { JobContext } from '../use-cases/context.ts'
+import type { MailQuotas } from '../use-cases/mail-quotas.ts'
 
 /** Running executions that are counted at most. */
 const mostCounted = 1000
 
 /** `GET /quotas`: what the caller has used of its bounds. */
-export function mountQuotas(app: HttpApp, { stores, config }: Pick<JobContext, 'stores' | 'config'>): void {
+export function mountQuotas(
+  app: HttpApp,
+  { stores, config }: Pick<JobContext, 'stores' | 'config'>,
+  mailQuotas: Pick<MailQuotas, 'usedBy'>,
+): void {
   const schema = {
     tags: ['system'],
     operationId: 'readQuotas',
@@ -27,6 +32,7 @@ export function mountQuotas(app: HttpApp, { stores, config }: Pick<JobContext, '
       redrive: { limit: mostRedriven },
       backfill: { limit: mostBackfilled },
       waitingCalls: { limit: config.jobWaitersOfUser },
+      mails: await mailQuotas.usedBy(request.caller.userId),
     }
   })
 }

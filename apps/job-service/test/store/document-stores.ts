@@ -41,35 +41,52 @@ import { type Collection, createCollection, type Stored } from './document-colle
 import { createNotificationStores } from './document-notifications.ts'
 import { createSecrets } from './document-secrets.ts'
 
+/** How long a step is under way: a few iterations of the event loop, each time another number. */
+const createLatency = (random: () => number) => async () => {
+  for (let left = Math.floor(random() * 4); left > 0; left--) await new Promise(setImmediate)
+}
+
+export interface DocumentStoresOptions {
+  /** What each step waits for before and after it; some iterations of the event loop when left out. */
+  readonly latency?: () => Promise<void>
+  /** Called with each job that is stored, at that moment, and the version up to which the executors have it. */
+  readonly onJob?: (job: Job, fencedVersion: number) => void
+  /** The same for copies of executions. */
+  readonly onCopy?: (copy: ExecutionDocument) => void
+  readonly audit?: Stores['audit']
+}
+
 /**
  * The stores as a document database would have them: collections of JSON documents with random text ids, every step on one
  * document, no transaction over two, and answers that come in any order. It proves that the ports ask for no more.
  */
-export function createDocumentStores(random: () => number = Math.random): Stores {
-  /** How long a step is under way: a few iterations of the event loop, each time another number. */
-  const latency = async () => {
-    for (let left = Math.floor(random() * 4); left > 0; left--) await new Promise(setImmediate)
-  }
-  const jobs = createCollection<JobDocument>(latency, ({ id, slot }) => [`id ${id}`, `slot ${slot}`])
-  const executions = createCollection<ExecutionDocument>(latency, ({ id }) => [id])
-  const requests = createCollection<RequestRecord>(latency, ({ id }) => [id])
-  const cursors = createCollection<{ name: string; at: number }>(latency, ({ name }) => [name])
-  const poison = createCollection<{ name: string }>(latency, ({ name }) => [name])
-  const secrets = createCollection<Secret>(latency, ({ ownerId, name }) => [`${ownerId}:${name}`])
+export function createDocumentStores(random: () => number = Math.random, options: DocumentStoresOptions = {}): Stores {
+  const { latency = createLatency(random), onJob, onCopy, audit = createAuditDocuments() } = options
+  const jobs = createCollection<JobDocument>(latency, ({ id, slot }) => [`id ${id}`, `slot ${slot}`], {
+    random,
+    onWrite: onJob && (({ job, fencedVersion }) => onJob(job, fencedVersion)),
+  })
+  const executions = createCollection<ExecutionDocument>(latency, ({ id }) => [id], { random, onWrite: onCopy })
+  const requests = createCollection<RequestRecord>(latency, ({ id }) => [id], { random })
+  const cursors = createCollection<{ name: string; at: number }>(latency, ({ name }) => [name], { random })
+  const poison = createCollection<{ name: string }>(latency, ({ name }) => [name], { random })
+  const secrets = createCollection<Secret>(latency, ({ ownerId, name }) => [`${ownerId}:${name}`], {
+    random,
+  })
   const changeNos = createCounter(latency)
   return {
     jobs: createJobs(jobs, executions, changeNos),
     executions: createExecutions(jobs, executions),
     requests: createRequests(requests),
     secrets: createSecrets(secrets),
-    ...createNotificationStores(latency),
+    ...createNotificationStores(latency, random),
     cursors: {
       read: async (name) => (await cursors.findOne((one) => one.name === name))?.at ?? 0,
       async write(name, at) {
         if (!(await cursors.insert({ name, at }))) await cursors.updateOne((one) => one.name === name, { at })
       },
     },
-    audit: createAuditDocuments(),
+    audit,
     poison: {
       async keep(messages) {
         await Promise.all(
@@ -101,7 +118,7 @@ interface JobDocument {
   readonly dueFrom: number | null
 }
 
-interface ExecutionDocument {
+export interface ExecutionDocument {
   readonly id: string
   readonly jobId: string
   readonly ownerId: string

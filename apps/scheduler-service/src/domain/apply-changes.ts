@@ -208,9 +208,19 @@ function reopened(
 /**
  * The record from a change on that leaves the schedule as it is: what was issued for later times stays issued. The executors may have
  * started it already; if they have not, the newest version closes it there. Logged as well, it would have two outcomes.
+ * The two versions may differ in `maxRuns`: the limit of the newer one decides whether there are more fire times.
  */
-function continued(closed: ScheduleRecord, changedAt: number, times: FireTimes | null): ScheduleRecord {
-  return isDecided(closed, changedAt) ? closed : { ...closed, nextFireAt: times?.next(changedAt) ?? null }
+function continued(
+  closed: ScheduleRecord,
+  { changedAt, schedule }: JobChange,
+  times: FireTimes | null,
+): ScheduleRecord {
+  const { nextFireAt, lastFireAt, recentRanges } = closed
+  if (runsLeft(closed, schedule) === 0) return { ...closed, nextFireAt: null, lateSegments: [] }
+  if (nextFireAt !== null && nextFireAt > changedAt) return closed
+  // Without a next one, the limit of the version before may have ended it at its last run.
+  const decidedUpTo = nextFireAt === null ? Math.max(lastFireAt ?? 0, recentRanges.at(-1)?.to ?? 0) : 0
+  return { ...closed, nextFireAt: times?.next(Math.max(changedAt, decidedUpTo)) ?? null }
 }
 
 /** One step of the walk: the version before the change is closed, the version after it opened. Null without room. */
@@ -227,7 +237,7 @@ function stepped(current: WalkState, change: JobChange, walk: WalkContext): Walk
   const isContinued = isSame && !isNewest && current.state === 'active' && state === 'active'
   const left =
     isContinued && message.state !== 'active'
-      ? continued(closed, change.changedAt, times)
+      ? continued(closed, change, times)
       : reopened(closed, current, { change, state, times }, rules)
   if (!left) return null
   const misfire = misfireOf(message.spec, rules)

@@ -54,5 +54,14 @@ export const quotasView = z.strictObject({
       limit: z.number().int().describe('Calls with `until=terminal` that may wait at once in one job-service.'),
     })
     .describe('Calls that wait for the end of a run.'),
+  mails: z
+    .strictObject({
+      used: z
+        .number()
+        .int()
+        .describe('Mails of your notifications that count now; they come back evenly over an hour.'),
+      limit: z.number().int().describe('Mails of your notifications in an hour; further ones wait.'),
+    })
+    .describe('Mails of your notifications.'),
 })
 export type QuotasView = z.infer<typeof quotasView>

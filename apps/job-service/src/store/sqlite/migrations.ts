@@ -235,6 +235,16 @@ END;
 `,
   },
   {
+    // backAt: when all of the quota of a user or an address is back, epoch milliseconds.
+    name: 'mails that count against a quota',
+    sql: `
+CREATE TABLE mailCounts (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, backAt INTEGER NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX mailCountsByAge ON mailCounts (backAt);
+`,
+  },
+  {
     // What did not succeed (FAILED and all later statuses: 4 and above) is found among millions that did, of a user and of all; and
     // operators list the executions of all users. Fire times come in order, so the index of all grows at its end.
     name: 'lists of executions of all users, and of what did not succeed',
