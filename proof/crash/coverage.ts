@@ -98,6 +98,7 @@ const job: Ways = {
   'requests.retake': { act: 'once', first: 'requests.settle:before' },
   ...under('refused', 'requests.remove'),
   ...under('secrets', 'secrets.put', 'secrets.remove'),
+  ...exempt('A round that was cut off is begun anew (loops/reseal.test.ts).', 'secrets.reseal'),
   'poison.keep': { act: 'once', poison: 'status' },
   ...exempt(counted, 'mailCounts.insert', 'mailCounts.change'),
   ...exempt(ageing, 'mailCounts.purge', 'jobs.purge', 'summaries.purge', 'keys.remove', 'executions.purge'),
