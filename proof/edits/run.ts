@@ -18,7 +18,7 @@ const { values } = parseArgs({
 })
 
 /** States after which a search of the model is given up: a violation is found long before, and a search without one takes longer. */
-const mostStates = '400000'
+const mostStates = '150000'
 /** When a search or a test is taken for one that hangs, which counts as found, milliseconds. */
 const longestMs = 180_000
 
@@ -72,7 +72,7 @@ async function askTests(folder: string, { tests }: Edit): Promise<Caught | null>
   if (!failed) return null
   const seconds = Math.round((performance.now() - since) / 100) / 10
   const [, failure = 'a test'] = /^ *FAIL +(.*)$/m.exec(output) ?? []
-  return { by: failure.replace(/^\|?[\w-]+\|? +/, '').trim(), seconds }
+  return { by: failure.replace(/^\|[^|]*\| +/, '').trim(), seconds }
 }
 
 const shown = (caught: Caught | null) => (caught ? `${caught.by} (${caught.seconds} s)` : 'nothing')
@@ -102,6 +102,12 @@ if (chosen.length === 0) throw new Error(`there is no edit of the name "${values
 const copy = copyTree()
 const parts: Part[] = []
 try {
+  // Without an edit nothing may fail: else an edit would seem to be found.
+  const tests = [...new Set(chosen.flatMap((edit) => edit.tests))]
+  const all = { ...(chosen[0] as Edit), searches: ['moved'], tests }
+  const before = { model: await askModel(copy.path, all), tests: await askTests(copy.path, all) }
+  if (before.model || before.tests)
+    throw new Error(`without an edit: model: ${shown(before.model)}; tests: ${shown(before.tests)}`)
   for (const edit of chosen) {
     const verdict = await tryEdit(copy.path, edit)
     const part = partOf(edit, verdict)

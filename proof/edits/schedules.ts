@@ -2,9 +2,11 @@ import type { Edit } from './edit.ts'
 
 const scheduler = 'apps/scheduler-service'
 const pendingCommands = `${scheduler}/src/domain/pending-commands.ts`
-const tests = [`${scheduler}/test/domain`]
+const tests = ['advance', 'apply-changes', 'late', 'pending-commands'].map(
+  (name) => `${scheduler}/test/domain/${name}.test.ts`,
+)
 const job = 'apps/job-service/src/domain/job.ts'
-const jobTests = ['apps/job-service/test/domain']
+const jobTests = ['apps/job-service/test/domain/job.test.ts', 'apps/job-service/test/domain/execution.test.ts']
 
 /** Of jobs and their schedules (docs/protocol.md steps 1, 3 and 5 to 7). */
 export const scheduleEdits: readonly Edit[] = [
@@ -14,7 +16,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: pendingCommands,
     find: 'status.version >= command.version || isFinal(status)',
     replace: `status.version >= command.version || status.state === 'running' || isFinal(status)`,
-    searches: ['changes', 'schedulers'],
+    searches: ['schedulers', 'changes'],
     tests,
   },
   {
@@ -23,7 +25,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: pendingCommands,
     find: 'status.version >= command.version || isFinal(status)',
     replace: 'status.version >= command.version || isFinal(status) || isAtRest(status)',
-    searches: ['changes', 'schedulers'],
+    searches: ['schedulers', 'changes'],
     tests,
   },
   {
@@ -33,7 +35,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: pendingCommands,
     find: 'status.version >= command.version || isFinal(status)',
     replace: 'status.version >= command.version',
-    searches: ['changes', 'schedulers'],
+    searches: ['schedulers', 'changes'],
     tests,
   },
   {
@@ -51,7 +53,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: `${scheduler}/src/domain/apply-changes.ts`,
     find: 'known && known.version >= message.version',
     replace: 'known && known.version === message.version',
-    searches: ['changes', 'schedulers'],
+    searches: ['schedulers', 'changes'],
     tests,
   },
   {
@@ -88,7 +90,7 @@ export const scheduleEdits: readonly Edit[] = [
     find: 'record.fireLogOutbox.filter((range) => !isCopied(range))',
     replace: 'record.fireLogOutbox.filter((range) => !isCopied(range)).slice(0, 0)',
     searches: ['schedulers'],
-    tests: [...tests, `${scheduler}/test/use-cases`],
+    tests: [...tests, `${scheduler}/test/domain/accounting.test.ts`],
   },
   {
     name: 'outbox-is-not-due',
@@ -96,7 +98,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: `${scheduler}/src/domain/schedule-record.ts`,
     find: `  if (record.fireLogOutbox.length > 0) return 0\n`,
     replace: '',
-    searches: ['schedulers', 'late-changes'],
+    searches: ['schedulers'],
     tests,
   },
   {

@@ -155,7 +155,7 @@ function createApp(
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountBulkExecutions(app, context)
-  mountQuotas(app, context)
+  mountQuotas(app, context, notifications.context.mailQuotas)
   mountBatches(app, { context, views, executionViews, once })
   mountSecrets(app, context)
   mountNotifications(app, { context: notifications.context, ids })
