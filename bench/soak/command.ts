@@ -222,6 +222,8 @@ async function soakOn(folder: string, rate: number, options: Options): Promise<b
     console.log(
       `\n${done} calls, ${(done / seconds).toFixed(0)}/s; ${failed} failed, ${leftOut} left out ${firstFailure}`,
     )
+    const seen = samples.reduce((sum, { crons }) => sum + crons, 0)
+    console.log(`${seen} runs of crons were read, of ${cronCount * seconds}`)
     const judged = verdict(samples)
     for (const { name, unit, middle, growth, allowed, isFlat } of judged)
       console.log(
