@@ -2,12 +2,18 @@ import { parseArgs } from 'node:util'
 import { benchmarks } from './benchmarks.ts'
 import { figures } from './figures/command.ts'
 import { type Benchmark, printFigures } from './report.ts'
+import { soak } from './soak/command.ts'
 
 /** Commands that run many benchmarks, or one for long. Each resolves to whether every goal was met. */
 const commands: Record<string, { readonly title: string; run(args: readonly string[]): Promise<boolean> }> = {
   figures: {
     title: 'the table of figures  [--peers] [--only P1,G2] [--quick] [--full] [--all] [--verbose] [--json FILE]',
     run: figures,
+  },
+  soak: {
+    title:
+      'half of the measured throughput for long: memory, files and lateness  [--minutes 30] [--rate 0] [--json FILE]',
+    run: soak,
   },
 }
 

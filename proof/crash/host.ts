@@ -3,6 +3,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ServiceName } from '@belfry/contracts'
+import { Kafka, logLevel } from 'kafkajs'
 import { type BelfryProcess, makeDataDir, startBelfry } from '../belfry-process.ts'
 import { createCaller, signUp } from '../caller.ts'
 import { type FleetMember, type PeerUrls, startFleet } from '../fleet.ts'
@@ -18,10 +19,16 @@ export interface Host {
   arm(service: ServiceName, point: string): Promise<void>
   /** Whether the process of the service has gone. */
   isGone(service: ServiceName): boolean
-  /** How the process of the service ended, with what it wrote. */
+  /** How the process of the service ended. */
   endOf(service: ServiceName): Promise<string>
+  /** What the process of the service wrote last. */
+  output(service: ServiceName): string
+  /** Puts a message that cannot be read on a topic. Only where the topics are those of a real server. */
+  spoil?(topic: 'execute' | 'status' | 'changes'): Promise<void>
   /** SIGTERM, without waiting. */
   stop(service: ServiceName): void
+  /** SIGKILL, and waits until it has gone. */
+  kill(service: ServiceName): Promise<void>
   /** Starts the process of the service again, without a point unless one is given. Does not wait when one is. */
   start(service: ServiceName, point?: string): Promise<void>
   close(): Promise<void>
@@ -37,6 +44,8 @@ const soon = {
   BELFRY_AUDIT_SEAL_MS: '300',
   BELFRY_AUDIT_SEAL_POLL_MS: '200',
   BELFRY_AUDIT_PURGE_MS: '1000',
+  BELFRY_BREAKER_RESET_MS: '500',
+  BELFRY_EXECUTOR_IO_CONCURRENCY: '20',
   BELFRY_EXECUTOR_PURGE_MS: '1000',
   BELFRY_JOB_FENCE_TIMEOUT_MS: '800',
   BELFRY_JOB_NOTIFY_ALLOW_PRIVATE: 'true',
@@ -45,9 +54,11 @@ const soon = {
   BELFRY_JOB_NOTIFY_TIMEOUT_MS: '1000',
   BELFRY_JOB_NOTIFY_WINDOW_MS: '0',
   BELFRY_JOB_PURGE_MS: '1000',
+  BELFRY_JOB_RECONCILE_MS: '1000',
   BELFRY_JOB_REQUEST_TRY_MS: '1000',
   BELFRY_JOB_RESEND_MS: '1000',
   BELFRY_SCHEDULER_PURGE_MS: '1000',
+  BELFRY_SCHEDULER_RECONCILE_MS: '1000',
   BELFRY_SCHEDULER_RESEND_MS: '1000',
 }
 
@@ -73,7 +84,7 @@ async function writePoint(path: string, point: string): Promise<void> {
 }
 
 /** One process with all services, on SQLite. */
-export async function openStandalone(settings: Readonly<Record<string, string>> = {}): Promise<Host> {
+export async function openStandalone(firstPoint?: string): Promise<Host> {
   const folder = await makeDataDir()
   const file = join(folder.path, 'crash-at')
   const token = randomBytes(32).toString('base64url')
@@ -82,7 +93,7 @@ export async function openStandalone(settings: Readonly<Record<string, string>> 
 
   async function start(point = `@${file}`): Promise<void> {
     await rm(file, { force: true })
-    const env = { ...soon, ...settings, BELFRY_BOOTSTRAP_TOKEN: token, BELFRY_CRASH_AT: point }
+    const env = { ...soon, BELFRY_BOOTSTRAP_TOKEN: token, BELFRY_CRASH_AT: point }
     const mayDie = !point.startsWith('@')
     const started = await startBelfry(folder.path, { env, mayDie })
     belfry = started
@@ -91,7 +102,14 @@ export async function openStandalone(settings: Readonly<Record<string, string>> 
       if (belfry === started) isGone = true
     })
   }
+  /** The first start dies at its point. */
+  async function dieOnce(): Promise<void> {
+    await start(firstPoint)
+    const end = await belfry?.exited
+    if (end !== 'SIGKILL') throw new Error(`the first start ended with ${end} at ${firstPoint}:\n${belfry?.output()}`)
+  }
   const url = () => belfry?.url ?? ''
+  if (firstPoint) await dieOnce()
   await start()
   const world = await openWorld(url(), token)
   return {
@@ -100,7 +118,9 @@ export async function openStandalone(settings: Readonly<Record<string, string>> 
     arm: (_service, point) => writePoint(file, point),
     isGone: () => isGone,
     endOf: async () => (await belfry?.exited) ?? 'never started',
+    output: () => belfry?.output() ?? '',
     stop: () => void belfry?.stop(),
+    kill: async () => belfry?.kill(),
     start: (_service, point) => start(point),
     async close() {
       await belfry?.kill()
@@ -108,6 +128,13 @@ export async function openStandalone(settings: Readonly<Record<string, string>> 
       await folder.remove()
     },
   }
+}
+
+async function spoilTopic(broker: string, topic: string): Promise<void> {
+  const producer = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING }).producer()
+  await producer.connect()
+  await producer.send({ topic, messages: [{ key: 'spoiled', value: 'no message' }] })
+  await producer.disconnect()
 }
 
 /** One process for each service, on real servers. */
@@ -129,7 +156,10 @@ export async function openFleet(peers: PeerUrls): Promise<Host> {
     arm: (service, point) => writePoint(fileOf(service), point),
     isGone: (service) => !member(service).isRunning(),
     endOf: (service) => member(service).exited(),
+    output: (service) => member(service).output(),
+    spoil: (topic) => spoilTopic(peers.kafka, `${fleet.name}.job-${topic}`),
     stop: (service) => void member(service).stop(),
+    kill: (service) => member(service).kill(),
     async start(service, point) {
       await rm(fileOf(service), { force: true })
       if (point) return member(service).spawn({ BELFRY_CRASH_AT: point })

@@ -32,8 +32,8 @@ export interface WorldPlan {
 export const namesOf = (service: SimulatedService) => [1, 2].map((n) => `${service.split('-')[0]}-${n}`)
 const names = simulatedServices.flatMap(namesOf)
 
-const calmAt = 22_000
-const endAt = 26_000
+const calmAt = 16_000
+const endAt = 19_000
 
 /** Fire times lie on whole seconds of the wall clock: some moments are just before or after one. */
 function moment(random: Random, from: number, to: number, startAt: number): number {
@@ -65,8 +65,8 @@ function timingOf(random: Random, at: number, startAt: number): Record<string, u
   if (kind < 3) return { schedule: random.pick(crons), ...misfire }
   if (kind < 5) return { schedule: { every: `${random.between(1, 4)}s` }, ...misfire }
   const expires = random.chance(0.25) ? { expiresAfter: `${random.between(200, 6_000)}ms` } : {}
-  if (kind < 8) return { runAt: iso(startAt + at + random.between(-2_000, 12_000)), ...expires }
-  if (kind < 9) return { delay: `${random.between(0, 8_000)}ms`, ...expires }
+  if (kind < 8) return { runAt: iso(startAt + at + random.between(-2_000, 9_000)), ...expires }
+  if (kind < 9) return { delay: `${random.between(0, 6_000)}ms`, ...expires }
   return { schedule: null }
 }
 
@@ -115,7 +115,7 @@ const kinds = [
 function operationsOf(random: Random, startAt: number): Operation[] {
   const jobs = random.between(2, 5)
   return Array.from({ length: jobs }, (_, job): Operation[] => {
-    const createdAt = moment(random, 800, 9_000, startAt)
+    const createdAt = moment(random, 800, 6_000, startAt)
     const create = {
       jobType: 'SIM',
       params: paramsOf(random),

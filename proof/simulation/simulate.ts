@@ -22,7 +22,7 @@ export interface Result {
 const restWithinMs = 60_000
 const restStepMs = 1_000
 /** How long everything must be at rest to count, milliseconds: longer than a look-ahead. */
-const restForMs = 6_000
+const restForMs = 5_000
 
 function schedule(world: World, mishap: Mishap, clockSteps: { process: string; at: number }[], calmAt: number): void {
   const { loop, faults, history, processes, startAt } = world
@@ -98,7 +98,7 @@ export async function simulate(seed: number, options: Omit<WorldOptions, 'rates'
   const { startAt } = createWorld(seed)
   const plan = planOf(seed, startAt)
   const world = createWorld(seed, { ...options, rates: plan.rates })
-  const { loop, faults, history, records, target, stores, processes } = world
+  const { loop, faults, history, records, target, processes } = world
   const clockSteps: { process: string; at: number }[] = []
   for (const process of processes) await process.start()
   for (const mishap of plan.mishaps) schedule(world, mishap, clockSteps, plan.calmAt)
@@ -134,7 +134,6 @@ export async function simulate(seed: number, options: Omit<WorldOptions, 'rates'
   for (const [name, count] of records.counts) counts.set(name, count)
   counts.set('calls', target.calls.length)
   for (const process of processes) process.kill()
-  void stores
   return {
     seed,
     violations,

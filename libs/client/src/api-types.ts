@@ -627,8 +627,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Executions, newest first
-         * @description The executions of all your jobs. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.
+         * Executions, newest first or oldest first
+         * @description The executions of all your jobs, of those that are shared with you, or, for operators, of all users. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.
          *
          *     Every user may call it.
          */
@@ -1028,11 +1028,55 @@ export interface paths {
         put?: never;
         /**
          * Send a test message
-         * @description Sends a message of the type `notification.test`, also while the notification is disabled.
+         * @description Sends a message of the type `notification.test`, also while the notification is disabled. Mails count against the quota of an hour (`GET /quotas`), and go to a confirmed address only.
          *
          *     Needs the role `user` or a higher one.
          */
         post: operations["testNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm the address of a notification by mail
+         * @description Takes the code that was sent to the address of the notification. Until then no message is sent there. An address that you have confirmed for one notification needs no code for another one of yours.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["confirmNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/send-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send another code to the address of a notification
+         * @description Sends a new code, in place of the one before it. To one address 5 codes are sent in a day (BELFRY_JOB_MAIL_CODES_PER_DAY); a further one waits.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["sendNotificationCode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1848,6 +1892,11 @@ export interface components {
              * @enum {string}
              */
             effective: "now" | "pending";
+        };
+        /** @description The code that was sent to an address. */
+        ConfirmNotificationBody: {
+            /** @description The code in the mail, such as `ABCD-EFGH-JKLM-NPQR`. Case, spaces and hyphens do not count. */
+            code: string;
         };
         /** @description A new API key. */
         CreateApiKeyBody: {
@@ -2823,6 +2872,8 @@ export interface components {
                 type: "email";
                 /** @description The address. */
                 to: string;
+                /** @description Whether messages are sent: false until the code that was sent to the address is given back. */
+                confirmed: boolean;
             };
             /** @description Whether messages are sent. */
             enabled: boolean;
@@ -2845,7 +2896,7 @@ export interface components {
         };
         /** @description The body of a webhook. */
         NotificationMessage: {
-            /** @description `job.` and the event, or `notification.test`. */
+            /** @description `job.` and the event, `notification.test`, or `notification.confirm` (a mail with a code). */
             type: string;
             /**
              * Format: date-time
@@ -2982,6 +3033,8 @@ export interface components {
                 type: "email";
                 /** @description The address. */
                 to: string;
+                /** @description Whether messages are sent: false until the code that was sent to the address is given back. */
+                confirmed: boolean;
             };
             /** @description Whether messages are sent. */
             enabled: boolean;
@@ -3224,6 +3277,11 @@ export interface components {
             noticedWithinMs: number;
         };
         ReadQuotasReply: {
+            /** @description Runs at once. They have no bound of their own: while others wait, one user has at most half of the slots. */
+            running: {
+                /** @description Executions of yours that run now, counted up to 1,000. */
+                used: number;
+            };
             /** @description Your jobs. */
             jobs: {
                 /** @description Your jobs that are neither cancelled nor deleted, and the one-shots that are over and not yet purged. */
@@ -3246,6 +3304,13 @@ export interface components {
             /** @description Calls that wait for the end of a run. */
             waitingCalls: {
                 /** @description Calls with `until=terminal` that may wait at once in one job-service. */
+                limit: number;
+            };
+            /** @description Mails of your notifications. */
+            mails: {
+                /** @description Mails of your notifications that count now; they come back evenly over an hour. */
+                used: number;
+                /** @description Mails of your notifications in an hour; further ones wait. */
                 limit: number;
             };
         };
@@ -5748,8 +5813,16 @@ export interface operations {
                 from?: string;
                 /** @description Fire times at this moment or before: RFC 3339, or `-24h` for a day ago. */
                 to?: string;
+                /** @description `own`: of your jobs. `shared`: of the newest 200 jobs of others that name you as a viewer. `all`: of all users, for operators, without params and results. Default own. */
+                scope?: "own" | "shared" | "all";
                 /** @description The id of the user whose records are listed, for operators. Default: your own. */
                 ownerId?: string;
+                /** @description A tag that the job has now. */
+                tag?: string;
+                /** @description A part of the name or key that the job has now, in any case. */
+                q?: string;
+                /** @description `-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt. */
+                sort?: "-fireAt" | "fireAt";
             };
             header?: never;
             path?: never;
@@ -6600,7 +6673,85 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    confirmNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmNotificationBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    sendNotificationCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; what was asked for goes on after the answer. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
             default: components["responses"]["AnyProblem"];
@@ -6674,7 +6825,7 @@ export interface operations {
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["IllegalTransitionOrConflict"];
-            429: components["responses"]["TooManyRequests"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
             default: components["responses"]["AnyProblem"];

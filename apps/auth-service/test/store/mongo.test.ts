@@ -93,7 +93,7 @@ describe.skipIf(url === undefined)('the stores of auth-service on MongoDB', () =
   it('read and rotate a session that an earlier version has stored', async () => {
     const at = newUrl()
     const { log, metrics } = createTestDeps().depsOf('auth-service')
-    const options = { log, metrics, database: 'none', schemaVersion: 2, collections: [sessionsBefore] }
+    const options = { log, metrics, database: 'none', schemaVersion: 2, steps: null, collections: [sessionsBefore] }
     const before = await openMongo(at, options)
     const times = { createdAt: 1, expiresAt: 100, rotatedAt: 1 }
     const old = { userId: 'usr-1', generation: 0, ...times, hash: 'h', previous: null }

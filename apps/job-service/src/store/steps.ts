@@ -15,11 +15,12 @@ const both = [
   ...['deliveries.insert', 'deliveries.change', 'deliveries.purge'],
   ...['jobEvents.insert', 'jobEvents.change', 'jobEvents.purge'],
   ...['alerts.change', 'alerts.purge'],
+  ...['mailCounts.change', 'mailCounts.purge'],
 ]
 
 /** The durable steps of this service's stores, by the kind of the store (`createStepCheck` of libs/storage). */
 export const durableSteps = {
-  sqlite: [...storage.sqliteSteps, ...both, 'owners.know', 'alerts.insert'],
+  sqlite: [...storage.sqliteSteps, ...both, 'owners.know', 'alerts.insert', 'mailCounts.insert'],
   mongo: [
     ...storage.mongoSteps,
     ...storage.numberSteps,
