@@ -1,51 +1,25 @@
 import { parseArgs } from 'node:util'
-import { burst } from './burst.ts'
-import { client } from './client.ts'
-import { crons } from './crons.ts'
-import { distributedBurst } from './distributed-burst.ts'
-import { distributedLateness } from './distributed-lateness.ts'
-import { distributedTriggers } from './distributed-triggers.ts'
-import { g1, g2 } from './gateway.ts'
-import { handlers } from './handlers.ts'
-import { idle } from './idle.ts'
-import { intake } from './intake.ts'
-import { lateness } from './lateness.ts'
-import { neighbour } from './neighbour.ts'
-import { path } from './path.ts'
-import { ready } from './ready.ts'
+import { benchmarks } from './benchmarks.ts'
+import { figures } from './figures/command.ts'
 import { type Benchmark, printFigures } from './report.ts'
-import { rolling } from './rolling.ts'
-import { takeover } from './takeover.ts'
-import { p3, p5, p6 } from './throughput.ts'
-import { triggers } from './triggers.ts'
+import { soak } from './soak/command.ts'
 
-const benchmarks: Record<string, Benchmark> = {
-  lateness,
-  handlers,
-  crons,
-  triggers,
-  burst,
-  idle,
-  intake,
-  client,
-  neighbour,
-  g1,
-  g2,
-  p3,
-  p5,
-  p6,
-  ready,
-  path,
-  // Distributed: they need the servers of BELFRY_TEST_*.
-  'distributed-lateness': distributedLateness,
-  'distributed-triggers': distributedTriggers,
-  'distributed-burst': distributedBurst,
-  takeover,
-  rolling,
+/** Commands that run many benchmarks, or one for long. Each resolves to whether every goal was met. */
+const commands: Record<string, { readonly title: string; run(args: readonly string[]): Promise<boolean> }> = {
+  figures: {
+    title: 'the table of figures  [--peers] [--only P1,G2] [--quick] [--full] [--all] [--verbose] [--json FILE]',
+    run: figures,
+  },
+  soak: {
+    title:
+      'half of the measured throughput for long: memory, files and lateness  [--minutes 30] [--rate 0] [--json FILE]',
+    run: soak,
+  },
 }
 
 function printList(): void {
   console.log('npm run bench -- NAME [--option number]\n')
+  for (const [name, { title }] of Object.entries(commands)) console.log(`${name.padEnd(21)} ${title}`)
   for (const [name, { title, defaults, flags }] of Object.entries(benchmarks)) {
     const options = Object.entries(defaults).map(([key, value]) =>
       flags?.includes(key) ? `--${key}` : `--${key} ${value}`,
@@ -68,7 +42,9 @@ function readOptions({ defaults, flags }: Benchmark, args: string[]): Record<str
 
 const [name, ...args] = process.argv.slice(2)
 const benchmark = name ? benchmarks[name] : undefined
+const command = name ? commands[name] : undefined
 if (!name) printList()
+else if (command) await command.run(args)
 else if (!benchmark) {
   console.error(`There is no benchmark "${name}". There are: ${Object.keys(benchmarks).join(', ')}.`)
   process.exitCode = 2

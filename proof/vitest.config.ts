@@ -9,6 +9,7 @@ export default defineConfig({
     maxConcurrency: 2,
     fileParallelism: false,
     testTimeout: 90_000,
+    reporters: ['default', './report/reporter.ts'],
     hookTimeout: 60_000,
   },
 })

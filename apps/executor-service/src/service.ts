@@ -10,7 +10,7 @@ import { createCheckpoints } from './attempts/checkpoints.ts'
 import { createEngine } from './attempts/engine.ts'
 import { createAttemptOutput } from './attempts/output.ts'
 import { createStarts } from './attempts/starts.ts'
-import { type ExecutorConfig, livenessOf } from './config.ts'
+import { claimAheadOf, type ExecutorConfig, livenessOf } from './config.ts'
 import { createClaimLead } from './dispatch/claim-lead.ts'
 import { createClaimer } from './dispatch/claimer.ts'
 import { createDispatcher } from './dispatch/dispatcher.ts'
@@ -134,7 +134,7 @@ function createParts(deps: ExecutorServiceDeps) {
   // What waits for its time holds no large params, so a quarter is enough for it.
   const waitingBytes = config.executorHeldBytes / 4
   const heldSize = config.executorHeldBytes - waitingBytes
-  const room = createRoom({ clock, limits, ahead: config.executorClaimAhead, heldSize, ownerShare })
+  const room = createRoom({ clock, limits, ahead: claimAheadOf(config), heldSize, ownerShare })
   const slots = createSlots({ limits, ownerShare })
   const dispatcher = createDispatcher({
     ...common,
@@ -204,6 +204,7 @@ function createParts(deps: ExecutorServiceDeps) {
     room,
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
+    roomWaitMostMs: config.executorRoomWaitMostMs,
   })
   const cancelExecution = createCancelExecution({ ...common, dispatcher })
   const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })
@@ -245,8 +246,8 @@ type Parts = ReturnType<typeof createParts>
 
 function createApp(deps: ExecutorServiceDeps, parts: Parts): HttpApp {
   const { handlers, changes, dispatcher, settleLoop, cancelExecution } = parts
-  const { stores, clock, rest, tokens, serviceTokens, config } = deps
-  const app = createHttpApp({ service: 'executor-service', deps, tokens, serviceTokens })
+  const { stores, clock, rest, tokens, serviceTokens, config, openApp = createHttpApp } = deps
+  const app = openApp({ service: 'executor-service', deps, tokens, serviceTokens })
   const timeoutMs = config.executorJobTimeoutMs
   const seesDetails = createSeesDetails({ rest, clock, timeoutMs, holdsMs: config.executorReachHoldsMs })
   const streams = createEventStreams(app, { clock, metrics: deps.metrics, ...streamBoundsOf(config) })

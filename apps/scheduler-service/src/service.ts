@@ -51,7 +51,7 @@ function rulesOf(config: SchedulerConfig): Rules {
 }
 
 export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerService {
-  const { clock, log, registry, bus, rest, tokens, serviceTokens, config } = deps
+  const { clock, log, registry, bus, rest, tokens, serviceTokens, config, openApp = createHttpApp } = deps
   const { schedules, fireLog, cursors } = deps.stores
   const metrics = createSchedulerMetrics(deps.metrics)
   const rules = rulesOf(config)
@@ -98,7 +98,7 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const reconcileLoop = createReconcileLoop(deps, peers, ingestChanges)
   const retention = { name: 'retention', everyMs: config.schedulerPurgeMs, runOnce: purgeEnded, clock, log }
 
-  const app = createHttpApp({ service, deps, tokens, serviceTokens })
+  const app = openApp({ service, deps, tokens, serviceTokens })
   mountScan(app, advanceLoop.runOnce)
   mountPreview(app, { clock, timezone: config.timezone })
   const listFireLog = createListFireLog({ schedules, fireLog, compile, clock })

@@ -1,13 +1,13 @@
-import { createDocuments } from '@belfry/testkit'
+import { createDocuments, type DocumentsOptions } from '@belfry/testkit'
 import { contentOf } from '../src/content.ts'
 import type { AuditRow, AuditStore, Seal } from '../src/index.ts'
 
 type Document = AuditRow & { readonly isFrozen: boolean }
 
 /** A throw-away body of the store: one document a verb, answers in any order. */
-export function createDocumentStore(): AuditStore {
-  const rows = createDocuments<Document>()
-  const seals = createDocuments<Seal>()
+export function createDocumentStore(options: Pick<DocumentsOptions<unknown>, 'delayTurns'> = {}): AuditStore {
+  const rows = createDocuments<Document>(options)
+  const seals = createDocuments<Seal>(options)
   let last = 0
   const sorted = async (matches: (row: Document) => boolean) =>
     (await rows.find(matches)).map(({ value: { isFrozen: _, ...row } }): AuditRow => row).sort((a, b) => a.n - b.n)

@@ -1,6 +1,6 @@
 import type { Bus } from '@belfry/bus'
 import type { Balancer, ListenAddress, Registry, RestClient } from '@belfry/discovery'
-import type { ServiceTokens, TokenVerifier } from '@belfry/http'
+import type { createHttpApp, ServiceTokens, TokenVerifier } from '@belfry/http'
 import type { MetricsRegistry, ServiceDeps } from '@belfry/service'
 
 /** What a service is built from. A service that needs less takes a `Pick` or an `Omit` of it. */
@@ -19,5 +19,7 @@ export interface ServiceShellDeps<Stores, Config> extends ServiceDeps {
   readonly serviceTokens: ServiceTokens
   /** Where other processes reach this one, when it is not where the service listens. */
   readonly advertise?: ListenAddress['advertise']
+  /** Opens the service's app. Default: `createHttpApp`; the simulation opens it with the routes that it calls alone. */
+  readonly openApp?: typeof createHttpApp
   readonly config: Config
 }

@@ -69,7 +69,7 @@ export function createDocuments<T>({ unique = [], delayTurns = 3 }: DocumentsOpt
       for (const id of [...documents.keys()]) {
         const value = documents.get(id)
         if (value !== undefined && matches(value)) found.push({ id, value: structuredClone(value) })
-        if (random() < 0.2) await nextIteration()
+        if (random() < 0.2 && delayTurns > 0) await nextIteration()
       }
       await pause()
       return found

@@ -151,7 +151,7 @@ class Search<S extends object> {
     const index = leads.indexOf(0)
     return index === -1
       ? null
-      : { rule: 'I10: without another fault it never comes to an end', path: this.#pathTo(index) }
+      : { rule: 'I10: without another mishap it never comes to an end', path: this.#pathTo(index) }
   }
 
   /** The steps are found again by the states that they lead to. */

@@ -29,8 +29,9 @@ export interface Room {
   take(execution: Execution, size: number): void
   release(execution: Execution, size: number): void
   /**
-   * Waits until there is room for one of their owners, at most so many milliseconds; false when there is none by then. It
-   * does not wait for owners for whom the last wait was in vain and of whose attempts hardly any has ended since.
+   * Waits until there is room for one of their owners, at most so many milliseconds; false when there is none by then, unless
+   * so many of an owner's attempts have ended meanwhile that another wait is worth it. It does not wait for owners for whom the last
+   * wait was in vain and of whose attempts hardly any has ended since.
    */
   waitForRoom(executions: readonly Execution[], waitMs: number): Promise<boolean>
   /** Resolves when there is room again for executions that are due and had to be left in the store. */
@@ -82,6 +83,9 @@ export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomO
   const owners = new Map<string, Owner>()
   const waiters = new Set<Waiter>()
   let reopening: PromiseWithResolvers<void> | null = null
+
+  /** So many attempts of an owner that end while it waits are a part of `worthRoom` for which a further wait is worth it. */
+  const movingPart = 1 / 8
 
   /** Enough room that asking the store is worth it; less is left to the poll. */
   const worthRoom = (pool: Pool) =>
@@ -177,7 +181,12 @@ export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomO
           timer.cancel()
           resolve(hasRoom)
         }
+        const endedOf = ({ pool, owner }: Waiter['wants'][number]) => owners.get(owner)?.[pool].ended ?? 0
+        const before = wants.map(endedOf)
+        const isMoving = () =>
+          wants.some((one, at) => endedOf(one) - (before[at] ?? 0) >= worthRoom(one.pool) * movingPart)
         const giveUp = () => {
+          if (isMoving()) return conclude(true)
           for (const { pool, owner } of wants) {
             const use = owners.get(owner)?.[pool]
             if (use) use.ended = 0

@@ -139,6 +139,19 @@ describe('the room of an executor', () => {
     expect(await room.waitForRoom([execution()], 0)).toBe(false)
   })
 
+  it('waits again while attempts end so fast that there will be room', async () => {
+    const { room, clock } = openRoom()
+    while (room.hasRoomFor(execution())) room.take(execution(), 1)
+    room.markSaturated(execution())
+    const moving = room.waitForRoom([execution()], 5)
+    room.release(execution(), 1)
+    await clock.advance(5)
+    expect(await moving).toBe(true)
+    const still = room.waitForRoom([execution()], 5)
+    await clock.advance(5)
+    expect(await still).toBe(false)
+  })
+
   it('forgets batches that have waited in vain', async () => {
     const { room, clock } = openRoom({ limits: { io: 1, cpu: 1 } })
     for (let i = 0; i < 3; i++) {
@@ -151,7 +164,7 @@ describe('the room of an executor', () => {
 
   it('makes a flood of commands wait for a moment, and stores what still finds none', async () => {
     const world = await openWorld({
-      config: { executorRoomWaitMs: 50, executorIoConcurrency: 1, executorClaimAhead: 0 },
+      config: { executorRoomWaitMs: 50, executorRoomWaitMostMs: 50, executorIoConcurrency: 1, executorClaimAhead: 0 },
       run: ({ context }) => new Promise((resolve) => context.clock.callAfter(30, () => resolve(null))),
     })
     const flood = [1, 2, 3].map((number) => command({ executionId: executionId(number), fireAt: start }))

@@ -47,6 +47,7 @@ describe('a batch of commands', () => {
       handlers: new Map(),
       oldestPlannedAt: () => 0,
       roomWaitMs: 0,
+      roomWaitMostMs: 0,
     })
     const commands = [command({ fireAt: start }), command({ executionId: executionId(2), fireAt: start + 9999 })]
     const messages = commands.map((value) => ({ value, envelope: { time: start }, partition: null, offset: null }))

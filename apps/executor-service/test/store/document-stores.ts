@@ -194,7 +194,12 @@ function createCounter(delay: Delay) {
   }
 }
 
-function createExecutionStore(executions: Executions, children: Children, delay: Delay): ExecutionStore {
+function createExecutionStore(
+  executions: Executions,
+  children: Children,
+  delay: Delay,
+  newId: () => string,
+): ExecutionStore {
   const { params } = children
   const changeNos = createCounter(delay)
   const isOfShare =
@@ -219,7 +224,7 @@ function createExecutionStore(executions: Executions, children: Children, delay:
   }
 
   async function insert(execution: Execution, at: number): Promise<Stored | undefined> {
-    const rowId = randomId()
+    const rowId = newId()
     if (hasLargeParams(execution)) await putParams(rowId, execution, at)
     const document = documentOf(execution, at, await changeNos.next())
     if (!(await executions.insert(rowId, document))) return undefined
@@ -382,8 +387,12 @@ function createExecutionStore(executions: Executions, children: Children, delay:
   }
 }
 
-function createAdmissionStore(delay: Delay): AdmissionStore {
-  const admissions = createCollection<{ readonly admission: Admission; readonly neededAt: number }>(delay)
+function createAdmissionStore(delay: Delay, onAdmission?: (admission: Admission) => void): AdmissionStore {
+  const admissions = createCollection<{ readonly admission: Admission; readonly neededAt: number }>(
+    delay,
+    undefined,
+    onAdmission && (({ admission }) => onAdmission(admission)),
+  )
   return {
     async read(jobIds) {
       return (await Promise.all(jobIds.map(admissions.get))).map((one) => one?.admission)
@@ -515,13 +524,28 @@ function createArtifactStore(executions: Executions, files: Collection<FileDocum
   }
 }
 
+export interface DocumentStoresOptions {
+  /** What each step waits for before and after it; some iterations of the event loop when left out. */
+  readonly delay?: Delay
+  /** Makes the row ids; random ones when left out. */
+  readonly newId?: () => string
+  /** Called with each execution that is stored, at that moment. */
+  readonly onExecution?: (execution: Execution) => void
+  /** The same for admissions. */
+  readonly onAdmission?: (admission: Admission) => void
+}
+
 /**
  * The executor's stores over a document database that is made up of Maps: random row ids, one document per verb, no
  * transaction over two documents, answers in no order. It proves that the ports ask for no more than that.
  */
-export function createDocumentStores(seed = 1): Stores {
-  const delay = createDelay(seed)
-  const executions: Executions = createCollection(delay, (one) => one.execution.id)
+export function createDocumentStores(seed = 1, options: DocumentStoresOptions = {}): Stores {
+  const { delay = createDelay(seed), newId = randomId, onExecution, onAdmission } = options
+  const executions: Executions = createCollection(
+    delay,
+    (one) => one.execution.id,
+    onExecution && (({ execution }) => onExecution(execution)),
+  )
   const children: Children = {
     params: createCollection(delay),
     logs: createCollection(delay),
@@ -530,8 +554,8 @@ export function createDocumentStores(seed = 1): Stores {
   const cursors = createCollection<{ readonly at: number }>(delay)
   const poison = createCollection<PoisonMessage>(delay)
   return {
-    executions: createExecutionStore(executions, children, delay),
-    admissions: createAdmissionStore(delay),
+    executions: createExecutionStore(executions, children, delay, newId),
+    admissions: createAdmissionStore(delay, onAdmission),
     executors: createExecutorStore(delay),
     logs: createLogStore(executions, children.logs),
     artifacts: createArtifactStore(executions, children.files),
@@ -546,7 +570,7 @@ export function createDocumentStores(seed = 1): Stores {
     poison: {
       async keep(messages) {
         await Promise.all(
-          messages.map((one) => poison.insert(`${one.topic}/${one.partition}/${one.offset ?? randomId()}`, one)),
+          messages.map((one) => poison.insert(`${one.topic}/${one.partition}/${one.offset ?? newId()}`, one)),
         )
       },
     },

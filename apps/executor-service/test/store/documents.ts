@@ -30,8 +30,12 @@ export interface Collection<T extends object> {
   remove(id: string, filter?: (document: T) => boolean): Promise<boolean>
 }
 
-/** `keyOf`: a unique index besides that of the id. */
-export function createCollection<T extends object>(delay: Delay, keyOf?: (document: T) => string): Collection<T> {
+/** `keyOf`: a unique index besides that of the id. `onWrite` is called with each document that is stored. */
+export function createCollection<T extends object>(
+  delay: Delay,
+  keyOf?: (document: T) => string,
+  onWrite?: (document: T) => void,
+): Collection<T> {
   const documents = new Map<string, T>()
 
   async function call<R>(work: () => R): Promise<R> {
@@ -43,8 +47,11 @@ export function createCollection<T extends object>(delay: Delay, keyOf?: (docume
 
   function upsert(id: string, change: (document: T | undefined) => T | undefined): boolean {
     const next = change(documents.get(id))
-    if (next !== undefined) documents.set(id, structuredClone(next))
-    return next !== undefined
+    if (next === undefined) return false
+    const stored = structuredClone(next)
+    documents.set(id, stored)
+    onWrite?.(stored)
+    return true
   }
 
   return {

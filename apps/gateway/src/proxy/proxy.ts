@@ -1,18 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Balancer, originOf } from '@belfry/discovery'
-import { type HttpApp, inAllDialects, itemCountHeader } from '@belfry/http'
+import { type HttpApp, inAllDialects, itemCountHeader, readItemCount } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyRequest } from 'fastify'
 import { answeredHeaders } from './forwarded-headers.ts'
 import { passOn } from './pass-on.ts'
 import { type ProxiedRoutes, proxiedMethods, routeTable } from './route-table.ts'
 
-/** A service says with its answer how many items a batch had. */
+/** A service says with its answer how many items a call had. */
 function countItems(headers: IncomingHttpHeaders, { countItems: count }: FastifyRequest): void {
-  const items = headers[itemCountHeader]
-  if (items === undefined) return
+  const text = headers[itemCountHeader]
+  if (text === undefined) return
   delete headers[itemCountHeader]
-  if (count) headers.ratelimit = count(Number(items))
+  const counted = readItemCount(String(text))
+  if (count && counted) headers.ratelimit = count(counted)
 }
 
 function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): IncomingHttpHeaders {
@@ -48,7 +49,8 @@ export function mountProxy(app: HttpApp, balancer: Balancer, addressOf: AddressO
         { ...common, httpMethods: proxiedMethods, config: { access, rateRule } } as never,
       )
       // Only the service knows which methods each of its addresses takes, so OPTIONS goes to it without a token.
-      scope.register(httpProxy as never, { ...common, httpMethods: ['OPTIONS'], config: { access: 'public' } } as never)
+      const open = { access: 'public', rateRule: 'anonymous' }
+      scope.register(httpProxy as never, { ...common, httpMethods: ['OPTIONS'], config: open } as never)
       done()
     })
   }

@@ -1,4 +1,5 @@
 import type { NotificationEvent } from '@belfry/contracts'
+import type { Confirmation } from './confirmation.ts'
 
 /** A key of a webhook, sealed (domain/sealing.ts). */
 export interface WebhookKey {
@@ -9,7 +10,12 @@ export interface WebhookKey {
 
 export type StoredTarget =
   | { readonly type: 'webhook'; readonly url: string; readonly keys: readonly WebhookKey[] }
-  | { readonly type: 'email'; readonly to: string }
+  | {
+      readonly type: 'email'
+      readonly to: string
+      /** Until the address is confirmed. Left out once it is, and in records of versions that confirmed none. */
+      readonly confirmation?: Confirmation
+    }
 
 /** What a user gets messages about, and where. Times are epoch milliseconds. */
 export interface Notification {

@@ -29,13 +29,17 @@ export function createLoops({ deps, context, commands, retentionClock, peers }: 
   const share = () => ({ ...peers(), overdueAt: clock.now() - config.jobOverdueMs })
   const resendCommands = createResendCommands({ executions: stores.executions, commands, clock, share, page, backoff })
   const repeatFences = createRepeatFences(context, { share, rows: config.jobFenceRows, backoff })
+  const retention = {
+    executionsMs: config.retentionExecutions,
+    copyMarginMs: config.retentionCopyMarginMs,
+    requestsMs: config.jobRequestKeepMs,
+  }
   const reconciler = createReconcileExecutions({
     deps,
     stores,
-    purgedBefore: () => copiesBefore(retentionClock.now(), config.retentionExecutions),
+    purgedBefore: () => copiesBefore(retentionClock.now(), retention),
     mayLose: !deps.bus.capabilities.storesBeforePublishResolves,
   })
-  const retention = { executionsMs: config.retentionExecutions, requestsMs: config.jobRequestKeepMs }
   const takesTurn = createPeerTurns(peers)
   const purge = createRetention({ stores, retentionClock, retention, rows: config.jobPurgeRows, takesTurn })
   const takesRound = createPeerTurns(peers)

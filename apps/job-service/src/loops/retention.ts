@@ -25,7 +25,7 @@ export function createRetention(options: RetentionOptions): () => Promise<boolea
   return async () => {
     const now = await retentionClock.turn()
     if (now === null || !takesTurn()) return false
-    const before = copiesBefore(now, retention.executionsMs)
+    const before = copiesBefore(now, retention)
     const moreExecutions = await executions.purgeEnded(before, rows)
     const page = await nextPage()
     await jobs.purgeMany(page.rows.filter((one) => mayPurge(one, before)))

@@ -1,6 +1,7 @@
 import type { WorkShare } from '@belfry/storage'
 import type { Delivery } from '../domain/delivery.ts'
 import type { Alert, JobEvent } from '../domain/job-event.ts'
+import type { MailCount } from '../domain/mail-quota.ts'
 import type { Notification } from '../domain/notification.ts'
 import type { DueCursor, DuePage } from './ports.ts'
 
@@ -75,10 +76,19 @@ export interface AlertStore {
   purge(before: number, limit: number): Promise<boolean>
 }
 
+export interface MailCountStore {
+  find(id: string): Promise<MailCount | undefined>
+  /** Stores the record if the stored one has the `rev` of `before`; a `rev` of 0: if there is none. */
+  compareAndSet(swap: Swap<MailCount>): Promise<boolean>
+  /** Removes at most `limit` whose quota was back before `before`; answers whether more may be left. */
+  purge(before: number, limit: number): Promise<boolean>
+}
+
 /** All that notifications store. */
 export interface NotificationStores {
   readonly notifications: NotificationStore
   readonly deliveries: DeliveryStore
   readonly events: JobEventStore
   readonly alerts: AlertStore
+  readonly mailCounts: MailCountStore
 }

@@ -23,19 +23,35 @@ export interface Collection<D> {
   deleteOne(fits: (document: Stored<D>) => boolean): Promise<boolean>
 }
 
-let ids = 0
+export interface CollectionOptions<D> {
+  /** From 0 up to 1, for the row ids. */
+  readonly random?: () => number
+  /** Called with each document that is stored, at that moment. */
+  readonly onWrite?: ((document: D) => void) | undefined
+}
 
 /** A collection whose documents are JSON texts. */
 export function createCollection<D extends object>(
   latency: () => Promise<void>,
   uniqueNames: (document: D) => readonly string[],
+  { random = Math.random, onWrite }: CollectionOptions<D> = {},
 ): Collection<D> {
+  let ids = 0
   const texts = new Map<RowId, string>()
+  /** The same documents, to look at: nobody gets or changes them. */
+  const parsed = new Map<RowId, Stored<D>>()
   const read = (rowId: RowId): Stored<D> | undefined => {
     const text = texts.get(rowId)
     return text === undefined ? undefined : { ...(JSON.parse(text) as D), rowId }
   }
-  const all = () => [...texts.keys()].map((rowId) => read(rowId) as Stored<D>)
+  const store = (rowId: RowId, document: D) => {
+    texts.set(rowId, JSON.stringify(document))
+    parsed.set(rowId, read(rowId) as Stored<D>)
+    onWrite?.(document)
+  }
+  const all = () => [...parsed.values()]
+  /** A copy for the caller. */
+  const copyOf = (document: Stored<D> | undefined) => document && read(document.rowId)
   const isTaken = (document: D, own: RowId | null) => {
     const names = new Set(uniqueNames(document))
     return all().some((other) => other.rowId !== own && uniqueNames(other).some((name) => names.has(name)))
@@ -51,14 +67,20 @@ export function createCollection<D extends object>(
     insert: (document) =>
       step(() => {
         if (isTaken(document, null)) return null
-        const rowId = `${Math.random().toString(36).slice(2)}${ids++}` as RowId
-        texts.set(rowId, JSON.stringify(document))
+        const rowId = `${random().toString(36).slice(2)}${ids++}` as RowId
+        store(rowId, document)
         return rowId
       }),
     get: (rowId) => step(() => read(rowId)),
-    findOne: (fits) => step(() => all().find(fits)),
+    findOne: (fits) => step(() => copyOf(all().find(fits))),
     async find(fits, order = () => 0, limit = Number.POSITIVE_INFINITY) {
-      return step(() => all().filter(fits).sort(order).slice(0, limit))
+      return step(() =>
+        all()
+          .filter(fits)
+          .sort(order)
+          .slice(0, limit)
+          .map((one) => copyOf(one) as Stored<D>),
+      )
     },
     updateOne: (fits, change) =>
       step(() => {
@@ -69,12 +91,13 @@ export function createCollection<D extends object>(
           ...(typeof change === 'function' ? change(document) : change),
         }
         if (isTaken(changed as unknown as D, rowId)) return false
-        texts.set(rowId, JSON.stringify(changed))
+        store(rowId, changed as unknown as D)
         return true
       }),
     deleteOne: (fits) =>
       step(() => {
         const document = all().find(fits)
+        if (document) parsed.delete(document.rowId)
         return document !== undefined && texts.delete(document.rowId)
       }),
   }

@@ -1,6 +1,7 @@
 import { shardOf, type WorkShare } from '@belfry/storage'
 import type { Delivery } from '../../src/domain/delivery.ts'
 import type { Alert, JobEvent } from '../../src/domain/job-event.ts'
+import type { MailCount } from '../../src/domain/mail-quota.ts'
 import type { Notification } from '../../src/domain/notification.ts'
 import type { NotificationStores, Swap } from '../../src/store/notification-ports.ts'
 import type { DueCursor } from '../../src/store/ports.ts'
@@ -31,11 +32,15 @@ async function pageOfDue<T extends { readonly id: string }>(
 }
 
 /** What notifications store, as a document database would have it. */
-export function createNotificationStores(latency: () => Promise<void>): NotificationStores {
-  const notifications = createCollection<Notification>(latency, ({ id }) => [id])
-  const deliveries = createCollection<Delivery>(latency, ({ id }) => [id])
-  const events = createCollection<JobEvent>(latency, ({ id }) => [id])
-  const alerts = createCollection<Alert>(latency, ({ jobId }) => [jobId])
+export function createNotificationStores(
+  latency: () => Promise<void>,
+  random: () => number = Math.random,
+): NotificationStores {
+  const notifications = createCollection<Notification>(latency, ({ id }) => [id], { random })
+  const deliveries = createCollection<Delivery>(latency, ({ id }) => [id], { random })
+  const events = createCollection<JobEvent>(latency, ({ id }) => [id], { random })
+  const alerts = createCollection<Alert>(latency, ({ jobId }) => [jobId], { random })
+  const mailCounts = createCollection<MailCount>(latency, ({ id }) => [id], { random })
   const isOf = ({ index, instances, overdueAt }: WorkShare, id: string, at: number) =>
     shardOf(id) % instances === index || at <= overdueAt
   const swapDelivery = swapOf(deliveries, ({ id }) => id)
@@ -116,6 +121,17 @@ export function createNotificationStores(latency: () => Promise<void>): Notifica
         return { rows: rows.map(without), next: rows.length === limit ? (rows.at(-1)?.jobId ?? null) : null }
       },
       purge: (before, limit) => purge(alerts, (one) => one.failing === null && one.updatedAt < before, limit),
+    },
+    mailCounts: {
+      async find(id) {
+        const found = await mailCounts.findOne((one) => one.id === id)
+        return found && without(found)
+      },
+      async compareAndSet(swap) {
+        if (swap.before.rev === 0) return (await mailCounts.insert(swap.next)) !== null
+        return swapOf(mailCounts, ({ id }) => id)(swap)
+      },
+      purge: (before, limit) => purge(mailCounts, (one) => one.backAt < before, limit),
     },
   }
 }

@@ -20,54 +20,73 @@ import { dueFromOf, fencedChanges, isLive, type Job, newestVersion, toJobChanges
 import type { JobScope } from '../../src/domain/reach.ts'
 import type { Secret } from '../../src/domain/secret.ts'
 import type { KnownExecution } from '../../src/domain/status.ts'
-import type {
-  CreatedJob,
-  DueCursor,
-  ExecutionScope,
-  ExecutionStore,
-  JobStore,
-  JobSummary,
-  JobsQuery,
-  ListedJob,
-  ListPosition,
-  LongField,
-  RetriedExecution,
-  StoredJob,
-  Stores,
+import {
+  type CreatedJob,
+  type DueCursor,
+  type ExecutionScope,
+  type ExecutionStore,
+  type ExecutionSummary,
+  type JobStore,
+  type JobSummary,
+  type JobsQuery,
+  type ListedJob,
+  type ListPosition,
+  type LongField,
+  mostSharedJobs,
+  type RetriedExecution,
+  type StoredJob,
+  type Stores,
 } from '../../src/store/ports.ts'
 import { type Collection, createCollection, type Stored } from './document-collection.ts'
 import { createNotificationStores } from './document-notifications.ts'
 import { createSecrets } from './document-secrets.ts'
 
+/** How long a step is under way: a few iterations of the event loop, each time another number. */
+const createLatency = (random: () => number) => async () => {
+  for (let left = Math.floor(random() * 4); left > 0; left--) await new Promise(setImmediate)
+}
+
+export interface DocumentStoresOptions {
+  /** What each step waits for before and after it; some iterations of the event loop when left out. */
+  readonly latency?: () => Promise<void>
+  /** Called with each job that is stored, at that moment, and the version up to which the executors have it. */
+  readonly onJob?: (job: Job, fencedVersion: number) => void
+  /** The same for copies of executions. */
+  readonly onCopy?: (copy: ExecutionDocument) => void
+  readonly audit?: Stores['audit']
+}
+
 /**
  * The stores as a document database would have them: collections of JSON documents with random text ids, every step on one
  * document, no transaction over two, and answers that come in any order. It proves that the ports ask for no more.
  */
-export function createDocumentStores(random: () => number = Math.random): Stores {
-  /** How long a step is under way: a few iterations of the event loop, each time another number. */
-  const latency = async () => {
-    for (let left = Math.floor(random() * 4); left > 0; left--) await new Promise(setImmediate)
-  }
-  const jobs = createCollection<JobDocument>(latency, ({ id, slot }) => [`id ${id}`, `slot ${slot}`])
-  const executions = createCollection<ExecutionDocument>(latency, ({ id }) => [id])
-  const requests = createCollection<RequestRecord>(latency, ({ id }) => [id])
-  const cursors = createCollection<{ name: string; at: number }>(latency, ({ name }) => [name])
-  const poison = createCollection<{ name: string }>(latency, ({ name }) => [name])
-  const secrets = createCollection<Secret>(latency, ({ ownerId, name }) => [`${ownerId}:${name}`])
+export function createDocumentStores(random: () => number = Math.random, options: DocumentStoresOptions = {}): Stores {
+  const { latency = createLatency(random), onJob, onCopy, audit = createAuditDocuments() } = options
+  const jobs = createCollection<JobDocument>(latency, ({ id, slot }) => [`id ${id}`, `slot ${slot}`], {
+    random,
+    onWrite: onJob && (({ job, fencedVersion }) => onJob(job, fencedVersion)),
+  })
+  const executions = createCollection<ExecutionDocument>(latency, ({ id }) => [id], { random, onWrite: onCopy })
+  const requests = createCollection<RequestRecord>(latency, ({ id }) => [id], { random })
+  const cursors = createCollection<{ name: string; at: number }>(latency, ({ name }) => [name], { random })
+  const poison = createCollection<{ name: string }>(latency, ({ name }) => [name], { random })
+  const secrets = createCollection<Secret>(latency, ({ ownerId, name }) => [`${ownerId}:${name}`], {
+    random,
+  })
   const changeNos = createCounter(latency)
   return {
     jobs: createJobs(jobs, executions, changeNos),
     executions: createExecutions(jobs, executions),
     requests: createRequests(requests),
     secrets: createSecrets(secrets),
-    ...createNotificationStores(latency),
+    ...createNotificationStores(latency, random),
     cursors: {
       read: async (name) => (await cursors.findOne((one) => one.name === name))?.at ?? 0,
       async write(name, at) {
         if (!(await cursors.insert({ name, at }))) await cursors.updateOne((one) => one.name === name, { at })
       },
     },
-    audit: createAuditDocuments(),
+    audit,
     poison: {
       async keep(messages) {
         await Promise.all(
@@ -99,7 +118,7 @@ interface JobDocument {
   readonly dueFrom: number | null
 }
 
-interface ExecutionDocument {
+export interface ExecutionDocument {
   readonly id: string
   readonly jobId: string
   readonly ownerId: string
@@ -127,7 +146,14 @@ const compare = (a: string | number, b: string | number) => (a < b ? -1 : a > b 
 const slotOf = (job: Job) => `${job.ownerId}:${(isLive(job) && job.key) || job.id}`
 const runAtOf = ({ spec }: Job) => (spec.schedule.kind === 'once' ? spec.schedule.runAt : null)
 const newestJob = (a: JobDocument, b: JobDocument) => b.job.createdAt - a.job.createdAt || compare(b.id, a.id)
-const newestExecution = (a: ExecutionDocument, b: ExecutionDocument) => b.fireAt - a.fireAt || compare(b.id, a.id)
+type Placed = Pick<ExecutionDocument, 'fireAt' | 'id'>
+const newestExecution = (a: Placed, b: Placed) => b.fireAt - a.fireAt || compare(b.id, a.id)
+
+function jobSummaryOf(found: Stored<JobDocument> | undefined): ExecutionSummary['job'] {
+  if (!found) return null
+  const { key, spec } = found.job
+  return { name: spec.name, key, tags: spec.tags }
+}
 
 /** The first rows within bytes, one at least. */
 function cut<T>(rows: readonly T[], bytes: number): readonly T[] {
@@ -473,12 +499,15 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
   const isPosition = (value: unknown): value is ListPosition =>
     Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && typeof value[1] === 'string'
 
-  const inScope = (scope: ExecutionScope, jobId: string | undefined) => (one: ExecutionDocument) => {
-    if ('jobRowId' in scope) return one.jobId === jobId
-    return (
-      one.ownerId === scope.ownerId && (!('failed' in scope) || (one.status === 'FAILED' && one.retriedBy === null))
-    )
-  }
+  const inScope =
+    (scope: ExecutionScope, jobId: string | undefined, sharedIds: ReadonlySet<string>) => (one: ExecutionDocument) => {
+      if (scope === 'all') return true
+      if ('jobRowId' in scope) return one.jobId === jobId
+      if ('viewerId' in scope) return sharedIds.has(one.jobId)
+      return (
+        one.ownerId === scope.ownerId && (!('failed' in scope) || (one.status === 'FAILED' && one.retriedBy === null))
+      )
+    }
 
   const apply = async (message: JobStatusMessage): Promise<void> => {
     const { executionId: id, jobId, ownerId, jobType, version, fireAt, seq } = message
@@ -580,17 +609,29 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
           return document && shown(document, fields)
         }),
       ),
-    async listSummaries(scope, { after, limit, fields, from = 0, to = Number.POSITIVE_INFINITY }) {
-      const job = 'jobRowId' in scope ? await jobs.get(scope.jobRowId) : undefined
-      const isInScope = inScope(scope, job?.id)
+    async countRunning(ownerId, limit) {
+      return (await executions.find((one) => one.ownerId === ownerId && one.status === 'RUNNING', undefined, limit))
+        .length
+    },
+    async listSummaries(scope, query) {
+      const { after, limit, fields, from = 0, to = Number.POSITIVE_INFINITY, isOldestFirst, withJob } = query
+      const job = scope !== 'all' && 'jobRowId' in scope ? await jobs.get(scope.jobRowId) : undefined
+      const viewerId = scope !== 'all' && 'viewerId' in scope ? scope.viewerId : null
+      const shared = await jobs.find(
+        (one) => one.job.viewers.some(({ id }) => id === viewerId),
+        newestJob,
+        mostSharedJobs,
+      )
+      const isInScope = inScope(scope, job?.id, new Set(shared.map((one) => one.id)))
+      const order = isOldestFirst ? -1 : 1
       const [fireAt, id] = (after ?? []) as unknown as [number, string]
       const rows = await executions.find(
         (one) =>
           isInScope(one) &&
           one.fireAt >= from &&
           one.fireAt <= to &&
-          (!after || one.fireAt < fireAt || (one.fireAt === fireAt && one.id < id)),
-        newestExecution,
+          (!after || order * newestExecution({ fireAt, id }, one) < 0),
+        (a, b) => order * newestExecution(a, b),
         limit,
       )
       return Promise.all(
@@ -607,6 +648,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
               (long ? bytesOf(long) : 0) +
               (fields.includes('result') && result !== null ? bytesOf(result) : 0),
             jobRowId: (await jobs.findOne((one) => one.id === jobId))?.rowId as RowId,
+            job: withJob ? jobSummaryOf(await jobs.findOne((one) => one.id === jobId)) : null,
             ...{ id, jobType, fireAt, status, endedAt },
           }
         }),

@@ -110,6 +110,26 @@ export function describeNotifications(stores: () => Stores, newOwner: () => stri
     expect(await deliveries.listOfNotification(about.notificationId, { after: null, limit: 10 })).toEqual([young])
   })
 
+  it('count mails, each change once, until the quota is back', async () => {
+    const { mailCounts } = stores()
+    const id = newId('user')
+    expect(await mailCounts.find(id)).toBeUndefined()
+    const fresh = { id, backAt: 0, rev: 0 }
+    const first = await Promise.all(
+      [-20, -19].map((backAt) => mailCounts.compareAndSet({ before: fresh, next: { id, backAt, rev: 1 } })),
+    )
+    expect(first.filter(Boolean)).toHaveLength(1)
+    const stored = await mailCounts.find(id)
+    expect(stored).toEqual({ id, backAt: first[0] ? -20 : -19, rev: 1 })
+    const next = { id, backAt: -10, rev: 2 }
+    expect(await mailCounts.compareAndSet({ before: stored!, next })).toBe(true)
+    expect(await mailCounts.compareAndSet({ before: stored!, next: { ...next, backAt: 5 } })).toBe(false)
+    await mailCounts.purge(-10, 10)
+    expect(await mailCounts.find(id)).toEqual(next)
+    expect(await mailCounts.purge(-9, 10)).toBe(false)
+    expect(await mailCounts.find(id)).toBeUndefined()
+  })
+
   it('report events once: an event that was reported is not stored again until it is purged', async () => {
     const { events } = stores()
     const event = eventOf(newId('exe'), { jobId: newId('job'), at: -7, dueAt: -7 })

@@ -11,15 +11,18 @@ import type {
   Stores,
 } from '../../src/store/ports.ts'
 
-/** A collection of a document database: JSON texts by random ids. Every operation is for one document, and atomic. */
-function createCollection<T>() {
-  const texts = new Map<string, string>()
-  /** Each operation answers after some turns of the event loop, so that answers pass each other. */
+/** Each operation answers after some turns of the event loop, so that answers pass each other. */
+function createRoundTrip(): () => Promise<void> {
   let delays = 0
-  async function roundTrip(): Promise<void> {
+  return async () => {
     delays = (delays * 7 + 3) % 5
     for (let turns = delays; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+/** A collection of a document database: JSON texts by random ids. Every operation is for one document, and atomic. */
+function createCollection<T>(roundTrip: () => Promise<void>, onWrite?: (document: T) => void) {
+  const texts = new Map<string, string>()
   async function operate<R>(operation: () => R): Promise<R> {
     await roundTrip()
     const answer = operation()
@@ -46,10 +49,21 @@ function createCollection<T>() {
         if (after === undefined) return false
         if (after === null) texts.delete(id)
         else texts.set(id, JSON.stringify(after))
+        if (after !== null) onWrite?.(after)
         return true
       }),
   }
 }
+
+export interface DocumentStoresOptions {
+  /** What each step waits for before and after it; some iterations of the event loop when left out. */
+  readonly roundTrip?: () => Promise<void>
+  /** Makes the row ids; random ones when left out. */
+  readonly newId?: () => string
+  /** Called with each record that is stored, at that moment. */
+  readonly onSchedule?: (record: ScheduleRecord) => void
+}
+type Context = DocumentStoresOptions & Required<Pick<DocumentStoresOptions, 'roundTrip' | 'newId'>>
 
 interface ScheduleDocument {
   readonly jobId: string
@@ -92,8 +106,11 @@ function cut<T>(items: readonly T[], rows: number, bytes: number, sizeOf: (item:
   return items.slice(0, count)
 }
 
-function createScheduleStore() {
-  const schedules = createCollection<ScheduleDocument>()
+function createScheduleStore({ roundTrip, newId, onSchedule }: Context) {
+  const schedules = createCollection<ScheduleDocument>(
+    roundTrip,
+    onSchedule && (({ record }) => onSchedule(JSON.parse(record) as ScheduleRecord)),
+  )
   /** A unique index on `jobId`. */
   const idByJob = new Map<string, string>()
 
@@ -154,7 +171,7 @@ function createScheduleStore() {
     insertManyIfAbsent: (writes) =>
       Promise.all(
         writes.map(({ record, dueAt }) => {
-          const id = randomUUID()
+          const id = newId()
           return schedules.update(id, () => {
             if (idByJob.has(record.jobId)) return undefined
             idByJob.set(record.jobId, id)
@@ -199,8 +216,8 @@ function createScheduleStore() {
 const stays = (known: FireRange, { version, count }: FireRange) =>
   known.version > version || (known.version === version && known.count <= count)
 
-function createFireLogStore(): FireLogStore {
-  const ranges = createCollection<FireRange & { readonly jobId: string; readonly loggedAt: number }>()
+function createFireLogStore({ roundTrip }: Context): FireLogStore {
+  const ranges = createCollection<FireRange & { readonly jobId: string; readonly loggedAt: number }>(roundTrip)
   const orderOf = ({ from, decision }: Pick<FireRange, 'from' | 'decision'>) =>
     `${String(from).padStart(20, '0')} ${decision}`
   return {
@@ -240,20 +257,20 @@ function createFireLogStore(): FireLogStore {
   }
 }
 
-function createCursors(): CursorStore {
-  const cursors = createCollection<number>()
+function createCursors({ roundTrip }: Context): CursorStore {
+  const cursors = createCollection<number>(roundTrip)
   return {
     read: async (name) => Number((await cursors.find(name)) ?? 0),
     write: async (name, at) => void (await cursors.update(name, () => at)),
   }
 }
 
-function createPoison(): PoisonStore {
-  const poison = createCollection<{ readonly reason: string }>()
+function createPoison({ roundTrip, newId }: Context): PoisonStore {
+  const poison = createCollection<{ readonly reason: string }>(roundTrip)
   return {
     async keep(messages) {
       const idOfMessage = ({ topic, partition, offset }: (typeof messages)[number]) =>
-        partition === null ? randomUUID() : `${topic}:${partition}:${offset}`
+        partition === null ? newId() : `${topic}:${partition}:${offset}`
       await Promise.all(
         messages.map((message) => poison.update(idOfMessage(message), () => ({ reason: message.reason }))),
       )
@@ -265,13 +282,14 @@ function createPoison(): PoisonStore {
  * The stores over Maps that behave as a document database: random ids, one document per write, no transaction over two
  * documents, answers in another order than the calls. The proof that the ports fit such a database.
  */
-export function createDocumentStores() {
-  const { store, spoil } = createScheduleStore()
+export function createDocumentStores(options: DocumentStoresOptions = {}) {
+  const context = { roundTrip: createRoundTrip(), newId: randomUUID, ...options }
+  const { store, spoil } = createScheduleStore(context)
   const stores: Stores = {
     schedules: store,
-    fireLog: createFireLogStore(),
-    cursors: createCursors(),
-    poison: createPoison(),
+    fireLog: createFireLogStore(context),
+    cursors: createCursors(context),
+    poison: createPoison(context),
     close: async () => {},
   }
   return { stores, spoil: async (jobId: string) => void (await spoil(jobId)) }

@@ -100,7 +100,7 @@ export function openFile(
   const db = new DatabaseSync(path, { timeout: settings.busyTimeoutMs })
   try {
     configure(db, settings)
-    migrate(db, migrations)
+    migrate(db, migrations, crash)
   } catch (error) {
     db.close()
     if (asStorageError(error).code === 'locked') throw new StorageError('locked', lockedText, { cause: error })

@@ -2,11 +2,13 @@ import type { OnUnreadable } from '@belfry/storage'
 import type { Database, Statement } from '@belfry/storage/sqlite'
 import type { Delivery } from '../../domain/delivery.ts'
 import type { Alert, JobEvent } from '../../domain/job-event.ts'
+import type { MailCount } from '../../domain/mail-quota.ts'
 import type { Notification } from '../../domain/notification.ts'
 import type {
   AlertStore,
   DeliveryStore,
   JobEventStore,
+  MailCountStore,
   NotificationStore,
   NotificationStores,
 } from '../notification-ports.ts'
@@ -154,6 +156,28 @@ function createAlertStore(db: Database, onUnreadable: OnUnreadable): AlertStore 
   }
 }
 
+function createMailCountStore(db: Database, onUnreadable: OnUnreadable): MailCountStore {
+  const table = createRecordTable<MailCount>(db, {
+    table: 'mailCounts',
+    idOf: ({ id }) => id,
+    columns: ['backAt'],
+    valuesOf: ({ backAt }) => [backAt],
+    onUnreadable,
+  })
+  const one = db.statement('SELECT n, body FROM mailCounts WHERE id = ?')
+  const purge = db.statement('DELETE FROM mailCounts WHERE n IN (SELECT n FROM mailCounts WHERE backAt < ? LIMIT ?)')
+  return {
+    async find(id) {
+      return table.read(await db.read(one, [id]))[0]
+    },
+    async compareAndSet(swap) {
+      const [isSet = false] = await (swap.before.rev === 0 ? table.insert([swap.next]) : table.swap([swap]))
+      return isSet
+    },
+    purge: (before, limit) => purgeSome(db, 'mailCounts.purge', purge, [before, limit]),
+  }
+}
+
 /** What notifications store, on the tables of the same names. */
 export function createNotificationStores(db: Database, onUnreadable: OnUnreadable): NotificationStores {
   return {
@@ -161,5 +185,6 @@ export function createNotificationStores(db: Database, onUnreadable: OnUnreadabl
     deliveries: createDeliveryStore(db, onUnreadable),
     events: createJobEventStore(db, onUnreadable),
     alerts: createAlertStore(db, onUnreadable),
+    mailCounts: createMailCountStore(db, onUnreadable),
   }
 }
