@@ -163,6 +163,10 @@ const only: Readonly<Record<StoreKind, Readonly<Partial<Record<ServiceName, Ways
     },
     'scheduler-service': { ...exempt(unread, 'poison.keep'), ...exempt(sameVerb, 'schema.migrate', 'cursors.move') },
     'executor-service': {
+      ...exempt(
+        'Asks for one more publication; a sender repeats its command until it has seen the state.',
+        'executions.republish',
+      ),
       ...exempt(unread, 'poison.keep'),
       ...exempt(sameVerb, 'schema.migrate'),
       ...exempt(
