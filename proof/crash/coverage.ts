@@ -172,6 +172,7 @@ const only: Readonly<Record<StoreKind, Readonly<Partial<Record<ServiceName, Ways
       ...exempt(
         'The lock on the data folder says that no other executor lives; a start takes over all.',
         'executors.gone',
+        'executors.beat',
       ),
     },
   },
