@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { missingPeers } from './test/missing-peers.ts'
 
-const projects = ['apps/*', 'libs/*', 'test', 'docs', 'proof/model']
+const projects = ['apps/*', 'libs/*', 'test', 'docs', 'proof/edits', 'proof/model', 'proof/report', 'bench']
 
 /**
  * Every app and lib is a project of its own, so that `nx run <project>:test` and `npm test` read one configuration. Where the

@@ -1,3 +1,14 @@
+/** A bound that a number must not pass. */
+export type Goal = { readonly atMost: number } | { readonly atLeast: number }
+
+/** What a figure is compared with: a number of a peer's measurement (`peers.ts`), measured in the same run. */
+export interface Comparison {
+  /** The measurement and the number of it: `bullmq-64.rate`. */
+  readonly key: string
+  /** The bound of this figure divided by the peer's. */
+  readonly ratio?: Goal
+}
+
 /** One figure: what came out, and what it was to be. */
 export interface Figure {
   /** The short name of the figure, such as `P1`, or a name of its own where it has none. */
@@ -5,8 +16,9 @@ export interface Figure {
   readonly what: string
   readonly value: number
   readonly unit: string
-  /** The bound that the figure must not pass; absent where none is set. */
-  readonly goal?: { readonly atMost: number } | { readonly atLeast: number }
+  /** Absent where no bound is set. */
+  readonly goal?: Goal
+  readonly peers?: readonly Comparison[]
 }
 
 /** A benchmark: it starts what it needs, measures, and stops it again. `n` scales its main number. */
@@ -18,16 +30,24 @@ export interface Benchmark {
   run(options: Readonly<Record<string, number>>): Promise<readonly Figure[]>
 }
 
-const round = (value: number) => Math.round(value * 1000) / 1000
-
-function goalText(figure: Figure): string {
-  if (!figure.goal) return 'no goal set'
-  return 'atMost' in figure.goal ? `goal <= ${figure.goal.atMost}` : `goal >= ${figure.goal.atLeast}`
+/** What a benchmark prints last, as one line of JSON. */
+export interface Report {
+  readonly benchmark: string
+  readonly options: Readonly<Record<string, number>>
+  readonly figures: readonly (Figure & { readonly met: boolean | null })[]
 }
 
-function isMet(figure: Figure): boolean | null {
-  if (!figure.goal) return null
-  return 'atMost' in figure.goal ? figure.value <= figure.goal.atMost : figure.value >= figure.goal.atLeast
+export const round = (value: number) => Math.round(value * 1000) / 1000
+
+/** A goal as people read it: `<= 4`. */
+export function goalText(goal: Goal): string {
+  return 'atMost' in goal ? `<= ${round(goal.atMost)}` : `>= ${round(goal.atLeast)}`
+}
+
+/** Whether a number keeps to its goal; null where none is set. A number that is missing (NaN) keeps to none. */
+export function isMet(value: number, goal: Goal | undefined): boolean | null {
+  if (!goal) return null
+  return 'atMost' in goal ? value <= goal.atMost : value >= goal.atLeast
 }
 
 /** Prints each figure with its goal for people, then all of them as one JSON line for programs. */
@@ -36,15 +56,14 @@ export function printFigures(
   options: Readonly<Record<string, number>>,
   figures: readonly Figure[],
 ): void {
-  for (const figure of figures) {
-    const met = isMet(figure)
+  for (const { id, what, value, unit, goal } of figures) {
+    const met = isMet(value, goal)
     const verdict = met === null ? '' : met ? ' ✓' : ' ✗'
-    console.log(
-      `${figure.id.padEnd(6)} ${figure.what}: ${round(figure.value)} ${figure.unit} (${goalText(figure)})${verdict}`,
-    )
+    const bound = goal ? `goal ${goalText(goal)}` : 'no goal set'
+    console.log(`${id.padEnd(6)} ${what}: ${round(value)} ${unit} (${bound})${verdict}`)
   }
-  const rows = figures.map((figure) => ({ ...figure, value: round(figure.value), met: isMet(figure) }))
-  console.log(JSON.stringify({ benchmark: name, options, figures: rows }))
+  const rows = figures.map((one) => ({ ...one, value: round(one.value), met: isMet(one.value, one.goal) }))
+  console.log(JSON.stringify({ benchmark: name, options, figures: rows } satisfies Report))
 }
 
 /** The value below which the share `p` (0 to 1) of `values` lies. */

@@ -115,3 +115,10 @@ export async function printDocumentSizes(url: string, name: string): Promise<voi
     await connection.close(true)
   }
 }
+
+const serverVariables = ['BELFRY_TEST_KAFKA', 'BELFRY_TEST_MONGO', 'BELFRY_TEST_CONSUL'] as const
+
+/** The variables of the servers of the distributed mode that are not set. */
+export function missingServers(env: NodeJS.ProcessEnv = process.env): string[] {
+  return serverVariables.filter((name) => !env[name])
+}

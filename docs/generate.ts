@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { describeProof } from '../proof/report/page.ts'
 import { describeConfiguration } from './configuration.ts'
 import { describeMessages } from './messages.ts'
 import { describeStates } from './states.ts'
@@ -8,6 +9,7 @@ import { describeStates } from './states.ts'
 export const generated: Readonly<Record<string, () => Promise<string>>> = {
   'configuration.md': describeConfiguration,
   'messages.md': async () => describeMessages(),
+  'proof.md': describeProof,
   'states.md': async () => describeStates(),
 }
 

@@ -62,7 +62,9 @@ it('the recipes of the guide to executions do what they say', async () => {
   expect(retried).toContain('"outcome":"retried"')
 
   // A full hour may pass meanwhile, whose run the schedule has made.
-  expect(await page.run()).toMatch(/"counts":\{"planned":[56],"alreadyRun":[01],"alreadyBackfilled":0\}/)
+  expect(await page.run()).toMatch(
+    /"counts":\{"planned":[56],"alreadyRun":[01],"alreadyBackfilled":0,"stillScheduled":0\}/,
+  )
   expect(page.left).toEqual([])
 })
 

@@ -2,6 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type Figures, recordResult } from '../report/result.ts'
+import { describeServers } from '../report/servers.ts'
 import { type CampaignResult, chaosInstances, runCampaign } from './campaign.ts'
 import { historyOf } from './history.ts'
 import { hasPeers, startServers } from './peers.ts'
@@ -27,9 +29,29 @@ function numberOf(name: 'seed' | 'faults' | 'executions' | 'pace', text: string)
   return value
 }
 
+const figuresOf = (names: readonly string[]): Figures =>
+  Object.fromEntries([...Map.groupBy(names, (name) => name)].map(([name, all]) => [name, all.length]))
+
 function countBy(names: readonly string[]): string {
-  const counts = [...Map.groupBy(names, (name) => name)].map(([name, all]) => `${all.length} ${name}`)
+  const counts = Object.entries(figuresOf(names)).map(([name, count]) => `${count} ${name}`)
   return counts.toSorted().join(', ') || 'none'
+}
+
+/** The result for `npm run proof`. */
+function record(result: CampaignResult, again: string, servers: string): void {
+  const { evidence, violations, injected, ends } = result
+  const { stores, load, calls } = evidence
+  const states = stores.executions.map(({ state }) => `executions ${state}`)
+  const outcomes = stores.executions.flatMap(({ attempts }) => attempts.map(({ outcome }) => `attempts ${outcome}`))
+  const kinds = injected.map(({ fault }) => `${fault.kind} ${'peer' in fault ? fault.peer : fault.service}`)
+  recordResult({
+    layer: 'chaos',
+    tried: { requests: load.answered.size, executions: stores.executions.length, 'calls of the target': calls.length },
+    injected: figuresOf(kinds),
+    seen: { ...figuresOf([...states, ...outcomes]), 'processes that ended by themselves': ends.length },
+    found: violations.map((violation) => ({ ...violation, again, timeline: historyOf(violation, result) })),
+    servers,
+  })
 }
 
 function report(result: CampaignResult): void {
@@ -77,10 +99,12 @@ const interrupted = new Promise<never>((_, reject) => {
 })
 const servers = await startServers()
 try {
+  const described = await describeServers(servers.urls)
   const durationMs = Math.max(shortestMs, faults * paceMs)
   const plan = makePlan({ seed, faults, executions, durationMs, instances: chaosInstances })
   const result = await runCampaign(plan, { servers, folder, say: console.log, interrupted })
   report(result)
+  record(result, again, described)
   if (result.violations.length > 0) {
     process.exitCode = 1
     console.log(`\nrecords in ${folder}; again: ${again}`)

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { recordResult } from '../report/result.ts'
 import { createBusTarget } from './bus-target.ts'
 import { createCampaign, type Failure, type FuzzTarget } from './campaign.ts'
 import { cronTarget } from './cron-target.ts'
@@ -113,6 +114,27 @@ function issuesOfAcceptance({ operations, accepted, refusedValid }: HttpTarget):
     .map((name) => `${name} takes no valid input: ${refusedValid.get(name)}`)
 }
 
+/** The result for `npm run proof`. */
+function record(
+  parts: readonly (readonly [AnyTarget, number])[],
+  { statuses, operations }: HttpTarget,
+  failures: readonly Failure[],
+  issues: readonly string[],
+): void {
+  const again = `BELFRY_FUZZ_INPUTS=${inputs} BELFRY_FUZZ_SEED=${seed} npm run proof:fuzz`
+  recordResult({
+    layer: 'fuzz',
+    tried: { inputs, operations: operations.length },
+    seen: Object.fromEntries([...statuses].sort().map(([status, count]) => [`answers ${status}`, count])),
+    parts: parts.map(([{ name }, part]) => ({
+      name,
+      isAsExpected: failures.every(({ target }) => target !== name),
+      figures: { inputs: Math.round(inputs * part) },
+    })),
+    found: issues.map((text) => ({ rule: 'input', subject: `seed ${seed}`, text: text.slice(0, 4000), again })),
+  })
+}
+
 async function main(): Promise<void> {
   const system = await openSystem()
   const { http, parts, close } = await openTargets(system)
@@ -134,6 +156,7 @@ async function main(): Promise<void> {
   await system.close()
   issues.push(...crashes)
   for (const issue of issues) console.error(issue)
+  record(parts, http, failures, issues)
   const outcome = issues.length === 0 ? 'nothing fails' : `${issues.length} failures`
   console.log(`${inputs} inputs with seed ${seed}: ${outcome}`)
   process.exitCode = issues.length === 0 ? 0 : 1

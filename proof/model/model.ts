@@ -3,6 +3,7 @@ import { checkAccounts } from './accounts.ts'
 import type { Configuration } from './configuration.ts'
 import { initialWorld } from './initial.ts'
 import { mirrored } from './mirror.ts'
+import { withSmallNumbers } from './renumbered.ts'
 import type { Rules } from './rules.ts'
 import type { Step, System } from './search/search.ts'
 import { attemptActs, limitedLeases } from './steps/attempts.ts'
@@ -106,7 +107,7 @@ export function createModel(config: Configuration, rules: Rules): System<World> 
   return {
     initial: initialWorld(config),
     steps: (world) => actsOf(context, world).map((act) => taken(world, act)),
-    canonical: (world) => mirrored(pruned(context, world)),
+    canonical: (world) => mirrored(withSmallNumbers(pruned(context, world))),
     check: (world) => checkLimit(context, world),
     checkStep,
     isGoal: (world) => isGoal(context, world),

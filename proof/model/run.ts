@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { appendFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { recordResult } from '../report/result.ts'
 import { searches } from './configurations.ts'
 import { featuresOf, pairs } from './coverage.ts'
 import { mutants } from './mutants/index.ts'
@@ -18,7 +18,7 @@ const { values } = parseArgs({
     /** States after which a search is given up. */
     states: { type: 'string', default: '6000000' },
     workers: { type: 'string', default: String(Math.min(4, availableParallelism())) },
-    /** Appends a JSON line for each search to this file. */
+    /** Appends a result for each search to this file (proof/README.md). */
     json: { type: 'string' },
   },
 })
@@ -48,6 +48,8 @@ function boundsOf(name: string): string {
   return parts.join(', ')
 }
 
+const againOf = ({ kind, name }: Task) => `npm run proof:model -- --${kind} "${name}"`
+
 function print(result: TaskResult): void {
   const { task, states, transitions, depth, ms, rule, steps, isAsExpected, isExhausted, timeline } = result
   const numbers = `${count(states)} states ${count(transitions)} steps  depth ${String(depth).padStart(2)}  ${(ms / 1000).toFixed(1).padStart(6)} s`
@@ -58,9 +60,41 @@ function print(result: TaskResult): void {
   const isAlone = values.configuration !== undefined || values.mutant !== undefined
   if ((rule !== null && task.kind === 'configuration') || isAlone) {
     for (const line of timeline) console.log(line)
-    console.log(`again: npm run proof:model -- --${task.kind} "${task.name}"`)
+    console.log(`again: ${againOf(task)}`)
   }
-  if (values.json) appendFileSync(values.json, `${JSON.stringify({ ...result, timeline: undefined })}\n`)
+  record(result)
+}
+
+/** A search that is wrong is a finding: a rule is broken, a mutant lives, or the search was given up. */
+function record(result: TaskResult): void {
+  const { task, about, states, transitions, depth, ms, rule, steps, isAsExpected, timeline } = result
+  const bounds = task.kind === 'configuration' ? boundsOf(task.name) : about
+  const seconds = Math.round(ms / 100) / 10
+  const text = rule ?? (task.kind === 'mutant' ? 'the mutant breaks nothing' : `given up after ${states} states`)
+  recordResult(
+    {
+      layer: 'model',
+      tried: { [task.kind === 'mutant' ? 'mutants' : 'configurations']: 1, states, steps: transitions },
+      parts: [
+        {
+          name: `${task.kind} ${task.name}`,
+          isAsExpected,
+          figures: {
+            states,
+            steps: transitions,
+            depth,
+            seconds,
+            ...(rule !== null && { 'steps to the violation': steps }),
+          },
+          note: task.kind === 'mutant' && rule !== null ? `${bounds}: ${rule}` : bounds,
+        },
+      ],
+      found: isAsExpected
+        ? []
+        : [{ rule: rule?.split(':')[0] ?? 'search', subject: task.name, text, again: againOf(task), timeline }],
+    },
+    values.json,
+  )
 }
 
 /** Each worker takes the next task when it is done with one; the results are printed as they come. */

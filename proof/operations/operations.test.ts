@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { eventually, makeDataDir, startBelfry } from '../belfry-process.ts'
 import { type Caller, readAll, signUp } from '../caller.ts'
 import { fleetPeers, startFleet } from '../fleet.ts'
+import { recordResult } from '../report/result.ts'
 import { openTarget } from '../target.ts'
 import { check } from './check.ts'
 import { makePlan } from './plan.ts'
@@ -58,6 +59,12 @@ describe.each(bodies)('%s', (_name, open) => {
       const listed = changes.reduce((sum, one) => sum + one.listed.length, 0)
       const latestMs = Math.round(Math.max(...target.calls.map(({ at, fireAt }) => at - fireAt)))
       const calls = target.calls.length
+      recordResult({
+        layer: 'operations',
+        tried: { jobs: records.length, changes: changes.length, 'calls of the target': calls },
+        seen: { 'firm changes': firm, 'executions listed as in flight': listed },
+        found: [],
+      })
       console.log(JSON.stringify({ jobs: records.length, changes: changes.length, firm, listed, calls, latestMs }))
       expect({ unlisted, lost, doubled }).toEqual({ unlisted: [], lost: [], doubled: [] })
       // A machine that is too busy makes jobs too late, and executors confirm changes after their answer.

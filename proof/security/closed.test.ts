@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { recordResult } from '../report/result.ts'
 import { checkHostileInput } from './hostile.ts'
 import { checkMatrix, type Finding } from './matrix.ts'
 import { checkOutbound } from './outbound.ts'
@@ -23,6 +24,16 @@ afterAll(async () => {
     ...more,
   }))
   console.log(JSON.stringify({ proof: 'security', findings: figures }))
+  recordResult({
+    layer: 'security',
+    tried: { checks: findings.reduce((sum, { checks }) => sum + checks, 0) },
+    parts: rows.map(({ what, checks, unexpected }) => ({
+      name: what,
+      isAsExpected: unexpected === 0,
+      figures: { checks, unexpected },
+    })),
+    found: [],
+  })
   await world?.close()
 })
 

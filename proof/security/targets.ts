@@ -165,6 +165,8 @@ const records: Readonly<{ [operation: string]: readonly [Need, Make] }> = {
   deleteNotification: ['private', ofNotification],
   rotateNotificationSecret: ['private', ofNotification],
   testNotification: ['private', ofNotification],
+  confirmNotification: ['private', ofNotification],
+  sendNotificationCode: ['private', ofNotification],
   listDeliveries: ['private', ofNotification],
   redeliverMessage: [
     'private',

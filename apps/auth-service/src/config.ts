@@ -16,7 +16,7 @@ export const authConfig = z.object({
   authPort: count.min(0).max(65_535).default(0),
   /** Passwords hashed at the same time. Each takes a thread of the pool and 19 MiB for about 75 ms. */
   authHashConcurrency: count.min(1).max(64).default(2),
-  /** Logins that may wait for a hash; beyond it a login is refused with 503. They go before sign-ups. */
+  /** Logins that may be under way beside those whose password is at a hash thread; beyond it a login is refused with 503. They go before sign-ups. */
   authHashWaiting: count.min(0).max(10_000).default(50),
   /** Sign-ups that may wait for the one hash that they have at a time; beyond it a sign-up is refused with 503. */
   authSignupWaiting: count.min(0).max(10_000).default(50),

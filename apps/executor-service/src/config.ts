@@ -33,8 +33,11 @@ export const executorConfig = z.object({
    * holds for what is claimed and what waits in memory.
    */
   executorOwnerShare: z.coerce.number().gt(0).max(1).default(0.5),
-  /** Executions of each kind that are claimed beyond those slots, so that a free slot never waits for the store. */
-  executorClaimAhead: count(1000, 0),
+  /**
+   * Executions of each kind that are claimed beyond those slots, so that a free slot never waits for the store. A pause reaches
+   * none of them, and no other executor runs them. Left out: 3,000 standalone, 1,000 distributed.
+   */
+  executorClaimAhead: z.coerce.number().int().min(0).optional(),
   /** Executions that wait for their time in memory; a poll finds the others when they are due. */
   executorArmed: count(10_000),
   /** What claimed executions, and those that wait for their time, may take up in memory together, bytes. */
@@ -74,6 +77,11 @@ export const executorConfig = z.object({
   executorClaimLeadMaxMs: count(400, 0),
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
+  /**
+   * How long they wait at most while slots are free, milliseconds: then the store is behind and not the attempts, and an
+   * execution that is stored for later costs it twice as much as one that is stored as running.
+   */
+  executorRoomWaitMostMs: count(2000, 0),
   /**
    * How long after its time an execution of a schedule may still find an overlap place before it is SKIPPED, milliseconds: a run of
    * three seconds on a schedule of every three seconds ends a few milliseconds after the time of the next one. A trigger is SKIPPED at once.
@@ -199,6 +207,16 @@ export function livenessOf({
 }: Pick<ExecutorConfig, 'mode' | 'executorBeatMs' | 'executorLeaseMs'>): { beatMs: number; leaseMs: number } {
   const { beatMs, leaseMs } = liveness[mode]
   return { beatMs: executorBeatMs ?? beatMs, leaseMs: executorLeaseMs ?? leaseMs }
+}
+
+const claimAhead = { standalone: 3000, distributed: 1000 }
+
+/** Executions of each kind that are claimed beyond its slots. */
+export function claimAheadOf({
+  mode,
+  executorClaimAhead,
+}: Pick<ExecutorConfig, 'mode' | 'executorClaimAhead'>): number {
+  return executorClaimAhead ?? claimAhead[mode]
 }
 
 /** What must hold between settings of the executor, and of its process. */

@@ -10,7 +10,7 @@ import { createCheckpoints } from './attempts/checkpoints.ts'
 import { createEngine } from './attempts/engine.ts'
 import { createAttemptOutput } from './attempts/output.ts'
 import { createStarts } from './attempts/starts.ts'
-import { type ExecutorConfig, livenessOf } from './config.ts'
+import { claimAheadOf, type ExecutorConfig, livenessOf } from './config.ts'
 import { createClaimLead } from './dispatch/claim-lead.ts'
 import { createClaimer } from './dispatch/claimer.ts'
 import { createDispatcher } from './dispatch/dispatcher.ts'
@@ -134,8 +134,15 @@ function createParts(deps: ExecutorServiceDeps) {
   // What waits for its time holds no large params, so a quarter is enough for it.
   const waitingBytes = config.executorHeldBytes / 4
   const heldSize = config.executorHeldBytes - waitingBytes
-  const room = createRoom({ clock, limits, ahead: config.executorClaimAhead, heldSize, ownerShare })
   const slots = createSlots({ limits, ownerShare })
+  const room = createRoom({
+    clock,
+    limits,
+    ahead: claimAheadOf(config),
+    heldSize,
+    ownerShare,
+    hasFreeSlot: (pool) => slots.view(pool).busy < limits[pool],
+  })
   const dispatcher = createDispatcher({
     ...common,
     room,
@@ -204,6 +211,7 @@ function createParts(deps: ExecutorServiceDeps) {
     room,
     oldestPlannedAt: () => oldestPlannedAt(retentionClock.now(), config.retentionExecutions),
     roomWaitMs: config.executorRoomWaitMs,
+    roomWaitMostMs: config.executorRoomWaitMostMs,
   })
   const cancelExecution = createCancelExecution({ ...common, dispatcher })
   const settle = createSettle({ ...common, jobs: config.executorSettleJobs, rows: config.executorSettleRows })

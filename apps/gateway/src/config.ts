@@ -69,6 +69,8 @@ export const gatewayConfig = z.object({
   gatewayUserCallsPerMinute: count(12_000),
   /** Triggers that one user may make in 60 s; each is a call too. */
   gatewayTriggersPerMinute: count(6_000),
+  /** Calls without a user that a service answers, such as OPTIONS, from one address in 60 s. */
+  gatewayAnonymousCallsPerMinute: count(6_000),
   /** Logins from one address in 60 s. An IPv6 address counts with its /64 network. */
   gatewayLoginsPerMinute: count(60),
   /** Refreshes of logins and logouts from one address in 60 s. */

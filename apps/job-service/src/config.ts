@@ -137,7 +137,8 @@ export const jobConfig = z.object({
   jobEventsBehind: count(10_000),
   /**
    * How much later a stream shows a change than it was made, milliseconds: a database of several instances may store changes out
-   * of their order for that long. Left out: 0 standalone, 2,000 distributed.
+   * of their order for that long. The first stream of an instance opens that much later. Must be below BELFRY_BREAKER_TIMEOUT_MS. Left out: 0
+   * standalone, 2,000 distributed.
    */
   jobEventSettleMs: z.coerce.number().int().min(0).optional(),
   /** How long answers are stored for an Idempotency-Key, milliseconds. */
@@ -154,6 +155,10 @@ export const jobConfig = z.object({
   secretsKey: secretKey().optional().meta({ isSecret: true }),
   /** The key before this one, while something is still sealed with it: it opens, and seals nothing. */
   secretsKeyPrevious: secretKey().optional().meta({ isSecret: true }),
+  /** How often what an earlier key has sealed is looked for, to be sealed with BELFRY_SECRETS_KEY, milliseconds; at the start at once. */
+  jobResealMs: count(600_000),
+  /** Secrets, and keys of webhooks, that are looked at for that at a time. */
+  jobResealRows: count(200),
   /** Secrets that one user may have. */
   jobMostSecrets: count(200),
   /** Where users reach Belfry (see the gateway): the addresses in messages begin with it. Without it they have no host. */
@@ -192,6 +197,14 @@ export const jobConfig = z.object({
   jobMissedSettleMs: count(60_000, 1_000),
   /** How long the key before a rotated one of a webhook signs on. */
   jobWebhookOverlap: duration({ min: 0 }).prefault('24h'),
+  /** Mails of one user in an hour, codes and repetitions included; further ones wait. */
+  jobMailsPerHour: count(60),
+  /** Mails to one address in a day, of all users together; further ones wait. */
+  jobMailsToAddressPerDay: count(300),
+  /** Codes that may be sent to one address in a day to confirm it, of all users together. */
+  jobMailCodesPerDay: count(5),
+  /** How long a code confirms an address. */
+  jobMailCodeLifetime: duration({ min: 60_000 }).prefault('1d'),
   /** The mail server, `smtp://user:password@host:587` or `smtps://…`. Without it a notification by mail is refused. */
   smtpUrl: z
     .string()
@@ -211,10 +224,17 @@ export const jobConfig = z.object({
   auditReadTimeoutMs: count(2_500),
   /** How long finished executions are stored; an older command belongs to one that was purged. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
+  /**
+   * How much longer job-service stores its copy of an execution than the executor stores the execution, milliseconds: more than
+   * BELFRY_EXECUTOR_PURGE_MS, and than the clocks of two machines may differ.
+   */
+  retentionCopyMarginMs: z.coerce.number().int().min(10_000).max(86_400_000).default(3_600_000),
   /** How often old requests, jobs and executions are purged, milliseconds. */
   jobPurgeMs: count(600_000),
   /** Records that job-service purges at a time. */
   jobPurgeRows: count(500),
+  /** Pages of jobs in a row without one to purge that are read at once, before the purge waits for its next time. */
+  jobPurgePages: count(40),
 })
 export type JobConfig = z.output<typeof jobConfig>
 
@@ -240,6 +260,8 @@ export function jobRules(
 ): void {
   const refuse = (path: keyof JobConfig, message: string) => context.addIssue({ code: 'custom', path: [path], message })
   notificationRules(config, refuse)
+  if ((config.jobEventSettleMs ?? 0) >= config.breakerTimeoutMs)
+    refuse('jobEventSettleMs', `must be below ${configKey('breakerTimeoutMs')}: a stream is to open before 504`)
   const { jobFenceTimeoutMs: fence, jobSchedulerTimeoutMs: scheduler, breakerTimeoutMs } = config
   if (fence + scheduler < breakerTimeoutMs) return
   const isFence = fence >= breakerTimeoutMs

@@ -11,8 +11,9 @@ import { createNotificationRetention } from './loops/notification-retention.ts'
 import { createReportEvents, createReportRecovered } from './loops/report-events.ts'
 import { createTakeMissed } from './loops/take-missed.ts'
 import type { Stores } from './store/ports.ts'
+import type { NotificationContext } from './use-cases/change-notification.ts'
 import type { JobContext } from './use-cases/context.ts'
-import type { NotificationContext } from './use-cases/notifications.ts'
+import { createMailQuotas } from './use-cases/mail-quotas.ts'
 
 type JobServiceDeps = ServiceShellDeps<Stores, JobConfig>
 
@@ -73,7 +74,11 @@ export function createNotifications({
   const limits = { total, ofOwner: Math.ceil(total / 2), ofTarget: config.jobNotifyPerTarget }
   const rows = config.jobNotifyRows
   const common = { stores, clock, log, share, rows, limits, leaseMs: config.jobNotifyLeaseMs }
-  const deliver = createDeliver({ ...common, ...context, webhooks, mailer, random: Math.random, onAttempt })
+  const mailQuotas = createMailQuotas({
+    ...{ store: stores.mailCounts, clock, perHour: config.jobMailsPerHour },
+    ...{ toAddressPerDay: config.jobMailsToAddressPerDay, codesPerDay: config.jobMailCodesPerDay },
+  })
+  const deliver = createDeliver({ ...common, ...context, webhooks, mailer, mailQuotas, random: Math.random, onAttempt })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, runOnce, clock, log })
   const sending = loop('send messages', config.jobNotifyPollMs, deliver.runOnce)
@@ -87,7 +92,7 @@ export function createNotifications({
   })
 
   return {
-    context: { ...reporting, randomBytes, nudge: sending.nudge },
+    context: { ...reporting, randomBytes, mailQuotas, nudge: sending.nudge },
     loops: [
       loop('report events', config.jobNotifyPollMs, createReportEvents(reporting, reportLoop)),
       loop('report recovered', config.jobNotifyPollMs, createReportRecovered(reporting, reportLoop)),

@@ -14,7 +14,7 @@ import {
 } from '@belfry/shell'
 import type { RowId } from '@belfry/storage'
 import { createAuditSource, ownAuditSource } from './clients/audit.ts'
-import { createExecutionRecords } from './clients/execution-records.ts'
+import { createExecutionRecords, type ExecutionRecords } from './clients/execution-records.ts'
 import { createExecutors } from './clients/executors.ts'
 import { createJobTypeList } from './clients/job-types.ts'
 import { createScheduler } from './clients/scheduler.ts'
@@ -113,8 +113,7 @@ function openSealer({ secretsKey, secretsKeyPrevious }: JobConfig): Sealer {
 }
 
 /** What feeds the streams of events. */
-function createEvents({ stores, rest, clock, log, config }: JobServiceDeps) {
-  const records = createExecutionRecords(rest, { timeoutMs: config.jobReconcileTimeoutMs })
+function createEvents({ stores, clock, log, config }: JobServiceDeps, records: ExecutionRecords) {
   const settleMs = eventSettleMsOf(config)
   const feed = createChangeFeed({ context: { stores }, records, clock, rows: config.jobEventRows, settleMs })
   const hub = createEventHub({ feed, clock, log, pollMs: config.jobEventPollMs, heldEvents: config.jobEventsHeld })
@@ -156,7 +155,7 @@ function createApp(
   mountHistory(app, context, executionViews)
   mountExecutionOperations(app, { context, views: executionViews, once })
   mountBulkExecutions(app, context)
-  mountQuotas(app, context)
+  mountQuotas(app, context, notifications.context.mailQuotas)
   mountBatches(app, { context, views, executionViews, once })
   mountSecrets(app, context)
   mountNotifications(app, { context: notifications.context, ids })
@@ -164,6 +163,7 @@ function createApp(
   const { log, metrics } = deps
   const streams = createEventStreams(app, { clock, metrics, ...streamBoundsOf(config) })
   const keptSince = () => retentionClock.now() - config.retentionExecutions
+  const copyRetention = { executionsMs: config.retentionExecutions, copyMarginMs: config.retentionCopyMarginMs }
   mountEvents(app, context, { streams, ...events, clock, log, behind: config.jobEventsBehind, keptSince })
   const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
   const ownAudit = ownAuditSource(audit)
@@ -171,7 +171,7 @@ function createApp(
   mountWhy(app, { ...context, audit: ownAudit, keptSince })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
-    unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
+    unlistedBefore: () => unlistedBefore(retentionClock.now(), copyRetention),
   })
   return app
 }
@@ -183,12 +183,14 @@ export function createJobService(deps: JobServiceDeps): JobService {
   const relay = createJobRelay(deps, peers)
   const commands = createCommands(deps)
   const executors = createExecutors(deps.rest, { fenceTimeoutMs: config.jobFenceTimeoutMs })
-  const events = createEvents(deps)
+  const records = createExecutionRecords(deps.rest, { timeoutMs: config.jobReconcileTimeoutMs })
+  const events = createEvents(deps, records)
   const scheduler = createScheduler(deps.rest, { timeoutMs: config.jobSchedulerTimeoutMs })
   const context: JobContext = {
     stores,
     executors,
     scheduler,
+    records,
     lastMissed: createLastMissed({
       ...{ scheduler, clock, log },
       ...{ holdsMs: config.jobMissedHoldsMs, held: config.jobMissedHeld },

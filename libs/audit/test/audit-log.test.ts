@@ -243,6 +243,24 @@ describe('the seals', () => {
     expect(await world.audit.verify(2)).toMatchObject({ broken: { seal: { no: 3 }, reason: 'changed-rows' } })
   })
 
+  it.each([
+    ['the seal that the step goes on after', 'no = 2'],
+    ['that seal and all later ones', 'no >= 2'],
+    ['all seals', 'no > 0'],
+  ])('break when %s were removed between two steps', async (_, where) => {
+    const world = await sealed(8, { auditVerifySeals: 2 })
+    expect(await world.audit.verify(0)).toMatchObject({ broken: null, next: 2 })
+    await run(world, `DELETE FROM auditSeals WHERE ${where}`)
+    expect(await world.audit.verify(2)).toMatchObject({ broken: { reason: 'missing-seal' }, next: null })
+  })
+
+  it('are no broken chain when retention has removed those of an earlier step', async () => {
+    const world = await sealed(8, { auditVerifySeals: 2 })
+    const [, second] = await world.store.listSeals(0, 2)
+    await world.store.removeThrough(second!)
+    expect(await world.audit.verify(2)).toMatchObject({ seals: 2, broken: null, next: null, from: { no: 3 } })
+  })
+
   it('stay a chain when retention has removed the oldest ones; the newest is never removed', async () => {
     const world = await sealed(6)
     await world.clock.advance(366 * 86_400_000 + 60_000)

@@ -20,7 +20,14 @@ describe.skipIf(mongo === undefined)('on a real server', () => {
   describeAuditStore('MongoDB', async () => {
     const database = uniqueName('audit')
     const { log, metrics } = createTestDeps().depsOf('job-service')
-    const db = await openMongo(mongo ?? '', { database, schemaVersion: 1, collections: auditCollections, log, metrics })
+    const db = await openMongo(mongo ?? '', {
+      database,
+      schemaVersion: 1,
+      steps: null,
+      collections: auditCollections,
+      log,
+      metrics,
+    })
     return {
       store: createMongoStore(db),
       async close() {

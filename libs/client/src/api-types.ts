@@ -627,8 +627,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Executions, newest first
-         * @description The executions of all your jobs. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.
+         * Executions, newest first or oldest first
+         * @description The executions of all your jobs, of those that are shared with you, or, for operators, of all users. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.
          *
          *     Every user may call it.
          */
@@ -850,7 +850,7 @@ export interface paths {
         put?: never;
         /**
          * Create up to 1,000 jobs, each on its own
-         * @description Answers 200 with a result for each item, in their order: status 201 with the job, or the status and the problem with which POST /jobs refuses the item; the pointers of a problem begin with the index of its item, as in /3/schedule. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a call of the rate limit.
+         * @description Answers 200 with a result for each item, in their order: status 201 with the job, or the status and the problem with which POST /jobs refuses the item; the pointers of a problem begin with the index of its item, as in /3/schedule. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch: the same call again makes nothing twice, and tries again what was refused with 429 or 503. Each item counts as a call of the rate limit.
          *
          *     Needs the role `user` or a higher one.
          */
@@ -872,7 +872,7 @@ export interface paths {
         put?: never;
         /**
          * Run up to 1,000 jobs now, once each
-         * @description Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit. Once the params that are shown take up 4 MiB, the results after them show none.
+         * @description Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch: the same call again makes nothing twice, and tries again what was refused with 429 or 503. Each item counts as a trigger of the rate limit. Once the params that are shown take up 4 MiB, the results after them show none.
          *
          *     Needs the role `user` or a higher one.
          */
@@ -1028,11 +1028,55 @@ export interface paths {
         put?: never;
         /**
          * Send a test message
-         * @description Sends a message of the type `notification.test`, also while the notification is disabled.
+         * @description Sends a message of the type `notification.test`, also while the notification is disabled. Mails count against the quota of an hour (`GET /quotas`), and go to a confirmed address only.
          *
          *     Needs the role `user` or a higher one.
          */
         post: operations["testNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm the address of a notification by mail
+         * @description Takes the code that was sent to the address of the notification. Until then no message is sent there. An address that you have confirmed for one notification needs no code for another one of yours.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["confirmNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/send-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send another code to the address of a notification
+         * @description Sends a new code, in place of the one before it. To one address 5 codes are sent in a day (BELFRY_JOB_MAIL_CODES_PER_DAY); a further one waits.
+         *
+         *     Needs the role `user` or a higher one.
+         */
+        post: operations["sendNotificationCode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1698,6 +1742,8 @@ export interface components {
                 alreadyRun: number;
                 /** @description Fire times that an earlier backfill has run. */
                 alreadyBackfilled: number;
+                /** @description Fire times that the scheduler is late with, and may still run: left out until it has decided. */
+                stillScheduled: number;
             };
             /** @description Fire times, oldest first. */
             results: {
@@ -1710,8 +1756,8 @@ export interface components {
                  * @description What became of it.
                  * @enum {string}
                  */
-                outcome: "planned" | "already-run" | "already-backfilled";
-                /** @description The execution of this fire time; null for a planned one of a dry run. */
+                outcome: "planned" | "already-run" | "already-backfilled" | "still-scheduled";
+                /** @description The execution of this fire time; null for a planned one of a dry run, and for one that is still scheduled. */
                 executionId: string | null;
             }[];
             /** @description The `from` of the next call; null when all fire times up to `to` were taken. */
@@ -1846,6 +1892,11 @@ export interface components {
              * @enum {string}
              */
             effective: "now" | "pending";
+        };
+        /** @description The code that was sent to an address. */
+        ConfirmNotificationBody: {
+            /** @description The code in the mail, such as `ABCD-EFGH-JKLM-NPQR`. Case, spaces and hyphens do not count. */
+            code: string;
         };
         /** @description A new API key. */
         CreateApiKeyBody: {
@@ -2821,6 +2872,8 @@ export interface components {
                 type: "email";
                 /** @description The address. */
                 to: string;
+                /** @description Whether messages are sent: false until the code that was sent to the address is given back. */
+                confirmed: boolean;
             };
             /** @description Whether messages are sent. */
             enabled: boolean;
@@ -2843,7 +2896,7 @@ export interface components {
         };
         /** @description The body of a webhook. */
         NotificationMessage: {
-            /** @description `job.` and the event, or `notification.test`. */
+            /** @description `job.` and the event, `notification.test`, or `notification.confirm` (a mail with a code). */
             type: string;
             /**
              * Format: date-time
@@ -2980,6 +3033,8 @@ export interface components {
                 type: "email";
                 /** @description The address. */
                 to: string;
+                /** @description Whether messages are sent: false until the code that was sent to the address is given back. */
+                confirmed: boolean;
             };
             /** @description Whether messages are sent. */
             enabled: boolean;
@@ -3222,6 +3277,11 @@ export interface components {
             noticedWithinMs: number;
         };
         ReadQuotasReply: {
+            /** @description Runs at once. They have no bound of their own: while others wait, one user has at most half of the slots. */
+            running: {
+                /** @description Executions of yours that run now, counted up to 1,000. */
+                used: number;
+            };
             /** @description Your jobs. */
             jobs: {
                 /** @description Your jobs that are neither cancelled nor deleted, and the one-shots that are over and not yet purged. */
@@ -3244,6 +3304,13 @@ export interface components {
             /** @description Calls that wait for the end of a run. */
             waitingCalls: {
                 /** @description Calls with `until=terminal` that may wait at once in one job-service. */
+                limit: number;
+            };
+            /** @description Mails of your notifications. */
+            mails: {
+                /** @description Mails of your notifications that count now; they come back evenly over an hour. */
+                used: number;
+                /** @description Mails of your notifications in an hour; further ones wait. */
                 limit: number;
             };
         };
@@ -5746,8 +5813,16 @@ export interface operations {
                 from?: string;
                 /** @description Fire times at this moment or before: RFC 3339, or `-24h` for a day ago. */
                 to?: string;
+                /** @description `own`: of your jobs. `shared`: of the newest 200 jobs of others that name you as a viewer. `all`: of all users, for operators, without params and results. Default own. */
+                scope?: "own" | "shared" | "all";
                 /** @description The id of the user whose records are listed, for operators. Default: your own. */
                 ownerId?: string;
+                /** @description A tag that the job has now. */
+                tag?: string;
+                /** @description A part of the name or key that the job has now, in any case. */
+                q?: string;
+                /** @description `-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt. */
+                sort?: "-fireAt" | "fireAt";
             };
             header?: never;
             path?: never;
@@ -6598,7 +6673,85 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    confirmNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmNotificationBody"];
+            };
+        };
+        responses: {
+            /** @description Done; the answer is whole. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Impossible"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableOrStorageFull"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    sendNotificationCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the notification. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; what was asked for goes on after the answer. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
             default: components["responses"]["AnyProblem"];
@@ -6672,7 +6825,7 @@ export interface operations {
             403: components["responses"]["ForbiddenOrForeignOrigin"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["IllegalTransitionOrConflict"];
-            429: components["responses"]["TooManyRequests"];
+            429: components["responses"]["TooManyRequestsOrQuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableOrStorageFull"];
             default: components["responses"]["AnyProblem"];

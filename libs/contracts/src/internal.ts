@@ -70,6 +70,8 @@ export const scheduleRunsReply = z.strictObject({
       fired: z.number().int().nonnegative(),
       lastFireAt: z.number().int().nullable(),
       nextFireAt: z.number().int().nullable(),
+      /** Fire times whose commands no executor has answered yet; a scheduler of an earlier version does not name them. */
+      pending: z.array(z.number().int()).default([]),
     }),
   ),
 })

@@ -10,6 +10,8 @@ import { sendRefusal } from './problem.ts'
 export type Answer = {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
+  /** A part of the request may succeed later: the answer is not stored, and the same request runs again, with the same minted id. */
+  readonly isOpen?: boolean
 } & ({ readonly body: unknown } | { readonly text: string })
 
 /** An answer as it was sent, kept to be sent again. */
@@ -130,6 +132,9 @@ function sendStored(reply: FastifyReply, answer: StoredAnswer): FastifyReply {
   return reply.code(answer.status).headers(answer.headers).type('application/json; charset=utf-8').send(answer.body)
 }
 
+/** What `triedBy` names once a try has ended without an answer that is stored: any process may run the next one at once. */
+const ended = ''
+
 const isSameTry = (a: RequestTry, b: RequestTry) => a.triedBy === b.triedBy && a.triedAt === b.triedAt
 
 /**
@@ -174,10 +179,13 @@ export function createIdempotency(options: IdempotencyOptions): WithIdempotency 
     if (!found) return { record: fresh, isFirst: true }
     if (found.bodyHash !== bodyHash) return reused
     if (found.answer) return { record: found, isFirst: false }
-    if (found.triedBy !== instance && !isDead(found)) return inFlight
+    const isOver = found.triedBy === instance || found.triedBy === ended
+    if (!isOver && !isDead(found)) return inFlight
     const isMine = await store.retake(found, mine.triedBy, mine.triedAt)
     return isMine ? { record: { ...found, ...mine }, isFirst: false } : inFlight
   }
+
+  const end = (tried: RequestTry) => store.retake(tried, ended, nextTriedAt())
 
   const sendAgain = (reply: FastifyReply, answer: StoredAnswer) =>
     sendStored(reply.header('idempotency-replayed', 'true'), answer)
@@ -190,8 +198,12 @@ export function createIdempotency(options: IdempotencyOptions): WithIdempotency 
     const result = await run(record.mintedId)
     if (isRefusal(result)) {
       // A try that broke off may have stored something: the next one must find that, not make it anew.
-      if (isFirst) await store.removeIfUntouched(record)
+      await (isFirst ? store.removeIfUntouched(record) : end(record))
       return sendRefusal(reply, result)
+    }
+    if (result.isOpen) {
+      await end(record)
+      return sendStored(reply, stored(result))
     }
     const answer = stored(result)
     if (await store.storeAnswer(record, answer)) return sendStored(reply, answer)

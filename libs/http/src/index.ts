@@ -19,12 +19,14 @@ export {
   type StoredAnswer,
   type WithIdempotency,
 } from './idempotency.ts'
+export { type ItemCount, itemCountHeader, readItemCount, setItemCount } from './item-count.ts'
 export { readJsonBody } from './json-body.ts'
 export { mountMetrics } from './metrics-route.ts'
 export type { AnswerHeader, BodyExample, RequestHeader } from './openapi/route-texts.ts'
 export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
 export { problemOf, sendRefusal } from './problem.ts'
-export { countRequest, createRateLimiter, itemCountHeader, type RateCount, type RateLimiter } from './rate-limit.ts'
+export { countRequest, createRateLimiter, type RateCount, type RateLimiter } from './rate-limit.ts'
+export { routeConfigOf } from './route-config.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
 export { type StreamConfig, streamBoundsOf, streamConfig } from './stream-config.ts'
 export {

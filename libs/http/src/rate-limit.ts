@@ -24,12 +24,6 @@ interface Taken {
   readonly left: string
 }
 
-/**
- * The answer of a service says with it how many items a batch had: the gateway, which reads no body, counts them then and takes
- * the header away.
- */
-export const itemCountHeader = 'x-item-count'
-
 /** Counts requests by key: users, addresses, accounts. */
 export interface RateLimiter {
   /** An item of the `RateLimit-Policy` header. */
@@ -37,8 +31,8 @@ export interface RateLimiter {
   take(key: string): Taken
   /** Counts so many more items of a request that was taken, beyond the quota too: later requests wait for them. Answers an item of `RateLimit`. */
   charge(key: string, items: number): string
-  /** The same without counting the request. */
-  look(key: string): Taken
+  /** Gives one request back that was taken and turned out not to count. */
+  giveBack(key: string): void
   /** The refusal of a request that has to wait. */
   refusalOf(taken: Taken): Refusal
 }
@@ -62,20 +56,23 @@ export function createRateLimiter(options: RateLimitOptions): RateLimiter {
     return `"${name}";r=${left};t=${Math.ceil((next - now) / 1000)}`
   }
 
-  const judge = (key: string, isCounted: boolean): Taken => {
+  const take = (key: string): Taken => {
     const now = clock.monotonic()
     const known = Math.max(backAt.get(key) ?? 0, now)
     const waitMs = known + eachMs - now - windowMs
     if (waitMs > roundingMs) return { waitMs, left: `"${name}";r=0;t=${Math.ceil((known - now) / 1000)}` }
     const next = known + eachMs
-    if (isCounted) backAt.set(key, next)
+    backAt.set(key, next)
     return { waitMs: 0, left: leftOf(next, now) }
   }
 
   return {
     policy: `"${name}";q=${quota};w=${seconds}`,
-    take: (key) => judge(key, true),
-    look: (key) => judge(key, false),
+    take,
+    giveBack(key) {
+      const known = backAt.get(key)
+      if (known !== undefined) backAt.set(key, known - eachMs)
+    },
     charge(key, items) {
       const now = clock.monotonic()
       const next = Math.max(backAt.get(key) ?? 0, now) + items * eachMs

@@ -95,6 +95,25 @@ describe('a request with an Idempotency-Key', () => {
     expect(made).toHaveLength(1)
   })
 
+  it('whose answer is open runs again with the same id, at once and in any process, until one is not', async () => {
+    const { post, start, state, store } = open()
+    const other = start('b')
+    const ids: string[] = []
+    const answers = [true, true, false]
+    state.useCase = async (id, { name }) => {
+      ids.push(id)
+      return { status: 201, body: { id, name }, isOpen: answers[ids.length - 1] ?? false }
+    }
+    for (const call of [post, other, post]) expect((await call('k')).statusCode).toBe(201)
+    expect([ids.length, new Set(ids).size, [...store.records.values()].map(({ answer }) => answer?.status)]).toEqual([
+      3,
+      1,
+      [201],
+    ])
+    expect((await other('k')).headers['idempotency-replayed']).toBe('true')
+    expect(ids).toHaveLength(3)
+  })
+
   it('is another one for another key, another user, or no key', async () => {
     const { post, made, key, clock } = open()
     const { claimsOf, signToken } = await import('./world.ts')

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { ConfigError, configKey, createCrashPoints, nearestName, readConfig } from '../src/index.ts'
@@ -99,6 +102,18 @@ describe('crash points', () => {
     expect(kills).toBe(1)
     crash.at('jobs.create', 'after')
     expect(kills).toBe(1)
+  })
+
+  it('may be named later, in a file', () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'belfry-point-')), 'crash-at')
+    let kills = 0
+    const crash = createCrashPoints(`@${path}`, () => kills++)
+    crash.at('jobs.create', 'before')
+    writeFileSync(path, 'jobs.create:before')
+    expect(kills).toBe(0)
+    crash.at('jobs.create', 'before')
+    expect(kills).toBe(1)
+    rmSync(dirname(path), { recursive: true })
   })
 
   it('do nothing unless asked for, and refuse what they cannot read', () => {

@@ -67,6 +67,7 @@ export function pruned(context: Context, world: World): World {
     statuses: kept(statuses, ({ slot, seq }) => seq > (world.copies[slot] ?? 0)),
     strays: kept(strays, (version) => version > world.fencedVersion),
     promised: prunedPromises(context, world),
+    call: prunedCall(world),
     readings: prunedReadings(world.readings),
   }
   const isSame =
@@ -75,6 +76,7 @@ export function pruned(context: Context, world: World): World {
     next.statuses === statuses &&
     next.strays === strays &&
     next.promised === promised &&
+    next.call === world.call &&
     next.readings === world.readings
   return isSame ? world : { ...world, ...next }
 }
@@ -103,6 +105,13 @@ function prunedPromises({ config }: Context, world: World): World['promised'] {
   const needed = kept(promised, (one) => isNeeded(one, promised.indexOf(one)))
   if (needed.every(({ listed }) => listed.every((one) => mayStart(world, one)))) return needed
   return needed.map((one) => ({ ...one, listed: one.listed.filter((epoch) => mayStart(world, epoch)) }))
+}
+
+/** What a call has listed and cannot start any more is of no use to the promise that it becomes. */
+function prunedCall(world: World): World['call'] {
+  const { call } = world
+  if (!call || call.listed.every((one) => mayStart(world, one))) return call
+  return { ...call, listed: call.listed.filter((one) => mayStart(world, one)) }
 }
 
 const isStop = ({ kind }: Promised) => kind === 'pause' || kind === 'cancel' || kind === 'delete'

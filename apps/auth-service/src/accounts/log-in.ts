@@ -37,50 +37,70 @@ function tooSoon(waitMs: number): Refusal {
 }
 
 /**
- * Records failures of users. The answer to a login does not wait for the write: only known users cause one, so the wait would
- * reveal who is known. The next login to the same name waits, so it reads the new count from any store.
+ * Takes the logins to one name in turn, so that each reads what the one before it has counted. The answer to a login does not wait for
+ * the write of its failure: only known users cause one, so the wait would reveal who is known. The next login to the same name
+ * waits for it, so it reads the new count from any store.
  */
-function createFailureWrites({ users, onLostFailure }: LogInDeps) {
-  const pending = new Map<string, Promise<unknown>>()
-  return {
-    finished: (foldedName: string) => pending.get(foldedName),
-    add(foldedName: string, user: User, now: number) {
-      const write = users.addLoginFailure(user.id, now).catch(onLostFailure)
-      const all = Promise.all([pending.get(foldedName), write]).finally(() => {
-        if (pending.get(foldedName) === all) pending.delete(foldedName)
+function createTurns() {
+  const ends = new Map<string, Promise<unknown>>()
+  return async <T>(foldedName: string, logIn: (afterwards: (write: Promise<unknown>) => void) => Promise<T>) => {
+    const before = ends.get(foldedName)
+    let write: Promise<unknown> | undefined
+    const login = (async () => {
+      await before
+      return logIn((one) => {
+        write = one
       })
-      pending.set(foldedName, all)
-    },
+    })()
+    const end = login
+      .then(
+        () => write,
+        () => undefined,
+      )
+      .finally(() => {
+        if (ends.get(foldedName) === end) ends.delete(foldedName)
+      })
+    ends.set(foldedName, end)
+    return login
   }
 }
 
 /** The use case of `POST /auth/login`. */
 export function createLogIn(deps: LogInDeps): LogIn {
-  const { users, admins, passwords, clock, acceptsShort, throttle, unknownNamesLimit } = deps
+  const { users, admins, passwords, clock, acceptsShort, throttle, unknownNamesLimit, onLostFailure } = deps
   // Names without a user are throttled like those of users: else the first 429 would reveal who is known.
   const unknownNames = new LRUCache<string, LoginFailures>({ max: unknownNamesLimit })
-  const writes = createFailureWrites(deps)
+  const inTurn = createTurns()
 
-  const fail = (foldedName: string, user: User | undefined): Refusal => {
+  const fail = (foldedName: string, user: User | undefined, afterwards: (write: Promise<unknown>) => void): Refusal => {
     const now = clock.now()
-    if (user) writes.add(foldedName, user, now)
+    if (user) afterwards(users.addLoginFailure(user.id, now).catch(onLostFailure))
     else unknownNames.set(foldedName, addFailure(unknownNames.get(foldedName) ?? noFailures, now))
     return wrong
   }
 
-  const check = async ({ username, password }: LoginBody, takesShort: boolean, matches: Matches) => {
+  /** The user as stored after the hash: it may have waited for a thread, and the password may be another one since. */
+  const stillOpened = async ({ id, passwordHash }: User): Promise<User | undefined> => {
+    const user = await users.findById(id)
+    return user?.passwordHash === passwordHash ? user : undefined
+  }
+
+  const check = ({ username, password }: LoginBody, takesShort: boolean, matches: Matches) => {
     const foldedName = foldUsername(username)
-    await writes.finished(foldedName)
-    const user = await users.findByName(foldedName)
-    const failures = user?.loginFailures ?? unknownNames.get(foldedName) ?? noFailures
-    const waitMs = throttleMs(failures, clock.now(), throttle)
-    if (waitMs > 0) return tooSoon(waitMs)
-    const isRight = await matches(password, user?.passwordHash ?? null)
-    if (!user || !isRight) return fail(foldedName, user)
-    if (user.hasShortPassword && !takesShort) return shortOnNetwork
-    if ((await admins.stateOf(user)).isDisabled) return disabled
-    if (failures.count > 0) await users.clearLoginFailures(user.id)
-    return user
+    return inTurn(foldedName, async (afterwards) => {
+      const known = await users.findByName(foldedName)
+      const failures = known?.loginFailures ?? unknownNames.get(foldedName) ?? noFailures
+      const waitMs = throttleMs(failures, clock.now(), throttle)
+      if (waitMs > 0) return tooSoon(waitMs)
+      const isRight = await matches(password, known?.passwordHash ?? null)
+      if (!known || !isRight) return fail(foldedName, known, afterwards)
+      const user = await stillOpened(known)
+      if (!user) return wrong
+      if (user.hasShortPassword && !takesShort) return shortOnNetwork
+      if ((await admins.stateOf(user)).isDisabled) return disabled
+      if (failures.count > 0) await users.clearLoginFailures(user.id)
+      return user
+    })
   }
 
   return async (body, isChange = false) =>

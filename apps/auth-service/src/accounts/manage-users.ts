@@ -95,14 +95,17 @@ export function createManageUsers(deps: ManageUsersDeps): ManageUsers {
     return (await admins.set(user.id, true)) ?? user
   }
 
-  /** The role below is stored first, so that a user who stops being an admin has it at once. */
+  /**
+   * The list of the admins is changed first: one compare-and-set decides whether the last admin would go, and a refusal leaves the
+   * user as it was. A user whose change ends between the two writes has the role from before, which is below that of an admin.
+   */
   const setRole = async (user: User, role: Role): Promise<User | Refusal> => {
     if (role === 'admin') return makeAdmin(user)
-    const changed = await update(user.id, (known) =>
+    const refused = await admins.set(user.id, false)
+    if (refused) return refused
+    return update(user.id, (known) =>
       known.roles.length === 1 && known.roles[0] === role ? known : { ...known, roles: [role] },
     )
-    if (isRefusal(changed)) return changed
-    return (await admins.set(user.id, false)) ?? changed
   }
 
   return {

@@ -67,6 +67,6 @@ export function createArgon2Passwords(options: Argon2Options): Passwords {
         const salt = randomBytes(saltBytes)
         return write(salt, await hashOf(password, salt, cost), cost)
       }),
-    check: (judge) => queue.login(() => judge(matches)),
+    check: (judge) => queue.login((hash) => judge((password, known) => hash(() => matches(password, known)))),
   }
 }

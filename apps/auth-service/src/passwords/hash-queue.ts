@@ -4,16 +4,23 @@ import { createRoundRobin } from '@belfry/service'
 export interface HashQueueLimits {
   /** Hashes at the same time, of logins and sign-ups together. */
   readonly atOnce: number
-  /** Logins that may wait. */
+  /** Logins that may be under way beside those whose hash is at work. */
   readonly logins: number
   /** Sign-ups that may wait, of all addresses together and of one. */
   readonly signups: number
   readonly signupsPerAddress: number
 }
 
-/** Both run a task when a hash thread is free; undefined, at once, when the queue is full. */
+/** Runs a task when a hash thread is free, and holds the thread until the task ends. */
+type Hash = <T>(task: () => Promise<T>) => Promise<T>
+
 export interface HashQueue {
-  login<T>(task: () => Promise<T>): Promise<T | undefined>
+  /**
+   * Begins a login at once; undefined when too many are under way. It holds a thread while it hashes, and none while it waits for a
+   * store: so a slow store holds up no sign-up, and no login that is as far as its hash.
+   */
+  login<T>(check: (hash: Hash) => Promise<T>): Promise<T | undefined>
+  /** Runs the task when a thread is free; undefined, at once, when the queue is full. */
   signup<T>(address: string, task: () => Promise<T>): Promise<T | undefined>
 }
 
@@ -32,6 +39,7 @@ export function createHashQueue(limits: HashQueueLimits): HashQueue {
   const signups = createRoundRobin<Begin>()
   let atWork = 0
   let signupsAtWork = 0
+  let loginsUnderWay = 0
 
   const nextSignup = (): Begin | undefined => {
     for (const [address, begin] of signups.firsts()) {
@@ -65,13 +73,22 @@ export function createHashQueue(limits: HashQueueLimits): HashQueue {
     }
   }
 
+  const hashOfLogin: Hash = (task) => {
+    const count = (change: 1 | -1) => {
+      atWork += change
+    }
+    return run(task, (begin) => logins.push(begin), count)
+  }
+
   return {
-    login(task) {
-      if (atWork >= limits.atOnce && logins.length >= limits.logins) return Promise.resolve(undefined)
-      const count = (change: 1 | -1) => {
-        atWork += change
+    async login(check) {
+      if (loginsUnderWay >= limits.atOnce + limits.logins) return undefined
+      loginsUnderWay += 1
+      try {
+        return await check(hashOfLogin)
+      } finally {
+        loginsUnderWay -= 1
       }
-      return run(task, (begin) => logins.push(begin), count)
     },
     signup(address, task) {
       const isFull = signups.size() >= limits.signups || signups.sizeOf(address) >= limits.signupsPerAddress

@@ -4,14 +4,11 @@ import { refusal } from '@belfry/contracts'
 export interface Passwords {
   /** A salted hash with its parameters for a new user at `address`; undefined when too many wait. */
   hash(password: string, address: string): Promise<string | undefined>
-  /**
-   * Runs `judge` when a hash thread is free; undefined when too many wait. `judge` decides by the state at the moment of the
-   * check, not at the moment of the request.
-   */
+  /** Runs `judge`; undefined when too many checks are under way. A hash thread is held by `matches` alone. */
   check<T>(judge: (matches: Matches) => Promise<T>): Promise<T | undefined>
 }
 
-/** Whether the password has this hash. Null stands for an unknown user: it takes as long and is never true. */
+/** Whether the password has this hash, once a hash thread is free. Null stands for an unknown user: it takes as long and is never true. */
 export type Matches = (password: string, hash: string | null) => Promise<boolean>
 
 /** Too many hashes wait. */

@@ -14,7 +14,7 @@ export interface SessionRoutesDeps {
   setPassword: SetPassword
   admins: Admins
   replyFor: LoginReplies
-  /** By `outcome`: `ok`, `replay`, or the code of the refusal. */
+  /** By `outcome`: `ok`, `replay`, `unknown`, or the code of the refusal. */
   refreshes: Counter
   /** The one of the logins: a guess of the old password counts as a login. */
   loginLimit: RateLimiter
@@ -74,6 +74,10 @@ export function mountSessions(app: HttpApp, deps: SessionRoutesDeps): void {
 
   app.post('/auth/refresh', { schema: refresh, config: { access: 'public' } }, async (request, reply) => {
     const next = await sessions.refresh(request.body.refreshToken)
+    if (next === 'unknown') {
+      refreshes.inc({ outcome: next })
+      return reply.refuse(over)
+    }
     if ('replayedBy' in next) {
       refreshes.inc({ outcome: 'replay' })
       noteAudit(request, { ...noteOf(next.replayedBy), also: [next.sessionId] })

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { hashOf, isSameHash } from '../tokens/opaque-token.ts'
 
 /** One login that can be refreshed: the chain of its refresh tokens (RFC 9700, 4.14.2). Times are epoch milliseconds. */
@@ -16,6 +16,8 @@ export interface Session {
   readonly rotatedAt: number
   /** The token before it: its hash, and the newest one under its seal; null until the first refresh. */
   readonly previous: PreviousToken | null
+  /** Marks the secrets of this session; null for one that began before there were marks and was not refreshed since. */
+  readonly markKey: string | null
 }
 
 interface PreviousToken {
@@ -25,6 +27,35 @@ interface PreviousToken {
 }
 
 const secretBytes = 32
+/** The last bytes of a secret; the 24 before them are random (192 bit). */
+const markBytes = 8
+const markKeyBytes = 32
+
+/** A new key for the marks of a session. */
+export function newMarkKey(): string {
+  return randomBytes(markKeyBytes).toString('base64url')
+}
+
+function markOf(markKey: string, random: Buffer): Buffer {
+  const key = Buffer.from(markKey, 'base64url')
+  return createHmac('sha256', key).update(random).digest().subarray(0, markBytes)
+}
+
+/**
+ * A refresh secret with the mark of its session. The mark opens nothing. It tells a secret that this session had once, however
+ * long ago, from one that it never had, without a list of all of them.
+ */
+export function newMarkedSecret(markKey: string): string {
+  const random = randomBytes(secretBytes - markBytes)
+  return Buffer.concat([random, markOf(markKey, random)]).toString('base64url')
+}
+
+function hasMark({ markKey }: Session, secret: string): boolean {
+  if (markKey === null) return false
+  const bytes = Buffer.from(secret, 'base64url')
+  const mark = markOf(markKey, bytes.subarray(0, -markBytes))
+  return timingSafeEqual(mark, bytes.subarray(-markBytes))
+}
 
 function pad(secret: string, sessionId: string): Buffer {
   return createHmac('sha256', secret).update(`successor of ${sessionId}`).digest()
@@ -57,6 +88,8 @@ export type RefreshJudgement =
   | { readonly kind: 'over' }
   /** A token that was rotated longer ago: a copy of it is in other hands. */
   | { readonly kind: 'replay' }
+  /** A token that this session never had: a guess by a caller who knows the session's id. It must not end the session. */
+  | { readonly kind: 'unknown' }
 
 /** `graceMs`: how long after its rotation a token gives its successor again. */
 export function judgeRefresh(session: Session, secret: string, now: number, graceMs: number): RefreshJudgement {
@@ -64,13 +97,17 @@ export function judgeRefresh(session: Session, secret: string, now: number, grac
   const hash = hashOf(secret)
   if (isSameHash(hash, session.hash)) return { kind: 'rotate' }
   const { previous } = session
-  if (previous === null || !isSameHash(hash, previous.hash) || now >= session.rotatedAt + graceMs)
-    return { kind: 'replay' }
+  if (previous === null || !isSameHash(hash, previous.hash)) {
+    return { kind: hasMark(session, secret) ? 'replay' : 'unknown' }
+  }
+  if (now >= session.rotatedAt + graceMs) return { kind: 'replay' }
   return { kind: 'again', successor: unseal(session, secret, previous.sealed) }
 }
 
-/** The session after its newest secret was replaced by `successor`. */
-export function rotateSession(session: Session, secret: string, successor: string, now: number): Session {
+/** The session after its newest secret was replaced, and the new one. */
+export function rotateSession(session: Session, secret: string, now: number) {
+  const markKey = session.markKey ?? newMarkKey()
+  const successor = newMarkedSecret(markKey)
   const previous = { hash: session.hash, sealed: seal(session, secret, successor) }
-  return { ...session, hash: hashOf(successor), rotatedAt: now, previous }
+  return { next: { ...session, hash: hashOf(successor), rotatedAt: now, previous, markKey }, successor }
 }

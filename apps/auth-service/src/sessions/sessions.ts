@@ -3,8 +3,8 @@ import type { Clock, Ids, Logger } from '@belfry/service'
 import type { Admins } from '../accounts/admins.ts'
 import type { User } from '../accounts/user.ts'
 import type { SessionStore, UserStore } from '../store/ports.ts'
-import { hashOf, newSecret, readToken, writeToken } from '../tokens/opaque-token.ts'
-import { judgeRefresh, rotateSession, type Session } from './session.ts'
+import { hashOf, readToken, writeToken } from '../tokens/opaque-token.ts'
+import { judgeRefresh, newMarkedSecret, newMarkKey, rotateSession, type Session } from './session.ts'
 
 export interface SessionsDeps {
   readonly sessions: SessionStore
@@ -36,11 +36,16 @@ interface Replayed {
   readonly sessionId: string
 }
 
+type Refreshed = Refreshable | Replayed | 'unknown' | Refusal
+
 export interface Sessions {
   /** Begins a session of a user who has just given a password. */
   begin(user: User): Promise<Refreshable>
-  /** The next refresh token; or `unauthenticated`. A replay of an older token ends the session. */
-  refresh(token: string): Promise<Refreshable | Replayed | Refusal>
+  /**
+   * The next refresh token; or `unauthenticated`. A replay of an older token ends the session. `unknown`: the token names a session
+   * that never had it, which changes nothing.
+   */
+  refresh(token: string): Promise<Refreshed>
   /** Ends the session of a refresh token, whichever of its tokens it is. Nothing happens for any other text. */
   end(token: string): Promise<void>
   /** Ends all sessions of a user. */
@@ -81,19 +86,19 @@ export function createSessions(deps: SessionsDeps): Sessions {
   }
 
   const rotate = async (user: User, session: Session, secret: string): Promise<Refreshable | undefined> => {
-    const successor = newSecret()
-    const next = rotateSession(session, secret, successor, clock.now())
+    const { next, successor } = rotateSession(session, secret, clock.now())
     return (await sessions.rotate(next, session.hash)) ? answer(user, next, successor) : undefined
   }
 
   /** Undefined: another call with the same token came first. */
-  const refreshOnce = async (uuid: string, secret: string): Promise<Refreshable | Replayed | Refusal | undefined> => {
+  const refreshOnce = async (uuid: string, secret: string): Promise<Refreshed | undefined> => {
     const session = await sessions.find(uuid)
     if (!session) return over
     const user = await users.findById(session.userId)
     if (!user || user.generation !== session.generation) return over
     if ((await admins.stateOf(user)).isDisabled) return over
     const judged = judgeRefresh(session, secret, clock.now(), graceMs)
+    if (judged.kind === 'unknown') return 'unknown'
     if (judged.kind === 'over') return over
     if (judged.kind === 'replay') return endReplayed(user, session)
     if (judged.kind === 'again') return answer(user, session, judged.successor)
@@ -103,10 +108,11 @@ export function createSessions(deps: SessionsDeps): Sessions {
   return {
     async begin(user) {
       const now = clock.now()
-      const secret = newSecret()
+      const markKey = newMarkKey()
+      const secret = newMarkedSecret(markKey)
       const { id: userId, generation } = user
       const times = { createdAt: now, rotatedAt: now, expiresAt: now + lifetimeMs }
-      const session = { id: ids.uuid(), userId, generation, ...times, hash: hashOf(secret), previous: null }
+      const session = { id: ids.uuid(), userId, generation, ...times, hash: hashOf(secret), previous: null, markKey }
       await sessions.insert(session)
       await trim(userId, session.id)
       return answer(user, session, secret)
@@ -121,8 +127,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
     async end(token) {
       const read = readToken(prefix, token)
       const session = read && (await sessions.find(read.uuid))
-      if (session && judgeRefresh(session, read.secret, clock.now(), graceMs).kind !== 'replay')
-        await sessions.removeMany([session.id])
+      if (!session) return
+      const { kind } = judgeRefresh(session, read.secret, clock.now(), graceMs)
+      if (kind !== 'replay' && kind !== 'unknown') await sessions.removeMany([session.id])
     },
     endAll: (userId) => sessions.removeOfUser(userId),
     async purge() {

@@ -1,7 +1,9 @@
 import type { ManagedUser } from '@belfry/contracts'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
 import { changedList, userStateIn } from '../../src/accounts/admins.ts'
 import { newUser } from '../../src/accounts/user.ts'
+import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 import { createDocumentStores } from '../store/document-stores.ts'
 import { openWorld as open, problemOf } from '../world.ts'
 
@@ -127,16 +129,20 @@ describe('an admin', () => {
   })
 
   it.each(['SQLite', 'documents'])('is left when several take the role from each other at once (%s)', async (body) => {
-    const given = body === 'SQLite' ? {} : { stores: createDocumentStores() }
-    const { root, patch, signUp, list } = await openWithAdmin({ authLoginsPerMinute: 100 }, given)
+    const stores = body === 'SQLite' ? createSqliteStores(await openMemoryDatabase(migrations)) : createDocumentStores()
+    const { root, patch, signUp, list } = await openWithAdmin({ authLoginsPerMinute: 100 }, { stores })
     const ids = [root.id, ...(await Promise.all(['ada', 'bo', 'cy'].map(signUp)))]
     for (const id of ids.slice(1)) await patch(id, { roles: ['admin'] })
-    const answers = await Promise.all(ids.map((id) => patch(id, { roles: ['user'] })))
+    const answers = await Promise.all(ids.map((id) => patch(id, { roles: ['viewer'] })))
     const { data } = (await list()) as { data: ManagedUser[] }
     const admins = data.filter((one) => one.roles.includes('admin'))
     expect(admins.length).toBeGreaterThanOrEqual(1)
     expect(answers.filter(({ statusCode }) => statusCode === 200)).toHaveLength(4 - admins.length)
     expect(answers.every(({ statusCode }) => statusCode === 200 || statusCode === 409)).toBe(true)
+    // A refusal leaves the stored user as it was, also the role that would count without that of an admin.
+    const stored = await Promise.all(ids.map((id) => stores.users.findById(id)))
+    const expected = answers.map(({ statusCode }) => (statusCode === 200 ? 'viewer' : 'user'))
+    expect(stored.map((user) => user?.roles)).toEqual(expected.map((role) => [role]))
   })
 
   it('has a password and is enabled', async () => {

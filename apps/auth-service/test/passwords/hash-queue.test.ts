@@ -17,9 +17,10 @@ function open(given: Partial<typeof limits> = {}) {
     await new Promise(setImmediate)
   }
   return {
+    queue,
     begun,
     end,
-    login: (name: string) => queue.login(task(name)),
+    login: (name: string) => queue.login((hash) => hash(task(name))),
     signup: (address: string, name: string) => queue.signup(address, task(name)),
     flushed: () => new Promise(setImmediate),
   }
@@ -70,12 +71,21 @@ describe('the hash queue', () => {
     expect(await signup('c', 'c1')).toBeUndefined()
   })
 
+  it('gives no thread to a login that does not hash', async () => {
+    const { queue, signup, begun, flushed } = open({ atOnce: 1, logins: 1 })
+    for (let n = 0; n < 2; n++) void queue.login(() => new Promise(() => undefined))
+    void signup('a', 'signup')
+    await flushed()
+    expect(begun).toEqual(['signup'])
+    expect(await queue.login(async () => 'one more')).toBeUndefined()
+  })
+
   it('goes on after a task that failed', async () => {
     const queue = createHashQueue({ ...limits, atOnce: 1 })
     const failed = queue.signup('a', () => Promise.reject(new Error('no memory')))
     const next = queue.signup('a', async () => 'done')
     await expect(failed).rejects.toThrow('no memory')
     expect(await next).toBe('done')
-    expect(await queue.login(async () => 'done')).toBe('done')
+    expect(await queue.login((hash) => hash(async () => 'done'))).toBe('done')
   })
 })

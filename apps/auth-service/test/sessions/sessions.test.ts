@@ -71,6 +71,28 @@ describe('a refresh', () => {
     expect(lines.join()).not.toContain('bfr_')
   })
 
+  it('with a text that the login never had is refused, counted, and ends nothing', async () => {
+    const { begin, refresh, metricsRegistry, clock } = await openWithAda()
+    const { refreshToken } = await begin()
+    const guess = `${refreshToken.slice(0, -43)}${'a'.repeat(43)}`
+    for (let n = 0; n < 3; n += 1) expect((await refresh(guess)).statusCode).toBe(401)
+    await clock.advance(60_000)
+    expect((await refresh(refreshToken)).statusCode).toBe(200)
+    expect(await metricsRegistry.render()).toMatch(/auth_refreshes_total\{service="auth-service",outcome="unknown"\} 3/)
+  })
+
+  it('with a token of many refreshes ago ends the login', async () => {
+    const { begin, next, refresh, clock } = await openWithAda()
+    const { refreshToken: oldest } = await begin()
+    let newest = oldest
+    for (let n = 0; n < 5; n += 1) {
+      newest = (await next(newest)).refreshToken
+      await clock.advance(60_000)
+    }
+    expect((await refresh(oldest)).statusCode).toBe(401)
+    expect((await refresh(newest)).statusCode).toBe(401)
+  })
+
   it('shows a new role of the user', async () => {
     const { begin, next, me, call, admin } = await openWithAda()
     const { refreshToken, accessToken } = await begin()

@@ -34,8 +34,9 @@ function createSessionDocuments(): SessionStore {
   return {
     insert: async (session) => void (await sessions.insert(session.id, session)),
     find: (id) => sessions.get(id),
-    async rotate({ id, hash, rotatedAt, previous }, fromHash) {
-      const swap = (known: Session) => (known.hash === fromHash ? { ...known, hash, rotatedAt, previous } : undefined)
+    async rotate({ id, hash, rotatedAt, previous, markKey }, fromHash) {
+      const swap = (known: Session) =>
+        known.hash === fromHash ? { ...known, hash, rotatedAt, previous, markKey } : undefined
       return (await sessions.update(id, swap)) !== undefined
     },
     removeMany,

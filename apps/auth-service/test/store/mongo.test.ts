@@ -17,6 +17,25 @@ interface UserBefore extends MongoRecord {
   readonly lastFailureAt: number
 }
 
+interface SessionBefore extends MongoRecord {
+  readonly userId: string
+  readonly generation: number
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly hash: string
+  readonly rotatedAt: number
+  readonly previous: string | null
+}
+
+/** The sessions before their secrets had marks. */
+const sessionsBefore = defineCollection<SessionBefore>({
+  name: 'sessions',
+  schema: {
+    ...{ _id: String, userId: String, generation: Number, createdAt: Number, expiresAt: Number },
+    ...{ hash: String, rotatedAt: Number, previous: String },
+  },
+})
+
 /** The users as version 1 of the schema had them. */
 const usersBefore = defineCollection<UserBefore>({
   name: 'users',
@@ -47,7 +66,7 @@ describe.skipIf(url === undefined)('the stores of auth-service on MongoDB', () =
   it('read and change a user that an earlier version has stored', async () => {
     const at = newUrl()
     const { log, metrics } = createTestDeps().depsOf('auth-service')
-    const options = { log, metrics, database: 'none', schemaVersion: 1, collections: [usersBefore] }
+    const options = { log, metrics, database: 'none', schemaVersion: 1, steps: null, collections: [usersBefore] }
     const before = await openMongo(at, options)
     const old = {
       id: 'usr-1',
@@ -69,5 +88,23 @@ describe.skipIf(url === undefined)('the stores of auth-service on MongoDB', () =
     expect(await users.findByName('ada')).toEqual({ ...user, disabled: true, version: 1 })
     await close()
     await expect(openMongo(at, options)).rejects.toMatchObject({ code: 'schema-newer' })
+  })
+
+  it('read and rotate a session that an earlier version has stored', async () => {
+    const at = newUrl()
+    const { log, metrics } = createTestDeps().depsOf('auth-service')
+    const options = { log, metrics, database: 'none', schemaVersion: 2, steps: null, collections: [sessionsBefore] }
+    const before = await openMongo(at, options)
+    const times = { createdAt: 1, expiresAt: 100, rotatedAt: 1 }
+    const old = { userId: 'usr-1', generation: 0, ...times, hash: 'h', previous: null }
+    await before.collection(sessionsBefore).insertManyIfAbsent('sessions.insert', [{ _id: 'one', ...old }])
+    await before.close()
+
+    const { sessions, close } = await open(at)
+    const known = { id: 'one', ...old, markKey: null }
+    expect(await sessions.find('one')).toEqual(known)
+    expect(await sessions.rotate({ ...known, hash: 'next', markKey: 'k' }, 'h')).toBe(true)
+    expect(await sessions.find('one')).toMatchObject({ hash: 'next', markKey: 'k' })
+    await close()
   })
 })

@@ -20,8 +20,8 @@ const user = (id: string, username: string, createdAt = 1_700_000_000_000): User
 })
 
 const session = (id: string, userId: string, more: Partial<Session> = {}): Session => ({
-  ...{ id, userId, generation: 3, createdAt: 1, expiresAt: 100, hash: `hash of ${id}`, rotatedAt: 5, previous: null },
-  ...more,
+  ...{ id, userId, generation: 3, createdAt: 1, expiresAt: 100, hash: `hash of ${id}`, rotatedAt: 5 },
+  ...{ previous: null, markKey: null, ...more },
 })
 
 const apiKey = (id: string, userId: string): ApiKey => ({
@@ -165,7 +165,7 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       const first = session(id, ada.id)
       await sessions.insert(first)
       expect(await sessions.find(id)).toEqual(first)
-      const next = { ...first, hash: 'next', rotatedAt: 8, previous: { hash: first.hash, sealed: 's' } }
+      const next = { ...first, hash: 'next', rotatedAt: 8, previous: { hash: first.hash, sealed: 's' }, markKey: 'k' }
       const rotated = await Promise.all(['a', 'b'].map((hash) => sessions.rotate({ ...next, hash }, first.hash)))
       expect(rotated.filter(Boolean)).toHaveLength(1)
       const hash = rotated[0] ? 'a' : 'b'

@@ -24,8 +24,12 @@ export interface IntakeOptions {
   readonly handlers: ReadonlyMap<string, Handler>
   /** Commands that were planned earlier are stored as expired, epoch milliseconds. */
   readonly oldestPlannedAt: () => number
-  /** How long commands that are due wait for room before they are stored as ready, milliseconds. */
+  /**
+   * How long commands that are due wait for room before they are stored as ready, milliseconds, and how long at most while slots
+   * are free.
+   */
   readonly roomWaitMs: number
+  readonly roomWaitMostMs: number
 }
 
 /** A command, and the record as it is stored if there is none yet: ready, or running when it is claimed at once. */
@@ -51,7 +55,8 @@ interface Answered {
  * commands wait behind the batch, so it does not wait for owners whose attempts are long.
  */
 export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'> {
-  const { executions, changes, clock, log, metrics, claimer, room, handlers, oldestPlannedAt, roomWaitMs } = options
+  const { executions, changes, clock, log, metrics, claimer, room, handlers, oldestPlannedAt } = options
+  const { roomWaitMs, roomWaitMostMs } = options
 
   type Message = IncomingMessage<'job-execute'>
   function readMessage({ value, envelope, partition, offset }: Message, now: number, oldest: number): Intake {
@@ -110,10 +115,11 @@ export function createIntake(options: IntakeOptions): BatchHandler<'job-execute'
   return async (messages) => {
     const now = clock.now()
     const oldest = oldestPlannedAt()
-    const until = clock.monotonic() + roomWaitMs
+    const until = clock.monotonic() + roomWaitMostMs
     let left = await storeWhatHasRoom(messages.map((message) => readMessage(message, now, oldest)))
     const fresh = () => left.map((one) => one.fresh)
-    while (left.length > 0 && (await room.waitForRoom(fresh(), until - clock.monotonic()))) {
+    const waitMs = () => Math.min(roomWaitMs, until - clock.monotonic())
+    while (left.length > 0 && (await room.waitForRoom(fresh(), waitMs()))) {
       left = await storeWhatHasRoom(left)
     }
     if (left.length === 0) return

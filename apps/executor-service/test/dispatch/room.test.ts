@@ -106,7 +106,9 @@ describe('executions that wait for their time', () => {
 describe('the room of an executor', () => {
   const openRoom = (change = {}) => {
     const clock = createManualClock(start)
-    const room = createRoom({ clock, limits: { io: 2, cpu: 1 }, ahead: 4, heldSize: 100, ownerShare: 0.5, ...change })
+    const limits = { io: 2, cpu: 1 }
+    const fixed = { ahead: 4, heldSize: 100, ownerShare: 0.5, hasFreeSlot: () => false }
+    const room = createRoom({ clock, limits, ...fixed, ...change })
     return { clock, room }
   }
 
@@ -139,6 +141,19 @@ describe('the room of an executor', () => {
     expect(await room.waitForRoom([execution()], 0)).toBe(false)
   })
 
+  it('is waited for again while slots are free, since the store is behind then', async () => {
+    let isFree = true
+    const { room, clock } = openRoom({ hasFreeSlot: () => isFree })
+    while (room.hasRoomFor(execution())) room.take(execution(), 1)
+    const behind = room.waitForRoom([execution()], 5)
+    await clock.advance(5)
+    expect(await behind).toBe(true)
+    isFree = false
+    const full = room.waitForRoom([execution()], 5)
+    await clock.advance(5)
+    expect(await full).toBe(false)
+  })
+
   it('forgets batches that have waited in vain', async () => {
     const { room, clock } = openRoom({ limits: { io: 1, cpu: 1 } })
     for (let i = 0; i < 3; i++) {
@@ -151,7 +166,7 @@ describe('the room of an executor', () => {
 
   it('makes a flood of commands wait for a moment, and stores what still finds none', async () => {
     const world = await openWorld({
-      config: { executorRoomWaitMs: 50, executorIoConcurrency: 1, executorClaimAhead: 0 },
+      config: { executorRoomWaitMs: 50, executorRoomWaitMostMs: 50, executorIoConcurrency: 1, executorClaimAhead: 0 },
       run: ({ context }) => new Promise((resolve) => context.clock.callAfter(30, () => resolve(null))),
     })
     const flood = [1, 2, 3].map((number) => command({ executionId: executionId(number), fireAt: start }))

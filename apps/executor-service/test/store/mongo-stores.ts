@@ -42,7 +42,14 @@ export async function createMongoStores(): Promise<Stores> {
 export async function openRecords() {
   const name = uniqueName('executor')
   const { log, metrics } = createTestDeps({ logLevel: 'silent' }).depsOf('executor-service')
-  const db = await openMongo(databaseUrl(name), { database: name, schemaVersion, collections, log, metrics })
+  const db = await openMongo(databaseUrl(name), {
+    database: name,
+    schemaVersion,
+    steps: null,
+    collections,
+    log,
+    metrics,
+  })
   onTestFinished(async () => {
     await db.close()
     await dropMongoDatabase(mongoUrl ?? '', name)

@@ -60,14 +60,19 @@ export function createApiKeySwap({ rest, clock, log, config }: ApiKeySwapDeps): 
     }
   }
 
-  const askOnce = (name: string, key: string, address: string): Promise<Swapped | Refusal> => {
-    const asked = underWay.get(name)
-    if (asked) return asked
+  /**
+   * A key counts before auth-service is asked, so that calls with many keys at the same moment cannot pass the limit together. It
+   * counts no more once it is taken, or could not be checked.
+   */
+  const askCounted = (name: string, key: string, address: string): Promise<Swapped | Refusal> => {
+    const limit = unknownLimit.take(address)
+    if (limit.waitMs > 0) return Promise.resolve(unknownLimit.refusalOf(limit))
     const asking = ask(key).then((swapped) => {
       underWay.delete(name)
+      const isUnknown = 'until' in swapped && swapped.token === null
+      if (!isUnknown) unknownLimit.giveBack(address)
       if (!('until' in swapped)) return swapped
       known.set(name, swapped)
-      if (swapped.token === null) unknownLimit.take(address)
       return swapped
     })
     underWay.set(name, asking)
@@ -80,9 +85,7 @@ export function createApiKeySwap({ rest, clock, log, config }: ApiKeySwapDeps): 
     const found = known.get(name)
     if (found && clock.monotonic() < found.until) return found.token ?? notTaken
     const address = addressKey(addressOfRequest(request.raw, config.gatewayTrustProxy))
-    const limit = unknownLimit.look(address)
-    if (limit.waitMs > 0) return unknownLimit.refusalOf(limit)
-    const swapped = await askOnce(name, key, address)
+    const swapped = await (underWay.get(name) ?? askCounted(name, key, address))
     return 'until' in swapped ? (swapped.token ?? notTaken) : swapped
   }
 }

@@ -2,8 +2,10 @@ import {
   countRequest,
   createRateLimiter,
   type HttpApp,
+  type ItemCount,
   type RateCount,
   type RateLimiter,
+  routeConfigOf,
   sendRefusal,
 } from '@belfry/http'
 import type { Clock } from '@belfry/service'
@@ -20,8 +22,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** On routes that count by address: the address, and the limits that the answer names. Else null. */
     addressCount: AddressCount | null
-    /** On routes that take batches: counts the items beyond the first; answers the header `RateLimit`. Else null. */
-    countItems: ((items: number) => string) | null
+    /** On routes whose calls have items: counts those beyond the first; answers the header `RateLimit`. Else null. */
+    countItems: ((counted: ItemCount) => string) | null
   }
 }
 
@@ -35,7 +37,7 @@ interface AddressCount {
 const minuteMs = 60_000
 const hourMs = 3_600_000
 
-type Limits = Record<'user' | 'trigger' | 'login' | 'refresh' | 'signup' | 'signupHour', RateLimiter>
+type Limits = Record<'user' | 'trigger' | 'login' | 'refresh' | 'signup' | 'signupHour' | 'anonymous', RateLimiter>
 
 function createLimits(config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): Limits {
   const limit = (name: string, counts: string, quota: number, windowMs = minuteMs) =>
@@ -46,17 +48,30 @@ function createLimits(config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): L
     login: limit('login-address', 'logins from one address', config.gatewayLoginsPerMinute),
     refresh: limit('refresh', 'refreshes from one address', config.gatewayRefreshesPerMinute),
     signup: limit('signup', 'sign-ups from one address', config.gatewaySignupsPerMinute),
+    anonymous: limit('anonymous', 'calls without a user from one address', config.gatewayAnonymousCallsPerMinute),
     signupHour: limit('signup-hour', 'sign-ups from one address', config.gatewaySignupsPerHour, hourMs),
   }
 }
 
-/** A batch passes when one item has room: how many it has is known only from its answer, and later calls wait for them. */
-function itemCounter(limiters: readonly RateLimiter[], key: string): (items: number) => string {
-  return (items) => limiters.map((limiter) => limiter.charge(key, Math.max(0, items - 1))).join(', ')
+/**
+ * A call with items passes when one has room: how many it has is known only from its answer, and later calls wait for them.
+ * `isTrigger`: the call was counted as one trigger already.
+ */
+function itemCounter({ user, trigger }: Limits, key: string, isTrigger: boolean): (counted: ItemCount) => string {
+  return ({ items, areRuns }) => {
+    const left = user.charge(key, Math.max(0, items - 1))
+    if (!areRuns) return isTrigger ? `${left}, ${trigger.charge(key, 0)}` : left
+    return `${left}, ${trigger.charge(key, isTrigger ? Math.max(0, items - 1) : items)}`
+  }
+}
+
+function limitsOfAddress(limits: Limits, rule: RateRule | undefined): readonly RateLimiter[] {
+  if (rule === 'login' || rule === 'refresh' || rule === 'anonymous') return [limits[rule]]
+  return [limits.signup, limits.signupHour]
 }
 
 /**
- * Counts every call with a token by its user, and sign-ups and logins by address, before the body is read. A refused
+ * Counts every call with a token by its user, and by address those without one that cost a service work, before the body is read. A refused
  * request costs the services nothing. Each limit is a map in this process (docs/limits.md).
  */
 export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Clock, 'monotonic'>): void {
@@ -65,10 +80,10 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
 
   const countUser = (request: FastifyRequest, reply: FastifyReply) => {
     const { userId } = request.caller
-    const { rateRule } = request.routeOptions.config
+    const { rateRule } = routeConfigOf(request)
     const isTrigger = rateRule === 'trigger' || rateRule === 'triggers'
     const limiters = isTrigger ? [limits.user, limits.trigger] : [limits.user]
-    if (rateRule === 'jobs' || rateRule === 'triggers') request.countItems = itemCounter(limiters, userId)
+    if (rateRule === 'items' || rateRule === 'triggers') request.countItems = itemCounter(limits, userId, isTrigger)
     return countRequest(
       reply,
       limiters.map((limiter): RateCount => [limiter, userId]),
@@ -78,9 +93,8 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
   const countAddress = (request: FastifyRequest, reply: FastifyReply) => {
     const address = addressOfRequest(request.raw, trustProxy)
     const key = addressKey(address)
-    const { rateRule } = request.routeOptions.config
-    const counted =
-      rateRule === 'login' || rateRule === 'refresh' ? [limits[rateRule]] : [limits.signup, limits.signupHour]
+    const { rateRule } = routeConfigOf(request)
+    const counted = limitsOfAddress(limits, rateRule)
     const refused = countRequest(
       reply,
       counted.map((limit) => [limit, key] as const),
@@ -93,7 +107,7 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
   app.decorateRequest('addressCount', null)
   app.decorateRequest('countItems', null)
   app.addHook('onRequest', (request, reply, done) => {
-    const { access, rateRule } = request.routeOptions.config
+    const { access, rateRule } = routeConfigOf(request)
     if (request.is404 || !isLimited(access, rateRule)) return done()
     const refused = access === 'public' ? countAddress(request, reply) : countUser(request, reply)
     if (refused) sendRefusal(reply, refused)

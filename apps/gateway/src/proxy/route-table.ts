@@ -2,10 +2,10 @@ import type { ServiceName } from '@belfry/contracts'
 import type { Access } from '@belfry/http'
 
 /**
- * What a request is counted as beside a call: a trigger by its user, the items of a batch of jobs or triggers by theirs; a login, the
- * refresh of one or a sign-up by its address.
+ * What a request is counted as. By its user, beside a call: `trigger` one trigger; `triggers` one, and more by what the answer says;
+ * `items` calls by what the answer says. By its address: a login, the refresh of one, a sign-up, or a call without a user.
  */
-export type RateRule = 'trigger' | 'jobs' | 'triggers' | 'login' | 'refresh' | 'signup'
+export type RateRule = 'trigger' | 'triggers' | 'items' | 'login' | 'refresh' | 'signup' | 'anonymous'
 
 /** Whether a route's requests are counted: all that need a user, and of the public ones those that have a rule. */
 export function isLimited(access: Access | undefined, rule: RateRule | undefined): boolean {
@@ -32,7 +32,7 @@ export const routeTable: readonly ProxiedRoutes[] = [
     routes: ['/auth/login', '/auth/bootstrap', '/auth/invite'],
     rateRule: 'login',
   },
-  { service: 'auth-service', access: 'public', routes: ['/auth/.well-known/jwks.json'] },
+  { service: 'auth-service', access: 'public', routes: ['/auth/.well-known/jwks.json'], rateRule: 'anonymous' },
   { service: 'auth-service', access: 'public', routes: ['/auth/refresh', '/auth/logout'], rateRule: 'refresh' },
   { service: 'auth-service', access: 'viewer', routes: ['/auth/*'] },
   {
@@ -48,9 +48,25 @@ export const routeTable: readonly ProxiedRoutes[] = [
     access: 'viewer',
     routes: ['/secrets', '/secrets/*', '/notifications', '/notifications/*'],
   },
-  { service: 'job-service', access: 'viewer', routes: ['/jobs/:id/trigger'], rateRule: 'trigger' },
-  { service: 'job-service', access: 'viewer', routes: ['/jobs/batch'], rateRule: 'jobs' },
-  { service: 'job-service', access: 'viewer', routes: ['/triggers/batch'], rateRule: 'triggers' },
+  {
+    service: 'job-service',
+    access: 'viewer',
+    routes: ['/jobs/:id/trigger', '/executions/:id/retry'],
+    rateRule: 'trigger',
+  },
+  // A bulk call may cancel too, which must work while no more triggers are taken: its retries count as triggers afterwards.
+  {
+    service: 'job-service',
+    access: 'viewer',
+    routes: ['/jobs/batch', '/jobs/pause', '/jobs/resume', '/executions/bulk'],
+    rateRule: 'items',
+  },
+  {
+    service: 'job-service',
+    access: 'viewer',
+    routes: ['/triggers/batch', '/jobs/:id/backfill', '/dead-letters/redrive'],
+    rateRule: 'triggers',
+  },
   {
     service: 'scheduler-service',
     access: 'viewer',

@@ -96,6 +96,28 @@ describe('an API key', () => {
     expect((await call(bearer(keyOf('b')))).statusCode).toBe(200)
   })
 
+  it('of many that are tried at the same moment are asked for up to the limit only', async () => {
+    const { call, bearer, state } = await open({ gatewayUnknownApiKeysPerMinute: 3 })
+    const tried = await Promise.all('cdef0123456789'.split('').map((digit) => call(bearer(keyOf(digit)))))
+    expect(tried.map(({ statusCode }) => statusCode).sort()).toEqual([401, 401, 401, ...Array(11).fill(429)])
+    expect(state.asked).toBe(3)
+  })
+
+  it('that is taken uses up nothing of the limit, nor does one that could not be checked', async () => {
+    const { call, bearer, state, clock } = await open({
+      gatewayUnknownApiKeysPerMinute: 1,
+      gatewayApiKeyCacheMs: 0,
+    })
+    for (let n = 0; n < 3; n += 1) expect((await call(bearer(keyOf('a')))).statusCode).toBe(200)
+    state.status = 500
+    for (let n = 0; n < 3; n += 1) expect((await call(bearer(keyOf('c')))).statusCode).toBe(503)
+    state.status = 200
+    expect((await call(bearer(keyOf('c')))).statusCode).toBe(401)
+    expect((await call(bearer(keyOf('d')))).statusCode).toBe(429)
+    await clock.advance(60_000)
+    expect((await call(bearer(keyOf('d')))).statusCode).toBe(401)
+  })
+
   it.each([
     'bfk_',
     'bfk_x',

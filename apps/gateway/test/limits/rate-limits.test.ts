@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Problem } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { gatewayConfig } from '../../src/index.ts'
@@ -56,21 +56,52 @@ describe('the limit of calls', () => {
     expect((await app.inject({ url: '/jobs/c', headers: bearer })).statusCode).toBe(200)
   })
 
+  /** A service whose calls have three items; those with `?runs` ran them. */
+  const answer = ({ url }: IncomingMessage, reply: ServerResponse) => {
+    const count = url?.includes('runs') ? '3;runs' : '3'
+    reply.writeHead(200, { 'content-type': 'application/json', 'x-item-count': count }).end('{}')
+  }
+
   it('counts the items of a batch, which its answer says, and makes later calls wait for them', async () => {
-    const answer = (_request: unknown, reply: ServerResponse) =>
-      reply.writeHead(200, { 'content-type': 'application/json', 'x-item-count': '3' }).end('{}')
     const config = { gatewayUserCallsPerMinute: 6, gatewayTriggersPerMinute: 2 }
     const { app, bearer, bearerOf, clock } = await makeWorld({ services: { 'job-service': answer }, config })
     const jobs = await app.inject({ method: 'POST', url: '/jobs/batch', headers: bearer, payload: [] })
     expect(limitsOf(jobs)).toEqual(['"user";q=6;w=60', '"user";r=3;t=30'])
     expect(jobs.headers['x-item-count']).toBeUndefined()
-    const batch = () => app.inject({ method: 'POST', url: '/triggers/batch', headers: bearerOf('usr-2'), payload: [] })
+    const url = '/triggers/batch?runs'
+    const batch = () => app.inject({ method: 'POST', url, headers: bearerOf('usr-2'), payload: [] })
     expect(limitsOf(await batch())[1]).toBe('"user";r=3;t=30, "trigger";r=0;t=90')
     expect((await batch()).statusCode).toBe(429)
     await clock.advance(59_000)
     expect((await batch()).statusCode).toBe(429)
     await clock.advance(1_000)
     expect((await batch()).statusCode).toBe(200)
+  })
+
+  it.each(['/jobs/a/backfill', '/api/v1/jobs/a/backfill', '/dead-letters/redrive'])(
+    'counts what %s runs as triggers, and a dry run as one',
+    async (url) => {
+      const config = { gatewayUserCallsPerMinute: 60, gatewayTriggersPerMinute: 6 }
+      const { app, bearer } = await makeWorld({ services: { 'job-service': answer }, config })
+      const call = (query: string) => app.inject({ method: 'POST', url: `${url}?${query}`, headers: bearer })
+      expect(limitsOf(await call('runs'))[1]).toBe('"user";r=57;t=3, "trigger";r=3;t=30')
+      expect(limitsOf(await call('items'))[1]).toBe('"user";r=54;t=6, "trigger";r=2;t=40')
+      expect(limitsOf(await call('runs'))[1]).toBe('"user";r=51;t=9, "trigger";r=0;t=70')
+      expect((await call('runs')).statusCode).toBe(429)
+    },
+  )
+
+  it('counts a bulk call by its items, and what it runs as triggers of later calls: a bulk cancel always passes', async () => {
+    const config = { gatewayUserCallsPerMinute: 60, gatewayTriggersPerMinute: 2 }
+    const { app, bearer } = await makeWorld({ services: { 'job-service': answer }, config })
+    const call = (url: string) => app.inject({ method: 'POST', url, headers: bearer })
+    expect(limitsOf(await call('/executions/bulk'))[1]).toBe('"user";r=57;t=3')
+    for (const url of ['/jobs/pause', '/jobs/resume']) expect((await call(url)).statusCode).toBe(200)
+    expect(limitsOf(await call('/executions/bulk?runs'))[1]).toBe('"user";r=48;t=12, "trigger";r=0;t=90')
+    for (const url of ['/jobs/a/trigger', '/executions/a/retry', '/jobs/a/backfill']) {
+      expect((await call(url)).statusCode, url).toBe(429)
+    }
+    expect((await call('/executions/bulk')).statusCode).toBe(200)
   })
 
   it('is the one of docs/limits.md', () => {
@@ -83,10 +114,11 @@ describe('the limit of calls', () => {
 
   it('does not count what needs no token', async () => {
     const { app, bearer } = await makeWorld({ config: { gatewayUserCallsPerMinute: 1 } })
-    for (const url of ['/livez', '/docs', '/problems/internal', '/auth/.well-known/jwks.json', '/nothing', '/jobs']) {
+    for (const url of ['/livez', '/docs', '/problems/internal', '/nothing', '/jobs']) {
       expect((await app.inject(url)).headers.ratelimit, url).toBeUndefined()
     }
-    expect((await app.inject({ method: 'OPTIONS', url: '/jobs', headers: bearer })).headers.ratelimit).toBeUndefined()
+    const options = await app.inject({ method: 'OPTIONS', url: '/jobs', headers: bearer })
+    expect(options.headers.ratelimit).not.toContain('"user"')
     expect((await app.inject({ url: '/jobs', headers: bearer })).statusCode).toBe(200)
   })
 })
@@ -112,6 +144,21 @@ describe('the limit of an address', () => {
     expect((await send(signup, '10.0.0.1')).statusCode).toBe(429)
     expect((await send(signup, '::ffff:10.0.0.1')).statusCode).toBe(429)
     expect((await send(signup, '10.0.0.2')).statusCode).toBe(200)
+  })
+
+  it('holds for calls without a user that a service answers: OPTIONS of each address, and the keys', async () => {
+    const { app, seen, bearer } = await makeWorld({ config: { gatewayAnonymousCallsPerMinute: 2 } })
+    const options = (url: string, remoteAddress = '10.0.0.1') =>
+      app.inject({ method: 'OPTIONS', url, remoteAddress, headers: bearer })
+    expect(limitsOf(await options('/jobs'))).toEqual(['"anonymous";q=2;w=60', '"anonymous";r=1;t=30'])
+    const keys = await app.inject({ url: '/auth/.well-known/jwks.json', remoteAddress: '10.0.0.1' })
+    expect(limitsOf(keys)[1]).toBe('"anonymous";r=0;t=60')
+    const before = seen.length
+    const refused = await options('/auth/login')
+    expect([refused.statusCode, refused.headers['retry-after'], seen.length]).toEqual([429, '30', before])
+    expect((await options('/jobs', '10.0.0.2')).statusCode).toBe(200)
+    const login = { method: 'POST', url: '/auth/login', remoteAddress: '10.0.0.1', payload: {} } as const
+    expect((await app.inject(login)).statusCode).toBe(200)
   })
 
   it('holds for sign-ups over the hour too', async () => {

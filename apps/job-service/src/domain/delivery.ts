@@ -60,6 +60,8 @@ export type AttemptResult =
     }
   | { readonly kind: 'gone'; readonly status: number; readonly error: string }
   | { readonly kind: 'interrupted' }
+  /** A quota of mails is used up; `until`: epoch milliseconds. */
+  | { readonly kind: 'postponed'; readonly until: number }
 
 /** The delivery at the start of an attempt; no other process tries it until the lease ends. */
 export function claimed(delivery: Delivery, leaseUntil: number): Delivery {
@@ -72,8 +74,9 @@ function ended(delivery: Delivery, status: Delivery['status'], now: number): Del
 
 /** The delivery after an attempt. `random` from 0 up to 1. */
 export function afterAttempt(delivery: Delivery, result: AttemptResult, now: number, random: number): Delivery {
-  if (result.kind === 'interrupted') {
-    return { ...delivery, attempts: delivery.attempts - 1, nextAt: now, rev: delivery.rev + 1 }
+  if (result.kind === 'interrupted' || result.kind === 'postponed') {
+    const nextAt = result.kind === 'postponed' ? result.until : now
+    return { ...delivery, attempts: delivery.attempts - 1, nextAt, rev: delivery.rev + 1 }
   }
   if (result.kind === 'delivered')
     return { ...ended(delivery, 'delivered', now), lastStatus: result.status, lastError: null }

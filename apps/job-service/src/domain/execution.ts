@@ -168,8 +168,16 @@ export function hasEnded({ status }: Pick<Execution, 'status'>): boolean {
 const neverRan: readonly ExecutionStatus[] = ['SUPERSEDED', 'SKIPPED', 'EXPIRED']
 
 /** Whether it has run, runs, or is going to: one that was closed before it started did not. */
-export function hasRun({ status, detail }: Pick<Execution, 'status' | 'detail'>): boolean {
+export function hasRun({
+  status,
+  detail,
+}: Pick<Execution, 'status'> & { readonly detail: Pick<ExecutionDetail, 'timeline'> }): boolean {
   return status === 'CANCELLED' ? detail.timeline.startedAt !== null : !neverRan.includes(status)
+}
+
+/** Whether it is a status of what did not succeed: FAILED and all that stand behind it in `executionStatuses`. */
+export function isUnwell(status: ExecutionStatus): boolean {
+  return executionStatuses.indexOf(status) >= executionStatuses.indexOf('FAILED')
 }
 
 /** What may be done with an execution. */

@@ -187,6 +187,11 @@ export function pausedAfterFailures(job: Job, version: number, failures: number,
   return change(job, 'pause', { state: 'paused', pause: { by: 'failures', reason } }, now)
 }
 
+/** The version that paused the job: a change of its spec leaves the pause as it is. Undefined once so many changes came that it is not listed. */
+export function versionOfPause({ changes }: Pick<Job, 'changes'>): number | undefined {
+  return changes.findLast(({ kind }) => kind === 'pause')?.version
+}
+
 export function resumedJob(job: Job, now: number): Job | Refusal {
   if (job.state === 'active') return job
   return checkAction(job, 'resume') ?? change(job, 'resume', { state: 'active', ...notPaused }, now)

@@ -1,4 +1,5 @@
 import { type NotificationEvent, type NotificationMessage, toWireTime } from '@belfry/contracts'
+import { confirmationType, testType } from './confirmation.ts'
 import type { Execution } from './execution.ts'
 import type { Job } from './job.ts'
 import type { MissedRange } from './job-event.ts'
@@ -73,9 +74,18 @@ export function messageOf(
 }
 
 /** The message of `POST /notifications/:id/test`. */
-export function testMessage({ notification: { id, name }, now, baseUrl }: MessageContext): NotificationMessage {
+export function testMessage(context: MessageContext): NotificationMessage {
+  return emptyMessage(testType, context)
+}
+
+/** The message that brings the code of an address. It is stored, and shown to its owner, without the code. */
+export function confirmationMessage(context: MessageContext): NotificationMessage {
+  return emptyMessage(confirmationType, context)
+}
+
+function emptyMessage(type: string, { notification: { id, name }, now, baseUrl }: MessageContext): NotificationMessage {
   return {
-    type: 'notification.test',
+    type,
     timestamp: toWireTime(now),
     data: {
       notification: { id, name },
@@ -120,4 +130,21 @@ export function mailOf({ type, timestamp, data }: NotificationMessage): { subjec
     `Sent because of the notification "${oneLine(notification.name)}" (${notification.id}).`,
   ]
   return { subject, text: lines.join('\n') }
+}
+
+/**
+ * The mail that brings the code of an address. Nothing in it is a text of a user: it goes to people who did not ask for it.
+ */
+export function codeMailOf({ timestamp, data }: NotificationMessage, code: string): { subject: string; text: string } {
+  const lines = [
+    'A user of Belfry, a job scheduler, wants messages about jobs to be sent to this address.',
+    '',
+    `Code: ${code}`,
+    '',
+    'Give the code to that user if you want these messages. Otherwise do nothing: no messages are sent.',
+    '',
+    `At: ${timestamp}`,
+    `See: ${data.url}`,
+  ]
+  return { subject: '[Belfry] Confirm this address', text: lines.join('\n') }
 }

@@ -1,4 +1,5 @@
 import type { NotificationEvent } from '@belfry/contracts'
+import type { Confirmation } from './confirmation.ts'
 
 /** A key of a webhook, sealed (domain/sealing.ts). */
 export interface WebhookKey {
@@ -9,7 +10,12 @@ export interface WebhookKey {
 
 export type StoredTarget =
   | { readonly type: 'webhook'; readonly url: string; readonly keys: readonly WebhookKey[] }
-  | { readonly type: 'email'; readonly to: string }
+  | {
+      readonly type: 'email'
+      readonly to: string
+      /** Until the address is confirmed. Left out once it is, and in records of versions that confirmed none. */
+      readonly confirmation?: Confirmation
+    }
 
 /** What a user gets messages about, and where. Times are epoch milliseconds. */
 export interface Notification {
@@ -55,6 +61,15 @@ export function keyPurposeOf({ id, ownerId }: Pick<Notification, 'id' | 'ownerId
 export function rotatedKeys(keys: readonly WebhookKey[], sealed: string, now: number, overlapMs: number): WebhookKey[] {
   const before = keys.find(({ until }) => until === null)
   return [{ sealed, until: null }, ...(before ? [{ ...before, until: now + overlapMs }] : [])]
+}
+
+/** With its keys sealed anew, where `reseal` gives another text; the very same one when none is. */
+export function resealed(notification: Notification, reseal: (sealed: string) => string | null): Notification {
+  const { target, rev } = notification
+  if (target.type !== 'webhook') return notification
+  const keys = target.keys.map((key) => ({ ...key, sealed: reseal(key.sealed) ?? key.sealed }))
+  const isSame = keys.every(({ sealed }, index) => sealed === target.keys[index]?.sealed)
+  return isSame ? notification : { ...notification, target: { ...target, keys }, rev: rev + 1 }
 }
 
 /** The keys that sign at a moment, the newest first. */

@@ -2,12 +2,16 @@ import type { Clock, Logger } from '@belfry/service'
 import type { WorkShare } from '@belfry/storage'
 import type { Mailer } from '../clients/mail.ts'
 import type { Webhooks } from '../clients/webhooks.ts'
+import { codePurposeOf, whyDropped } from '../domain/confirmation.ts'
 import { type AttemptResult, afterAttempt, claimed, type Delivery, dropped } from '../domain/delivery.ts'
-import { mailOf } from '../domain/message.ts'
-import { disabledAsGone, keyPurposeOf, keysAt, type Notification } from '../domain/notification.ts'
+import { codeMailOf, mailOf } from '../domain/message.ts'
+import { disabledAsGone, keyPurposeOf, keysAt, type Notification, type StoredTarget } from '../domain/notification.ts'
 import type { Sealer } from '../domain/sealing.ts'
 import { webhookHeaders } from '../domain/webhook.ts'
 import type { DueCursor, Stores } from '../store/ports.ts'
+import type { MailQuotas } from '../use-cases/mail-quotas.ts'
+
+type MailTarget = Extract<StoredTarget, { readonly type: 'email' }>
 
 export interface DeliverOptions {
   readonly stores: Pick<Stores, 'notifications' | 'deliveries'>
@@ -17,6 +21,7 @@ export interface DeliverOptions {
   readonly webhooks: Webhooks
   /** Null where no mail server is set. */
   readonly mailer: Mailer | null
+  readonly mailQuotas: Pick<MailQuotas, 'take'>
   readonly share: () => WorkShare
   /** From 0 up to 1. */
   readonly random: () => number
@@ -48,7 +53,8 @@ const failed = async (error: string): Promise<AttemptResult> => ({
 })
 
 export function createDeliver(options: DeliverOptions): Deliver {
-  const { stores, clock, log, sealer, webhooks, mailer, share, random, onAttempt, rows, limits, leaseMs } = options
+  const { stores, clock, log, sealer, webhooks, mailer, mailQuotas, share, random, onAttempt, rows, limits, leaseMs } =
+    options
   const { deliveries, notifications } = stores
   const stopping = new AbortController()
   const sending = new Set<Promise<void>>()
@@ -70,12 +76,30 @@ export function createDeliver(options: DeliverOptions): Deliver {
   /** Messages that are being claimed. */
   let reserved = 0
 
-  function attempt(delivery: Delivery, { id, ownerId, target }: Notification): Promise<AttemptResult> {
-    if (target.type === 'email') {
-      return mailer
-        ? mailer.send({ to: target.to, id: delivery.id, ...mailOf(delivery.message) })
-        : failed('No mail server is set.')
+  async function sendMail(
+    delivery: Delivery,
+    { id, ownerId }: Notification,
+    target: MailTarget,
+  ): Promise<AttemptResult> {
+    const { to, confirmation } = target
+    if (!mailer) return failed('No mail server is set.')
+    let content = mailOf(delivery.message)
+    if (confirmation) {
+      try {
+        content = codeMailOf(delivery.message, sealer.open(confirmation.sealedCode, codePurposeOf({ id, ownerId })))
+      } catch (err) {
+        log.warn({ err, notificationId: id }, 'the code of an address cannot be opened')
+        return failed('The stored code of the address cannot be opened: ask for another one.')
+      }
     }
+    const until = await mailQuotas.take({ ownerId, to, isCode: confirmation !== undefined })
+    if (until !== null) return { kind: 'postponed', until }
+    return mailer.send({ to, id: delivery.id, ...content })
+  }
+
+  async function attempt(delivery: Delivery, notification: Notification): Promise<AttemptResult> {
+    const { id, ownerId, target } = notification
+    if (target.type === 'email') return sendMail(delivery, notification, target)
     const at = clock.now()
     const body = JSON.stringify(delivery.message)
     let keys: readonly string[]
@@ -95,10 +119,8 @@ export function createDeliver(options: DeliverOptions): Deliver {
 
   async function send(delivery: Delivery): Promise<void> {
     const notification = await notifications.find(delivery.ownerId, delivery.notificationId)
-    const isTest = delivery.message.type === 'notification.test'
-    if (!notification) return settle(delivery, dropped(delivery, 'The notification was deleted.', clock.now()))
-    if (!notification.enabled && !isTest)
-      return settle(delivery, dropped(delivery, 'The notification is disabled.', clock.now()))
+    const why = whyDropped(notification, delivery.message.type, clock.now())
+    if (!notification || why !== null) return settle(delivery, dropped(delivery, why ?? '', clock.now()))
     const result = await attempt(delivery, notification)
     onAttempt(result.kind)
     const next = afterAttempt(delivery, result, clock.now(), random())

@@ -11,7 +11,7 @@ export interface NotificationRetentionOptions {
   readonly takesTurn: () => boolean
 }
 
-/** One iteration of removing messages and reported events that are old. Answers true while more of them can go at once. */
+/** One iteration of removing messages, reported events and counts of mails that are old. Answers true while more of them can go at once. */
 export function createNotificationRetention(options: NotificationRetentionOptions): () => Promise<boolean> {
   const { stores, retentionClock, keepMs, reportedMs, rows, takesTurn } = options
   return async () => {
@@ -21,6 +21,7 @@ export function createNotificationRetention(options: NotificationRetentionOption
       await stores.deliveries.purge(now - keepMs, rows),
       await stores.events.purgeReported(now - reportedMs, rows),
       await stores.alerts.purge(now - keepMs, rows),
+      await stores.mailCounts.purge(now, rows),
     ]
     return more.includes(true)
   }

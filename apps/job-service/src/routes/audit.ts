@@ -40,7 +40,7 @@ function viewRow(row: AuditRow, showsAddress: boolean): AuditEntry {
 }
 
 const details: Record<NonNullable<AuditStepReply['broken']>['reason'], string> = {
-  'missing-seal': 'A seal before this one was removed.',
+  'missing-seal': 'A seal next to this one was removed.',
   'other-chain': 'The seal before this one was changed.',
   'missing-rows': 'Rows under this seal were removed.',
   'added-rows': 'Rows were added under this seal.',

@@ -1,5 +1,5 @@
 import { backfillBody, backfillReply, isRefusal } from '@belfry/contracts'
-import type { HttpApp, WithIdempotency } from '@belfry/http'
+import { type HttpApp, setItemCount, type WithIdempotency } from '@belfry/http'
 import { backfill } from '../use-cases/backfill.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { jobParams } from './jobs.ts'
@@ -34,6 +34,7 @@ export function mountBackfill(app: HttpApp, context: JobContext, once: WithIdemp
       const range = { from: momentOf(from, clock) ?? 0, to: momentOf(to, clock) ?? clock.now() }
       const asked = { caller: request.caller, ref: request.params.id, minted, reason, ...range, ...more }
       const answer = await backfill(context, asked)
+      if (!isRefusal(answer) && !answer.dryRun) setItemCount(reply, { items: answer.results.length, areRuns: true })
       return isRefusal(answer) ? answer : { status: answer.dryRun ? 200 : 202, body: answer }
     }),
   )

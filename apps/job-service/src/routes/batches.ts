@@ -9,7 +9,7 @@ import {
   triggerBatchReply,
   triggerItem,
 } from '@belfry/contracts'
-import { type Answer, checkBody, type HttpApp, itemCountHeader, problemOf, type WithIdempotency } from '@belfry/http'
+import { type Answer, checkBody, type HttpApp, problemOf, setItemCount, type WithIdempotency } from '@belfry/http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { refusalOfItem } from '../domain/batch.ts'
@@ -63,9 +63,11 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
   ): Promise<Answer> => {
     const minimal = isMinimal(request)
     let refused = 0
+    let isOpen = false
     const textOf = (result: T | Refusal, index: number): string => {
       if (isRefusal(result)) {
         refused += 1
+        isOpen ||= problems[result.code].retryable
         const shown = problemOf(refusalOfItem(result, index), request.id)
         return `{"status":${problems[result.code].status},"problem":${JSON.stringify(shown)}}`
       }
@@ -77,18 +79,19 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
     )
     const counts = `{"${made}":${results.length - refused},"refused":${refused}}`
     const headers = { ...(minimal && { 'preference-applied': 'return=minimal' }) }
-    return { status: 200, headers, text: `{"counts":${counts},"results":[${texts.join(',')}]}` }
+    return { status: 200, headers, isOpen, text: `{"counts":${counts},"results":[${texts.join(',')}]}` }
   }
 
   /** A replayed answer counts as one call, so the header is no part of what is stored. */
-  const count = (reply: FastifyReply, items: readonly unknown[]) => reply.header(itemCountHeader, String(items.length))
+  const count = (reply: FastifyReply, { length }: readonly unknown[], areRuns: boolean) =>
+    setItemCount(reply, { items: length, areRuns })
 
   const create = {
     tags: ['jobs'],
     operationId: 'createJobs',
     summary: 'Create up to 1,000 jobs, each on its own',
     description:
-      'Answers 200 with a result for each item, in their order: status 201 with the job, or the status and the problem with which POST /jobs refuses the item; the pointers of a problem begin with the index of its item, as in /3/schedule. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a call of the rate limit.',
+      'Answers 200 with a result for each item, in their order: status 201 with the job, or the status and the problem with which POST /jobs refuses the item; the pointers of a problem begin with the index of its item, as in /3/schedule. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch: the same call again makes nothing twice, and tries again what was refused with 429 or 503. Each item counts as a call of the rate limit.',
     requestHeaders: ['idempotency-key', 'prefer'],
     answerHeaders: { 200: ['idempotency-replayed'] },
     problems: ['too-many-requests'],
@@ -107,7 +110,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
   app.post('/jobs/batch', { schema: create, config, bodyLimit: mostBatchBytes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const { body: items, caller } = request
-      count(reply, items)
+      count(reply, items, false)
       const check = (item: unknown) => checkBody(createBody, item)
       const results = await createJobs(context, { ownerId: caller.userId, minted, items, check })
       if (isRefusal(results)) return results
@@ -120,7 +123,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
     operationId: 'triggerJobs',
     summary: 'Run up to 1,000 jobs now, once each',
     description:
-      'Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch. Each item counts as a trigger of the rate limit. Once the params that are shown take up 4 MiB, the results after them show none.',
+      'Answers 200 with a result for each item, in their order: status 202 with the execution, or the status and the problem with which POST /jobs/{id}/trigger refuses the item; the pointers of a problem begin with the index of its item, as in /3/params. "Prefer: return=minimal" gives the ids alone. An Idempotency-Key counts for the whole batch: the same call again makes nothing twice, and tries again what was refused with 429 or 503. Each item counts as a trigger of the rate limit. Once the params that are shown take up 4 MiB, the results after them show none.',
     requestHeaders: ['idempotency-key', 'prefer'],
     answerHeaders: { 200: ['idempotency-replayed'] },
     problems: ['too-many-requests'],
@@ -133,7 +136,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
   app.post('/triggers/batch', { schema: trigger, config, bodyLimit: mostBatchBytes }, (request, reply) =>
     once(request, reply, async (minted) => {
       const { body: items, caller } = request
-      count(reply, items)
+      count(reply, items, true)
       const check = (item: unknown) => checkBody(triggerItem, item)
       const results = await triggerJobs(context, { caller, minted, items, check })
       if (isRefusal(results)) return results

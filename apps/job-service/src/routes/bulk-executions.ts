@@ -1,5 +1,5 @@
 import { bulkExecutionsBody, bulkExecutionsReply, isRefusal } from '@belfry/contracts'
-import type { HttpApp } from '@belfry/http'
+import { type HttpApp, setItemCount } from '@belfry/http'
 import { actInBulk } from '../use-cases/bulk-executions.ts'
 import type { JobContext } from '../use-cases/context.ts'
 import { bulkPageOf, readBulkCursor } from './bulk-jobs.ts'
@@ -44,6 +44,7 @@ export function mountBulkExecutions(app: HttpApp, context: JobContext): void {
     })
     if (isRefusal(page)) return reply.refuse(page)
     const { next, ...shown } = page
+    if (!page.dryRun) setItemCount(reply, { items: page.results.length, areRuns: page.action === 'retry' })
     return reply.send({ ...shown, page: bulkPageOf(next) })
   })
 }

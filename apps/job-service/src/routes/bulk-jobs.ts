@@ -1,5 +1,5 @@
 import { bulkJobsReply, isRefusal, pauseJobsBody, type Refusal, refusal, resumeJobsBody } from '@belfry/contracts'
-import { decodeCursor, encodeCursor, type HttpApp } from '@belfry/http'
+import { decodeCursor, encodeCursor, type HttpApp, setItemCount } from '@belfry/http'
 import type { FastifyReply } from 'fastify'
 import type { ListPosition } from '../store/ports.ts'
 import { type BulkPage, pauseInBulk, resumeInBulk } from '../use-cases/bulk-jobs.ts'
@@ -35,6 +35,7 @@ export function mountBulkJobs(app: HttpApp, context: JobContext): void {
   const answer = (reply: FastifyReply, page: BulkPage | Refusal) => {
     if (isRefusal(page)) return reply.refuse(page)
     const { next, ...shown } = page
+    if (!page.dryRun) setItemCount(reply, { items: page.results.length, areRuns: false })
     return reply.send({ ...shown, page: bulkPageOf(next) })
   }
 

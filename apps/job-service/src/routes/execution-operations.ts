@@ -7,7 +7,7 @@ import {
   retryExecutionBody,
   triggerBody,
 } from '@belfry/contracts'
-import type { Answer, HttpApp, WithIdempotency } from '@belfry/http'
+import { type Answer, type HttpApp, setItemCount, type WithIdempotency } from '@belfry/http'
 import type { WholeExecution } from '../domain/execution.ts'
 import { ownersRights } from '../domain/reach.ts'
 import { cancelExecution } from '../use-cases/cancel-execution.ts'
@@ -120,6 +120,8 @@ export function mountExecutionOperations(app: HttpApp, { context, views, once }:
   } as const
   app.post('/dead-letters/redrive', { schema: redriven, config }, async (request, reply) => {
     const answer = await redrive(context, request.caller, request.body)
-    return isRefusal(answer) ? reply.refuse(answer) : reply.send(answer)
+    if (isRefusal(answer)) return reply.refuse(answer)
+    if (!answer.dryRun) setItemCount(reply, { items: answer.results.length, areRuns: true })
+    return reply.send(answer)
   })
 }

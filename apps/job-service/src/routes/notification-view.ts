@@ -3,7 +3,8 @@ import type { Delivery } from '../domain/delivery.ts'
 import type { Notification, StoredTarget } from '../domain/notification.ts'
 
 function targetOf(target: StoredTarget): NotificationView['target'] {
-  return target.type === 'email' ? target : { type: 'webhook', url: target.url }
+  if (target.type === 'webhook') return { type: 'webhook', url: target.url }
+  return { type: 'email', to: target.to, confirmed: target.confirmation === undefined }
 }
 
 /** When the key before the newest one ends; null when it has, or there is none. */

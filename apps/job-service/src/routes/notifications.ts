@@ -1,4 +1,5 @@
 import {
+  confirmNotificationBody,
   createNotificationBody,
   deliveryView,
   isRefusal,
@@ -11,15 +12,14 @@ import {
 import { decodeCursor, type HttpApp, sendPage } from '@belfry/http'
 import type { Ids } from '@belfry/service'
 import { z } from 'zod'
+import { type NotificationContext, noSuchNotification, type WithKey } from '../use-cases/change-notification.ts'
+import { confirmAddress, sendCode } from '../use-cases/confirm-address.ts'
 import {
   createNotification,
-  type NotificationContext,
-  noSuchNotification,
   patchNotification,
   redeliver,
   rotateKey,
   testNotification,
-  type WithKey,
 } from '../use-cases/notifications.ts'
 import { viewDelivery, viewNotification } from './notification-view.ts'
 
@@ -158,12 +158,47 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
     operationId: 'testNotification',
     tags,
     summary: 'Send a test message',
-    description: 'Sends a message of the type `notification.test`, also while the notification is disabled.',
+    description:
+      'Sends a message of the type `notification.test`, also while the notification is disabled. Mails count against the quota of an hour (`GET /quotas`), and go to a confirmed address only.',
     params,
     response: { 202: deliveryView },
-  }
+    problems: ['conflict', 'quota-exceeded'],
+  } as const
   app.post('/notifications/:id/test', { schema: test, config: changes }, async (request, reply) => {
     const delivery = await testNotification(context, request.caller.userId, request.params.id, ids.uuid())
+    return isRefusal(delivery) ? reply.refuse(delivery) : reply.code(202).send(viewDelivery(delivery))
+  })
+
+  const confirm = {
+    operationId: 'confirmNotification',
+    tags,
+    summary: 'Confirm the address of a notification by mail',
+    description:
+      'Takes the code that was sent to the address of the notification. Until then no message is sent there. An address that you have confirmed for one notification needs no code for another one of yours.',
+    params,
+    body: confirmNotificationBody,
+    response: { 200: notificationView },
+    problems: ['impossible', 'conflict'],
+    examples: { code: { summary: 'The code of the mail', value: { code: 'ABCD-EFGH-JKLM-NPQR' } } },
+  } as const
+  app.post('/notifications/:id/confirm', { schema: confirm, config: changes }, async (request, reply) => {
+    const { userId } = request.caller
+    const confirmed = await confirmAddress(context, userId, request.params.id, request.body.code)
+    return isRefusal(confirmed) ? reply.refuse(confirmed) : reply.send(view(confirmed))
+  })
+
+  const code = {
+    operationId: 'sendNotificationCode',
+    tags,
+    summary: 'Send another code to the address of a notification',
+    description:
+      'Sends a new code, in place of the one before it. To one address 5 codes are sent in a day (BELFRY_JOB_MAIL_CODES_PER_DAY); a further one waits.',
+    params,
+    response: { 202: deliveryView },
+    problems: ['conflict', 'quota-exceeded'],
+  } as const
+  app.post('/notifications/:id/send-code', { schema: code, config: changes }, async (request, reply) => {
+    const delivery = await sendCode(context, request.caller.userId, request.params.id)
     return isRefusal(delivery) ? reply.refuse(delivery) : reply.code(202).send(viewDelivery(delivery))
   })
 
@@ -197,7 +232,7 @@ export function mountNotifications(app: HttpApp, { context, ids }: NotificationR
       'Sends a message that has ended once more, with the same `webhook-id` and as many attempts as the first time.',
     params: deliveryParams,
     response: { 202: deliveryView },
-    problems: ['illegal-transition', 'conflict'],
+    problems: ['illegal-transition', 'conflict', 'quota-exceeded'],
   } as const
   app.post('/notifications/deliveries/:id/redeliver', { schema: again, config: changes }, async (request, reply) => {
     const delivery = await redeliver(context, request.caller.userId, request.params.id)

@@ -1,6 +1,7 @@
-import type { WorkShare } from '@belfry/storage'
+import type { RowId, WorkShare } from '@belfry/storage'
 import type { Delivery } from '../domain/delivery.ts'
 import type { Alert, JobEvent } from '../domain/job-event.ts'
+import type { MailCount } from '../domain/mail-quota.ts'
 import type { Notification } from '../domain/notification.ts'
 import type { DueCursor, DuePage } from './ports.ts'
 
@@ -28,6 +29,8 @@ export interface NotificationStore {
    */
   create(notification: Notification, most: number): Promise<'stored' | 'too-many'>
   find(ownerId: string, id: string): Promise<Notification | undefined>
+  /** Those of all owners, in an order that stays: the next `limit` after a row (null: from the first on). */
+  listAll(after: RowId | null, limit: number): Promise<{ rows: readonly Notification[]; next: RowId | null }>
   /** All of an owner, oldest first. */
   listOfOwner(ownerId: string): Promise<readonly Notification[]>
   compareAndSet(swap: Swap<Notification>): Promise<boolean>
@@ -75,10 +78,19 @@ export interface AlertStore {
   purge(before: number, limit: number): Promise<boolean>
 }
 
+export interface MailCountStore {
+  find(id: string): Promise<MailCount | undefined>
+  /** Stores the record if the stored one has the `rev` of `before`; a `rev` of 0: if there is none. */
+  compareAndSet(swap: Swap<MailCount>): Promise<boolean>
+  /** Removes at most `limit` whose quota was back before `before`; answers whether more may be left. */
+  purge(before: number, limit: number): Promise<boolean>
+}
+
 /** All that notifications store. */
 export interface NotificationStores {
   readonly notifications: NotificationStore
   readonly deliveries: DeliveryStore
   readonly events: JobEventStore
   readonly alerts: AlertStore
+  readonly mailCounts: MailCountStore
 }

@@ -10,19 +10,24 @@ const fieldsOf = (message: JobStatusMessage) => {
   return { jobId, executionId, status: statusOf(message), seq }
 }
 
+type StatusContext = Pick<JobContext, 'stores' | 'waiters' | 'clock'>
+
+/** Stores states of executions with the events in them, and wakes the calls that wait for an end. The same states again change nothing. */
+export async function storeStatuses(context: StatusContext, statuses: readonly JobStatusMessage[]): Promise<void> {
+  const { stores, waiters } = context
+  await recordEvents(context, statuses)
+  await stores.executions.applyStatuses(statuses)
+  for (const { jobId, executionId } of statuses) {
+    waiters.nudge(jobId)
+    waiters.nudge(executionId)
+  }
+}
+
 /** Stores what the executors publish about executions. The same batch again changes nothing. */
-export function applyStatuses(
-  context: Pick<JobContext, 'stores' | 'waiters' | 'clock' | 'log'>,
-): BatchHandler<'job-status'> {
-  const { stores, waiters, log } = context
+export function applyStatuses(context: StatusContext & Pick<JobContext, 'log'>): BatchHandler<'job-status'> {
   return async (messages) => {
     const statuses = messages.map((message) => message.value)
-    await recordEvents(context, statuses)
-    await stores.executions.applyStatuses(statuses)
-    for (const { jobId, executionId } of statuses) {
-      waiters.nudge(jobId)
-      waiters.nudge(executionId)
-    }
-    debugEach(log, 'status taken over', statuses, fieldsOf)
+    await storeStatuses(context, statuses)
+    debugEach(context.log, 'status taken over', statuses, fieldsOf)
   }
 }

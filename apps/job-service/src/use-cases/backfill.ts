@@ -8,7 +8,8 @@ import {
   scheduledExecutionId,
   toWireTime,
 } from '@belfry/contracts'
-import { backfillId, hasRun } from '../domain/execution.ts'
+import { decisionsOf } from '../domain/decided.ts'
+import { backfillId, hasRun, statusOf } from '../domain/execution.ts'
 import { checkAction } from '../domain/job.ts'
 import type { Caller } from '../domain/reach.ts'
 import type { StoredJob, Trigger } from '../store/ports.ts'
@@ -17,7 +18,10 @@ import { findJob } from './find-job.ts'
 import { onNewestVersion, orLost } from './retry.ts'
 import { backlogFull, newTrigger } from './trigger-job.ts'
 
-type BackfillContext = Pick<JobContext, 'stores' | 'commands' | 'intake' | 'schedules' | 'clock' | 'config'>
+type BackfillContext = Pick<
+  JobContext,
+  'stores' | 'commands' | 'intake' | 'schedules' | 'scheduler' | 'records' | 'clock' | 'log' | 'config'
+>
 type Result = BackfillReply['results'][number]
 
 export interface BackfillRequest {
@@ -37,6 +41,11 @@ export interface BackfillRequest {
 /** Fire times that are computed before other work gets its turn. */
 const slice = 100
 
+const noAnswer = refusal(
+  'unavailable',
+  'the scheduler and the executors do not say which of these fire times they have: send it again',
+  { retryAfterS: 1 },
+)
 const noSchedule = refusal(
   'impossible',
   'the job has no fire times that could be run: it has no schedule, or runs once',
@@ -44,8 +53,8 @@ const noSchedule = refusal(
 
 /**
  * `POST /jobs/:id/backfill`: an execution for each fire time between two moments, oldest first, as the schedule of the job says now.
- * A fire time that has run already is left out, unless `again`. The id of each execution follows from its fire time, so a
- * repetition finds what the first call has made.
+ * A fire time that has run already, or that the scheduler may still run, is left out, unless `again`. The id of each execution follows
+ * from its fire time, so a repetition finds what the first call has made.
  */
 export async function backfill(context: BackfillContext, request: BackfillRequest): Promise<BackfillReply | Refusal> {
   const { caller, ref, dryRun } = request
@@ -56,6 +65,7 @@ export async function backfill(context: BackfillContext, request: BackfillReques
   if (!isRecurring(job.spec.schedule)) return noSchedule
   const { times, next } = await fireTimesOf(context, job, request)
   const rows = await lookUp(context, job, request, times)
+  if (isRefusal(rows)) return rows
   const planned = rows.filter(({ outcome }) => outcome === 'planned')
   if (!dryRun && planned.length > 0) {
     if (context.commands.isFull()) return backlogFull
@@ -64,7 +74,7 @@ export async function backfill(context: BackfillContext, request: BackfillReques
     if (isRefusal(stored)) return stored
   }
   const results = rows.map(({ at, outcome, executionId }): Result => {
-    const isOpen = dryRun && outcome === 'planned'
+    const isOpen = (dryRun && outcome === 'planned') || outcome === 'still-scheduled'
     return { fireAt: toWireTime(at), outcome, executionId: isOpen ? null : executionId }
   })
   const countOf = (outcome: Result['outcome']) => results.filter((one) => one.outcome === outcome).length
@@ -72,6 +82,7 @@ export async function backfill(context: BackfillContext, request: BackfillReques
     planned: countOf('planned'),
     alreadyRun: countOf('already-run'),
     alreadyBackfilled: countOf('already-backfilled'),
+    stillScheduled: countOf('still-scheduled'),
   }
   return { jobId: job.id, dryRun, counts, results, next: toWireTime(next) }
 }
@@ -103,26 +114,53 @@ interface Row {
 
 /** What there is of each fire time: its execution of the schedule, and that of an earlier backfill. */
 async function lookUp(
-  { stores: { executions } }: BackfillContext,
+  context: BackfillContext,
   job: StoredJob,
   { again, minted }: BackfillRequest,
   times: readonly number[],
-): Promise<readonly Row[]> {
+): Promise<readonly Row[] | Refusal> {
   const own = times.map((at) => backfillId(job.id, at, again ? minted : undefined))
   if (again) return times.map((at, index) => ({ at, outcome: 'planned', executionId: own[index] ?? '' }))
-  const ofSchedule = times.map((at) => scheduledExecutionId(job.id, at))
-  const [earlier, rowIds] = await Promise.all([executions.readRowIds(own), executions.readRowIds(ofSchedule)])
-  const read = await executions.readMany(
+  const earlier = await context.stores.executions.readRowIds(own)
+  const ofSchedule = await findOfSchedule(context, job, times).catch((err: unknown) => {
+    context.log.warn({ err, jobId: job.id }, 'the fire times of a backfill could not be looked up')
+    return noAnswer
+  })
+  if (isRefusal(ofSchedule)) return ofSchedule
+  const { ran, decide } = ofSchedule
+  return times.map((at, index): Row => {
+    const [executionId, scheduledId] = [own[index] ?? '', scheduledExecutionId(job.id, at)]
+    if (earlier[index] !== undefined) return { at, outcome: 'already-backfilled', executionId }
+    const decision = decide(at)
+    if (ran.has(scheduledId) || decision === 'pending') return { at, outcome: 'already-run', executionId: scheduledId }
+    return { at, outcome: decision === 'undecided' ? 'still-scheduled' : 'planned', executionId }
+  })
+}
+
+/**
+ * What the scheduler has decided, and which executions of the schedule have run, run, or are going to. The copies here may be behind, so the
+ * executors are asked about all others; after the scheduler, since what is not pending there any more is known to them.
+ */
+async function findOfSchedule(
+  { stores, scheduler, records }: BackfillContext,
+  job: StoredJob,
+  times: readonly number[],
+) {
+  const decide = decisionsOf(job, (await scheduler.runsOf([job.id]))[0])
+  const ids = times.map((at) => scheduledExecutionId(job.id, at))
+  const rowIds = await stores.executions.readRowIds(ids)
+  const copies = await stores.executions.readMany(
     rowIds.filter((rowId) => rowId !== undefined),
     [],
   )
-  const ran = new Set(read.flatMap((one) => (one && hasRun(one) ? [one.id] : [])))
-  return times.map((at, index): Row => {
-    const [executionId, scheduledId] = [own[index] ?? '', ofSchedule[index] ?? '']
-    if (earlier[index] !== undefined) return { at, outcome: 'already-backfilled', executionId }
-    if (ran.has(scheduledId)) return { at, outcome: 'already-run', executionId: scheduledId }
-    return { at, outcome: 'planned', executionId }
-  })
+  const ran = new Set(copies.flatMap((one) => (one && hasRun(one) ? [one.id] : [])))
+  const open = ids.filter((id) => !ran.has(id))
+  if (open.length === 0) return { ran, decide }
+  for await (const { records: found, failed } of records.fetch(open)) {
+    for (const one of found) if (hasRun({ status: statusOf(one), detail: one })) ran.add(one.executionId)
+    for (const { id } of failed) ran.add(id)
+  }
+  return { ran, decide }
 }
 
 /** Stores the executions in batches, each at the newest version of the job, and sends their commands. */

@@ -13,7 +13,7 @@ import { backlogFull } from './trigger-job.ts'
 
 type BulkContext = Pick<
   JobContext,
-  'stores' | 'types' | 'commands' | 'intake' | 'executors' | 'clock' | 'log' | 'config'
+  'stores' | 'types' | 'commands' | 'intake' | 'executors' | 'waiters' | 'clock' | 'log' | 'config'
 >
 type Result = BulkExecutionsReply['results'][number]
 
@@ -92,6 +92,7 @@ function find(
       },
       fits: (one) => statuses.includes(one.status) && (jobType === null || one.jobType === jobType),
       read: async (rowIds) => rowIds.map((rowId) => byRow.get(rowId)),
+      stillFits: null,
     },
   )
 }

@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal, refusal } from '@belfry/contracts'
 import { allowedOn, type WholeExecution } from '../domain/execution.ts'
 import type { Caller } from '../domain/reach.ts'
+import { storeStatuses } from './apply-statuses.ts'
 import type { JobContext } from './context.ts'
 import { type FoundExecution, findExecution, noSuchExecution } from './find-execution.ts'
 
@@ -23,7 +24,7 @@ export function checkCancel({ status }: Pick<WholeExecution, 'status'>): Refusal
  * no executor has answered they store it as cancelled before it arrives. Their answer is stored at once.
  */
 export async function cancelExecution(
-  context: Pick<JobContext, 'stores' | 'executors' | 'log'>,
+  context: Pick<JobContext, 'stores' | 'executors' | 'waiters' | 'clock' | 'log'>,
   caller: Caller,
   id: string,
 ): Promise<FoundExecution | Refusal> {
@@ -40,7 +41,7 @@ export async function cancelExecution(
     return notConfirmed
   })
   if (isRefusal(answer)) return answer
-  await executions.applyStatuses([answer])
+  await storeStatuses(context, [answer])
   const after = await executions.find(found.ownerId, id)
   return after ? { execution: after, rights: reached.rights } : noSuchExecution
 }

@@ -1,5 +1,5 @@
 import type { JobStatusMessage } from '@belfry/contracts'
-import type { Clock } from '@belfry/service'
+import { type Clock, pause } from '@belfry/service'
 import { LRUCache } from 'lru-cache'
 import type { ExecutionRecords } from '../clients/execution-records.ts'
 import { type EventPosition, executionEventOf, type FeedEvent, jobEventOf } from '../domain/events.ts'
@@ -17,15 +17,18 @@ export interface FeedPage {
 
 /** The changes of all jobs and executions, in the order of their change numbers. */
 export interface ChangeFeed {
-  /** The newest position. Who begins there has seen no change before it, so nothing that was cached counts any more. */
-  head(): Promise<EventPosition>
+  /**
+   * The position at which a reader begins: every change that is stored after the answer comes behind it. So the newest one is answered
+   * only once it has settled, or the signal is aborted. What was cached before does not count any more.
+   */
+  head(signal: AbortSignal): Promise<EventPosition>
   read(after: EventPosition): Promise<FeedPage>
 }
 
 export interface ChangeFeedOptions {
   readonly context: Pick<JobContext, 'stores'>
   readonly records: Pick<ExecutionRecords, 'list' | 'fetch'>
-  readonly clock: Pick<Clock, 'monotonic' | 'now'>
+  readonly clock: Pick<Clock, 'monotonic' | 'now' | 'callAfter'>
   /** Changes of each kind that are read at a time, at most 200. */
   readonly rows: number
   /**
@@ -119,8 +122,12 @@ export function createChangeFeed({ context, records, clock, rows, settleMs }: Ch
   }
 
   return {
-    async head() {
+    async head(signal) {
       const [ofJobs, ofExecutions] = await Promise.all([listJobs(beyondAll, 1), records.list(beyondAll, 1)])
+      // A record may still come with a number below these: it was changed before the reader began only if it is stored by then.
+      settledJobs(ofJobs.head)
+      settledExecutions(ofExecutions.head)
+      if (settleMs > 0) await pause(clock, settleMs, signal)
       viewersOf.clear()
       return { jobs: ofJobs.head, executions: ofExecutions.head }
     },

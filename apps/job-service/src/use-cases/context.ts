@@ -2,6 +2,7 @@ import type { CommandPublisher, Relay } from '@belfry/bus'
 import type { Clock, Logger, Slices } from '@belfry/service'
 import type { RowId } from '@belfry/storage'
 import type { LRUCache } from 'lru-cache'
+import type { ExecutionRecords } from '../clients/execution-records.ts'
 import type { Executors } from '../clients/executors.ts'
 import type { JobTypeList } from '../clients/job-types.ts'
 import type { Scheduler } from '../clients/scheduler.ts'
@@ -20,6 +21,8 @@ export interface JobContext {
   readonly stores: Stores
   readonly executors: Executors
   readonly scheduler: Scheduler
+  /** The executions of the executors, whole. */
+  readonly records: Pick<ExecutionRecords, 'fetch'>
   readonly types: JobTypeList
   readonly users: Users
   /** Publishes new versions of jobs without waiting for the relay's sweep. */

@@ -67,6 +67,7 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   let loop: Loop | null = null
   /** A turn that the end of the last stream has overtaken changes nothing any more. */
   let ends = 0
+  let gone = new AbortController()
 
   function hold(events: readonly FeedEvent[]): void {
     held.push(...events)
@@ -77,7 +78,7 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   async function turn(): Promise<boolean> {
     const begun = ends
     if (!position) {
-      const head = await feed.head()
+      const head = await feed.head(gone.signal)
       if (begun === ends) position = from = head
       return false
     }
@@ -111,6 +112,8 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   async function end(): Promise<void> {
     const ending = loop
     ends += 1
+    gone.abort()
+    gone = new AbortController()
     loop = null
     held = []
     from = position = null
@@ -133,7 +136,7 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
         leave()
         throw error
       }
-      return { position: position ?? (await feed.head()), leave }
+      return { position: position ?? (await feed.head(gone.signal)), leave }
     },
     position: () => position,
     since(after) {

@@ -11,23 +11,17 @@ import { testMessage } from '../domain/message.ts'
 import { keyPurposeOf, type Notification, rotatedKeys, type StoredTarget } from '../domain/notification.ts'
 import type { Caller } from '../domain/reach.ts'
 import { isWebhookKey, webhookKeyBytes, webhookKeyText } from '../domain/webhook.ts'
+import {
+  changeNotification,
+  type NotificationContext,
+  noSuchNotification,
+  type WithKey,
+} from './change-notification.ts'
+import { hasConfirmed, notConfirmed, sendOpenCode, unconfirmed } from './confirm-address.ts'
 import type { JobContext } from './context.ts'
 import { findJob } from './find-job.ts'
-import { dropBeyond, type ReportContext } from './report.ts'
+import { dropBeyond } from './report.ts'
 
-export interface NotificationContext extends ReportContext, Pick<JobContext, 'sealer'> {
-  readonly randomBytes: (count: number) => Uint8Array
-  /** Wakes what sends messages. */
-  readonly nudge: () => void
-}
-
-/** A notification, with its key where it is shown for the only time. */
-export interface WithKey {
-  readonly notification: Notification
-  readonly key: string | null
-}
-
-export const noSuchNotification = refusal('not-found', 'there is no such notification')
 const noSuchDelivery = refusal('not-found', 'there is no such delivery')
 
 const impossible = (pointer: string, code: string, detail: string): Refusal =>
@@ -48,14 +42,30 @@ const badKey = refusal('malformed-request', 'The request does not fit what this 
   errors: [{ pointer: '/target/secret', code: 'bad-format', detail: 'must be "whsec_" and 24 to 64 bytes in Base64' }],
 })
 
+/** The address of a mail; it has to be confirmed first, unless the user has confirmed it for another notification. */
+async function readAddress(
+  context: NotificationContext,
+  about: Pick<Notification, 'id' | 'ownerId'>,
+  to: string,
+  known: StoredTarget | null,
+): Promise<StoredTarget | Refusal> {
+  const refused = checkMail(context, to)
+  if (refused) return refused
+  if (known?.type === 'email' && known.to === to) return known
+  return (await hasConfirmed(context, about.ownerId, to)) ? { type: 'email', to } : unconfirmed(context, about, to)
+}
+
 /** The target as it is stored; `known`: the keys that stay where the body brings none. */
-function readTarget(
+async function readTarget(
   context: NotificationContext,
   about: Pick<Notification, 'id' | 'ownerId'>,
   target: NotificationTarget,
   known: StoredTarget | null,
-): { readonly target: StoredTarget; readonly key: string | null } | Refusal {
-  if (target.type === 'email') return checkMail(context, target.to) ?? { target, key: null }
+): Promise<{ readonly target: StoredTarget; readonly key: string | null } | Refusal> {
+  if (target.type === 'email') {
+    const address = await readAddress(context, about, target.to, known)
+    return isRefusal(address) ? address : { target: address, key: null }
+  }
   const { url, secret } = target
   if (secret === undefined && known?.type === 'webhook')
     return { target: { type: 'webhook', url, keys: known.keys }, key: null }
@@ -93,7 +103,7 @@ export async function createNotification(
   const about = { id, ownerId: caller.userId }
   const scope = await readScope(context, caller, body)
   if (isRefusal(scope)) return scope
-  const read = readTarget(context, about, body.target, null)
+  const read = await readTarget(context, about, body.target, null)
   if (isRefusal(read)) return read
   const { name, on, enabled } = body
   const times = { createdAt: clock.now(), updatedAt: clock.now() }
@@ -101,31 +111,12 @@ export async function createNotification(
   const rest = { target: read.target, enabled, disabledReason: null, ...times, rev: 1 }
   const notification: Notification = { ...about, name, on: [...new Set(on)], ...chosen, ...rest }
   const stored = await stores.notifications.create(notification, config.jobMostNotifications)
-  if (stored === 'stored') return { notification, key: read.key }
+  if (stored === 'stored') {
+    await sendOpenCode(context, notification)
+    return { notification, key: read.key }
+  }
   const detail = `a user may have ${config.jobMostNotifications} notifications: delete those that are not needed`
   return refusal('quota-exceeded', detail)
-}
-
-const keepsChanging = refusal('conflict', 'the notification changed again and again meanwhile')
-/** How often a change is tried on what is stored then. */
-const tries = 5
-
-/** Changes a notification of the caller; `decide` answers it as it is to be. */
-async function change(
-  { stores, clock }: NotificationContext,
-  ownerId: string,
-  id: string,
-  decide: (before: Notification) => Promise<WithKey | Refusal> | WithKey | Refusal,
-): Promise<WithKey | Refusal> {
-  for (let left = tries; left > 0; left -= 1) {
-    const before = await stores.notifications.find(ownerId, id)
-    if (!before) return noSuchNotification
-    const made = await decide(before)
-    if (isRefusal(made)) return made
-    const next = { ...made.notification, updatedAt: clock.now(), rev: before.rev + 1 }
-    if (await stores.notifications.compareAndSet({ before, next })) return { ...made, notification: next }
-  }
-  return keepsChanging
 }
 
 /** `PATCH /notifications/:id`. */
@@ -137,20 +128,35 @@ export async function patchNotification(
 ): Promise<WithKey | Refusal> {
   const scope = await readScope(context, caller, body)
   if (isRefusal(scope)) return scope
-  return change(context, caller.userId, id, (before) => {
+  let addressBefore: string | null = null
+  const made = await changeNotification(context, caller.userId, id, async (before) => {
+    addressBefore = before.target.type === 'email' ? before.target.to : null
     const { name = before.name, on = before.on, enabled = before.enabled } = body
-    const read = body.target === undefined ? before : readTarget(context, before, body.target, before.target)
+    const read = body.target === undefined ? before : await readTarget(context, before, body.target, before.target)
     if (isRefusal(read)) return read
     const disabledReason = enabled ? null : before.disabledReason
     const chosen = { ...before, name, on: [...new Set(on)], ...scope, target: read.target, enabled, disabledReason }
     return { notification: chosen, key: 'key' in read ? read.key : null }
   })
+  if (isRefusal(made)) return made
+  const { target } = made.notification
+  if (target.type === 'email' && target.to !== addressBefore) await sendOpenCode(context, made.notification)
+  return made
+}
+
+/** The refusal of a message that a user asks for by hand; undefined where it may be sent. */
+async function checkByHand(
+  { mailQuotas }: NotificationContext,
+  { ownerId, target }: Notification,
+): Promise<Refusal | undefined> {
+  if (target.type !== 'email') return undefined
+  return target.confirmation ? notConfirmed : mailQuotas.check(ownerId)
 }
 
 /** `POST /notifications/:id/rotate-secret`: a new key; the one before it signs on for a while. */
 export function rotateKey(context: NotificationContext, ownerId: string, id: string): Promise<WithKey | Refusal> {
   const { sealer, clock, config, randomBytes } = context
-  return change(context, ownerId, id, (before) => {
+  return changeNotification(context, ownerId, id, (before) => {
     const { target } = before
     if (target.type !== 'webhook') return refusal('conflict', 'only webhooks have a key')
     const key = webhookKeyText(randomBytes(webhookKeyBytes))
@@ -170,6 +176,8 @@ export async function testNotification(
   const { stores, clock, config, nudge } = context
   const notification = await stores.notifications.find(ownerId, id)
   if (!notification) return noSuchNotification
+  const refused = await checkByHand(context, notification)
+  if (refused) return refused
   const now = clock.now()
   const message = testMessage({ notification, now, baseUrl: config.publicUrl ?? '' })
   const about = { id: deliveryIdOf(id, `test ${minted}`), ownerId, notificationId: id, jobId: null }
@@ -188,7 +196,10 @@ export async function redeliver(
 ): Promise<Delivery | Refusal> {
   const { stores, clock, nudge } = context
   const before = await stores.deliveries.find(ownerId, id)
-  if (!before || !(await stores.notifications.find(ownerId, before.notificationId))) return noSuchDelivery
+  const notification = before && (await stores.notifications.find(ownerId, before.notificationId))
+  if (!notification) return noSuchDelivery
+  const refused = await checkByHand(context, notification)
+  if (refused) return refused
   if (before.status === 'pending')
     return refusal('conflict', 'the delivery has not ended yet: it is tried again by itself')
   const next = redelivered(before, clock.now())

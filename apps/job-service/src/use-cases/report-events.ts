@@ -1,6 +1,6 @@
 import { isRefusal } from '@belfry/contracts'
 import type { Execution } from '../domain/execution.ts'
-import { pausedAfterFailures } from '../domain/job.ts'
+import { pausedAfterFailures, versionOfPause } from '../domain/job.ts'
 import {
   type Alert,
   eventOfStatus,
@@ -168,7 +168,7 @@ async function pauseIfFailing(context: ReportEventsContext, job: StoredJob, read
   const most = job.spec.pauseAfterFailures
   if (most === undefined || !executionsOf(ready).some(({ status }) => status !== 'EXPIRED')) return
   // What is handed over ahead of its time has not ended.
-  const query = { after: null, limit: most + othersBetween, fields: [], dueBy: clock.now() }
+  const query = { after: null, limit: most + othersBetween, fields: [], to: clock.now() }
   const newest = await stores.executions.listSummaries({ jobRowId: job.rowId }, query)
   const since = newest.filter(({ fireAt }) => fireAt >= job.changedAt)
   if (job.state === 'active' && countFailuresInRow(since.map(({ status }) => status)) >= most) {
@@ -182,12 +182,13 @@ async function pauseIfFailing(context: ReportEventsContext, job: StoredJob, read
     if (isRefusal(paused)) throw new Error(paused.detail)
   }
   const after = await stores.jobs.findById(job.id)
-  if (after?.pause?.by !== 'failures') return
+  const pausedAt = after && versionOfPause(after)
+  if (after?.pause?.by !== 'failures' || pausedAt === undefined) return
   const notifications = (await concerned(context, after))('auto-paused')
   const executions = executionsOf(ready).filter(({ fireAt }) => fireAt < after.changedAt)
   const reported = { event: 'auto-paused', job: after, executions: executions.slice(-1), missed: [] } as const
   if (notifications.length > 0)
-    await report(context, notifications, `auto-paused ${after.id} ${after.version}`, {
+    await report(context, notifications, `auto-paused ${after.id} ${pausedAt}`, {
       ...reported,
       reason: after.pause.reason ?? '',
     })

@@ -98,6 +98,25 @@ describe('POST /jobs/batch', () => {
     expect((await createBatch(world, dummies(4), headers)).status).toBe(422)
   })
 
+  it('tries again under the same Idempotency-Key what there was no room for, and nothing else', async () => {
+    const small = await openWorld({ jobMostPerUser: 2 })
+    onTestFinished(small.close)
+    const headers = { 'idempotency-key': 'batch-1' }
+    const items = [{ jobType: 'DUMMY', delay: '1h' }, ...dummies(1), { jobType: 'NONE' }, ...dummies(1)]
+    const first = (await createBatch(small, items, headers)).body
+    expect(statusesOf(first)).toEqual([201, 201, 422, 429])
+    await small.call('POST', `/jobs/${first.results[1]?.job?.id}/cancel`)
+    await small.pass(1)
+    const second = (await createBatch(small, items, headers)).body
+    expect(statusesOf(second)).toEqual([201, 201, 422, 201])
+    expect(second.results.slice(0, 2).map(({ job }) => job?.id)).toEqual(
+      first.results.slice(0, 2).map(({ job }) => job?.id),
+    )
+    expect(second.results[0]?.job?.runAt).toBe(first.results[0]?.job?.runAt)
+    const third = await createBatch(small, items, headers)
+    expect([third.body, third.headers['idempotency-replayed']]).toEqual([second, 'true'])
+  })
+
   it('counts each item against the quota of jobs', async () => {
     const small = await openWorld({ jobMostPerUser: 2 })
     onTestFinished(small.close)

@@ -424,6 +424,11 @@ describe('a job with pauseAfterFailures', () => {
     expect(target.received.map(({ message }) => [message.type, message.data.reason])).toEqual([
       ['job.auto-paused', paused.pauseReason],
     ])
+    // A change of the paused job, and a run of before that fails only now, make no second message of the same pause.
+    await world.call('PATCH', `/jobs/${job.id}`, { tags: ['broken'] })
+    await end(job, 'failed')
+    await world.pass(3)
+    expect(target.received).toHaveLength(1)
     const resumed = await world.call<JobView>('POST', `/jobs/${job.id}/resume`)
     expect(resumed.body).toMatchObject({ state: 'active', pauseReason: null })
     await world.pass(1)

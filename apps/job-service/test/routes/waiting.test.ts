@@ -44,6 +44,15 @@ describe('a call that waits for an end', () => {
     expect(execution.headers['preference-applied']).toBe('wait=20')
   })
 
+  it('is answered as soon as a cancel has ended the execution', async () => {
+    const { executionId } = await trigger()
+    const before = world.clock.pending()
+    const waiting = wait<ExecutionView>(`/executions/${executionId}`)
+    await asked(before + 1)
+    expect((await world.call('POST', `/executions/${executionId}/cancel`)).status).toBe(200)
+    expect((await waiting.answer).body.status).toBe('CANCELLED')
+  })
+
   it('is answered at once when the end is there, and when it does not ask to wait', async () => {
     const { job, executionId, end } = await trigger()
     expect(

@@ -1,6 +1,7 @@
 import { shardOf, type WorkShare } from '@belfry/storage'
 import type { Delivery } from '../../src/domain/delivery.ts'
 import type { Alert, JobEvent } from '../../src/domain/job-event.ts'
+import type { MailCount } from '../../src/domain/mail-quota.ts'
 import type { Notification } from '../../src/domain/notification.ts'
 import type { NotificationStores, Swap } from '../../src/store/notification-ports.ts'
 import type { DueCursor } from '../../src/store/ports.ts'
@@ -39,6 +40,7 @@ export function createNotificationStores(
   const deliveries = createCollection<Delivery>(latency, ({ id }) => [id], { random })
   const events = createCollection<JobEvent>(latency, ({ id }) => [id], { random })
   const alerts = createCollection<Alert>(latency, ({ jobId }) => [jobId], { random })
+  const mailCounts = createCollection<MailCount>(latency, ({ id }) => [id], { random })
   const isOf = ({ index, instances, overdueAt }: WorkShare, id: string, at: number) =>
     shardOf(id) % instances === index || at <= overdueAt
   const swapDelivery = swapOf(deliveries, ({ id }) => id)
@@ -60,6 +62,11 @@ export function createNotificationStores(
       async find(ownerId, id) {
         const found = await notifications.findOne((one) => one.id === id && one.ownerId === ownerId)
         return found && without(found)
+      },
+      async listAll(after, limit) {
+        const order = (a: Stored<Notification>, b: Stored<Notification>) => compare(a.rowId, b.rowId)
+        const rows = await notifications.find((one) => after === null || one.rowId > after, order, limit)
+        return { rows: rows.map(without), next: rows.length === limit ? (rows.at(-1)?.rowId ?? null) : null }
       },
       async listOfOwner(ownerId) {
         const order = (a: Notification, b: Notification) => a.createdAt - b.createdAt || compare(a.id, b.id)
@@ -119,6 +126,17 @@ export function createNotificationStores(
         return { rows: rows.map(without), next: rows.length === limit ? (rows.at(-1)?.jobId ?? null) : null }
       },
       purge: (before, limit) => purge(alerts, (one) => one.failing === null && one.updatedAt < before, limit),
+    },
+    mailCounts: {
+      async find(id) {
+        const found = await mailCounts.findOne((one) => one.id === id)
+        return found && without(found)
+      },
+      async compareAndSet(swap) {
+        if (swap.before.rev === 0) return (await mailCounts.insert(swap.next)) !== null
+        return swapOf(mailCounts, ({ id }) => id)(swap)
+      },
+      purge: (before, limit) => purge(mailCounts, (one) => one.backAt < before, limit),
     },
   }
 }

@@ -1,7 +1,8 @@
-import { shardOf, soleShare } from '@belfry/storage'
+import { type RowId, shardOf, soleShare } from '@belfry/storage'
 import { expect, it } from 'vitest'
 import { claimed, redelivered } from '../../src/domain/delivery.ts'
 import { newAlert, postponed, reported } from '../../src/domain/job-event.ts'
+import type { Notification } from '../../src/domain/notification.ts'
 import type { DueCursor, Stores } from '../../src/store/ports.ts'
 import { monday } from '../fixtures.ts'
 import { deliveryOf, eventOf, notificationOf } from '../notification-samples.ts'
@@ -24,6 +25,14 @@ export function describeNotifications(stores: () => Stores, newOwner: () => stri
     expect(await notifications.remove(other, first.id)).toBe(false)
     expect(await notifications.remove(ownerId, first.id)).toBe(true)
     expect(await notifications.listOfOwner(ownerId)).toEqual([second])
+    const seen: Notification[] = []
+    for (let after: RowId | null = null; ; ) {
+      const { rows, next }: Awaited<ReturnType<typeof notifications.listAll>> = await notifications.listAll(after, 1)
+      seen.push(...rows)
+      if (next === null) break
+      after = next
+    }
+    expect(seen.filter((one) => one.ownerId === ownerId)).toEqual([second])
   })
 
   it('are changed while no other call has changed them', async () => {
@@ -108,6 +117,26 @@ export function describeNotifications(stores: () => Stores, newOwner: () => stri
     await deliveries.insertManyIfAbsent([old, young])
     await deliveries.purge(-5, 100)
     expect(await deliveries.listOfNotification(about.notificationId, { after: null, limit: 10 })).toEqual([young])
+  })
+
+  it('count mails, each change once, until the quota is back', async () => {
+    const { mailCounts } = stores()
+    const id = newId('user')
+    expect(await mailCounts.find(id)).toBeUndefined()
+    const fresh = { id, backAt: 0, rev: 0 }
+    const first = await Promise.all(
+      [-20, -19].map((backAt) => mailCounts.compareAndSet({ before: fresh, next: { id, backAt, rev: 1 } })),
+    )
+    expect(first.filter(Boolean)).toHaveLength(1)
+    const stored = await mailCounts.find(id)
+    expect(stored).toEqual({ id, backAt: first[0] ? -20 : -19, rev: 1 })
+    const next = { id, backAt: -10, rev: 2 }
+    expect(await mailCounts.compareAndSet({ before: stored!, next })).toBe(true)
+    expect(await mailCounts.compareAndSet({ before: stored!, next: { ...next, backAt: 5 } })).toBe(false)
+    await mailCounts.purge(-10, 10)
+    expect(await mailCounts.find(id)).toEqual(next)
+    expect(await mailCounts.purge(-9, 10)).toBe(false)
+    expect(await mailCounts.find(id)).toBeUndefined()
   })
 
   it('report events once: an event that was reported is not stored again until it is purged', async () => {

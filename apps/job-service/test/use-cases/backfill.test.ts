@@ -40,7 +40,7 @@ describe('a backfill', () => {
     const sent = world.executor.state.commands.length
     const { status, body: answer } = await run(job, { ...body, reason: 'outage' })
     expect([status, outcomesOf(answer), answer.next]).toEqual([202, expected, null])
-    expect(answer.counts).toEqual({ planned: 3, alreadyRun: 1, alreadyBackfilled: 0 })
+    expect(answer.counts).toEqual({ planned: 3, alreadyRun: 1, alreadyBackfilled: 0, stillScheduled: 0 })
     await world.pass(1)
     const commands = world.executor.state.commands.slice(sent)
     expect(commands.map(({ cause, fireAt, plannedAt }) => [cause, (nine - fireAt) / hour, plannedAt])).toEqual(
@@ -73,6 +73,42 @@ describe('a backfill', () => {
       [1, 'already-run'],
       [0, 'planned'],
     ])
+  })
+
+  it('leaves out what the executors or the scheduler have, and no status has shown yet', async () => {
+    const job = await make()
+    const stored = (await world.stores.jobs.find('usr-a', job.id))!
+    for (const [ago, state] of [
+      [4, 'running'],
+      [3, 'skipped'],
+    ] as const)
+      world.executor.record(statusMessage({ job: stored, fireAt: nine - ago * hour, state }))
+    const runs = { id: job.id, version: 1, fired: 9, lastFireAt: nine - hour, pending: [nine - hour] }
+    world.scheduler.state.runs = [{ ...runs, nextFireAt: nine }]
+    const { body } = await run(job, { from: '-5h' })
+    expect(outcomesOf(body)).toEqual([
+      [4, 'already-run'],
+      [3, 'planned'],
+      [2, 'planned'],
+      [1, 'already-run'],
+      [0, 'still-scheduled'],
+    ])
+    expect([body.counts.stillScheduled, body.results.at(-1)?.executionId]).toEqual([1, null])
+    world.scheduler.state.runs = [{ ...runs, pending: [], nextFireAt: nine + hour }]
+    world.executor.record(statusMessage({ job: stored, fireAt: nine - hour, state: 'succeeded' }))
+    expect(outcomesOf((await run(job, { from: iso(nine - hour) })).body)).toEqual([
+      [1, 'already-run'],
+      [0, 'planned'],
+    ])
+    world.scheduler.state.runs = []
+  })
+
+  it('is refused while the scheduler does not answer, and makes nothing', async () => {
+    const job = await make()
+    await world.scheduler.leave()
+    expect((await run(job, { from: '-1h' })).status).toBe(503)
+    await world.scheduler.join()
+    expect((await run(job, { from: '-1h' })).body.counts.planned).toBe(1)
   })
 
   it('with "again" runs them once more, and the same request only once', async () => {

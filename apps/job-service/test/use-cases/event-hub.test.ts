@@ -2,15 +2,17 @@ import { isRefusal } from '@belfry/contracts'
 import { createLog, createManualClock } from '@belfry/service'
 import { soleShare } from '@belfry/storage'
 import { describe, expect, it } from 'vitest'
-import { isShown } from '../../src/domain/events.ts'
+import { type EventPosition, isShown } from '../../src/domain/events.ts'
 import { pausedJob } from '../../src/domain/job.ts'
 import { readScope } from '../../src/routes/events.ts'
 import { createChangeFeed, type FeedPage } from '../../src/use-cases/change-feed.ts'
 import { createEventHub } from '../../src/use-cases/event-hub.ts'
 import { jobOf, monday, statusMessage } from '../fixtures.ts'
 import { createDocumentStores } from '../store/document-stores.ts'
+import { until } from '../world.ts'
 
 const log = createLog({ level: 'silent' })
+const never = new AbortController().signal
 const limits = { pollMs: 250, heldEvents: 10 }
 
 describe('the hub of events', () => {
@@ -61,13 +63,35 @@ describe('the feed of changes', () => {
     return { stores, job, rowId: created.rowId, feed }
   }
 
+  it('answers where a reader begins once no change can come any more with a number of before', async () => {
+    const clock = createManualClock(monday)
+    const stores = createDocumentStores()
+    const none = { list: async () => ({ rows: [], head: 0, hasMore: false }), async *fetch() {} }
+    const feed = createChangeFeed({ context: { stores }, records: none as never, clock, rows: 100, settleMs: 2000 })
+    await stores.jobs.create(jobOf({ n: 1 }))
+    let begin: EventPosition | null = null
+    void feed.head(new AbortController().signal).then((head) => {
+      begin = head
+    })
+    await until(() => clock.pending() === 1)
+    await clock.advance(1999)
+    // Another instance may store a job only now, with a number below the head: that is a change of before.
+    expect(begin).toBeNull()
+    await clock.advance(1)
+    expect(await until(() => begin ?? undefined)).toEqual({ jobs: 1, executions: 0 })
+    const left = new AbortController()
+    const head = feed.head(left.signal)
+    left.abort()
+    await head
+  })
+
   it('shows executions to the viewers of now, also where a viewer went while nothing was read', async () => {
     const { stores, job, rowId, feed } = await open()
     const viewersIn = async () => (await feed.read({ jobs: 100, executions: 0 })).events.map(({ viewers }) => viewers)
     expect(await viewersIn()).toEqual([['usr-b']])
     const next = pausedJob({ ...job, viewers: [] }, null, monday)
     await stores.jobs.compareAndSet(rowId, job.version, next as typeof job, monday)
-    await feed.head()
+    await feed.head(never)
     expect(await viewersIn()).toEqual([[]])
   })
 
@@ -94,7 +118,7 @@ describe('the feed of changes', () => {
     expect(await shown()).toEqual([true, true, true])
     const next = pausedJob({ ...job, viewers: [] }, null, monday)
     await stores.jobs.compareAndSet(rowId, job.version, next as typeof job, monday)
-    await feed.head()
+    await feed.head(never)
     expect(await shown()).toEqual([true, false, true])
   })
 })

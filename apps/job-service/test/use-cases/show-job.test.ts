@@ -153,7 +153,7 @@ describe('a recurring job with an end', () => {
     expect(await shown()).toMatchObject({ state: 'active', maxRuns: 2, nextRunAt: iso(monday + minute) })
     const [first, second] = [monday + minute, monday + 2 * minute]
     await publish({ fireAt: first, state: 'succeeded', endedAt: first }, { fireAt: second })
-    const issued = { id: job.id, version: job.version, fired: 2, lastFireAt: second, nextFireAt: null }
+    const issued = { id: job.id, version: job.version, fired: 2, lastFireAt: second, nextFireAt: null, pending: [] }
     world.scheduler.state.runs.push(issued)
     expect(await shown()).toMatchObject({ state: 'active', nextRunAt: iso(second) })
     await publish({ fireAt: second, state: 'succeeded', seq: 2, endedAt: second })
@@ -170,7 +170,14 @@ describe('a recurring job with an end', () => {
     const { job } = await openJob(world, { schedule: '* * * * *', maxRuns: 5 })
     const now = world.clock.now()
     const [last, next] = [1, 2].map((n) => monday + Math.ceil((now - monday) / minute + n) * minute)
-    const runs = { id: job.id, version: job.version, fired: 3, lastFireAt: last ?? null, nextFireAt: next ?? null }
+    const runs = {
+      id: job.id,
+      version: job.version,
+      fired: 3,
+      lastFireAt: last ?? null,
+      nextFireAt: next ?? null,
+      pending: [],
+    }
     world.scheduler.state.runs.push(runs)
     const { body } = await world.call<{ data: { at: string }[] }>('GET', `/jobs/${job.id}/next-runs?count=9`)
     expect(body.data.at(-1)?.at).toBe(iso((next as number) + minute))
@@ -179,14 +186,21 @@ describe('a recurring job with an end', () => {
   it('is not completed while the scheduler is behind', async () => {
     const { job, shown } = await openJob(world, { schedule: '* * * * *', maxRuns: 1 })
     await world.clock.advance(5 * minute)
-    const runs = { id: job.id, version: job.version, fired: 0, lastFireAt: null, nextFireAt: job.createdAt + minute }
+    const runs = {
+      id: job.id,
+      version: job.version,
+      fired: 0,
+      lastFireAt: null,
+      nextFireAt: job.createdAt + minute,
+      pending: [],
+    }
     world.scheduler.state.runs.push(runs)
     expect(await shown()).toMatchObject({ state: 'active', nextRunAt: expect.any(String) })
   })
 
   it('is not completed by what is true of another version', async () => {
     const { job, shown } = await openJob(world, { schedule: '* * * * *', maxRuns: 2 })
-    const newer = { id: job.id, version: job.version + 1, fired: 2, lastFireAt: null, nextFireAt: null }
+    const newer = { id: job.id, version: job.version + 1, fired: 2, lastFireAt: null, nextFireAt: null, pending: [] }
     world.scheduler.state.runs.push(newer)
     expect(await shown()).toMatchObject({ state: 'active' })
   })

@@ -50,8 +50,8 @@ export function mountInternal(app: HttpApp, routes: InternalRoutes): void {
   const runs = { body: scheduleVersionsBody, response: { 200: scheduleRunsReply } }
   app.post('/internal/schedules/runs', { schema: runs, config }, async ({ body: { ids } }) => {
     const data: ScheduleRunsReply['data'] = []
-    await eachRecord(ids, ({ jobId: id, version, fired, lastFireAt, nextFireAt }) =>
-      data.push({ id, version, fired, lastFireAt, nextFireAt }),
+    await eachRecord(ids, ({ jobId: id, version, fired, lastFireAt, nextFireAt, pending }) =>
+      data.push({ id, version, fired, lastFireAt, nextFireAt, pending: pending.map(({ fireAt }) => fireAt) }),
     )
     return { data }
   })

@@ -1,3 +1,4 @@
+import type { ScheduleSpec } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { advance, type Compile } from '../../src/domain/advance.ts'
 import { applyChanges } from '../../src/domain/apply-changes.ts'
@@ -18,6 +19,7 @@ import {
 } from '../fixtures.ts'
 
 const at = (offset: number) => noon + offset
+const twice: ScheduleSpec = { kind: 'cron', cron: '* * * * * *', timezone: 'UTC', maxRuns: 2 }
 
 function apply(known: ScheduleRecord | null, steps: readonly Step[], now: number, some: Partial<Rules> = {}) {
   return applyChanges(known, changesOf(steps), now, compile, { ...rules, ...some }, horizon)
@@ -135,6 +137,50 @@ describe('a change of a job with a record', () => {
     expect(applied(null, steps, at(3 * minute)).fireLogOutbox).toMatchObject([
       { from: at(minute), to: at(3 * minute), count: 3 },
     ])
+  })
+
+  it('logs nothing after the last run that an update allows, when the update was never seen and the job is cancelled', () => {
+    const record = running(everySecond, 0)
+    const steps: Step[] = [
+      ['create', noon, everySecond],
+      ['update', at(1500), twice],
+      ['cancel', at(60 * second)],
+    ]
+    const { pending } = record
+    const after = applied(
+      { ...record, pending: pending.slice(0, 2), fired: 2, lastFireAt: at(2 * second), nextFireAt: at(3 * second) },
+      steps,
+      at(60 * second),
+    )
+    expect(after).toMatchObject({ nextFireAt: null, fireLogOutbox: [] })
+  })
+
+  it('logs what an update allows after the last run of the version before, when it was never seen and the job is cancelled', () => {
+    const record = running(twice, 0)
+    expect(record).toMatchObject({ nextFireAt: null, lastFireAt: at(2 * second) })
+    const steps: Step[] = [
+      ['create', noon, twice],
+      ['update', at(500), everySecond],
+      ['cancel', at(5 * second)],
+    ]
+    expect(applied(record, steps, at(5 * second)).fireLogOutbox).toMatchObject([
+      { from: at(3 * second), to: at(5 * second), count: 3, decision: 'skipped', version: 2 },
+    ])
+  })
+
+  it('does not decide again on a one-shot that comes back after another schedule', () => {
+    const steps: Step[] = [
+      ['create', noon, once(at(-30 * second))],
+      ['update', at(1), everySecond],
+      ['update', at(10 * second), once(at(-30 * second))],
+      ['cancel', at(20 * second)],
+    ]
+    const fired = advance(applied(null, steps.slice(0, 2), at(2)), at(2), compile, rules)
+    expect(fired).toMatchObject({ lastFireAt: at(4 * second), oneShots: [at(-30 * second)] })
+    const again = applied(fired, steps.slice(0, 3), at(10 * second))
+    expect(again).toMatchObject({ nextFireAt: null })
+    const ranges = applied(fired, steps, at(20 * second)).fireLogOutbox
+    expect(ranges.filter(({ from }) => from < noon)).toEqual([])
   })
 
   it('takes a one-shot back and issues it again as the newer version', () => {

@@ -37,6 +37,9 @@ describe('what job-service asks the scheduler', () => {
     await world.idle()
     const answer = await world.post('/internal/schedules/versions', { ids: [jobId] })
     expect(scheduleVersionsReply.parse(answer.json()).data).toEqual([{ id: jobId, version: 1 }])
+    const runs = await world.post('/internal/schedules/runs', { ids: [jobId] })
+    const [{ version, pending } = { version: 0, pending: [] }] = scheduleRunsReply.parse(runs.json()).data
+    expect([version, pending[0]]).toEqual([2, noon + minute])
   })
 
   it('is how far the schedules of some jobs have come', async () => {
@@ -49,7 +52,7 @@ describe('what job-service asks the scheduler', () => {
     )
     await world.pass(minute, 1000)
     const answer = await world.post('/internal/schedules/runs', { ids: [1, 2, 4, 3].map(jobIdOf) })
-    const fired = { version: 1, fired: 1, lastFireAt: noon + minute }
+    const fired = { version: 1, fired: 1, lastFireAt: noon + minute, pending: [] }
     expect(scheduleRunsReply.parse(answer.json()).data).toEqual([
       { id: jobIdOf(1), ...fired, nextFireAt: null },
       { id: jobIdOf(2), ...fired, nextFireAt: noon + 2 * minute },

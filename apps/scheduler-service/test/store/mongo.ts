@@ -50,7 +50,13 @@ export async function openMongoTestStores(
   const url = new URL(name, mongoUrl).href
   const stores = await openMongoStores(url, { ...deps, clock })
   const spoil = async (jobId: string) => {
-    const db = await openMongo(url, { ...deps, database: name, schemaVersion: 1, collections: [schedulesCollection] })
+    const db = await openMongo(url, {
+      ...deps,
+      database: name,
+      schemaVersion: 1,
+      steps: null,
+      collections: [schedulesCollection],
+    })
     await db.collection(schedulesCollection).updateOne('test.spoil', { _id: jobId }, { $set: { body: '{' } })
     await db.close()
   }

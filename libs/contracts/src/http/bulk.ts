@@ -134,7 +134,7 @@ export const backfillBody = z.strictObject({
 })
 export type BackfillBody = z.infer<typeof backfillBody>
 
-export const backfillOutcomes = ['planned', 'already-run', 'already-backfilled'] as const
+export const backfillOutcomes = ['planned', 'already-run', 'already-backfilled', 'still-scheduled'] as const
 
 export const backfillReply = z.strictObject({
   jobId: z.string().describe('The id of the job.'),
@@ -144,6 +144,10 @@ export const backfillReply = z.strictObject({
       planned: z.number().int().describe('Fire times that get, or in a dry run would get, an execution.'),
       alreadyRun: z.number().int().describe('Fire times that the schedule has run, or is going to run.'),
       alreadyBackfilled: z.number().int().describe('Fire times that an earlier backfill has run.'),
+      stillScheduled: z
+        .number()
+        .int()
+        .describe('Fire times that the scheduler is late with, and may still run: left out until it has decided.'),
     })
     .describe('How many there are of each outcome.'),
   results: z
@@ -154,7 +158,9 @@ export const backfillReply = z.strictObject({
         executionId: z
           .string()
           .nullable()
-          .describe('The execution of this fire time; null for a planned one of a dry run.'),
+          .describe(
+            'The execution of this fire time; null for a planned one of a dry run, and for one that is still scheduled.',
+          ),
       }),
     )
     .describe('Fire times, oldest first.'),

@@ -115,7 +115,13 @@ export const notificationView = z
           type: z.literal('webhook').describe('A POST with a signature.'),
           url: z.string().describe('Where messages are sent.'),
         }),
-        z.strictObject({ type: z.literal('email').describe('A mail.'), to: z.string().describe('The address.') }),
+        z.strictObject({
+          type: z.literal('email').describe('A mail.'),
+          to: z.string().describe('The address.'),
+          confirmed: z
+            .boolean()
+            .describe('Whether messages are sent: false until the code that was sent to the address is given back.'),
+        }),
       ])
       .describe('Where messages go, without the key of a webhook.'),
     enabled: z.boolean().describe('Whether messages are sent.'),
@@ -133,6 +139,17 @@ export const notificationView = z
   .meta({ id: 'Notification', description: 'What a user gets messages about, and where.' })
 export type NotificationView = z.infer<typeof notificationView>
 
+/** `POST /notifications/:id/confirm`. */
+export const confirmNotificationBody = z
+  .strictObject({
+    code: z
+      .string()
+      .min(1)
+      .max(64)
+      .describe('The code in the mail, such as `ABCD-EFGH-JKLM-NPQR`. Case, spaces and hyphens do not count.'),
+  })
+  .meta({ id: 'ConfirmNotificationBody', description: 'The code that was sent to an address.' })
+
 /** The answer that shows the key of a webhook; no later one does. */
 export const notificationWithSecret = notificationView
   .extend({
@@ -144,7 +161,9 @@ export type NotificationWithSecret = z.infer<typeof notificationWithSecret>
 /** What is sent: the body of a webhook, and what a mail says in words. */
 export const notificationMessage = z
   .strictObject({
-    type: z.string().describe('`job.` and the event, or `notification.test`.'),
+    type: z
+      .string()
+      .describe('`job.` and the event, `notification.test`, or `notification.confirm` (a mail with a code).'),
     timestamp: wireTime.describe('When the message was made.'),
     data: z
       .strictObject({

@@ -24,6 +24,13 @@ export type DrainView = z.infer<typeof drainView>
 
 /** `GET /quotas`. */
 export const quotasView = z.strictObject({
+  running: z
+    .strictObject({
+      used: z.number().int().describe('Executions of yours that run now, counted up to 1,000.'),
+    })
+    .describe(
+      'Runs at once. They have no bound of their own: while others wait, one user has at most half of the slots.',
+    ),
   jobs: z
     .strictObject({
       used: z
@@ -47,5 +54,14 @@ export const quotasView = z.strictObject({
       limit: z.number().int().describe('Calls with `until=terminal` that may wait at once in one job-service.'),
     })
     .describe('Calls that wait for the end of a run.'),
+  mails: z
+    .strictObject({
+      used: z
+        .number()
+        .int()
+        .describe('Mails of your notifications that count now; they come back evenly over an hour.'),
+      limit: z.number().int().describe('Mails of your notifications in an hour; further ones wait.'),
+    })
+    .describe('Mails of your notifications.'),
 })
 export type QuotasView = z.infer<typeof quotasView>

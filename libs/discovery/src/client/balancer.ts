@@ -1,10 +1,12 @@
+import type { Readable } from 'node:stream'
 import { type ServiceName, serviceNames } from '@belfry/contracts'
 import type { Clock, Metrics } from '@belfry/service'
 import type { Instance, Registry } from '../registry/port.ts'
 import { type BreakerConfig, type BreakerState, breakerStates } from './breaker.ts'
 import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
-import { ServiceCallError, toServiceCallError } from './service-call-error.ts'
-import { answerOf, openUpstream, type Upstream, type UpstreamRequest, type UpstreamResponse } from './upstream.ts'
+import { ServiceCallError } from './service-call-error.ts'
+import { openUpstream, type Upstream, type UpstreamRequest, type UpstreamResponse } from './upstream.ts'
+import { isSmallUpload, streamOf, takeWhole } from './upstream-body.ts'
 
 export interface BalancerOptions {
   registry: Registry
@@ -53,8 +55,7 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 /** A call that went out and broke: a repeat must not repeat an effect of the first try, and its body must still be there. */
 function isRepeatable(request: UpstreamRequest, error: ServiceCallError): boolean {
-  const hasStream = typeof request.body === 'object' && request.body !== null
-  return error.code === 'refused' && idempotent.has(request.method) && !hasStream
+  return error.code === 'refused' && idempotent.has(request.method) && streamOf(request.body) === null
 }
 
 /** One call on its way, over all its tries. */
@@ -120,8 +121,20 @@ export function createBalancer({
     const budget = budgets.get(service) as RetryBudget
     budget.earn()
     const upstream = choose(service, untried, options.instance)
-    if (upstream instanceof ServiceCallError) callback(upstream)
-    else attempt(upstream, { options, service, budget, tried: new Set(), isRetry: false, callback })
+    if (upstream instanceof ServiceCallError) return callback(upstream)
+    const call: BalancedCall = { options, service, budget, tried: new Set(), isRetry: false, callback }
+    const upload = streamOf(options.body)
+    if (isSmallUpload(upload, options.headers)) process.nextTick(attemptWhole, upstream, call, upload)
+    else attempt(upstream, call)
+  }
+
+  /** A small body that came with its head is sent in one piece: as a stream it costs 25 µs more. Meanwhile the breaker may have opened. */
+  const attemptWhole = (upstream: Upstream, call: BalancedCall, upload: Readable): void => {
+    const { options, service, callback } = call
+    const chosen = upstream.breaker.allows() ? upstream : choose(service, untried, options.instance)
+    const body = takeWhole(upload, options.headers)
+    if (chosen instanceof ServiceCallError) callback(chosen)
+    else attempt(chosen, body ? { ...call, options: { ...options, body } } : call)
   }
 
   /**
@@ -143,17 +156,11 @@ export function createBalancer({
   const attempt = (upstream: Upstream, call: BalancedCall): void => {
     const { options, callback } = call
     call.tried.add(upstream.instance.id)
-    upstream.breaker.run(options).then(
-      (response) => callback(null, response),
-      (error: unknown) => {
-        const answer = answerOf(error)
-        if (answer) return callback(null, answer)
-        const callError = toServiceCallError(error)
-        const next = nextOf(call, callError)
-        if (next) attempt(next, { ...call, isRetry: call.isRetry || !callError.isUnsent })
-        else callback(callError)
-      },
-    )
+    upstream.call(options, (error, response) => {
+      const next = error ? nextOf(call, error) : undefined
+      if (next && error) attempt(next, { ...call, isRetry: call.isRetry || !error.isUnsent })
+      else callback(error, response)
+    })
   }
 
   const breakers = (): BreakerView[] =>

@@ -26,22 +26,24 @@ const leastCalls = 5
 /** What an error says about the instance: it counts as failed, as working, or not at all. */
 export type Verdict = 'failed' | 'working' | 'uncounted'
 
+/** Counts the outcome of one call, then goes on. Called once. */
+export type ReportOutcome = (verdict: Verdict, next: () => void) => void
+
 /** Guards one instance. */
-export interface Breaker<C, R> {
-  /** Whether a call may go out now; when not, `run` must not be called. */
+export interface Breaker {
+  /** Whether a call may go out now; when not, `begin` must not be called. */
   allows(): boolean
-  /** Makes the call and counts its outcome: an answer as working, an error by its verdict. */
-  run(call: C): Promise<R>
+  /** A call goes out: answers the function that takes its outcome. */
+  begin(): ReportOutcome
   state(): BreakerState
   /** How long it stays open from now, milliseconds; 0 when it is not. */
   openForMs(): number
   close(): void
 }
 
-export interface BreakerOptions<C> {
+export interface BreakerOptions {
   clock: Clock
   config: BreakerConfig
-  judge: (error: unknown, call: C) => Verdict
 }
 
 /** The action of the circuit: it takes the outcome of a call that was made. */
@@ -68,11 +70,10 @@ function openCircuit(config: BreakerConfig) {
  * An opossum circuit over the outcomes of calls. opossum counts every call that it makes; it makes none here, so that a
  * call may be left uncounted, and that calls under way do not count as working. While the circuit is half-open, one call
  * at a time may try the instance, and only the outcome of such a call counts.
+ * A call that worked while the circuit is closed changes nothing but two counts: it is reported by the events that opossum counts by,
+ * without the promises of `fire`.
  */
-export function createBreaker<C, R>(
-  action: (call: C) => Promise<R>,
-  { clock, config, judge }: BreakerOptions<C>,
-): Breaker<C, R> {
+export function createBreaker({ clock, config }: BreakerOptions): Breaker {
   let circuit = openCircuit(config)
   let openedAt = 0
   let isTrying = false
@@ -87,26 +88,36 @@ export function createBreaker<C, R>(
   }
   circuit.on('open', onOpen).on('close', onClose)
 
-  async function count(verdict: Verdict, begun: typeof circuit, isTrial: boolean): Promise<void> {
-    const mayCount = begun === circuit && (circuit.closed || (isTrial && circuit.halfOpen))
-    if (mayCount && verdict !== 'uncounted') await circuit.fire(verdict === 'failed').catch(ignore)
-    if (isTrial) isTrying = false
+  const countWorking = () => {
+    circuit.emit('fire', [false])
+    circuit.emit('success', undefined, 0)
   }
+
+  const reportOf =
+    (begun: typeof circuit, isTrial: boolean): ReportOutcome =>
+    (verdict, next) => {
+      const mayCount = verdict !== 'uncounted' && begun === circuit && (begun.closed || (isTrial && begun.halfOpen))
+      const end = () => {
+        if (isTrial) isTrying = false
+        next()
+      }
+      if (!mayCount) end()
+      else if (verdict === 'working' && begun.closed) {
+        countWorking()
+        end()
+      } else
+        begun
+          .fire(verdict === 'failed')
+          .catch(ignore)
+          .then(end)
+    }
 
   return {
     allows: () => circuit.closed || (circuit.halfOpen && !isTrying),
-    async run(call) {
-      const begun = circuit
-      const isTrial = begun.halfOpen
+    begin() {
+      const isTrial = circuit.halfOpen
       if (isTrial) isTrying = true
-      try {
-        const answer = await action(call)
-        await count('working', begun, isTrial)
-        return answer
-      } catch (error) {
-        await count(judge(error, call), begun, isTrial)
-        throw error
-      }
+      return reportOf(circuit, isTrial)
     },
     state: () => (circuit.closed ? 'closed' : circuit.halfOpen ? 'half-open' : 'open'),
     openForMs: () => (circuit.opened ? Math.max(0, openedAt + config.resetMs - clock.monotonic()) : 0),

@@ -22,7 +22,7 @@ function headersOf({ headers, body, method }: TransportRequest, host: string): R
   }
   taken.host = host
   const isSized = taken['content-length'] !== undefined
-  if (typeof body === 'string') taken['content-length'] = String(Buffer.byteLength(body))
+  if (typeof body === 'string' || Buffer.isBuffer(body)) taken['content-length'] = String(Buffer.byteLength(body))
   else if (body !== null && !isSized && method !== 'GET' && method !== 'HEAD') taken['transfer-encoding'] = 'chunked'
   return taken
 }
@@ -48,10 +48,11 @@ export class LocalRequest extends Readable {
     this.url = request.path
     this.headers = headersOf(request, host)
     const { body } = request
-    this.#upload = typeof body === 'object' ? body : null
+    const isWhole = typeof body === 'string' || Buffer.isBuffer(body)
+    this.#upload = isWhole ? null : body
     if (this.#upload) this.#follow(this.#upload)
     else {
-      if (typeof body === 'string' && body !== '') this.push(Buffer.from(body))
+      if (isWhole && body.length > 0) this.push(body)
       this.#end()
     }
   }

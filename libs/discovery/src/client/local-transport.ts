@@ -34,8 +34,8 @@ export function createLocalTransport(
         answer(new ServiceCallError('refused', 'the request broke off'))
         response.destroy()
       })
-      call.signal.once('abort', () => request.abort(new Error('aborted')))
       handler(request.asIncoming(), response.asServerResponse())
+      return { abort: () => request.abort(new Error('aborted')) }
     },
     close: () => undefined,
   }

@@ -1,7 +1,7 @@
-import type EventEmitter from 'node:events'
 import type { Readable } from 'node:stream'
 import { type Dispatcher, Pool } from 'undici'
 import { type Instance, urlHost } from '../registry/port.ts'
+import { TcpCall } from './tcp-call.ts'
 
 /** An answer whose body is not read yet. An unused body is dumped, never destroyed. */
 export type TransportResponse = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'> & {
@@ -17,15 +17,22 @@ export interface TransportRequest {
   readonly method: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** A stream belongs to the caller, who still needs its connection: it is read, or thrown away, but never destroyed. */
-  readonly body: string | Readable | null
-  /** Its event `abort` gives the call up. */
-  readonly signal: EventEmitter
+  readonly body: string | Buffer | Readable | null
+}
+
+/** Takes an error of undici's kinds, or an answer. */
+export type Answered = (error: Error | null, response?: TransportResponse) => void
+
+/** A call on its way. */
+export interface TransportCall {
+  /** Gives the call up. What comes of it is still reported. */
+  abort(): void
 }
 
 /** How calls get to one instance. */
 export interface Transport {
-  /** Calls back once, with an error of undici's kinds or with an answer. */
-  request(request: TransportRequest, callback: (error: Error | null, response?: TransportResponse) => void): void
+  /** Calls back once, in a later turn. */
+  request(request: TransportRequest, answered: Answered): TransportCall
   /** Closes idle connections; calls in flight may end. */
   close(): void
 }
@@ -57,9 +64,11 @@ export function createTcpTransport({ host, port }: Pick<Instance, 'host' | 'port
     bodyTimeout: bodyIdleMs,
   })
   return {
-    request({ body, ...rest }, callback) {
-      const sent = typeof body === 'object' ? body && lend(body) : body
-      pool.request({ ...rest, body: sent ?? undefined } as Dispatcher.RequestOptions, callback as never)
+    request({ path, method, headers, body }, answered) {
+      const call = new TcpCall(method, answered)
+      const sent = typeof body === 'object' && body !== null && !Buffer.isBuffer(body) ? lend(body) : body
+      pool.dispatch({ path, method, headers, body: sent } as Dispatcher.DispatchOptions, call)
+      return call
     },
     close: () => void pool.close().catch(ignore),
   }

@@ -112,6 +112,39 @@ describe.each(['tcp', 'local'] as const)('a call to a service over %s', (way) =>
     answer.body.destroy()
   })
 
+  it('hands an answer of a known small length on in one piece, and waits for none of it', async () => {
+    const parts = Promise.withResolvers<(piece: string) => void>()
+    const { call } = await open(way, (request, reply) => {
+      reply.setHeader('content-length', '6')
+      if (request.url === '/whole') return void reply.end('onetwo')
+      reply.write('one')
+      parts.resolve((piece) => void reply.end(piece))
+    })
+    const whole = await call({ path: '/whole' })
+    expect([String(whole.body.whole), await whole.text()]).toEqual(['onetwo', 'onetwo'])
+    const inParts = await call({ path: '/parts' })
+    expect(inParts.body.whole).toBeNull()
+    ;(await parts.promise)('two')
+    expect(await inParts.text()).toBe('onetwo')
+  })
+
+  it('passes a small body on that has come in, and one that is still coming in', async () => {
+    const { call } = await open(way, async (request, reply) => {
+      reply.end(`${request.headers['content-length']} ${await text(request)}`)
+    })
+    const upload = (isComplete: boolean) => Object.assign(new PassThrough(), { complete: isComplete })
+    const [came, coming] = [upload(true), upload(false)]
+    const post = { method: 'POST', headers: { 'content-length': '6' } }
+    came.end('onetwo')
+    coming.write('one')
+    const answers = [await call({ ...post, body: came })]
+    expect(came.readableLength).toBe(0)
+    const later = call({ ...post, body: coming })
+    coming.end('two')
+    answers.push(await later)
+    for (const answer of answers) expect(await answer.text()).toBe('6 onetwo')
+  })
+
   it('lets the service see that the reader of its answer has gone', async () => {
     const gone = Promise.withResolvers<void>()
     const { call } = await open(way, (request, reply) => {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type CrashPoints, createCrashPoints, type Metrics } from '@belfry/service'
 import { StorageError, type StorageErrorCode } from '../errors.ts'
+import { createStepCheck, type StepCheck } from '../steps.ts'
 import { asStorageError, isConflict } from './errors.ts'
 
 /** Calls that may be under way; more are refused with `overloaded`. */
@@ -28,6 +29,8 @@ export interface CallsOptions {
   /** Called at each failure after calls have failed for so long without one answer of the server. */
   readonly silence?: { readonly afterMs: number; readonly notice: () => void }
   readonly crashAt?: string | null | undefined
+  /** The names that writes may have; null: any. */
+  readonly steps?: readonly string[] | null
 }
 
 const conflictOf = (error: unknown) => isConflict(error instanceof Error && 'code' in error ? error.code : null)
@@ -63,7 +66,8 @@ function cutOff(error: StorageError, kind: 'read' | 'write'): StorageError {
   return new StorageError(code, error.message, { cause: error })
 }
 
-export function createCalls({ metrics, crashAt, withinMs = callMs, silence }: CallsOptions): Calls {
+export function createCalls({ metrics, crashAt, withinMs = callMs, silence, steps = null }: CallsOptions): Calls {
+  const check: StepCheck = steps === null ? () => undefined : createStepCheck(steps)
   const crash: CrashPoints = createCrashPoints(crashAt ?? undefined)
   const rowsTotal = metrics.counter('belfry_store_rows_total', 'Rows that were written to or asked of the store')
   const seconds = metrics.histogram('belfry_store_call_seconds', 'Time until the database answered a call', ['step'])
@@ -110,7 +114,10 @@ export function createCalls({ metrics, crashAt, withinMs = callMs, silence }: Ca
 
   return {
     read: (step, rows, work) => run('read', step, rows, work),
-    write: (step, rows, work) => run('write', step, rows, work),
+    async write(step, rows, work) {
+      check(step)
+      return run('write', step, rows, work)
+    },
     close() {
       isClosed = true
       if (underWay === 0) onDrained()

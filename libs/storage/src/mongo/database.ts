@@ -35,6 +35,8 @@ export interface OpenMongoOptions {
   /** The version of the schema that this program knows, from 1. A database with a newer one is refused. */
   readonly schemaVersion: number
   readonly collections: readonly Pick<CollectionDefinition<MongoRecord>, 'name' | 'indexes'>[]
+  /** The names of the durable steps that its stores take; null: any (tests). Another write is refused (`failed`). */
+  readonly steps: readonly string[] | null
   readonly log: Logger
   readonly metrics: Metrics
   /** Crash point of the process, for proofs: the text of `BELFRY_CRASH_AT`. */

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { CrashPoints } from '@belfry/service'
 import { StorageError } from '../errors.ts'
 import type { Migration } from './port.ts'
 
@@ -37,18 +38,20 @@ function inTransaction(db: DatabaseSync, work: () => void): void {
 
 /**
  * Applies the migrations that the file does not have yet, each in one transaction, recorded in `belfry_schema` by its
- * number (its position in the list, from 1). Throws `schema-newer` when the file has more of them than the list.
+ * number (its position in the list, from 1); each is the durable step `schema.migrate`. Throws `schema-newer` when the file has more of them than the list.
  */
-export function migrate(db: DatabaseSync, migrations: readonly Migration[]): void {
+export function migrate(db: DatabaseSync, migrations: readonly Migration[], crash: CrashPoints): void {
   db.exec(table)
   const applied = appliedNames(db)
   refuseStrangers(applied, migrations)
   const record = db.prepare('INSERT INTO belfry_schema (version, name, applied_at) VALUES (?, ?, unixepoch())')
   for (const [index, migration] of migrations.entries()) {
     if (index < applied.length) continue
+    crash.at('schema.migrate', 'before')
     inTransaction(db, () => {
       db.exec(migration.sql)
       record.run(index + 1, migration.name)
     })
+    crash.at('schema.migrate', 'after')
   }
 }

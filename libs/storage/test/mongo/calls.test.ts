@@ -17,6 +17,20 @@ describe('a call that the database never answers', () => {
   })
 })
 
+it('a write whose name is not in the list of durable steps is refused, and is not tried', async () => {
+  let tries = 0
+  const work = async () => {
+    tries += 1
+  }
+  const calls = createCalls({ metrics: metrics(), steps: ['test.write'] })
+  await expect(calls.write('test.other', 1, work)).rejects.toMatchObject({ code: 'failed' })
+  expect(tries).toBe(0)
+  await calls.write('test.write', 1, work)
+  await calls.read('test.other', 1, work)
+  expect(tries).toBe(2)
+  await calls.close()
+})
+
 describe('a database that answers nothing', () => {
   it('is noticed after a time without an answer, and not before', async () => {
     let noticed = 0

@@ -37,6 +37,7 @@ const log = createLog({ level: 'fatal' })
 const options = (database: string) => ({
   database,
   schemaVersion: 1,
+  steps: null,
   collections: [tasks],
   log,
   metrics: createMetrics().forService('test'),

@@ -17,7 +17,14 @@ describe.skipIf(url === '')('a crash point of a step on MongoDB', { timeout: 60_
     expect(stderr).toBe('')
     const log = createLog({ level: 'fatal' })
     const metrics = createMetrics().forService('test')
-    const db = await openMongo(own, { database: name, schemaVersion: 1, collections: [bells], log, metrics })
+    const db = await openMongo(own, {
+      database: name,
+      schemaVersion: 1,
+      steps: null,
+      collections: [bells],
+      log,
+      metrics,
+    })
     const stored = (await db.collection(bells).find('bells.list', {}, { sort: { _id: 1 } })).map(({ _id }) => _id)
     await db.close()
     await dropMongoDatabase(url, name)

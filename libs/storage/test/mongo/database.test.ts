@@ -21,6 +21,7 @@ const log = createLog({ level: 'info', destination: { write: (line: string) => v
 const options = {
   database: name,
   schemaVersion: 2,
+  steps: null,
   collections: [notes],
   log,
   metrics: createMetrics().forService('test'),

@@ -19,6 +19,7 @@ describe.skipIf(url === '')('what every service stores on MongoDB', () => {
     db = await openMongo(url, {
       database: name,
       schemaVersion: 1,
+      steps: null,
       collections: [cursorsCollection, poisonCollection],
       log: createLog({ level: 'fatal' }),
       metrics: createMetrics().forService('test'),

@@ -9,7 +9,15 @@ import { bells } from './bells.ts'
 const [url = '', crashAt = null] = process.argv.slice(2)
 const log = createLog({ level: 'fatal' })
 const metrics = createMetrics().forService('test')
-const db = await openMongo(url, { database: 'none', schemaVersion: 1, collections: [bells], log, metrics, crashAt })
+const db = await openMongo(url, {
+  database: 'none',
+  schemaVersion: 1,
+  steps: null,
+  collections: [bells],
+  log,
+  metrics,
+  crashAt,
+})
 for (const name of ['Emma', 'Gabriel', 'Peter', 'Maria']) {
   await db.collection(bells).insertManyIfAbsent('bells.add', [{ _id: name }])
   process.stdout.write(`${name}\n`)

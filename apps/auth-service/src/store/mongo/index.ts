@@ -2,6 +2,7 @@ import { auditCollections, createAuditStore } from '@belfry/audit/mongo'
 import type { OpenStoresOptions } from '@belfry/storage'
 import { createCursorStore, cursorsCollection, openMongo } from '@belfry/storage/mongo'
 import type { Stores } from '../ports.ts'
+import { durableSteps } from '../steps.ts'
 import { adminsCollection, createAdminStore } from './admins.ts'
 import { apiKeysCollection, createApiKeyStore } from './api-keys.ts'
 import { createKeyStore, keysCollection } from './keys.ts'
@@ -15,7 +16,8 @@ const collections = [
 
 /** Opens the database of the URL, `belfry-auth` where it names none. */
 export async function openMongoStores(url: string, options: Omit<OpenStoresOptions, 'thread'>): Promise<Stores> {
-  const db = await openMongo(url, { ...options, database: 'belfry-auth', schemaVersion: 2, collections })
+  const steps = durableSteps.mongo
+  const db = await openMongo(url, { ...options, database: 'belfry-auth', schemaVersion: 2, collections, steps })
   return {
     users: createUserStore(db),
     keys: createKeyStore(db),

@@ -2,9 +2,10 @@ import { defineCollection, type MongoDatabase, type MongoRecord, where } from '@
 import type { Session } from '../../sessions/session.ts'
 import type { SessionStore } from '../ports.ts'
 
-/** A session; `previous` is JSON. */
-interface SessionDocument extends MongoRecord, Omit<Session, 'id' | 'previous'> {
+/** A session; `previous` is JSON. Those of earlier versions have no `markKey`. */
+interface SessionDocument extends MongoRecord, Omit<Session, 'id' | 'previous' | 'markKey'> {
   readonly previous: string | null
+  readonly markKey?: string | null
 }
 
 export const sessionsCollection = defineCollection<SessionDocument>({
@@ -18,6 +19,7 @@ export const sessionsCollection = defineCollection<SessionDocument>({
     hash: String,
     rotatedAt: Number,
     previous: String,
+    markKey: String,
   },
   indexes: [{ fields: { userId: 1, rotatedAt: -1 } }, { fields: { expiresAt: 1 } }],
 })
@@ -27,9 +29,9 @@ function documentOf({ id, previous, ...rest }: Session): SessionDocument {
 }
 
 function sessionOf({ _id: id, ...rest }: SessionDocument): Session {
-  const { userId, generation, createdAt, expiresAt, hash, rotatedAt, previous } = rest
+  const { userId, generation, createdAt, expiresAt, hash, rotatedAt, previous, markKey = null } = rest
   const times = { createdAt, expiresAt, rotatedAt }
-  return { id, userId, generation, ...times, hash, previous: previous ? JSON.parse(previous) : null }
+  return { id, userId, generation, ...times, hash, previous: previous ? JSON.parse(previous) : null, markKey }
 }
 
 /** The sessions in MongoDB. */
@@ -50,7 +52,8 @@ export function createSessionStore(db: MongoDatabase): SessionStore {
     },
     async rotate(session, fromHash) {
       const { _id: id, hash, rotatedAt, previous } = documentOf(session)
-      const swap = { id, guard: { hash: fromHash }, update: { $set: { hash, rotatedAt, previous } } }
+      const { markKey } = session
+      const swap = { id, guard: { hash: fromHash }, update: { $set: { hash, rotatedAt, previous, markKey } } }
       const [isDone] = await sessions.compareAndSetMany('sessions.rotate', [swap])
       return isDone === true
     },

@@ -1,7 +1,8 @@
 import { createAuditStore } from '@belfry/audit/sqlite'
 import type { OpenStoresOptions } from '@belfry/storage'
-import { createCursorStore, type Database } from '@belfry/storage/sqlite'
+import { createCursorStore, type Database, withSteps } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
+import { durableSteps } from '../steps.ts'
 import { createSqliteAdmins } from './admins.ts'
 import { createSqliteApiKeys } from './api-keys.ts'
 import { createSqliteKeys } from './keys.ts'
@@ -12,7 +13,8 @@ import { createSqliteUsers } from './users.ts'
 export { migrations }
 
 /** The stores over a database that has this service's `migrations`; `close` closes it. */
-export function createSqliteStores(db: Database): Stores {
+export function createSqliteStores(given: Database): Stores {
+  const db = withSteps(given, durableSteps.sqlite)
   return {
     users: createSqliteUsers(db),
     keys: createSqliteKeys(db),

@@ -66,4 +66,5 @@ export const migrations: readonly Migration[] = [
     `,
   },
   { name: 'audit log, and positions of loops', sql: `${cursorsTable}${auditTables}` },
+  { name: 'marks of refresh tokens', sql: 'ALTER TABLE sessions ADD COLUMN mark_key TEXT;' },
 ]

@@ -2,10 +2,10 @@ import type { Database, SqlRow } from '@belfry/storage/sqlite'
 import type { Session } from '../../sessions/session.ts'
 import type { SessionStore } from '../ports.ts'
 
-const columns = 'id, user_id, generation, created_at, expires_at, hash, rotated_at, previous'
+const columns = 'id, user_id, generation, created_at, expires_at, hash, rotated_at, previous, mark_key'
 
 function sessionOf(row: SqlRow): Session {
-  const [id, userId, generation, createdAt, expiresAt, hash, rotatedAt, previous] = row as [
+  const [id, userId, generation, createdAt, expiresAt, hash, rotatedAt, previous, markKey] = row as [
     string,
     string,
     number,
@@ -14,19 +14,21 @@ function sessionOf(row: SqlRow): Session {
     string,
     number,
     string | null,
+    string | null,
   ]
   const times = { createdAt, expiresAt, rotatedAt }
-  return { id, userId, generation, ...times, hash, previous: previous === null ? null : JSON.parse(previous) }
+  const known = previous === null ? null : JSON.parse(previous)
+  return { id, userId, generation, ...times, hash, previous: known, markKey }
 }
 
 const textOf = ({ previous }: Session) => previous && JSON.stringify(previous)
 
 /** The sessions in SQLite. */
 export function createSqliteSessions(db: Database): SessionStore {
-  const insert = db.statement(`INSERT INTO sessions (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+  const insert = db.statement(`INSERT INTO sessions (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const find = db.statement(`SELECT ${columns} FROM sessions WHERE id = ?`)
   const rotate = db.statement(
-    'UPDATE sessions SET hash = ?, rotated_at = ?, previous = ? WHERE id = ? AND hash = ? RETURNING id',
+    'UPDATE sessions SET hash = ?, rotated_at = ?, previous = ?, mark_key = ? WHERE id = ? AND hash = ? RETURNING id',
   )
   const remove = db.statement('DELETE FROM sessions WHERE id = ?')
   const removeOfUser = db.statement('DELETE FROM sessions WHERE user_id = ?')
@@ -36,8 +38,8 @@ export function createSqliteSessions(db: Database): SessionStore {
   )
   return {
     async insert(session) {
-      const { id, userId, generation, createdAt, expiresAt, hash, rotatedAt } = session
-      const params = [id, userId, generation, createdAt, expiresAt, hash, rotatedAt, textOf(session)]
+      const { id, userId, generation, createdAt, expiresAt, hash, rotatedAt, markKey } = session
+      const params = [id, userId, generation, createdAt, expiresAt, hash, rotatedAt, textOf(session), markKey]
       await db.write('sessions.insert', [{ statement: insert, params }])
     },
     async find(id) {
@@ -45,9 +47,9 @@ export function createSqliteSessions(db: Database): SessionStore {
       return row && sessionOf(row)
     },
     async rotate(session, fromHash) {
-      const { id, hash, rotatedAt } = session
+      const { id, hash, rotatedAt, markKey } = session
       const [changed] = await db.writeEach('sessions.rotate', rotate, [
-        [hash, rotatedAt, textOf(session), id, fromHash],
+        [hash, rotatedAt, textOf(session), markKey, id, fromHash],
       ])
       return changed !== undefined
     },

@@ -2,6 +2,7 @@ import type { Clock } from '@belfry/service'
 import { createUnreadableReport, type OnUnreadable, type OpenStoresOptions } from '@belfry/storage'
 import { createCursorStore, createPoisonStore, type MongoDatabase, openMongo } from '@belfry/storage/mongo'
 import type { Stores } from '../ports.ts'
+import { durableSteps } from '../steps.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
 import { createExecutionStore } from './executions.ts'
@@ -29,6 +30,7 @@ function createMongoStores(db: MongoDatabase, clock: Clock, onUnreadable: OnUnre
 /** Opens the database, with the collections' indexes. Waits for the server, for a bounded time. */
 export async function openMongoStores(url: string, options: OpenStoresOptions): Promise<Stores> {
   const { clock, log, metrics, crashAt } = options
-  const db = await openMongo(url, { database: ownDatabase, schemaVersion, collections, log, metrics, crashAt })
+  const steps = durableSteps.mongo
+  const db = await openMongo(url, { database: ownDatabase, schemaVersion, collections, log, metrics, crashAt, steps })
   return createMongoStores(db, clock, createUnreadableReport(log, metrics))
 }

@@ -1,7 +1,8 @@
 import type { Clock } from '@belfry/service'
 import { createUnreadableReport, type OnUnreadable, type OpenStoresOptions } from '@belfry/storage'
-import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
+import { createCursorStore, createPoisonStore, type Database, withSteps } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
+import { durableSteps } from '../steps.ts'
 import { createAdmissionStore } from './admissions.ts'
 import { createArtifactStore } from './artifacts.ts'
 import { createExecutionStore } from './executions.ts'
@@ -12,7 +13,12 @@ import { migrations } from './schema.ts'
 export { migrations }
 
 /** All stores of the executor over one SQLite file, which `migrations` have prepared. `close` closes the file. */
-export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
+export function createSqliteStores(
+  given: Database,
+  clock: Clock,
+  onUnreadable: OnUnreadable = () => undefined,
+): Stores {
+  const db = withSteps(given, durableSteps.sqlite)
   return {
     executions: createExecutionStore(db, onUnreadable),
     admissions: createAdmissionStore(db),

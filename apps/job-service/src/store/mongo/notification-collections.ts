@@ -78,9 +78,19 @@ export const alertsCollection = defineCollection<AlertRecord>({
   ],
 })
 
+export interface MailCountRecord extends WholeRecord {
+  readonly backAt: number
+}
+export const mailCountsCollection = defineCollection<MailCountRecord>({
+  name: 'mailCounts',
+  schema: { ...whole, backAt: Number },
+  indexes: [{ fields: { backAt: 1 } }],
+})
+
 export const notificationCollections = [
   notificationsCollection,
   deliveriesCollection,
   jobEventsCollection,
   alertsCollection,
+  mailCountsCollection,
 ]

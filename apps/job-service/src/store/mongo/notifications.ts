@@ -2,11 +2,13 @@ import { type OnUnreadable, shardOf } from '@belfry/storage'
 import { type Collection, type Filter, type MongoDatabase, where } from '@belfry/storage/mongo'
 import type { Delivery } from '../../domain/delivery.ts'
 import type { Alert, JobEvent } from '../../domain/job-event.ts'
+import type { MailCount } from '../../domain/mail-quota.ts'
 import type { Notification } from '../../domain/notification.ts'
 import type {
   AlertStore,
   DeliveryStore,
   JobEventStore,
+  MailCountStore,
   NotificationStore,
   NotificationStores,
   Swap,
@@ -19,10 +21,13 @@ import {
   deliveriesCollection,
   type JobEventRecord,
   jobEventsCollection,
+  type MailCountRecord,
+  mailCountsCollection,
   type NotificationRecord,
   notificationsCollection,
   type WholeRecord,
 } from './notification-collections.ts'
+import { rowIdOf } from './positions.ts'
 import { readEach } from './unreadable.ts'
 
 interface Deps {
@@ -81,6 +86,13 @@ function createNotificationStore({ db, onUnreadable }: Deps): NotificationStore 
     async find(ownerId, id) {
       const found = await notifications.findOne('notifications.read', { _id: id, ownerId })
       return found && read<Notification>(found)
+    },
+    async listAll(after, limit) {
+      const filter = { _id: where({ $gt: String(after ?? '') }) }
+      const found = await notifications.find('notifications.list', filter, { sort: { _id: 1 }, limit })
+      const last = found.length === limit ? found.at(-1) : undefined
+      const rows = readEach('notifications', found, (one) => read<Notification>(one), onUnreadable)
+      return { rows, next: last ? rowIdOf(last._id) : null }
     },
     async listOfOwner(ownerId) {
       const found = await notifications.find('notifications.list', { ownerId }, { sort: { createdAt: 1, _id: 1 } })
@@ -195,6 +207,29 @@ function createAlertStore({ db, onUnreadable }: Deps): AlertStore {
   }
 }
 
+function createMailCountStore({ db }: Deps): MailCountStore {
+  const counts = db.collection(mailCountsCollection)
+  const recordOf = (value: MailCount): MailCountRecord => {
+    const { id, backAt, rev } = value
+    return { _id: id, rev, backAt, body: JSON.stringify(value) }
+  }
+  const swap = createSwaps(counts, recordOf)
+  return {
+    async find(id) {
+      const found = await counts.findOne('mailCounts.read', { _id: id })
+      return found && read<MailCount>(found)
+    },
+    async compareAndSet(one) {
+      const [isSet = false] = await (one.before.rev === 0
+        ? counts.insertManyIfAbsent('mailCounts.change', [recordOf(one.next)])
+        : swap('mailCounts.change', [one]))
+      return isSet
+    },
+    purge: (before, limit) =>
+      purgeSome(counts, ['mailCounts.old', 'mailCounts.purge'], { backAt: where({ $lt: before }) }, limit),
+  }
+}
+
 /** What notifications store, on the collections of the same names. */
 export function createNotificationStores(deps: Deps): NotificationStores {
   return {
@@ -202,5 +237,6 @@ export function createNotificationStores(deps: Deps): NotificationStores {
     deliveries: createDeliveryStore(deps),
     events: createJobEventStore(deps),
     alerts: createAlertStore(deps),
+    mailCounts: createMailCountStore(deps),
   }
 }

@@ -1,8 +1,9 @@
 import { createAuditStore } from '@belfry/audit/sqlite'
 import type { Clock } from '@belfry/service'
 import { createUnreadableReport, type OnUnreadable, type OpenStoresOptions } from '@belfry/storage'
-import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
+import { createCursorStore, createPoisonStore, type Database, withSteps } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
+import { durableSteps } from '../steps.ts'
 import { createExecutionStore } from './executions.ts'
 import { createJobStore } from './jobs.ts'
 import { migrations } from './migrations.ts'
@@ -17,7 +18,12 @@ export async function openSqliteStores(path: string, options: OpenStoresOptions)
 }
 
 /** The stores over a database whose schema is at `migrations`. */
-export function createSqliteStores(db: Database, clock: Clock, onUnreadable: OnUnreadable = () => undefined): Stores {
+export function createSqliteStores(
+  given: Database,
+  clock: Clock,
+  onUnreadable: OnUnreadable = () => undefined,
+): Stores {
+  const db = withSteps(given, durableSteps.sqlite)
   return {
     jobs: createJobStore(db, onUnreadable),
     executions: createExecutionStore(db, onUnreadable),

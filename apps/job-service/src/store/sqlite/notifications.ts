@@ -1,12 +1,14 @@
 import type { OnUnreadable } from '@belfry/storage'
-import type { Database, Statement } from '@belfry/storage/sqlite'
+import { type Database, nextOf, type Statement } from '@belfry/storage/sqlite'
 import type { Delivery } from '../../domain/delivery.ts'
 import type { Alert, JobEvent } from '../../domain/job-event.ts'
+import type { MailCount } from '../../domain/mail-quota.ts'
 import type { Notification } from '../../domain/notification.ts'
 import type {
   AlertStore,
   DeliveryStore,
   JobEventStore,
+  MailCountStore,
   NotificationStore,
   NotificationStores,
 } from '../notification-ports.ts'
@@ -36,6 +38,7 @@ function createNotificationStore(db: Database, onUnreadable: OnUnreadable): Noti
     WHERE (SELECT count(*) FROM notifications WHERE ownerId = ?3) < ?5 ON CONFLICT DO NOTHING`)
   const one = db.statement('SELECT n, body FROM notifications WHERE id = ? AND ownerId = ?')
   const ofOwner = db.statement('SELECT n, body FROM notifications WHERE ownerId = ?')
+  const all = db.statement('SELECT n, body FROM notifications WHERE n > ? ORDER BY n LIMIT ?')
   const remove = db.statement('DELETE FROM notifications WHERE id = ? AND ownerId = ?')
   return {
     async create(notification, most) {
@@ -45,6 +48,10 @@ function createNotificationStore(db: Database, onUnreadable: OnUnreadable): Noti
     },
     async find(ownerId, id) {
       return table.read(await db.read(one, [id, ownerId]))[0]
+    },
+    async listAll(after, limit) {
+      const rows = await db.read(all, [after ?? 0, limit])
+      return { rows: table.read(rows), next: nextOf(rows, limit) }
     },
     async listOfOwner(ownerId) {
       const all = table.read(await db.read(ofOwner, [ownerId]))
@@ -154,6 +161,28 @@ function createAlertStore(db: Database, onUnreadable: OnUnreadable): AlertStore 
   }
 }
 
+function createMailCountStore(db: Database, onUnreadable: OnUnreadable): MailCountStore {
+  const table = createRecordTable<MailCount>(db, {
+    table: 'mailCounts',
+    idOf: ({ id }) => id,
+    columns: ['backAt'],
+    valuesOf: ({ backAt }) => [backAt],
+    onUnreadable,
+  })
+  const one = db.statement('SELECT n, body FROM mailCounts WHERE id = ?')
+  const purge = db.statement('DELETE FROM mailCounts WHERE n IN (SELECT n FROM mailCounts WHERE backAt < ? LIMIT ?)')
+  return {
+    async find(id) {
+      return table.read(await db.read(one, [id]))[0]
+    },
+    async compareAndSet(swap) {
+      const [isSet = false] = await (swap.before.rev === 0 ? table.insert([swap.next]) : table.swap([swap]))
+      return isSet
+    },
+    purge: (before, limit) => purgeSome(db, 'mailCounts.purge', purge, [before, limit]),
+  }
+}
+
 /** What notifications store, on the tables of the same names. */
 export function createNotificationStores(db: Database, onUnreadable: OnUnreadable): NotificationStores {
   return {
@@ -161,5 +190,6 @@ export function createNotificationStores(db: Database, onUnreadable: OnUnreadabl
     deliveries: createDeliveryStore(db, onUnreadable),
     events: createJobEventStore(db, onUnreadable),
     alerts: createAlertStore(db, onUnreadable),
+    mailCounts: createMailCountStore(db, onUnreadable),
   }
 }

@@ -7,6 +7,7 @@ import {
   poisonCollection,
 } from '@belfry/storage/mongo'
 import type { Stores } from '../ports.ts'
+import { durableSteps } from '../steps.ts'
 import { createFireLogStore, fireLogCollection } from './fire-log.ts'
 import { createScheduleStore, schedulesCollection } from './schedules.ts'
 
@@ -14,7 +15,8 @@ const collections = [schedulesCollection, fireLogCollection, cursorsCollection, 
 
 /** Opens the database of the URL, `belfry-scheduler` where it names none. */
 export async function openMongoStores(url: string, options: Omit<OpenStoresOptions, 'thread'>): Promise<Stores> {
-  const db = await openMongo(url, { ...options, database: 'belfry-scheduler', schemaVersion: 1, collections })
+  const steps = durableSteps.mongo
+  const db = await openMongo(url, { ...options, database: 'belfry-scheduler', schemaVersion: 1, collections, steps })
   return {
     schedules: createScheduleStore(db),
     fireLog: createFireLogStore(db),

@@ -1,7 +1,8 @@
 import type { Clock } from '@belfry/service'
 import type { OpenStoresOptions } from '@belfry/storage'
-import { createCursorStore, createPoisonStore, type Database } from '@belfry/storage/sqlite'
+import { createCursorStore, createPoisonStore, type Database, withSteps } from '@belfry/storage/sqlite'
 import type { Stores } from '../ports.ts'
+import { durableSteps } from '../steps.ts'
 import { createFireLogStore } from './fire-log.ts'
 import { migrations } from './migrations.ts'
 import { createScheduleStore } from './schedules.ts'
@@ -9,7 +10,8 @@ import { createScheduleStore } from './schedules.ts'
 export { migrations }
 
 /** The stores over scheduler.db, whose schema is at `migrations`. */
-export function createSqliteStores(db: Database, clock: Clock): Stores {
+export function createSqliteStores(given: Database, clock: Clock): Stores {
+  const db = withSteps(given, durableSteps.sqlite)
   return {
     schedules: createScheduleStore(db),
     fireLog: createFireLogStore(db),
