@@ -1,47 +1,114 @@
 import type { ServiceName } from '@belfry/contracts'
 import { eventually } from '../belfry-process.ts'
 import { mustBeIntact } from './acts/accounts.ts'
-import type { Act } from './acts/act.ts'
+import { acts } from './acts/index.ts'
+import type { Way } from './coverage.ts'
 import type { Host } from './host.ts'
 import { createScript, Died, type ScriptRun } from './script.ts'
 
-/** A point at which the process of a service is killed, and what leads to it. */
+/** A point at which the process of a service is killed, and how it comes there. */
 export interface Kill {
   readonly service: ServiceName
   /** The value of `BELFRY_CRASH_AT`. */
   readonly point: string
-  readonly act: Act
+  readonly way: Way
 }
 
 /** How long a process may take to reach its point, milliseconds. */
-const deathMs = 30_000
+const deathMs = 45_000
+/** How long an act is under way before its process is stopped or killed, milliseconds. */
+const underWayMs = 1_200
 
-/** Runs the act, as often as it takes, until the process has died. */
-async function playUntilDeath(host: Host, { service, point, act }: Kill): Promise<ScriptRun[]> {
-  const scripts: ScriptRun[] = []
+async function dead(host: Host, { service, point }: Kill): Promise<void> {
+  await eventually(`${service} to die at ${point}`, async () => host.isGone(service) || undefined, deathMs)
+  const end = await host.endOf(service)
+  if (end !== 'SIGKILL') throw new Error(`${service} ended with ${end} at ${point}:\n${host.output(service)}`)
+}
+
+/** One run of the act; whether it came to its end. */
+async function play(host: Host, { way }: Kill, script: ScriptRun): Promise<boolean> {
+  try {
+    await acts[way.act](script.begin(false), host.world)
+    return true
+  } catch (error) {
+    if (error instanceof Died) return false
+    throw error
+  }
+}
+
+/** Runs the act, as often as it takes, until the process has died. `scripts`: those that are under way; others are added. */
+async function playUntilDeath(host: Host, kill: Kill, scripts: ScriptRun[]): Promise<void> {
   const until = performance.now() + deathMs
-  let script: ScriptRun | undefined
-  while (!host.isGone(service)) {
-    if (performance.now() > until) throw new Error(`${service} does not reach ${point}`)
-    if (!script) scripts.push((script = createScript(host.url)))
-    try {
-      await act(script.begin(false), host.world)
-      script = undefined
-    } catch (error) {
-      if (!(error instanceof Died)) throw error
+  let script = scripts.at(-1)
+  while (!host.isGone(kill.service) && performance.now() < until) {
+    if (!script) {
+      script = createScript(host.url)
+      scripts.push(script)
     }
-    await eventually('the death', async () => host.isGone(service) || undefined, 300).catch(() => undefined)
+    if (await play(host, kill, script)) script = undefined
+    await eventually('the death', async () => host.isGone(kill.service) || undefined, 300).catch(() => undefined)
+  }
+  await dead(host, kill)
+}
+
+/** The act is under way for a while when `strike` comes. */
+async function strikeUnderWay(host: Host, kill: Kill, strike: () => Promise<void>): Promise<ScriptRun> {
+  const script = createScript(host.url)
+  const played = play(host, kill, script)
+  const at = Date.now() + underWayMs
+  await eventually('the act to be under way', async () => Date.now() > at || undefined)
+  await strike()
+  await played
+  return script
+}
+
+/** Leads the process to its death, and answers the scripts that were under way. */
+async function die(host: Host, kill: Kill): Promise<ScriptRun[]> {
+  const { service, point, way } = kill
+  const scripts: ScriptRun[] = []
+  const playOn = async (at: string) => {
+    await host.arm(service, at)
+    await playUntilDeath(host, { ...kill, point: at }, scripts)
+  }
+  const startAndDie = async () => {
+    await host.start(service, point)
+    await dead(host, kill)
+  }
+  if (way.at === 'start') {
+    host.stop(service)
+    await host.endOf(service)
+    await startAndDie()
+  } else if (way.at === 'take-over') {
+    scripts.push(await strikeUnderWay(host, kill, () => host.kill(service)))
+    await startAndDie()
+  } else if (way.at === 'stop') {
+    const strike = async () => {
+      await host.arm(service, point)
+      host.stop(service)
+    }
+    scripts.push(await strikeUnderWay(host, kill, strike))
+    await dead(host, kill)
+  } else if (way.poison) {
+    await host.arm(service, point)
+    await host.spoil?.(way.poison)
+    await dead(host, kill)
+  } else {
+    if (way.without) await host.kill(way.without)
+    if (way.first) {
+      await playOn(way.first)
+      await host.start(service)
+    }
+    await playOn(point)
   }
   return scripts
 }
 
 /** Kills the process of a service at the point, starts it again, and lets the act go on to its end: everything must come right. */
 export async function killAt(host: Host, kill: Kill): Promise<void> {
-  await host.arm(kill.service, kill.point)
-  const scripts = await playUntilDeath(host, kill)
-  const end = await host.endOf(kill.service)
-  if (end !== 'SIGKILL') throw new Error(`${kill.service} ended with ${end}`)
+  const scripts = await die(host, kill)
   await host.start(kill.service)
-  for (const script of scripts) await kill.act(script.begin(true), host.world)
+  if (kill.way.without) await host.start(kill.way.without)
+  if (scripts.length === 0) scripts.push(createScript(host.url))
+  for (const script of scripts) await acts[kill.way.act](script.begin(true), host.world)
   await mustBeIntact(createScript(host.url).begin(true), host.world)
 }

@@ -77,8 +77,7 @@ export function createScript(url: () => string): ScriptRun {
   }
 
   async function untilAnswered<T>(asked: Asked, key: string | null): Promise<Reply<T>> {
-    if (isLast)
-      return eventually(`an answer to ${asked.method} ${asked.path}`, () => send<T>(asked, key), settleMs)
+    if (isLast) return eventually(`an answer to ${asked.method} ${asked.path}`, () => send<T>(asked, key), settleMs)
     const answer = await send<T>(asked, key)
     if (!answer) throw new Died(asked.path)
     return answer

@@ -2,7 +2,9 @@ import type { Edit } from './edit.ts'
 
 const folder = 'apps/executor-service'
 const admission = `${folder}/src/admission/admission.ts`
-const tests = [`${folder}/test/admission`]
+const tests = [`${folder}/test/admission/admission.test.ts`]
+const claimTests = [...tests, `${folder}/test/admission/admit-claims.test.ts`]
+const fenceTests = [...tests, `${folder}/test/admission/fence.test.ts`]
 
 /** Of fences, floors, overlap places, and of the lease of an executor (docs/protocol.md steps 2, 9, 11 and 13). */
 export const admissionEdits: readonly Edit[] = [
@@ -94,7 +96,7 @@ export const admissionEdits: readonly Edit[] = [
     find: `  if (!isOwnedBy(execution, epoch)) return execution\n`,
     replace: '',
     searches: ['fence-and-losses', 'skip-and-change'],
-    tests,
+    tests: claimTests,
   },
   {
     name: 'cancel-ends-newer-versions',
@@ -103,7 +105,7 @@ export const admissionEdits: readonly Edit[] = [
     find: `execution.state === 'running' && execution.version < cancelled`,
     replace: `execution.state === 'running' && cancelled > 0`,
     searches: ['settling', 'changes'],
-    tests,
+    tests: fenceTests,
   },
   {
     name: 'mark-of-newer-fence-is-taken',
@@ -121,7 +123,7 @@ export const admissionEdits: readonly Edit[] = [
     find: 'isEnlisted && leftMs() > 0 && !isDrained()',
     replace: 'isEnlisted && !isDrained()',
     searches: [],
-    tests: [`${folder}/test/membership`, `${folder}/test/attempts/lease.test.ts`],
+    tests: [`${folder}/test/membership/identity.test.ts`, `${folder}/test/attempts/lease.test.ts`],
   },
   {
     name: 'sleep-counts-as-silence',
@@ -130,6 +132,6 @@ export const admissionEdits: readonly Edit[] = [
     find: 'Math.min(sentAt - known.seenAt, leaseMs / 3)',
     replace: '(sentAt - known.seenAt)',
     searches: [],
-    tests: [`${folder}/test/membership`],
+    tests: [`${folder}/test/membership/sightings.test.ts`],
   },
 ]

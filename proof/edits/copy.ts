@@ -24,10 +24,15 @@ function linkModules(path: string): void {
   for (const name of readdirSync(join(from, own))) symlinkSync(readlinkSync(join(from, own, name)), join(to, own, name))
 }
 
-/** Copies what Git knows, as it is in the working tree. */
+/** Copies what is in the working tree, apart from what Git ignores. */
 export function copyTree(): Copy {
   const path = mkdtempSync(join(tmpdir(), 'belfry-edits-'))
-  const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean)
+  const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+    .split('\0')
+    .filter(Boolean)
   for (const file of files) {
     mkdirSync(join(path, dirname(file)), { recursive: true })
     cpSync(join(root, file), join(path, file))

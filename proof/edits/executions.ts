@@ -3,7 +3,11 @@ import type { Edit } from './edit.ts'
 const folder = 'apps/executor-service'
 const transitions = `${folder}/src/executions/transitions.ts`
 const execution = `${folder}/src/executions/execution.ts`
-const tests = [`${folder}/test/executions`, `${folder}/test/intake`]
+const tests = [
+  `${folder}/test/executions/execution.test.ts`,
+  `${folder}/test/executions/retry.test.ts`,
+  `${folder}/test/intake/command.test.ts`,
+]
 
 /** Of the states of an execution (docs/protocol.md steps 8 to 13). */
 export const executionEdits: readonly Edit[] = [
@@ -21,7 +25,7 @@ export const executionEdits: readonly Edit[] = [
     about: 'a claim does not raise the epoch',
     file: transitions,
     find: 'const epoch = execution.epoch + 1',
-    replace: 'const epoch = Math.max(1, execution.epoch)',
+    replace: 'const { epoch } = execution',
     searches: ['losses'],
     tests,
   },
@@ -77,7 +81,7 @@ export const executionEdits: readonly Edit[] = [
     find: `  const { epoch, at } = input\n  if (!isOwnedBy(execution, epoch)) return stale(execution, epoch)\n  if (recordedStart(execution) === null &&`,
     replace: `  const { at } = input\n  const { epoch } = execution\n  if (execution.state !== 'running') return stale(execution, epoch)\n  if (recordedStart(execution) === null &&`,
     searches: ['losses'],
-    tests: [...tests, `${folder}/test/membership`],
+    tests: [...tests, `${folder}/test/membership/recovery.test.ts`],
   },
   {
     name: 'lost-runs-twice',
@@ -140,7 +144,7 @@ export const executionEdits: readonly Edit[] = [
     find: `(execution.state === 'cancelled' && !execution.cancelRequested)`,
     replace: `execution.state === 'cancelled'`,
     searches: [],
-    tests: [...tests, 'libs/contracts/test'],
+    tests: [...tests, 'libs/contracts/test/states.test.ts'],
   },
   {
     name: 'older-command-replaces',
@@ -148,7 +152,7 @@ export const executionEdits: readonly Edit[] = [
     file: `${folder}/src/intake/command.ts`,
     find: 'command.version <= existing.version',
     replace: 'command.version === existing.version',
-    searches: ['changes'],
+    searches: ['late-messages'],
     tests,
   },
   {

@@ -2,9 +2,11 @@ import type { Edit } from './edit.ts'
 
 const scheduler = 'apps/scheduler-service'
 const pendingCommands = `${scheduler}/src/domain/pending-commands.ts`
-const tests = [`${scheduler}/test/domain`]
+const tests = ['advance', 'apply-changes', 'late', 'pending-commands'].map(
+  (name) => `${scheduler}/test/domain/${name}.test.ts`,
+)
 const job = 'apps/job-service/src/domain/job.ts'
-const jobTests = ['apps/job-service/test/domain']
+const jobTests = ['apps/job-service/test/domain/job.test.ts', 'apps/job-service/test/domain/execution.test.ts']
 
 /** Of jobs and their schedules (docs/protocol.md steps 1, 3 and 5 to 7). */
 export const scheduleEdits: readonly Edit[] = [
@@ -51,7 +53,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: `${scheduler}/src/domain/apply-changes.ts`,
     find: 'known && known.version >= message.version',
     replace: 'known && known.version === message.version',
-    searches: ['schedulers', 'changes'],
+    searches: ['late-messages', 'schedulers'],
     tests,
   },
   {
@@ -88,7 +90,7 @@ export const scheduleEdits: readonly Edit[] = [
     find: 'record.fireLogOutbox.filter((range) => !isCopied(range))',
     replace: 'record.fireLogOutbox.filter((range) => !isCopied(range)).slice(0, 0)',
     searches: ['schedulers'],
-    tests: [...tests, `${scheduler}/test/use-cases`],
+    tests: [...tests, `${scheduler}/test/domain/accounting.test.ts`],
   },
   {
     name: 'outbox-is-not-due',

@@ -85,8 +85,8 @@ function configurationOf(pair: Pair): Configuration {
   const merged = { ...plain, ...one, ...other }
   const kinds = [...new Set([...(one?.faults?.kinds ?? []), ...(other?.faults?.kinds ?? [])])]
   const count = Math.max(one?.operations?.count ?? 0, other?.operations?.count ?? 0)
-  // Beside two fire times that do not overlap, two operations of all kinds at three moments have too many states.
-  const isLarge = count === 2 && merged.overlap.policy !== 'allow'
+  // Beside two fire times that do not overlap, two operations of all kinds at three moments have too many states, and three too.
+  const isLarge = count >= 2 && merged.overlap.policy !== 'allow'
   return {
     ...merged,
     name: nameOfPair(pair),

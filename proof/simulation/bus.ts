@@ -44,6 +44,19 @@ const groupsOf: Partial<Record<Topic, readonly string[]>> = {
   'job-status': ['job-service', 'scheduler-service'],
 }
 
+/** The execution that a message is about, or the job. */
+const subjectOf = (value: OutgoingMessage['value']) =>
+  'executionId' in value ? value.executionId : 'jobId' in value ? value.jobId : null
+
+/** The facts that tell one message of a subject from another. */
+function shown(text: string): string {
+  const { version, state, seq, epoch, fireAt, cancelRequested } = JSON.parse(text) as Record<string, unknown>
+  const facts = Object.entries({ version, state, seq, epoch, fireAt, cancelRequested }).filter(
+    ([, one]) => one !== undefined,
+  )
+  return facts.map(([name, one]) => `${name} ${one}`).join(', ')
+}
+
 /** `startAt`: the time of the world's beginning, epoch milliseconds. */
 export function createSimulatedBus(options: {
   readonly loop: EventLoop
@@ -135,6 +148,8 @@ export function createSimulatedBus(options: {
       }
       work(group, member)
     }
+    for (const { topic, text } of batch)
+      history.add(member.process, `takes ${topic}`, subjectOf(JSON.parse(text)), () => shown(text))
     member.subscriber.onBatch(batch.map(incoming) as never).then(
       () => done(true),
       () => done(false),
@@ -146,8 +161,11 @@ export function createSimulatedBus(options: {
     const text = JSON.stringify(value)
     const letter = { topic, key, text, sentAt: wall, sender: process, offset: String(offsets) }
     for (const group of groupsOf[topic] ?? []) {
-      history.add(process, `${topic} to ${group}`, key, () => text)
-      if (faults.strikes('busDrop')) continue
+      history.add(process, `sends ${topic} to ${group}`, subjectOf(value), () => shown(text))
+      if (faults.strikes('busDrop')) {
+        history.add('bus', `loses ${topic} to ${group}`, subjectOf(value))
+        continue
+      }
       const copies = faults.strikes('busDouble') ? 2 : 1
       underWay += copies
       for (let copy = 0; copy < copies; copy++) {

@@ -1,111 +1,8 @@
-import { executionStatusOf, isEnded, isRecurring, scheduledExecutionId } from '@belfry/contracts'
-import { compileSchedule } from '@belfry/time'
-import type { Execution } from '../../apps/executor-service/src/executions/execution.ts'
-import type { FireRange } from '../../apps/scheduler-service/src/domain/schedule-record.ts'
-import type { Answer } from './caller.ts'
-import type { JobVersion, Records } from './records.ts'
+import { executionStatusOf, isEnded, takesPlace } from '@belfry/contracts'
+import { checkFireTimes, checkRanges, isClosing, mayBeClosed } from './check-fire-times.ts'
+import type { Check, Evidence } from './evidence.ts'
 import type { Call } from './target.ts'
 import type { Violation } from './violation.ts'
-
-/** What a world has left behind. */
-export interface Evidence {
-  readonly records: Records
-  readonly calls: readonly Call[]
-  readonly answers: readonly Answer[]
-  readonly fireLog: ReadonlyMap<string, readonly FireRange[]>
-  /** Processes whose wall clock was set, and when; epoch milliseconds of the world. */
-  readonly clockSteps: readonly { readonly process: string; readonly at: number }[]
-}
-
-type Check = (evidence: Evidence) => Violation[]
-
-const isClosing = ({ kind }: JobVersion) => kind === 'cancel' || kind === 'pause' || kind === 'delete'
-
-/** The fire times that the versions of a job cover: from its change, up to the next one. */
-function coveredTimes(jobId: string, versions: readonly JobVersion[]): { fireAt: number; version: JobVersion }[] {
-  return versions.flatMap((version, index) => {
-    const until = versions[index + 1]?.changedAt
-    const { schedule, changedAt, state } = version
-    if (state !== 'active') return []
-    if (schedule.kind === 'once') {
-      const isCovered = until === undefined || schedule.runAt <= until
-      return isCovered ? [{ fireAt: schedule.runAt, version }] : []
-    }
-    if (!isRecurring(schedule) || until === undefined) return []
-    const times = compileSchedule(schedule, jobId)
-    if ('issue' in times) return []
-    const found: { fireAt: number; version: JobVersion }[] = []
-    for (let at = times.next(changedAt); at !== null && at <= until; at = times.next(at))
-      found.push({ fireAt: at, version })
-    return found
-  })
-}
-
-/** Whether a later change may have closed the execution of a fire time that was covered. */
-function mayBeClosed(execution: Execution, versions: readonly JobVersion[]): boolean {
-  if (execution.cancelRequested) return true
-  return versions.some((one) => one.version > execution.version && isClosing(one))
-}
-
-/** I1: each covered fire time has one outcome, and it is one. */
-const checkFireTimes: Check = ({ records, fireLog }) =>
-  [...records.versions].flatMap(([jobId, versions]) => {
-    const ranges = fireLog.get(jobId) ?? []
-    const seen = new Set<number>()
-    return coveredTimes(jobId, versions).flatMap(({ fireAt, version }): Violation[] => {
-      if (seen.has(fireAt)) return []
-      seen.add(fireAt)
-      const id = scheduledExecutionId(jobId, fireAt)
-      const execution = records.executions.get(id)
-      const logged = ranges.filter((range) => range.from <= fireAt && fireAt <= range.to)
-      const outcomes = (execution ? 1 : 0) + logged.length
-      const at = new Date(fireAt).toISOString().slice(11, 23)
-      const isOnce = version.schedule.kind === 'once'
-      if (outcomes === 0 || (outcomes > 1 && !isOnce)) {
-        const which = logged
-          .map(({ decision, from, to, version }) => `${decision} ${from}-${to}@v${version}`)
-          .join(', ')
-        const what = `${execution ? `an execution ${execution.state} v${execution.version}` : ''} ${which}`
-        return [
-          {
-            rule: 'I1',
-            subject: execution ? id : jobId,
-            text: `${outcomes} outcomes at ${at} (${fireAt}) of v${version.version}: ${what}`,
-          },
-        ]
-      }
-      if (!execution) return []
-      if (execution.state === 'superseded' || (execution.state === 'cancelled' && !mayBeClosed(execution, versions)))
-        return [
-          {
-            rule: 'I1',
-            subject: id,
-            text: `the fire time at ${at} of v${version.version} was not run: it ended ${execution.state} at v${execution.version}`,
-          },
-        ]
-      return []
-    })
-  })
-
-/** I1: a range counts the fire times that it covers. */
-const checkRanges: Check = ({ records, fireLog }) =>
-  [...fireLog].flatMap(([jobId, ranges]) =>
-    ranges.flatMap((range): Violation[] => {
-      const version = records.versions.get(jobId)?.find((one) => one.version === range.version)
-      if (!version || !isRecurring(version.schedule)) return []
-      const times = compileSchedule(version.schedule, jobId)
-      if ('issue' in times) return []
-      const count = times.count(range.from, range.to)
-      if (count === range.count) return []
-      return [
-        {
-          rule: 'I1',
-          subject: jobId,
-          text: `a range counts ${range.count} fire times, there are ${count}: ${JSON.stringify(range)}`,
-        },
-      ]
-    }),
-  )
 
 /** I3: what was answered is stored, and ends. */
 const checkAnswers: Check = ({ records, answers }) =>
@@ -118,7 +15,8 @@ const checkAnswers: Check = ({ records, answers }) =>
         return [{ rule: 'I3', subject: made, text: `a ${kind} was answered ${status}, and there is no execution` }]
       const versions = records.versions.get(execution.jobId) ?? []
       const isWrong =
-        execution.state === 'superseded' || (execution.state === 'cancelled' && !mayBeClosed(execution, versions))
+        execution.state === 'superseded' ||
+        (execution.state === 'cancelled' && !mayBeClosed(execution, execution.version, versions))
       return isWrong ? [{ rule: 'I1', subject: made, text: `a ${kind} ended ${execution.state}` }] : []
     }
     if (kind === 'redrive' || kind === 'cancel-execution') return []
@@ -269,6 +167,8 @@ const checkRest: Check = ({ records }) => {
   return found
 }
 
+const isWhole = (outcome: string | null) => outcome === 'succeeded' || outcome === 'failed'
+
 /** How many of the calls are at work at once, at most. */
 function mostAtOnce(calls: readonly Call[]): number {
   const edges = calls.flatMap(({ at, endedAt }) => [
@@ -284,23 +184,20 @@ function mostAtOnce(calls: readonly Call[]): number {
 }
 
 /**
- * I13: calls of a job whose runs do not overlap are no more than its limit at once. Calls of an attempt that was lost or given up are left
- * out: its executor may not have been able to stop it.
+ * I13: calls of a job whose runs do not overlap are no more than its limit at once. Versions of one job may have other policies, so each
+ * execution counts by its own. Calls of an attempt that was lost or given up are left out: its executor may not have been able to stop it.
  */
 const checkOverlaps: Check = ({ records, calls }) =>
-  [...records.jobs.values()].flatMap(({ job }): Violation[] => {
-    const { overlap } = job.spec.policy
-    if (overlap.policy === 'allow' && overlap.isLimited !== true) return []
+  [...records.jobs.keys()].flatMap((id): Violation[] => {
+    let limit = 0
     const held = calls.filter(({ jobId, executionId, epoch }) => {
       const execution = records.executions.get(executionId)
-      if (jobId !== job.id || !execution || (execution.cause !== 'schedule' && !job.spec.isOverlapSet)) return false
-      return execution.attempts.some(
-        (one) => one.epoch === epoch && (one.outcome === 'succeeded' || one.outcome === 'failed'),
-      )
+      if (jobId !== id || !execution || !takesPlace(execution.policy.overlap)) return false
+      limit = Math.max(limit, execution.policy.overlap.limit)
+      return execution.attempts.some((one) => one.epoch === epoch && isWhole(one.outcome))
     })
     const most = mostAtOnce(held)
-    if (most <= overlap.limit) return []
-    return [{ rule: 'I13', subject: job.id, text: `${most} runs at once, its limit is ${overlap.limit}` }]
+    return most > limit ? [{ rule: 'I13', subject: id, text: `${most} runs at once, its limit is ${limit}` }] : []
   })
 
 const checks: readonly Check[] = [

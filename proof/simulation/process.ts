@@ -38,6 +38,10 @@ const configs = {
     jobReconcileMs: 5_000,
     jobReconcileTimeoutMs: 2_000,
     jobRequestTryMs: 4_000,
+    // Caches as large as a world, which are made anew with each life of a process.
+    jobCompiledSchedules: 50,
+    jobMissedHeld: 50,
+    jobRememberedJobs: 50,
   }),
   'scheduler-service': schedulerConfig.parse({
     schedulerResendMs: 1_000,
@@ -45,6 +49,7 @@ const configs = {
     schedulerReconcileMs: 5_000,
     schedulerReconcileTimeoutMs: 2_000,
     schedulerMisfireAfterMs: 5_000,
+    schedulerCompiledLimit: 50,
   }),
   'executor-service': executorConfig.parse({
     mode: 'distributed',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createCaller } from '../../proof/caller.ts'
 import { useBelfry } from '../flows/belfry.ts'
+import { openEvents, type ReadEvent } from '../flows/event-reader.ts'
 
 interface ApiDocument {
   paths: Record<string, Record<string, unknown>>
@@ -51,6 +52,16 @@ describe('every route of the API', () => {
       expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([201, 'true'])
       expect(again.headers.get('location')).toBe(`${prefix}/jobs/${made.body.id}`)
     }
+  })
+
+  it('streams the same events under each prefix, without an envelope', async () => {
+    const streams = await Promise.all(['', ...prefixes].map((prefix) => openEvents(belfry.user, `${prefix}/events`)))
+    const { body } = await belfry.user.call<{ id: string }>('POST', '/jobs', { jobType: 'DUMMY' })
+    const isOfJob = ({ data }: ReadEvent) => data.jobId === body.id
+    const found = await Promise.all(streams.map((stream) => stream.until(isOfJob)))
+    for (const stream of streams) stream.cut()
+    for (const { event, data } of found) expect([event, data]).toEqual(['job', found[0]?.data])
+    expect(found[0]?.data).toMatchObject({ jobId: body.id, change: 'create', version: 1 })
   })
 
   it('is described once', async () => {

@@ -155,6 +155,10 @@ export const jobConfig = z.object({
   secretsKey: secretKey().optional().meta({ isSecret: true }),
   /** The key before this one, while something is still sealed with it: it opens, and seals nothing. */
   secretsKeyPrevious: secretKey().optional().meta({ isSecret: true }),
+  /** How often what an earlier key has sealed is looked for, to be sealed with BELFRY_SECRETS_KEY, milliseconds; at the start at once. */
+  jobResealMs: count(600_000),
+  /** Secrets, and keys of webhooks, that are looked at for that at a time. */
+  jobResealRows: count(200),
   /** Secrets that one user may have. */
   jobMostSecrets: count(200),
   /** Where users reach Belfry (see the gateway): the addresses in messages begin with it. Without it they have no host. */
@@ -220,10 +224,17 @@ export const jobConfig = z.object({
   auditReadTimeoutMs: count(2_500),
   /** How long finished executions are stored; an older command belongs to one that was purged. */
   retentionExecutions: duration({ min: 7 * 86_400_000 }).prefault('30d'),
+  /**
+   * How much longer job-service stores its copy of an execution than the executor stores the execution, milliseconds: more than
+   * BELFRY_EXECUTOR_PURGE_MS, and than the clocks of two machines may differ.
+   */
+  retentionCopyMarginMs: z.coerce.number().int().min(10_000).max(86_400_000).default(3_600_000),
   /** How often old requests, jobs and executions are purged, milliseconds. */
   jobPurgeMs: count(600_000),
   /** Records that job-service purges at a time. */
   jobPurgeRows: count(500),
+  /** Pages of jobs in a row without one to purge that are read at once, before the purge waits for its next time. */
+  jobPurgePages: count(40),
 })
 export type JobConfig = z.output<typeof jobConfig>
 

@@ -163,6 +163,7 @@ function createApp(
   const { log, metrics } = deps
   const streams = createEventStreams(app, { clock, metrics, ...streamBoundsOf(config) })
   const keptSince = () => retentionClock.now() - config.retentionExecutions
+  const copyRetention = { executionsMs: config.retentionExecutions, copyMarginMs: config.retentionCopyMarginMs }
   mountEvents(app, context, { streams, ...events, clock, log, behind: config.jobEventsBehind, keptSince })
   const authAudit = createAuditSource(deps.rest, 'auth-service', { timeoutMs: config.auditReadTimeoutMs })
   const ownAudit = ownAuditSource(audit)
@@ -170,7 +171,7 @@ function createApp(
   mountWhy(app, { ...context, audit: ownAudit, keptSince })
   mountInternal(app, stores.jobs, {
     fetchBytes: config.jobFetchBytes,
-    unlistedBefore: () => unlistedBefore(retentionClock.now(), config.retentionExecutions),
+    unlistedBefore: () => unlistedBefore(retentionClock.now(), copyRetention),
   })
   return app
 }

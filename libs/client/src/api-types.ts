@@ -627,8 +627,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Executions, newest first
-         * @description The executions of all your jobs. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.
+         * Executions, newest first or oldest first
+         * @description The executions of all your jobs, of those that are shared with you, or, for operators, of all users. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.
          *
          *     Every user may call it.
          */
@@ -3277,6 +3277,11 @@ export interface components {
             noticedWithinMs: number;
         };
         ReadQuotasReply: {
+            /** @description Runs at once. They have no bound of their own: while others wait, one user has at most half of the slots. */
+            running: {
+                /** @description Executions of yours that run now, counted up to 1,000. */
+                used: number;
+            };
             /** @description Your jobs. */
             jobs: {
                 /** @description Your jobs that are neither cancelled nor deleted, and the one-shots that are over and not yet purged. */
@@ -5808,8 +5813,16 @@ export interface operations {
                 from?: string;
                 /** @description Fire times at this moment or before: RFC 3339, or `-24h` for a day ago. */
                 to?: string;
+                /** @description `own`: of your jobs. `shared`: of the newest 200 jobs of others that name you as a viewer. `all`: of all users, for operators, without params and results. Default own. */
+                scope?: "own" | "shared" | "all";
                 /** @description The id of the user whose records are listed, for operators. Default: your own. */
                 ownerId?: string;
+                /** @description A tag that the job has now. */
+                tag?: string;
+                /** @description A part of the name or key that the job has now, in any case. */
+                q?: string;
+                /** @description `-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt. */
+                sort?: "-fireAt" | "fireAt";
             };
             header?: never;
             path?: never;

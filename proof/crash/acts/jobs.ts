@@ -1,4 +1,15 @@
-import { type Act, createJob, endOf, executionsOf, httpJob, isKnown, type Job, must, mustCallOnce, onlyEnd } from './act.ts'
+import {
+  type Act,
+  createJob,
+  endOf,
+  executionsOf,
+  httpJob,
+  isKnown,
+  type Job,
+  must,
+  mustCallOnce,
+  onlyEnd,
+} from './act.ts'
 
 /** A one-shot runs once, and its request answers the same job again. */
 export const once: Act = async (script, world) => {
@@ -13,7 +24,12 @@ export const once: Act = async (script, world) => {
 export const newOwner: Act = async (script, world) => {
   const credentials = { username: `owner-${script.id}`, password: 'correct horse battery' }
   await script.call({ as: null, method: 'POST', path: '/auth/signup', body: credentials, ok: [201, 409] })
-  const login = await script.call<{ token: string }>({ as: null, method: 'POST', path: '/auth/login', body: credentials })
+  const login = await script.call<{ token: string }>({
+    as: null,
+    method: 'POST',
+    path: '/auth/login',
+    body: credentials,
+  })
   await once(script, { ...world, user: login.body.token })
 }
 
@@ -52,7 +68,12 @@ export const triggers: Act = async (script, world) => {
 /** Fire times of the past: each runs once, however often the call is repeated. */
 export const backfill: Act = async (script, world) => {
   const schedule = { cron: '0 0 1 * *', timezone: 'UTC' }
-  const jobId = await createJob(script, world, { jobType: 'DUMMY', params: { durationMs: 1 }, schedule, overlap: { policy: 'allow' } })
+  const jobId = await createJob(script, world, {
+    jobType: 'DUMMY',
+    params: { durationMs: 1 },
+    schedule,
+    overlap: { policy: 'allow' },
+  })
   const body = { from: '2026-01-15T00:00:00Z', to: '2026-04-15T00:00:00Z' }
   const asked = { as: world.user, method: 'POST', path: `/jobs/${jobId}/backfill`, body }
   type Backfill = { results: { executionId: string }[] }
@@ -115,13 +136,15 @@ export const lateChanges: Act = async (script, world) => {
   await patch(b, { delay: '500ms' })
   await script.call({ as: user, method: 'POST', path: `/jobs/${c}/cancel` })
   for (const id of [a, b]) {
-    await script.until(`${id} to run`, async () =>
-      (await executionsOf(script, world, id)).some(({ status }) => status === 'SUCCESS') || undefined,
+    await script.until(
+      `${id} to run`,
+      async () => (await executionsOf(script, world, id)).some(({ status }) => status === 'SUCCESS') || undefined,
     )
   }
   mustCallOnce(world, moved ?? '')
-  await script.until(`${c} to be closed`, async () =>
-    (await executionsOf(script, world, c)).every(({ status }) => status !== 'SCHEDULED') || undefined,
+  await script.until(
+    `${c} to be closed`,
+    async () => (await executionsOf(script, world, c)).every(({ status }) => status !== 'SCHEDULED') || undefined,
   )
 }
 
@@ -167,7 +190,11 @@ export const expired: Act = async (script, world) => {
 
 /** Logs and an artifact are there once the execution has ended. */
 export const report: Act = async (script, world) => {
-  const jobId = await createJob(script, world, { jobType: 'REPORT', params: { reportType: 'daily-sales' }, delay: '0s' })
+  const jobId = await createJob(script, world, {
+    jobType: 'REPORT',
+    params: { reportType: 'daily-sales' },
+    delay: '0s',
+  })
   const { id, status, artifacts } = await onlyEnd(script, world, jobId)
   must(status === 'SUCCESS' && artifacts.length === 1, `a report ended ${status} with ${artifacts.length} artifacts`)
   await script.read(world.user, `/executions/${id}/artifacts/${artifacts[0]?.name}`)
@@ -197,8 +224,9 @@ export const upcoming: Act = async (script, world) => {
   const jobId = await createJob(script, world, { jobType: 'DUMMY', schedule: everySecond })
   await isKnown(script, world, jobId)
   const first = (await executionsOf(script, world, jobId)).at(-1)
-  await script.until('the first run to be over', async () =>
-    (await executionsOf(script, world, jobId)).some(({ status }) => status === 'SUCCESS') || undefined,
+  await script.until(
+    'the first run to be over',
+    async () => (await executionsOf(script, world, jobId)).some(({ status }) => status === 'SUCCESS') || undefined,
   )
   const { data } = await script.read<{ data: { id: string }[] }>(world.user, '/jobs?sort=nextRunAt&limit=50')
   must(first !== undefined && data.some(({ id }) => id === jobId), 'a job that runs is not in the list')
@@ -218,7 +246,10 @@ export const paused: Act = async (script, world) => {
   await script.until('the pause to be in the fire log', async () => {
     const { data } = await script.read<{ data: Range[] }>(user, `/jobs/${jobId}/fire-log`)
     const sorted = data.map(({ from, to }) => [Date.parse(from), Date.parse(to)] as const).sort(([a], [b]) => a - b)
-    must(sorted.every(([from], n) => n === 0 || from > (sorted[n - 1]?.[1] ?? 0)), 'ranges of the fire log overlap')
+    must(
+      sorted.every(([from], n) => n === 0 || from > (sorted[n - 1]?.[1] ?? 0)),
+      'ranges of the fire log overlap',
+    )
     return data.length > 0 || undefined
   })
   await script.call({ as: user, method: 'POST', path: `/jobs/${jobId}/cancel` })

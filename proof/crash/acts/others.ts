@@ -21,11 +21,18 @@ export const secrets: Act = async (script, world) => {
 export const notified: Act = async (script, world) => {
   const { user, target } = world
   const hook = `/hook/${script.id}`
-  const body = { on: ['failed', 'recovered'], name: script.id, target: { type: 'webhook', url: `${target.url}${hook}` } }
+  const body = {
+    on: ['failed', 'recovered'],
+    name: script.id,
+    target: { type: 'webhook', url: `${target.url}${hook}` },
+  }
   const { id } = (await script.call<{ id: string }>({ as: user, method: 'POST', path: '/notifications', body })).body
   const path = `/notifications/${id}`
   await script.call({ as: user, method: 'PATCH', path, body: { name: `${script.id} again` } })
-  const job = httpJob(world, `/fail/${script.id}`, { delay: '0s', retry: { maxRetries: 1, backoff: 'fixed', delay: '100ms' } })
+  const job = httpJob(world, `/fail/${script.id}`, {
+    delay: '0s',
+    retry: { maxRetries: 1, backoff: 'fixed', delay: '100ms' },
+  })
   const jobId = await createJob(script, world, job)
   const failed = await onlyEnd(script, world, jobId)
   must(failed.status === 'FAILED', `a job that fails ended ${failed.status}`)
@@ -37,10 +44,22 @@ export const notified: Act = async (script, world) => {
     const { data } = await script.read<Page<Delivery>>(user, `${path}/deliveries`)
     return data.some(({ status, type }) => status === 'delivered' && type === 'job.failed') || undefined
   })
-  must(target.calls.some((one) => one.path === hook), 'a delivery that is recorded has not arrived')
+  must(
+    target.calls.some((one) => one.path === hook),
+    'a delivery that is recorded has not arrived',
+  )
 
-  await script.call({ as: user, method: 'PATCH', path: `/jobs/${jobId}`, body: { params: { url: `${target.url}/well` } } })
-  const retried = await script.call<{ id: string }>({ as: user, method: 'POST', path: `/executions/${failed.id}/retry` })
+  await script.call({
+    as: user,
+    method: 'PATCH',
+    path: `/jobs/${jobId}`,
+    body: { params: { url: `${target.url}/well` } },
+  })
+  const retried = await script.call<{ id: string }>({
+    as: user,
+    method: 'POST',
+    path: `/executions/${failed.id}/retry`,
+  })
   await endOf(script, world, retried.body.id)
   const left = await script.read<Page<Execution>>(user, '/dead-letters?limit=200')
   must(!left.data.some((one) => one.id === failed.id), 'a dead letter that was run again is still one')

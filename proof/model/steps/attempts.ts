@@ -180,8 +180,11 @@ export function end(
     }
   }
   const apply = () => {
-    if (execution.epoch !== epoch || execution.state !== 'running')
-      throw new Broken(`I2: epoch ${epoch} of ${slot} changes the record of epoch ${execution.epoch}`)
+    const isOwner = execution.epoch === epoch && execution.owner === attempt.owner
+    if (!isOwner || execution.state !== 'running')
+      throw new Broken(
+        `I2: epoch ${epoch} of ${attempt.owner} changes the record of epoch ${execution.epoch} of ${execution.owner}`,
+      )
     const next = withAttempt(withExecution(context, world, slot, after), seat, slot, null)
     if (outcome === 'succeeded') return next
     const own = after.failures > execution.failures ? 1 : 0

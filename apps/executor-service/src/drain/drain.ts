@@ -33,6 +33,9 @@ export function createDrain({ cursors, clock, log, isSoleOwner }: DrainOptions):
   let end = 0
   let wasOn = false
   let isRead = false
+  /** Calls that set the drain, one after the other; a look that overlaps one of them may have read what was before it. */
+  let sets = 0
+  let setting: Promise<void> = Promise.resolve()
   let timer: Timer | undefined
   const listeners: (() => void)[] = []
   const isOn = () => clock.now() < end
@@ -47,20 +50,37 @@ export function createDrain({ cursors, clock, log, isSoleOwner }: DrainOptions):
     if (!isNow) for (const listener of listeners) listener()
   }
 
+  async function write(next: number): Promise<void> {
+    try {
+      await cursors.write(cursorName, next)
+      end = next
+    } catch (error) {
+      // It may be stored all the same.
+      isRead = false
+      throw error
+    } finally {
+      sets += 1
+    }
+    notice()
+  }
+
   return {
     isOn,
     until: () => (isOn() ? (end === noEnd ? null : end) : undefined),
     onEnd: (listener) => void listeners.push(listener),
-    async set(until) {
+    set(until) {
       const next = until === undefined ? 0 : (until ?? noEnd)
-      await cursors.write(cursorName, next)
-      end = next
-      notice()
+      const written = setting.then(() => write(next))
+      setting = written.catch(() => undefined)
+      return written
     },
     async runOnce() {
       try {
-        if (!isRead || !isSoleOwner) end = await cursors.read(cursorName)
-        isRead = true
+        if (!isRead || !isSoleOwner) {
+          const before = sets
+          const stored = await cursors.read(cursorName)
+          if (before === sets) [end, isRead] = [stored, true]
+        }
       } catch (err) {
         log.warn({ err }, 'whether the system is drained could not be read')
       }

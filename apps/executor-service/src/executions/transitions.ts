@@ -136,9 +136,13 @@ export function waitsForPlace({ state, blockedBy }: Execution): boolean {
   return state === 'ready' && blockedBy !== null
 }
 
-/** An overlap place is free: what waits for one is due at once. The same record when it does not wait, or is due. */
+/**
+ * An overlap place is free: what waits for one is due at once, but not before its fire time, which the clock of another executor may
+ * not have reached. The same record when it does not wait, or is due.
+ */
 export function wake(execution: Execution, at: number): Execution {
-  return waitsForPlace(execution) && execution.runAt > at ? changed(execution, { runAt: at }) : execution
+  const runAt = execution.cause === 'schedule' ? Math.max(at, execution.fireAt) : at
+  return waitsForPlace(execution) && execution.runAt > runAt ? changed(execution, { runAt }) : execution
 }
 
 export interface FinishInput {

@@ -72,6 +72,46 @@ describe('a drain of the system', () => {
     expect([late.statusCode, late.json().errors[0].pointer]).toEqual([422, '/until'])
   })
 
+  it('stays as the newest call has set it where a look, or another call, is slower', async () => {
+    const clock = createManualClock(start)
+    const { log } = createTestDeps({ clock, logLevel: 'silent', seed: 1 }).depsOf('executor-service')
+    let stored = 0
+    const slow: (() => void)[] = []
+    const wait = () => new Promise<void>((resolve) => slow.push(resolve))
+    const cursors = {
+      async read() {
+        const found = stored
+        await wait()
+        return found
+      },
+      async write(_name: string, at: number) {
+        await wait()
+        stored = at
+      },
+    }
+    const drain = createDrain({ cursors, clock, log, isSoleOwner: false })
+    const settle = async (last: Promise<unknown>) => {
+      let isOver = false
+      void last.then(() => {
+        isOver = true
+      })
+      while (!isOver) {
+        slow.pop()?.()
+        await clock.advance(0)
+      }
+    }
+    const look = drain.runOnce()
+    await settle(drain.set(null))
+    await settle(look)
+    expect(drain.isOn()).toBe(true)
+    const [resumed, drained] = [drain.set(undefined), drain.set(start + 5000)]
+    await settle(Promise.all([drained, resumed]))
+    expect([stored, drain.until()]).toEqual([start + 5000, start + 5000])
+    const again = drain.runOnce()
+    await settle(again)
+    expect(drain.until()).toBe(start + 5000)
+  })
+
   it('is noticed by another executor at its next look, and a store that does not answer changes nothing', async () => {
     const clock = createManualClock(start)
     const { log } = createTestDeps({ clock, logLevel: 'silent', seed: 1 }).depsOf('executor-service')

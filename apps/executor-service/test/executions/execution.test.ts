@@ -391,6 +391,11 @@ describe('a claim that finds no overlap place yet', () => {
     for (const one of others) expect(wake(one, at)).toBe(one)
   })
 
+  it('is not due before its fire time when an executor whose clock is behind wakes it', () => {
+    const record = taken(wait(claimedExecution(), input))
+    expect(wake(record, record.fireAt - 60).runAt).toBe(record.fireAt)
+  })
+
   it('ends when a cancel has come, and is refused for what has started or belongs to another attempt', () => {
     expect(taken(wait(claimedExecution({ cancelRequested: true }), input))).toMatchObject({
       state: 'cancelled',

@@ -21,6 +21,25 @@ describe('the redaction of secrets', () => {
     for (const form of forms) expect(text(form)).toContain('[secret:KEY]')
   })
 
+  it('finds a value in the Base64 of a longer text, wherever it begins there, and in hexadecimal digits', () => {
+    const value = 'pass/wörd-4711'
+    const { text } = redact({ KEY: value })
+    for (const user of ['a', 'ab', 'abc', 'abcd'])
+      for (const encoding of ['base64', 'base64url', 'hex'] as const) {
+        const shown = text(`Basic ${Buffer.from(`${user}:${value}, and more`).toString(encoding)}`)
+        expect(shown, `${user} ${encoding}`).toContain('[secret:KEY]')
+        const [, left = ''] = shown.split('[secret:KEY]').map((part) => Buffer.from(part, encoding).toString('latin1'))
+        expect(left).not.toContain('4711')
+      }
+  })
+
+  it('finds the first part of a value at the end of a text that was cut off', () => {
+    const { text } = redact({ KEY: 'pass-word-4711', SHORT: 'abcdef' })
+    expect(text('the key is pass-word-47')).toBe('the key is [secret:KEY]')
+    expect(text('pass-word pass-wor')).toBe('pass-word [secret:KEY]')
+    for (const kept of ['the key is pass-wo', 'pass-word-5', 'abcde']) expect(text(kept)).toBe(kept)
+  })
+
   it('leaves nothing of a value of which another one is a part', () => {
     expect(redact({ SHORT: 'abcd', LONG: 'abcdef' }).text('abcdef abcd')).toBe('[secret:LONG] [secret:SHORT]')
   })

@@ -175,6 +175,11 @@ export function hasRun({
   return status === 'CANCELLED' ? detail.timeline.startedAt !== null : !neverRan.includes(status)
 }
 
+/** Whether it is a status of what did not succeed: FAILED and all that stand behind it in `executionStatuses`. */
+export function isUnwell(status: ExecutionStatus): boolean {
+  return executionStatuses.indexOf(status) >= executionStatuses.indexOf('FAILED')
+}
+
 /** What may be done with an execution. */
 export function allowedOn({ status }: Pick<Execution, 'status'>): readonly ('retry' | 'cancel')[] {
   return hasEnded({ status }) ? ['retry'] : ['cancel']

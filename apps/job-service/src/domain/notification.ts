@@ -63,6 +63,15 @@ export function rotatedKeys(keys: readonly WebhookKey[], sealed: string, now: nu
   return [{ sealed, until: null }, ...(before ? [{ ...before, until: now + overlapMs }] : [])]
 }
 
+/** With its keys sealed anew, where `reseal` gives another text; the very same one when none is. */
+export function resealed(notification: Notification, reseal: (sealed: string) => string | null): Notification {
+  const { target, rev } = notification
+  if (target.type !== 'webhook') return notification
+  const keys = target.keys.map((key) => ({ ...key, sealed: reseal(key.sealed) ?? key.sealed }))
+  const isSame = keys.every(({ sealed }, index) => sealed === target.keys[index]?.sealed)
+  return isSame ? notification : { ...notification, target: { ...target, keys }, rev: rev + 1 }
+}
+
 /** The keys that sign at a moment, the newest first. */
 export function keysAt(keys: readonly WebhookKey[], now: number): readonly WebhookKey[] {
   return keys.filter(({ until }) => until === null || until > now)

@@ -50,6 +50,7 @@ export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck
     strict: false,
     logger: false,
     addUsedSchema: false,
+    validateSchema: false,
     formats,
     code: { regExp },
   })

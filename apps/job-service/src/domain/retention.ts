@@ -1,20 +1,23 @@
 import type { JobState } from '@belfry/contracts'
 
-/** How long executions and requests are stored, milliseconds. */
-export interface Retention {
+/** How long executions, and their copies here, are stored, milliseconds. */
+export interface CopyRetention {
   readonly executionsMs: number
+  /**
+   * How much longer a copy is stored than the execution: while the executors still list it, reconcile brings it back. More
+   * than the period of their retention, and than two clocks may differ.
+   */
+  readonly copyMarginMs: number
+}
+
+/** How long executions and requests are stored, milliseconds. */
+export interface Retention extends CopyRetention {
   readonly requestsMs: number
 }
 
-/**
- * How much longer a copy is stored than the execution, milliseconds: while the executors still list it, reconcile
- * brings it back. More than the period of their retention, and than two clocks may differ.
- */
-const longerMs = 3_600_000
-
 /** Copies of executions that ended before this moment (epoch milliseconds) may go (docs/protocol.md step 15). */
-export function copiesBefore(now: number, retentionMs: number): number {
-  return now - retentionMs - longerMs
+export function copiesBefore(now: number, { executionsMs, copyMarginMs }: CopyRetention): number {
+  return now - executionsMs - copyMarginMs
 }
 
 /** As much of a job as the retention asks about. Times are epoch milliseconds. */
@@ -44,6 +47,6 @@ export function mayPurge({ state, runAt, changedAt, newest }: JobAge, before: nu
  * later, is not listed to the scheduler any more, once its newest version is published: a scheduler that does not know it has purged
  * its schedule, or has lost its store, and would fire it again. Earlier than the scheduler and the executors purge.
  */
-export function unlistedBefore(now: number, retentionMs: number): number {
-  return now - retentionMs + longerMs
+export function unlistedBefore(now: number, { executionsMs, copyMarginMs }: CopyRetention): number {
+  return now - executionsMs + copyMarginMs
 }

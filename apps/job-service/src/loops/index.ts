@@ -9,6 +9,7 @@ import type { JobContext } from '../use-cases/context.ts'
 import { createEndPauses } from './end-pauses.ts'
 import { createReconcileExecutions } from './reconcile-executions.ts'
 import { createRepeatFences } from './repeat-fences.ts'
+import { createReseal } from './reseal.ts'
 import { createResendCommands } from './resend-commands.ts'
 import { createRetention } from './retention.ts'
 
@@ -23,22 +24,35 @@ export interface LoopsOptions {
 
 /** The loops that repeat what has not been answered, compare, renew, and remove. One instance compares and removes for all. */
 export function createLoops({ deps, context, commands, retentionClock, peers }: LoopsOptions): Loop[] {
-  const { clock, log, stores, config } = deps
+  const { clock, log, metrics, stores, config } = deps
   const backoff = { firstMs: config.jobResendMs, mostMs: config.jobResendMaxMs }
   const page = { rows: config.jobResendRows, bytes: config.jobResendBytes }
   const share = () => ({ ...peers(), overdueAt: clock.now() - config.jobOverdueMs })
   const resendCommands = createResendCommands({ executions: stores.executions, commands, clock, share, page, backoff })
   const repeatFences = createRepeatFences(context, { share, rows: config.jobFenceRows, backoff })
+  const retention = {
+    executionsMs: config.retentionExecutions,
+    copyMarginMs: config.retentionCopyMarginMs,
+    requestsMs: config.jobRequestKeepMs,
+  }
   const reconciler = createReconcileExecutions({
     deps,
     stores,
-    purgedBefore: () => copiesBefore(retentionClock.now(), config.retentionExecutions),
+    purgedBefore: () => copiesBefore(retentionClock.now(), retention),
     mayLose: !deps.bus.capabilities.storesBeforePublishResolves,
   })
-  const retention = { executionsMs: config.retentionExecutions, requestsMs: config.jobRequestKeepMs }
   const takesTurn = createPeerTurns(peers)
-  const purge = createRetention({ stores, retentionClock, retention, rows: config.jobPurgeRows, takesTurn })
+  const purgeBounds = { rows: config.jobPurgeRows, pages: config.jobPurgePages }
+  const purge = createRetention({ stores, retentionClock, retention, ...purgeBounds, takesTurn })
   const takesRound = createPeerTurns(peers)
+  const left = metrics.gauge(
+    'belfry_secrets_other_key',
+    'Secrets and webhook keys that another key than the newest seals',
+  )
+  const reseal = createReseal({
+    ...{ stores, sealer: context.sealer, log, rows: config.jobResealRows, takesTurn: createPeerTurns(peers) },
+    onLeft: (count) => left.set({}, count),
+  })
   const loop = (name: string, everyMs: number, runOnce: () => unknown) =>
     createLoop({ name, everyMs, runOnce, clock, log })
   return [
@@ -48,5 +62,6 @@ export function createLoops({ deps, context, commands, retentionClock, peers }: 
     loop('repeat fences', config.jobResendPollMs, repeatFences),
     loop('end pauses', config.jobPauseEndMs, createEndPauses(context, { share, rows: config.jobPauseEndRows })),
     loop('retention', config.jobPurgeMs, purge),
+    loop('reseal secrets', config.jobResealMs, reseal),
   ]
 }

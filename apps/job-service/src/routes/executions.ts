@@ -11,20 +11,19 @@ import {
   untilQuery,
 } from '@belfry/contracts'
 import type { HttpApp } from '@belfry/http'
-import type { Clock } from '@belfry/service'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { Execution } from '../domain/execution.ts'
 import { type Caller, noRights, operatorsRights, ownerOf, ownersRights } from '../domain/reach.ts'
 import type { JobContext } from '../use-cases/context.ts'
-import { type ExecutionFilter, listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
+import { listExecutions, listExecutionsOfJob } from '../use-cases/list-executions.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import { waitForExecution } from '../use-cases/wait-for-end.ts'
 import { sendTagged } from './etag.ts'
+import { executionFilterOf, readExecutionList } from './execution-list.ts'
 import type { ExecutionViews } from './execution-view.ts'
 import { jobParams } from './jobs.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
-import { momentOf } from './query-times.ts'
 import { showWait, signalOf, waitMsOf } from './waiting.ts'
 
 export interface ExecutionRoutes {
@@ -44,11 +43,6 @@ interface ListOfJob {
   /** Id or key of the job. */
   readonly ref: string
   readonly query: ExecutionsOfJobQuery
-}
-
-/** What a query of a list of executions asks for. */
-export function executionFilterOf({ status, jobType, from, to }: ExecutionsOfJobQuery, clock: Clock): ExecutionFilter {
-  return { status, jobType, from: momentOf(from, clock), to: momentOf(to, clock) }
 }
 
 /** Answers with a page of a job's executions, as far as the caller may see them. */
@@ -102,9 +96,9 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
   const all = {
     operationId: 'listExecutions',
     tags,
-    summary: 'Executions, newest first',
+    summary: 'Executions, newest first or oldest first',
     description:
-      'The executions of all your jobs. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.',
+      'The executions of all your jobs, of those that are shared with you, or, for operators, of all users. A page of a filtered list may be empty although more follows: go on while `hasMore` is true.',
     answerHeaders: { 200: ['link'] },
     querystring: executionsQuery,
     response: page,
@@ -112,11 +106,13 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
   app.get('/executions', { schema: all, config: reads }, (request, reply) => {
     const { query } = request
     const { userId } = request.caller
-    const owner = ownerOf(request.caller, query.ownerId)
-    if (isRefusal(owner)) return reply.refuse(owner)
-    const filter = executionFilterOf(query, context.clock)
-    const find = (asked: PageRequest) => listExecutions(context, owner, filter, shownTo(request.caller, owner, asked))
-    return pages.answer(reply, { position, userId, query, find, view: viewTo(request.caller, owner) })
+    const asked = readExecutionList(request.caller, query, context.clock)
+    if (isRefusal(asked)) return reply.refuse(asked)
+    const { scope, filter, seesDetails, rightsTo } = asked
+    const find = (page: PageRequest) =>
+      listExecutions(context, scope, filter, seesDetails ? page : { ...page, fields: [] })
+    const view = (execution: Execution) => views.listed(execution, rightsTo(execution))
+    return pages.answer(reply, { position, userId, query, find, view })
   })
 
   const one = {

@@ -3,6 +3,9 @@ import type { HttpApp } from '@belfry/http'
 import type { JobContext } from '../use-cases/context.ts'
 import type { MailQuotas } from '../use-cases/mail-quotas.ts'
 
+/** Running executions that are counted at most. */
+const mostCounted = 1000
+
 /** `GET /quotas`: what the caller has used of its bounds. */
 export function mountQuotas(
   app: HttpApp,
@@ -18,8 +21,13 @@ export function mountQuotas(
   }
   app.get('/quotas', { schema, config: { access: 'viewer' } }, async (request) => {
     const { jobMostPerUser: limit } = config
+    const [jobs, running] = await Promise.all([
+      stores.jobs.countLive(request.caller.userId, limit),
+      stores.executions.countRunning(request.caller.userId, mostCounted),
+    ])
     return {
-      jobs: { used: await stores.jobs.countLive(request.caller.userId, limit), limit },
+      running: { used: running },
+      jobs: { used: jobs, limit },
       shortestInterval: formatDuration(shortestIntervalMs),
       redrive: { limit: mostRedriven },
       backfill: { limit: mostBackfilled },

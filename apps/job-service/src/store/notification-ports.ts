@@ -1,4 +1,4 @@
-import type { WorkShare } from '@belfry/storage'
+import type { RowId, WorkShare } from '@belfry/storage'
 import type { Delivery } from '../domain/delivery.ts'
 import type { Alert, JobEvent } from '../domain/job-event.ts'
 import type { MailCount } from '../domain/mail-quota.ts'
@@ -29,6 +29,8 @@ export interface NotificationStore {
    */
   create(notification: Notification, most: number): Promise<'stored' | 'too-many'>
   find(ownerId: string, id: string): Promise<Notification | undefined>
+  /** Those of all owners, in an order that stays: the next `limit` after a row (null: from the first on). */
+  listAll(after: RowId | null, limit: number): Promise<{ rows: readonly Notification[]; next: RowId | null }>
   /** All of an owner, oldest first. */
   listOfOwner(ownerId: string): Promise<readonly Notification[]>
   compareAndSet(swap: Swap<Notification>): Promise<boolean>

@@ -226,19 +226,35 @@ export interface ExecutionSummary extends Summary {
   readonly fireAt: number
   readonly status: ExecutionStatus
   readonly endedAt: number | null
+  /** Null unless the query asks for it. */
+  readonly job: { readonly name: string; readonly key: string | null; readonly tags: readonly string[] } | null
 }
 
-/** `from` and `to`: only fire times between them, both included, epoch milliseconds. */
 export interface ExecutionsQuery extends ListQuery {
+  /** Only fire times from here on, and up to there, both included, epoch milliseconds. */
   readonly from?: number | undefined
   readonly to?: number | undefined
+  /** By fire time; left out: the newest first. */
+  readonly isOldestFirst?: boolean | undefined
+  /** Only what did not succeed is asked for (FAILED and later ones of `executionStatuses`): a store may leave all others out. */
+  readonly isUnwell?: boolean | undefined
+  /** What filters ask about the job is read too. */
+  readonly withJob?: boolean | undefined
 }
 
-/** Whose executions a list shows. `failed`: the dead letters, which failed and were not run again. */
+/** Jobs of others that a list of their executions takes at most: those that were made last. */
+export const mostSharedJobs = 200
+
+/**
+ * Whose executions a list shows. `failed`: the dead letters, which failed and were not run again. `viewerId`: those of the newest
+ * `mostSharedJobs` jobs that name the user as a viewer. `all`: of all users.
+ */
 export type ExecutionScope =
   | { readonly ownerId: string }
   | { readonly ownerId: string; readonly failed: true }
+  | { readonly viewerId: string }
   | { readonly jobRowId: RowId }
+  | 'all'
 
 /** A trigger whose command no job-status has answered yet. */
 export interface DueCommand extends Repetition {
@@ -288,7 +304,9 @@ export interface ExecutionStore {
   readRowIds(ids: readonly string[]): Promise<(RowId | undefined)[]>
   /** The command of a trigger that no job-status has answered; undefined for all other executions. */
   readCommand(id: string): Promise<JobExecuteMessage | undefined>
-  /** The executions of a scope, newest fire time first. */
+  /** How many executions of the owner run now. Counted up to `limit`. */
+  countRunning(ownerId: string, limit: number): Promise<number>
+  /** The executions of a scope in the order of their fire times. */
   listSummaries(scope: ExecutionScope, query: ExecutionsQuery): Promise<ExecutionSummary[]>
   /** Whether the value can be a position that `listSummaries` gave. */
   isPosition(value: unknown): value is ListPosition

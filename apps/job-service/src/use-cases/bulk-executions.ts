@@ -92,6 +92,7 @@ function find(
       },
       fits: (one) => statuses.includes(one.status) && (jobType === null || one.jobType === jobType),
       read: async (rowIds) => rowIds.map((rowId) => byRow.get(rowId)),
+      stillFits: null,
     },
   )
 }

@@ -86,6 +86,7 @@ function findJobs(
     list: (query) => jobs.listSummaries({ ownerId: caller.userId }, { ...query, withTags }),
     fits,
     read: (rowIds) => jobs.readMany(rowIds, []),
+    stillFits: null,
   })
 }
 

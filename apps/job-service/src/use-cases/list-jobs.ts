@@ -1,6 +1,6 @@
 import type { JobStatusWord } from '@belfry/contracts'
 import type { JobScope } from '../domain/reach.ts'
-import { deriveStatus } from '../domain/status.ts'
+import { deriveStatus, statusInputOf } from '../domain/status.ts'
 import type { JobSummary, ListedJob, LongField } from '../store/ports.ts'
 import type { JobContext } from './context.ts'
 import { markLastRun } from './mark-last-run.ts'
@@ -28,9 +28,10 @@ export function listJobs(
 ): Promise<Rows<ListedJob>> {
   const { jobs } = context.stores
   const withTags = filter.tag !== undefined
-  return readPage(context.config, page, {
+  return readPage<JobSummary, ListedJob>(context.config, page, {
     list: (query) => jobs.listSummaries(scope, { ...query, withTags }),
     fits: fitting(filter),
+    stillFits: stillFitting(filter),
     read: (rowIds) => readListed(context, rowIds, page.fields),
   })
 }
@@ -50,8 +51,22 @@ export async function readListed(
   return found.map((job) => job && byId.get(job.id))
 }
 
+/** The same of a job that was read; null when every one is on the list. */
+export function stillFitting(filter: JobFilter): ((job: ListedJob) => boolean) | null {
+  const fits = fitting(filter)
+  return fits && ((job) => fits(filteredOf(job)))
+}
+
+function filteredOf(job: ListedJob): Filtered {
+  const { spec, key, createdAt } = job
+  return { name: spec.name, key, jobType: spec.jobType, tags: spec.tags, createdAt, statusInput: statusInputOf(job) }
+}
+
+/** What the filters ask about. */
+type Filtered = Pick<JobSummary, 'name' | 'key' | 'jobType' | 'tags' | 'createdAt' | 'statusInput'>
+
 /** Whether a job is on a list; null when every one is. */
-export function fitting(filter: JobFilter): ((job: JobSummary) => boolean) | null {
+export function fitting(filter: JobFilter): ((job: Filtered) => boolean) | null {
   const { status, jobType, tag, q, createdFrom = 0, createdTo = Number.POSITIVE_INFINITY } = filter
   if (Object.values(filter).every((wanted) => wanted === undefined)) return null
   const part = q?.toLowerCase()

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { deriveNextRunAt, statusInputOf } from '../domain/status.ts'
 import type { DueJobSummary, ListedJob, RaisedDue } from '../store/ports.ts'
-import { fitting, type JobFilter, type ListJobsContext, readListed } from './list-jobs.ts'
+import { fitting, type JobFilter, type ListJobsContext, readListed, stillFitting } from './list-jobs.ts'
 import { type PageRequest, type Rows, readPage } from './scan-list.ts'
 
 /** Next fire times that are computed before other work gets its turn. */
@@ -29,6 +29,7 @@ export function listByNextRun(
       return rows.findIndex(({ rowId }) => rowId === raised[0]?.rowId)
     },
     read: (rowIds) => readListed(context, rowIds, page.fields),
+    stillFits: stillFitting(filter),
   })
 }
 

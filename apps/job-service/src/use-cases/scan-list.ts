@@ -20,12 +20,14 @@ interface List<S extends Summary, T> {
   list(query: ListQuery): Promise<readonly S[]>
   /** Whether a row is on the list; null: every one is. */
   readonly fits: ((row: S) => boolean) | null
+  /** Whether a row that was read is still on the list: it may have changed since it was looked at. Null where it is. */
+  readonly stillFits: ((row: T) => boolean) | null
   /** The place of the first of these rows that stands elsewhere by now, further on; -1 without one. The list is read again behind it. */
   move?(rows: readonly S[]): Promise<number>
   read(rowIds: readonly RowId[]): Promise<readonly (T | undefined)[]>
 }
 
-/** A page of a list: its summaries are scanned, and what fits is read. Rows that are removed meanwhile are left out. */
+/** A page of a list: its summaries are scanned, and what fits is read. Rows that are removed, or changed, meanwhile are left out. */
 export async function readPage<S extends Summary, T>(
   config: JobConfig,
   page: PageRequest,
@@ -35,7 +37,7 @@ export async function readPage<S extends Summary, T>(
   const present = await list.read(found.map((row) => row.rowId))
   const rows = found.flatMap(({ position }, index) => {
     const row = present[index]
-    return row === undefined ? [] : [{ row, position }]
+    return row === undefined || list.stillFits?.(row) === false ? [] : [{ row, position }]
   })
   return { rows, next }
 }
@@ -47,7 +49,7 @@ export async function readPage<S extends Summary, T>(
 async function scan<S extends Summary>(
   { jobScanRows, jobScanChunkRows, jobPageBytes }: JobConfig,
   { limit, fields, after: start }: PageRequest,
-  { list, fits, move }: List<S, unknown>,
+  { list, fits, move }: Pick<List<S, never>, 'list' | 'fits' | 'move'>,
 ): Promise<{ readonly found: readonly S[]; readonly next: ListPosition | null }> {
   const found: S[] = []
   let after = start

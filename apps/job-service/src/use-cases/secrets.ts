@@ -43,9 +43,10 @@ export async function secretIssues(
 ): Promise<ValidationIssue[]> {
   const references = secretReferencesIn(params)
   if (references.length === 0) return []
+  const asked = new Set(references.flatMap(({ name }) => name ?? []))
+  // A user may have more secrets than are listed here: the bound was lowered since.
+  const known = (await stores.secrets.readMany(ownerId, [...asked])).map(({ name }) => name)
+  if (known.length === asked.size) return referenceIssues(references, known)
   const own = await stores.secrets.list(ownerId, { after: null, limit: config.jobMostSecrets })
-  return referenceIssues(
-    references,
-    own.map(({ name }) => name),
-  )
+  return referenceIssues(references, [...new Set([...known, ...own.map(({ name }) => name)])])
 }

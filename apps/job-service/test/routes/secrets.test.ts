@@ -115,6 +115,17 @@ describe('secrets', () => {
   })
 })
 
+describe('a user with more secrets than there may be by now', () => {
+  it('goes on using all of them', async () => {
+    const world = await openWorld()
+    for (const name of ['A', 'B', 'API_KEY']) await world.call('PUT', `/secrets/${name}`, { value })
+    await world.restart({ jobMostSecrets: 1 })
+    expect((await world.call('POST', '/jobs', httpCall)).status).toBe(201)
+    expect((await world.call('PUT', '/secrets/NEW', { value })).status).toBe(429)
+    await world.close()
+  })
+})
+
 describe('the key that seals secrets', () => {
   it('may be replaced while the one before it opens what it has sealed', async () => {
     const world = await openWorld()
@@ -128,6 +139,17 @@ describe('the key that seals secrets', () => {
       world.call('POST', '/internal/secrets/resolve', { ownerId: 'usr-a', names: ['KEY'] }, { headers: headers() })
     await world.restart(changed)
     expect((await resolve()).body).toEqual({ values: { KEY: value } })
+    // What was sealed with the key before is sealed with the new one after the start.
+    await until(async () => {
+      await world.pass(1)
+      return (await world.metricsRegistry.render()).match(/belfry_secrets_other_key\{[^}]*\} 0/)
+    })
+    const [kept] = await world.stores.secrets.readMany('usr-a', ['KEY'])
+    await world.restart({ secretsKey: changed.secretsKey })
+    expect([(await resolve()).body, await world.stores.secrets.readMany('usr-a', ['KEY'])]).toEqual([
+      { values: { KEY: value } },
+      [kept],
+    ])
     await world.call('PUT', '/secrets/KEY', { value: `${value}-2` })
     await world.restart({ secretsKey: changed.secretsKey })
     expect((await resolve()).body).toEqual({ values: { KEY: `${value}-2` } })

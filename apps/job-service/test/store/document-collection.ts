@@ -38,11 +38,20 @@ export function createCollection<D extends object>(
 ): Collection<D> {
   let ids = 0
   const texts = new Map<RowId, string>()
+  /** The same documents, to look at: nobody gets or changes them. */
+  const parsed = new Map<RowId, Stored<D>>()
   const read = (rowId: RowId): Stored<D> | undefined => {
     const text = texts.get(rowId)
     return text === undefined ? undefined : { ...(JSON.parse(text) as D), rowId }
   }
-  const all = () => [...texts.keys()].map((rowId) => read(rowId) as Stored<D>)
+  const store = (rowId: RowId, document: D) => {
+    texts.set(rowId, JSON.stringify(document))
+    parsed.set(rowId, read(rowId) as Stored<D>)
+    onWrite?.(document)
+  }
+  const all = () => [...parsed.values()]
+  /** A copy for the caller. */
+  const copyOf = (document: Stored<D> | undefined) => document && read(document.rowId)
   const isTaken = (document: D, own: RowId | null) => {
     const names = new Set(uniqueNames(document))
     return all().some((other) => other.rowId !== own && uniqueNames(other).some((name) => names.has(name)))
@@ -59,14 +68,19 @@ export function createCollection<D extends object>(
       step(() => {
         if (isTaken(document, null)) return null
         const rowId = `${random().toString(36).slice(2)}${ids++}` as RowId
-        texts.set(rowId, JSON.stringify(document))
-        onWrite?.(document)
+        store(rowId, document)
         return rowId
       }),
     get: (rowId) => step(() => read(rowId)),
-    findOne: (fits) => step(() => all().find(fits)),
+    findOne: (fits) => step(() => copyOf(all().find(fits))),
     async find(fits, order = () => 0, limit = Number.POSITIVE_INFINITY) {
-      return step(() => all().filter(fits).sort(order).slice(0, limit))
+      return step(() =>
+        all()
+          .filter(fits)
+          .sort(order)
+          .slice(0, limit)
+          .map((one) => copyOf(one) as Stored<D>),
+      )
     },
     updateOne: (fits, change) =>
       step(() => {
@@ -77,13 +91,13 @@ export function createCollection<D extends object>(
           ...(typeof change === 'function' ? change(document) : change),
         }
         if (isTaken(changed as unknown as D, rowId)) return false
-        texts.set(rowId, JSON.stringify(changed))
-        onWrite?.(changed as unknown as D)
+        store(rowId, changed as unknown as D)
         return true
       }),
     deleteOne: (fits) =>
       step(() => {
         const document = all().find(fits)
+        if (document) parsed.delete(document.rowId)
         return document !== undefined && texts.delete(document.rowId)
       }),
   }

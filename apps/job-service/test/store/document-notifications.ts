@@ -63,6 +63,11 @@ export function createNotificationStores(
         const found = await notifications.findOne((one) => one.id === id && one.ownerId === ownerId)
         return found && without(found)
       },
+      async listAll(after, limit) {
+        const order = (a: Stored<Notification>, b: Stored<Notification>) => compare(a.rowId, b.rowId)
+        const rows = await notifications.find((one) => after === null || one.rowId > after, order, limit)
+        return { rows: rows.map(without), next: rows.length === limit ? (rows.at(-1)?.rowId ?? null) : null }
+      },
       async listOfOwner(ownerId) {
         const order = (a: Notification, b: Notification) => a.createdAt - b.createdAt || compare(a.id, b.id)
         return (await notifications.find((one) => one.ownerId === ownerId, order)).map(without)

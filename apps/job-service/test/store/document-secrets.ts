@@ -1,6 +1,6 @@
 import type { Secret } from '../../src/domain/secret.ts'
 import type { SecretStore } from '../../src/store/secret-port.ts'
-import type { Collection } from './document-collection.ts'
+import type { Collection, Stored } from './document-collection.ts'
 
 /** `SecretStore` as a document database would have it. */
 export function createSecrets(secrets: Collection<Secret>): SecretStore {
@@ -28,6 +28,13 @@ export function createSecrets(secrets: Collection<Secret>): SecretStore {
     async readMany(ownerId, names) {
       return (await secrets.find((one) => one.ownerId === ownerId && names.includes(one.name))).map(plain)
     },
+    async listAll(after, limit) {
+      const order = (a: Stored<Secret>, b: Stored<Secret>) => (a.rowId < b.rowId ? -1 : 1)
+      const rows = await secrets.find((one) => after === null || one.rowId > after, order, limit)
+      return { rows: rows.map(plain), next: rows.length === limit ? (rows.at(-1)?.rowId ?? null) : null }
+    },
+    reseal: ({ ownerId, name, sealed: before }, sealed) =>
+      secrets.updateOne((one) => named(ownerId, name)(one) && one.sealed === before, { sealed }),
     async remove(ownerId, name) {
       const found = await secrets.findOne(named(ownerId, name))
       return found && (await secrets.deleteOne(named(ownerId, name))) ? plain(found) : undefined

@@ -20,20 +20,22 @@ import { dueFromOf, fencedChanges, isLive, type Job, newestVersion, toJobChanges
 import type { JobScope } from '../../src/domain/reach.ts'
 import type { Secret } from '../../src/domain/secret.ts'
 import type { KnownExecution } from '../../src/domain/status.ts'
-import type {
-  CreatedJob,
-  DueCursor,
-  ExecutionScope,
-  ExecutionStore,
-  JobStore,
-  JobSummary,
-  JobsQuery,
-  ListedJob,
-  ListPosition,
-  LongField,
-  RetriedExecution,
-  StoredJob,
-  Stores,
+import {
+  type CreatedJob,
+  type DueCursor,
+  type ExecutionScope,
+  type ExecutionStore,
+  type ExecutionSummary,
+  type JobStore,
+  type JobSummary,
+  type JobsQuery,
+  type ListedJob,
+  type ListPosition,
+  type LongField,
+  mostSharedJobs,
+  type RetriedExecution,
+  type StoredJob,
+  type Stores,
 } from '../../src/store/ports.ts'
 import { type Collection, createCollection, type Stored } from './document-collection.ts'
 import { createNotificationStores } from './document-notifications.ts'
@@ -144,7 +146,14 @@ const compare = (a: string | number, b: string | number) => (a < b ? -1 : a > b 
 const slotOf = (job: Job) => `${job.ownerId}:${(isLive(job) && job.key) || job.id}`
 const runAtOf = ({ spec }: Job) => (spec.schedule.kind === 'once' ? spec.schedule.runAt : null)
 const newestJob = (a: JobDocument, b: JobDocument) => b.job.createdAt - a.job.createdAt || compare(b.id, a.id)
-const newestExecution = (a: ExecutionDocument, b: ExecutionDocument) => b.fireAt - a.fireAt || compare(b.id, a.id)
+type Placed = Pick<ExecutionDocument, 'fireAt' | 'id'>
+const newestExecution = (a: Placed, b: Placed) => b.fireAt - a.fireAt || compare(b.id, a.id)
+
+function jobSummaryOf(found: Stored<JobDocument> | undefined): ExecutionSummary['job'] {
+  if (!found) return null
+  const { key, spec } = found.job
+  return { name: spec.name, key, tags: spec.tags }
+}
 
 /** The first rows within bytes, one at least. */
 function cut<T>(rows: readonly T[], bytes: number): readonly T[] {
@@ -490,12 +499,15 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
   const isPosition = (value: unknown): value is ListPosition =>
     Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && typeof value[1] === 'string'
 
-  const inScope = (scope: ExecutionScope, jobId: string | undefined) => (one: ExecutionDocument) => {
-    if ('jobRowId' in scope) return one.jobId === jobId
-    return (
-      one.ownerId === scope.ownerId && (!('failed' in scope) || (one.status === 'FAILED' && one.retriedBy === null))
-    )
-  }
+  const inScope =
+    (scope: ExecutionScope, jobId: string | undefined, sharedIds: ReadonlySet<string>) => (one: ExecutionDocument) => {
+      if (scope === 'all') return true
+      if ('jobRowId' in scope) return one.jobId === jobId
+      if ('viewerId' in scope) return sharedIds.has(one.jobId)
+      return (
+        one.ownerId === scope.ownerId && (!('failed' in scope) || (one.status === 'FAILED' && one.retriedBy === null))
+      )
+    }
 
   const apply = async (message: JobStatusMessage): Promise<void> => {
     const { executionId: id, jobId, ownerId, jobType, version, fireAt, seq } = message
@@ -597,17 +609,29 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
           return document && shown(document, fields)
         }),
       ),
-    async listSummaries(scope, { after, limit, fields, from = 0, to = Number.POSITIVE_INFINITY }) {
-      const job = 'jobRowId' in scope ? await jobs.get(scope.jobRowId) : undefined
-      const isInScope = inScope(scope, job?.id)
+    async countRunning(ownerId, limit) {
+      return (await executions.find((one) => one.ownerId === ownerId && one.status === 'RUNNING', undefined, limit))
+        .length
+    },
+    async listSummaries(scope, query) {
+      const { after, limit, fields, from = 0, to = Number.POSITIVE_INFINITY, isOldestFirst, withJob } = query
+      const job = scope !== 'all' && 'jobRowId' in scope ? await jobs.get(scope.jobRowId) : undefined
+      const viewerId = scope !== 'all' && 'viewerId' in scope ? scope.viewerId : null
+      const shared = await jobs.find(
+        (one) => one.job.viewers.some(({ id }) => id === viewerId),
+        newestJob,
+        mostSharedJobs,
+      )
+      const isInScope = inScope(scope, job?.id, new Set(shared.map((one) => one.id)))
+      const order = isOldestFirst ? -1 : 1
       const [fireAt, id] = (after ?? []) as unknown as [number, string]
       const rows = await executions.find(
         (one) =>
           isInScope(one) &&
           one.fireAt >= from &&
           one.fireAt <= to &&
-          (!after || one.fireAt < fireAt || (one.fireAt === fireAt && one.id < id)),
-        newestExecution,
+          (!after || order * newestExecution({ fireAt, id }, one) < 0),
+        (a, b) => order * newestExecution(a, b),
         limit,
       )
       return Promise.all(
@@ -624,6 +648,7 @@ function createExecutions(jobs: Collection<JobDocument>, executions: Collection<
               (long ? bytesOf(long) : 0) +
               (fields.includes('result') && result !== null ? bytesOf(result) : 0),
             jobRowId: (await jobs.findOne((one) => one.id === jobId))?.rowId as RowId,
+            job: withJob ? jobSummaryOf(await jobs.findOne((one) => one.id === jobId)) : null,
             ...{ id, jobType, fireAt, status, endedAt },
           }
         }),

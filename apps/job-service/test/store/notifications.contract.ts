@@ -1,7 +1,8 @@
-import { shardOf, soleShare } from '@belfry/storage'
+import { type RowId, shardOf, soleShare } from '@belfry/storage'
 import { expect, it } from 'vitest'
 import { claimed, redelivered } from '../../src/domain/delivery.ts'
 import { newAlert, postponed, reported } from '../../src/domain/job-event.ts'
+import type { Notification } from '../../src/domain/notification.ts'
 import type { DueCursor, Stores } from '../../src/store/ports.ts'
 import { monday } from '../fixtures.ts'
 import { deliveryOf, eventOf, notificationOf } from '../notification-samples.ts'
@@ -24,6 +25,14 @@ export function describeNotifications(stores: () => Stores, newOwner: () => stri
     expect(await notifications.remove(other, first.id)).toBe(false)
     expect(await notifications.remove(ownerId, first.id)).toBe(true)
     expect(await notifications.listOfOwner(ownerId)).toEqual([second])
+    const seen: Notification[] = []
+    for (let after: RowId | null = null; ; ) {
+      const { rows, next }: Awaited<ReturnType<typeof notifications.listAll>> = await notifications.listAll(after, 1)
+      seen.push(...rows)
+      if (next === null) break
+      after = next
+    }
+    expect(seen.filter((one) => one.ownerId === ownerId)).toEqual([second])
   })
 
   it('are changed while no other call has changed them', async () => {

@@ -1,3 +1,4 @@
+import type { RowId } from '@belfry/storage'
 import { expect, it } from 'vitest'
 import type { Secret } from '../../src/domain/secret.ts'
 import type { Stores } from '../../src/store/ports.ts'
@@ -36,6 +37,33 @@ export function describeSecrets(stores: () => Stores, newOwner: () => string): v
     expect(await namesOf(null, 2)).toEqual(['C', 'a'])
     expect(await namesOf('a', 2)).toEqual(['b'])
     expect(await secrets.readMany(other, ['a', 'b'])).toEqual([])
+  })
+
+  it('is found among those of all owners once, page by page, and is sealed anew while it is as it was read', async () => {
+    const [owner, other] = [newOwner(), newOwner()]
+    const { secrets } = stores()
+    for (const [ownerId, name] of [
+      [owner, 'A'],
+      [other, 'A'],
+      [owner, 'B'],
+    ] as const)
+      await secrets.put(secretOf(ownerId, name), 10)
+    const seen: Secret[] = []
+    for (let after: RowId | null = null; ; ) {
+      const { rows, next }: Awaited<ReturnType<typeof secrets.listAll>> = await secrets.listAll(after, 2)
+      seen.push(...rows)
+      if (next === null) break
+      after = next
+    }
+    const own = seen.filter(({ ownerId }) => ownerId === owner || ownerId === other)
+    expect(own.map(({ ownerId, name }) => `${ownerId} ${name}`).toSorted()).toEqual(
+      [`${owner} A`, `${owner} B`, `${other} A`].toSorted(),
+    )
+    const before = secretOf(owner, 'A')
+    expect(await secrets.reseal(before, 'anew')).toBe(true)
+    expect(await secrets.reseal(before, 'late')).toBe(false)
+    expect(await secrets.reseal(secretOf(owner, 'NONE'), 'none')).toBe(false)
+    expect(await secrets.readMany(owner, ['A'])).toEqual([{ ...before, sealed: 'anew' }])
   })
 
   it('is removed once', async () => {

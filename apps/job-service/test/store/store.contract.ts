@@ -20,6 +20,7 @@ import type {
   DueJobSummary,
   DuePage,
   DuePauseEnd,
+  ExecutionScope,
   ExecutionSummary,
   JobSummary,
   ListPosition,
@@ -868,6 +869,62 @@ export function describeStores(database: string, capabilities: StoreCapabilities
           expect(await idsOf({ jobRowId: a.rowId }, limit)).toEqual([ids[1], ids[3], ids[5]])
           expect(await idsOf({ ownerId, failed: true }, limit)).toEqual(ids.slice(0, 3))
         }
+      })
+
+      it('is listed of shared jobs, of all users, between two moments, and oldest first', async () => {
+        const [ownerId, viewerId] = [owner(), owner()]
+        const viewers = [{ id: viewerId, username: 'ann' }]
+        const [a, b, c] = [await put({ ownerId, viewers }), await put({ viewers, key: 'k', tags: ['eu'] }), await put()]
+        // Later than all other executions of this file.
+        const begin = monday + 1_000_000
+        const said = [0, 1, 2, 3, 4, 5].map((n) =>
+          statusMessage({ job: [a, b, c][n % 3] as Job, fireAt: begin + 10 - n, state: n < 3 ? 'failed' : 'running' }),
+        )
+        await stores.executions.applyStatuses(said)
+        const ids = said.map((message) => message.executionId)
+        type Query = Parameters<Stores['executions']['listSummaries']>[1]
+        const idsOf = async (scope: ExecutionScope, more: Partial<Query>, limit: number) => {
+          const seen: string[] = []
+          for (let after: ListPosition | null = null; ; ) {
+            const page = await stores.executions.listSummaries(scope, { fields: [], ...more, after, limit })
+            seen.push(...page.map(({ id }) => id))
+            if (page.length < limit) return seen
+            after = page.at(-1)?.position ?? null
+          }
+        }
+        const ofViewer = [0, 1, 3, 4].map((n) => ids[n])
+        const all = { from: begin }
+        for (const limit of [1, 2, 10]) {
+          expect(await idsOf({ viewerId }, {}, limit)).toEqual(ofViewer)
+          expect(await idsOf({ viewerId }, { isOldestFirst: true }, limit)).toEqual(ofViewer.toReversed())
+          expect(await idsOf('all', all, limit)).toEqual(ids)
+          expect(await idsOf('all', { ...all, isOldestFirst: true }, limit)).toEqual(ids.toReversed())
+          const between = { from: begin + 6, to: begin + 9 }
+          expect(await idsOf('all', between, limit)).toEqual(ids.slice(1, 5))
+          expect(await idsOf({ ownerId }, { ...between, isOldestFirst: true }, limit)).toEqual([ids[3]])
+          expect(await idsOf({ jobRowId: b.rowId }, { isOldestFirst: true }, limit)).toEqual([ids[4], ids[1]])
+        }
+        for (const scope of ['all', { ownerId }, { viewerId }] as const) {
+          const rows = await stores.executions.listSummaries(scope, { ...first(100), ...all, isUnwell: true })
+          const plain = await stores.executions.listSummaries(scope, { ...first(100), ...all })
+          const failed = (some: readonly ExecutionSummary[]) => some.filter(({ status }) => status === 'FAILED')
+          expect(failed(rows)).toEqual(failed(plain))
+        }
+        const [ofB] = await stores.executions.listSummaries({ jobRowId: b.rowId }, { ...first(1), withJob: true })
+        expect(ofB?.job).toEqual({ name: 'nightly', key: 'k', tags: ['eu'] })
+        expect((await stores.executions.listSummaries({ jobRowId: b.rowId }, first(1)))[0]?.job).toBeNull()
+        expect(await stores.executions.listSummaries({ viewerId: owner() }, first(10))).toEqual([])
+      })
+
+      it('counts while it runs among those of its owner, up to a limit', async () => {
+        const ownerId = owner()
+        const job = await put({ ownerId })
+        const running = [0, 1, 2].map((n) => statusMessage({ job, fireAt: monday + n, state: 'running' }))
+        await stores.executions.applyStatuses(running)
+        const count = (limit: number) => stores.executions.countRunning(ownerId, limit)
+        expect([await count(10), await count(2)]).toEqual([3, 2])
+        await stores.executions.applyStatuses([statusMessage({ job, fireAt: monday, state: 'succeeded', seq: 2 })])
+        expect([await count(10), await stores.executions.countRunning(owner(), 10)]).toEqual([2, 0])
       })
     })
 

@@ -29,7 +29,7 @@ describe('GET /quotas', () => {
       backfill: { limit: 1000 },
       waitingCalls: { limit: 7 },
     }
-    expect(await read('usr-a')).toEqual({ jobs: { used: 2, limit: 3 }, ...bounds })
+    expect(await read('usr-a')).toEqual({ jobs: { used: 2, limit: 3 }, running: { used: 0 }, ...bounds })
     await world.call('POST', `/jobs/${body.id}/cancel`)
     expect(await read('usr-a')).toMatchObject({ jobs: { used: 1 } })
     expect(await read('usr-b')).toMatchObject({ jobs: { used: 0 } })

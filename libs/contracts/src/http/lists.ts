@@ -99,7 +99,23 @@ export const executionsOfJobQuery = pageQuery.extend({
 })
 export type ExecutionsOfJobQuery = z.infer<typeof executionsOfJobQuery>
 
-export const executionsQuery = executionsOfJobQuery.extend({ ownerId })
+export const executionSorts = ['-fireAt', 'fireAt'] as const
+
+export const executionsQuery = executionsOfJobQuery.extend({
+  scope: z
+    .enum(listScopes)
+    .default('own')
+    .describe(
+      '`own`: of your jobs. `shared`: of the newest 200 jobs of others that name you as a viewer. `all`: of all users, for operators, without params and results. Default own.',
+    ),
+  ownerId,
+  tag: z.string().min(1).max(50).optional().describe('A tag that the job has now.'),
+  q: z.string().min(1).max(100).optional().describe('A part of the name or key that the job has now, in any case.'),
+  sort: z
+    .enum(executionSorts)
+    .default('-fireAt')
+    .describe('`-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt.'),
+})
 export type ExecutionsQuery = z.infer<typeof executionsQuery>
 
 export const logsQuery = pageQuery.extend({

@@ -24,6 +24,13 @@ export type DrainView = z.infer<typeof drainView>
 
 /** `GET /quotas`. */
 export const quotasView = z.strictObject({
+  running: z
+    .strictObject({
+      used: z.number().int().describe('Executions of yours that run now, counted up to 1,000.'),
+    })
+    .describe(
+      'Runs at once. They have no bound of their own: while others wait, one user has at most half of the slots.',
+    ),
   jobs: z
     .strictObject({
       used: z

@@ -191,6 +191,7 @@ export const executionsCollection = defineCollection<ExecutionRecord>({
   indexes: [
     { fields: { ownerId: 1, fireAt: 1, _id: 1 } },
     { fields: { jobId: 1, fireAt: 1, _id: 1 } },
+    { fields: { fireAt: 1, _id: 1 } },
     { fields: { failedOf: 1, fireAt: 1, _id: 1 }, only: { failedOf: { $exists: true } } },
     { fields: { stage: 1, fireAt: 1, _id: 1 }, only: { stage: { $exists: true } } },
     { fields: { nextSendAt: 1, _id: 1 }, only: { nextSendAt: { $exists: true } } },

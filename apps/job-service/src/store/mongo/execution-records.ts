@@ -133,7 +133,7 @@ export function readSummary(
   record: ExecutionRecord,
   jobParamsBytes: number,
   fields: readonly LongField[],
-): ExecutionSummary {
+): Omit<ExecutionSummary, 'job'> {
   const { _id: id, jobId, jobType, fireAt, status, endedAt, bytes, resultBytes, paramsBytes } = record
   const params = fields.includes('params') ? paramsBytes || jobParamsBytes : 0
   const result = fields.includes('result') ? resultBytes : 0

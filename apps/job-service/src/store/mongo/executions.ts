@@ -3,7 +3,7 @@ import type { Clock } from '@belfry/service'
 import type { OnUnreadable } from '@belfry/storage'
 import { type Collection, type MongoDatabase, where } from '@belfry/storage/mongo'
 import type { WholeExecution } from '../../domain/execution.ts'
-import type { ExecutionScope, ExecutionStore, ListPosition, LongField, Trigger } from '../ports.ts'
+import type { ExecutionStore, ListPosition, LongField, Trigger } from '../ports.ts'
 import { createStatusWriter } from './apply-statuses.ts'
 import { createBatcher } from './batcher.ts'
 import {
@@ -14,29 +14,13 @@ import {
   summariesCollection,
 } from './collections.ts'
 import { createDueReader } from './due.ts'
-import {
-  commandFields,
-  executionFields,
-  readDueCommand,
-  readExecution,
-  readSummary,
-  summaryFields,
-  triggerRecord,
-} from './execution-records.ts'
-import { beyond, isPositionOf, readPosition, rowIdOf, within } from './positions.ts'
+import { createExecutionLists, createRunningCount } from './execution-lists.ts'
+import { commandFields, executionFields, readDueCommand, readExecution, triggerRecord } from './execution-records.ts'
+import { isPositionOf, rowIdOf } from './positions.ts'
 import { readEach } from './unreadable.ts'
-import { everything, readWindows, windowsDownTo } from './windows.ts'
 
-/** How wide the first window of a list of executions is, by fire time, milliseconds. */
-const listWindowMs = 1000
 /** Triggers that are stored in one batch. */
 const triggersLimit = 500
-
-function scopeFilter(scope: ExecutionScope) {
-  if ('jobRowId' in scope) return { jobId: String(scope.jobRowId) }
-  const isNotRetried = where<string>({ $exists: false })
-  return 'failed' in scope ? { failedOf: scope.ownerId, retriedBy: isNotRetried } : { ownerId: scope.ownerId }
-}
 
 /** Stores triggers: one read of the versions, one insert. */
 function createTriggerWriter(jobs: Collection<JobRecord>, executions: Collection<ExecutionRecord>) {
@@ -133,18 +117,8 @@ export function createExecutionStore({ db, clock, onUnreadable }: ExecutionStore
       const found = await executions.findOne('executions.read', { _id: id, seq: 0 }, { fields: commandFields })
       return found && readDueCommand(found).command
     },
-    async listSummaries(scope, { after, limit, fields, ...bounds }) {
-      const { from = everything.from, to: last = everything.to } = bounds
-      const to = Math.min(after ? readPosition(after)[0] : everything.to, last)
-      const windows = windowsDownTo(from, to, clock.now(), listWindowMs)
-      const found = await readWindows(windows, limit, (window, most) => {
-        const filter = { ...scopeFilter(scope), fireAt: within(window), ...beyond('fireAt', after, 'down') }
-        const options = { sort: { fireAt: -1, _id: -1 }, limit: most, fields: summaryFields } as const
-        return executions.find('executions.list', filter, options)
-      })
-      const ofJobs = fields.includes('params') ? await readJobs(found, ['paramsBytes']) : new Map<string, JobRecord>()
-      return found.map((record) => readSummary(record, ofJobs.get(record.jobId)?.paramsBytes ?? 0, fields))
-    },
+    listSummaries: createExecutionLists({ jobs, executions, clock }),
+    countRunning: createRunningCount(executions),
     isPosition: (value): value is ListPosition => isPositionOf(value, executionIdPattern),
     async listDueCommands(until, page, share, after) {
       const { rows, next } = await readDue({ until, share, after, ...page })

@@ -23,9 +23,9 @@ export function stageOf(message: JobStatusMessage): string | undefined {
 }
 
 /** Jobs of one query: FerretDB reads the whole collection instead of the index when a filter names 200 values. */
-const queryJobs = 50
+export const queryJobs = 50
 
-function chunksOf<T>(values: readonly T[], size: number): (readonly T[])[] {
+export function chunksOf<T>(values: readonly T[], size: number): (readonly T[])[] {
   return Array.from({ length: Math.ceil(values.length / size) }, (_, n) => values.slice(n * size, (n + 1) * size))
 }
 

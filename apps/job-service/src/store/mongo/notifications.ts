@@ -27,6 +27,7 @@ import {
   notificationsCollection,
   type WholeRecord,
 } from './notification-collections.ts'
+import { rowIdOf } from './positions.ts'
 import { readEach } from './unreadable.ts'
 
 interface Deps {
@@ -85,6 +86,13 @@ function createNotificationStore({ db, onUnreadable }: Deps): NotificationStore 
     async find(ownerId, id) {
       const found = await notifications.findOne('notifications.read', { _id: id, ownerId })
       return found && read<Notification>(found)
+    },
+    async listAll(after, limit) {
+      const filter = { _id: where({ $gt: String(after ?? '') }) }
+      const found = await notifications.find('notifications.list', filter, { sort: { _id: 1 }, limit })
+      const last = found.length === limit ? found.at(-1) : undefined
+      const rows = readEach('notifications', found, (one) => read<Notification>(one), onUnreadable)
+      return { rows, next: last ? rowIdOf(last._id) : null }
     },
     async listOfOwner(ownerId) {
       const found = await notifications.find('notifications.list', { ownerId }, { sort: { createdAt: 1, _id: 1 } })

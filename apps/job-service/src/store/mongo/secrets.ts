@@ -1,6 +1,7 @@
 import { defineCollection, type MongoDatabase, type MongoRecord, where } from '@belfry/storage/mongo'
 import type { Secret } from '../../domain/secret.ts'
 import type { SecretStore } from '../secret-port.ts'
+import { rowIdOf } from './positions.ts'
 
 /** A secret; `_id` is `ownerId:name`. */
 interface SecretRecord extends MongoRecord, Secret {}
@@ -40,6 +41,17 @@ export function createSecretStore(db: MongoDatabase): SecretStore {
       if (names.length === 0) return []
       const filter = { _id: where({ $in: names.map((name) => idOf(ownerId, name)) }) }
       return (await secrets.find('secrets.read', filter, { limit: names.length })).map(readSecret)
+    },
+    async listAll(after, limit) {
+      const filter = { _id: where({ $gt: String(after ?? '') }) }
+      const rows = await secrets.find('secrets.list', filter, { sort: { _id: 1 }, limit })
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      return { rows: rows.map(readSecret), next: last ? rowIdOf(last._id) : null }
+    },
+    async reseal({ ownerId, name, sealed: before }, sealed) {
+      const swap = { id: idOf(ownerId, name), guard: { sealed: before }, update: { $set: { sealed } } }
+      const [isSet] = await secrets.compareAndSetMany('secrets.reseal', [swap])
+      return isSet === true
     },
     async remove(ownerId, name) {
       const id = idOf(ownerId, name)

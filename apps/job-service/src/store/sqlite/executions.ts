@@ -1,7 +1,8 @@
 import type { OnUnreadable, RowId } from '@belfry/storage'
-import { type Database, readRows, type SqlRow, type SqlValue, type Statement } from '@belfry/storage/sqlite'
+import { type Database, readRows, type SqlRow } from '@belfry/storage/sqlite'
 import { newestPerExecution, progressUpdates, type WholeExecution } from '../../domain/execution.ts'
-import type { ExecutionScope, ExecutionStore, ExecutionsQuery, ListPosition, LongField } from '../ports.ts'
+import type { ExecutionStore, ListPosition, LongField } from '../ports.ts'
+import { createExecutionLists } from './execution-lists.ts'
 import {
   copyParams,
   dueCommandColumns,
@@ -9,8 +10,6 @@ import {
   progressParams,
   readDueCommand,
   readExecution,
-  readSummary,
-  summaryColumns,
   triggerParams,
 } from './execution-rows.ts'
 import { afterParams, cursorAfter, isRowOfNumbers } from './positions.ts'
@@ -18,10 +17,6 @@ import { afterParams, cursorAfter, isRowOfNumbers } from './positions.ts'
 const ownerNo = '(SELECT n FROM owners WHERE id = ?3)'
 const selectExecution = `SELECT ${executionColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
   JOIN owners o ON o.n = e.ownerNo`
-
-/** By one index each, newest fire time first; the row number parts what is due at the same millisecond. */
-const summariesOf = (scope: string) => `SELECT ${summaryColumns} FROM executions
-  WHERE ${scope} AND (fireAt, n) < (?4, ?5) AND fireAt >= ?6 ORDER BY fireAt DESC, n DESC LIMIT ?7`
 
 /** Whether the new row names an execution that is newer than the stored one. */
 const isNewer = `(excluded.executionId IS NOT NULL AND (summaries.executionId IS NULL
@@ -33,7 +28,7 @@ function prepare(db: Database) {
     insertTrigger: db.statement(`INSERT INTO executions (id, jobNo, ownerNo, fireAt, seq, version, status, nextSendAt,
         jobType, reason, body, ownParams, params)
       SELECT ?1, n, ownerNo, ?2, 0, version, 0, ?3, ?4, ?5, ?6, ?9, ?10 FROM jobs WHERE n = ?7 AND version = ?8
-      ON CONFLICT DO NOTHING RETURNING n`),
+      ON CONFLICT DO NOTHING`),
     copy: db.statement(`INSERT INTO executions (id, jobNo, ownerNo, fireAt, seq, version, status, endedAt, jobType, body,
         result)
       SELECT ?1, n, ownerNo, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?11 FROM jobs WHERE id = ?9
@@ -50,9 +45,8 @@ function prepare(db: Database) {
     byId: db.statement(`${selectExecution} WHERE e.id = ?4 AND e.ownerNo = ${ownerNo}`),
     byIdOfAny: db.statement(`${selectExecution} WHERE e.id = ?3`),
     byRowId: db.statement(`${selectExecution} WHERE e.n = ?3`),
-    ofOwner: db.statement(summariesOf(`ownerNo = ${ownerNo}`)),
-    failedOfOwner: db.statement(summariesOf(`status = 4 AND isRetried IS NULL AND ownerNo = ${ownerNo}`)),
-    ofJob: db.statement(summariesOf('jobNo = ?3')),
+    running: db.statement(`SELECT count(*) FROM (SELECT 1 FROM executions INDEXED BY executionsRunning
+      WHERE status = 1 AND ownerNo = (SELECT n FROM owners WHERE id = ?) LIMIT ?)`),
     dueCommands: db.statement(`SELECT ${dueCommandColumns} FROM executions e JOIN jobs j ON j.n = e.jobNo
         JOIN owners o ON o.n = e.ownerNo
       WHERE e.nextSendAt <= ? AND (e.nextSendAt, e.n) > (?, ?) ORDER BY e.nextSendAt, e.n LIMIT ?`),
@@ -76,22 +70,15 @@ function prepare(db: Database) {
 export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): ExecutionStore {
   const sql = prepare(db)
   const flags = (fields: readonly LongField[]) => [fields.includes('params') ? 1 : 0, fields.includes('result') ? 1 : 0]
-  const afterOf = ({ after, to = Number.MAX_SAFE_INTEGER - 1 }: ExecutionsQuery): SqlValue[] =>
-    after && Number(after[0]) <= to ? [...after] : [to + 1, 0]
-
-  const scoped = (scope: ExecutionScope): [Statement, SqlValue] => {
-    if ('jobRowId' in scope) return [sql.ofJob, scope.jobRowId]
-    return ['failed' in scope ? sql.failedOfOwner : sql.ofOwner, scope.ownerId]
-  }
 
   return {
     async insertTrigger(trigger) {
-      const [row] = await db.writeEach('executions.trigger', sql.insertTrigger, [triggerParams(trigger)])
-      return row !== undefined
+      const [number] = await db.insertEach('executions.trigger', sql.insertTrigger, [triggerParams(trigger)])
+      return number !== undefined
     },
     async insertTriggers(triggers) {
-      const rows = await db.writeEach('executions.trigger', sql.insertTrigger, triggers.map(triggerParams))
-      return rows.map((row) => row !== undefined)
+      const numbers = await db.insertEach('executions.trigger', sql.insertTrigger, triggers.map(triggerParams))
+      return numbers.map((number) => number !== undefined)
     },
     async markRetried(retried) {
       const calls = retried.flatMap(({ id, by }) => [
@@ -133,10 +120,10 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const [row] = await db.read(sql.command, [id])
       return row && readDueCommand(row).command
     },
-    async listSummaries(scope, query) {
-      const [statement, whose] = scoped(scope)
-      const params = [...flags(query.fields), whose, ...afterOf(query), query.from ?? 0, query.limit]
-      return (await db.read(statement, params)).map(readSummary)
+    listSummaries: createExecutionLists(db),
+    async countRunning(ownerId, limit) {
+      const [row] = await db.read(sql.running, [ownerId, limit])
+      return Number(row?.[0] ?? 0)
     },
     isPosition: (value): value is ListPosition => isRowOfNumbers(value, 2),
     async listDueCommands(until, page, _share, after) {

@@ -244,4 +244,15 @@ CREATE TABLE mailCounts (
 CREATE INDEX mailCountsByAge ON mailCounts (backAt);
 `,
   },
+  {
+    // What did not succeed (FAILED and all later statuses: 4 and above) is found among millions that did, of a user and of all; and
+    // operators list the executions of all users. Fire times come in order, so the index of all grows at its end.
+    name: 'lists of executions of all users, and of what did not succeed',
+    sql: `
+CREATE INDEX executionsByFireAt ON executions (fireAt);
+CREATE INDEX executionsUnwell ON executions (ownerNo, fireAt) WHERE status >= 4;
+CREATE INDEX executionsUnwellOfAll ON executions (fireAt) WHERE status >= 4;
+CREATE INDEX executionsRunning ON executions (ownerNo) WHERE status = 1;
+`,
+  },
 ]

@@ -1,5 +1,5 @@
 import type { OnUnreadable } from '@belfry/storage'
-import type { Database, Statement } from '@belfry/storage/sqlite'
+import { type Database, nextOf, type Statement } from '@belfry/storage/sqlite'
 import type { Delivery } from '../../domain/delivery.ts'
 import type { Alert, JobEvent } from '../../domain/job-event.ts'
 import type { MailCount } from '../../domain/mail-quota.ts'
@@ -38,6 +38,7 @@ function createNotificationStore(db: Database, onUnreadable: OnUnreadable): Noti
     WHERE (SELECT count(*) FROM notifications WHERE ownerId = ?3) < ?5 ON CONFLICT DO NOTHING`)
   const one = db.statement('SELECT n, body FROM notifications WHERE id = ? AND ownerId = ?')
   const ofOwner = db.statement('SELECT n, body FROM notifications WHERE ownerId = ?')
+  const all = db.statement('SELECT n, body FROM notifications WHERE n > ? ORDER BY n LIMIT ?')
   const remove = db.statement('DELETE FROM notifications WHERE id = ? AND ownerId = ?')
   return {
     async create(notification, most) {
@@ -47,6 +48,10 @@ function createNotificationStore(db: Database, onUnreadable: OnUnreadable): Noti
     },
     async find(ownerId, id) {
       return table.read(await db.read(one, [id, ownerId]))[0]
+    },
+    async listAll(after, limit) {
+      const rows = await db.read(all, [after ?? 0, limit])
+      return { rows: table.read(rows), next: nextOf(rows, limit) }
     },
     async listOfOwner(ownerId) {
       const all = table.read(await db.read(ofOwner, [ownerId]))

@@ -1,4 +1,4 @@
-import type { Database, SqlRow } from '@belfry/storage/sqlite'
+import { type Database, nextOf, type SqlRow } from '@belfry/storage/sqlite'
 import type { Secret } from '../../domain/secret.ts'
 import type { SecretStore } from '../secret-port.ts'
 
@@ -17,6 +17,8 @@ export function createSecretStore(db: Database): SecretStore {
     WHERE (SELECT count(*) FROM secrets WHERE ownerId = ?1) < ?5 ON CONFLICT DO NOTHING RETURNING ${columns}`)
   const select = db.statement(`SELECT ${columns} FROM secrets WHERE ownerId = ? AND name > ? ORDER BY name LIMIT ?`)
   const one = db.statement(`SELECT ${columns} FROM secrets WHERE ownerId = ? AND name = ?`)
+  const all = db.statement(`SELECT n, ${columns} FROM secrets WHERE n > ? ORDER BY n LIMIT ?`)
+  const reseal = db.statement('UPDATE secrets SET sealed = ?4 WHERE ownerId = ?1 AND name = ?2 AND sealed = ?3')
   const remove = db.statement(`DELETE FROM secrets WHERE ownerId = ? AND name = ? RETURNING ${columns}`)
 
   return {
@@ -39,6 +41,15 @@ export function createSecretStore(db: Database): SecretStore {
         names.map((name) => [ownerId, name]),
       )
       return rows.flatMap((row) => (row ? [readSecret(row)] : []))
+    },
+    async listAll(after, limit) {
+      const rows = await db.read(all, [after ?? 0, limit])
+      return { rows: rows.map((row) => readSecret(row.slice(1))), next: nextOf(rows, limit) }
+    },
+    async reseal({ ownerId, name, sealed: before }, sealed) {
+      const params = [ownerId, name, before, sealed]
+      const [result] = await db.write('secrets.reseal', [{ statement: reseal, params }])
+      return result?.changes === 1
     },
     async remove(ownerId, name) {
       const [result] = await db.write('secrets.remove', [{ statement: remove, params: [ownerId, name] }])

@@ -1,0 +1,94 @@
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { type CampaignResult, runCampaign } from './campaign.ts'
+import { countImmediates } from './event-loop.ts'
+import { simulate } from './simulate.ts'
+import { type Summary, summaryOf } from './summary.ts'
+
+/** Seeds without an option: what CI runs. */
+const usualSeeds = 2_000
+const progressMs = 5_000
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: String(usualSeeds) },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    workers: { type: 'string' },
+    json: { type: 'string' },
+  },
+})
+
+const seconds = (ms: number) => (ms / 1_000).toFixed(1)
+
+/** The seed, what does not hold, how to see it again, and what happened to the job concerned. */
+function printFailure({ seed, violations, timeline }: Summary): void {
+  console.log(`\nseed ${seed}: ${violations.length} violations`)
+  for (const { rule, subject, text } of violations.slice(0, 20)) console.log(`  ${rule} ${subject}: ${text}`)
+  console.log(`  replay: npm run proof:simulation -- --seed ${seed}`)
+  for (const line of timeline) console.log(line)
+}
+
+function printCounts(counts: Iterable<readonly [string, number]>): void {
+  const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1))
+  const listOf = (isFault: boolean) =>
+    sorted
+      .filter(([name]) => name.startsWith('fault ') === isFault)
+      .map(([name, count]) => `${name.replace('fault ', '')} ${count.toLocaleString('en')}`)
+      .join(', ')
+  console.log(`faults: ${listOf(true)}`)
+  console.log(`what happened: ${listOf(false)}`)
+}
+
+async function runOne(seed: number): Promise<number> {
+  const stop = countImmediates()
+  const summary = summaryOf(await simulate(seed))
+  stop()
+  if (summary.violations.length > 0) printFailure(summary)
+  console.log(`seed ${seed}: ${seconds(summary.lastedMs)} s simulated, history ${summary.hash}`)
+  printCounts(summary.counts)
+  console.log(`${summary.violations.length} violations`)
+  return summary.violations.length
+}
+
+async function writeJson(file: string, { seeds, counts, simulatedMs, failed }: CampaignResult, tookMs: number) {
+  const violations = failed.map(({ seed, violations }) => ({ seed, violations }))
+  const report = {
+    seeds,
+    from: Number(values.from),
+    simulatedMs,
+    tookMs,
+    counts: Object.fromEntries(counts),
+    failed: violations,
+  }
+  await writeFile(file, `${JSON.stringify(report, null, 2)}\n`)
+}
+
+async function runMany(): Promise<number> {
+  const begun = performance.now()
+  let printedAt = begun
+  let failures = 0
+  const seeds = Number(values.seeds)
+  const result = await runCampaign({
+    from: Number(values.from),
+    seeds,
+    ...(values.workers !== undefined && { workers: Number(values.workers) }),
+    onSummary(summary, done) {
+      if (summary.violations.length > 0) failures += 1
+      if (performance.now() - printedAt < progressMs) return
+      printedAt = performance.now()
+      console.log(`${done} of ${seeds} seeds in ${seconds(printedAt - begun)} s, ${failures} with violations`)
+    },
+  })
+  const tookMs = performance.now() - begun
+  for (const summary of result.failed) printFailure(summary)
+  console.log(`\n${result.seeds} seeds, ${seconds(result.simulatedMs)} s simulated in ${seconds(tookMs)} s`)
+  printCounts(result.counts)
+  const violations = result.failed.reduce((sum, one) => sum + one.violations.length, 0)
+  console.log(`${violations} violations in ${result.failed.length} seeds`)
+  if (values.json !== undefined) await writeJson(values.json, result, tookMs)
+  return violations
+}
+
+const violations = values.seed === undefined ? await runMany() : await runOne(Number(values.seed))
+process.exitCode = violations > 0 ? 1 : 0
