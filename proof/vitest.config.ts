@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** The proofs that take minutes (`npm run proof:crash`, `npm run proof:operations`, `npm run proof:scenarios`, `npm run proof:security`, `npm run proof:fuzz`, `npm run proof:simulation`): not part of `npm test`. */
+/** The proofs that take minutes (`npm run proof:crash` and others, see README.md): not part of `npm test`. */
 export default defineConfig({
   test: {
     root: import.meta.dirname,
@@ -9,7 +9,7 @@ export default defineConfig({
     maxConcurrency: 2,
     fileParallelism: false,
     testTimeout: 90_000,
-    reporters: ['default', './report/reporter.ts', '../test/missing-peers.ts'],
+    reporters: ['default', '../test/missing-peers.ts', './report/reporter.ts'],
     hookTimeout: 60_000,
   },
 })
