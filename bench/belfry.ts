@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { type BelfryProcess, makeDataDir, startBelfry } from '../proof/belfry-process.ts'
 import { type Caller, signUp } from '../proof/caller.ts'
+import { openProfiles } from './profile.ts'
 
 /** Runs `work` against a fresh standalone Belfry in a process of its own, then stops it and removes its data. */
 export async function withBelfry<T>(
@@ -8,13 +9,15 @@ export async function withBelfry<T>(
   env: Record<string, string> = {},
 ): Promise<T> {
   const folder = await makeDataDir()
-  const belfry = await startBelfry(folder.path, { env })
+  const profiles = await openProfiles()
+  const belfry = await startBelfry(folder.path, { env: { ...env, ...profiles?.env } })
   try {
     // The first user owns the job hello, whose run would be counted with the others.
     await signUp(belfry.url)
     return await work(belfry, await signUp(belfry.url))
   } finally {
     await belfry.stop()
+    await profiles?.print()
     await folder.remove()
   }
 }

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createBalancer, createRestClient, createStaticRegistry } from '@belfry/discovery'
 import { createGateway, gatewayConfig } from '@belfry/gateway'
-import { createSystemClock } from '@belfry/service'
+import { createIds, createSystemClock } from '@belfry/service'
 import { createTestDeps, createTestTokens } from '@belfry/testkit'
 import httpProxy from '@fastify/http-proxy'
 import jwt from '@fastify/jwt'
@@ -34,7 +34,8 @@ async function gateway(port: number): Promise<Ready> {
   const { depsOf, metricsRegistry } = createTestDeps({ clock: clock as never })
   const registry = createStaticRegistry()
   await registry.register({ service: 'job-service', id: 'job-service-1', host: '127.0.0.1', port })
-  const deps = depsOf('gateway')
+  // The ids of a real process: those of tests cost more.
+  const deps = { ...depsOf('gateway'), ids: createIds() }
   const balancer = createBalancer({ registry, clock, metrics: deps.metrics, breaker, caller: 'gateway' })
   const tokens = createTestTokens(clock)
   const config = { ...gatewayConfig.parse({ gatewayUserCallsPerMinute: callsPerMinute }), port: 0 }

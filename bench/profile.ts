@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 interface ProfileNode {
   readonly id: number
@@ -54,4 +56,29 @@ export async function printProfile(file: string, name: string): Promise<void> {
   for (const row of packages.slice(0, shown)) print(row)
   console.log('    --')
   for (const row of places.slice(0, 2 * shown)) print(row)
+}
+
+/** Profiles of a process and of its threads, which are written when it ends. */
+export interface Profiles {
+  /** What the process is to be started with. */
+  readonly env: Readonly<Record<string, string>>
+  /** Prints each profile once the process has ended, and removes them. */
+  print(): Promise<void>
+}
+
+/** Profiles that are wanted (`--profile` of a benchmark of the standalone mode sets BENCH_PROFILE); undefined: none are. */
+export async function openProfiles(): Promise<Profiles | undefined> {
+  if (!process.env.BENCH_PROFILE) return undefined
+  const folder = await mkdtemp(join(tmpdir(), 'belfry-profile-'))
+  return {
+    env: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` },
+    async print() {
+      // CPU.<date>.<time>.<process>.<thread>.<number>.cpuprofile; thread 0 is the main one.
+      for (const name of (await readdir(folder)).sort()) {
+        const thread = name.split('.').at(-3) ?? ''
+        await printProfile(join(folder, name), thread === '0' ? 'the main thread' : `thread ${thread}`)
+      }
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
 }

@@ -7,7 +7,8 @@ import { soak } from './soak/command.ts'
 /** Commands that run many benchmarks, or one for long. Each resolves to whether every goal was met. */
 const commands: Record<string, { readonly title: string; run(args: readonly string[]): Promise<boolean> }> = {
   figures: {
-    title: 'the table of figures  [--peers] [--only P1,G2] [--quick] [--full] [--all] [--verbose] [--json FILE]',
+    title:
+      'the table of figures  [--peers] [--only P1,G2] [--quick] [--full] [--all] [--verbose] [--profile] [--json FILE]',
     run: figures,
   },
   soak: {
@@ -18,7 +19,7 @@ const commands: Record<string, { readonly title: string; run(args: readonly stri
 }
 
 function printList(): void {
-  console.log('npm run bench -- NAME [--option number]\n')
+  console.log('npm run bench -- NAME [--option number] [--profile]\n')
   for (const [name, { title }] of Object.entries(commands)) console.log(`${name.padEnd(21)} ${title}`)
   for (const [name, { title, defaults, flags }] of Object.entries(benchmarks)) {
     const options = Object.entries(defaults).map(([key, value]) =>
@@ -31,13 +32,17 @@ function printList(): void {
 function readOptions({ defaults, flags }: Benchmark, args: string[]): Record<string, number> {
   const typeOf = (key: string) => (flags?.includes(key) ? ('boolean' as const) : ('string' as const))
   const options = Object.fromEntries(Object.keys(defaults).map((key) => [key, { type: typeOf(key) }]))
-  const { values } = parseArgs({ args, options })
+  const { values } = parseArgs({ args, options: { profile: { type: 'boolean' }, ...options } })
   const given = Object.entries(values).map(([key, text]) => {
     const value = Number(text)
     if (!Number.isFinite(value) || value < 0) throw new Error(`--${key} takes a number from 0 on, not "${text}"`)
     return [key, value] as const
   })
-  return { ...defaults, ...Object.fromEntries(given) }
+  const { profile, ...numbers } = Object.fromEntries(given)
+  // The distributed ones have an option of this name; the standalone mode is profiled as a process.
+  if ('profile' in defaults) return { ...defaults, ...Object.fromEntries(given) }
+  if (profile) process.env.BENCH_PROFILE = '1'
+  return { ...defaults, ...numbers }
 }
 
 const [name, ...args] = process.argv.slice(2)

@@ -19,6 +19,8 @@ const sampleEverySeconds = 10
 /** Crons on every second: a load of their own, and the runs whose lateness is read. */
 const cronCount = 50
 const callers = 256
+/** How long a start may take, milliseconds. */
+const deadlineMs = 120_000
 
 /** All that is stored for some time is stored for a week, so that a week later as much goes as comes. */
 const env = {
@@ -73,7 +75,7 @@ async function loadOf(belfry: BelfryProcess, now: () => number): Promise<Mix> {
 /** Calls a second that a Belfry answers with nothing else to do. */
 async function measureThroughput(seconds: number): Promise<number> {
   const folder = await makeDataDir()
-  const belfry = await startBelfry(folder.path)
+  const belfry = await startBelfry(folder.path, { deadlineMs })
   try {
     const mix = await loadOf(belfry, Date.now)
     await runClosed(mix, callers, Math.min(5, seconds))
@@ -99,7 +101,7 @@ async function fill(folder: string, rate: number, minutes: number): Promise<void
     BENCH_CLOCK_START: String(start),
     BENCH_CLOCK_SPEED: String(speed),
   }
-  const belfry = await startBelfry(folder, { env: { ...env, ...clock } })
+  const belfry = await startBelfry(folder, { env: { ...env, ...clock }, deadlineMs })
   const begunAt = Date.now()
   try {
     const now = () => start + (Date.now() - begunAt) * speed + 1_000
@@ -201,7 +203,7 @@ async function soakOn(folder: string, rate: number, options: Options): Promise<b
   const record = (value: unknown) => appendFile(options.json, `${JSON.stringify(value)}\n`)
   const belfry = await startBelfry(folder, {
     env: { ...env, ...loopDelayEnv(folder), BELFRY_RETENTION_TRUST_CLOCK: 'true' },
-    deadlineMs: 120_000,
+    deadlineMs,
   })
   try {
     const mix = await loadOf(belfry, Date.now)
@@ -220,6 +222,8 @@ async function soakOn(folder: string, rate: number, options: Options): Promise<b
     console.log(
       `\n${done} calls, ${(done / seconds).toFixed(0)}/s; ${failed} failed, ${leftOut} left out ${firstFailure}`,
     )
+    const seen = samples.reduce((sum, { crons }) => sum + crons, 0)
+    console.log(`${seen} runs of crons were read, of ${cronCount * seconds}`)
     const judged = verdict(samples)
     for (const { name, unit, middle, growth, allowed, isFlat } of judged)
       console.log(

@@ -62,8 +62,13 @@ async function readLoopDelay(folder: string): Promise<{ readonly p99: number; re
 
 interface Execution {
   readonly status: string
+  readonly fireAt: string
   readonly latenessMs: number | null
 }
+
+/** How late a run has started; one that has not counts as late as it is by now. */
+const latenessOf = ({ status, latenessMs, fireAt }: Execution, now: number) =>
+  status === 'SUCCESS' && latenessMs !== null ? latenessMs : now - Date.parse(fireAt)
 
 /** Takes samples of a Belfry. `prober` owns the crons whose lateness counts, and nothing else. */
 export function createSampler(belfry: BelfryProcess, prober: () => Caller, beganAt: number): () => Promise<Sample> {
@@ -76,10 +81,11 @@ export function createSampler(belfry: BelfryProcess, prober: () => Caller, began
       fetch(`${belfry.url}/metrics`).then((answer) => answer.text()),
       fileSizes(belfry.dataDir),
       readLoopDelay(belfry.dataDir),
-      readAll<Execution>(prober(), `/executions?${span}`),
+      // A list that is refused is a sample without lateness, not the end of the soak.
+      readAll<Execution>(prober(), `/executions?${span}`).catch(() => []),
     ])
     since = until
-    const late = runs.filter(({ status }) => status === 'SUCCESS').map(({ latenessMs }) => latenessMs ?? Number.NaN)
+    const late = runs.map((one) => latenessOf(one, until + 2_000))
     const isLog = (name: string) => name.endsWith('-wal')
     return {
       at: (performance.now() - beganAt) / 1000,

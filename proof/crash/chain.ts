@@ -15,7 +15,7 @@ export interface Kill {
 }
 
 /** How long a process may take to reach its point, milliseconds. */
-const deathMs = 30_000
+const deathMs = 45_000
 /** How long an act is under way before its process is stopped or killed, milliseconds. */
 const underWayMs = 1_200
 

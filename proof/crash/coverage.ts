@@ -61,6 +61,12 @@ const opening = {
   ...exempt(versions, 'schema.raise'),
 } as const satisfies Ways
 
+/** A name of numbers is inserted once in a database. */
+const numbers = {
+  'numbers.insert': { act: 'once', at: 'fresh' },
+  'numbers.take': { act: 'once' },
+} as const satisfies Ways
+
 const auth: Ways = {
   ...opening,
   ...audited('accounts'),
@@ -75,8 +81,7 @@ const auth: Ways = {
 }
 
 const job: Ways = {
-  // A number of a new database is taken first, so that the point is there.
-  ...under('once', 'numbers.insert', 'numbers.take'),
+  ...numbers,
   ...opening,
   ...audited('secrets'),
   ...under('once', 'cursors.move'),
@@ -118,7 +123,7 @@ const scheduler: Ways = {
 }
 
 const executor: Ways = {
-  ...under('once', 'numbers.insert', 'numbers.take'),
+  ...numbers,
   ...opening,
   ...under('drain', 'cursors.move'),
   ...under('once', 'executions.insert', 'executions.claim', 'executions.finish', 'outbox.mark'),

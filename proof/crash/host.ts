@@ -39,6 +39,8 @@ const soon = {
   BELFRY_LOG_LEVEL: 'warn',
   BELFRY_AUTH_PURGE_MS: '1000',
   BELFRY_AUTH_KEY_CHECK_MS: '1000',
+  // A refresh whose answer was lost is repeated after a restart, however long that takes on a busy machine.
+  BELFRY_AUTH_REFRESH_GRACE_MS: '300000',
   BELFRY_AUTH_LOGINS_PER_MINUTE: '1000000',
   BELFRY_AUDIT_OPEN_MS: '1500',
   BELFRY_AUDIT_SEAL_MS: '300',
@@ -61,6 +63,9 @@ const soon = {
   BELFRY_SCHEDULER_RECONCILE_MS: '1000',
   BELFRY_SCHEDULER_RESEND_MS: '1000',
 }
+
+/** How long a process may take to be ready, milliseconds. */
+const readyMs = 120_000
 
 const root = { username: 'root', password: 'correct horse battery' }
 
@@ -95,7 +100,7 @@ export async function openStandalone(firstPoint?: string): Promise<Host> {
     await rm(file, { force: true })
     const env = { ...soon, BELFRY_BOOTSTRAP_TOKEN: token, BELFRY_CRASH_AT: point }
     const mayDie = !point.startsWith('@')
-    const started = await startBelfry(folder.path, { env, mayDie })
+    const started = await startBelfry(folder.path, { env, mayDie, deadlineMs: readyMs })
     belfry = started
     isGone = false
     void started.exited.then(() => {
@@ -145,6 +150,7 @@ export async function openFleet(peers: PeerUrls): Promise<Host> {
   const services = ['auth-service', 'job-service', 'scheduler-service', 'executor-service'] as const
   const fleet = await startFleet({
     peers,
+    deadlineMs: readyMs,
     env: { ...soon, BELFRY_BOOTSTRAP_TOKEN: token, BELFRY_EXECUTOR_LEASE_MS: '2000', BELFRY_EXECUTOR_BEAT_MS: '500' },
     envOf: Object.fromEntries(services.map((one) => [one, { BELFRY_CRASH_AT: `@${fileOf(one)}` }])),
   })

@@ -1,8 +1,10 @@
 import { fleetPeers, type PeerUrls } from '../fleet.ts'
-import type { Kill } from './chain.ts'
-import { killAt } from './chain.ts'
-import type { StoreKind } from './coverage.ts'
+import { acts } from './acts/index.ts'
+import { type Kill, killAt } from './chain.ts'
+import { coverageOf, type StoreKind } from './coverage.ts'
 import { type Host, openFleet, openStandalone } from './host.ts'
+import { phases } from './points.ts'
+import { createScript } from './script.ts'
 
 /** Hosts that points take in turn: a fleet that starts for each of them would cost more than the proof. */
 export interface Hosts {
@@ -10,6 +12,20 @@ export interface Hosts {
   kill(kill: Kill): Promise<void>
   close(): Promise<void>
 }
+
+/** The points of a store's steps that no scenario of crash-points.test.ts has, each with its name. */
+export function killsOf(kind: StoreKind): (readonly [string, Kill])[] {
+  return coverageOf(kind).flatMap(({ service, step, way }) => {
+    if (way === undefined || way === 'scenario' || 'exempt' in way) return []
+    return phases.map((phase) => {
+      const point = `${step}:${phase}`
+      return [`${service} ${point}`, { service, point, way }] as const
+    })
+  })
+}
+
+/** A point may take long on a busy machine, milliseconds: a whole fleet may have to start first. */
+export const pointTimeoutMs = 180_000
 
 export function createHosts(kind: StoreKind): Hosts {
   const free: Host[] = []
@@ -36,7 +52,7 @@ export function createHosts(kind: StoreKind): Hosts {
       // The first start dies, and the second one goes on: what is left is to work.
       const host = await open(kill.point)
       try {
-        await host.world
+        await acts[act](createScript(host.url).begin(true), host.world)
       } finally {
         await host.close()
       }

@@ -25,7 +25,7 @@ export const executionEdits: readonly Edit[] = [
     about: 'a claim does not raise the epoch',
     file: transitions,
     find: 'const epoch = execution.epoch + 1',
-    replace: 'const epoch = Math.max(1, execution.epoch)',
+    replace: 'const { epoch } = execution',
     searches: ['losses'],
     tests,
   },
@@ -152,7 +152,7 @@ export const executionEdits: readonly Edit[] = [
     file: `${folder}/src/intake/command.ts`,
     find: 'command.version <= existing.version',
     replace: 'command.version === existing.version',
-    searches: ['changes'],
+    searches: ['late-messages'],
     tests,
   },
   {

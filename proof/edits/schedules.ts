@@ -53,7 +53,7 @@ export const scheduleEdits: readonly Edit[] = [
     file: `${scheduler}/src/domain/apply-changes.ts`,
     find: 'known && known.version >= message.version',
     replace: 'known && known.version === message.version',
-    searches: ['schedulers', 'changes'],
+    searches: ['late-messages', 'schedulers'],
     tests,
   },
   {

@@ -133,6 +133,13 @@ const bases: readonly (Partial<Search> & Pick<Search, 'name' | 'about'>)[] = [
     executors: 2,
   },
   {
+    name: 'late-messages',
+    about: 'messages that should change nothing any more arrive all the same: what the other searches leave out',
+    operations: { count: 2, kinds: ['update', 'cancel'] },
+    hasWholeRuns: true,
+    prunes: false,
+  },
+  {
     name: 'settling',
     about: 'the mark of a fence and the loop that takes it away',
     marks: true,

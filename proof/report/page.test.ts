@@ -5,7 +5,7 @@ import { claims, mended } from './claims.ts'
 import { layers } from './layers.ts'
 import { describeResults } from './page.ts'
 import { type LayerResult, layerNames, mergeResults } from './result.ts'
-import { commandOf } from './run-layer.ts'
+import { commandOf, resultOf } from './run-layer.ts'
 import type { StoredResult } from './stored.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -75,4 +75,12 @@ it('shows the command of a run as it is typed', () => {
   expect(commandOf({ script: 'proof:fuzz', args: ['--a', '1'], env: { B: '2' } })).toBe(
     'B=2 npm run proof:fuzz -- --a 1',
   )
+})
+
+it('takes a layer that fails without a finding for one', () => {
+  const run = { script: 'proof:crash' }
+  const lines: LayerResult[] = [{ layer: 'crash', tried: { tests: 72 }, found: [] }]
+  expect(resultOf('crash', run, lines, { code: 0, signal: null }).found).toEqual([])
+  const [found] = resultOf('crash', run, lines, { code: null, signal: 'SIGKILL' }).found
+  expect(found).toMatchObject({ rule: 'end', text: 'it ended with SIGKILL', again: 'npm run proof:crash' })
 })

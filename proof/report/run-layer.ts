@@ -30,12 +30,26 @@ function withoutPaths(text: string): string {
   return text.replaceAll(`${root}/`, '').replaceAll(root, '.').replaceAll(tmpdir(), '/tmp')
 }
 
+/** The lines that a layer has written; of a last one that was cut short when its process was killed nothing is left. */
 async function readLines(path: string): Promise<LayerResult[]> {
   const text = withoutPaths(await readFile(path, 'utf8').catch(() => ''))
   return text
     .split('\n')
-    .filter((line) => line !== '')
+    .slice(0, -1)
     .map((line) => JSON.parse(line))
+}
+
+/** The lines as one result. A process that fails without saying what it found is itself what was found. */
+export function resultOf(
+  name: LayerName,
+  run: Run,
+  lines: readonly LayerResult[],
+  end: { readonly code: number | null; readonly signal: string | null },
+): LayerResult {
+  const merged = mergeResults(name, lines)
+  if (end.code === 0 || merged.found.length > 0) return merged
+  const text = `it ended with ${end.signal ?? end.code}`
+  return { ...merged, found: [{ rule: 'end', subject: name, text, again: commandOf(run) }] }
 }
 
 /** Runs a layer in a process of its own. `onLine` gets each line that it writes. */
@@ -58,10 +72,7 @@ export async function runLayer(name: LayerName, run: Run, onLine: (line: string)
       })
     }
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-    const merged = mergeResults(name, await readLines(file))
-    const hasFailed = code !== 0 && merged.found.length === 0
-    const end = { rule: 'end', subject: name, text: `it ended with ${signal ?? code}`, again: commandOf(run) }
-    const result = hasFailed ? { ...merged, found: [end] } : merged
+    const result = resultOf(name, run, await readLines(file), { code, signal })
     return { result, output, seconds: Math.round((performance.now() - since) / 1000) }
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -47,6 +47,10 @@ export function countImmediates(): () => void {
 /** Promises and `process.nextTick` are empty once an iteration has passed. */
 const iteration = () => new Promise<void>((resolve) => void realSetImmediate(resolve))
 
+/** Iterations that one event may need, and events that a world may have: beyond them something goes round and round. */
+const mostIterations = 10_000
+const mostEvents = 100_000
+
 export function createEventLoop(): EventLoop {
   const heap = createTimerHeap()
   let now = 0
@@ -54,8 +58,11 @@ export function createEventLoop(): EventLoop {
   let happened = 0
 
   async function settle(): Promise<void> {
-    do await iteration()
-    while (waiting.size > 0)
+    let iterations = 0
+    do {
+      if (iterations++ > mostIterations) throw new Error(`the world does not settle at ${now} ms`)
+      await iteration()
+    } while (waiting.size > 0)
   }
 
   return {
@@ -66,6 +73,7 @@ export function createEventLoop(): EventLoop {
         heap.take()
         now = event.due
         happened += 1
+        if (happened > mostEvents) throw new Error(`the world has had ${happened} events at ${now} ms`)
         event.callback()
         await settle()
       }

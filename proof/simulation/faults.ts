@@ -35,7 +35,7 @@ export const usualRates: FaultRates = {
   storeRefused: 0.01,
   storeAnswerLost: 0.015,
   storeLate: 0.01,
-  storePartial: 0.02,
+  storePartial: 0.15,
   storeSlow: 0.03,
   callRefused: 0.03,
   callAnswerLost: 0.04,

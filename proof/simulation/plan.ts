@@ -44,7 +44,7 @@ function moment(random: Random, from: number, to: number, startAt: number): numb
 }
 
 function paramsOf(random: Random): Record<string, unknown> {
-  const workMs = random.chance(0.3) ? random.between(0, 20) : random.between(50, random.chance(0.3) ? 6_000 : 1_500)
+  const workMs = random.chance(0.3) ? random.between(0, 20) : random.between(50, random.chance(0.4) ? 5_000 : 1_500)
   const failures = random.chance(0.3) ? random.between(1, 3) : 0
   return { workMs, failures, isDeaf: random.chance(0.1) }
 }
@@ -123,8 +123,12 @@ function operationsOf(random: Random, startAt: number): Operation[] {
       ...policiesOf(random),
     }
     const count = random.chance(0.25) ? 0 : random.between(1, 7)
+    let before = createdAt
     const changes = Array.from({ length: count }, (): Operation => {
-      const at = moment(random, createdAt + 100, calmAt + 2_000, startAt)
+      // Some come together with the one before.
+      const isSoon = random.chance(0.25) && before > createdAt
+      const at = isSoon ? before + random.between(0, 6) : moment(random, createdAt + 100, calmAt + 2_000, startAt)
+      before = at
       const kind = random.pick(kinds)
       if (kind === 'patch') return { kind, job, at, body: patchOf(random, at, startAt) }
       return { kind, job, at }
@@ -137,7 +141,8 @@ function mishapsOf(random: Random): Mishap[] {
   return Array.from({ length: random.between(0, 9) }, (): Mishap => {
     const at = random.between(500, calmAt - 500)
     const forMs = random.chance(0.5) ? random.between(50, 1_500) : random.between(1_500, 8_000)
-    const process = random.pick(names)
+    // What runs jobs is hit most often: it holds the leases.
+    const process = random.chance(0.4) ? random.pick(namesOf('executor-service')) : random.pick(names)
     const kind = random.pick(['kill', 'kill', 'freeze', 'freeze', 'stop', 'clock step', 'cut', 'cut', 'cut'] as const)
     if (kind === 'clock step')
       return { kind, at, forMs, process, byMs: random.pick([-1, 1]) * random.between(50, 4_000) }

@@ -3,7 +3,7 @@ import type { Admission } from '../../apps/executor-service/src/admission/admiss
 import type { Execution } from '../../apps/executor-service/src/executions/execution.ts'
 import type { Job } from '../../apps/job-service/src/domain/job.ts'
 import type { ExecutionDocument as CopyDocument } from '../../apps/job-service/test/store/document-stores.ts'
-import type { ScheduleRecord } from '../../apps/scheduler-service/src/domain/schedule-record.ts'
+import type { FireRange, ScheduleRecord } from '../../apps/scheduler-service/src/domain/schedule-record.ts'
 import type { History } from './history.ts'
 import type { Violation } from './violation.ts'
 
@@ -25,6 +25,7 @@ export interface Records {
   readonly copies: ReadonlyMap<string, CopyDocument>
   readonly schedules: ReadonlyMap<string, ScheduleRecord>
   readonly executions: ReadonlyMap<string, Execution>
+  readonly ranges: ReadonlyMap<string, LoggedRange>
   readonly executionVersions: ReadonlyMap<string, number>
   readonly violations: readonly Violation[]
   /** How often each thing happened: states that were reached, and more. */
@@ -32,9 +33,13 @@ export interface Records {
   job(job: Job, fencedVersion: number): void
   copy(copy: CopyDocument): void
   schedule(record: ScheduleRecord): void
+  range(range: LoggedRange): void
   execution(execution: Execution): void
   admission(admission: Admission): void
 }
+
+/** A range of a job's fire log. */
+export type LoggedRange = FireRange & { readonly jobId: string }
 
 function executionText({ state, version, epoch, seq, owner, runAt, cancelRequested, attempts }: Execution): string {
   const outcomes = attempts.map(({ epoch, outcome }) => `${epoch}:${outcome ?? 'open'}`).join(' ')
@@ -52,6 +57,7 @@ export function createRecords(history: History): Records {
   const schedules = new Map<string, ScheduleRecord>()
   const executions = new Map<string, Execution>()
   const executionVersions = new Map<string, number>()
+  const ranges = new Map<string, LoggedRange>()
   const violations: Violation[] = []
   const counts = new Map<string, number>()
   const count = (what: string) => void counts.set(what, (counts.get(what) ?? 0) + 1)
@@ -80,12 +86,15 @@ export function createRecords(history: History): Records {
     copies,
     schedules,
     executions,
+    ranges,
     executionVersions,
     violations,
     counts,
     job(job, fencedVersion) {
       const before = jobs.get(job.id)?.job
       jobs.set(job.id, { job, fencedVersion })
+      const isOther = before?.version === job.version && before.changedAt !== job.changedAt
+      if (isOther) violate('I9', job.id, `v${job.version} was stored twice`)
       if (before && job.version < before.version) violate('I9', job.id, `from v${before.version} to v${job.version}`)
       const known = versions.get(job.id) ?? []
       const change = job.changes.at(-1)
@@ -107,6 +116,12 @@ export function createRecords(history: History): Records {
       if (before && record.version < before.version)
         violate('I9', record.jobId, `its schedule went from v${before.version} to v${record.version}`)
       history.add('schedules', 'schedule', record.jobId, () => scheduleText(record))
+    },
+    range(range) {
+      const { jobId, from, to, count: times, decision, version } = range
+      ranges.set(`${jobId}:${from}:${decision}`, range)
+      count(`range ${decision}`)
+      history.add('schedules', 'range', jobId, () => `${decision} ${times} from ${from} to ${to} of v${version}`)
     },
     execution(execution) {
       const before = executions.get(execution.id)

@@ -1,7 +1,7 @@
 import { isEnded } from '@belfry/contracts'
 import { type Caller, startCaller } from './caller.ts'
 import { checkEvidence } from './check.ts'
-import { type Mishap, planOf } from './plan.ts'
+import { type Mishap, planOf, type WorldPlan } from './plan.ts'
 import type { Violation } from './violation.ts'
 import { createWorld, type World, type WorldOptions } from './world.ts'
 
@@ -93,6 +93,21 @@ async function comeToRest(world: World, caller: Caller): Promise<string | null> 
   }
 }
 
+/** Lets a world go on until it is at rest; answers what is not. Rejects when it goes round and round. */
+async function live(world: World, caller: Caller, { calmAt, endAt }: WorldPlan): Promise<string | null> {
+  const { loop, faults, history, processes } = world
+  await loop.runUntil(calmAt)
+  history.add('world', 'is calm')
+  faults.end()
+  for (const process of processes) {
+    process.machine.thaw()
+    await process.start()
+  }
+  await loop.runUntil(endAt)
+  caller.cancelAll()
+  return comeToRest(world, caller)
+}
+
 /** Simulates the world of a seed, from its start until everything is at rest, and checks what it has left behind. */
 export async function simulate(seed: number, options: Omit<WorldOptions, 'rates'> = {}): Promise<Result> {
   const { startAt } = createWorld(seed)
@@ -103,25 +118,8 @@ export async function simulate(seed: number, options: Omit<WorldOptions, 'rates'
   for (const process of processes) await process.start()
   for (const mishap of plan.mishaps) schedule(world, mishap, clockSteps, plan.calmAt)
   const caller = startCaller(world, plan.operations)
-  await loop.runUntil(plan.calmAt)
-  history.add('world', 'is calm')
-  faults.end()
-  for (const process of processes) {
-    process.machine.thaw()
-    await process.start()
-  }
-  await loop.runUntil(plan.endAt)
-  caller.cancelAll()
-  const open = await comeToRest(world, caller)
-  const jobIds = [...records.jobs.keys()]
-  const logs = await Promise.all(jobIds.map((id) => world.readFireLog(id)))
-  const evidence = {
-    records,
-    calls: target.calls,
-    answers: caller.answers,
-    fireLog: new Map(jobIds.map((id, index) => [id, logs[index] ?? []])),
-    clockSteps,
-  }
+  const open = await live(world, caller, plan).catch((error: Error) => error.message)
+  const evidence = { records, calls: target.calls, answers: caller.answers, clockSteps }
   const stuck = open === null ? [] : [{ rule: 'I10', subject: 'world', text: `not at rest: ${open}` }]
   const wrong = caller.wrong.map((text) => ({ rule: 'I11', subject: 'caller', text }))
   const violations = [

@@ -2,7 +2,6 @@ import type { PoisonStore } from '@belfry/bus'
 import type { Logger } from '@belfry/service'
 import { createDocumentStores as createExecutionStores } from '../../apps/executor-service/test/store/document-stores.ts'
 import { createDocumentStores as createJobStores } from '../../apps/job-service/test/store/document-stores.ts'
-import type { FireRange } from '../../apps/scheduler-service/src/domain/schedule-record.ts'
 import { createDocumentStores as createScheduleStores } from '../../apps/scheduler-service/test/store/document-stores.ts'
 import { createDocumentStore as createAuditStore } from '../../libs/audit/test/documents.ts'
 import { createStaticTable, type StaticTable } from '../../libs/discovery/src/registry/static.ts'
@@ -19,7 +18,7 @@ import { createTarget, type Target } from './target.ts'
 /** When a world begins: a Monday, epoch milliseconds. */
 export const worldStartAt = Date.UTC(2026, 0, 5, 9)
 
-interface SimulatedStores {
+export interface SimulatedStores {
   readonly jobs: ReturnType<typeof createJobStores>
   readonly schedules: ReturnType<typeof createScheduleStores>['stores']
   readonly executions: ReturnType<typeof createExecutionStores>
@@ -47,8 +46,6 @@ export interface WorldParts {
 
 export interface World extends WorldParts {
   readonly processes: readonly Process[]
-  /** The ranges of a job's fire log, as they are stored now. */
-  readFireLog(jobId: string): Promise<FireRange[]>
   /** Messages that some service could not take, as text. */
   readonly poison: readonly string[]
 }
@@ -76,7 +73,12 @@ function createStores(random: Random, loop: EventLoop, records: Records, poison:
     onCopy: records.copy,
     audit: createAuditStore({ delayTurns: 0 }),
   })
-  const { stores: schedules } = createScheduleStores({ roundTrip: pause, newId, onSchedule: records.schedule })
+  const { stores: schedules } = createScheduleStores({
+    roundTrip: pause,
+    newId,
+    onSchedule: records.schedule,
+    onRange: records.range,
+  })
   const { execution: onExecution, admission: onAdmission } = records
   const executions = createExecutionStores(1, { delay: pause, newId, onExecution, onAdmission })
   return {
@@ -132,11 +134,5 @@ export function createWorld(
       return createProcess(parts, name, service, random.chance(0.5) ? random.between(-400, 400) : 0)
     }),
   )
-  async function readFireLog(jobId: string): Promise<FireRange[]> {
-    const reading = stores.schedules.fireLog.listOfJob(jobId, { limit: 10_000 })
-    // A step of the store may take its time.
-    await loop.runUntil(loop.now() + 1_000)
-    return [...(await reading)]
-  }
-  return { ...parts, processes, readFireLog, poison }
+  return { ...parts, processes, poison }
 }

@@ -78,10 +78,10 @@ export const executorConfig = z.object({
   /** How long commands that are due wait for room before they are stored for later, milliseconds. */
   executorRoomWaitMs: count(100, 0),
   /**
-   * How long they wait at most while attempts of their owners end so fast that there will be room, milliseconds: an execution
-   * that is stored for later costs twice as much as one that is stored as running.
+   * How long they wait at most while slots are free, milliseconds: then the store is behind and not the attempts, and an
+   * execution that is stored for later costs it twice as much as one that is stored as running.
    */
-  executorRoomWaitMostMs: count(500, 0),
+  executorRoomWaitMostMs: count(2000, 0),
   /**
    * How long after its time an execution of a schedule may still find an overlap place before it is SKIPPED, milliseconds: a run of
    * three seconds on a schedule of every three seconds ends a few milliseconds after the time of the next one. A trigger is SKIPPED at once.

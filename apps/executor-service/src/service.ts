@@ -134,8 +134,15 @@ function createParts(deps: ExecutorServiceDeps) {
   // What waits for its time holds no large params, so a quarter is enough for it.
   const waitingBytes = config.executorHeldBytes / 4
   const heldSize = config.executorHeldBytes - waitingBytes
-  const room = createRoom({ clock, limits, ahead: claimAheadOf(config), heldSize, ownerShare })
   const slots = createSlots({ limits, ownerShare })
+  const room = createRoom({
+    clock,
+    limits,
+    ahead: claimAheadOf(config),
+    heldSize,
+    ownerShare,
+    hasFreeSlot: (pool) => slots.view(pool).busy < limits[pool],
+  })
   const dispatcher = createDispatcher({
     ...common,
     room,

@@ -46,6 +46,7 @@ function countCalls(db: Database) {
     ...db,
     write: counted(db.write, true),
     writeEach: counted(db.writeEach, true),
+    insertEach: counted(db.insertEach, true),
     read: counted(db.read, false),
     readPage: counted(db.readPage, false),
     readEach: counted(db.readEach, false),

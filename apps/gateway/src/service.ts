@@ -68,9 +68,10 @@ export function createGateway(deps: GatewayDeps): ServiceShell {
   const app = createApp(deps)
   mountLanding(app)
   mountProblems(app)
-  mountDocs(app)
+  mountDocs(app, config.gatewayCompressMinBytes)
   mountOneTimePages(app)
-  mountOpenapi(app, { rest, clock, log, cacheMs: config.gatewayOpenapiCacheMs })
+  const openapi = { cacheMs: config.gatewayOpenapiCacheMs, minBytes: config.gatewayCompressMinBytes }
+  mountOpenapi(app, { rest, clock, log, ...openapi })
   mountSystem(app, { registry, balancer, rest, metricsRegistry, clock, readyTimeoutMs: config.gatewayReadyTimeoutMs })
   mountCompatibility(app, { health: deps.health, metricsRegistry, mayRead: mayReadMetrics })
   mountProxy(app, balancer, (request) => addressOfRequest(request.raw, config.gatewayTrustProxy))

@@ -233,6 +233,8 @@ export const jobConfig = z.object({
   jobPurgeMs: count(600_000),
   /** Records that job-service purges at a time. */
   jobPurgeRows: count(500),
+  /** Pages of jobs in a row without one to purge that are read at once, before the purge waits for its next time. */
+  jobPurgePages: count(40),
 })
 export type JobConfig = z.output<typeof jobConfig>
 

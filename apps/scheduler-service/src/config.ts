@@ -71,5 +71,7 @@ export const schedulerConfig = z.object({
   schedulerPurgeMs: count(600_000, 1000),
   /** Schedules and ranges that are removed at a time. */
   schedulerPurgeRows: count(500),
+  /** Pages of schedules in a row without one to remove that are read at once, before the purge waits for its next time. */
+  schedulerPurgePages: count(40),
 })
 export type SchedulerConfig = z.output<typeof schedulerConfig>

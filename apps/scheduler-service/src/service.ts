@@ -83,9 +83,9 @@ export function createSchedulerService(deps: SchedulerServiceDeps): SchedulerSer
   const ingestChanges = createIngestChanges({ ...common, horizon })
   const ingestStatuses = createIngestStatuses(common)
   const advanceSchedules = createAdvanceSchedules({ ...common, share, fireLog })
-  const purgeRows = config.schedulerPurgeRows
+  const purgeBounds = { rows: config.schedulerPurgeRows, pages: config.schedulerPurgePages }
   const takesTurn = createPeerTurns(peers)
-  const purgeEnded = createPurgeEnded({ schedules, fireLog, retentionClock, retentionMs, rows: purgeRows, takesTurn })
+  const purgeEnded = createPurgeEnded({ schedules, fireLog, retentionClock, retentionMs, ...purgeBounds, takesTurn })
 
   const advanceLoop = createAdvanceLoop({
     schedules: advanceSchedules,

@@ -21,6 +21,7 @@ import { describeApp, mountDescription } from './openapi/describe-app.ts'
 import { mountProbes } from './probes.ts'
 import { sendRefusal } from './problem.ts'
 import { addRequestMetrics } from './request-metrics.ts'
+import { decorateRouteConfig, routeConfigOf } from './route-config.ts'
 import { guardRoutes, longestParam } from './routes.ts'
 import { createSecurityHeaders } from './security-headers.ts'
 import type { ServiceTokens } from './service-tokens.ts'
@@ -65,7 +66,7 @@ function createSign(publicUrl: string | null): Sign {
   const headersOf = createSecurityHeaders(publicUrl)
   return (request, reply) => {
     reply.header('x-request-id', request.id)
-    reply.headers(headersOf(request.routeOptions.config?.access))
+    reply.headers(headersOf(routeConfigOf(request).access))
   }
 }
 
@@ -155,6 +156,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const publicUrl = options.publicUrl ?? null
   const sign = createSign(publicUrl)
   const app = Fastify(serverOptions(options, sign)) as unknown as HttpApp
+  decorateRouteConfig(app)
   app.setValidatorCompiler(checkCompiler)
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(createErrorHandler(deps.log))

@@ -5,6 +5,7 @@ import { type Access, mayAccess } from './access.ts'
 import type { Caller } from './caller.ts'
 import type { HttpApp } from './http-app.ts'
 import { sendRefusal } from './problem.ts'
+import { routeConfigOf } from './route-config.ts'
 import type { ServiceTokens } from './service-tokens.ts'
 import { KeysUnavailable, type TokenVerifier, tokenAudience, tokenIssuer } from './tokens.ts'
 
@@ -214,7 +215,7 @@ export function createAuthentication(app: HttpApp, { tokens, serviceTokens, swap
   }
 
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const { access } = request.routeOptions.config
+    const { access } = routeConfigOf(request)
     if (request.is404 || access === undefined || access === 'public') done()
     else check(request, access, (refused) => (refused ? sendRefusal(reply, refused) : done()))
   }

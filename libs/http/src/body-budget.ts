@@ -2,6 +2,7 @@ import { refusal } from '@belfry/contracts'
 import type { FastifyRequest } from 'fastify'
 import type { HttpApp } from './http-app.ts'
 import { sendRefusal } from './problem.ts'
+import { routeConfigOf } from './route-config.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,15 +17,16 @@ const freeBytes = 16 * 1024
 const full = refusal('unavailable', 'Too many large bodies are being worked on. Send it again.', { retryAfterS: 1 })
 
 /** As the client declares; a body of unknown length counts as the largest that is taken. */
-function declaredBytes({ headers, routeOptions }: FastifyRequest): number {
-  const { bodyLimit } = routeOptions
-  if (headers['transfer-encoding'] !== undefined) return bodyLimit
-  return Math.min(bodyLimit, Number(headers['content-length'] ?? 0))
+function declaredBytes(request: FastifyRequest): number {
+  const { 'transfer-encoding': coding, 'content-length': length = '0' } = request.headers
+  if (coding === undefined && Number(length) <= freeBytes) return Number(length)
+  const { bodyLimit } = request.routeOptions
+  return coding === undefined ? Math.min(bodyLimit, Number(length)) : bodyLimit
 }
 
 /** Whose body it is; null on routes that no user's token opens. */
 function userOf(request: FastifyRequest): string | null {
-  const { access } = request.routeOptions.config
+  const { access } = routeConfigOf(request)
   return access === undefined || access === 'public' || access === 'service' ? null : request.caller.userId
 }
 

@@ -26,6 +26,7 @@ export type { AnswerHeader, BodyExample, RequestHeader } from './openapi/route-t
 export { answerPage, type CursorPart, decodeCursor, encodeCursor, sendPage } from './paging.ts'
 export { problemOf, sendRefusal } from './problem.ts'
 export { countRequest, createRateLimiter, type RateCount, type RateLimiter } from './rate-limit.ts'
+export { routeConfigOf } from './route-config.ts'
 export { createServiceTokens, type ServiceTokens, type ServiceTokensOptions } from './service-tokens.ts'
 export { type StreamConfig, streamBoundsOf, streamConfig } from './stream-config.ts'
 export {

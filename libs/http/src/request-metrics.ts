@@ -1,5 +1,6 @@
 import type { Metrics } from '@belfry/service'
 import type { HttpApp } from './http-app.ts'
+import { routeConfigOf } from './route-config.ts'
 
 /** `belfry_http_request_duration_seconds`, by the route's pattern: an address that is no route counts as `none`. */
 export function addRequestMetrics(app: HttpApp, metrics: Metrics): void {
@@ -20,7 +21,7 @@ export function addRequestMetrics(app: HttpApp, metrics: Metrics): void {
   app.addHook('onResponse', (request, reply, done) => {
     // A stream of events is open for as long as its reader likes, and says nothing about how fast answers are.
     if (String(reply.raw.getHeader('content-type')).startsWith('text/event-stream')) return done()
-    const route = request.routeOptions.url ?? 'none'
+    const route = routeConfigOf(request).url ?? 'none'
     // The method of an address that is no route is whatever the caller typed.
     const method = request.is404 ? 'any' : request.method
     seriesOf(method, route, `${Math.floor(reply.statusCode / 100)}xx`).observe(reply.elapsedTime / 1000)

@@ -1,26 +1,49 @@
-/** Items of a batch that are worked on before timers and other callers have their turn. */
+/** Items of a batch that are worked on at once. */
 const sliceItems = 50
+/** How long slices follow each other in one iteration of the event loop, milliseconds; then timers and other callers have their turn. */
+const iterationMs = 1
 
 /** Works through batches without blocking the event loop. */
 export interface Slices {
-  /** The answers of `work` for each slice of at most 50 items, in their order. Each slice has an iteration of the loop to itself. */
+  /** The answers of `work` for each slice of at most 50 items, in their order. */
   each<T, R>(items: readonly T[], work: (slice: readonly T[], from: number) => R | Promise<R>): Promise<R[]>
 }
 
 /**
- * One for all batches of a service. Of many batches at the same time one slice is worked on in each iteration of the event loop,
- * first in, first out, so that due timers wait for one slice at most.
+ * One for all batches of a service. Of many batches at the same time one slice is worked on after the other, first in, first out.
+ * Once they have taken a millisecond the next one waits for the next iteration of the event loop, so that due timers wait for
+ * that long and one slice at most. `now`: monotonic, milliseconds.
  */
-export function createSlices(): Slices {
+export function createSlices(now: () => number = () => performance.now()): Slices {
   const waiting: (() => void)[] = []
+  let isScheduled = false
+  let until = 0
 
-  const next = (): void => {
-    waiting.shift()?.()
-    if (waiting.length > 0) setImmediate(next)
+  function schedule(): void {
+    isScheduled = true
+    setImmediate(() => {
+      until = now() + iterationMs
+      next()
+    })
   }
+
+  /** The slice is worked on by the promises that follow; a tick comes once all of them are done. */
+  function next(): void {
+    waiting.shift()?.()
+    queueMicrotask(() => process.nextTick(goOn))
+  }
+
+  function goOn(): void {
+    isScheduled = waiting.length > 0
+    if (!isScheduled) return
+    if (now() < until) next()
+    else schedule()
+  }
+
   const turn = () =>
     new Promise<void>((resolve) => {
-      if (waiting.push(resolve) === 1) setImmediate(next)
+      waiting.push(resolve)
+      if (!isScheduled) schedule()
     })
 
   return {

@@ -13,3 +13,18 @@ export function walkPages<Row, C>(
     return { rows, isMore: next !== null }
   }
 }
+
+/**
+ * Decides whether a walk that removes rows reads its next page at once: after a page of which something was removed, and after
+ * `pages` pages in a row without. Otherwise the walk goes on with the next turn of its loop, so that a table in which nothing is
+ * old costs little, and one with much to remove is not bounded to one page a turn.
+ */
+export function createWalkPace(pages: number): (page: { readonly isMore: boolean }, removed: number) => boolean {
+  let idlePages = 0
+  return ({ isMore }, removed) => {
+    idlePages = removed > 0 ? 0 : idlePages + 1
+    if (isMore && idlePages < pages) return true
+    idlePages = 0
+    return false
+  }
+}

@@ -14,20 +14,33 @@ describe('slices', () => {
     expect(await slices.each([], () => 1)).toEqual([])
   })
 
-  it('of two batches take turns, with an iteration of the event loop for each', async () => {
-    const slices = createSlices()
+  /** Two batches of three slices, each of which takes `sliceMs`: their order, and the iterations of the event loop in which they come. */
+  async function turnsOf(sliceMs: number) {
+    let clock = 0
+    const slices = createSlices(() => clock)
     const seen: string[] = []
+    const at = new Set<number>()
     let iterations = 0
     const count = () => {
       iterations += 1
       if (seen.length < 6) setImmediate(count)
     }
     setImmediate(count)
-    const work = (name: string) => slices.each(numbers, (_, from) => void seen.push(`${name}${from} ${iterations}`))
+    const work = (name: string) =>
+      slices.each(numbers, (_, from) => {
+        clock += sliceMs
+        seen.push(`${name}${from}`)
+        at.add(iterations)
+      })
     await Promise.all([work('a'), work('b')])
-    const [names, at] = [seen.map((one) => one.split(' ')[0]), seen.map((one) => one.split(' ')[1])]
-    expect(names).toEqual(['a0', 'b0', 'a50', 'b50', 'a100', 'b100'])
-    expect(new Set(at).size).toBe(6)
+    return { seen, iterations: at.size }
+  }
+
+  it('of two batches take turns, with an iteration of the event loop for each that takes long', async () => {
+    const seen = ['a0', 'b0', 'a50', 'b50', 'a100', 'b100']
+    expect(await turnsOf(1)).toEqual({ seen, iterations: 6 })
+    expect(await turnsOf(0.5)).toEqual({ seen, iterations: 3 })
+    expect(await turnsOf(0.1)).toEqual({ seen, iterations: 1 })
   })
 
   it('reject with the failure of a slice', async () => {

@@ -125,6 +125,42 @@ describe('a database', () => {
     expect(await names()).toEqual(['Emma', 'Savoyarde', 'Maria'])
   })
 
+  it('answers inserts with the numbers of their rows, undefined where one was left out', async () => {
+    await db.write('cast', [
+      { statement: db.statement('CREATE TABLE echoes (n INTEGER PRIMARY KEY, bell TEXT)'), params: [] },
+      {
+        statement: db.statement(
+          `CREATE TRIGGER echo AFTER INSERT ON bells BEGIN INSERT INTO echoes VALUES (NULL, 'a'), (NULL, 'b'); END`,
+        ),
+        params: [],
+      },
+    ])
+    const insert = db.statement('INSERT INTO bells (name, weight) VALUES (?, ?) ON CONFLICT DO NOTHING')
+    const cast = (...names: string[]) =>
+      db.insertEach(
+        'cast',
+        insert,
+        names.map((name) => [name, 1]),
+      )
+    expect(await cast('Emma', 'Gabriel', 'Emma')).toEqual([1, 2, undefined])
+    expect(await cast('Gabriel', 'Maria')).toEqual([undefined, 3])
+    expect(await cast()).toEqual([])
+    const numbers = db.read(db.statement('SELECT rowid FROM bells ORDER BY rowid'), [])
+    expect(await numbers).toEqual([[1], [2], [3]])
+  })
+
+  it('undoes a batch of inserts of which one is refused', async () => {
+    const insert = db.statement('INSERT INTO bells (name, weight) VALUES (?, ?)')
+    const rows = [
+      ['Emma', 1],
+      ['Emma', 2],
+    ] as const
+    await expect(db.insertEach('cast', insert, rows)).rejects.toMatchObject({ code: 'constraint' })
+    const returning = db.statement('INSERT INTO bells (name, weight) VALUES (?, ?) RETURNING rowid')
+    await expect(db.insertEach('cast', returning, [['Maria', 1]])).rejects.toMatchObject({ code: 'failed' })
+    expect(await names()).toEqual([])
+  })
+
   it('answers a batch row by row, undefined where nothing changed', async () => {
     await db.writeEach('cast', db.statement(insertSql), [
       ['Emma', 1],

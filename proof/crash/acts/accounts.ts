@@ -66,6 +66,8 @@ export const accounts: Act = async (script, { admin }: World) => {
   for (const role of ['operator', 'admin', 'user']) {
     const path = `/auth/users/${me.id}`
     await script.call({ as: admin, method: 'PATCH', path, body: { roles: [role] } })
+    // Once the next change was tried it may be there already.
+    if (script.wasTried()) continue
     const { roles } = await script.read<{ roles: string[] }>(admin, path)
     must(roles.includes(role), `the user is ${roles.join()} and was made ${role}`)
   }

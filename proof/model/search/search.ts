@@ -159,13 +159,20 @@ class Search<S extends object> {
     const indexes: number[] = []
     for (let at = index; at !== -1; at = this.#parents[at]!) indexes.unshift(at)
     const path: { step: string; state: S }[] = [{ step: 'the beginning', state: this.#system.initial }]
-    for (const next of indexes.slice(1)) {
-      const { state } = path.at(-1)!
-      const step = this.#system.steps(state).find(({ to }) => this.#indexOf(to) === next)
+    for (const [at, next] of indexes.slice(1).entries()) {
+      const step = this.#stepTo(next, path.at(-1)!.state) ?? this.#stepTo(next, this.#states.read(indexes[at]!))
       if (step === undefined) throw new Error('a step cannot be found again')
       path.push({ step: step.name, state: step.to })
     }
     return path
+  }
+
+  /**
+   * A step of this state that leads to the one of the index. Where rules are wrong, the state of a path may differ from the one that
+   * stands for it in more than names: then the path goes on from that one.
+   */
+  #stepTo(index: number, state: S): Step<S> | undefined {
+    return this.#system.steps(state).find(({ to }) => this.#indexOf(to) === index)
   }
 
   #indexOf(state: S): number {

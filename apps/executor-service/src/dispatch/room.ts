@@ -12,6 +12,8 @@ export interface RoomOptions {
   readonly heldSize: number
   /** What one owner may have of each of these while others wait, above 0 and at most 1. */
   readonly ownerShare: number
+  /** A slot is free: attempts do not wait for each other, so there will be room as soon as the store has caught up. */
+  readonly hasFreeSlot: (pool: Pool) => boolean
 }
 
 /**
@@ -29,9 +31,9 @@ export interface Room {
   take(execution: Execution, size: number): void
   release(execution: Execution, size: number): void
   /**
-   * Waits until there is room for one of their owners, at most so many milliseconds; false when there is none by then, unless
-   * so many of an owner's attempts have ended meanwhile that another wait is worth it. It does not wait for owners for whom the last
-   * wait was in vain and of whose attempts hardly any has ended since.
+   * Waits until there is room for one of their owners, at most so many milliseconds; false when there is none by then, true
+   * when slots are free and another wait is worth it. It does not wait for owners for whom the last wait was in vain and of whose
+   * attempts hardly any has ended since.
    */
   waitForRoom(executions: readonly Execution[], waitMs: number): Promise<boolean>
   /** Resolves when there is room again for executions that are due and had to be left in the store. */
@@ -71,7 +73,10 @@ interface Waiter {
   readonly wake: () => void
 }
 
-export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomOptions): Room {
+/** Room for so many is worth asking the store, however many more may be claimed. */
+const mostWorth = 250
+
+export function createRoom({ clock, limits, ahead, heldSize, ownerShare, hasFreeSlot }: RoomOptions): Room {
   const stateOf = (pool: Pool): PoolState => ({
     claims: createShare(limits[pool] + ahead, ownerShare),
     saturated: createSaturatedOwners(),
@@ -84,12 +89,9 @@ export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomO
   const waiters = new Set<Waiter>()
   let reopening: PromiseWithResolvers<void> | null = null
 
-  /** So many attempts of an owner that end while it waits are a part of `worthRoom` for which a further wait is worth it. */
-  const movingPart = 1 / 8
-
   /** Enough room that asking the store is worth it; less is left to the poll. */
   const worthRoom = (pool: Pool) =>
-    Math.max(1, Math.min(Math.floor(ahead / 4), Math.floor(states[pool].claims.part / 2)))
+    Math.max(1, Math.min(mostWorth, Math.floor(ahead / 4), Math.floor(states[pool].claims.part / 2)))
 
   function ownerOf(id: string): Owner {
     const known = owners.get(id)
@@ -181,12 +183,8 @@ export function createRoom({ clock, limits, ahead, heldSize, ownerShare }: RoomO
           timer.cancel()
           resolve(hasRoom)
         }
-        const endedOf = ({ pool, owner }: Waiter['wants'][number]) => owners.get(owner)?.[pool].ended ?? 0
-        const before = wants.map(endedOf)
-        const isMoving = () =>
-          wants.some((one, at) => endedOf(one) - (before[at] ?? 0) >= worthRoom(one.pool) * movingPart)
         const giveUp = () => {
-          if (isMoving()) return conclude(true)
+          if (wants.some(({ pool }) => hasFreeSlot(pool))) return conclude(true)
           for (const { pool, owner } of wants) {
             const use = owners.get(owner)?.[pool]
             if (use) use.ended = 0

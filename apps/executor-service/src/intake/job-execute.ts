@@ -25,8 +25,8 @@ export interface IntakeOptions {
   /** Commands that were planned earlier are stored as expired, epoch milliseconds. */
   readonly oldestPlannedAt: () => number
   /**
-   * How long commands that are due wait for room before they are stored as ready, milliseconds, and how long at most while
-   * attempts of their owners end fast enough that there will be room.
+   * How long commands that are due wait for room before they are stored as ready, milliseconds, and how long at most while slots
+   * are free.
    */
   readonly roomWaitMs: number
   readonly roomWaitMostMs: number

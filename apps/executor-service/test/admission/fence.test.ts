@@ -113,6 +113,15 @@ describe('the fence', () => {
     expect(world.calls).toHaveLength(1)
   })
 
+  it('of a cancel that comes late lists a run of a newer version, and does not ask it to end', async () => {
+    const world = await openWorld({ run: obedient })
+    await world.command(command({ version: 3, ...inMs(0) }))
+    await world.pass(110)
+    const reply = await fence(world, cancel)
+    expect(reply.inFlight).toEqual([{ executionId: executionId(), epoch: 1, status: 'RUNNING' }])
+    expect(await world.read(executionId())).toMatchObject({ state: 'running', cancelRequested: false })
+  })
+
   it('lists epochs that were lost within the last hour, also of executions that have ended', async () => {
     const world = await openWorld({
       run: () => new Promise(() => undefined),

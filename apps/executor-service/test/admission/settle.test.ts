@@ -35,6 +35,7 @@ function countRows(db: Database) {
     ...db,
     write: (verb, calls) => counted(calls.length, db.write(verb, calls)),
     writeEach: (verb, statement, rows) => counted(rows.length, db.writeEach(verb, statement, rows)),
+    insertEach: (verb, statement, rows) => counted(rows.length, db.insertEach(verb, statement, rows)),
     read: (statement, params) => counted(0, db.read(statement, params)),
     readEach: (statement, rows: readonly SqlRow[]) => counted(rows.length, db.readEach(statement, rows)),
     readEachPage: (statement, rows: readonly SqlRow[], bytes) =>

@@ -49,7 +49,7 @@ it('an attempt that has its slot when the process is stopped does not start once
     abortGraceMs: 0,
   })
   const engine = createEngine({ ...common, identity, starts, runner, output, random: () => 0 })
-  const room = createRoom({ clock, limits, ahead: 2, heldSize: 1_000_000, ownerShare: 1 })
+  const room = createRoom({ clock, limits, ahead: 2, heldSize: 1_000_000, ownerShare: 1, hasFreeSlot: () => false })
   const slots = createSlots({ limits, ownerShare: 1 })
   const dispatcher = createDispatcher({
     ...common,

@@ -25,7 +25,7 @@ describe('a batch of commands', () => {
       throw new Error('a listener fails')
     })
     const limits = { io: 10, cpu: 10 }
-    const room = createRoom({ clock, limits, ahead: 0, heldSize: 1e6, ownerShare: 1 })
+    const room = createRoom({ clock, limits, ahead: 0, heldSize: 1e6, ownerShare: 1, hasFreeSlot: () => false })
     const adopted: Stored[] = []
     const claimer: Pick<Claimer, 'claimUnstored' | 'releaseUnstored' | 'adopt'> = {
       claimUnstored(execution) {

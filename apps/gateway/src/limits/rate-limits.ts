@@ -5,6 +5,7 @@ import {
   type ItemCount,
   type RateCount,
   type RateLimiter,
+  routeConfigOf,
   sendRefusal,
 } from '@belfry/http'
 import type { Clock } from '@belfry/service'
@@ -79,7 +80,7 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
 
   const countUser = (request: FastifyRequest, reply: FastifyReply) => {
     const { userId } = request.caller
-    const { rateRule } = request.routeOptions.config
+    const { rateRule } = routeConfigOf(request)
     const isTrigger = rateRule === 'trigger' || rateRule === 'triggers'
     const limiters = isTrigger ? [limits.user, limits.trigger] : [limits.user]
     if (rateRule === 'items' || rateRule === 'triggers') request.countItems = itemCounter(limits, userId, isTrigger)
@@ -92,7 +93,7 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
   const countAddress = (request: FastifyRequest, reply: FastifyReply) => {
     const address = addressOfRequest(request.raw, trustProxy)
     const key = addressKey(address)
-    const { rateRule } = request.routeOptions.config
+    const { rateRule } = routeConfigOf(request)
     const counted = limitsOfAddress(limits, rateRule)
     const refused = countRequest(
       reply,
@@ -106,7 +107,7 @@ export function limitRates(app: HttpApp, config: GatewayConfig, clock: Pick<Cloc
   app.decorateRequest('addressCount', null)
   app.decorateRequest('countItems', null)
   app.addHook('onRequest', (request, reply, done) => {
-    const { access, rateRule } = request.routeOptions.config
+    const { access, rateRule } = routeConfigOf(request)
     if (request.is404 || !isLimited(access, rateRule)) return done()
     const refused = access === 'public' ? countAddress(request, reply) : countUser(request, reply)
     if (refused) sendRefusal(reply, refused)

@@ -15,6 +15,15 @@ function passes(name: string): boolean {
   return !notForwarded.has(name) && !claimsIdentity.test(name)
 }
 
+/** The names that a `Connection` header lists: they end at this connection too (RFC 9110, 7.6.1). Null for the usual values. */
+function listedIn(connection: string | undefined): readonly string[] | null {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return null
+  return connection
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+}
+
 /** Facts of a request that the gateway forwards. */
 export interface Passed {
   readonly method: string
@@ -30,8 +39,9 @@ export interface Passed {
  */
 export function forwardedHeaders(headers: IncomingHttpHeaders, passed: Passed): IncomingHttpHeaders {
   const forwarded: IncomingHttpHeaders = {}
+  const listed = listedIn(headers.connection)
   for (const name in headers) {
-    if (passes(name)) forwarded[name] = headers[name]
+    if (passes(name) && !listed?.includes(name)) forwarded[name] = headers[name]
   }
   // The body of a GET is never read, so its length must not be announced.
   if (passed.method === 'GET' || passed.method === 'HEAD') forwarded['content-length'] = undefined

@@ -1,37 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { refusal } from '@belfry/contracts'
-import { type Balancer, originOf, type UpstreamResponse } from '@belfry/discovery'
-import {
-  type HttpApp,
-  inAllDialects,
-  itemCountHeader,
-  knownCaller,
-  readItemCount,
-  refusalOfProxyError,
-} from '@belfry/http'
+import { type Balancer, originOf } from '@belfry/discovery'
+import { type HttpApp, inAllDialects, itemCountHeader, readItemCount } from '@belfry/http'
 import httpProxy from '@fastify/http-proxy'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { answeredHeaders, forwardedHeaders } from './forwarded-headers.ts'
+import type { FastifyRequest } from 'fastify'
+import { answeredHeaders } from './forwarded-headers.ts'
+import { passOn } from './pass-on.ts'
 import { type ProxiedRoutes, proxiedMethods, routeTable } from './route-table.ts'
-
-const surprise = refusal('internal', 'Something went wrong on our side. Name the request id when you report it.')
-
-/** reply-from logs the error; this chooses the answer. */
-function answerError(reply: FastifyReply, { error }: { error: Error }): void {
-  reply.refuse(refusalOfProxyError(error) ?? surprise)
-}
-
-/** The address of the client of a request. */
-type AddressOf = (request: FastifyRequest) => string
-
-function rewritesRequestHeaders(addressOf: AddressOf) {
-  return (request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders => {
-    // A public route has no use for a token, and an API key must not leave the gateway.
-    const authorization = knownCaller(request) ? request.raw.headers.authorization : undefined
-    const passed = { method: request.method, requestId: request.id, authorization, clientAddress: addressOf(request) }
-    return forwardedHeaders(headers, passed)
-  }
-}
 
 /** A service says with its answer how many items a call had. */
 function countItems(headers: IncomingHttpHeaders, { countItems: count }: FastifyRequest): void {
@@ -47,30 +21,18 @@ function rewriteHeaders(headers: IncomingHttpHeaders, request: FastifyRequest): 
   return answeredHeaders(headers, request.addressCount)
 }
 
-interface ProxiedAnswer {
-  readonly stream: UpstreamResponse['body']
-}
+/** The address of the client of a request. */
+type AddressOf = (request: FastifyRequest) => string
 
-/** An answer of this process is often here in one piece: sending it so is half the work of a stream. */
-function answerBody(_request: FastifyRequest, reply: FastifyReply, { stream }: ProxiedAnswer): void {
-  reply.send(stream.whole ?? stream)
-}
-
-/** Bodies and answers are streamed and not read. The balancer alone retries a call, once, where that is safe. */
+/** @fastify/http-proxy mounts the routes and checks each address; `passOn` makes the call. */
 function proxyOptions({ service, routes }: ProxiedRoutes, balancer: Balancer, addressOf: AddressOf) {
   return {
     upstream: originOf(service),
     routes: inAllDialects(routes),
     undici: balancer,
-    disableRequestLogging: true,
     internalRewriteLocationHeader: false,
-    replyOptions: {
-      rewriteRequestHeaders: rewritesRequestHeaders(addressOf),
-      rewriteHeaders,
-      onResponse: answerBody,
-      onError: answerError,
-      retryDelay: () => null,
-    },
+    handler: passOn(originOf(service), balancer, addressOf),
+    replyOptions: { rewriteHeaders },
   }
 }
 

@@ -1,11 +1,17 @@
-import { fileURLToPath } from 'node:url'
+import { readFile } from 'node:fs/promises'
 import type { HttpApp } from '@belfry/http'
-import fastifyStatic from '@fastify/static'
 import { z } from 'zod'
+import { type HeldPage, holdPage, sendHeld } from '../compression/held-pages.ts'
 
 /** Swagger UI as its package ships it: nothing comes from another host. */
 const assets = ['swagger-ui-bundle.js', 'swagger-ui.css', 'favicon-32x32.png'] as const
-const assetMaxAgeMs = 3_600_000
+type Asset = (typeof assets)[number]
+const assetTypes: Readonly<Record<Asset, string>> = {
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'favicon-32x32.png': 'image/png',
+}
+const assetMaxAgeS = 3600
 
 /** No inline script and no other host. Swagger UI sets styles on elements, so inline styles have to pass. */
 const policy = [
@@ -70,19 +76,34 @@ window.ui = SwaggerUIBundle({
 const assetParams = z.strictObject({ asset: z.enum(assets) })
 const open = { access: 'public' } as const
 
-/** `/docs`: a page to read the API and to try it. */
-export function mountDocs(app: HttpApp): void {
-  const root = fileURLToPath(new URL('./static', import.meta.resolve('@fastify/swagger-ui')))
-  app.register(fastifyStatic, { root, serve: false, maxAge: assetMaxAgeMs })
+/** The files, each read once, with the first call for it. */
+function createAssets(): (name: Asset) => Promise<HeldPage> {
+  const folder = import.meta.resolve('@fastify/swagger-ui')
+  const held = new Map<Asset, Promise<HeldPage>>()
+  const read = async (name: Asset) => holdPage(await readFile(new URL(`./static/${name}`, folder)), assetTypes[name])
+  return (name) => {
+    const found = held.get(name) ?? read(name)
+    held.set(name, found)
+    return found
+  }
+}
+
+/** `/docs`: a page to read the API and to try it. `minBytes`: from which length on files are compressed. */
+export function mountDocs(app: HttpApp, minBytes: number): void {
+  const assetOf = createAssets()
+  const [docs, script] = [holdPage(page, 'text/html; charset=utf-8'), holdPage(start, 'text/javascript; charset=utf-8')]
 
   const route = { schema: { hide: true }, config: open }
   for (const url of ['/docs', '/docs/']) {
-    app.get(url, route, (_request, reply) =>
-      reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(page),
+    app.get(url, route, (request, reply) =>
+      sendHeld(request, reply.header('content-security-policy', policy), docs, minBytes),
     )
   }
-  app.get('/docs/start.js', route, (_request, reply) => reply.type('text/javascript; charset=utf-8').send(start))
-  app.get('/docs/:asset', { schema: { hide: true, params: assetParams }, config: open }, (request, reply) =>
-    reply.sendFile(request.params.asset),
-  )
+  app.get('/docs/start.js', route, (request, reply) => sendHeld(request, reply, script, minBytes))
+  app.get('/docs/:asset', { schema: { hide: true, params: assetParams }, config: open }, async (request, reply) => {
+    const asset = await assetOf(request.params.asset)
+    reply.header('cache-control', `public, max-age=${assetMaxAgeS}`)
+    // A picture is compressed already.
+    return sendHeld(request, reply, asset, asset.type.startsWith('image/') ? Number.POSITIVE_INFINITY : minBytes)
+  })
 }

@@ -2,6 +2,7 @@ import type { ServiceName } from '@belfry/contracts'
 import type { RestClient } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
 import type { Clock, Logger } from '@belfry/service'
+import { type HeldPage, holdPage, sendHeld } from '../compression/held-pages.ts'
 import { type ApiDocument, type DescribedService, mergeDocuments } from '../openapi/api-document.ts'
 import { apiTexts } from '../openapi/api-texts.ts'
 import { readJobTypeExamples, withExamples } from '../openapi/job-type-examples.ts'
@@ -25,15 +26,17 @@ export interface OpenapiOptions {
   clock: Clock
   log: Logger
   cacheMs: number
+  /** From which length on the document is compressed, bytes. */
+  minBytes: number
 }
 
 /**
  * `/openapi.json`: one document over all services, each asked for its own. Concurrent readers share one request. A service
  * that cannot be asked is shown as it last described itself. The examples of job types are those of the executors.
  */
-export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: OpenapiOptions): void {
-  let cached: { text: Buffer; until: number } | undefined
-  let merging: Promise<Buffer> | undefined
+export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs, minBytes }: OpenapiOptions): void {
+  let cached: { page: HeldPage; until: number } | undefined
+  let merging: Promise<HeldPage> | undefined
   let examples: Readonly<Record<string, unknown>> = {}
   const lastGood = new Map<ServiceName, DescribedService>()
 
@@ -59,28 +62,32 @@ export function mountOpenapi(app: HttpApp, { rest, clock, log, cacheMs }: Openap
     if (answer?.status === 200) examples = readJobTypeExamples(answer.body)
   }
 
-  const merge = async (): Promise<Buffer> => {
+  const merge = async (): Promise<HeldPage> => {
     const [answered] = await Promise.all([Promise.all(proxiedServices.map(describe)), readExamples()])
     const isWhole = answered.every((one) => one !== undefined)
     const known = answered.map((one, at) => one ?? lastGood.get(proxiedServices[at] as ServiceName))
     const found = known.filter((one) => one !== undefined)
     const own = { tag: 'system', document: (await app.describeApi()) as ApiDocument }
     const document = mergeDocuments(apiTexts, [...found, own], isRouted)
-    // One sequence of bytes for all readers: a text would be encoded for each of them.
-    const text = Buffer.from(JSON.stringify(withExamples(document, createJob, examples)))
-    cached = { text, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
-    return text
+    const made = holdPage(
+      JSON.stringify(withExamples(document, createJob, examples)),
+      'application/json; charset=utf-8',
+    )
+    // The same bytes are compressed already.
+    const page = cached?.page.etag === made.etag ? cached.page : made
+    cached = { page, until: clock.monotonic() + (isWhole ? cacheMs : Math.min(cacheMs, incompleteCacheMs)) }
+    return page
   }
 
-  const current = (): Promise<Buffer> => {
-    if (cached && clock.monotonic() < cached.until) return Promise.resolve(cached.text)
+  const current = (): Promise<HeldPage> => {
+    if (cached && clock.monotonic() < cached.until) return Promise.resolve(cached.page)
     merging ??= merge().finally(() => {
       merging = undefined
     })
     return merging
   }
 
-  app.get('/openapi.json', { schema: { hide: true }, config: { access: 'public' } }, async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(await current()),
+  app.get('/openapi.json', { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) =>
+    sendHeld(request, reply, await current(), minBytes),
   )
 }

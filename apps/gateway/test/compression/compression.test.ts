@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http'
 import { connect } from 'node:net'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { holdPage } from '../../src/compression/held-pages.ts'
 import { makeWorld, sendRaw } from '../world.ts'
 
 const text = JSON.stringify({ data: Array.from({ length: 100 }, (_, n) => ({ id: `job-${n}`, name: 'nightly' })) })
@@ -104,6 +105,42 @@ describe('answers of the gateway itself', () => {
     const asset = await app.inject({ url: '/docs/swagger-ui.css', headers: { 'accept-encoding': 'gzip' } })
     expect(asset.headers['content-encoding']).toBe('gzip')
     expect(gunzipSync(asset.rawPayload).toString()).toBe((await app.inject('/docs/swagger-ui.css')).body)
+  })
+})
+
+describe('pages that are the same for each reader', () => {
+  it.each([
+    ['/openapi.json', 'br', brotliDecompressSync],
+    ['/openapi.json', 'gzip', gunzipSync],
+    ['/docs', 'br', brotliDecompressSync],
+    ['/docs/swagger-ui-bundle.js', 'br', brotliDecompressSync],
+  ])('%s is compressed once in %s, and answered with 304 to a client that has it', async (url, encoding, decode) => {
+    const { app } = await makeWorld({ config: { gatewayCompressMinBytes: 100 } })
+    const get = (headers: object = {}) => app.inject({ url, headers: { 'accept-encoding': encoding, ...headers } })
+    const plain = await app.inject(url)
+    const [first, second] = [await get(), await get()]
+    expect(first.headers).toMatchObject({
+      'content-encoding': encoding,
+      vary: expect.stringContaining('accept-encoding'),
+    })
+    expect(decode(first.rawPayload).toString()).toBe(plain.body)
+    expect(second.rawPayload).toEqual(first.rawPayload)
+    const { etag } = first.headers
+    expect([plain.headers.etag, second.headers.etag, String(etag).slice(0, 3)]).toEqual([etag, etag, 'W/"'])
+    for (const known of [String(etag), `"x", ${etag}`, String(etag).slice(2), '*']) {
+      const answer = await get({ 'if-none-match': known })
+      expect([answer.statusCode, answer.body, answer.headers.etag]).toEqual([304, '', etag])
+    }
+    expect((await get({ 'if-none-match': '"x"' })).statusCode).toBe(200)
+  })
+
+  it('are compressed once, however many read them at the same moment', async () => {
+    const page = holdPage('a page '.repeat(1000), 'text/html')
+    const encoded = await Promise.all(Array.from({ length: 5 }, () => page.in('br')))
+    expect(new Set(encoded).size).toBe(1)
+    expect(await page.in('br')).toBe(encoded[0])
+    expect(holdPage('a page '.repeat(1000), 'text/html').etag).toBe(page.etag)
+    expect(holdPage('another page', 'text/html').etag).not.toBe(page.etag)
   })
 })
 

@@ -42,7 +42,8 @@ export function createLoops({ deps, context, commands, retentionClock, peers }: 
     mayLose: !deps.bus.capabilities.storesBeforePublishResolves,
   })
   const takesTurn = createPeerTurns(peers)
-  const purge = createRetention({ stores, retentionClock, retention, rows: config.jobPurgeRows, takesTurn })
+  const purgeBounds = { rows: config.jobPurgeRows, pages: config.jobPurgePages }
+  const purge = createRetention({ stores, retentionClock, retention, ...purgeBounds, takesTurn })
   const takesRound = createPeerTurns(peers)
   const left = metrics.gauge(
     'belfry_secrets_other_key',

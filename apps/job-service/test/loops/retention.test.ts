@@ -1,6 +1,7 @@
 import type { ExecutionView, JobView } from '@belfry/contracts'
 import { describe, expect, it } from 'vitest'
 import { copiesBefore, mayPurge } from '../../src/domain/retention.ts'
+import { createRetention } from '../../src/loops/retention.ts'
 import { monday, statusMessage } from '../fixtures.ts'
 import { openWorld, until, useWorld } from '../world.ts'
 
@@ -133,6 +134,30 @@ describe('one-shots and cancelled jobs', () => {
       expect((await world.call('GET', '/jobs/once')).status).toBe(404)
       const again = await make(once)
       expect(again.id).not.toBe(done.id)
+    } finally {
+      await world.close()
+    }
+  }, 30_000)
+
+  it('are purged in one turn of the loop, however many pages they fill', async () => {
+    const world = await openWorld()
+    try {
+      const ids: string[] = []
+      for (let made = 0; made < 25; made++) {
+        ids.push((await world.call<JobView>('POST', '/jobs', { jobType: 'DUMMY' })).body.id)
+        await world.call('POST', `/jobs/${ids.at(-1)}/cancel`)
+      }
+      await world.pass(3)
+      const retention = { executionsMs: 30 * day, copyMarginMs: 3_600_000, requestsMs: 2 * day }
+      const later = monday + 40 * day
+      const retentionClock = { open: async () => undefined, now: () => later, turn: async () => later }
+      const takesTurn = () => true
+      const purge = createRetention({ stores: world.stores, retentionClock, retention, rows: 2, pages: 1, takesTurn })
+      // The loop calls again at once while the answer is true.
+      while (await purge());
+      const statuses = await Promise.all(ids.map(async (id) => (await world.call('GET', `/jobs/${id}`)).status))
+      // The job that changed last stays.
+      expect(statuses).toEqual([...ids.slice(1).map(() => 404), 200])
     } finally {
       await world.close()
     }

@@ -2,7 +2,7 @@ import type { ScheduleSpec } from '@belfry/contracts'
 import type { FireTimes } from '@belfry/time'
 import { type Firing, issued, issueThrough } from './issue.ts'
 import { misfireOf, settleLate } from './late.ts'
-import { pendingRoom, type Rules, type ScheduleRecord } from './schedule-record.ts'
+import { pendingRoom, type Rules, type ScheduleRecord, withOneShot } from './schedule-record.ts'
 
 /** Fire times of a schedule, or what is wrong with it. `seed` spreads `H` slots and the jitter: the job's id. */
 export type Compile = (schedule: ScheduleSpec, seed: string) => FireTimes | { issue: { code: string; detail: string } }
@@ -12,7 +12,7 @@ function issueOneShot(record: ScheduleRecord, firing: Firing, now: number, rules
   const fireAt = record.nextFireAt
   if (fireAt === null || fireAt > firing.upTo || pendingRoom(record, rules) === 0) return record
   // A time that lies years back ends the schedule now, and one that is issued ahead ends it at its time.
-  return { ...issued(record, [fireAt], null, firing, now), endedAt: Math.max(now, fireAt) }
+  return { ...withOneShot(issued(record, [fireAt], null, firing, now), fireAt), endedAt: Math.max(now, fireAt) }
 }
 
 /**

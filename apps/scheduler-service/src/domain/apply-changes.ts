@@ -12,7 +12,14 @@ import { type Compile, issueUpTo, release } from './advance.ts'
 import { runsLeft } from './issue.ts'
 import { misfireOf } from './late.ts'
 import { endOf, isForgotten } from './retention.ts'
-import { fireLogOutboxRoom, type Rules, recordDefaults, type ScheduleRecord, withPending } from './schedule-record.ts'
+import {
+  fireLogOutboxRoom,
+  type Rules,
+  recordDefaults,
+  type ScheduleRecord,
+  withOneShot,
+  withPending,
+} from './schedule-record.ts'
 import { takenBack } from './take-back.ts'
 
 /**
@@ -122,8 +129,8 @@ function logged(
   if (fireLogOutboxRoom(record, rules) === 0) return null
   const range = { from, to, count: times.count(from, to), decision, reason, version }
   // The log decides the one-shot: a later version of the same time must not issue it again.
-  const lastFireAt = schedule.kind === 'once' ? to : record.lastFireAt
-  return { ...record, lastFireAt, fireLogOutbox: [...record.fireLogOutbox, range] }
+  const decided = schedule.kind === 'once' ? withOneShot(record, to) : record
+  return { ...decided, fireLogOutbox: [...record.fireLogOutbox, range] }
 }
 
 /** Issues the fire times of the record's own version up to `upTo`, all or none: null when one of them has no room. */
@@ -175,18 +182,26 @@ function decided(current: WalkState, change: JobChange, state: JobState, walk: W
   if (current.state === 'paused')
     return waitsForResume(current, change, state) ? current.record : logged(current, upTo, 'paused', 'paused', rules)
   if (current.state !== 'active') return current.record
-  if (isForgottenOneShot(current, upTo, walk)) return { ...current.record, lastFireAt: current.record.nextFireAt }
+  const { record } = current
+  if (record.nextFireAt !== null && isForgottenOneShot(current, upTo, walk))
+    return withOneShot(record, record.nextFireAt)
   if (current.hasSpec) return issuedUpTo(current, upTo, walk)
   if (message.state === 'active') return issuedAsNewest(current, upTo, walk)
   return logged(current, upTo, 'skipped', message.state, rules)
 }
 
-/** The first fire time of a version. A one-shot has one unless its time is the one that was issued. */
+/**
+ * The first fire time of a version. A one-shot has one unless its time was decided already. (`lastFireAt` counts for records that were
+ * stored before they had `oneShots`.)
+ */
 function firstFireAt(change: JobChange, state: JobState, times: FireTimes | null, record: ScheduleRecord) {
   const { schedule, changedAt } = change
-  const { lastFireAt } = record
+  const { lastFireAt, oneShots } = record
   if (schedule.kind === 'manual' || state === 'cancelled' || state === 'deleted') return null
-  if (schedule.kind === 'once') return schedule.runAt === lastFireAt ? null : schedule.runAt
+  if (schedule.kind === 'once') {
+    const { runAt } = schedule
+    return oneShots.includes(runAt) || runAt === lastFireAt ? null : runAt
+  }
   if (runsLeft(record, schedule) === 0) return null
   return times ? times.next(changedAt) : changedAt + 1
 }

@@ -57,6 +57,8 @@ export interface ScheduleRecord {
   readonly nextFireAt: number | null
   /** The newest fire time that was issued (of a one-shot: that was decided). */
   readonly lastFireAt: number | null
+  /** Times of one-shots that were decided, the newest few: a later version with the same time does not decide on it again. */
+  readonly oneShots: readonly number[]
   /** How many fire times were issued since the job was created: what `maxRuns` bounds. */
   readonly fired: number
   /** Late fire times that are decided on, oldest first, and that had no room to be issued or logged. The first is `nextFireAt`. */
@@ -70,7 +72,20 @@ export interface ScheduleRecord {
 }
 
 /** The fields that records of earlier versions lack, as they are for those. */
-export const recordDefaults = { lateSegments: [], recentRanges: [] } as const satisfies Partial<ScheduleRecord>
+export const recordDefaults = {
+  lateSegments: [],
+  recentRanges: [],
+  oneShots: [],
+} as const satisfies Partial<ScheduleRecord>
+
+/** Of a job that had more of them, the executors alone know that an older one has run: its execution has the same id. */
+const oneShotsLimit = 8
+
+/** The record with the time of a one-shot decided. */
+export function withOneShot(record: ScheduleRecord, at: number): ScheduleRecord {
+  const others = record.oneShots.filter((other) => other !== at)
+  return { ...record, lastFireAt: at, oneShots: [...others, at].slice(-oneShotsLimit) }
+}
 
 /** The numbers of the rules; each is a key of the configuration. */
 export interface Rules {

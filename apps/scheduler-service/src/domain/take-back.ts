@@ -41,7 +41,8 @@ export function takenBack(
   const fireLogOutbox = cut.length > 0 ? withCutRanges(record.fireLogOutbox, cut) : record.fireLogOutbox
   if (fireLogOutbox.length > rules.fireLogOutboxLimit) return null
   const pending = record.pending.filter((command) => command.fireAt <= changedAt)
-  const kept = { ...withPending(record, pending), ...recordDefaults, fireLogOutbox }
+  const oneShots = record.oneShots.filter((at) => at <= changedAt)
+  const kept = { ...withPending(record, pending), ...recordDefaults, oneShots, fireLogOutbox }
   const { lastFireAt } = record
   if (lastFireAt === null || lastFireAt <= changedAt) return kept
   const isOneShot = schedule.kind === 'once' || !times

@@ -10,7 +10,11 @@ const unlessEmpty = <T>(list: readonly T[]) => (list.length > 0 ? list : undefin
 /** The body as JSON. Lists that are empty in nearly every record are left out. */
 export function bodyText(record: ScheduleRecord): string {
   const { state, nextFireAt, lastFireAt, fired, pending, fireLogOutbox, quarantined } = record
-  const seldom = { lateSegments: unlessEmpty(record.lateSegments), recentRanges: unlessEmpty(record.recentRanges) }
+  const seldom = {
+    lateSegments: unlessEmpty(record.lateSegments),
+    recentRanges: unlessEmpty(record.recentRanges),
+    oneShots: unlessEmpty(record.oneShots),
+  }
   return JSON.stringify({ state, nextFireAt, lastFireAt, fired, pending, fireLogOutbox, quarantined, ...seldom })
 }
 

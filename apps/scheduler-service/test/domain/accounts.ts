@@ -131,8 +131,11 @@ interface Covered {
   readonly schedule: ScheduleSpec
 }
 
-/** In the order in which they are decided. A one-shot that several versions cover is one fire time of the first of them. */
-function coveredTimes(message: JobChangesMessage, until: number): Covered[] {
+/**
+ * In the order in which they are decided. A one-shot that several versions cover is one fire time of the first of them. Null where
+ * jitter puts a fire time of another version on the millisecond of a one-shot: the two have an outcome each under one id.
+ */
+function coveredTimes(message: JobChangesMessage, until: number): Covered[] | null {
   const covered = new Map<number, Covered>()
   for (const [index, { changedAt, schedule, version }] of message.changes.entries()) {
     const next = message.changes[index + 1]
@@ -140,8 +143,11 @@ function coveredTimes(message: JobChangesMessage, until: number): Covered[] {
     if (stateAt(message.changes, index) !== 'active' || 'issue' in times) continue
     const from = schedule.kind === 'once' ? 0 : changedAt
     const upTo = next ? next.changedAt : until
-    for (let at = times.next(from); at !== null && at <= upTo; at = times.next(at))
-      if (!covered.has(at)) covered.set(at, { fireAt: at, version, schedule })
+    for (let at = times.next(from); at !== null && at <= upTo; at = times.next(at)) {
+      const known = covered.get(at)
+      if (known && (known.schedule.kind === 'once') !== (schedule.kind === 'once')) return null
+      if (!known) covered.set(at, { fireAt: at, version, schedule })
+    }
   }
   return [...covered.values()]
 }
@@ -188,6 +194,7 @@ function maxRunsOf(schedule: ScheduleSpec): number {
 function checkAccounts(world: World): void {
   const message = messageOf(world, world.steps.length)
   const covered = coveredTimes(message, world.now)
+  if (covered === null) return
   const ranges = [...world.log.values()].filter(({ count }) => count > 0)
   const isOpen = (fireAt: number, { version, hasEnded }: Execution) =>
     hasEnded || !isClosed(message.changes, version, fireAt)

@@ -168,6 +168,21 @@ describe('a change of a job with a record', () => {
     ])
   })
 
+  it('does not decide again on a one-shot that comes back after another schedule', () => {
+    const steps: Step[] = [
+      ['create', noon, once(at(-30 * second))],
+      ['update', at(1), everySecond],
+      ['update', at(10 * second), once(at(-30 * second))],
+      ['cancel', at(20 * second)],
+    ]
+    const fired = advance(applied(null, steps.slice(0, 2), at(2)), at(2), compile, rules)
+    expect(fired).toMatchObject({ lastFireAt: at(4 * second), oneShots: [at(-30 * second)] })
+    const again = applied(fired, steps.slice(0, 3), at(10 * second))
+    expect(again).toMatchObject({ nextFireAt: null })
+    const ranges = applied(fired, steps, at(20 * second)).fireLogOutbox
+    expect(ranges.filter(({ from }) => from < noon)).toEqual([])
+  })
+
   it('takes a one-shot back and issues it again as the newer version', () => {
     const known = running(once(at(3 * second)), 0)
     const record = applied(

@@ -62,6 +62,8 @@ export interface DocumentStoresOptions {
   readonly newId?: () => string
   /** Called with each record that is stored, at that moment. */
   readonly onSchedule?: (record: ScheduleRecord) => void
+  /** The same for ranges of the fire log. */
+  readonly onRange?: (range: FireRange & { readonly jobId: string }) => void
 }
 type Context = DocumentStoresOptions & Required<Pick<DocumentStoresOptions, 'roundTrip' | 'newId'>>
 
@@ -216,8 +218,11 @@ function createScheduleStore({ roundTrip, newId, onSchedule }: Context) {
 const stays = (known: FireRange, { version, count }: FireRange) =>
   known.version > version || (known.version === version && known.count <= count)
 
-function createFireLogStore({ roundTrip }: Context): FireLogStore {
-  const ranges = createCollection<FireRange & { readonly jobId: string; readonly loggedAt: number }>(roundTrip)
+function createFireLogStore({ roundTrip, onRange }: Context): FireLogStore {
+  const ranges = createCollection<FireRange & { readonly jobId: string; readonly loggedAt: number }>(
+    roundTrip,
+    onRange,
+  )
   const orderOf = ({ from, decision }: Pick<FireRange, 'from' | 'decision'>) =>
     `${String(from).padStart(20, '0')} ${decision}`
   return {

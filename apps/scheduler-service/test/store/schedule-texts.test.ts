@@ -15,7 +15,7 @@ describe('the texts of a schedule', () => {
 
   it('of an earlier version are read with the fields that they lack', () => {
     const read = readTexts('{"ownerId":"usr-1"}', JSON.stringify(old))
-    expect(read).toEqual({ ownerId: 'usr-1', ...old, lateSegments: [], recentRanges: [] })
+    expect(read).toEqual({ ownerId: 'usr-1', ...old, lateSegments: [], recentRanges: [], oneShots: [] })
   })
 
   it('stay as they were where the new fields are empty', () => {

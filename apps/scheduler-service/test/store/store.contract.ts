@@ -52,6 +52,7 @@ function recordOf(jobId: string, more: Partial<ScheduleRecord> = {}): ScheduleRe
     fireLogOutbox: [],
     lateSegments: [],
     recentRanges: [],
+    oneShots: [],
     quarantined: null,
     ...more,
   }
@@ -92,6 +93,7 @@ export function describeStores(adapter: string, open: () => Promise<StoreAdapter
           recentRanges: [range],
           lateSegments: [{ from: noon, to: noon, count: 1, outcome: 'run' as const }],
           lastFireAt: noon,
+          oneShots: [noon],
           fired: 1,
         }
         const stored = await put({ ...more, quarantined: { reason: 'unknown-zone', until: noon } }, noon)

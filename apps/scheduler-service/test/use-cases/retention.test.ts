@@ -141,4 +141,23 @@ describe('the retention of schedules and of the fire log', () => {
     expect(await world.stores.fireLog.listOfJob(jobIdOf(1), { limit: 10 })).toEqual([])
     expect(world.executors.commands.map(({ jobId }) => jobId)).toEqual([jobIdOf(2)])
   }, 30_000)
+
+  it('removes all that is old in one turn, however many pages it fills', async () => {
+    world = await openWorld({ schedulerPurgeRows: 2, schedulerPollMs: minute })
+    const ids = Array.from({ length: 24 }, (_, index) => jobIdOf(index + 1))
+    const messages = ids.map((id) =>
+      changesOf(
+        [
+          ['create', noon, everyMinute],
+          ['cancel', noon + 1],
+        ],
+        id,
+      ),
+    )
+    for (const message of messages) world.jobs.put(message)
+    await world.publishChanges(...messages)
+    await world.idle()
+    await passDays(31)
+    expect(await world.stores.schedules.readVersions(ids)).toEqual(ids.map(() => undefined))
+  }, 30_000)
 })

@@ -2,7 +2,7 @@ import { StorageError } from '../errors.ts'
 import { checkParams } from './check-params.ts'
 import type { Call, CallResult, Database, SqlRow, Statement } from './port.ts'
 import type { WorkerClient } from './worker-client.ts'
-import type { WorkerCall } from './worker-protocol.ts'
+import { leftOut, type WorkerCall } from './worker-protocol.ts'
 
 /** Different statements one database keeps; more means that SQL is built per call. */
 const statementsLimit = 1000
@@ -83,6 +83,12 @@ export function createDatabase(file: number, client: WorkerClient, onClose: (sel
       const [id, bytes] = checked(of, rows)
       const first = await ask<FirstRow[] | null>(['each', file, verb, id, rows], rows.length, bytes)
       return first ?? new Array<undefined>(rows.length).fill(undefined)
+    },
+    async insertEach(verb, of, rows) {
+      if (rows.length === 0) return []
+      const [id, bytes] = checked(of, rows)
+      const numbers = await ask<readonly number[]>(['insert', file, verb, id, rows], rows.length, bytes)
+      return numbers.map((number) => (number === leftOut ? undefined : number))
     },
     async read(of, params) {
       const [id, size] = checked(of, [params])

@@ -5,7 +5,13 @@ import { asStorageError, concernsFile } from './errors.ts'
 import { migrate } from './migrations.ts'
 import type { Migration, SqlRow } from './port.ts'
 import { createPrivateFile } from './private-file.ts'
-import type { FileSettings, StatementList, WorkerAnswer, WorkerCall } from './worker-protocol.ts'
+import {
+  type FileSettings,
+  leftOut,
+  type StatementList,
+  type WorkerAnswer,
+  type WorkerCall,
+} from './worker-protocol.ts'
 
 /** One SQLite file as the store thread holds it. */
 export interface SqliteFile {
@@ -45,8 +51,14 @@ function prepareStatement(db: DatabaseSync, sql: string): Prepared {
   return { run, gives: changes ? 'changed' : 'selected' }
 }
 
-const isWrite = (call: WorkerCall): call is Extract<WorkerCall, readonly ['write' | 'each', ...unknown[]]> =>
-  call[0] === 'write' || call[0] === 'each'
+const isWrite = (call: WorkerCall): call is Extract<WorkerCall, readonly ['write' | 'each' | 'insert', ...unknown[]]> =>
+  call[0] === 'write' || call[0] === 'each' || call[0] === 'insert'
+
+/** A write of several rows, which may break off between two of them. */
+function isList(call: WorkerCall): boolean {
+  if (call[0] === 'write') return call[3].length > 2
+  return (call[0] === 'each' || call[0] === 'insert') && call[4].length > 1
+}
 
 /** With `setReturnArrays` the rows are arrays; the types of node:sqlite do not show it. */
 const allRows = (statement: StatementSync, params: SqlRow) => statement.all(...params) as unknown as SqlRow[]
@@ -144,12 +156,25 @@ export function openFile(
     return null
   }
 
+  /** A trigger of the table changes neither count nor number of the statement itself. */
+  function insertEach(id: number, rows: readonly SqlRow[]): number[] {
+    const { run, gives } = statement(id)
+    if (gives !== 'nothing')
+      throw new StorageError('failed', 'an insert whose number is asked for must not return rows')
+    return rows.map((row) => {
+      const { changes, lastInsertRowid } = run.run(...row)
+      return changes === 1 ? Number(lastInsertRowid) : leftOut
+    })
+  }
+
   function work(call: WorkerCall): unknown {
     switch (call[0]) {
       case 'write':
         return runList(call[3])
       case 'each':
         return runEach(call[3], call[4])
+      case 'insert':
+        return insertEach(call[3], call[4])
       case 'read':
         return allRows(selecting(call[2]), call[3])
       case 'page':
@@ -166,7 +191,7 @@ export function openFile(
 
   /** Executes one call. When it fails alone, nothing of it is stored and all before it is. */
   function answer(call: WorkerCall, careful: boolean): WorkerAnswer {
-    const several = (call[0] === 'write' && call[3].length > 2) || (call[0] === 'each' && call[4].length > 1)
+    const several = isList(call)
     try {
       if (careful && several) db.exec('SAVEPOINT list')
       const payload = work(call)

@@ -51,6 +51,11 @@ export interface Database {
    * violates a constraint rejects the whole batch (and undoes it), so use ON CONFLICT where that can happen.
    */
   writeEach(verb: string, statement: Statement, rows: readonly SqlRow[]): Promise<readonly (SqlRow | undefined)[]>
+  /**
+   * The same for an INSERT without RETURNING, which costs a third less than one with it. Answers, per row, the number (rowid) that
+   * the row was given, or undefined where ON CONFLICT DO NOTHING has left it out.
+   */
+  insertEach(verb: string, statement: Statement, rows: readonly SqlRow[]): Promise<readonly (number | undefined)[]>
   /** Rows of one SELECT. */
   read(statement: Statement, params: readonly SqlValue[]): Promise<readonly SqlRow[]>
   /**

@@ -14,5 +14,9 @@ export function withSteps(db: Database, steps: readonly string[]): Database {
       check(verb)
       return db.writeEach(verb, statement, rows)
     },
+    async insertEach(verb, statement, rows) {
+      check(verb)
+      return db.insertEach(verb, statement, rows)
+    },
   }
 }

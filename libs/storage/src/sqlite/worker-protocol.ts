@@ -14,6 +14,7 @@ export type WorkerCall =
   | readonly [kind: 'close', file: number]
   | readonly [kind: 'write', file: number, verb: string, list: StatementList]
   | readonly [kind: 'each', file: number, verb: string, statement: number, rows: readonly SqlRow[]]
+  | readonly [kind: 'insert', file: number, verb: string, statement: number, rows: readonly SqlRow[]]
   | readonly [kind: 'read', file: number, statement: number, params: SqlRow]
   | readonly [kind: 'page', file: number, statement: number, params: SqlRow, bytes: number]
   | readonly [kind: 'get', file: number, statement: number, rows: readonly SqlRow[], bytes: number | null]
@@ -25,10 +26,14 @@ export type WorkerStatement = readonly [file: number, statement: number, sql: st
 export type WorkerTurn = readonly [rows: number, statements: readonly WorkerStatement[], calls: readonly WorkerCall[]]
 
 /**
- * `write`: `[changes, rows or null, …]` per statement · `each`: first rows, or null when the statement returns none ·
+ * `write`: `[changes, rows or null, …]` per statement · `each`: first rows, or null when the statement returns none · `insert`: the
+ * number of each row, or `leftOut` ·
  * `read`: rows · `page`: `[rows, whether there are more]` · `get`: first rows. Otherwise the code of a `StorageError` and its message.
  */
 export type WorkerAnswer = readonly ['ok', payload: unknown] | readonly [StorageErrorCode, message: string]
+
+/** In the place of a row's number: nothing was inserted. SQLite counts rows from 1. */
+export const leftOut = 0
 
 /** The answers to all calls of the turns that one drain took, in their order, and what the drain cost. */
 export type WorkerDrain = readonly [turns: number, commits: number, commitMs: number, answers: readonly WorkerAnswer[]]

@@ -23,12 +23,16 @@ function openOf(state: OpenState, columns = 'e.n'): string {
     ORDER BY e.n LIMIT ?4`
 }
 
+const insert = `INSERT INTO executions
+  (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command, changeNo, expiryAt)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
+
 /** The statements over the executions. `INDEXED BY` keeps a query from falling back to a walk through the table unnoticed. */
 export function prepareStatements(db: Database) {
   return {
-    insert: db.statement(`INSERT INTO executions
-      (id, jobNo, ownerNo, shard, state, pool, priority, runAt, seq, epoch, owner, startedAt, cancelRequested, changedAt, command, changeNo, expiryAt)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING n`),
+    insert: db.statement(insert),
+    // With statements after it, which ask for what it has changed.
+    insertFirst: db.statement(`${insert} RETURNING n`),
     // After a statement that changed the row, and only then.
     insertParams: db.statement(`INSERT INTO largeParams (n, size, body)
       SELECT n, ?, ? FROM executions WHERE id = ? AND changes() = 1`),

@@ -53,7 +53,7 @@ const isStoredApart = (execution: Execution) => hasLargeParams(execution) || exe
 function insertCalls(statements: Statements, execution: Execution, at: number, changeNo: number): Call[] {
   const { id, params, endedAt } = execution
   const calls: Call[] = [
-    { statement: statements.insert, params: insertRow(execution, commandText(execution), at, changeNo) },
+    { statement: statements.insertFirst, params: insertRow(execution, commandText(execution), at, changeNo) },
   ]
   const text = largeParamsText(execution)
   if (text !== null) calls.push({ statement: statements.insertParams, params: [paramsSize(params), text, id] })
@@ -117,29 +117,29 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
   const storedOrNot = (row: SqlRow | undefined) => readRow(table, row, storedOf, onUnreadable)
   const allStored = (rows: readonly SqlRow[]) => readRows(table, rows, storedOf, onUnreadable)
 
-  async function insertSmall(executions: readonly Execution[], at: number): Promise<(SqlRow | undefined)[]> {
+  async function insertSmall(executions: readonly Execution[], at: number): Promise<(RowId | undefined)[]> {
     const numbers = executions.map(changeNumbers.take)
     const rows = executions.map((one, index) => insertRow(one, commandText(one), at, numbers[index] ?? 0))
-    const inserted = await db.writeEach('executions.insert', statements.insert, rows)
-    return inserted.map((row, index) => noteWritten(row, numbers[index]))
+    const inserted = await db.insertEach('executions.insert', statements.insert, rows)
+    return inserted.map((rowId, index) => noteWritten(rowId as RowId | undefined, numbers[index]))
   }
 
   /** Those with something that is stored apart from the row. */
-  async function insertWhole(executions: readonly Execution[], at: number): Promise<(SqlRow | undefined)[]> {
+  async function insertWhole(executions: readonly Execution[], at: number): Promise<(RowId | undefined)[]> {
     const numbers = executions.map(changeNumbers.take)
     const calls = executions.map((one, index) => insertCalls(statements, one, at, numbers[index] ?? 0))
     const results = await db.write('executions.insert', calls.flat())
     let position = 0
     return calls.map((ofOne, index) => {
-      const row = results[position]?.rows[0]
+      const [row] = results[position]?.rows ?? []
       position += ofOne.length
-      return noteWritten(row, numbers[index])
+      return noteWritten(row?.[0] as RowId | undefined, numbers[index])
     })
   }
 
-  function noteWritten(row: SqlRow | undefined, changeNo = 0): SqlRow | undefined {
-    if (row) changeNumbers.wrote(changeNo)
-    return row
+  function noteWritten(rowId: RowId | undefined, changeNo = 0): RowId | undefined {
+    if (rowId !== undefined) changeNumbers.wrote(changeNo)
+    return rowId
   }
 
   return {
@@ -151,8 +151,8 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
       const small = whole.length === 0 ? executions : executions.filter((one) => !isStoredApart(one))
       const [smallRows, wholeRows] = await Promise.all([insertSmall(small, at), insertWhole(whole, at)])
       return executions.map((execution): Stored | undefined => {
-        const row = (isStoredApart(execution) ? wholeRows : smallRows).shift()
-        return row && { rowId: row[0] as RowId, execution, size: executionSize(execution) }
+        const rowId = (isStoredApart(execution) ? wholeRows : smallRows).shift()
+        return rowId === undefined ? undefined : { rowId, execution, size: executionSize(execution) }
       })
     },
     async compareAndSetMany(step, swaps, at) {

@@ -28,7 +28,7 @@ function prepare(db: Database) {
     insertTrigger: db.statement(`INSERT INTO executions (id, jobNo, ownerNo, fireAt, seq, version, status, nextSendAt,
         jobType, reason, body, ownParams, params)
       SELECT ?1, n, ownerNo, ?2, 0, version, 0, ?3, ?4, ?5, ?6, ?9, ?10 FROM jobs WHERE n = ?7 AND version = ?8
-      ON CONFLICT DO NOTHING RETURNING n`),
+      ON CONFLICT DO NOTHING`),
     copy: db.statement(`INSERT INTO executions (id, jobNo, ownerNo, fireAt, seq, version, status, endedAt, jobType, body,
         result)
       SELECT ?1, n, ownerNo, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?11 FROM jobs WHERE id = ?9
@@ -73,12 +73,12 @@ export function createExecutionStore(db: Database, onUnreadable: OnUnreadable): 
 
   return {
     async insertTrigger(trigger) {
-      const [row] = await db.writeEach('executions.trigger', sql.insertTrigger, [triggerParams(trigger)])
-      return row !== undefined
+      const [number] = await db.insertEach('executions.trigger', sql.insertTrigger, [triggerParams(trigger)])
+      return number !== undefined
     },
     async insertTriggers(triggers) {
-      const rows = await db.writeEach('executions.trigger', sql.insertTrigger, triggers.map(triggerParams))
-      return rows.map((row) => row !== undefined)
+      const numbers = await db.insertEach('executions.trigger', sql.insertTrigger, triggers.map(triggerParams))
+      return numbers.map((number) => number !== undefined)
     },
     async markRetried(retried) {
       const calls = retried.flatMap(({ id, by }) => [
