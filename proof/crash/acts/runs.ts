@@ -159,7 +159,7 @@ const abandoned: Act = async (script, world) => {
 
 /** More runs at a time than an executor has slots. */
 const many: Act = async (script, world) => {
-  const body = Array.from({ length: 30 }, () => ({ jobType: 'DUMMY', params: { durationMs: 1500 }, delay: '0s' }))
+  const body = Array.from({ length: 60 }, () => ({ jobType: 'DUMMY', params: { durationMs: 3000 }, delay: '0s' }))
   const asked = { as: world.user, method: 'POST', path: '/jobs/batch', body }
   const { results } = (await script.call<{ results: { job: Job }[] }>(asked)).body
   for (const { job } of results) {
