@@ -4,13 +4,12 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     root: import.meta.dirname,
-    reporters: ['default', '../test/missing-peers.ts'],
     include: ['{chaos,crash,fuzz,operations,security,simulation}/*.test.ts'],
     // Each case runs a Belfry of its own; more of them at a time would measure the machine, not the protocol.
     maxConcurrency: 2,
     fileParallelism: false,
     testTimeout: 90_000,
-    reporters: ['default', './report/reporter.ts'],
+    reporters: ['default', '../test/missing-peers.ts', './report/reporter.ts'],
     hookTimeout: 60_000,
   },
 })
