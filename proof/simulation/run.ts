@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
-import { recordResult, timelineLimit } from '../report/result.ts'
-import { type CampaignResult, runCampaign } from './campaign.ts'
+import { runCampaign } from './campaign.ts'
 import { countImmediates } from './event-loop.ts'
+import { recordCampaign } from './result.ts'
 import { simulate } from './simulate.ts'
 import { type Summary, summaryOf } from './summary.ts'
 
@@ -12,25 +12,21 @@ const progressMs = 5_000
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: String(usualSeeds) },
-    /** The first of them. */
     from: { type: 'string', default: '1' },
-    /** This one alone; what does not hold is shown with its timeline. */
     seed: { type: 'string' },
-    /** Threads; one for each core when left out. */
     workers: { type: 'string' },
     /** Appends the result to this file (proof/README.md). */
     json: { type: 'string' },
   },
 })
 
-const replayOf = (seed: number) => `npm run -s proof:simulation -- --seed ${seed}`
 const seconds = (ms: number) => (ms / 1_000).toFixed(1)
 
 /** The seed, what does not hold, how to see it again, and what happened to the job concerned. */
 function printFailure({ seed, violations, timeline }: Summary): void {
   console.log(`\nseed ${seed}: ${violations.length} violations`)
   for (const { rule, subject, text } of violations.slice(0, 20)) console.log(`  ${rule} ${subject}: ${text}`)
-  console.log(`  replay: ${replayOf(seed)}`)
+  console.log(`  replay: npm run proof:simulation -- --seed ${seed}`)
   for (const line of timeline) console.log(line)
 }
 
@@ -56,26 +52,6 @@ async function runOne(seed: number): Promise<number> {
   return summary.violations.length
 }
 
-/** What `npm run proof` reads of a run. */
-function record({ seeds, counts, simulatedMs, failed }: CampaignResult): void {
-  const figures = (isFault: boolean) =>
-    Object.fromEntries(
-      [...counts]
-        .filter(([name]) => name.startsWith('fault ') === isFault)
-        .map(([name, count]) => [name.replace('fault ', ''), count]),
-    )
-  const seen = figures(false)
-  const found = failed.flatMap(({ seed, violations, timeline }) =>
-    violations.map((violation, index) => ({
-      ...violation,
-      again: replayOf(seed),
-      ...(index === 0 && { timeline: timeline.slice(-timelineLimit) }),
-    })),
-  )
-  const tried = { seeds, 'simulated seconds': Math.round(simulatedMs / 1_000), calls: seen.calls ?? 0 }
-  recordResult({ layer: 'simulation', tried, injected: figures(true), seen, found }, values.json)
-}
-
 async function runMany(): Promise<number> {
   const begun = performance.now()
   let printedAt = begun
@@ -98,7 +74,7 @@ async function runMany(): Promise<number> {
   printCounts(result.counts)
   const violations = result.failed.reduce((sum, one) => sum + one.violations.length, 0)
   console.log(`${violations} violations in ${result.failed.length} seeds`)
-  record(result)
+  recordCampaign(result, values.json)
   return violations
 }
 
