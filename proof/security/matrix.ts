@@ -20,8 +20,20 @@ interface Answer {
   readonly text: string
 }
 
-/** One call; of a stream only its head is read. */
-async function send(
+/** A service that was not reached has decided nothing: on a busy machine a fleet answers so now and then. */
+const isAway = ({ status }: Answer) => status === 503 || status === 504
+/** How often such a call is made again. */
+const mostTries = 20
+
+/** One call, made again while the service is away. */
+async function send(...call: Parameters<typeof sendOnce>): Promise<Answer> {
+  let answer = await sendOnce(...call)
+  for (let tries = 1; isAway(answer) && tries < mostTries; tries++) answer = await sendOnce(...call)
+  return answer
+}
+
+/** Of a stream only the head is read. */
+async function sendOnce(
   origin: string,
   method: string,
   { path, body }: Pick<Target, 'path' | 'body'>,
