@@ -7,6 +7,7 @@ import { createTestDeps } from '@belfry/testkit'
 import { makeDataDir } from '../belfry-process.ts'
 import { type Fleet, type PeerUrls, startFleet } from '../fleet.ts'
 import { type LiveRoute, watchServices } from './live-routes.ts'
+import { isCopy } from './targets.ts'
 import { enterWorld, type SigningKey, settings, type World } from './world.ts'
 
 /** The routes of a Belfry in this process: the processes of a fleet mount the same ones, and have no router that is seen from here. */
@@ -55,7 +56,11 @@ export async function openFleetWorld(peers: PeerUrls): Promise<World> {
     const originOf = (route: LiveRoute) => fleet.members.find(({ service }) => service === route.service)?.url
     return await enterWorld({
       ...{ url: fleet.url, key: await readSigningKey(fleet), bootstrapToken },
-      routes: () => routes.map((route) => ({ ...route, origin: originOf(route) ?? route.origin })),
+      // The dialects of a route are the same objects in both modes: those are called standalone.
+      routes: () =>
+        routes
+          .filter((route) => !isCopy(route))
+          .map((route) => ({ ...route, origin: originOf(route) ?? route.origin })),
       serviceToken: () => tokens.sign('gateway'),
       close: fleet.stop,
     })

@@ -24,12 +24,8 @@ describe.skipIf(!peers)('in a fleet, what is not for a caller', () => {
     await world?.close()
   }, minutes)
 
-  it(
-    'is refused at every route, in every dialect, at the gateway and at the service',
-    () => prove(checkMatrix, 5_000),
-    10 * minutes,
-  )
-  it('is not shown or changed by ids of another owner', () => prove(checkOwners, 1_000), 5 * minutes)
+  it('is refused at every route, at the gateway and at the service', () => prove(checkMatrix, 2_000), 10 * minutes)
+  it('is not shown or changed by ids of another owner', () => prove(checkOwners, 1_000), 10 * minutes)
 
   it('is not had by a doctored token, or by one in a wrong place', () => prove(checkTokens, 60), 5 * minutes)
 })
