@@ -52,13 +52,22 @@ async function playUntilDeath(host: Host, kill: Kill, scripts: ScriptRun[]): Pro
 /** A run of the act is at work when `strike` comes. */
 async function strikeAtWork(host: Host, kill: Kill, strike: () => Promise<void>): Promise<ScriptRun> {
   const script = createScript(host.url)
-  const played = play(host, kill, script)
+  let isStruck = false
+  const playOn = async () => {
+    while (!(isStruck || (await play(host, kill, script))));
+  }
+  const played = playOn()
   const running = '/executions?status=RUNNING&limit=1'
-  await eventually('a run to be at work', async () => {
-    const caller = createCaller(host.url(), host.world.user)
-    const answer = await caller.call<{ data?: readonly unknown[] }>('GET', running).catch(() => null)
-    return (answer?.body.data?.length ?? 0) > 0 || undefined
-  })
+  await eventually(
+    'a run to be at work',
+    async () => {
+      const caller = createCaller(host.url(), host.world.user)
+      const answer = await caller.call<{ data?: readonly unknown[] }>('GET', running).catch(() => null)
+      return (answer?.body.data?.length ?? 0) > 0 || undefined
+    },
+    deathMs,
+  )
+  isStruck = true
   await strike()
   await played
   return script

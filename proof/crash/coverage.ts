@@ -26,7 +26,7 @@ export type Way = {
 }
 
 /** A step that no scenario reaches, and why its crash loses nothing: one sentence. */
-export interface Exempt {
+interface Exempt {
   readonly exempt: string
 }
 
@@ -87,7 +87,7 @@ const job: Ways = {
   ...under('once', 'cursors.move'),
   ...under('idle', 'requests.purge', 'deliveries.purge', 'jobEvents.purge', 'alerts.purge'),
   ...under('newOwner', 'owners.know'),
-  ...under('once', 'jobs.create', 'jobs.mark-published', 'requests.insert', 'requests.settle'),
+  ...under('once', 'jobs.create', 'jobs.mark-published', 'requests.insert'),
   ...under('once', 'executions.copy', 'summaries.raise'),
   ...under('batch', 'jobs.create'),
   ...under('changes', 'jobs.change', 'jobs.fenced'),
@@ -100,6 +100,7 @@ const job: Ways = {
   ...under('notified', 'executions.retried', 'notifications.create', 'notifications.change', 'notifications.remove'),
   ...under('notified', 'deliveries.insert', 'deliveries.change', 'jobEvents.insert', 'jobEvents.change'),
   ...under('notified', 'alerts.insert', 'alerts.change'),
+  ...under('backfill', 'requests.settle'),
   'requests.retake': { act: 'once', first: 'requests.settle:before' },
   ...under('refused', 'requests.remove'),
   ...under('secrets', 'secrets.put', 'secrets.remove'),
@@ -191,8 +192,8 @@ const steps = {
   'scheduler-service': schedulerSteps,
   'executor-service': executorSteps,
 }
-export type StoringService = keyof typeof steps
-export const storingServices = Object.keys(steps) as StoringService[]
+type StoringService = keyof typeof steps
+const storingServices = Object.keys(steps) as StoringService[]
 
 /** Steps of the scenarios in which one process works for many users: on SQLite. */
 const scenarioSteps = new Set([workSteps, recoverySteps, fireLogSteps, handOverSteps].flat().map(({ verb }) => verb))

@@ -5,7 +5,7 @@ import { createCaller } from '../caller.ts'
 /** What a script throws when its process has died, or does not answer while it may be dying. */
 export class Died extends Error {}
 
-export interface Asked {
+interface Asked {
   /** The access token; null: none. */
   readonly as: string | null
   readonly method: string
@@ -16,7 +16,7 @@ export interface Asked {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export interface Reply<T> {
+interface Reply<T> {
   readonly status: number
   readonly body: T
 }

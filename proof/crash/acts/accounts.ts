@@ -39,7 +39,7 @@ async function useKey(script: Script, token: string): Promise<void> {
 }
 
 /** A sign-up, logins, a refresh, an API key, a new password, a logout and new roles. */
-export const accounts: Act = async (script, { admin }: World) => {
+const accounts: Act = async (script, { admin }: World) => {
   const username = `crash-${script.id}`
   // Repeated, the sign-up finds that the name is taken.
   await script.call({
@@ -74,7 +74,7 @@ export const accounts: Act = async (script, { admin }: World) => {
 }
 
 /** A new signing key: those before it verify on. */
-export const signingKeys: Act = async (script, { admin, user }) => {
+const signingKeys: Act = async (script, { admin, user }) => {
   const { body } = await script.call<{ kid?: string }>({
     as: admin,
     method: 'POST',
@@ -101,3 +101,5 @@ export async function mustBeIntact(script: Script, { admin }: World): Promise<vo
     cursor = `?cursor=${encodeURIComponent(next)}`
   }
 }
+
+export const accountActs = { accounts, signingKeys } as const satisfies Record<string, Act>

@@ -1,11 +1,8 @@
-import * as accounts from './accounts.ts'
-import type { Act } from './act.ts'
-import * as jobs from './jobs.ts'
-import * as others from './others.ts'
-import * as runs from './runs.ts'
-
-const { mustBeIntact: _, ...ofAccounts } = accounts
+import { accountActs } from './accounts.ts'
+import { jobActs } from './jobs.ts'
+import { otherActs } from './others.ts'
+import { runActs } from './runs.ts'
 
 /** All acts, by name. */
-export const acts = { ...ofAccounts, ...jobs, ...runs, ...others } satisfies Record<string, Act>
+export const acts = { ...accountActs, ...jobActs, ...runActs, ...otherActs }
 export type ActName = keyof typeof acts

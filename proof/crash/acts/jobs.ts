@@ -12,12 +12,12 @@ const onceAfter =
   }
 
 /** A run that starts as it is stored. */
-export const once = onceAfter('0s')
+const once = onceAfter('0s')
 /** A run that waits for its time, and is claimed. */
-export const delayed = onceAfter('1500ms')
+const delayed = onceAfter('1500ms')
 
 /** A job of an owner who had none. */
-export const newOwner: Act = async (script, world) => {
+const newOwner: Act = async (script, world) => {
   const credentials = { username: `owner-${script.id}`, password: 'correct horse battery' }
   await script.call({ as: null, method: 'POST', path: '/auth/signup', body: credentials, ok: [201, 409] })
   const login = await script.call<{ token: string }>({
@@ -30,7 +30,7 @@ export const newOwner: Act = async (script, world) => {
 }
 
 /** A key names one job at a time: the next one after a cancel, and the same request never makes a second. */
-export const keyed: Act = async (script, world) => {
+const keyed: Act = async (script, world) => {
   const key = `key-${script.id}`
   const path = `/keyed/${script.id}`
   const former = await createJob(script, world, { jobType: 'DUMMY', key })
@@ -43,7 +43,7 @@ export const keyed: Act = async (script, world) => {
 }
 
 /** Manual triggers, one by one and in a batch: each runs once, with the id that was answered. */
-export const triggers: Act = async (script, world) => {
+const triggers: Act = async (script, world) => {
   const { user } = world
   const jobId = await createJob(script, world, httpJob(world, `/manual/${script.id}`))
   const params = (n: number) => ({ url: `${world.target.url}/trigger/${script.id}/${n}`, method: 'POST' })
@@ -62,7 +62,7 @@ export const triggers: Act = async (script, world) => {
 }
 
 /** Fire times of the past: each runs once, however often the call is repeated. */
-export const backfill: Act = async (script, world) => {
+const backfill: Act = async (script, world) => {
   const schedule = { cron: '0 0 1 * *', timezone: 'UTC' }
   const jobId = await createJob(script, world, {
     jobType: 'DUMMY',
@@ -85,7 +85,7 @@ export const backfill: Act = async (script, world) => {
 }
 
 /** A batch answers the same jobs again. */
-export const batch: Act = async (script, world) => {
+const batch: Act = async (script, world) => {
   const paths = [0, 1, 2].map((n) => `/batch/${script.id}/${n}`)
   const body = paths.map((path) => httpJob(world, path, { delay: '0s' }))
   const asked = { as: world.user, method: 'POST', path: '/jobs/batch', body }
@@ -98,7 +98,7 @@ export const batch: Act = async (script, world) => {
 }
 
 /** Changes of a job in their order, a pause by tag that ends by itself, a cancel and a delete. */
-export const changes: Act = async (script, world) => {
+const changes: Act = async (script, world) => {
   const { user } = world
   const tag = `tag-${script.id}`
   const jobId = await createJob(script, world, { jobType: 'DUMMY', delay: '1h', tags: [tag] })
@@ -123,3 +123,8 @@ export const changes: Act = async (script, world) => {
   await mustShow({ status: 'CANCELLED' })
   await script.call({ as: user, method: 'DELETE', path, ok: [200, 204, 404] })
 }
+
+export const jobActs = { once, delayed, newOwner, keyed, triggers, backfill, batch, changes } as const satisfies Record<
+  string,
+  Act
+>

@@ -14,7 +14,7 @@ import {
 } from './act.ts'
 
 /** A secret that was answered is used by a run; one that was deleted is gone. */
-export const secrets: Act = async (script, world) => {
+const secrets: Act = async (script, world) => {
   const { user, target } = world
   const name = `S${script.id.toUpperCase()}`
   const path = `/secret/${script.id}`
@@ -50,7 +50,7 @@ async function mustBeReported(script: Script, world: World, { path, hook, failed
 }
 
 /** A job that fails: its dead letter, a webhook that is delivered and recorded, a retry by hand, and the message about its success. */
-export const notified: Act = async (script, world) => {
+const notified: Act = async (script, world) => {
   const { user, target } = world
   const hook = `/hook/${script.id}`
   const body = {
@@ -90,7 +90,7 @@ export const notified: Act = async (script, world) => {
 }
 
 /** While the system is drained nothing starts; afterwards it does. */
-export const drain: Act = async (script, world) => {
+const drain: Act = async (script, world) => {
   const path = `/drained/${script.id}`
   const until = new Date(Date.now() + 600_000).toISOString()
   await script.call({ as: world.admin, method: 'POST', path: '/system/drain', body: { until } })
@@ -108,7 +108,7 @@ export const drain: Act = async (script, world) => {
 }
 
 /** A request that is refused leaves its key free: the same key may bring another body. */
-export const refused: Act = async (script, world) => {
+const refused: Act = async (script, world) => {
   const headers = { 'idempotency-key': `refused-${script.id}` }
   const asked = { as: world.user, method: 'POST', path: '/jobs', headers }
   const runAt = '2001-01-01T00:00:00Z'
@@ -117,6 +117,8 @@ export const refused: Act = async (script, world) => {
 }
 
 /** Nothing that users do: what a service does by itself. */
-export const idle: Act = async (script, world) => {
+const idle: Act = async (script, world) => {
   await script.read(world.user, '/auth/me')
 }
+
+export const otherActs = { secrets, notified, drain, refused, idle } as const satisfies Record<string, Act>

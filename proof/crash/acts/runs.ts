@@ -12,7 +12,7 @@ import {
 } from './act.ts'
 
 /** What the executors hold already: its params are replaced, it is superseded by another time, and it is cancelled. */
-export const lateChanges: Act = async (script, world) => {
+const lateChanges: Act = async (script, world) => {
   const { user } = world
   const [replaced, moved, cancelled] = ['replaced', 'moved', 'cancelled'].map((name) => `/late/${script.id}/${name}`)
   const soon = { delay: '2500ms' }
@@ -44,7 +44,7 @@ export const lateChanges: Act = async (script, world) => {
 const everySecond = '* * * * * *'
 
 /** Runs that come into each other's way. */
-export const overlap: Act = async (script, world) => {
+const overlap: Act = async (script, world) => {
   const body = (policy: string) => ({
     jobType: 'DUMMY',
     params: { durationMs: 1300 },
@@ -63,7 +63,7 @@ export const overlap: Act = async (script, world) => {
 }
 
 /** A run that is at work is cancelled by name. */
-export const cancelRunning: Act = async (script, world) => {
+const cancelRunning: Act = async (script, world) => {
   const jobId = await createJob(script, world, { jobType: 'DUMMY', params: { durationMs: 60_000 }, delay: '0s' })
   const { id } = await script.until(`${jobId} to run`, async () =>
     (await executionsOf(script, world, jobId)).find(({ status }) => status !== 'SCHEDULED'),
@@ -74,7 +74,7 @@ export const cancelRunning: Act = async (script, world) => {
 }
 
 /** A run whose time is over when it is asked for. */
-export const expired: Act = async (script, world) => {
+const expired: Act = async (script, world) => {
   const runAt = new Date(Date.now() - 60_000).toISOString()
   const jobId = await createJob(script, world, { jobType: 'DUMMY', runAt, expiresAfter: '1s' })
   const { status } = await onlyEnd(script, world, jobId)
@@ -82,7 +82,7 @@ export const expired: Act = async (script, world) => {
 }
 
 /** Logs and an artifact are there once the execution has ended. */
-export const report: Act = async (script, world) => {
+const report: Act = async (script, world) => {
   const jobId = await createJob(script, world, {
     jobType: 'REPORT',
     params: { reportType: 'daily-sales' },
@@ -96,7 +96,7 @@ export const report: Act = async (script, world) => {
 }
 
 /** A job that must not run again: once its start is recorded, a crash ends it as LOST. */
-export const atMostOnce: Act = async (script, world) => {
+const atMostOnce: Act = async (script, world) => {
   const path = `/at-most-once/${script.id}`
   const jobId = await createJob(script, world, httpJob(world, path, { delay: '0s', onLostLease: 'fail' }))
   const { status } = await onlyEnd(script, world, jobId)
@@ -105,7 +105,7 @@ export const atMostOnce: Act = async (script, world) => {
 }
 
 /** A run that takes longer than it takes to kill its executor. */
-export const long: Act = async (script, world) => {
+const long: Act = async (script, world) => {
   const body = { jobType: 'DUMMY', params: { durationMs: 4000 }, delay: '0s' }
   const jobId = await createJob(script, world, body)
   const { status } = await onlyEnd(script, world, jobId)
@@ -113,7 +113,7 @@ export const long: Act = async (script, world) => {
 }
 
 /** A list of jobs by their next run, some of which have run since. */
-export const upcoming: Act = async (script, world) => {
+const upcoming: Act = async (script, world) => {
   const jobId = await createJob(script, world, { jobType: 'DUMMY', schedule: everySecond })
   await isKnown(script, world, jobId)
   const first = (await executionsOf(script, world, jobId)).at(-1)
@@ -127,7 +127,7 @@ export const upcoming: Act = async (script, world) => {
 }
 
 /** Fire times of a pause are in the fire log, each once. */
-export const paused: Act = async (script, world) => {
+const paused: Act = async (script, world) => {
   const { user } = world
   const jobId = await createJob(script, world, { jobType: 'DUMMY', schedule: everySecond })
   await isKnown(script, world, jobId)
@@ -149,7 +149,7 @@ export const paused: Act = async (script, world) => {
 }
 
 /** A request that died before its job was stored leaves its key to the next one. */
-export const abandoned: Act = async (script, world) => {
+const abandoned: Act = async (script, world) => {
   const asked = { as: world.user, method: 'POST', path: '/jobs', body: { jobType: 'DUMMY', key: `key-${script.id}` } }
   await script.tryOnce(asked)
   const made = await script.call<Job>({ ...asked, ok: [200, 201, 409] })
@@ -158,8 +158,8 @@ export const abandoned: Act = async (script, world) => {
 }
 
 /** More runs at a time than an executor has slots. */
-export const many: Act = async (script, world) => {
-  const body = Array.from({ length: 30 }, () => ({ jobType: 'DUMMY', params: { durationMs: 1500 }, delay: '0s' }))
+const many: Act = async (script, world) => {
+  const body = Array.from({ length: 60 }, () => ({ jobType: 'DUMMY', params: { durationMs: 3000 }, delay: '0s' }))
   const asked = { as: world.user, method: 'POST', path: '/jobs/batch', body }
   const { results } = (await script.call<{ results: { job: Job }[] }>(asked)).body
   for (const { job } of results) {
@@ -169,7 +169,7 @@ export const many: Act = async (script, world) => {
 }
 
 /** Params that are stored apart from their execution. */
-export const largeParams: Act = async (script, world) => {
+const largeParams: Act = async (script, world) => {
   const path = `/large/${script.id}`
   const job = httpJob(world, path)
   const params = { ...job.params, body: 'x'.repeat(40_000) }
@@ -178,3 +178,18 @@ export const largeParams: Act = async (script, world) => {
   must(status === 'SUCCESS', `${path} ended ${status}`)
   mustCallOnce(world, path)
 }
+
+export const runActs = {
+  lateChanges,
+  overlap,
+  cancelRunning,
+  expired,
+  report,
+  atMostOnce,
+  long,
+  upcoming,
+  paused,
+  abandoned,
+  many,
+  largeParams,
+} as const satisfies Record<string, Act>
