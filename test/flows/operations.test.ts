@@ -30,7 +30,8 @@ describe('a job that is changed', () => {
     })
 
   it('runs in its new version, fires no more while it is paused, and shows that in its history', async () => {
-    const job = await create({ schedule: '* * * * * *' })
+    // What is due together after a late end of the pause would else be skipped in favour of one of them.
+    const job = await create({ schedule: '* * * * * *', overlap: { policy: 'allow' } })
     const runsOf = async (version: number) =>
       (await executionsOf(job.id)).filter((one) => one.jobVersion === version && one.status === 'SUCCESS').length
     await eventually('a run', async () => ((await runsOf(1)) > 0 ? true : undefined))
@@ -58,10 +59,12 @@ describe('a job that is changed', () => {
     expect(ranges).toHaveLength(1)
     const [range] = ranges
     expect(range).toMatchObject({ decision: 'paused', to: new Date(until.getTime() - 1000).toISOString() })
-    const during = history.filter(
-      (entry) => entry.kind === 'execution' && entry.at >= (range?.from ?? '') && entry.at <= (range?.to ?? ''),
-    )
-    expect(during.map((entry) => entry.kind === 'execution' && entry.execution.status)).not.toContain('SUCCESS')
+    // What was claimed already, up to 400 ms before its time, may run: the answer has listed it.
+    const listed = paused.body.inFlight.map(({ executionId }) => executionId)
+    const during = history
+      .flatMap((entry) => (entry.kind === 'execution' ? [entry.execution] : []))
+      .filter(({ id, fireAt }) => fireAt >= (range?.from ?? '') && fireAt <= (range?.to ?? '') && !listed.includes(id))
+    expect(during.map(({ status }) => status)).not.toContain('SUCCESS')
 
     const removed = await call<FencedJobView>('DELETE', `/jobs/${job.id}`)
     expect([removed.status, removed.body.state]).toEqual([200, 'deleted'])

@@ -14,22 +14,36 @@ interface Execution {
 }
 
 const openStatuses = ['SCHEDULED', 'RUNNING', 'RETRYING']
+/** An execution is claimed, and takes its place, so long before its time at the most, milliseconds. */
+const claimLeadMs = 400
 const timeOf = (text: string | null) => Date.parse(text ?? '')
 
-/** Triggers a per-second job with a run of three seconds; answers its executions once three more fire times have ended. */
+/** A run of the job's own params that has started; a trigger may find a place taken by a scheduled run that is due within 400 ms. */
+async function startByHand({ call }: ReturnType<typeof useBelfry>['user'], key: string): Promise<Execution> {
+  for (;;) {
+    const trigger = await call<Execution>('POST', `/jobs/${key}/trigger`, { params: { durationMs: 8000 } })
+    const found = await eventually('the trigger to start, or to be skipped', async () => {
+      const { body } = await call<Execution>('GET', `/executions/${trigger.body.id}`)
+      return body.startedAt !== null || body.status === 'SKIPPED' ? body : undefined
+    })
+    if (found.startedAt !== null) return found
+  }
+}
+
+/** Starts a run of eight seconds of a per-second job by hand; answers the first two that were due, and were claimed, beside it. */
 async function triggerBeside(belfry: ReturnType<typeof useBelfry>, key: string, overlap?: object) {
   const { call } = belfry.user
   const body = { jobType: 'DUMMY', params: { durationMs: 1 }, schedule: '* * * * * *', ...(overlap && { overlap }) }
   expect((await call('PUT', `/jobs/${key}`, body)).status).toBe(201)
-  const trigger = await call<Execution>('POST', `/jobs/${key}/trigger`, { params: { durationMs: 3000 } })
-  const beside = await eventually('three scheduled runs beside the trigger', async () => {
-    const { data } = (await call<{ data: Execution[] }>('GET', `/jobs/${key}/executions`)).body
-    const during = data.filter((one) => one.cause === 'schedule' && one.fireAt > trigger.body.fireAt)
-    const ended = during.filter((one) => !openStatuses.includes(one.status))
-    return ended.length >= 3 ? ended.toReversed().slice(0, 2) : undefined
+  const trigger = await startByHand(belfry.user, key)
+  const from = timeOf(trigger.startedAt) + claimLeadMs
+  const beside = await eventually('two scheduled runs beside the trigger', async () => {
+    const { data } = (await call<{ data: Execution[] }>('GET', `/jobs/${key}/executions?sort=fireAt`)).body
+    const during = data.filter((one) => one.cause === 'schedule' && timeOf(one.fireAt) > from).slice(0, 2)
+    return during.length === 2 && !during.some((one) => openStatuses.includes(one.status)) ? during : undefined
   })
   expect((await call('POST', `/jobs/${key}/cancel`)).status).toBe(200)
-  return { trigger: trigger.body, beside }
+  return { trigger, beside }
 }
 
 describe('a manual trigger of a recurring job', () => {
@@ -47,10 +61,10 @@ describe('a manual trigger of a recurring job', () => {
   })
 })
 
-/** Runs of a job of each second that take `durationMs`, by fire time, up to the last one that has ended for good. */
-async function everySecond(belfry: ReturnType<typeof useBelfry>, overlap: object, count: number, durationMs = 2500) {
+/** Runs of a job of each second that take 2.5 s, by fire time, up to the last one that has ended for good. */
+async function everySecond(belfry: ReturnType<typeof useBelfry>, overlap: object, count: number) {
   const { call } = belfry.user
-  const params = { durationMs }
+  const params = { durationMs: 2500 }
   const made = await call<{ id: string }>('POST', '/jobs', {
     jobType: 'DUMMY',
     params,
@@ -79,27 +93,26 @@ const atWork = (runs: readonly Execution[], at: number) =>
 const mostAtWork = (runs: readonly Execution[]) =>
   Math.max(...runs.map((one) => atWork(runs, timeOf(one.startedAt)).length))
 
-describe('a per-second job whose runs take up to three seconds', () => {
+describe('a per-second job whose runs take two and a half seconds', () => {
   const belfry = useBelfry()
 
   it('runs every third second with overlap skip, and each other one names the run in its way', async () => {
-    // A run must have ended within BELFRY_EXECUTOR_PLACE_GRACE_MS, which separate processes may not do.
-    const durationMs = belfry.mode === 'standalone' ? 3000 : 2500
-    const { runs } = await everySecond(belfry, { policy: 'skip' }, 7, durationMs)
-    expect(runs.slice(0, 7).map((one) => one.status)).toEqual([
-      'SUCCESS',
-      'SKIPPED',
-      'SKIPPED',
-      'SUCCESS',
-      'SKIPPED',
-      'SKIPPED',
-      'SUCCESS',
-    ])
+    const { runs } = await everySecond(belfry, { policy: 'skip' }, 7)
     const seconds = runs.slice(0, 7).map((one) => (timeOf(one.fireAt) - timeOf(runs[0]?.fireAt ?? null)) / 1000)
     expect(seconds).toEqual([0, 1, 2, 3, 4, 5, 6])
-    expect(runs.slice(0, 6).map((one) => one.blockedBy)).toEqual(
-      [0, 3].flatMap((index) => [null, runs[index]?.id, runs[index]?.id]),
-    )
+    const ran = runs.filter((one) => one.status === 'SUCCESS')
+    expect(mostAtWork(ran)).toBe(1)
+    // On a busy machine the end of a run is stored late, and one more is skipped than the time of a run asks for.
+    expect(ran.length).toBeGreaterThanOrEqual(2)
+    let blocking = runs[0]
+    for (const one of runs) {
+      if (one.status === 'SUCCESS') blocking = one
+      else expect([one.status, one.blockedBy]).toEqual(['SKIPPED', blocking?.id])
+    }
+    for (const [index, one] of ran.entries()) {
+      const next = ran[index + 1]
+      if (next) expect(timeOf(next.fireAt) - timeOf(one.fireAt)).toBeGreaterThanOrEqual(3000)
+    }
   })
 
   it('runs one after the other with overlap queue: one waits, and the others name it', async () => {
@@ -135,6 +148,8 @@ describe('a per-second job whose runs take up to three seconds', () => {
     const skipped = runs.filter((one) => one.status === 'SKIPPED')
     expect(skipped.length).toBeGreaterThanOrEqual(2)
     for (const one of skipped) expect(runs.map(({ id }) => id)).toContain(one.blockedBy)
-    expect(runs.map((one) => one.status).slice(0, 4)).toEqual(['SUCCESS', 'SUCCESS', 'SKIPPED', 'SUCCESS'])
+    const statuses = runs.map((one) => one.status)
+    expect(statuses.slice(0, 3)).toEqual(['SUCCESS', 'SUCCESS', 'SKIPPED'])
+    expect(statuses.slice(3)).toContain('SUCCESS')
   })
 })

@@ -605,7 +605,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A job's executions, newest first
+         * A job's executions, newest first or oldest first
          * @description The executions of one job, also of one that is cancelled or deleted, until retention.
          *
          *     Every user may call it.
@@ -5761,6 +5761,8 @@ export interface operations {
                 from?: string;
                 /** @description Fire times at this moment or before: RFC 3339, or `-24h` for a day ago. */
                 to?: string;
+                /** @description `-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt. */
+                sort?: "-fireAt" | "fireAt";
             };
             header?: never;
             path: {
@@ -5813,6 +5815,8 @@ export interface operations {
                 from?: string;
                 /** @description Fire times at this moment or before: RFC 3339, or `-24h` for a day ago. */
                 to?: string;
+                /** @description `-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt. */
+                sort?: "-fireAt" | "fireAt";
                 /** @description `own`: of your jobs. `shared`: of the newest 200 jobs of others that name you as a viewer. `all`: of all users, for operators, without params and results. Default own. */
                 scope?: "own" | "shared" | "all";
                 /** @description The id of the user whose records are listed, for operators. Default: your own. */
@@ -5821,8 +5825,6 @@ export interface operations {
                 tag?: string;
                 /** @description A part of the name or key that the job has now, in any case. */
                 q?: string;
-                /** @description `-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt. */
-                sort?: "-fireAt" | "fireAt";
             };
             header?: never;
             path?: never;

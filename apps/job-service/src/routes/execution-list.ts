@@ -15,8 +15,11 @@ import type { ExecutionFilter } from '../use-cases/list-executions.ts'
 import { momentOf } from './query-times.ts'
 
 /** What a query of a list of executions asks for. */
-export function executionFilterOf({ status, jobType, from, to }: ExecutionsOfJobQuery, clock: Clock): ExecutionFilter {
-  return { status, jobType, from: momentOf(from, clock), to: momentOf(to, clock) }
+export function executionFilterOf(
+  { status, jobType, from, to, sort }: ExecutionsOfJobQuery,
+  clock: Clock,
+): ExecutionFilter {
+  return { status, jobType, from: momentOf(from, clock), to: momentOf(to, clock), isOldestFirst: sort === 'fireAt' }
 }
 
 /** What a query of `GET /executions` asks for. */
@@ -35,11 +38,11 @@ const onlyOne = refusal('malformed-request', 'The parameters of the list do not 
 
 /** Whose executions, which of them, and in which order; a refusal for parameters that exclude each other, and for what is not the caller's. */
 export function readExecutionList(caller: Caller, query: ExecutionsQuery, clock: Clock): AskedExecutions | Refusal {
-  const { ownerId, tag, q, sort } = query
+  const { ownerId, tag, q } = query
   if (ownerId !== undefined && query.scope !== 'own') return onlyOne
   const scope = ownerId === undefined ? scopeOf(caller, query.scope) : ownerOf(caller, ownerId)
   if (isRefusal(scope)) return scope
-  const filter = { ...executionFilterOf(query, clock), tag, q, isOldestFirst: sort === 'fireAt' }
+  const filter = { ...executionFilterOf(query, clock), tag, q }
   const asViewer: Rights = { seesDetails: true, mayOperate: isOperator(caller), mayChange: false }
   const others = query.scope === 'shared' ? asViewer : operatorsRights
   const rightsTo = (one: Execution) => (one.ownerId === caller.userId ? ownersRights : others)

@@ -81,7 +81,7 @@ export function mountExecutions(app: HttpApp, { context, views, pages }: Executi
   const ofJob = {
     operationId: 'listJobExecutions',
     tags,
-    summary: "A job's executions, newest first",
+    summary: "A job's executions, newest first or oldest first",
     description: 'The executions of one job, also of one that is cancelled or deleted, until retention.',
     answerHeaders: { 200: ['link'] },
     params: jobParams,

@@ -90,16 +90,20 @@ export const untilQuery = z.strictObject({
 /** `GET /dead-letters`. */
 export const deadLettersQuery = pageQuery.extend({ fields: executionFields, ownerId })
 
+export const executionSorts = ['-fireAt', 'fireAt'] as const
+
 export const executionsOfJobQuery = pageQuery.extend({
   fields: executionFields,
   status: severalOf(executionStatuses).describe('Statuses, with commas between or one a time; default all.'),
   jobType: jobTypeFilter,
   from: queryTime.optional().describe('Fire times at this moment or later: RFC 3339, or `-24h` for a day ago.'),
   to: queryTime.optional().describe('Fire times at this moment or before: RFC 3339, or `-24h` for a day ago.'),
+  sort: z
+    .enum(executionSorts)
+    .default('-fireAt')
+    .describe('`-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt.'),
 })
 export type ExecutionsOfJobQuery = z.infer<typeof executionsOfJobQuery>
-
-export const executionSorts = ['-fireAt', 'fireAt'] as const
 
 export const executionsQuery = executionsOfJobQuery.extend({
   scope: z
@@ -111,10 +115,6 @@ export const executionsQuery = executionsOfJobQuery.extend({
   ownerId,
   tag: z.string().min(1).max(50).optional().describe('A tag that the job has now.'),
   q: z.string().min(1).max(100).optional().describe('A part of the name or key that the job has now, in any case.'),
-  sort: z
-    .enum(executionSorts)
-    .default('-fireAt')
-    .describe('`-fireAt`: newest fire time first. `fireAt`: oldest first. Default -fireAt.'),
 })
 export type ExecutionsQuery = z.infer<typeof executionsQuery>
 
