@@ -81,7 +81,7 @@ export const executorConfig = z.object({
    * How long they wait at most while slots are free, milliseconds: then the store is behind and not the attempts, and an
    * execution that is stored for later costs it twice as much as one that is stored as running.
    */
-  executorRoomWaitMostMs: count(2000, 0),
+  executorRoomWaitMostMs: count(500, 0),
   /**
    * How long after its time an execution of a schedule may still find an overlap place before it is SKIPPED, milliseconds: a run of
    * three seconds on a schedule of every three seconds ends a few milliseconds after the time of the next one. A trigger is SKIPPED at once.
