@@ -27,7 +27,7 @@ const leastCalls = 5
 export type Verdict = 'failed' | 'working' | 'uncounted'
 
 /** Counts the outcome of one call, then goes on. Called once. */
-export type ReportOutcome = (verdict: Verdict, next: () => void) => void
+type ReportOutcome = (verdict: Verdict, next: () => void) => void
 
 /** Guards one instance. */
 export interface Breaker {

@@ -26,7 +26,7 @@ export interface UpstreamRequest {
   readonly headersTimeout?: number | undefined
 }
 
-export type UpstreamCallback = (error: ServiceCallError | null, response?: UpstreamResponse) => void
+type UpstreamCallback = (error: ServiceCallError | null, response?: UpstreamResponse) => void
 
 /** One instance: its connections and its breaker. */
 export interface Upstream {
