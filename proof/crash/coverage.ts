@@ -163,11 +163,16 @@ const only: Readonly<Record<StoreKind, Readonly<Partial<Record<ServiceName, Ways
     },
     'scheduler-service': { ...exempt(unread, 'poison.keep'), ...exempt(sameVerb, 'schema.migrate', 'cursors.move') },
     'executor-service': {
+      ...exempt(
+        'Asks for one more publication; a sender repeats its command until it has seen the state.',
+        'executions.republish',
+      ),
       ...exempt(unread, 'poison.keep'),
       ...exempt(sameVerb, 'schema.migrate'),
       ...exempt(
         'The lock on the data folder says that no other executor lives; a start takes over all.',
         'executors.gone',
+        'executors.beat',
       ),
     },
   },

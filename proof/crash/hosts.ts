@@ -37,7 +37,7 @@ export function createHosts(kind: StoreKind): Hosts {
   const open = (firstPoint?: string) =>
     kind === 'sqlite' ? openStandalone(firstPoint) : openFleet(fleetPeers() as PeerUrls)
 
-  async function use(host: Host, kill: Kill, isKept: boolean): Promise<void> {
+  async function use(host: Host, kill: Kill, isUsedAgain: boolean): Promise<void> {
     try {
       await killAt(host, kill)
     } catch (error) {
@@ -45,7 +45,7 @@ export function createHosts(kind: StoreKind): Hosts {
       await host.close()
       throw new Error(`${kill.service} ${kill.point}: ${error instanceof Error ? error.message : error}\n${output}`)
     }
-    if (isKept) free.push(host)
+    if (isUsedAgain) free.push(host)
     else await host.close()
   }
 

@@ -106,7 +106,7 @@ export const atMostOnce: Act = async (script, world) => {
 
 /** A run that takes longer than it takes to kill its executor. */
 export const long: Act = async (script, world) => {
-  const body = { jobType: 'DUMMY', params: { durationMs: 2500 }, delay: '0s' }
+  const body = { jobType: 'DUMMY', params: { durationMs: 4000 }, delay: '0s' }
   const jobId = await createJob(script, world, body)
   const { status } = await onlyEnd(script, world, jobId)
   must(status === 'SUCCESS', `a long run ended ${status}`)

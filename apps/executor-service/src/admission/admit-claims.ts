@@ -82,6 +82,9 @@ export function admitJob(
     if (by !== null) stops.set(claim, { step: 'close', by })
     else if (takesPlace(overlap)) {
       const answer = takePlace(next, execution.id, overlap, stateOf)
+      // The executions of a backfill run one after the other: each waits for a place, however many of them do.
+      const isOfMany = answer.decision === 'skip' && execution.cause === 'backfill'
+      const step = isOfMany ? 'wait' : answer.decision
       // A claim comes ahead of its time, and what counts is whether there is a place at that time, or a moment later.
       const mayStillEnd = answer.decision === 'skip' && execution.cause === 'schedule'
       const decidedAt = execution.runAt + (mayStillEnd ? placeGraceMs : 0)
@@ -89,7 +92,7 @@ export function admitJob(
         early.add(claim)
         continue
       }
-      if (answer.decision !== 'start') stops.set(claim, { step: answer.decision, blockedBy: answer.blockedBy })
+      if (answer.decision !== 'start' && step !== 'start') stops.set(claim, { step, blockedBy: answer.blockedBy })
       if (answer.decision === 'wait' && answer.cancel.length > 0) cancels.set(claim, answer.cancel)
       // All places of a batch are taken by one change of the admission.
       if (answer.admission !== next) next = { ...answer.admission, rev: admission.rev + 1 }

@@ -101,6 +101,25 @@ describe('a per-second job whose runs take three seconds', () => {
     expect(await states(world, 6)).toEqual(['succeeded', 'succeeded', 'skipped', 'succeeded', 'succeeded', 'skipped'])
   })
 
+  it('lets the executions of a backfill run one after the other, and skips none of them', async () => {
+    const world = await openWorld({ run, config: { executorPlaceRecheckMs: 1000 } })
+    const backfilled = everySecond(5, { policy: 'allow', limit: 1, isLimited: true }, 900).map((one) => ({
+      ...one,
+      cause: 'backfill' as const,
+      fireAt: one.fireAt - 3_600_000,
+      plannedAt: start,
+    }))
+    await world.command(...backfilled)
+    await world.pass(500, 50)
+    expect(await states(world, 5)).toEqual(['running', 'ready', 'ready', 'ready', 'ready'])
+    expect((await read(world, 5)).map((one) => numberOf(one.blockedBy))).toEqual([null, 1, 1, 1, 1])
+    await world.pass(9500, 50)
+    expect(await states(world, 5)).toEqual(Array.from({ length: 5 }, () => 'succeeded'))
+    const begins = starts(world)
+    expect(begins.slice(1).every((at, index) => at - (begins[index] as number) >= 0.9)).toBe(true)
+    expect(new Set(world.calls.map((one) => one.context.executionId)).size).toBe(5)
+  })
+
   it('lets any number run at once with allow that an earlier version stored with a limit', async () => {
     const world = await openWorld({ run })
     await world.command(...everySecond(3, { policy: 'allow', limit: 1 }))

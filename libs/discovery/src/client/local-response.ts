@@ -14,10 +14,12 @@ class LocalBody extends Readable {
   onGone: () => void = () => {}
 
   override _read(): void {
-    if (this.whole === null) return this.onRead()
-    // Nearly no caller reads a whole body as a stream, so it becomes one here only.
-    this.push(this.whole)
-    this.push(null)
+    if (this.whole === null) this.onRead()
+    else {
+      // Nearly no caller reads a whole body as a stream, so it becomes one here only.
+      this.push(this.whole)
+      this.push(null)
+    }
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
