@@ -50,7 +50,12 @@ export async function openFleetWorld(peers: PeerUrls): Promise<World> {
     // The proof is about who is let in, not about how long a busy machine takes.
     BELFRY_BREAKER_TIMEOUT_MS: '30000',
   }
-  const fleet = await startFleet({ peers, env, envOf: { 'auth-service': { BELFRY_BOOTSTRAP_TOKEN: bootstrapToken } } })
+  const fleet = await startFleet({
+    deadlineMs: 150_000,
+    peers,
+    env,
+    envOf: { 'auth-service': { BELFRY_BOOTSTRAP_TOKEN: bootstrapToken } },
+  })
   try {
     const tokens = createServiceTokens({ key: serviceKey, clock: createSystemClock() })
     const originOf = (route: LiveRoute) => fleet.members.find(({ service }) => service === route.service)?.url
