@@ -78,8 +78,8 @@ export function createReseal({ stores, sealer, log, rows, takesTurn, onLeft }: R
     begin()
   }
   return async () => {
-    if (!takesTurn()) {
-      begin()
+    // One instance makes a whole round.
+    if (at === 0 && after === null && !takesTurn()) {
       onLeft(0)
       return false
     }

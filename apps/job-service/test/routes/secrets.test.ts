@@ -130,6 +130,7 @@ describe('the key that seals secrets', () => {
   it('may be replaced while the one before it opens what it has sealed', async () => {
     const world = await openWorld()
     await world.call('PUT', '/secrets/KEY', { value })
+    const [before] = await world.stores.secrets.readMany('usr-a', ['KEY'])
     const changed = {
       secretsKey: 'Zp4Tn8Yc1Ws6Vx3Ru0Qk5Lm2Jb9Hg7Fd',
       secretsKeyPrevious: 'q7Vd0TzK3mXw9RbL5nHc2JpYf8GsA1eU',
@@ -140,11 +141,13 @@ describe('the key that seals secrets', () => {
     await world.restart(changed)
     expect((await resolve()).body).toEqual({ values: { KEY: value } })
     // What was sealed with the key before is sealed with the new one after the start.
-    await until(async () => {
-      await world.pass(1)
-      return (await world.metricsRegistry.render()).match(/belfry_secrets_other_key\{[^}]*\} 0/)
+    const stored = async () => (await world.stores.secrets.readMany('usr-a', ['KEY']))[0]
+    const kept = await until(async () => {
+      await world.clock.advance(1000)
+      const now = await stored()
+      return now?.sealed === before?.sealed ? undefined : now
     })
-    const [kept] = await world.stores.secrets.readMany('usr-a', ['KEY'])
+    expect(await world.metricsRegistry.render()).toMatch(/belfry_secrets_other_key\{[^}]*\} 0/)
     await world.restart({ secretsKey: changed.secretsKey })
     expect([(await resolve()).body, await world.stores.secrets.readMany('usr-a', ['KEY'])]).toEqual([
       { values: { KEY: value } },

@@ -28,6 +28,7 @@ describe('GET /quotas', () => {
       redrive: { limit: 1000 },
       backfill: { limit: 1000 },
       waitingCalls: { limit: 7 },
+      mails: { used: 0, limit: 60 },
     }
     expect(await read('usr-a')).toEqual({ jobs: { used: 2, limit: 3 }, running: { used: 0 }, ...bounds })
     await world.call('POST', `/jobs/${body.id}/cancel`)
