@@ -38,7 +38,6 @@ const noRows = async () => ({ rows: [], next: null })
 export const mutants: readonly Mutant[] = [
   { name: 'a finish counts with an old epoch', wrap: blindSteps('finish') },
   { name: 'a claim counts although another executor has claimed', wrap: blindSteps('claim') },
-  { name: 'an execution is given back although its owner has finished it', wrap: blindSteps('lose') },
   {
     name: 'an overlap place is taken whatever others have taken',
     wrap(stores) {
@@ -77,10 +76,6 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'job-service does not compare its copies',
     wrap: (stores) => withExecutions(stores, { listChanges: noChanges }),
-  },
-  {
-    name: 'the scheduler does not compare its schedules',
-    wrap: (stores) => withJobs(stores, { listChanges: noChanges }),
   },
   { name: 'a fence is not repeated', wrap: (stores) => withJobs(stores, { listDueFences: noRows }) },
   {
@@ -131,12 +126,5 @@ export const mutants: readonly Mutant[] = [
       }
       return { ...stores, schedules: { ...stores.schedules, schedules: { ...schedules, compareAndSetMany } } }
     },
-  },
-  {
-    name: 'a range of the fire log is not stored',
-    wrap: (stores) => ({
-      ...stores,
-      schedules: { ...stores.schedules, fireLog: { ...stores.schedules.fireLog, upsertMany: async () => undefined } },
-    }),
   },
 ]
