@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ['{chaos,crash,fuzz,operations,security,simulation}/*.test.ts'],
-    // Each case runs a Belfry of its own; more of them at a time would measure the machine, not the protocol.
-    maxConcurrency: 2,
+    // Of the crash points, which alone run side by side. Those of one process run two at a time: more would measure the machine, not the protocol.
+    maxConcurrency: 4,
     fileParallelism: false,
     testTimeout: 90_000,
     reporters: ['default', '../test/missing-peers.ts', './report/reporter.ts'],

@@ -11,6 +11,8 @@ export async function runChild(
 ): Promise<ChildResult> {
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that what it has started ends with it.
+    detached: true,
     env: { ...process.env, ...options.env },
   })
   let [output, errors] = ['', '']
@@ -22,12 +24,18 @@ export async function runChild(
     errors = (errors + chunk).slice(-4_000)
     options.onText?.(String(chunk))
   })
-  const stop = () => void child.kill('SIGTERM')
+  const stop = () => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
+  }
   const timer = setTimeout(stop, options.deadlineMs)
-  process.once('SIGINT', stop)
+  const interrupt = () => {
+    stop()
+    process.exitCode = 130
+  }
+  process.once('SIGINT', interrupt)
   const [code, signal] = await once(child, 'close')
   clearTimeout(timer)
-  process.removeListener('SIGINT', stop)
+  process.removeListener('SIGINT', interrupt)
   if (code !== 0) return { why: firstLine(errors) || `ended with ${signal ?? code}` }
   try {
     return { value: JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') }

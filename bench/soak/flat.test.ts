@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { judge, type Point, slopeOf } from './flat.ts'
+import { judge, lowestOf, type Point, slopeOf } from './flat.ts'
 
 const series = (count: number, valueAt: (at: number) => number): Point[] =>
   Array.from({ length: count }, (_, at) => ({ at, value: valueAt(at) }))
@@ -10,6 +10,25 @@ describe('the slope of a series', () => {
   it('is 0 for one point', () => expect(slopeOf(series(1, () => 5))).toBe(0))
   it('does not follow an outlier', () => {
     expect(slopeOf(series(31, (at) => (at === 30 ? 10_000 : at)))).toBe(1)
+  })
+})
+
+describe('the lowest points', () => {
+  it('are those that a heap returns to, whatever it reaches in between', () => {
+    const heap = series(180, (at) => 80 + (at % 9) * 10 + at / 10)
+    const lowest = lowestOf(heap, 20)
+    expect(lowest).toHaveLength(20)
+    expect(judge(lowest, { share: 0, least: 11 }).growth).toBeGreaterThan(11)
+    expect(judge(lowest, { share: 0, least: 11 }).isFlat).toBe(false)
+    expect(
+      judge(
+        lowestOf(
+          series(180, (at) => 80 + (at % 9) * 10),
+          20,
+        ),
+        { share: 0, least: 1 },
+      ).isFlat,
+    ).toBe(true)
   })
 })
 

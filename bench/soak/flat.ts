@@ -41,6 +41,17 @@ export function slopeOf(points: readonly Point[]): number {
   return slopes.length === 0 ? 0 : median(slopes)
 }
 
+/**
+ * The lowest point of each of `parts` equal parts of the time. The heap goes up until the next collection and down by it: its lowest
+ * points are what is in use.
+ */
+export function lowestOf(points: readonly Point[], parts: number): Point[] {
+  const [begin, end] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 0]
+  const partOf = ({ at }: Point) => Math.min(parts - 1, Math.floor(((at - begin) / (end - begin || 1)) * parts))
+  const groups = Map.groupBy(points, partOf)
+  return [...groups.values()].map((some) => some.reduce((least, one) => (one.value < least.value ? one : least)))
+}
+
 /** Whether the last two thirds of a series are flat: their line does not rise by more than the tolerance allows. */
 export function judge(points: readonly Point[], { share, least }: Tolerance): Judgement {
   const [begin, end] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 0]

@@ -3,7 +3,7 @@ import type { Client } from '@belfry/client'
 import { inParallel } from '../belfry.ts'
 
 /** What a load has done so far. */
-export interface LoadCount {
+interface LoadCount {
   /** Calls that were answered as they should be. */
   done: number
   /** Calls that failed. */
@@ -72,6 +72,25 @@ export async function runClosed(mix: Mix, callers: number, seconds: number): Pro
     while (!isOver()) await mix.call(index++)
   })
   return ((mix.count.done - before) / (performance.now() - begun)) * 1000
+}
+
+/** How many calls, at most how many a second, and how many at a time. */
+export interface Bounds {
+  readonly count: number
+  readonly perSecond: number
+  readonly callers: number
+}
+
+/** Callers that each wait for their answer, and never make more than so many calls a second. Resolves to how many seconds they took. */
+export async function runBounded(mix: Mix, { count, perSecond, callers }: Bounds): Promise<number> {
+  const begun = performance.now()
+  const secondsSince = () => (performance.now() - begun) / 1000
+  await inParallel(count, callers, async (index) => {
+    const aheadMs = (index / perSecond - secondsSince()) * 1000
+    if (aheadMs > 0) await wait(aheadMs)
+    await mix.call(index)
+  })
+  return secondsSince()
 }
 
 /** From one turn of an even load to the next, milliseconds. */

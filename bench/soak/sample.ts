@@ -53,7 +53,13 @@ const total = (sizes: Record<string, number>, isCounted: (name: string) => boole
   Object.entries(sizes).reduce((sum, [name, size]) => sum + (isCounted(name) ? size : 0), 0)
 
 /** Where `loop-delay.ts` writes. */
-export const loopFile = (folder: string) => join(folder, 'loop-delay.json')
+const loopFile = (folder: string) => join(folder, 'loop-delay.json')
+
+/** What a Belfry is started with, so that `loop-delay.ts` writes beside its data. */
+export const loopDelayEnv = (folder: string) => ({
+  NODE_OPTIONS: `--import=${new URL('./loop-delay.ts', import.meta.url)}`,
+  BENCH_LOOP_FILE: loopFile(folder),
+})
 
 async function readLoopDelay(folder: string): Promise<{ readonly p99: number; readonly most: number }> {
   const text = await readFile(loopFile(folder), 'utf8').catch(() => '')

@@ -4,17 +4,20 @@
  */
 const start = Number(process.env.BENCH_CLOCK_START)
 const speed = Number(process.env.BENCH_CLOCK_SPEED)
-// The start of the process, which its threads share.
+// The start of the process, for its threads too: their own `performance` begins later.
 const began = performance.timeOrigin
 
 const RealDate = Date
 const shifted = () => Math.floor(start + (performance.timeOrigin + performance.now() - began) * speed)
 
-/** A class whose calls without arguments give the shifted time; all else is Date itself. */
-globalThis.Date = new Proxy(RealDate, {
-  construct(target, args, newTarget) {
-    return Reflect.construct(target, args.length === 0 ? [shifted()] : args, newTarget)
-  },
-  apply: () => new RealDate(shifted()).toString(),
-  get: (target, key, receiver) => (key === 'now' ? shifted : Reflect.get(target, key, receiver)),
-})
+/** Without arguments it is the shifted time; all else is Date itself. */
+class ShiftedDate extends RealDate {
+  constructor(...args: readonly unknown[]) {
+    super(...((args.length === 0 ? [shifted()] : args) as [number]))
+  }
+  static override now(): number {
+    return shifted()
+  }
+}
+
+globalThis.Date = ShiftedDate as DateConstructor

@@ -1,5 +1,6 @@
 import type { ServiceName } from '@belfry/contracts'
 import { eventually } from '../belfry-process.ts'
+import { createCaller } from '../caller.ts'
 import { mustBeIntact } from './acts/accounts.ts'
 import { acts } from './acts/index.ts'
 import type { Way } from './coverage.ts'
@@ -16,9 +17,6 @@ export interface Kill {
 
 /** How long a process may take to reach its point, milliseconds. */
 const deathMs = 45_000
-/** How long an act is under way before its process is stopped or killed, milliseconds. */
-const underWayMs = 1_200
-
 async function dead(host: Host, { service, point }: Kill): Promise<void> {
   await eventually(`${service} to die at ${point}`, async () => host.isGone(service) || undefined, deathMs)
   const end = await host.endOf(service)
@@ -51,12 +49,16 @@ async function playUntilDeath(host: Host, kill: Kill, scripts: ScriptRun[]): Pro
   await dead(host, kill)
 }
 
-/** The act is under way for a while when `strike` comes. */
-async function strikeUnderWay(host: Host, kill: Kill, strike: () => Promise<void>): Promise<ScriptRun> {
+/** A run of the act is at work when `strike` comes. */
+async function strikeAtWork(host: Host, kill: Kill, strike: () => Promise<void>): Promise<ScriptRun> {
   const script = createScript(host.url)
   const played = play(host, kill, script)
-  const at = Date.now() + underWayMs
-  await eventually('the act to be under way', async () => Date.now() > at || undefined)
+  const running = '/executions?status=RUNNING&limit=1'
+  await eventually('a run to be at work', async () => {
+    const caller = createCaller(host.url(), host.world.user)
+    const answer = await caller.call<{ data?: readonly unknown[] }>('GET', running).catch(() => null)
+    return (answer?.body.data?.length ?? 0) > 0 || undefined
+  })
   await strike()
   await played
   return script
@@ -79,14 +81,14 @@ async function die(host: Host, kill: Kill): Promise<ScriptRun[]> {
     await host.endOf(service)
     await startAndDie()
   } else if (way.at === 'take-over') {
-    scripts.push(await strikeUnderWay(host, kill, () => host.kill(service)))
+    scripts.push(await strikeAtWork(host, kill, () => host.kill(service)))
     await startAndDie()
   } else if (way.at === 'stop') {
     const strike = async () => {
       await host.arm(service, point)
       host.stop(service)
     }
-    scripts.push(await strikeUnderWay(host, kill, strike))
+    scripts.push(await strikeAtWork(host, kill, strike))
     await dead(host, kill)
   } else if (way.poison) {
     await host.arm(service, point)

@@ -126,7 +126,8 @@ const executor: Ways = {
   ...numbers,
   ...opening,
   ...under('drain', 'cursors.move'),
-  ...under('once', 'executions.insert', 'executions.claim', 'executions.finish', 'outbox.mark'),
+  ...under('once', 'executions.insert', 'executions.finish', 'outbox.mark'),
+  ...under('delayed', 'executions.claim'),
   ...under('atMostOnce', 'executions.start'),
   ...under('overlap', 'executions.skip', 'executions.wait', 'executions.wake', 'admissions.place'),
   ...under('cancelRunning', 'executions.cancel'),
@@ -162,11 +163,16 @@ const only: Readonly<Record<StoreKind, Readonly<Partial<Record<ServiceName, Ways
     },
     'scheduler-service': { ...exempt(unread, 'poison.keep'), ...exempt(sameVerb, 'schema.migrate', 'cursors.move') },
     'executor-service': {
+      ...exempt(
+        'Asks for one more publication; a sender repeats its command until it has seen the state.',
+        'executions.republish',
+      ),
       ...exempt(unread, 'poison.keep'),
       ...exempt(sameVerb, 'schema.migrate'),
       ...exempt(
         'The lock on the data folder says that no other executor lives; a start takes over all.',
         'executors.gone',
+        'executors.beat',
       ),
     },
   },

@@ -41,6 +41,7 @@ const soon = {
   BELFRY_AUTH_KEY_CHECK_MS: '1000',
   // A refresh whose answer was lost is repeated after a restart, however long that takes on a busy machine.
   BELFRY_AUTH_REFRESH_GRACE_MS: '300000',
+  BELFRY_AUTH_TOKEN_LIFETIME_MS: '86400000',
   BELFRY_AUTH_LOGINS_PER_MINUTE: '1000000',
   BELFRY_AUDIT_OPEN_MS: '1500',
   BELFRY_AUDIT_SEAL_MS: '300',

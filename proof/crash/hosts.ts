@@ -1,5 +1,6 @@
 import { fleetPeers, type PeerUrls } from '../fleet.ts'
 import { acts } from './acts/index.ts'
+import { createAtMost, processesAtATime } from './at-most.ts'
 import { type Kill, killAt } from './chain.ts'
 import { coverageOf, type StoreKind } from './coverage.ts'
 import { type Host, openFleet, openStandalone } from './host.ts'
@@ -24,15 +25,19 @@ export function killsOf(kind: StoreKind): (readonly [string, Kill])[] {
   })
 }
 
+/** Fleets at a time. They mostly wait: the bus takes 6 s to notice that a member of a group has died. */
+const fleetsAtATime = 4
+
 /** A point may take long on a busy machine, milliseconds: a whole fleet may have to start first. */
 export const pointTimeoutMs = 180_000
 
 export function createHosts(kind: StoreKind): Hosts {
   const free: Host[] = []
+  const atMost = createAtMost(kind === 'sqlite' ? processesAtATime : fleetsAtATime)
   const open = (firstPoint?: string) =>
     kind === 'sqlite' ? openStandalone(firstPoint) : openFleet(fleetPeers() as PeerUrls)
 
-  async function use(host: Host, kill: Kill, isKept: boolean): Promise<void> {
+  async function use(host: Host, kill: Kill, isUsedAgain: boolean): Promise<void> {
     try {
       await killAt(host, kill)
     } catch (error) {
@@ -40,23 +45,25 @@ export function createHosts(kind: StoreKind): Hosts {
       await host.close()
       throw new Error(`${kill.service} ${kill.point}: ${error instanceof Error ? error.message : error}\n${output}`)
     }
-    if (isKept) free.push(host)
+    if (isUsedAgain) free.push(host)
     else await host.close()
   }
 
+  async function run(kill: Kill): Promise<void> {
+    if (kill.way.at !== 'fresh') return use(free.pop() ?? (await open()), kill, true)
+    const { act } = kill.way
+    if (kind === 'mongo') return use(await open(), { ...kill, way: { act } }, false)
+    // The first start dies, and the second one goes on: what is left is to work.
+    const host = await open(kill.point)
+    try {
+      await acts[act](createScript(host.url).begin(true), host.world)
+    } finally {
+      await host.close()
+    }
+  }
+
   return {
-    async kill(kill) {
-      if (kill.way.at !== 'fresh') return use(free.pop() ?? (await open()), kill, true)
-      const { act } = kill.way
-      if (kind === 'mongo') return use(await open(), { ...kill, way: { act } }, false)
-      // The first start dies, and the second one goes on: what is left is to work.
-      const host = await open(kill.point)
-      try {
-        await acts[act](createScript(host.url).begin(true), host.world)
-      } finally {
-        await host.close()
-      }
-    },
+    kill: (kill) => atMost(() => run(kill)),
     async close() {
       for (const host of free) await host.close()
     },

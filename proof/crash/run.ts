@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BelfryProcess, eventually, makeDataDir, startBelfry } from '../belfry-process.ts'
 import { type Caller, createCaller, signUp } from '../caller.ts'
+import { createAtMost, processesAtATime } from './at-most.ts'
 import { checkAll, checkEverySecondOnce, checkSuccessOnce } from './checks.ts'
 import { type CrashState, readCrashState } from './crash-state.ts'
 import type { Ledger } from './ledger.ts'
@@ -24,8 +25,13 @@ interface Stage {
   start(crashAt?: string, more?: Record<string, string>): Promise<BelfryProcess>
 }
 
+const atMost = createAtMost(processesAtATime)
+
 /** `settings`: what every process gets besides the usual. */
-async function onStage(play: (stage: Stage) => Promise<void>, settings: Record<string, string> = {}): Promise<void> {
+const onStage = (play: (stage: Stage) => Promise<void>, settings: Record<string, string> = {}) =>
+  atMost(() => playOnStage(play, settings))
+
+async function playOnStage(play: (stage: Stage) => Promise<void>, settings: Record<string, string>): Promise<void> {
   const folder = await makeDataDir()
   const target = await openHoldingTarget()
   const processes: BelfryProcess[] = []

@@ -28,11 +28,11 @@ export interface Reply<T> {
 export interface Script {
   /** A call that changes something. Throws when its answer is none of the right ones. */
   call<T = Record<string, unknown>>(asked: Asked): Promise<Reply<T>>
-  /** The same, in the first run only: nobody waits for its answer. */
+  /** The same, in the first run only; its answer is not awaited. */
   tryOnce(asked: Asked): Promise<void>
   /** The body of a 200, read anew in each run. */
   read<T>(as: string, path: string): Promise<T>
-  /** Waits for something; `what` is told when it does not come. */
+  /** Waits for something; `what` is part of the error when it does not come. */
   until<T>(what: string, check: () => Promise<T | undefined>): Promise<T>
   /** Whether the next call was made in an earlier run: what it changes may have changed. */
   wasTried(): boolean

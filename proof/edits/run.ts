@@ -37,12 +37,12 @@ async function run(
   cwd: string,
   command: string,
   args: readonly string[],
-): Promise<{ failed: boolean; output: string }> {
+): Promise<{ failed: boolean; isLate: boolean; output: string }> {
   const child = spawn(command, args, { cwd, env: { ...process.env, NO_COLOR: '1' }, timeout: longestMs })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
-  const [code] = await once(child, 'close')
-  return { failed: code !== 0, output }
+  const [code, signal] = await once(child, 'close')
+  return { failed: code !== 0, isLate: signal !== null, output }
 }
 
 /** Searches until one of them finds something wrong. A search that is given up has found nothing. */
@@ -52,11 +52,12 @@ async function askModel(folder: string, { searches }: Edit): Promise<Caught | nu
   for (const name of searches) {
     rmSync(file, { force: true })
     const args = ['proof/model/run.ts', '--configuration', name, '--states', mostStates, '--json', file]
-    const { failed, output } = await run(folder, process.execPath, args)
+    const { failed, isLate, output } = await run(folder, process.execPath, args)
     if (!failed) continue
     const seconds = Math.round((performance.now() - since) / 100) / 10
     const lines = readFileSync(file, { encoding: 'utf8', flag: 'a+' }).split('\n').filter(Boolean)
     const found = lines.flatMap((line) => (JSON.parse(line) as LayerResult).found)
+    if (isLate) return { by: `${name}: it does not come to an end`, seconds }
     if (lines.length === 0)
       return { by: `${name}: ${/^\w*Error: .*/m.exec(output)?.[0] ?? 'it does not run'}`, seconds }
     if (found.some(({ rule }) => rule !== 'search')) return { by: `${name}: ${found[0]?.rule}`, seconds }

@@ -102,6 +102,15 @@ export interface Mended {
 
 export const mended: readonly Mended[] = [
   {
+    layer: 'simulation',
+    text: 'An execution that waited for an overlap place was due before its fire time: the executor that woke it had a clock that was ahead.',
+  },
+  {
+    layer: 'edits',
+    text: 'No test noticed when a cancel that arrives late ended a run of a newer version. The rule was right; now it has a test.',
+    decision: '052-one-page-for-the-proof.md',
+  },
+  {
     layer: 'model',
     text: 'A fire time with two outcomes: the scheduler got an update together with the pause after it, and logged as skipped what the version before had run.',
     decision: '047-the-model.md',

@@ -59,10 +59,13 @@ export interface LayerResult {
 /** Lines of a timeline that are stored. */
 export const timelineLimit = 80
 
+/** Findings that are stored; the others are counted in one more. */
+export const findingsLimit = 50
+
 /** The file that `npm run proof` names to its layers. */
 export const resultFileKey = 'BELFRY_PROOF_JSON'
 
-/** Appends a result as one line of JSON. Without a file (`--json`, or `BELFRY_PROOF_JSON`) it does nothing. */
+/** Appends a result as one line of JSON. Without a file (`--json`, or else `BELFRY_PROOF_JSON`) it does nothing. */
 export function recordResult(result: LayerResult, file: string | undefined = process.env[resultFileKey]): void {
   if (file) appendFileSync(file, `${JSON.stringify(result)}\n`)
 }

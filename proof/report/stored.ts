@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Size } from './layers.ts'
-import { type LayerName, type LayerResult, timelineLimit } from './result.ts'
+import { type Finding, findingsLimit, type LayerName, type LayerResult, timelineLimit } from './result.ts'
 
 /** The last result of a layer of one size, with where it comes from. */
 export interface StoredResult extends LayerResult {
@@ -41,11 +41,19 @@ function textOf(result: StoredResult): string {
   return `{\n${members.join(',\n')}\n}\n`
 }
 
+/** At most `findingsLimit` findings, each with at most `timelineLimit` lines of its timeline. */
+function shortened({ found }: StoredResult): Finding[] {
+  const some = found.slice(0, findingsLimit).map((one) => {
+    return one.timeline ? { ...one, timeline: one.timeline.slice(0, timelineLimit) } : one
+  })
+  const [first] = found
+  const left = found.length - findingsLimit
+  return first && left > 0
+    ? [...some, { rule: 'more', subject: '', text: `${left} more are not listed`, again: first.again }]
+    : some
+}
+
 /** Keeps a result in the place of the last one of its layer and size. */
 export async function store(result: StoredResult, size: Size): Promise<void> {
-  const found = result.found.map((one) => ({
-    ...one,
-    ...(one.timeline && { timeline: one.timeline.slice(0, timelineLimit) }),
-  }))
-  await writeFile(pathOf(result.layer, size), textOf({ ...result, found }))
+  await writeFile(pathOf(result.layer, size), textOf({ ...result, found: shortened(result) }))
 }

@@ -1,4 +1,5 @@
 import { mayAccess } from '@belfry/http'
+import { isAway, mostTries } from './answers.ts'
 import type { LiveRoute } from './live-routes.ts'
 import { isCopy, look, publicPatterns, type Target, targetOf } from './targets.ts'
 import type { Actor, World } from './world.ts'
@@ -20,8 +21,15 @@ interface Answer {
   readonly text: string
 }
 
-/** One call; of a stream only its head is read. */
-async function send(
+/** One call, made again while the service is away. */
+async function send(...call: Parameters<typeof sendOnce>): Promise<Answer> {
+  let answer = await sendOnce(...call)
+  for (let tries = 1; isAway(answer) && tries < mostTries; tries++) answer = await sendOnce(...call)
+  return answer
+}
+
+/** Of a stream only the head is read. */
+async function sendOnce(
   origin: string,
   method: string,
   { path, body }: Pick<Target, 'path' | 'body'>,
@@ -101,6 +109,8 @@ function checkedRoutes({ routes }: World): LiveRoute[] {
 
 interface Row {
   readonly checks: number
+  /** Calls that no service has answered, however often they were made. */
+  readonly unanswered: number
   readonly unexpected: readonly string[]
 }
 
@@ -111,12 +121,16 @@ async function checkRoute(world: World, route: LiveRoute): Promise<Row> {
   const target = await targetOf(world, route)
   const { need, view } = target
   const unexpected: string[] = []
-  let checks = 0
+  let [checks, unanswered] = [0, 0]
   const gateway = { origin: world.url, isDirect: false }
   const hasOneWay = isCopy(route) || route.origin === world.url
   const ways = hasOneWay ? [gateway] : [gateway, { origin: route.origin, isDirect: true }]
   const before = await look(world, view)
   const judge = (actor: Actor, isDirect: boolean, expected: Expected, answer: Answer) => {
+    if (isAway(answer)) {
+      unanswered += 1
+      return
+    }
     checks += 1
     const where = isDirect ? 'at the service' : 'at the gateway'
     const isRight = expected === 'in' ? isIn(answer) : expected.includes(answer.status)
@@ -135,7 +149,7 @@ async function checkRoute(world: World, route: LiveRoute): Promise<Row> {
   }
   const after = await look(world, view)
   if (before !== after) unexpected.push(`${named(route)}: refused calls changed ${view?.path}: ${before} to ${after}`)
-  if (route.access === 'public') return { checks, unexpected }
+  if (route.access === 'public') return { checks, unanswered, unexpected }
   // The owner comes first, so that the call that must work meets the record as it was made.
   letIn.sort((a, b) => Number(b.actor.name === 'owner') - Number(a.actor.name === 'owner'))
   for (const { actor, isDirect, origin } of letIn) {
@@ -143,11 +157,11 @@ async function checkRoute(world: World, route: LiveRoute): Promise<Row> {
     const answer = await send(origin, route.method, target, actor.authorization())
     judge(actor, isDirect, 'in', answer)
     const mustWork = letIn[0]?.actor === actor && !isDirect
-    if (mustWork && answer.status >= 400 && !isOfState(route, answer)) {
+    if (mustWork && answer.status >= 400 && !isAway(answer) && !isOfState(route, answer)) {
       unexpected.push(`${named(route)}: the call itself does not work: ${answer.status} ${answer.text.slice(0, 300)}`)
     }
   }
-  return { checks, unexpected }
+  return { checks, unanswered, unexpected }
 }
 
 function checkPublic(route: LiveRoute): string[] {
@@ -187,7 +201,7 @@ export async function checkMatrix(world: World): Promise<Finding> {
   const unrouted = new Set(unroutedOf(world))
   const lost = [...unrouted].filter((pattern) => !ofEveryService.includes(pattern))
   const unexpected = [...all.flatMap(checkPublic), ...lost.map((one) => `the gateway does not route ${one}`)]
-  let checks = 0
+  let [checks, unanswered] = [0, 0]
   let renewedAt = performance.now()
   const work = async (some: LiveRoute[]) => {
     for (let route = some.shift(); route; route = some.shift()) {
@@ -195,13 +209,18 @@ export async function checkMatrix(world: World): Promise<Finding> {
         renewedAt = performance.now()
         await world.renewServiceToken()
       }
-      const row = await checkRoute(world, route).catch((error) => ({ checks: 0, unexpected: [String(error)] }))
+      const row = await checkRoute(world, route).catch((error) => ({
+        checks: 0,
+        unanswered: 0,
+        unexpected: [String(error)],
+      }))
       checks += row.checks
+      unanswered += row.unanswered
       unexpected.push(...row.unexpected)
     }
   }
   await Promise.all(Array.from({ length: lanes }, () => work(queue)))
   await work(all.filter(isLast))
-  const more = { routes: all.length, actors: world.actors.length, unrouted: [...unrouted] }
+  const more = { routes: all.length, actors: world.actors.length, unanswered, unrouted: [...unrouted] }
   return { what: `routes x callers (${all.length} x ${world.actors.length})`, checks, unexpected, more }
 }

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { isIP } from 'node:net'
-import { createCheckedLookup, createOutbound, type Resolve } from '@belfry/outbound'
+import type { Outbound, Resolve } from '@belfry/outbound'
+import * as outboundModule from '@belfry/outbound'
 import { closedAddresses } from '../../libs/outbound/test/closed-addresses.ts'
 import { hostileUrls } from '../../libs/outbound/test/hostile-urls.ts'
 import { eventually } from '../belfry-process.ts'
@@ -53,7 +54,10 @@ function createRebinding(): Resolve {
   }
 }
 
-async function outcomeOf(outbound: ReturnType<typeof createOutbound>, url: string, method = 'GET'): Promise<string> {
+/** What is checked: the source as it is, or with an edit. */
+export type OutboundModule = Pick<typeof outboundModule, 'createOutbound' | 'createCheckedLookup'>
+
+async function outcomeOf(outbound: Outbound, url: string, method = 'GET'): Promise<string> {
   if (!URL.canParse(url)) return 'no URL'
   const { origin, pathname, protocol } = new URL(url)
   if (protocol !== 'http:' && protocol !== 'https:') return 'no http'
@@ -68,7 +72,11 @@ async function outcomeOf(outbound: ReturnType<typeof createOutbound>, url: strin
 }
 
 /** The corpus against what every call to an address of a user goes through. */
-async function tryUrls(urls: readonly string[], unexpected: string[]): Promise<number> {
+async function tryUrls(
+  { createOutbound }: OutboundModule,
+  urls: readonly string[],
+  unexpected: string[],
+): Promise<number> {
   const outbound = createOutbound({ ...limits, allowPrivate: false }, createRebinding())
   for (const url of urls) {
     const outcome = await outcomeOf(outbound, url)
@@ -80,7 +88,7 @@ async function tryUrls(urls: readonly string[], unexpected: string[]): Promise<n
 }
 
 /** What is handed to a connection: never a closed address, whatever the name has led to before. */
-async function tryRebinding(unexpected: string[]): Promise<number> {
+async function tryRebinding({ createCheckedLookup }: OutboundModule, unexpected: string[]): Promise<number> {
   const open = { address: '1.1.1.1', family: 4 }
   for (const address of closedAddresses) {
     const closed = { address, family: isIP(address) }
@@ -101,7 +109,7 @@ async function tryRebinding(unexpected: string[]): Promise<number> {
 }
 
 /** Redirects from an address that may be called: the chain ends at its first answer. */
-async function tryRedirects(canary: Canary, unexpected: string[]): Promise<number> {
+async function tryRedirects({ createOutbound }: OutboundModule, canary: Canary, unexpected: string[]): Promise<number> {
   const second = await openServer('127.0.0.1', () => `http://127.0.0.1:${canary.port}/`)
   const first = await openServer('127.0.0.1', () => `http://127.0.0.1:${second.port}/302`)
   const outbound = createOutbound({ ...limits, allowPrivate: true })
@@ -117,6 +125,18 @@ async function tryRedirects(canary: Canary, unexpected: string[]): Promise<numbe
   first.close()
   second.close()
   return calls.length
+}
+
+/** What the corpus finds in a module: none of it may reach a server on loopback. */
+export async function findHoles(module: OutboundModule): Promise<string[]> {
+  const found: string[] = []
+  const canary = await openServer('127.0.0.1')
+  await tryUrls(module, hostileUrls(canary.port), found)
+  await tryRebinding(module, found)
+  await tryRedirects(module, canary, found)
+  if (canary.connections() > 0) found.push(`the canary has had ${canary.connections()} connections`)
+  canary.close()
+  return found
 }
 
 /** Of the corpus what needs no resolver: the system's one would be asked for the rest. */
@@ -199,8 +219,8 @@ export async function checkOutbound(world: World): Promise<Finding> {
   const urls = [canary, canary6].flatMap((one) => (one ? hostileUrls(one.port) : []))
   // The addresses of IPv4 lead to one of both canaries only.
   const literal = urls.filter((url) => isLiteral(url) && (url.includes(`:${canary.port}`) || url.includes('[')))
-  const tried = (await tryUrls(urls, unexpected)) + (await tryRebinding(unexpected))
-  const redirected = await tryRedirects(canary, unexpected)
+  const tried = (await tryUrls(outboundModule, urls, unexpected)) + (await tryRebinding(outboundModule, unexpected))
+  const redirected = await tryRedirects(outboundModule, canary, unexpected)
   // Users of their own: the jobs that fail send no messages, and the messages wait for no others.
   // What never ends is a finding beside the others.
   const orFinding = (error: unknown) => {

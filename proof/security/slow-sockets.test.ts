@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { eventually, makeDataDir, startBelfry } from '../belfry-process.ts'
 import { signUp } from '../caller.ts'
+import { recordResult } from '../report/result.ts'
 import { type Fared, runNormalLoad } from './normal-load.ts'
 import { openSlowSocket, type SlowKind, slowKinds } from './slow-sockets.ts'
 
@@ -35,6 +36,49 @@ async function open() {
   }
 }
 
+/** How many times as long as alone, or as many calls. */
+const ratio = (beside: number, alone: number) => Math.round((100 * beside) / alone) / 100
+
+/** The load beside the slow sockets, by the load without them: before they come, and after they have gone, in one run. */
+function compare(beside: Fared, alone: readonly Fared[]) {
+  const mean = (of: (one: Fared) => number) => alone.reduce((sum, one) => sum + of(one), 0) / alone.length
+  return {
+    calls: ratio(
+      beside.calls,
+      mean((one) => one.calls),
+    ),
+    p50: ratio(
+      beside.p50Ms,
+      mean((one) => one.p50Ms),
+    ),
+    p99: ratio(
+      beside.p99Ms,
+      mean((one) => one.p99Ms),
+    ),
+  }
+}
+
+function reportFigures(before: Fared, beside: Fared, after: Fared): void {
+  const by = compare(beside, [before, after])
+  console.log(
+    `without: ${shown(before)}; beside ${sockets} slow sockets: ${shown(beside)}; without again: ${shown(after)}. ` +
+      `Beside by without: calls ${by.calls}, p50 ${by.p50}, p99 ${by.p99}`,
+  )
+  const figures = { sockets, 'calls, beside / without': by.calls, 'p50, beside / without': by.p50 }
+  recordResult({
+    layer: 'security',
+    tried: { 'slow sockets': sockets },
+    parts: [
+      {
+        name: 'normal load beside slow sockets',
+        isAsExpected: true,
+        figures: { ...figures, 'p99, beside / without': by.p99, 'failed calls': beside.failed.length },
+      },
+    ],
+    found: [],
+  })
+}
+
 const shown = ({ calls, p50Ms, p99Ms }: Fared) =>
   `${calls} calls, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`
 
@@ -50,7 +94,6 @@ it(`${sockets} slow sockets leave the calls of others as they are, and are cut o
   // Answers that are not read fill the buffers of their connections first.
   const opening = await load(2_000)
   const beside = await load()
-  console.log(`alone: ${shown(alone)}; beside ${sockets} slow sockets: ${shown(beside)}`)
   expect(alone.failed).toEqual([])
   expect([...opening.failed, ...beside.failed]).toEqual([])
   // A call that waited for one of them would take seconds.
@@ -73,4 +116,5 @@ it(`${sockets} slow sockets leave the calls of others as they are, and are cut o
   expect(answersOf('headers')).toEqual(new Set(['408']))
   // Bodies that would take more than one user's share are refused at once.
   expect([...answersOf('body')].sort()).toEqual(['408', '503'])
-}, 90_000)
+  reportFigures(alone, beside, await load())
+}, 120_000)

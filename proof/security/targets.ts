@@ -1,5 +1,6 @@
 import { dialectOf, inAllDialects } from '../../libs/http/src/dialects.ts'
 import { eventually } from '../belfry-process.ts'
+import { isAway, mostTries } from './answers.ts'
 import type { LiveRoute } from './live-routes.ts'
 import type { World } from './world.ts'
 
@@ -45,7 +46,8 @@ interface Named {
 
 /** Makes something of the owner's; throws with the answer where it was refused. */
 async function create<T = Named>({ owner }: World, method: string, path: string, body?: unknown): Promise<T> {
-  const answer = await owner.call<T>(method, path, body)
+  let answer = await owner.call<T>(method, path, body)
+  for (let tries = 1; isAway(answer) && tries < mostTries; tries++) answer = await owner.call<T>(method, path, body)
   if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
   return answer.body
 }

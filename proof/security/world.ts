@@ -24,7 +24,7 @@ export interface Actor {
 }
 
 /** The key with which auth-service signs, so that a proof can make tokens that are wrong in one thing only. */
-interface SigningKey {
+export interface SigningKey {
   readonly kid: string
   readonly key: KeyObject
   /** The public half, as it is in the store. */
@@ -56,7 +56,7 @@ export interface World {
 const password = 'correct horse battery'
 
 /** Limits that are tested elsewhere, and that the calls of a matrix would meet. */
-const settings = {
+export const settings = {
   ...raisedLimits,
   BELFRY_AUTH_LOGINS_PER_MINUTE: '100000',
   BELFRY_AUTH_SESSIONS_PER_USER: '500',
@@ -66,7 +66,6 @@ const settings = {
   BELFRY_JOB_MOST_NOTIFICATIONS: '1000',
   BELFRY_JOB_MOST_SECRETS: '1000',
   BELFRY_LOG_LEVEL: 'error',
-  BELFRY_PORT: '0',
   // What still runs at the end is of no interest.
   BELFRY_SHUTDOWN_GRACE_MS: '200',
 }
@@ -77,6 +76,16 @@ function readSigningKey(dataDir: string): SigningKey {
   const row = db.prepare('SELECT kid, private_pem AS pem, public_x AS x FROM signing_keys').get()
   db.close()
   return { kid: String(row?.kid), key: createPrivateKey(String(row?.pem)), publicX: String(row?.x) }
+}
+
+/** Waits until the document has the operations of all services: one that could not be asked in time is left out for a while. */
+function readWholeDocument(caller: Caller, { routes }: Entered): Promise<ApiDocument> {
+  const ids = new Set(routes().flatMap(({ access, operationId }) => (access === 'service' ? [] : (operationId ?? []))))
+  return eventually('a description of all services', async () => {
+    const document = await readApiDocument(caller)
+    const known = new Set(operationsOf(document).map(({ operation }) => operation.operationId))
+    return ids.isSubsetOf(known) ? document : undefined
+  })
 }
 
 interface Person {
@@ -128,16 +137,39 @@ function doctored(token: string): string {
   return token.slice(0, at) + seal.toString('base64url')
 }
 
+/** A Belfry that runs, and what a proof has to know of it. */
+export interface Entered {
+  readonly url: string
+  readonly key: SigningKey
+  readonly bootstrapToken: string
+  routes(): readonly LiveRoute[]
+  /** A token with which one service calls another; undefined before the first such call. */
+  serviceToken(): string | undefined
+  close(): Promise<void>
+}
+
 /** A Belfry in this process, and callers of every kind. */
 export async function openWorld(): Promise<World> {
   const folder = await makeDataDir()
   const bootstrapToken = randomBytes(32).toString('hex')
-  const env = { ...settings, BELFRY_DATA_DIR: folder.path, BELFRY_BOOTSTRAP_TOKEN: bootstrapToken }
+  const env = { ...settings, BELFRY_DATA_DIR: folder.path, BELFRY_BOOTSTRAP_TOKEN: bootstrapToken, BELFRY_PORT: '0' }
   await (await openStandalone(env)).stop()
   const key = readSigningKey(folder.path)
   const services = watchServices()
-  const belfry = await openStandalone(env)
-  const { url } = belfry
+  const { url, stop } = await openStandalone(env)
+  return enterWorld({
+    ...{ url, key, bootstrapToken, routes: services.routes, serviceToken: services.serviceToken },
+    async close() {
+      services.stop()
+      await stop()
+      await folder.remove()
+    },
+  })
+}
+
+/** Callers of every kind, in a Belfry that has no user yet. */
+export async function enterWorld(belfry: Entered): Promise<World> {
+  const { url, key, bootstrapToken } = belfry
   const admin = await makeAdmin(url, bootstrapToken)
   const owner = await enter(url, 'the-owner')
   const other = await enter(url, 'the-other')
@@ -167,7 +199,7 @@ export async function openWorld(): Promise<World> {
     { name: 'no token', kind: 'none', ...unknown, authorization: () => undefined },
     { name: 'expired token', kind: 'bad', ...unknown, authorization: bearer(expired) },
     { name: 'doctored token', kind: 'bad', ...unknown, authorization: bearer(doctored(ownerToken)) },
-    { name: 'service token', kind: 'service', ...unknown, authorization: () => `Bearer ${services.serviceToken()}` },
+    { name: 'service token', kind: 'service', ...unknown, authorization: () => `Bearer ${belfry.serviceToken()}` },
     actor('viewer', 'stranger', 'viewer', viewer),
     actor('other user', 'stranger', 'user', other),
     actor('shared viewer', 'shared', 'user', shared),
@@ -185,10 +217,10 @@ export async function openWorld(): Promise<World> {
     await createCaller(url, strange).call('GET', '/auth/me')
   }
   await renewServiceToken()
-  await eventually('a call between services', async () => services.serviceToken())
-  const document = await readApiDocument(owner.caller)
+  await eventually('a call between services', async () => belfry.serviceToken())
+  const document = await readWholeDocument(owner.caller, belfry)
   return {
-    ...{ url, key, admin, actors, routes: services.routes() },
+    ...{ url, key, admin, actors, routes: belfry.routes() },
     document,
     operations: operationsOf(document),
     owner: owner.caller,
@@ -198,10 +230,6 @@ export async function openWorld(): Promise<World> {
     sharedNames: [shared.name, sharedReader.name],
     renewServiceToken,
     mark: `mark-${randomBytes(8).toString('hex')}`,
-    async close() {
-      services.stop()
-      await belfry.stop()
-      await folder.remove()
-    },
+    close: () => belfry.close(),
   }
 }

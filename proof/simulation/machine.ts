@@ -20,6 +20,9 @@ export interface Machine {
   skewMs(): number
 }
 
+/** The shortest wait, milliseconds. */
+const leastWaitMs = 0.001
+
 /** `startAt`: the wall clock when the world began, epoch milliseconds; `skewMs`: by how much this one differs. */
 export function createMachine(loop: EventLoop, startAt: number, skewMs: number): Machine {
   let skew = skewMs
@@ -61,7 +64,8 @@ export function createMachine(loop: EventLoop, startAt: number, skewMs: number):
     monotonic,
     callAt: (at, callback) => call(() => Math.ceil(at) - now(), 1_000, callback),
     callAfter(delayMs, callback) {
-      const due = monotonic() + Math.max(0, delayMs)
+      // As with the manual clock: the rest of a rounded wait may be too small to change the sum.
+      const due = monotonic() + (delayMs > 0 ? Math.max(delayMs, leastWaitMs) : 0)
       return call(() => (due - monotonic() > 1e-6 ? due - monotonic() : 0), Number.POSITIVE_INFINITY, callback)
     },
   }
@@ -87,11 +91,7 @@ export function createMachine(loop: EventLoop, startAt: number, skewMs: number):
       isFrozen = false
       const due = held
       held = []
-      for (const [index, callback] of due.entries()) {
-        if (isFrozen) held.push(...due.slice(index))
-        if (isFrozen) return
-        callback()
-      }
+      for (const callback of due) callback()
     },
     step(ms) {
       skew += ms

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { type CampaignResult, runCampaign } from './campaign.ts'
+import { runCampaign } from './campaign.ts'
 import { countImmediates } from './event-loop.ts'
+import { recordCampaign } from './result.ts'
 import { simulate } from './simulate.ts'
 import { type Summary, summaryOf } from './summary.ts'
 
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     workers: { type: 'string' },
+    /** Appends the result to this file (proof/README.md). */
     json: { type: 'string' },
   },
 })
@@ -51,19 +52,6 @@ async function runOne(seed: number): Promise<number> {
   return summary.violations.length
 }
 
-async function writeJson(file: string, { seeds, counts, simulatedMs, failed }: CampaignResult, tookMs: number) {
-  const violations = failed.map(({ seed, violations }) => ({ seed, violations }))
-  const report = {
-    seeds,
-    from: Number(values.from),
-    simulatedMs,
-    tookMs,
-    counts: Object.fromEntries(counts),
-    failed: violations,
-  }
-  await writeFile(file, `${JSON.stringify(report, null, 2)}\n`)
-}
-
 async function runMany(): Promise<number> {
   const begun = performance.now()
   let printedAt = begun
@@ -86,7 +74,7 @@ async function runMany(): Promise<number> {
   printCounts(result.counts)
   const violations = result.failed.reduce((sum, one) => sum + one.violations.length, 0)
   console.log(`${violations} violations in ${result.failed.length} seeds`)
-  if (values.json !== undefined) await writeJson(values.json, result, tookMs)
+  recordCampaign(result, values.json)
   return violations
 }
 

@@ -84,13 +84,8 @@ export function refusalOfError(error: unknown): Refusal | undefined {
   return adapterRefusal(error) ?? frameworkRefusal(error)
 }
 
-/**
- * The refusal for a proxied call that got no answer; undefined for an unexpected error. @fastify/reply-from wraps errors that
- * it does not know and keeps the original as the cause. No message of an error reaches the client.
- */
+/** The refusal for a proxied call that got no answer; undefined for an unexpected error. No message of an error reaches the client. */
 export function refusalOfProxyError(error: Error): Refusal | undefined {
-  const callError = [error, error.cause].find((one) => one instanceof Error && one.name === 'ServiceCallError')
-  if (callError === undefined) return undefined
-  const { code } = callError as CodedError
-  return proxiedRequestRefusals[String(code)] ?? adapterRefusal(callError as CodedError)
+  if (error.name !== 'ServiceCallError') return undefined
+  return proxiedRequestRefusals[String((error as CodedError).code)] ?? adapterRefusal(error as CodedError)
 }

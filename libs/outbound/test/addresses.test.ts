@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isPublicAddress } from '../src/addresses.ts'
-import { closedAddresses } from './closed-addresses.ts'
+import { closedAddresses, noAddresses } from './closed-addresses.ts'
 
 /** The last address before each closed range and the first one after it, where those are public. */
 const publicAddresses = [
@@ -39,22 +39,6 @@ const publicAddresses = [
   '2606:4700:4700::1111',
   '2a00:1450:4001:800::200e',
   '3ffe:ffff::',
-]
-
-const noAddresses = [
-  '',
-  'localhost',
-  'example.com',
-  '127.1',
-  '0x7f.0.0.1',
-  '0177.0.0.1',
-  '2130706433',
-  '8.8.8.8 ',
-  '8.8.8.8/24',
-  '[2606:4700:4700::1111]',
-  'fe80::1%eth0',
-  '2606:4700:4700::1111%lo',
-  '::ffff:8.8.8.256',
 ]
 
 describe('public addresses', () => {

@@ -79,3 +79,20 @@ export const closedAddresses = [
   'ff05::1:3',
   'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
 ]
+
+/** Texts that are not plainly an address, whatever some parser makes of them. */
+export const noAddresses = [
+  '',
+  'localhost',
+  'example.com',
+  '127.1',
+  '0x7f.0.0.1',
+  '0177.0.0.1',
+  '2130706433',
+  '8.8.8.8 ',
+  '8.8.8.8/24',
+  '[2606:4700:4700::1111]',
+  'fe80::1%eth0',
+  '2606:4700:4700::1111%lo',
+  '::ffff:8.8.8.256',
+]

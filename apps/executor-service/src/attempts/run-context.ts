@@ -1,5 +1,6 @@
 import type { Clock } from '@belfry/service'
 import { JobFailure, type RunContext } from '@belfry/worker'
+import type { LogLevel } from '../store/ports.ts'
 import type { AbortReason, Attempt } from './attempt.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import type { AttemptOutput } from './output.ts'
@@ -27,35 +28,61 @@ export interface RunContextParts {
 }
 
 /** What the handler is given. Once the attempt is over, what the handler still logs or stores is dropped. */
-export function createRunContext(
-  attempt: Attempt,
-  { output, checkpoints, clock, onBegin }: RunContextParts,
-): RunContext {
-  const { id, jobId, ownerId, epoch, fireAt } = attempt.execution
-  return {
-    executionId: id,
-    jobId,
-    ownerId,
-    epoch,
-    fireAt,
-    idempotencyKey: id,
-    clock,
-    get signal() {
-      attempt.controller ??= new AbortController()
-      const { controller, abortedFor } = attempt
-      if (abortedFor !== null && !controller.signal.aborted) controller.abort(abortError(abortedFor))
-      return controller.signal
-    },
-    begin: () => onBegin(attempt),
-    log(level, text) {
-      if (attempt.phase !== 'ended') output.addLine(attempt, level, text)
-    },
-    artifact(name, contentType, body) {
-      if (attempt.phase !== 'ended') output.addFile(attempt, name, contentType, body)
-    },
-    async checkpoint(state) {
-      if (attempt.phase !== 'ended') await checkpoints.save(attempt, attempt.redaction?.text(state) ?? state)
-    },
-    resume: () => checkpoints.read(attempt),
+export function createRunContext(attempt: Attempt, parts: RunContextParts): RunContext {
+  return new AttemptContext(attempt, parts)
+}
+
+/** A class, because a getter and six functions of its own for each attempt are what calling a handler costs most. */
+class AttemptContext implements RunContext {
+  readonly executionId: string
+  readonly jobId: string
+  readonly ownerId: string
+  readonly epoch: number
+  readonly fireAt: number
+  readonly idempotencyKey: string
+  readonly clock: Clock
+  readonly #attempt: Attempt
+  readonly #parts: RunContextParts
+
+  constructor(attempt: Attempt, parts: RunContextParts) {
+    const { id, jobId, ownerId, epoch, fireAt } = attempt.execution
+    this.executionId = id
+    this.jobId = jobId
+    this.ownerId = ownerId
+    this.epoch = epoch
+    this.fireAt = fireAt
+    this.idempotencyKey = id
+    this.clock = parts.clock
+    this.#attempt = attempt
+    this.#parts = parts
+  }
+
+  get signal(): AbortSignal {
+    const attempt = this.#attempt
+    attempt.controller ??= new AbortController()
+    const { controller, abortedFor } = attempt
+    if (abortedFor !== null && !controller.signal.aborted) controller.abort(abortError(abortedFor))
+    return controller.signal
+  }
+
+  begin(): void {
+    this.#parts.onBegin(this.#attempt)
+  }
+
+  log(level: LogLevel, text: string): void {
+    if (this.#attempt.phase !== 'ended') this.#parts.output.addLine(this.#attempt, level, text)
+  }
+
+  artifact(name: string, contentType: string, body: string | Uint8Array): void {
+    if (this.#attempt.phase !== 'ended') this.#parts.output.addFile(this.#attempt, name, contentType, body)
+  }
+
+  async checkpoint(state: string): Promise<void> {
+    const attempt = this.#attempt
+    if (attempt.phase !== 'ended') await this.#parts.checkpoints.save(attempt, attempt.redaction?.text(state) ?? state)
+  }
+
+  resume(): Promise<string | undefined> {
+    return this.#parts.checkpoints.read(this.#attempt)
   }
 }

@@ -1,6 +1,6 @@
 import { isRefusal, type Refusal } from '@belfry/contracts'
 import { ConflictError, retryOnConflict } from '@belfry/service'
-import type { ExecutionStore, Step, Stored } from '../store/ports.ts'
+import type { ExecutionStore, ExecutionUpdate, Step, Stored } from '../store/ports.ts'
 import type { Execution } from './execution.ts'
 
 /** What became of one record: its newest state, and whether this changed it; or why it must not be. */
@@ -47,19 +47,19 @@ async function changeOnce(
   at: number,
   changes: Change[],
 ): Promise<Pending[]> {
-  const tries: { readonly one: Pending; readonly to: Execution }[] = []
+  const tries: (ExecutionUpdate & { readonly one: Pending })[] = []
   for (const one of pending) {
-    const to = decide(one.stored.execution, one.index)
+    const { rowId, execution: from } = one.stored
+    const to = decide(from, one.index)
     if (isRefusal(to)) changes[one.index] = to
-    else if (to === one.stored.execution) changes[one.index] = { stored: one.stored, isChanged: false }
-    else tries.push({ one, to })
+    else if (to === from) changes[one.index] = { stored: one.stored, isChanged: false }
+    else tries.push({ rowId, from, to, one })
   }
   if (tries.length === 0) return []
-  const updates = tries.map(({ one: { stored }, to }) => ({ rowId: stored.rowId, from: stored.execution, to }))
-  const counted = await store.compareAndSetMany(step, updates, at)
+  const counted = await store.compareAndSetMany(step, tries, at)
   const lost: Pending[] = []
-  for (const [index, { one, to }] of tries.entries()) {
-    const { rowId, size } = one.stored
+  for (const [index, { rowId, to, one }] of tries.entries()) {
+    const { size } = one.stored
     if (counted[index]) changes[one.index] = { stored: { rowId, size, execution: to }, isChanged: true }
     else lost.push(one)
   }

@@ -13,24 +13,36 @@ import { type JobStatusMessage, outcomeSize } from '@belfry/contracts'
 import type { ServiceDeps } from '@belfry/service'
 import type { WorkShare } from '@belfry/storage'
 import type { ExecutionStore, RowId, Stored } from '../store/ports.ts'
-import { hasLargeParams, toStatusMessage } from './execution.ts'
+import { type Execution, hasLargeParams, toStatusMessage } from './execution.ts'
 
 /**
  * The message is made when it is sent: most states are overtaken by the next one before that. That of a record with large
  * params is made at once, because the params would wait with it.
  */
 export function asUnpublished({ rowId, execution }: Stored): Unpublished<'job-status', RowId> {
-  if (hasLargeParams(execution)) return whole(rowId, toStatusMessage(execution))
-  let message: JobStatusMessage | undefined
-  return {
-    rowId,
-    size: outcomeSize(execution),
-    seq: execution.seq,
-    key: execution.jobId,
-    get value() {
-      message ??= toStatusMessage(execution)
-      return message
-    },
+  return hasLargeParams(execution) ? whole(rowId, toStatusMessage(execution)) : new UnsentStatus(rowId, execution)
+}
+
+/** A class, because an object with a getter of its own costs ten times as much to make. */
+class UnsentStatus implements Unpublished<'job-status', RowId> {
+  readonly rowId: RowId
+  readonly seq: number
+  readonly key: string
+  readonly size: number
+  readonly #execution: Execution
+  #message: JobStatusMessage | undefined
+
+  constructor(rowId: RowId, execution: Execution) {
+    this.rowId = rowId
+    this.seq = execution.seq
+    this.key = execution.jobId
+    this.size = outcomeSize(execution)
+    this.#execution = execution
+  }
+
+  get value(): JobStatusMessage {
+    this.#message ??= toStatusMessage(this.#execution)
+    return this.#message
   }
 }
 

@@ -260,6 +260,14 @@ describe('a service in trouble', () => {
     expect(text).toMatch(/^HTTP\/1\.1 502 /)
   })
 
+  it('is 502 when its status is none of HTTP', async () => {
+    const { app, bearer } = await makeWorld({
+      services: { 'job-service': (_request, reply) => void reply.writeHead(777).end('lucky') },
+    })
+    const answer = await app.inject({ url: '/jobs', headers: bearer })
+    expect([answer.statusCode, answer.json().code]).toEqual([502, 'bad-gateway'])
+  })
+
   it('is 504 when the first byte takes too long', async () => {
     let requested = () => {}
     const asked = new Promise<void>((resolve) => {

@@ -8,7 +8,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
  * `W/"7.3f2a90bc"`.
  */
 export function etagOf(version: number, shown: unknown): string {
-  return `W/"${version}.${crc32(JSON.stringify(shown)).toString(16).padStart(8, '0')}"`
+  return etagOfText(version, JSON.stringify(shown))
+}
+
+/** The same of what is shown as JSON already. */
+export function etagOfText(version: number, text: string): string {
+  return `W/"${version}.${crc32(text).toString(16).padStart(8, '0')}"`
 }
 
 /** RFC 9110, 13.1.2: weak comparison; `*` is every tag. */

@@ -1,7 +1,6 @@
 import {
   fencedJobView,
   isRefusal,
-  type JobView,
   jobRef,
   jobStatusView,
   jobsQuery,
@@ -22,7 +21,7 @@ import { putJob } from '../use-cases/put-job.ts'
 import { readJob } from '../use-cases/read-job.ts'
 import type { PageRequest } from '../use-cases/scan-list.ts'
 import { waitForJob } from '../use-cases/wait-for-end.ts'
-import { etagOf, sendTagged } from './etag.ts'
+import { etagOfText, sendTagged } from './etag.ts'
 import { createBody, putBody } from './job-bodies.ts'
 import { createExamples, putExamples } from './job-examples.ts'
 import { readList } from './job-list.ts'
@@ -55,9 +54,9 @@ const changes = { access: 'user' } as const
 export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: JobRoutes): void {
   const position = positionsOf(context.stores.jobs)
   const duePosition = positionsOf({ isPosition: context.stores.jobs.isDuePosition })
-  const headersOf = (job: StoredJob, shown: JobView) => ({
+  const headersOf = (job: StoredJob, text: string) => ({
     location: `/jobs/${job.id}`,
-    etag: etagOf(job.version, shown),
+    etag: etagOfText(job.version, text),
   })
 
   const create = {
@@ -77,8 +76,9 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     once(request, reply, async (minted) => {
       const job = await createJob(context, { ownerId: request.caller.userId, minted, body: request.body })
       if (isRefusal(job)) return job
-      const body = views.of(request.caller).job(job)
-      return { status: 201, headers: headersOf(job, body), body }
+      // Written once: the tag is taken over the text that is answered.
+      const text = JSON.stringify(views.of(request.caller).job(job))
+      return { status: 201, headers: headersOf(job, text), text }
     }),
   )
 
@@ -107,7 +107,10 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     if (isRefusal(put)) return reply.refuse(put)
     if ('changed' in put) return answerFenced(reply, views.of(caller), put.changed)
     const shown = views.of(caller).job(put.created)
-    return reply.code(201).headers(headersOf(put.created, shown)).send(shown)
+    return reply
+      .code(201)
+      .headers(headersOf(put.created, JSON.stringify(shown)))
+      .send(shown)
   })
 
   const list = {

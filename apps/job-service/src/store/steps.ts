@@ -10,7 +10,7 @@ const both = [
   ...['executions.trigger', 'executions.retried', 'executions.copy', 'executions.resend', 'executions.purge'],
   'summaries.raise',
   ...['requests.insert', 'requests.retake', 'requests.settle', 'requests.remove', 'requests.purge'],
-  ...['secrets.put', 'secrets.reseal', 'secrets.remove'],
+  ...['secrets.put', 'secrets.remove', 'secrets.reseal'],
   ...['notifications.create', 'notifications.change', 'notifications.remove'],
   ...['deliveries.insert', 'deliveries.change', 'deliveries.purge'],
   ...['jobEvents.insert', 'jobEvents.change', 'jobEvents.purge'],

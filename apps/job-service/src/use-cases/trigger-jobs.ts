@@ -106,7 +106,18 @@ async function readCandidates(
     const trigger = newTrigger(job, { executionId, plannedAt: clock.now(), params }, reason, config.jobResendMs)
     return { ...one, job, trigger }
   }
-  const read = await slices.each(asked, (slice) => Promise.all(slice.map(readOne)))
+  /** Of a job that was triggered lately, without params to check: the hot path, which waits for nothing. */
+  const makeNow = (one: Asked): Candidate | undefined => {
+    const { item, executionId } = one
+    const job = item.params === undefined ? triggered.get(nameOf(ownerId, item)) : undefined
+    if (job === undefined || checkAction(job, 'trigger')) return undefined
+    const asked = { executionId, plannedAt: clock.now(), params: undefined }
+    return { ...one, job, trigger: newTrigger(job, asked, item.reason ?? null, config.jobResendMs) }
+  }
+  const read = await slices.each(asked, (slice) => {
+    const made = slice.map((one) => makeNow(one) ?? readOne(one))
+    return made.some((one) => one instanceof Promise) ? Promise.all(made) : (made as Candidate[])
+  })
   return read.flat().filter((one) => one !== null)
 }
 
@@ -120,13 +131,12 @@ async function store(
 ): Promise<void> {
   if (candidates.length === 0) return
   const inserted = await orLost(stores.executions.insertTriggers(candidates.map(({ trigger }) => trigger)), isLastTry)
-  const answerOne = async ({ index, item, executionId, job, trigger }: Candidate, isNew: boolean): Promise<void> => {
-    if (!isNew) {
-      triggered.delete(nameOf(ownerId, item))
-      // Of an earlier try of this request, or of a write whose answer was lost: its command is sent again from the store.
-      results[index] = await stores.executions.find(ownerId, executionId)
-      return
-    }
+  const find = async ({ index, item, executionId }: Candidate): Promise<void> => {
+    triggered.delete(nameOf(ownerId, item))
+    // Of an earlier try of this request, or of a write whose answer was lost: its command is sent again from the store.
+    results[index] = await stores.executions.find(ownerId, executionId)
+  }
+  const answerNew = ({ index, item, job, trigger }: Candidate): void => {
     triggered.set(nameOf(ownerId, item), job)
     // What has no room in the queue is sent again from the store.
     if (!commands.isFull()) commands.enqueue(trigger.command)
@@ -134,7 +144,12 @@ async function store(
   }
   const isNew = (index: number) => inserted !== 'lost' && inserted[index] === true
   await slices.each(candidates, async (slice, from) => {
-    await Promise.all(slice.map((one, offset) => answerOne(one, isNew(from + offset))))
+    const others: Candidate[] = []
+    for (const [offset, one] of slice.entries()) {
+      if (isNew(from + offset)) answerNew(one)
+      else others.push(one)
+    }
+    if (others.length > 0) await Promise.all(others.map(find))
   })
   debugEach(log, 'execution created', candidates, ({ executionId, job }) => ({ jobId: job.id, executionId }))
 }

@@ -67,7 +67,8 @@ export function createWaiters({ clock, pollMs, most, mostOfUser }: WaitersOption
     })
 
   const wakeAll = (key: string) => {
-    for (const wake of [...(sleepers.get(key) ?? [])]) wake()
+    const ofKey = sleepers.get(key)
+    if (ofKey !== undefined) for (const wake of [...ofKey]) wake()
   }
 
   return {

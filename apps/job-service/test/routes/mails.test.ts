@@ -1,7 +1,10 @@
 import type { DeliveryView, NotificationView, Page, Problem, QuotasView } from '@belfry/contracts'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { startMailServer } from '../mail-server.ts'
 import { openWorld, pointersOf, until, type World } from '../world.ts'
+
+// Each test opens a world of its own, with a mail server.
+vi.setConfig({ testTimeout: 30_000 })
 
 /** A world with a mail server of its own. */
 async function openWithMail(config: object = {}, mails?: Awaited<ReturnType<typeof startMailServer>>) {
@@ -107,6 +110,18 @@ describe('the address of a notification by mail', () => {
     await mailsAre(3)
     expect((await confirm(made, newestCode())).status).toBe(200)
     expect((await post(`/notifications/${made.id}/send-code`)).status).toBe(409)
+  })
+
+  it('asks for another code when the key that has sealed the first one is gone', async () => {
+    const { notify, mailsAre, newestCode, confirm, post, restart } = await open()
+    const made = await notify('you@example.com')
+    await mailsAre(1)
+    await restart({ secretsKey: 'another key, as long as keys have to be' })
+    const refused = await confirm(made, newestCode())
+    expect([refused.status, refused.body.errors?.[0]?.code]).toEqual([422, 'expired'])
+    await post(`/notifications/${made.id}/send-code`)
+    await mailsAre(2)
+    expect((await confirm(made, newestCode())).status).toBe(200)
   })
 
   it('is none where messages go to a webhook', async () => {

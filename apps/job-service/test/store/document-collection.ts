@@ -38,7 +38,7 @@ export function createCollection<D extends object>(
 ): Collection<D> {
   let ids = 0
   const texts = new Map<RowId, string>()
-  /** The same documents, to look at: no caller gets or changes them. */
+  /** The same documents, to be looked at only. */
   const parsed = new Map<RowId, Stored<D>>()
   const read = (rowId: RowId): Stored<D> | undefined => {
     const text = texts.get(rowId)

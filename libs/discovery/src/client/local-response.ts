@@ -14,7 +14,12 @@ class LocalBody extends Readable {
   onGone: () => void = () => {}
 
   override _read(): void {
-    this.onRead()
+    if (this.whole === null) this.onRead()
+    else {
+      // Nearly no caller reads a whole body as a stream, so it becomes one here only.
+      this.push(this.whole)
+      this.push(null)
+    }
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
@@ -120,13 +125,13 @@ export class LocalResponse extends Writable {
 
   override _write(chunk: Buffer | string, _encoding: BufferEncoding, callback: Callback): void {
     this.#sendHead()
-    if (this.#push(chunk) || this.#body.whole !== null) callback()
+    if (this.#push(chunk)) callback()
     else this.#room = callback
   }
 
   override _final(callback: Callback): void {
     this.#sendHead()
-    this.#body.push(null)
+    if (this.#body.whole === null) this.#body.push(null)
     callback()
   }
 
@@ -139,14 +144,16 @@ export class LocalResponse extends Writable {
     callback(error)
   }
 
-  /** Most answers are one piece: it is at hand when the head is, and costs no stream. */
+  /** Most answers are one piece: it is at hand when the head is, and passes neither of the two streams. */
   override end(...args: unknown[]): this {
     const [chunk] = args
     const isWhole =
       this.writableLength === 0 && !this.headersSent && (typeof chunk === 'string' || Buffer.isBuffer(chunk))
-    if (isWhole && this.#mayHaveBody()) this.#body.whole = chunk
     const callback = args.find((one) => typeof one === 'function') as Callback | undefined
-    if (chunk === null || chunk === undefined || typeof chunk === 'function') super.end(callback)
+    if (isWhole && chunk.length > 0 && this.#mayHaveBody()) {
+      this.#body.whole = chunk
+      super.end(callback)
+    } else if (chunk === null || chunk === undefined || typeof chunk === 'function') super.end(callback)
     else super.end(chunk, callback)
     return this
   }

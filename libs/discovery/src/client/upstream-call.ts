@@ -47,7 +47,7 @@ class UpstreamCall {
   }
 
   #end(error: Error | null, response: TransportResponse | undefined): void {
-    // Destroying the body later (reply-from does it when its client has gone) would end the process otherwise.
+    // Destroying the body later (Fastify does it when its client has gone) would end the process otherwise.
     if (response && !response.body.whole) response.body.on('error', ignore)
     if (this.#hasEnded) return
     this.#hasEnded = true

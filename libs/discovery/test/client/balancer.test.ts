@@ -237,6 +237,20 @@ describe('a retry', () => {
     expect(await codeOf({ method: 'PUT', body: Readable.from(['{}']) })).toBe('refused')
     expect(calls).toBe(2)
   })
+
+  it('repeats a small upload that has come in whole, since its body is still there', async () => {
+    const bodies: string[] = []
+    const { port } = await listen(async (request, reply) => {
+      bodies.push(Buffer.concat(await request.toArray()).toString())
+      if (bodies.length === 1) request.socket.destroy()
+      else reply.end()
+    })
+    const { codeOf } = await balancerTo([port])
+    const body = Object.assign(new PassThrough(), { complete: true })
+    body.end('{}')
+    expect(await codeOf({ method: 'PUT', headers: { 'content-length': '2' }, body })).toBe(200)
+    expect(bodies).toEqual(['{}', '{}'])
+  })
 })
 
 /** Passes time for the breaker, which waits by timers of the process, and for the clock of the balancer. */

@@ -68,7 +68,7 @@ function swapCalls(
   at: number,
   changeNo: number,
 ): Call[] {
-  const columns = [
+  const row: (number | string | null)[] = [
     stateNumber(to.state),
     to.runAt,
     to.seq,
@@ -82,15 +82,10 @@ function swapCalls(
     startsUntil(to),
     poolNumberOf(to),
   ]
-  const where = [rowId, before.seq, before.epoch, stateNumber(before.state)]
   const isReplaced = before.version !== to.version
-  const row: Call = isReplaced
-    ? {
-        statement: statements.replace,
-        params: [...columns, to.priority, commandText(to), ...where],
-      }
-    : { statement: statements.swap, params: [...columns, ...where] }
-  const calls = [row]
+  if (isReplaced) row.push(to.priority, commandText(to))
+  row.push(rowId as number, before.seq, before.epoch, stateNumber(before.state))
+  const calls: Call[] = [{ statement: isReplaced ? statements.replace : statements.swap, params: row }]
   if (changesOutcome(before, to)) calls.push({ statement: statements.outcome, params: [rowId, outcomeText(to)] })
   if (isReplaced) calls.push(replaceParams(statements, rowId, to))
   return calls
