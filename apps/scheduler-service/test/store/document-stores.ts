@@ -219,10 +219,7 @@ const stays = (known: FireRange, { version, count }: FireRange) =>
   known.version > version || (known.version === version && known.count <= count)
 
 function createFireLogStore({ roundTrip, onRange }: Context): FireLogStore {
-  const ranges = createCollection<FireRange & { readonly jobId: string; readonly loggedAt: number }>(
-    roundTrip,
-    onRange,
-  )
+  const ranges = createCollection<FireRange & { readonly jobId: string; readonly loggedAt: number }>(roundTrip, onRange)
   const orderOf = ({ from, decision }: Pick<FireRange, 'from' | 'decision'>) =>
     `${String(from).padStart(20, '0')} ${decision}`
   return {
