@@ -13,7 +13,7 @@ import type { Machine } from './machine.ts'
 import type { Random } from './random.ts'
 
 /** What listens at an address: the app of one life of a process. */
-export interface Listening {
+interface Listening {
   readonly process: string
   readonly machine: Machine
   readonly app: HttpApp

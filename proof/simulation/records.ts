@@ -39,7 +39,7 @@ export interface Records {
 }
 
 /** A range of a job's fire log. */
-export type LoggedRange = FireRange & { readonly jobId: string }
+type LoggedRange = FireRange & { readonly jobId: string }
 
 function executionText({ state, version, epoch, seq, owner, runAt, cancelRequested, attempts }: Execution): string {
   const outcomes = attempts.map(({ epoch, outcome }) => `${epoch}:${outcome ?? 'open'}`).join(' ')

@@ -16,7 +16,7 @@ import { createRecords, type Records } from './records.ts'
 import { createTarget, type Target } from './target.ts'
 
 /** When a world begins: a Monday, epoch milliseconds. */
-export const worldStartAt = Date.UTC(2026, 0, 5, 9)
+const worldStartAt = Date.UTC(2026, 0, 5, 9)
 
 export interface SimulatedStores {
   readonly jobs: ReturnType<typeof createJobStores>
