@@ -56,6 +56,13 @@ describe('params against the schema of their type', () => {
     expect(check({ url, either: 'x' }).length).toBeGreaterThan(0)
   })
 
+  it.each([{ required: 'url' }, { properties: { url: 7 } }, { type: 'text' }, { enum: {} }])(
+    'are not checked against %j, which is no schema',
+    (schema) => {
+      expect(() => compileParamsCheck(schema)).toThrow('data')
+    },
+  )
+
   it('answers many issues with the first ones', () => {
     const strange = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`x${n}`, 1]))
     expect(check({ url, ...strange }).length).toBe(50)
