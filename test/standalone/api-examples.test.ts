@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startMailServer } from '../../apps/job-service/test/mail-server.ts'
 import { eventually, raisedLimits } from '../../proof/belfry-process.ts'
 import { type Caller, createCaller, signUp } from '../../proof/caller.ts'
 import { openOneProcess } from '../../proof/one-process.ts'
@@ -24,12 +25,15 @@ let admin: Caller
 let document: ApiDocument
 let operations: AddressedOperation[]
 let close = async () => {}
+let mailServer: Awaited<ReturnType<typeof startMailServer>>
 /** Takes every message of a webhook. */
 const hook = createServer((_request, reply) => reply.writeHead(204).end())
 
 beforeAll(async () => {
   await new Promise<void>((listening) => hook.listen(0, '127.0.0.1', listening))
+  mailServer = await startMailServer()
   const belfry = await openOneProcess({
+    BELFRY_SMTP_URL: mailServer.url,
     BELFRY_LOG_LEVEL: 'error',
     BELFRY_BOOTSTRAP_TOKEN: bootstrapToken,
     BELFRY_AUTH_LOGINS_PER_MINUTE: '10000',
@@ -40,6 +44,7 @@ beforeAll(async () => {
   close = async () => {
     await belfry.close()
     hook.close()
+    await mailServer.close()
   }
   anonymous = createCaller(url, null)
   user = await signUp(url)
@@ -87,6 +92,17 @@ async function makeNotification(): Promise<string> {
   const target = { type: 'webhook', url: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/` }
   const { body } = await user.call<{ id: string }>('POST', '/notifications', { name: 'n', on: ['failed'], target })
   return body.id
+}
+
+/** A notification by mail to an address of its own, with the code that was sent there. */
+async function makeMailNotification(): Promise<{ id: string; code: string }> {
+  const target = { type: 'email', to: `${nextName()}@example.com` }
+  const { body } = await user.call<{ id: string }>('POST', '/notifications', { name: 'n', on: ['failed'], target })
+  const code = await eventually('the code for the address', async () => {
+    const mail = mailServer.mails.find((text) => text.includes(target.to))
+    return /Code: ([A-Z2-9-]+)/.exec(mail ?? '')?.[1]
+  })
+  return { id: body.id, code }
 }
 
 /** A value for each id in an address, by the part of the address before it. */
@@ -141,6 +157,11 @@ const special: Readonly<Record<string, (example: unknown) => Promise<Partial<Cal
   },
   refreshLogin: async () => ({ body: { refreshToken: (await newLogin()).refreshToken } }),
   logOut: async () => ({ body: { refreshToken: (await newLogin()).refreshToken } }),
+  confirmNotification: async (example) => {
+    const { id, code } = await makeMailNotification()
+    return { path: `/notifications/${id}/confirm`, body: { ...(example as object), code } }
+  },
+  sendNotificationCode: async () => ({ path: `/notifications/${(await makeMailNotification()).id}/send-code` }),
   changePassword: async () => ({ caller: createCaller(url, (await newLogin()).token) }),
 }
 
