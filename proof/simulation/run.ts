@@ -8,6 +8,8 @@ import { type Summary, summaryOf } from './summary.ts'
 /** Seeds without an option: what CI runs. */
 const usualSeeds = 2_000
 const progressMs = 5_000
+/** Failed seeds that are printed with their timelines. */
+const mostPrinted = 20
 
 const { values } = parseArgs({
   options: {
@@ -62,14 +64,16 @@ async function runMany(): Promise<number> {
     seeds,
     ...(values.workers !== undefined && { workers: Number(values.workers) }),
     onSummary(summary, done) {
-      if (summary.violations.length > 0) failures += 1
+      if (summary.violations.length > 0) {
+        failures += 1
+        if (failures <= mostPrinted) printFailure(summary)
+      }
       if (performance.now() - printedAt < progressMs) return
       printedAt = performance.now()
       console.log(`${done} of ${seeds} seeds in ${seconds(printedAt - begun)} s, ${failures} with violations`)
     },
   })
   const tookMs = performance.now() - begun
-  for (const summary of result.failed) printFailure(summary)
   console.log(`\n${result.seeds} seeds, ${seconds(result.simulatedMs)} s simulated in ${seconds(tookMs)} s`)
   printCounts(result.counts)
   const violations = result.failed.reduce((sum, one) => sum + one.violations.length, 0)
