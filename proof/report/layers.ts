@@ -64,7 +64,7 @@ export const layers: readonly Layer[] = [
       'No step leaves something behind that the next start cannot finish: what was answered is there, and what had ended does not run again.',
     cannot:
       'A disk that loses what it has confirmed, and two deaths at a time, but for those while work is taken over.',
-    usual: { script: 'proof:crash' },
+    usual: { script: 'proof:crash', env: { BELFRY_CRASH_MONGO_PHASE: 'after' } },
     campaign: { script: 'proof:crash' },
   },
   {
