@@ -100,6 +100,8 @@ const needMore = new Set([
   'acceptInvitation',
   'backfillJob',
   'redeliverMessage',
+  'confirmNotification',
+  'sendNotificationCode',
   'getArtifact',
 ])
 /** With fewer inputs over HTTP an operation may not have had a valid one. */
