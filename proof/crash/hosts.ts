@@ -4,7 +4,7 @@ import { createAtMost, processesAtATime } from './at-most.ts'
 import { type Kill, killAt } from './chain.ts'
 import { coverageOf, type StoreKind } from './coverage.ts'
 import { type Host, openFleet, openStandalone } from './host.ts'
-import { type Phase, phases } from './points.ts'
+import { phases } from './points.ts'
 import { createScript } from './script.ts'
 
 /** Hosts that points take in turn: a fleet that starts for each of them would cost more than the proof. */
@@ -14,20 +14,11 @@ export interface Hosts {
   close(): Promise<void>
 }
 
-/**
- * Before and after each step. A point on MongoDB takes a fleet some 10 s, so CI sets `BELFRY_CRASH_MONGO_PHASE` to `after`: what was
- * stored and not answered leaves more to go wrong than what was not stored.
- */
-function phasesOf(kind: StoreKind): readonly Phase[] {
-  const only = process.env.BELFRY_CRASH_MONGO_PHASE
-  return kind === 'mongo' && only ? phases.filter((phase) => phase === only) : phases
-}
-
 /** The points of a store's steps that no scenario of crash-points.test.ts has, each with its name. */
 export function killsOf(kind: StoreKind): (readonly [string, Kill])[] {
   return coverageOf(kind).flatMap(({ service, step, way }) => {
     if (way === undefined || way === 'scenario' || 'exempt' in way) return []
-    return phasesOf(kind).map((phase) => {
+    return phases.map((phase) => {
       const point = `${step}:${phase}`
       return [`${service} ${point}`, { service, point, way }] as const
     })

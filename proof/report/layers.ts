@@ -59,12 +59,12 @@ export const layers: readonly Layer[] = [
   {
     name: 'crash',
     title: 'Crash points',
-    does: 'Kills a process with SIGKILL before and after each durable step, starts it again, and checks what became of everything.',
+    does: 'Kills a process with SIGKILL before and after each durable step of SQLite (`npm run proof:crash-fleet` does it on MongoDB), starts it again, and checks what became of everything.',
     shows:
       'No step leaves something behind that the next start cannot finish: what was answered is there, and what had ended does not run again.',
     cannot:
       'A disk that loses what it has confirmed, and two deaths at a time, but for those while work is taken over.',
-    usual: { script: 'proof:crash', env: { BELFRY_CRASH_MONGO_PHASE: 'after' } },
+    usual: { script: 'proof:crash' },
     campaign: { script: 'proof:crash' },
   },
   {

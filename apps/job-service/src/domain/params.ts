@@ -43,7 +43,7 @@ const schemas = new Ajv2020({ strict: false, logger: false })
 
 /**
  * Compiles a job type's JSON Schema of params. The params are checked as they are: defaults are not filled in and types
- * not coerced, since the executor does that when it runs the job. Throws for what is no JSON Schema of draft 2020-12.
+ * not coerced, since the executor does that when it runs the job. Throws for what is no JSON Schema (2020-12).
  */
 export function compileParamsCheck(schema: Record<string, unknown>): ParamsCheck {
   if (!schemas.validateSchema(schema)) throw new Error(schemas.errorsText(schemas.errors))
