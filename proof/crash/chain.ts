@@ -107,9 +107,10 @@ async function die(host: Host, kill: Kill): Promise<ScriptRun[]> {
     if (way.without) await host.kill(way.without)
     if (way.first) {
       await playOn(way.first)
-      await host.start(service)
-    }
-    await playOn(point)
+      // What the start itself repairs may be the step: so it has its point from the start.
+      await host.start(service, point)
+      await playUntilDeath(host, kill, scripts)
+    } else await playOn(point)
   }
   return scripts
 }
