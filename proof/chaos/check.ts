@@ -1,9 +1,9 @@
 import { executionStatusOf, isEnded, scheduledExecutionId } from '@belfry/contracts'
+import type { Violation } from '../violation.ts'
 import { type Answered, type LoadResult, retryDelayMs } from './load.ts'
 import type { Cron, LoadRequest, OneShot, Plan } from './plan.ts'
 import type { FireLogRange, StoredCopy, StoredExecution, StoredJob, StoreState } from './stores.ts'
 import type { Call } from './target-record.ts'
-import type { Violation } from './violation.ts'
 
 /** What a campaign has left behind: what was asked for, what was answered, what is stored, and which calls the target got. */
 export interface Evidence {

@@ -1,6 +1,6 @@
+import type { Violation } from '../violation.ts'
 import type { CampaignResult } from './campaign.ts'
 import { subjectOf } from './plan.ts'
-import type { Violation } from './violation.ts'
 
 const time = (at: number | null) => (at === null ? '-' : new Date(at).toISOString().slice(11, 23))
 

@@ -1,6 +1,6 @@
 import { isFinal } from '@belfry/contracts'
+import type { Violation } from '../violation.ts'
 import type { Seen, StoreReader } from './stores.ts'
-import type { Violation } from './violation.ts'
 
 /** A state of an execution as it was seen, with the time, epoch milliseconds. */
 type Sighting = Seen & { readonly at: number }

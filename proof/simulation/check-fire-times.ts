@@ -1,9 +1,9 @@
 import { isFinal, isRecurring, scheduledExecutionId } from '@belfry/contracts'
 import { compileSchedule } from '@belfry/time'
 import type { Execution } from '../../apps/executor-service/src/executions/execution.ts'
+import type { Violation } from '../violation.ts'
 import type { Check } from './evidence.ts'
 import type { JobVersion, Records } from './records.ts'
-import type { Violation } from './violation.ts'
 
 /** The ranges of the fire log, by job; one without fire times was taken back. */
 const fireLogOf = ({ ranges }: Records) =>

@@ -1,8 +1,8 @@
 import { executionStatusOf, isEnded, takesPlace } from '@belfry/contracts'
+import type { Violation } from '../violation.ts'
 import { checkFireTimes, checkRanges, isClosing, mayBeClosed } from './check-fire-times.ts'
 import type { Check, Evidence } from './evidence.ts'
 import type { Call } from './target.ts'
-import type { Violation } from './violation.ts'
 
 /** I3: what was answered is stored, and ends. */
 const checkAnswers: Check = ({ records, answers }) =>

@@ -1,7 +1,7 @@
+import type { Violation } from '../violation.ts'
 import type { Answer } from './caller.ts'
 import type { Records } from './records.ts'
 import type { Call } from './target.ts'
-import type { Violation } from './violation.ts'
 
 /** What a world has left behind. */
 export interface Evidence {

@@ -4,8 +4,8 @@ import type { Execution } from '../../apps/executor-service/src/executions/execu
 import type { Job } from '../../apps/job-service/src/domain/job.ts'
 import type { ExecutionDocument as CopyDocument } from '../../apps/job-service/test/store/document-stores.ts'
 import type { FireRange, ScheduleRecord } from '../../apps/scheduler-service/src/domain/schedule-record.ts'
+import type { Violation } from '../violation.ts'
 import type { History } from './history.ts'
-import type { Violation } from './violation.ts'
 
 /** One version of a job, as it was stored. */
 export interface JobVersion extends JobChange {

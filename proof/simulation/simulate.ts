@@ -1,8 +1,8 @@
 import { isEnded } from '@belfry/contracts'
+import type { Violation } from '../violation.ts'
 import { type Caller, startCaller } from './caller.ts'
 import { checkEvidence } from './check.ts'
 import { type Mishap, planOf, type WorldPlan } from './plan.ts'
-import type { Violation } from './violation.ts'
 import { createWorld, type World, type WorldOptions } from './world.ts'
 
 /** What became of a seed. */

@@ -1,5 +1,5 @@
+import type { Violation } from '../violation.ts'
 import type { Result } from './simulate.ts'
-import type { Violation } from './violation.ts'
 
 /** A result as one thread hands it to another. */
 export interface Summary {
