@@ -51,8 +51,15 @@ function record(layer: LayerName, modules: readonly TestModule[]): void {
   })
 }
 
-/** Counts the tests of each layer, and reports those that fail, to the file that `npm run proof` names. */
+/** Counts the tests of each layer, and reports those that fail, to the file that `npm run proof` names; a line for each shows the progress. */
 export default class ResultReporter implements Reporter {
+  #ended = 0
+
+  onTestCaseResult({ fullName }: TestCase): void {
+    this.#ended++
+    if (process.env[resultFileKey]) console.log(`${this.#ended} tests, the last: ${fullName}`)
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
     if (!process.env[resultFileKey]) return
     const byLayer = Map.groupBy(modules, ({ moduleId }) => {
