@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { eventually } from '../belfry-process.ts'
 import { createCaller } from '../caller.ts'
+import { preciseNow } from '../target.ts'
 
 /** What a script throws when its process has died, or does not answer while it may be dying. */
 export class Died extends Error {}
@@ -19,6 +20,8 @@ interface Asked {
 interface Reply<T> {
   readonly status: number
   readonly body: T
+  /** When the answer came, by the clock of the target's calls; milliseconds. */
+  readonly answeredAt: number
 }
 
 /**
@@ -73,7 +76,7 @@ export function createScript(url: () => string): ScriptRun {
     const answer = await Promise.race([send(), late]).catch(() => null)
     if (!answer || isNoAnswer(answer.status)) return undefined
     const { code } = (answer.body ?? {}) as { readonly code?: string }
-    return answer.status === 409 && code === 'request-in-flight' ? undefined : answer
+    return answer.status === 409 && code === 'request-in-flight' ? undefined : { ...answer, answeredAt: preciseNow() }
   }
 
   async function untilAnswered<T>(asked: Asked, key: string | null): Promise<Reply<T>> {
