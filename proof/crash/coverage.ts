@@ -62,12 +62,13 @@ const opening = {
 } as const satisfies Ways
 
 /** A name of numbers is inserted once in a database. */
-const numbers = {
-  'numbers.insert': { act: 'once', at: 'fresh' },
-  'numbers.take': { act: 'once' },
-} as const satisfies Ways
+const numbersUnder = (act: ActName): Ways => ({
+  'numbers.insert': { act, at: 'fresh' },
+  'numbers.take': { act },
+})
 
 const auth: Ways = {
+  ...numbersUnder('accounts'),
   ...opening,
   ...audited('accounts'),
   ...exempt(mark, 'cursors.move'),
@@ -81,7 +82,7 @@ const auth: Ways = {
 }
 
 const job: Ways = {
-  ...numbers,
+  ...numbersUnder('once'),
   ...opening,
   ...audited('secrets'),
   ...under('once', 'cursors.move'),
@@ -124,7 +125,7 @@ const scheduler: Ways = {
 }
 
 const executor: Ways = {
-  ...numbers,
+  ...numbersUnder('once'),
   ...opening,
   ...under('drain', 'cursors.move'),
   ...under('once', 'executions.insert', 'executions.finish', 'outbox.mark'),
