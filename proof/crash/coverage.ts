@@ -44,6 +44,8 @@ const counted =
   'Counts a mail before it is sent. A crash in between uses up room of a quota, and the mail is sent after its lease.'
 const unread = 'The bus of one process carries its own messages only, which it can read.'
 const versions = 'Raises the number of the schema, and is done again at the next start.'
+const firstRow =
+  'The audit row of the first admin inserts it, before any act is played; it is the write of job-service, which has its points.'
 const late =
   'Follows a write that took longer than a change number may be old; reconcile compares the record all the same.'
 
@@ -62,13 +64,14 @@ const opening = {
 } as const satisfies Ways
 
 /** A name of numbers is inserted once in a database. */
-const numbersUnder = (act: ActName): Ways => ({
-  'numbers.insert': { act, at: 'fresh' },
-  'numbers.take': { act },
-})
+const numbers = {
+  'numbers.insert': { act: 'once', at: 'fresh' },
+  'numbers.take': { act: 'once' },
+} as const satisfies Ways
 
 const auth: Ways = {
-  ...numbersUnder('accounts'),
+  ...under('accounts', 'numbers.take'),
+  ...exempt(firstRow, 'numbers.insert'),
   ...opening,
   ...audited('accounts'),
   ...exempt(mark, 'cursors.move'),
@@ -82,7 +85,7 @@ const auth: Ways = {
 }
 
 const job: Ways = {
-  ...numbersUnder('once'),
+  ...numbers,
   ...opening,
   ...audited('secrets'),
   ...under('once', 'cursors.move'),
@@ -125,7 +128,7 @@ const scheduler: Ways = {
 }
 
 const executor: Ways = {
-  ...numbersUnder('once'),
+  ...numbers,
   ...opening,
   ...under('drain', 'cursors.move'),
   ...under('once', 'executions.insert', 'executions.finish', 'outbox.mark'),
