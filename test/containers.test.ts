@@ -11,6 +11,9 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8')
 
 interface Container {
   readonly image: string
+  readonly build?: string
+  readonly pull_policy?: string
+  readonly env_file?: readonly { readonly path: string; readonly required: boolean }[]
   readonly command?: string
   readonly user?: string
   readonly read_only?: boolean
@@ -38,6 +41,16 @@ describe('docker-compose.yml', () => {
     for (const [name, { command }] of ours) {
       expect(command).toBe(`apps/${name}/src/main.ts`)
     }
+  })
+
+  it('builds the image of the five services once, so that scaling one of them restarts none', () => {
+    expect(ours.filter(([, { build }]) => build !== undefined).map(([name]) => name)).toEqual(['gateway'])
+    expect(new Set(ours.map(([, { image, pull_policy }]) => `${image} ${pull_policy}`)).size).toBe(1)
+    expect(ours[0]?.[1].pull_policy).toBe('never')
+  })
+
+  it.each(ours)('%s takes any setting from settings.env, which need not be there', (_, { env_file }) => {
+    expect(env_file).toEqual([{ path: 'settings.env', required: false }])
   })
 
   it.each(containers)('%s has a health check, a pinned image and no fixed name', (_, one) => {

@@ -44,6 +44,8 @@ const counted =
   'Counts a mail before it is sent. A crash in between uses up room of a quota, and the mail is sent after its lease.'
 const unread = 'The bus of one process carries its own messages only, which it can read.'
 const versions = 'Raises the number of the schema, and is done again at the next start.'
+const firstRow =
+  'The audit row of the first admin inserts it, before any act is played; it is the write of job-service, which has its points.'
 const late =
   'Follows a write that took longer than a change number may be old; reconcile compares the record all the same.'
 
@@ -68,6 +70,8 @@ const numbers = {
 } as const satisfies Ways
 
 const auth: Ways = {
+  ...under('accounts', 'numbers.take'),
+  ...exempt(firstRow, 'numbers.insert'),
   ...opening,
   ...audited('accounts'),
   ...exempt(mark, 'cursors.move'),

@@ -397,7 +397,7 @@ export interface paths {
         get: operations["getJob"];
         /**
          * Create a job under a key, or replace what there is; the same body again changes nothing
-         * @description For definitions that are kept elsewhere and are sent again and again. 201: the job is new. 200: it has this definition, and nothing else that the change closes starts any more. 202: it has this definition, and the executors have not confirmed it yet. With `If-Match` no new job is made.
+         * @description For definitions that are kept elsewhere and are sent again and again. 201: the job is new. 200: it has this definition, and nothing else that the change closes starts any more. 202: it has this definition, and the executors have not confirmed it yet. With `If-Match` no new job is made; with `If-None-Match: *` a job that is there is not changed.
          *
          *     Needs the role `user` or a higher one.
          */
@@ -4352,6 +4352,8 @@ export interface components {
         "Idempotency-Key": string;
         /** @description The version that is to be changed: an `ETag` as it was given, `"7"` for version 7, several with commas between, or `*` for any. Another version is refused with 412. */
         "If-Match": string;
+        /** @description On GET an `ETag` as it was given: the answer is 304 without a body while nothing of what is shown has changed. On PUT `*`: what is there already is not changed, and the answer is 412. */
+        "If-None-Match": string;
         /** @description The `id` of the last event that was read: the stream goes on after it. */
         "Last-Event-ID": string;
         /** @description `wait=20`: how many seconds the call may wait for its answer, at most 20. `return=minimal`: a batch answers with ids alone (RFC 7240). */
@@ -5155,6 +5157,8 @@ export interface operations {
             header?: {
                 /** @description The version that is to be changed: an `ETag` as it was given, `"7"` for version 7, several with commas between, or `*` for any. Another version is refused with 412. */
                 "If-Match"?: components["parameters"]["If-Match"];
+                /** @description On GET an `ETag` as it was given: the answer is 304 without a body while nothing of what is shown has changed. On PUT `*`: what is there already is not changed, and the answer is 412. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
                 /**

@@ -1,10 +1,15 @@
 import type { Socket } from 'node:net'
-import { type ErrorCode, problems, refusal } from '@belfry/contracts'
+import { problems, type Refusal, refusal } from '@belfry/contracts'
 import { problemOf } from './problem.ts'
 
-const codes: Record<string, ErrorCode> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
+const malformed = refusal('malformed-request', 'What came in is not a whole HTTP request.')
+/** By the codes of Node's HTTP parser. */
+const refusals: Readonly<Record<string, Refusal>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: refusal('request-timeout', 'The request did not come in whole in time.'),
+  HPE_HEADER_OVERFLOW: refusal(
+    'headers-too-large',
+    'The address and the headers of the request are too long together.',
+  ),
 }
 
 /**
@@ -18,9 +23,9 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
     socket.destroy()
     return
   }
-  const code = codes[error.code ?? ''] ?? 'malformed-request'
-  const { status, title } = problems[code]
-  const body = JSON.stringify(problemOf(refusal(code, 'What came in is not a whole HTTP request.'), ''))
+  const refused = refusals[error.code ?? ''] ?? malformed
+  const { status, title } = problems[refused.code]
+  const body = JSON.stringify(problemOf(refused, ''))
   const head = [
     `HTTP/1.1 ${status} ${title}`,
     'content-type: application/problem+json; charset=utf-8',

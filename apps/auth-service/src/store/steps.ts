@@ -14,5 +14,6 @@ const both = [
 /** The durable steps of this service's stores, by the kind of the store (`createStepCheck` of libs/storage). */
 export const durableSteps = {
   sqlite: [...storage.sqliteSteps, ...both, 'sessions.purge'],
-  mongo: [...storage.mongoSteps, ...both, 'admins.insert'],
+  // The rows of the audit log are numbered.
+  mongo: [...storage.mongoSteps, ...storage.numberSteps, ...both, 'admins.insert'],
 } as const

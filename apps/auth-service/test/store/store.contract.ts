@@ -207,6 +207,12 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       expect(await apiKeys.find(one.id)).toBeUndefined()
     })
 
+    it('number and store a row of the audit log', async () => {
+      const row = { at: 5, actorId: ada.id, actorName: ada.username, via: 'token', action: 'changePassword' } as const
+      const n = await stores.audit.append({ ...row, target: null, requestId: 'req-1', address: null })
+      expect(await stores.audit.list({ actorId: ada.id }, null, 10)).toMatchObject([{ ...row, n }])
+    })
+
     it('insert, list and remove keys', async () => {
       for (const kid of ['k1', 'k2', 'k3']) await stores.keys.insert(key(kid))
       expect((await stores.keys.list()).toSorted((a, b) => (a.kid < b.kid ? -1 : 1))).toEqual(

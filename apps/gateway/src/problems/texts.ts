@@ -68,7 +68,7 @@ export const problemTexts: Record<ErrorCode, ProblemText> = {
   'request-timeout': {
     meaning: 'The request did not come in whole within the time that the server waits for it.',
     whatToDo: 'Send it again in one go. Over a slow connection send smaller bodies.',
-    example: 'What came in is not a whole HTTP request.',
+    example: 'The request did not come in whole in time.',
   },
   'version-mismatch': {
     meaning: 'If-Match names another version than the one that is stored: the record was changed since it was read.',
@@ -116,9 +116,9 @@ export const problemTexts: Record<ErrorCode, ProblemText> = {
     example: 'A user may have 100000 jobs that are not cancelled.',
   },
   'headers-too-large': {
-    meaning: 'The headers of the request are longer than 16 KiB.',
-    whatToDo: 'Send fewer or shorter headers. Cookies are not needed by any address.',
-    example: 'What came in is not a whole HTTP request.',
+    meaning: 'The address and the headers of the request are together longer than 16 KiB.',
+    whatToDo: 'Send fewer or shorter headers, and a shorter query. Cookies are not needed by any address.',
+    example: 'The address and the headers of the request are too long together.',
   },
   internal: {
     meaning: 'Something went wrong in Belfry that no rule expects. The log has the cause under the request id.',

@@ -24,3 +24,12 @@ export function checkVersion(
 export const noVersionYet = refusal('version-mismatch', 'If-Match names a version, and there is no such job', {
   errors: [{ pointer: '/version', code: 'differs', detail: 'there is no job yet' }],
 })
+
+/** There is a job, and the caller asked for a new one alone (RFC 9110, 13.1.2). */
+export const isThereAlready = refusal(
+  'version-mismatch',
+  'If-None-Match asks for a new job, and there is one already',
+  {
+    errors: [{ pointer: 'If-None-Match', code: 'differs', detail: 'there is a job with this key' }],
+  },
+)

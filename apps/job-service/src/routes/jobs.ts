@@ -28,7 +28,7 @@ import { readList } from './job-list.ts'
 import { answerFenced } from './job-operations.ts'
 import type { JobViews } from './job-view.ts'
 import { type ListPages, positionsOf } from './list-pages.ts'
-import { readPrecondition } from './preconditions.ts'
+import { readMustBeNew, readPrecondition } from './preconditions.ts'
 import { showWait, signalOf, waitMsOf } from './waiting.ts'
 
 export interface JobRoutes {
@@ -89,8 +89,8 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
     tags,
     summary: 'Create a job under a key, or replace what there is; the same body again changes nothing',
     description:
-      'For definitions that are kept elsewhere and are sent again and again. 201: the job is new. 200: it has this definition, and nothing else that the change closes starts any more. 202: it has this definition, and the executors have not confirmed it yet. With `If-Match` no new job is made.',
-    requestHeaders: ['if-match'],
+      'For definitions that are kept elsewhere and are sent again and again. 201: the job is new. 200: it has this definition, and nothing else that the change closes starts any more. 202: it has this definition, and the executors have not confirmed it yet. With `If-Match` no new job is made; with `If-None-Match: *` a job that is there is not changed.',
+    requestHeaders: ['if-match', 'if-none-match'],
     answerHeaders: { 200: ['etag', 'location'], 201: ['etag', 'location'], 202: ['etag', 'location'] },
     problems: ['conflict', 'illegal-transition', 'impossible', 'quota-exceeded', 'too-many-requests'],
     examples: putExamples,
@@ -101,8 +101,10 @@ export function mountJobs(app: HttpApp, { context, views, pages, ids, once }: Jo
   app.put('/jobs/:id', { schema: put, config: changes }, async (request, reply) => {
     const ifMatch = readPrecondition(request)
     if (isRefusal(ifMatch)) return reply.refuse(ifMatch)
+    const mustBeNew = readMustBeNew(request)
+    if (isRefusal(mustBeNew)) return reply.refuse(mustBeNew)
     const { caller, params, body } = request
-    const asked = { caller, minted: ids.uuid(), key: params.id, body, ifMatch }
+    const asked = { caller, minted: ids.uuid(), key: params.id, body, ifMatch, mustBeNew }
     const put = await putJob(context, asked)
     if (isRefusal(put)) return reply.refuse(put)
     if ('changed' in put) return answerFenced(reply, views.of(caller), put.changed)

@@ -25,3 +25,14 @@ export function readPrecondition({ headers }: Pick<FastifyRequest, 'headers'>): 
     return version === undefined ? [] : [Number(version)]
   })
 }
+
+const notAnyMalformed = refusal('malformed-request', 'If-None-Match cannot be taken here.', {
+  errors: [{ pointer: 'If-None-Match', code: 'not-allowed', detail: 'must be *: make a job only where there is none' }],
+})
+
+/** Whether `If-None-Match: *` asks for a new job alone (RFC 9110, 13.1.2). Entity tags are refused: no call needs them. */
+export function readMustBeNew({ headers }: Pick<FastifyRequest, 'headers'>): boolean | Refusal {
+  const given = headers['if-none-match']?.trim()
+  if (given === undefined) return false
+  return given === '*' ? true : notAnyMalformed
+}

@@ -1,6 +1,6 @@
 import { isRefusal, jobIdPattern, jobKey, type PutJobBody, type Refusal, refusal } from '@belfry/contracts'
 import { isLive } from '../domain/job.ts'
-import { noVersionYet, type Precondition } from '../domain/precondition.ts'
+import { isThereAlready, noVersionYet, type Precondition } from '../domain/precondition.ts'
 import type { Caller } from '../domain/reach.ts'
 import type { StoredJob } from '../store/ports.ts'
 import { createChange, inTurn } from './change-job.ts'
@@ -16,6 +16,8 @@ interface PutJobRequest {
   readonly key: string
   readonly body: PutJobBody
   readonly ifMatch: Precondition
+  /** A job that is there stays as it is, and the call is refused. */
+  readonly mustBeNew: boolean
 }
 
 /** The job is new, or changed (or as it was) with what may still run of its older versions. */
@@ -27,7 +29,7 @@ type PutJob = { readonly created: StoredJob } | { readonly changed: FencedJob }
  */
 export async function putJob(
   context: CreateJobContext & UpdateContext,
-  { caller, minted, key, body, ifMatch }: PutJobRequest,
+  { caller, minted, key, body, ifMatch, mustBeNew }: PutJobRequest,
 ): Promise<PutJob | Refusal> {
   const isId = jobIdPattern.test(key)
   const checked = jobKey.safeParse(key)
@@ -38,6 +40,7 @@ export async function putJob(
     const found = await findJob(context, caller, key, 'change')
     if (isRefusal(found) && isId) return found
     if (!isRefusal(found) && (isId || isLive(found))) {
+      if (mustBeNew) return isThereAlready
       const changed = await change(found, isLastTry)
       return changed === undefined || isRefusal(changed) ? changed : { toConfirm: changed }
     }

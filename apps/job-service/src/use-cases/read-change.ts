@@ -36,7 +36,11 @@ async function readAt(context: ReadContext, job: Job, body: PutJobBody, at: numb
   if (isRefusal(timing)) return timing
   const known = await types.knowing(body.jobType)
   if (!known) return noTypesYet
-  const read = readSpec({ ...body, key: job.key ?? undefined }, withScheduleOf(job, timing, at), known)
+  const read = readSpec(
+    { ...body, key: job.key ?? undefined },
+    withZoneNoted(job, body, withScheduleOf(job, timing, at)),
+    known,
+  )
   const shown = isRefusal(read) ? read : { ...read, spec: withTextOf(job.spec, read.spec) }
   // A secret that is gone keeps no change of another field back.
   const isSame = JSON.stringify(body.params ?? {}) === JSON.stringify(job.spec.params)
@@ -65,6 +69,15 @@ function withScheduleOf({ id, spec }: Job, timing: Timing, at: number): Timing {
   const times = compileSchedule(schedule, id)
   const hasMore = !('issue' in times) && times.next(at) !== null
   return { ...timing, schedule, impossible: hasMore ? [] : timing.impossible }
+}
+
+/** A cron as a text has no zone: the default one takes the place of the one that the job had, which is easily overlooked. */
+function withZoneNoted({ spec: { schedule: before } }: Job, { schedule }: PutJobBody, timing: Timing): Timing {
+  const { schedule: next, warnings } = timing
+  if (typeof schedule !== 'string' || next.kind !== 'cron' || before.kind !== 'cron') return timing
+  if (next.timezone === before.timezone) return timing
+  const detail = `The cron came without a zone, so it is read in ${next.timezone} and no longer in ${before.timezone}: {"cron", "timezone"} names a zone.`
+  return { ...timing, warnings: [...warnings, { code: 'timezone-assumed', detail }] }
 }
 
 /** An interval that stays as long has its fire times where they were. */

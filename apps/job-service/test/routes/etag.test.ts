@@ -27,6 +27,24 @@ describe('the ETag of a job', () => {
     },
   )
 
+  it('is not needed for a PUT that makes a job only where there is none', async () => {
+    const put = (ifNoneMatch: string, priority: number, ref = 'new-alone') =>
+      world.call<JobView>(
+        'PUT',
+        `/jobs/${ref}`,
+        { jobType: 'DUMMY', priority },
+        { headers: { 'if-none-match': ifNoneMatch } },
+      )
+    const made = await put('*', 3)
+    expect(made.status).toBe(201)
+    for (const ref of ['new-alone', made.body.id])
+      expect(await put('*', 4, ref)).toMatchObject({ status: 412, body: { code: 'version-mismatch' } })
+    expect(await put('"1"', 4)).toMatchObject({ status: 400, body: { errors: [{ pointer: 'If-None-Match' }] } })
+    expect((await read('/jobs/new-alone')).body).toMatchObject({ priority: 3, version: 1 })
+    await world.call('DELETE', '/jobs/new-alone')
+    expect((await put('*', 5)).status).toBe(201)
+  })
+
   it('changes with the status and the next run, without another version', async () => {
     const { id } = await make()
     await world.pass(1)

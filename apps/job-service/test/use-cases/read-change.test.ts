@@ -10,6 +10,8 @@ import { createDocumentStores } from '../store/document-stores.ts'
 
 const hour = 3_600_000
 
+type CronInput = string | { readonly cron: string; readonly timezone?: string }
+
 /** A one-shot job with many changes, an hour after the tenth of them. */
 function changedJob(): Job {
   let job = jobOf({ schedule: { kind: 'once', runAt: monday + hour } })
@@ -22,8 +24,8 @@ function changedJob(): Job {
   return job
 }
 
-/** The spec that a delay gives the job, and how often the body was read for it. */
-async function read(job: Job, delay: number) {
+/** What a schedule or a delay makes of the job, and how often the body was read for it. */
+async function readWith(job: Job, timing: { readonly delay?: number; readonly schedule?: CronInput }) {
   let reads = 0
   const knowing = async () => {
     reads += 1
@@ -34,8 +36,13 @@ async function read(job: Job, delay: number) {
   const clock = createManualClock(monday + hour / 2)
   const context = { stores, types: list, clock, config: jobConfig.parse({}) }
   const { jobType, params, priority } = job.spec
-  const answer = await readChange(context, job, { name: 'nightly', jobType, params, priority, delay })
-  return { reads, schedule: isRefusal(answer) ? answer : answer.spec.schedule }
+  const answer = await readChange(context, job, { name: 'nightly', jobType, params, priority, ...timing })
+  return { reads, answer: isRefusal(answer) ? expect.fail(answer.detail) : answer }
+}
+
+async function read(job: Job, delay: number) {
+  const { reads, answer } = await readWith(job, { delay })
+  return { reads, schedule: answer.spec.schedule }
 }
 
 describe('a delay in a change of a job', () => {
@@ -47,5 +54,24 @@ describe('a delay in a change of a job', () => {
   it('of another length counts from now, and is read once however many changes there are', async () => {
     const runAt = monday + hour / 2 + 2 * hour
     expect(await read(changedJob(), 2 * hour)).toEqual({ reads: 1, schedule: { kind: 'once', runAt } })
+  })
+})
+
+describe('a cron in a change of a job', () => {
+  const berlin = jobOf({ schedule: { kind: 'cron', cron: '0 3 * * *', timezone: 'Europe/Berlin' } })
+  const codesOf = async (schedule: CronInput) =>
+    (await readWith(berlin, { schedule })).answer.warnings.map(({ code }) => code)
+
+  it('that comes as a text, and takes the zone away that the job had, is warned about', async () => {
+    const { answer } = await readWith(berlin, { schedule: '0 4 * * *' })
+    expect(answer.spec.schedule).toMatchObject({ cron: '0 4 * * *', timezone: 'UTC' })
+    expect(answer.warnings).toEqual([
+      { code: 'timezone-assumed', detail: expect.stringContaining('in UTC and no longer in Europe/Berlin') },
+    ])
+  })
+
+  it('that names its zone, or keeps it, is not', async () => {
+    expect(await codesOf({ cron: '0 4 * * *', timezone: 'UTC' })).toEqual([])
+    expect(await codesOf({ cron: '0 4 * * *', timezone: 'Europe/Berlin' })).toEqual([])
   })
 })

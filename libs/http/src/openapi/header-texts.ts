@@ -80,7 +80,7 @@ export const requestHeaders: Readonly<
     name: 'If-None-Match',
     in: 'header',
     description:
-      'An `ETag` as it was given: the answer is 304 without a body while nothing of what is shown has changed.',
+      'On GET an `ETag` as it was given: the answer is 304 without a body while nothing of what is shown has changed. On PUT `*`: what is there already is not changed, and the answer is 412.',
     schema: { type: 'string', maxLength: 1000 },
   },
   prefer: {
