@@ -55,7 +55,7 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
     const found = [...records.executions.values()].filter(
       (one) => one.jobId === jobId && isEnded(one.state) === isForEnded,
     )
-    return found.length > 0 ? random.pick(found).id : undefined
+    return found.length > 0 ? random.oneOf(found).id : undefined
   }
 
   function routeOf(operation: Operation): Route | undefined {
@@ -99,7 +99,7 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
     keys += 1
     const headers = route.hasKey ? { 'idempotency-key': `key-${keys}-of-this-world` } : {}
     for (let tries = 1; ; tries++) {
-      const instance = `job-service-${random.pick(namesOf('job-service'))}-80`
+      const instance = `job-service-${random.oneOf(namesOf('job-service'))}-80`
       const { method, path, body } = route
       const sent = { method, path, token: tokenOf('usr-1'), headers, deadlineMs, ...(body !== undefined && { body }) }
       history.add('caller', `asks ${method} ${path} of ${instance}`, route.id, () => JSON.stringify(body ?? null))

@@ -134,7 +134,7 @@ function createService(parts: WorldParts, name: string, service: SimulatedServic
     stores: linkStores(stores.executions, link),
     config: configs[service],
     handlers: handlersOf(parts, name, machine),
-    random: random.next,
+    random: random.fraction,
   })
 }
 
