@@ -38,6 +38,11 @@ const configs = {
     jobReconcileMs: 5_000,
     jobReconcileTimeoutMs: 2_000,
     jobRequestTryMs: 4_000,
+    // No check of a world is about what these loops do: they only ask the stores.
+    jobPauseEndMs: 2_000,
+    jobNotifyPollMs: 2_000,
+    jobMissedPollMs: 60_000,
+    auditSealPollMs: 20_000,
     // Caches as large as a world, which are made anew with each life of a process.
     jobCompiledSchedules: 50,
     jobMissedHeld: 50,
@@ -87,6 +92,7 @@ const serviceTokens: ServiceTokens = {
   verify: (token) => simulatedServices.find((service) => token.startsWith(`${service}.`)),
 }
 
+const called = /^\/internal\/(?!secrets|audit|breakers|schedules|fire-log\/list|jobs\/reach)/
 const calledByUsers =
   /^\/(?:jobs(?:\/:id(?:\/(?:pause|resume|cancel|trigger))?)?|executions\/:id\/(?:cancel|retry)|dead-letters\/redrive)$/
 
@@ -96,7 +102,7 @@ const openApp: typeof createHttpApp = (options) => {
   for (const method of ['get', 'post', 'put', 'patch', 'delete'] as const) {
     const add = app[method] as (...args: unknown[]) => unknown
     const addCalled = (path: string, ...rest: unknown[]) => {
-      const isCalled = path.startsWith('/internal/') || (options.service === 'job-service' && calledByUsers.test(path))
+      const isCalled = called.test(path) || (options.service === 'job-service' && calledByUsers.test(path))
       return isCalled ? add.call(app, path, ...rest) : app
     }
     Object.assign(app, { [method]: addCalled })

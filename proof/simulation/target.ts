@@ -103,6 +103,8 @@ export function handlersOf({ target, executionVersions }: TargetOfWorld, process
     description: 'Does what its params say.',
     params,
     result: z.unknown(),
+    // As zod says them, once for all lives.
+    schemas: { params: z.toJSONSchema(params, { io: 'input' }), result: {} },
     timeoutMs: 20_000,
     slots: 'io',
     examples: [],

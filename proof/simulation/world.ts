@@ -95,6 +95,9 @@ export interface WorldOptions {
   readonly wrapStores?: (stores: SimulatedStores) => SimulatedStores
 }
 
+/** When the world of a seed begins, epoch milliseconds: the first draw of its chance. */
+export const startOf = (seed: number): number => worldStartAt + createRandom(seed).between(0, 60_000)
+
 /** A world of two instances of each service, none of which has started. */
 export function createWorld(
   seed: number,
@@ -102,7 +105,7 @@ export function createWorld(
 ): World {
   const random = createRandom(seed)
   const loop = createEventLoop()
-  const startAt = worldStartAt + random.between(0, 60_000)
+  const startAt = startOf(seed)
   const history = createHistory(loop.now)
   const faults = createFaults(random, rates)
   const records = createRecords(history)
