@@ -109,6 +109,17 @@ export const mutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'the scheduler does not compare its schedules',
+    wrap: (stores) => withJobs(stores, { listChanges: noChanges }),
+  },
+  {
+    name: 'a range of the fire log is not stored',
+    wrap: (stores) => ({
+      ...stores,
+      schedules: { ...stores.schedules, fireLog: { ...stores.schedules.fireLog, upsertMany: async () => undefined } },
+    }),
+  },
+  {
     name: 'a schedule is advanced whatever others have stored',
     wrap(stores) {
       const { schedules } = stores.schedules

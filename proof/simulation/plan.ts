@@ -1,6 +1,6 @@
 import { createRandom, type Random } from '../random.ts'
 import { type FaultRates, usualRates } from './faults.ts'
-import { type SimulatedService, simulatedServices } from './process.ts'
+import { leaseMs, type SimulatedService, simulatedServices } from './process.ts'
 
 /** What is asked for, by the route that takes it. `at`: milliseconds since the world began. */
 export type Operation = { readonly at: number } & (
@@ -137,8 +137,22 @@ function operationsOf(random: Random, startAt: number): Operation[] {
   }).flat()
 }
 
+/**
+ * An executor that stands still, or does not reach the store, for about as long as its lease: what it ends then, others are just about
+ * to give back.
+ */
+function lapseOf(random: Random): Mishap {
+  const process = random.oneOf(namesOf('executor-service'))
+  const at = random.between(2_500, calmAt - 3_000)
+  const forMs = leaseMs + random.between(-300, 600)
+  return random.chance(0.5)
+    ? { kind: 'freeze', at, forMs, process }
+    : { kind: 'cut', at, forMs, one: process, other: 'store' }
+}
+
 function mishapsOf(random: Random): Mishap[] {
   return Array.from({ length: random.between(0, 9) }, (): Mishap => {
+    if (random.chance(0.1)) return lapseOf(random)
     const at = random.between(500, calmAt - 500)
     const forMs = random.chance(0.5) ? random.between(50, 1_500) : random.between(1_500, 8_000)
     // What runs jobs is hit most often: it holds the leases.

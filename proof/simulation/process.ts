@@ -28,6 +28,9 @@ export interface Process {
   stop(): void
 }
 
+/** How long an executor's lease lasts in a world, milliseconds. */
+export const leaseMs = 2_000
+
 /** Shorter than by default where a world would only wait. */
 const configs = {
   'job-service': jobConfig.parse({
@@ -59,7 +62,7 @@ const configs = {
   'executor-service': executorConfig.parse({
     mode: 'distributed',
     executorBeatMs: 500,
-    executorLeaseMs: 2_000,
+    executorLeaseMs: leaseMs,
     executorIoConcurrency: 8,
     executorClaimAhead: 4,
     executorAbortGraceMs: 500,
