@@ -7,7 +7,7 @@ export type SeedOptions = Omit<WorldOptions, 'rates'>
 /** A seed of which no result can be had. The rule `world` stands for what no world may do at all. */
 export const brokenSummary = (seed: number, text: string): Summary => ({
   seed,
-  hash: '',
+  hash: null,
   lastedMs: 0,
   violations: [{ rule: 'world', subject: 'world', text }],
   counts: [],
@@ -30,10 +30,11 @@ export function collectErrors(): () => void {
   }
 }
 
-/** What became of a seed; one that throws has that as its violation. */
-export async function runSeed(seed: number, options?: SeedOptions): Promise<Summary> {
+/** What became of a seed; one that throws has that as its violation. `isHashed`: with the hash of its history. */
+export async function runSeed(seed: number, options?: SeedOptions, isHashed = false): Promise<Summary> {
   const result: Result | Error = await simulate(seed, options).catch((error: Error) => error)
-  const summary = result instanceof Error ? brokenSummary(seed, `it threw ${textOf(result)}`) : summaryOf(result)
+  const summary =
+    result instanceof Error ? brokenSummary(seed, `it threw ${textOf(result)}`) : summaryOf(result, isHashed)
   const errors = new Set(untaken.splice(0).map((error) => `nothing took ${textOf(error)}`))
   const left = [...errors].map((text) => ({ rule: 'world', subject: 'world', text }))
   return { ...summary, violations: [...summary.violations, ...left] }

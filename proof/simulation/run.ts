@@ -45,7 +45,7 @@ function printCounts(counts: Iterable<readonly [string, number]>): void {
 
 async function runOne(seed: number): Promise<number> {
   const ends = [countImmediates(), collectErrors()]
-  const summary = await runSeed(seed)
+  const summary = await runSeed(seed, {}, true)
   for (const end of ends) end()
   if (summary.violations.length > 0) printFailure(summary)
   console.log(`seed ${seed}: ${seconds(summary.lastedMs)} s simulated, history ${summary.hash}`)

@@ -10,7 +10,7 @@ export interface Result {
   readonly seed: number
   readonly violations: readonly Violation[]
   /** The same for the same history. */
-  readonly hash: string
+  hash(): string
   /** How often what happened, and what went wrong. */
   readonly counts: ReadonlyMap<string, number>
   /** Simulated milliseconds until everything was at rest. */
@@ -134,7 +134,7 @@ export async function simulate(seed: number, options: Omit<WorldOptions, 'rates'
   return {
     seed,
     violations,
-    hash: history.hash(),
+    hash: history.hash,
     counts,
     lastedMs: loop.now(),
     timelineOf({ subject }) {

@@ -15,10 +15,10 @@ describe('a simulated world', () => {
   })
 
   it('has the same history each time, whatever was simulated before', async () => {
-    const first = (await simulate(7)).hash
+    const first = (await simulate(7)).hash()
     await simulate(8)
-    expect((await simulate(7)).hash).toBe(first)
-    expect((await simulate(8)).hash).not.toBe(first)
+    expect((await simulate(7)).hash()).toBe(first)
+    expect((await simulate(8)).hash()).not.toBe(first)
   })
 })
 
