@@ -166,12 +166,16 @@ function mishapsOf(random: Random): Mishap[] {
   })
 }
 
-/** Some worlds have no faults of some kinds: what is left shows more clearly. */
+/** Of a store whose calls hang so often that much happens between a read and the write that follows from it. */
+const slowStore = { storeSlow: 0.2 }
+
+/** Some worlds have no faults of some kinds: what is left shows more clearly. Others have a slow store. */
 function ratesOf(random: Random): FaultRates {
   const [bus, store, calls] = [random.chance(0.85), random.chance(0.75), random.chance(0.75)]
   const isOn = (name: string) => (name.startsWith('bus') ? bus : name.startsWith('store') ? store : calls)
+  const rates = random.chance(0.2) ? { ...usualRates, ...slowStore } : usualRates
   return Object.fromEntries(
-    Object.entries(usualRates).map(([name, rate]) => [name, isOn(name) ? rate : 0]),
+    Object.entries(rates).map(([name, rate]) => [name, isOn(name) ? rate : 0]),
   ) as unknown as FaultRates
 }
 
