@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     root: import.meta.dirname,
-    include: ['{chaos,crash,fuzz,operations,security,simulation}/*.test.ts'],
+    include: ['*.test.ts', '{chaos,crash,fuzz,operations,security,simulation}/*.test.ts'],
     // Of the crash points, which alone run side by side. Those of one process run two at a time: more would measure the machine, not the protocol.
     maxConcurrency: 4,
     fileParallelism: false,

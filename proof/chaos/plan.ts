@@ -1,6 +1,6 @@
 import type { ServiceName } from '@belfry/contracts'
 import type { Peer } from '@belfry/testkit'
-import { createRandom, type Random } from './random.ts'
+import { createRandom, type Random } from '../random.ts'
 
 /** What hits one instance of a service. Times in milliseconds from the start of the load. */
 interface ServiceFault {

@@ -1,6 +1,6 @@
 import { createCodec, type IncomingMessage, type PoisonMessage } from '@belfry/bus'
 import { jobChangesMessage, jobExecuteMessage, jobStatusMessage, type Topic } from '@belfry/contracts'
-import { createRandom } from '../chaos/random.ts'
+import { createRandom } from '../random.ts'
 import type { FuzzTarget } from './campaign.ts'
 import { bytesOf, type ContractInput, createContractInputs } from './contract-inputs.ts'
 import type { System } from './system.ts'

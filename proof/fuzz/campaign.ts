@@ -1,4 +1,4 @@
-import { createRandom } from '../chaos/random.ts'
+import { createRandom } from '../random.ts'
 import { shrink } from './shrink.ts'
 
 /** What inputs are drawn for and run against. `run` answers what is wrong; undefined when nothing is. */

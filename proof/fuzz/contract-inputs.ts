@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Random } from '../chaos/random.ts'
+import type { Random } from '../random.ts'
 import { createValues, type JsonSchema } from './json-values.ts'
 import { mutateText, mutateValue } from './mutations.ts'
 

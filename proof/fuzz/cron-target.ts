@@ -1,5 +1,5 @@
 import { compileSchedule } from '@belfry/time'
-import { createRandom } from '../chaos/random.ts'
+import { createRandom } from '../random.ts'
 import type { FuzzTarget } from './campaign.ts'
 import { cronText, mutateText, zoneText } from './cron-texts.ts'
 

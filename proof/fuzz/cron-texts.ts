@@ -1,4 +1,4 @@
-import type { Random } from '../chaos/random.ts'
+import type { Random } from '../random.ts'
 
 /** The fields of a cron expression with their least and largest number, and their names. */
 const fields = [

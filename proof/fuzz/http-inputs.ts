@@ -1,4 +1,4 @@
-import type { Random } from '../chaos/random.ts'
+import type { Random } from '../random.ts'
 import type { DrawValue, JsonSchema } from './json-values.ts'
 import { mutateText, mutateValue, strangeTexts } from './mutations.ts'
 

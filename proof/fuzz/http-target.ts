@@ -1,6 +1,6 @@
 import { problem } from '@belfry/contracts'
 import { Pool } from 'undici'
-import { createRandom } from '../chaos/random.ts'
+import { createRandom } from '../random.ts'
 import { drawHttpInput, type FuzzedOperation, type HttpInput, type InputClass } from './http-inputs.ts'
 import { createValues, type JsonSchema } from './json-values.ts'
 import type { System } from './system.ts'

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Random } from '../chaos/random.ts'
+import type { Random } from '../random.ts'
 import { cronText, zoneText } from './cron-texts.ts'
 
 /** JSON Schema, as far as the generator reads it. */

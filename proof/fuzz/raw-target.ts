@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { problem } from '@belfry/contracts'
-import { createRandom, type Random } from '../chaos/random.ts'
+import { createRandom, type Random } from '../random.ts'
 import type { FuzzTarget } from './campaign.ts'
 import { strangeTexts } from './mutations.ts'
 import type { System } from './system.ts'

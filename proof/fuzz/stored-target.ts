@@ -1,7 +1,7 @@
 import * as contracts from '@belfry/contracts'
 import { readJsonBody } from '@belfry/http'
 import { z } from 'zod'
-import { createRandom } from '../chaos/random.ts'
+import { createRandom } from '../random.ts'
 import type { FuzzTarget } from './campaign.ts'
 import { bytesOf, type ContractInput, createContractInputs } from './contract-inputs.ts'
 

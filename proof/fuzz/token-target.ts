@@ -1,7 +1,7 @@
 import { createHttpApp } from '@belfry/http'
 import { createHealth } from '@belfry/service'
 import { createTestTokens, encodePart, forgeToken } from '@belfry/testkit'
-import { createRandom, type Random } from '../chaos/random.ts'
+import { createRandom, type Random } from '../random.ts'
 import type { FuzzTarget } from './campaign.ts'
 import { mutateText } from './cron-texts.ts'
 import { freeValue } from './json-values.ts'

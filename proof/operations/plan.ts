@@ -1,4 +1,4 @@
-import { createRandom } from '../chaos/random.ts'
+import { createRandom } from '../random.ts'
 
 /** What is done to a job: an update of its params, an update of its schedule, a pause with or without a resume, or an end. */
 const operations = ['update', 'update', 'reschedule', 'pause', 'pause', 'delete', 'delete', 'cancel'] as const

@@ -1,10 +1,10 @@
 import { type Bus, BusError, type IncomingMessage, type OutgoingMessage, type Subscriber } from '@belfry/bus'
 import type { Topic } from '@belfry/contracts'
+import type { Random } from '../random.ts'
 import type { EventLoop } from './event-loop.ts'
 import { type Faults, hopMs } from './faults.ts'
 import type { History } from './history.ts'
 import type { Machine } from './machine.ts'
-import type { Random } from './random.ts'
 
 /** A message on its way to one group, as text: nobody shares an object with another process. */
 interface Letter {
@@ -100,7 +100,7 @@ export function createSimulatedBus(options: {
       loop.after(redeliveryMs, () => deliver(group, letter))
       return
     }
-    const member = random.pick(able)
+    const member = random.oneOf(able)
     member.inbox.push(letter)
     work(group, member)
     // A member that dies, stands still or is cut off has the letter, and another one gets it too.
@@ -114,7 +114,7 @@ export function createSimulatedBus(options: {
   function work(group: string, member: Member): void {
     if (member.isAtWork || member.inbox.length === 0 || !member.isJoined) return
     member.isAtWork = true
-    loop.after(random.next() * 2, () =>
+    loop.after(random.fraction() * 2, () =>
       member.machine.deliver(() => {
         const batch = member.inbox
         member.inbox = []
@@ -169,7 +169,7 @@ export function createSimulatedBus(options: {
       const copies = faults.strikes('busDouble') ? 2 : 1
       underWay += copies
       for (let copy = 0; copy < copies; copy++) {
-        const lateMs = faults.strikes('busShuffle') ? random.next() * random.next() * 5_000 : 0
+        const lateMs = faults.strikes('busShuffle') ? random.fraction() * random.fraction() * 5_000 : 0
         loop.after(hopMs(random) + lateMs, () => deliver(group, letter))
       }
     }

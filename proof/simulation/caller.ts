@@ -15,6 +15,8 @@ export interface Answer {
   /** The id of the job, or of the execution, that it is about. */
   readonly id: string
   readonly body: Record<string, unknown>
+  /** Whether the same call may have had its effect before: it had been sent, and had no answer or one of 5xx. */
+  readonly mayHaveActed: boolean
 }
 
 /** The one user of a world: sends each operation at its time, and again until it is answered. */
@@ -55,7 +57,7 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
     const found = [...records.executions.values()].filter(
       (one) => one.jobId === jobId && isEnded(one.state) === isForEnded,
     )
-    return found.length > 0 ? random.pick(found).id : undefined
+    return found.length > 0 ? random.oneOf(found).id : undefined
   }
 
   function routeOf(operation: Operation): Route | undefined {
@@ -95,11 +97,12 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
 
   async function ask(operation: Operation, route: Route): Promise<void> {
     open += 1
+    let mayHaveActed = false
     const askedAt = now()
     keys += 1
     const headers = route.hasKey ? { 'idempotency-key': `key-${keys}-of-this-world` } : {}
     for (let tries = 1; ; tries++) {
-      const instance = `job-service-${random.pick(namesOf('job-service'))}-80`
+      const instance = `job-service-${random.oneOf(namesOf('job-service'))}-80`
       const { method, path, body } = route
       const sent = { method, path, token: tokenOf('usr-1'), headers, deadlineMs, ...(body !== undefined && { body }) }
       history.add('caller', `asks ${method} ${path} of ${instance}`, route.id, () => JSON.stringify(body ?? null))
@@ -108,7 +111,8 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
       history.add('caller', `gets ${text}`, route.id, () =>
         answer instanceof Error ? '' : JSON.stringify(answer.body).slice(0, 400),
       )
-      if (!(answer instanceof Error)) {
+      if (answer instanceof Error) mayHaveActed = true
+      else {
         const reply = (answer.body ?? {}) as Record<string, unknown>
         const mustSayWhen = answer.status === 429 || answer.status === 503
         if (answer.status === 500 || (mustSayWhen && !answer.headers['retry-after']))
@@ -117,9 +121,10 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
           open -= 1
           const id = operation.kind === 'create' && answer.status < 300 ? String(reply.id) : route.id
           if (operation.kind === 'create' && answer.status < 300) jobIds.set(operation.job, id)
-          answers.push({ operation, askedAt, at: now(), status: answer.status, id, body: reply })
+          answers.push({ operation, askedAt, at: now(), status: answer.status, id, body: reply, mayHaveActed })
           return
         }
+        mayHaveActed ||= answer.status >= 500
       }
       await new Promise<void>((resolve) => void loop.after(random.between(200, 900), resolve))
     }

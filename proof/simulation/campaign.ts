@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import { createSeedThread } from './seed-thread.ts'
 import type { Summary } from './summary.ts'
 
 export interface CampaignOptions {
@@ -7,6 +7,10 @@ export interface CampaignOptions {
   readonly seeds: number
   /** Threads; one for each core when left out. */
   readonly workers?: number
+  /** The module that a thread runs. */
+  readonly module?: URL
+  /** How long a thread may be silent until its seed counts as stuck, milliseconds. */
+  readonly silentMs?: number
   /** Called after each seed. */
   readonly onSummary?: (summary: Summary, done: number) => void
 }
@@ -24,9 +28,13 @@ export interface CampaignResult {
 const seedsAtATime = 10
 /** Failed seeds that are reported in full. */
 const mostFailed = 20
+/** A seed takes some 100 ms; a machine that does other things may take a thousand times as long. */
+const usualSilentMs = 300_000
 
-/** Simulates many seeds, dealt out to threads. */
-export async function runCampaign({ from, seeds, workers, onSummary }: CampaignOptions): Promise<CampaignResult> {
+/** Simulates many seeds, dealt out to threads. A seed that breaks its thread is a failed one, and the others go on. */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { from, seeds, workers, onSummary, silentMs = usualSilentMs } = options
+  const module = options.module ?? new URL('./worker.ts', import.meta.url)
   const counts = new Map<string, number>()
   const failed: Summary[] = []
   let next = from
@@ -41,21 +49,20 @@ export async function runCampaign({ from, seeds, workers, onSummary }: CampaignO
     onSummary?.(summary, done)
   }
 
-  const runWorker = () =>
-    new Promise<void>((resolve, reject) => {
-      const worker = new Worker(new URL('./worker.ts', import.meta.url))
-      const deal = () => {
-        const count = Math.min(seedsAtATime, from + seeds - next)
-        if (count <= 0) return void worker.terminate().then(() => resolve())
-        worker.postMessage(Array.from({ length: count }, (_, index) => next + index))
-        next += count
-      }
-      worker.on('message', (message: Summary | 'done') => (message === 'done' ? deal() : take(message)))
-      worker.on('error', reject)
-      deal()
-    })
+  function deal(): number[] {
+    const count = Math.max(0, Math.min(seedsAtATime, from + seeds - next))
+    const dealt = Array.from({ length: count }, (_, index) => next + index)
+    next += count
+    return dealt
+  }
+
+  async function runThread(): Promise<void> {
+    const thread = createSeedThread({ module, silentMs, take })
+    for (let dealt = deal(); dealt.length > 0; dealt = deal()) await thread.run(dealt)
+    await thread.stop()
+  }
 
   const count = Math.min(workers ?? availableParallelism(), Math.ceil(seeds / seedsAtATime))
-  await Promise.all(Array.from({ length: count }, runWorker))
+  await Promise.all(Array.from({ length: count }, runThread))
   return { seeds: done, counts, simulatedMs, failed: failed.sort((a, b) => a.seed - b.seed) }
 }

@@ -42,10 +42,19 @@ const checkKeys: Check = ({ records, answers }) => {
   const unasked = [...records.executions.values()].filter(
     ({ id, cause }) => (cause === 'manual' || cause === 'retry') && !answered.has(id),
   )
+  // A trigger that was stored without an answer, and a delete before it was asked again: it is answered 404 then.
+  const isDeleted = (jobId: string) => records.versions.get(jobId)?.some(({ kind }) => kind === 'delete') === true
+  const inDoubt = answers.filter(({ status, mayHaveActed }) => status === 404 && mayHaveActed).map(({ id }) => id)
+  const isInDoubt = ({ cause, jobId, retryOf }: (typeof unasked)[number]) => {
+    const at = isDeleted(jobId) ? inDoubt.indexOf((cause === 'manual' ? jobId : retryOf) ?? '') : -1
+    return at >= 0 && inDoubt.splice(at, 1).length > 0
+  }
   const hasRedrives = ofKind('redrive').length > 0
   return [
     ...doubled,
-    ...unasked.flatMap(({ id, cause, retryOf }): Violation[] => {
+    ...unasked.flatMap((execution): Violation[] => {
+      const { id, cause, retryOf } = execution
+      if (isInDoubt(execution)) return []
       if (cause === 'retry' && hasRedrives) {
         const twice = unasked.filter((one) => one.retryOf === retryOf).length
         return twice > 1 ? [{ rule: 'I6', subject: id, text: `${twice} redrives of ${retryOf}` }] : []

@@ -1,6 +1,6 @@
 import { StorageError } from '@belfry/storage'
+import type { Random } from '../random.ts'
 import type { EventLoop } from './event-loop.ts'
-import type { Random } from './random.ts'
 
 /** Everything that may go wrong by itself, each as a probability of one call or message. */
 export interface FaultRates {
@@ -82,7 +82,7 @@ export function createFaults(random: Random, rates: FaultRates): Faults {
 }
 
 /** Milliseconds that a call is under way, one way. */
-export const hopMs = (random: Random) => 0.2 + random.next() * random.next() * 4
+export const hopMs = (random: Random) => 0.2 + random.fraction() * random.fraction() * 4
 
 export const unavailable = (name: string) => new StorageError('unavailable', `cut: ${name}`)
 export const outcomeUnknown = (name: string) => new StorageError('outcome-unknown', `lost: ${name}`)

@@ -7,10 +7,10 @@ import {
   ServiceCallError,
 } from '@belfry/discovery'
 import type { HttpApp } from '@belfry/http'
+import type { Random } from '../random.ts'
 import type { EventLoop } from './event-loop.ts'
 import { type Faults, hopMs } from './faults.ts'
 import type { Machine } from './machine.ts'
-import type { Random } from './random.ts'
 
 /** What listens at an address: the app of one life of a process. */
 interface Listening {
@@ -93,7 +93,7 @@ export function createNetwork(options: {
         if (faults.isCut(process, target.process)) return
         if (faults.strikes('callRefused')) return fail(refused())
         const isLost = faults.strikes('callAnswerLost')
-        const lateMs = faults.strikes('callSlow') ? random.next() * random.next() * 8_000 : 0
+        const lateMs = faults.strikes('callSlow') ? random.fraction() * random.fraction() * 8_000 : 0
         const arrive = () => {
           if (!target.machine.isAlive) return fail(broken())
           target.machine.deliver(() => {

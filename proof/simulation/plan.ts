@@ -1,6 +1,6 @@
+import { createRandom, type Random } from '../random.ts'
 import { type FaultRates, usualRates } from './faults.ts'
-import { type SimulatedService, simulatedServices } from './process.ts'
-import { createRandom, type Random } from './random.ts'
+import { leaseMs, type SimulatedService, simulatedServices } from './process.ts'
 
 /** What is asked for, by the route that takes it. `at`: milliseconds since the world began. */
 export type Operation = { readonly at: number } & (
@@ -57,12 +57,12 @@ function timingOf(random: Random, at: number, startAt: number): Record<string, u
   const misfire = random.chance(0.5)
     ? {
         misfire: {
-          policy: random.pick(['run-once', 'run-all', 'skip']),
+          policy: random.oneOf(['run-once', 'run-all', 'skip']),
           ...(random.chance(0.3) && { within: `${random.between(1, 8)}s` }),
         },
       }
     : {}
-  if (kind < 3) return { schedule: random.pick(crons), ...misfire }
+  if (kind < 3) return { schedule: random.oneOf(crons), ...misfire }
   if (kind < 5) return { schedule: { every: `${random.between(1, 4)}s` }, ...misfire }
   const expires = random.chance(0.25) ? { expiresAfter: `${random.between(200, 6_000)}ms` } : {}
   if (kind < 8) return { runAt: iso(startAt + at + random.between(-2_000, 9_000)), ...expires }
@@ -71,7 +71,7 @@ function timingOf(random: Random, at: number, startAt: number): Record<string, u
 }
 
 function policiesOf(random: Random): Record<string, unknown> {
-  const overlap = random.pick(['skip', 'queue', 'cancel-running', 'allow', null, null])
+  const overlap = random.oneOf(['skip', 'queue', 'cancel-running', 'allow', null, null])
   const limit = overlap === 'allow' ? random.between(1, 3) : random.chance(0.2) ? 2 : undefined
   const retry = {
     maxRetries: random.between(0, 3),
@@ -129,7 +129,7 @@ function operationsOf(random: Random, startAt: number): Operation[] {
       const isSoon = random.chance(0.25) && before > createdAt
       const at = isSoon ? before + random.between(0, 6) : moment(random, createdAt + 100, calmAt + 2_000, startAt)
       before = at
-      const kind = random.pick(kinds)
+      const kind = random.oneOf(kinds)
       if (kind === 'patch') return { kind, job, at, body: patchOf(random, at, startAt) }
       return { kind, job, at }
     })
@@ -137,27 +137,45 @@ function operationsOf(random: Random, startAt: number): Operation[] {
   }).flat()
 }
 
+/**
+ * An executor that stands still, or does not reach the store, for about as long as its lease: what it ends then, others are just about
+ * to give back.
+ */
+function lapseOf(random: Random): Mishap {
+  const process = random.oneOf(namesOf('executor-service'))
+  const at = random.between(2_500, calmAt - 3_000)
+  const forMs = leaseMs + random.between(-300, 600)
+  return random.chance(0.5)
+    ? { kind: 'freeze', at, forMs, process }
+    : { kind: 'cut', at, forMs, one: process, other: 'store' }
+}
+
 function mishapsOf(random: Random): Mishap[] {
   return Array.from({ length: random.between(0, 9) }, (): Mishap => {
+    if (random.chance(0.1)) return lapseOf(random)
     const at = random.between(500, calmAt - 500)
     const forMs = random.chance(0.5) ? random.between(50, 1_500) : random.between(1_500, 8_000)
     // What runs jobs is hit most often: it holds the leases.
-    const process = random.chance(0.4) ? random.pick(namesOf('executor-service')) : random.pick(names)
-    const kind = random.pick(['kill', 'kill', 'freeze', 'freeze', 'stop', 'clock step', 'cut', 'cut', 'cut'] as const)
+    const process = random.chance(0.4) ? random.oneOf(namesOf('executor-service')) : random.oneOf(names)
+    const kind = random.oneOf(['kill', 'kill', 'freeze', 'freeze', 'stop', 'clock step', 'cut', 'cut', 'cut'] as const)
     if (kind === 'clock step')
-      return { kind, at, forMs, process, byMs: random.pick([-1, 1]) * random.between(50, 4_000) }
+      return { kind, at, forMs, process, byMs: random.oneOf([-1, 1]) * random.between(50, 4_000) }
     if (kind !== 'cut') return { kind, at, forMs, process } as Mishap
-    const other = random.pick(['store', 'bus', 'caller', ...names].filter((one) => one !== process))
+    const other = random.oneOf(['store', 'bus', 'caller', ...names].filter((one) => one !== process))
     return { kind, at, forMs, one: process, other }
   })
 }
 
-/** Some worlds have no faults of some kinds: what is left shows more clearly. */
+/** Of a store whose calls hang so often that much happens between a read and the write that follows from it. */
+const slowStore = { storeSlow: 0.2 }
+
+/** Some worlds have no faults of some kinds: what is left shows more clearly. Others have a slow store. */
 function ratesOf(random: Random): FaultRates {
   const [bus, store, calls] = [random.chance(0.85), random.chance(0.75), random.chance(0.75)]
   const isOn = (name: string) => (name.startsWith('bus') ? bus : name.startsWith('store') ? store : calls)
+  const rates = random.chance(0.2) ? { ...usualRates, ...slowStore } : usualRates
   return Object.fromEntries(
-    Object.entries(usualRates).map(([name, rate]) => [name, isOn(name) ? rate : 0]),
+    Object.entries(rates).map(([name, rate]) => [name, isOn(name) ? rate : 0]),
   ) as unknown as FaultRates
 }
 

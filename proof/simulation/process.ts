@@ -28,6 +28,9 @@ export interface Process {
   stop(): void
 }
 
+/** How long an executor's lease lasts in a world, milliseconds. */
+export const leaseMs = 2_000
+
 /** Shorter than by default where a world would only wait. */
 const configs = {
   'job-service': jobConfig.parse({
@@ -38,6 +41,11 @@ const configs = {
     jobReconcileMs: 5_000,
     jobReconcileTimeoutMs: 2_000,
     jobRequestTryMs: 4_000,
+    // No check of a world is about what these loops do: they only ask the stores.
+    jobPauseEndMs: 2_000,
+    jobNotifyPollMs: 2_000,
+    jobMissedPollMs: 60_000,
+    auditSealPollMs: 20_000,
     // Caches as large as a world, which are made anew with each life of a process.
     jobCompiledSchedules: 50,
     jobMissedHeld: 50,
@@ -54,7 +62,7 @@ const configs = {
   'executor-service': executorConfig.parse({
     mode: 'distributed',
     executorBeatMs: 500,
-    executorLeaseMs: 2_000,
+    executorLeaseMs: leaseMs,
     executorIoConcurrency: 8,
     executorClaimAhead: 4,
     executorAbortGraceMs: 500,
@@ -87,16 +95,18 @@ const serviceTokens: ServiceTokens = {
   verify: (token) => simulatedServices.find((service) => token.startsWith(`${service}.`)),
 }
 
+const called = /^\/internal\/(?!secrets|audit|breakers|schedules|fire-log\/list|jobs\/reach)/
 const calledByUsers =
   /^\/(?:jobs(?:\/:id(?:\/(?:pause|resume|cancel|trigger))?)?|executions\/:id\/(?:cancel|retry)|dead-letters\/redrive)$/
 
 /** An app with the routes that a world calls: to add all of them takes longer than to simulate a minute. */
 const openApp: typeof createHttpApp = (options) => {
-  const app = createHttpApp(options)
+  const app = createHttpApp({ ...options, openapi: false })
   for (const method of ['get', 'post', 'put', 'patch', 'delete'] as const) {
     const add = app[method] as (...args: unknown[]) => unknown
     const addCalled = (path: string, ...rest: unknown[]) => {
-      const isCalled = path.startsWith('/internal/') || (options.service === 'job-service' && calledByUsers.test(path))
+      const isOfUsers = options.service === 'job-service' && method !== 'get' && calledByUsers.test(path)
+      const isCalled = isOfUsers || called.test(path)
       return isCalled ? add.call(app, path, ...rest) : app
     }
     Object.assign(app, { [method]: addCalled })
@@ -134,7 +144,7 @@ function createService(parts: WorldParts, name: string, service: SimulatedServic
     stores: linkStores(stores.executions, link),
     config: configs[service],
     handlers: handlersOf(parts, name, machine),
-    random: random.next,
+    random: random.fraction,
   })
 }
 

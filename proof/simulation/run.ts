@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util'
 import { runCampaign } from './campaign.ts'
 import { countImmediates } from './event-loop.ts'
 import { recordCampaign } from './result.ts'
-import { simulate } from './simulate.ts'
-import { type Summary, summaryOf } from './summary.ts'
+import { collectErrors, runSeed } from './run-seed.ts'
+import type { Summary } from './summary.ts'
 
 /** Seeds without an option: what CI runs. */
 const usualSeeds = 2_000
@@ -44,9 +44,9 @@ function printCounts(counts: Iterable<readonly [string, number]>): void {
 }
 
 async function runOne(seed: number): Promise<number> {
-  const stop = countImmediates()
-  const summary = summaryOf(await simulate(seed))
-  stop()
+  const ends = [countImmediates(), collectErrors()]
+  const summary = await runSeed(seed, {}, true)
+  for (const end of ends) end()
   if (summary.violations.length > 0) printFailure(summary)
   console.log(`seed ${seed}: ${seconds(summary.lastedMs)} s simulated, history ${summary.hash}`)
   printCounts(summary.counts)

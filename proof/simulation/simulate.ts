@@ -3,14 +3,14 @@ import type { Violation } from '../violation.ts'
 import { type Caller, startCaller } from './caller.ts'
 import { checkEvidence } from './check.ts'
 import { type Mishap, planOf, type WorldPlan } from './plan.ts'
-import { createWorld, type World, type WorldOptions } from './world.ts'
+import { createWorld, startOf, type World, type WorldOptions } from './world.ts'
 
 /** What became of a seed. */
 export interface Result {
   readonly seed: number
   readonly violations: readonly Violation[]
   /** The same for the same history. */
-  readonly hash: string
+  hash(): string
   /** How often what happened, and what went wrong. */
   readonly counts: ReadonlyMap<string, number>
   /** Simulated milliseconds until everything was at rest. */
@@ -110,8 +110,7 @@ async function live(world: World, caller: Caller, { calmAt, endAt }: WorldPlan):
 
 /** Simulates the world of a seed, from its start until everything is at rest, and checks what it has left behind. */
 export async function simulate(seed: number, options: Omit<WorldOptions, 'rates'> = {}): Promise<Result> {
-  const { startAt } = createWorld(seed)
-  const plan = planOf(seed, startAt)
+  const plan = planOf(seed, startOf(seed))
   const world = createWorld(seed, { ...options, rates: plan.rates })
   const { loop, faults, history, records, target, processes } = world
   const clockSteps: { process: string; at: number }[] = []
@@ -135,7 +134,7 @@ export async function simulate(seed: number, options: Omit<WorldOptions, 'rates'
   return {
     seed,
     violations,
-    hash: history.hash(),
+    hash: history.hash,
     counts,
     lastedMs: loop.now(),
     timelineOf({ subject }) {

@@ -15,10 +15,10 @@ describe('a simulated world', () => {
   })
 
   it('has the same history each time, whatever was simulated before', async () => {
-    const first = (await simulate(7)).hash
+    const first = (await simulate(7)).hash()
     await simulate(8)
-    expect((await simulate(7)).hash).toBe(first)
-    expect((await simulate(8)).hash).not.toBe(first)
+    expect((await simulate(7)).hash()).toBe(first)
+    expect((await simulate(8)).hash()).not.toBe(first)
   })
 })
 
@@ -30,9 +30,9 @@ const mutantMs = 300_000
 describe('a world without a guard', () => {
   it.each(mutants)(
     'shows it: $name',
-    async ({ wrap }) => {
+    async ({ wrap, firstSeed = 1 }) => {
       let found: string | undefined
-      for (let seed = 1; seed <= seedsForMutants && found === undefined; seed++) {
+      for (let seed = firstSeed; seed < firstSeed + seedsForMutants && found === undefined; seed++) {
         const { violations } = await simulate(seed, { wrapStores: wrap })
         found = violations[0]?.rule
       }

@@ -1,7 +1,7 @@
+import type { Random } from '../random.ts'
 import type { EventLoop } from './event-loop.ts'
 import { type Faults, hopMs, outcomeUnknown, unavailable } from './faults.ts'
 import type { Machine } from './machine.ts'
-import type { Random } from './random.ts'
 
 type Verb = (...args: unknown[]) => Promise<unknown>
 
@@ -26,7 +26,7 @@ function firstPart(verb: string, args: readonly unknown[], random: Random): unkn
 }
 
 /** How long a call that hangs takes, milliseconds: up to longer than a lease. */
-const slowMs = (random: Random) => random.next() * random.next() * 6_000
+const slowMs = (random: Random) => random.fraction() * random.fraction() * 6_000
 
 /**
  * One verb as one process calls it. The process may die, or stand still, between the call and its answer; the write of one that dies

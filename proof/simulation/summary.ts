@@ -4,7 +4,8 @@ import type { Result } from './simulate.ts'
 /** A result as one thread hands it to another. */
 export interface Summary {
   readonly seed: number
-  readonly hash: string
+  /** Of the history; null where it was not asked for. */
+  readonly hash: string | null
   readonly lastedMs: number
   readonly violations: readonly Violation[]
   readonly counts: readonly (readonly [name: string, count: number])[]
@@ -12,7 +13,9 @@ export interface Summary {
   readonly timeline: readonly string[]
 }
 
-export function summaryOf({ seed, hash, lastedMs, violations, counts, timelineOf }: Result): Summary {
+export function summaryOf(result: Result, isHashed = false): Summary {
+  const { seed, lastedMs, violations, counts, timelineOf } = result
   const [first] = violations
+  const hash = isHashed ? result.hash() : null
   return { seed, hash, lastedMs, violations, counts: [...counts], timeline: first ? timelineOf(first) : [] }
 }

@@ -66,6 +66,8 @@ const params = z.strictObject({
   isDeaf: z.boolean(),
 })
 type Params = z.infer<typeof params>
+/** Once for all lives. */
+const schemas = { params: z.toJSONSchema(params, { io: 'input' }), result: {} }
 
 interface TargetOfWorld {
   readonly target: Target
@@ -103,6 +105,7 @@ export function handlersOf({ target, executionVersions }: TargetOfWorld, process
     description: 'Does what its params say.',
     params,
     result: z.unknown(),
+    schemas,
     timeoutMs: 20_000,
     slots: 'io',
     examples: [],

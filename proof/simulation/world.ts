@@ -5,13 +5,13 @@ import { createDocumentStores as createJobStores } from '../../apps/job-service/
 import { createDocumentStores as createScheduleStores } from '../../apps/scheduler-service/test/store/document-stores.ts'
 import { createDocumentStore as createAuditStore } from '../../libs/audit/test/documents.ts'
 import { createStaticTable, type StaticTable } from '../../libs/discovery/src/registry/static.ts'
+import { createRandom, type Random } from '../random.ts'
 import { createSimulatedBus, type SimulatedBus } from './bus.ts'
 import { createEventLoop, type EventLoop } from './event-loop.ts'
 import { createFaults, type FaultRates, type Faults, passing, usualRates } from './faults.ts'
 import { createHistory, type History } from './history.ts'
 import { createNetwork, type Network } from './network.ts'
 import { createProcess, type Process, simulatedServices } from './process.ts'
-import { createRandom, type Random } from './random.ts'
 import { createRecords, type Records } from './records.ts'
 import { createTarget, type Target } from './target.ts'
 
@@ -63,11 +63,11 @@ function watchPoison<S extends { readonly poison: PoisonStore }>(stores: S, pois
 function createStores(random: Random, loop: EventLoop, records: Records, poison: string[]): SimulatedStores {
   // A write of several records is done record by record, each at a moment of its own, once in a while.
   const pause = async () => {
-    if (random.chance(0.05)) await passing(loop, random.next() * 30)
+    if (random.chance(0.05)) await passing(loop, random.fraction() * 30)
   }
   let ids = 0
   const newId = () => `${random.between(10_000, 99_999)}-${ids++}`
-  const jobs = createJobStores(random.next, {
+  const jobs = createJobStores(random.fraction, {
     latency: pause,
     onJob: records.job,
     onCopy: records.copy,
@@ -95,6 +95,9 @@ export interface WorldOptions {
   readonly wrapStores?: (stores: SimulatedStores) => SimulatedStores
 }
 
+/** When the world of a seed begins, epoch milliseconds: the first draw of its chance. */
+export const startOf = (seed: number): number => worldStartAt + createRandom(seed).between(0, 60_000)
+
 /** A world of two instances of each service, none of which has started. */
 export function createWorld(
   seed: number,
@@ -102,7 +105,7 @@ export function createWorld(
 ): World {
   const random = createRandom(seed)
   const loop = createEventLoop()
-  const startAt = worldStartAt + random.between(0, 60_000)
+  const startAt = startOf(seed)
   const history = createHistory(loop.now)
   const faults = createFaults(random, rates)
   const records = createRecords(history)

@@ -142,7 +142,7 @@ const isSameTry = (a: RequestTry, b: RequestTry) => a.triedBy === b.triedBy && a
  * clocks of two machines are not compared, so a request that comes once only waits for `otherTryMs` from its first look on.
  */
 function createSightings(clock: Clock, otherTryMs: number, limit: number): (found: RequestTry) => boolean {
-  const sightings = new LRUCache<string, Sighting>({ max: limit })
+  const sightings = new LRUCache<string, Sighting>({ maxSize: limit, sizeCalculation: () => 1 })
   return (found) => {
     const now = clock.monotonic()
     const known = sightings.get(found.id)

@@ -10,6 +10,9 @@ function hasLength({ value }: { value: unknown }): boolean {
   return typeof value === 'string' || Array.isArray(value)
 }
 
+/** What has been visited, of all schemas: those of a service share their parts. */
+const seen = new WeakSet<object>()
+
 function isKnown(part: unknown): part is Known {
   return typeof part === 'object' && part !== null && '_zod' in part
 }
@@ -20,7 +23,6 @@ function isKnown(part: unknown): part is Known {
  * `{"length": {"toString": 1}}`, at which its comparison throws.
  */
 export function guardLengthChecks(schema: z.core.$ZodType): void {
-  const seen = new Set<unknown>()
   const visit = (part: unknown): void => {
     if (typeof part !== 'object' || part === null || seen.has(part)) return
     seen.add(part)

@@ -2,6 +2,7 @@ export { createTestCalls, createTestServiceTokens, type TestCallsOptions } from 
 export { createTestDeps, type TestDeps, type TestDepsOptions } from './deps.ts'
 export { createDocuments, type Document, type Documents, type DocumentsOptions } from './documents.ts'
 export { createFailingStore, type FailingStore, type Failure } from './failures.ts'
+export { frozen } from './frozen.ts'
 export { createLossyBus } from './lossy-bus.ts'
 export {
   sampleJobChanges,

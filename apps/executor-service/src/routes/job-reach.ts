@@ -31,7 +31,10 @@ const reply = tolerant(jobReachReply)
  * the other costs no call; a viewer that a change leaves out sees logs for that long.
  */
 export function createSeesDetails({ rest, clock, timeoutMs, holdsMs }: JobReachOptions): SeesDetails {
-  const answers = new LRUCache<string, { readonly sees: boolean; readonly until: number }>({ max: answersLimit })
+  const answers = new LRUCache<string, { readonly sees: boolean; readonly until: number }>({
+    maxSize: answersLimit,
+    sizeCalculation: () => 1,
+  })
   return async (jobId, { userId, roles }) => {
     const name = `${jobId} ${userId} ${roles.join()}`
     const known = answers.get(name)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { frozen } from '@belfry/testkit'
 
 /** A few iterations of the event loop, as many as a seeded generator says. */
 export type Delay = () => Promise<void>
@@ -14,7 +15,7 @@ export function createDelay(seed: number, iterations = 4): Delay {
 
 /**
  * A collection of a document database. One call changes one document; calls that are under way together are done in any
- * order and answered in any order. What goes in and comes out is a copy.
+ * order and answered in any order. What goes in is copied, what comes out is frozen.
  */
 export interface Collection<T extends object> {
   /** False when a document of this id is there, or one with the same unique key. */
@@ -40,7 +41,7 @@ export function createCollection<T extends object>(
 
   async function call<R>(work: () => R): Promise<R> {
     await delay()
-    const answer = structuredClone(work())
+    const answer = work()
     await delay()
     return answer
   }
@@ -48,7 +49,7 @@ export function createCollection<T extends object>(
   function upsert(id: string, change: (document: T | undefined) => T | undefined): boolean {
     const next = change(documents.get(id))
     if (next === undefined) return false
-    const stored = structuredClone(next)
+    const stored = frozen(structuredClone(next))
     documents.set(id, stored)
     onWrite?.(stored)
     return true

@@ -44,6 +44,12 @@ function itemsLike(schema: z.ZodType, description: string) {
   return batchItems.meta({ description, items })
 }
 
+const createItems = itemsLike(
+  createBody,
+  'The jobs, 1 to 1,000 of them, in at most 4 MiB; each as POST /jobs takes it.',
+)
+const triggerItems = itemsLike(triggerItem, 'The triggers, 1 to 1,000 of them, in at most 4 MiB.')
+
 interface ShownResults<T> {
   readonly results: readonly (T | Refusal)[]
   readonly status: number
@@ -104,7 +110,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
         ],
       },
     },
-    body: itemsLike(createBody, 'The jobs, 1 to 1,000 of them, in at most 4 MiB; each as POST /jobs takes it.'),
+    body: createItems,
     response: { 200: jobBatchReply },
   } as const
   app.post('/jobs/batch', { schema: create, config, bodyLimit: mostBatchBytes }, (request, reply) =>
@@ -130,7 +136,7 @@ export function mountBatches(app: HttpApp, { context, views, executionViews, onc
     examples: {
       key: { summary: 'A job by its key, with a reason', value: [{ key: 'nightly', reason: 'The data was late.' }] },
     },
-    body: itemsLike(triggerItem, 'The triggers, 1 to 1,000 of them, in at most 4 MiB.'),
+    body: triggerItems,
     response: { 200: triggerBatchReply },
   } as const
   app.post('/triggers/batch', { schema: trigger, config, bodyLimit: mostBatchBytes }, (request, reply) =>

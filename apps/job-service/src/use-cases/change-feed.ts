@@ -63,7 +63,7 @@ function createSettledHead(clock: Pick<Clock, 'monotonic'>, settleMs: number): (
  */
 export function createChangeFeed({ context, records, clock, rows, settleMs }: ChangeFeedOptions): ChangeFeed {
   const { jobs, executions } = context.stores
-  const viewersOf = new LRUCache<string, readonly string[]>({ max: viewersLimit })
+  const viewersOf = new LRUCache<string, readonly string[]>({ maxSize: viewersLimit, sizeCalculation: () => 1 })
   const settledJobs = createSettledHead(clock, settleMs)
   const settledExecutions = createSettledHead(clock, settleMs)
   const listJobs = (after: number, limit: number) => jobs.listChanges({ after, limit, unlistedBefore: 0 })

@@ -1,4 +1,5 @@
 import type { RowId } from '@belfry/storage'
+import { frozen } from '@belfry/testkit'
 
 /** A document with its id. */
 export type Stored<D> = D & { readonly rowId: RowId }
@@ -30,28 +31,19 @@ export interface CollectionOptions<D> {
   readonly onWrite?: ((document: D) => void) | undefined
 }
 
-/** A collection whose documents are JSON texts. */
+/** A collection whose documents went through JSON: what comes out is frozen. */
 export function createCollection<D extends object>(
   latency: () => Promise<void>,
   uniqueNames: (document: D) => readonly string[],
   { random = Math.random, onWrite }: CollectionOptions<D> = {},
 ): Collection<D> {
   let ids = 0
-  const texts = new Map<RowId, string>()
-  /** The same documents, to be looked at only. */
-  const parsed = new Map<RowId, Stored<D>>()
-  const read = (rowId: RowId): Stored<D> | undefined => {
-    const text = texts.get(rowId)
-    return text === undefined ? undefined : { ...(JSON.parse(text) as D), rowId }
-  }
+  const documents = new Map<RowId, Stored<D>>()
   const store = (rowId: RowId, document: D) => {
-    texts.set(rowId, JSON.stringify(document))
-    parsed.set(rowId, read(rowId) as Stored<D>)
+    documents.set(rowId, frozen({ ...(JSON.parse(JSON.stringify(document)) as D), rowId }))
     onWrite?.(document)
   }
-  const all = () => [...parsed.values()]
-  /** A copy for the caller. */
-  const copyOf = (document: Stored<D> | undefined) => document && read(document.rowId)
+  const all = () => [...documents.values()]
   const isTaken = (document: D, own: RowId | null) => {
     const names = new Set(uniqueNames(document))
     return all().some((other) => other.rowId !== own && uniqueNames(other).some((name) => names.has(name)))
@@ -71,16 +63,10 @@ export function createCollection<D extends object>(
         store(rowId, document)
         return rowId
       }),
-    get: (rowId) => step(() => read(rowId)),
-    findOne: (fits) => step(() => copyOf(all().find(fits))),
+    get: (rowId) => step(() => documents.get(rowId)),
+    findOne: (fits) => step(() => all().find(fits)),
     async find(fits, order = () => 0, limit = Number.POSITIVE_INFINITY) {
-      return step(() =>
-        all()
-          .filter(fits)
-          .sort(order)
-          .slice(0, limit)
-          .map((one) => copyOf(one) as Stored<D>),
-      )
+      return step(() => all().filter(fits).sort(order).slice(0, limit))
     },
     updateOne: (fits, change) =>
       step(() => {
@@ -97,8 +83,7 @@ export function createCollection<D extends object>(
     deleteOne: (fits) =>
       step(() => {
         const document = all().find(fits)
-        if (document) parsed.delete(document.rowId)
-        return document !== undefined && texts.delete(document.rowId)
+        return document !== undefined && documents.delete(document.rowId)
       }),
   }
 }

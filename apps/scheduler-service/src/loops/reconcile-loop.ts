@@ -7,6 +7,8 @@ import type { SchedulerConfig } from '../config.ts'
 import type { Stores } from '../store/ports.ts'
 import type { IngestChanges } from '../use-cases/ingest-changes.ts'
 
+const page = tolerant(jobVersionsPage)
+
 /** The change number of job-service up to which every change was applied. */
 const cursorName = 'changes of jobs'
 
@@ -25,7 +27,7 @@ export function createReconcileLoop(
     rest: deps.rest,
     service: 'job-service',
     path: '/internal/jobs',
-    page: tolerant(jobVersionsPage),
+    page,
     record: topics['job-changes'],
     idName: 'jobId',
     deadlineMs: config.schedulerReconcileTimeoutMs,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { PoisonStore } from '@belfry/bus'
 import { type CursorStore, type RowId, shardOf, type WorkShare } from '@belfry/storage'
+import { frozen } from '@belfry/testkit'
 import type { FireRange, ScheduleRecord } from '../../src/domain/schedule-record.ts'
 import type {
   DueCursor,
@@ -29,27 +30,33 @@ function createCollection<T>(roundTrip: () => Promise<void>, onWrite?: (document
     await roundTrip()
     return answer
   }
-  const parse = (text: string) => JSON.parse(text) as T
+  /** The same documents, frozen. */
+  const documents = new Map<string, T>()
   return {
     texts,
     find: (id: string) => operate(() => texts.get(id)),
     /** All documents that `isIn` accepts, in the order of their ids. */
     list: (isIn: (document: T) => boolean) =>
       operate(() =>
-        [...texts]
-          .filter(([, text]) => isIn(parse(text)))
+        [...documents]
+          .filter(([, document]) => isIn(document))
           .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([id, text]) => ({ id, text, document: parse(text) })),
+          .map(([id, document]) => ({ id, text: texts.get(id) ?? '', document })),
       ),
     /** Stores what `change` makes of the document; undefined leaves it, null removes it. Answers whether it was changed. */
     update: (id: string, change: (document: T | undefined) => T | null | undefined) =>
       operate(() => {
-        const text = texts.get(id)
-        const after = change(text === undefined ? undefined : parse(text))
+        const after = change(documents.get(id))
         if (after === undefined) return false
-        if (after === null) texts.delete(id)
-        else texts.set(id, JSON.stringify(after))
-        if (after !== null) onWrite?.(after)
+        if (after === null) {
+          texts.delete(id)
+          documents.delete(id)
+          return true
+        }
+        const text = JSON.stringify(after)
+        texts.set(id, text)
+        documents.set(id, frozen(JSON.parse(text) as T))
+        onWrite?.(after)
         return true
       }),
   }
