@@ -70,6 +70,8 @@ const numbers = {
 const auth: Ways = {
   ...opening,
   ...audited('accounts'),
+  ...under('accounts', 'numbers.take'),
+  ...exempt('Driven in job-service; a number that finds no name inserts it, and is taken again.', 'numbers.insert'),
   ...exempt(mark, 'cursors.move'),
   ...under('idle', 'sessions.purge'),
   ...under('accounts', 'users.insert', 'users.replace', 'users.countWrong', 'users.clearWrong', 'admins.replace'),

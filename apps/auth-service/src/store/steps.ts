@@ -3,7 +3,6 @@ import * as storage from '@belfry/storage/steps'
 
 const both = [
   ...storage.cursorSteps,
-  ...audit.auditSteps,
   ...['users.insert', 'users.replace', 'users.countWrong', 'users.clearWrong'],
   'admins.replace',
   ...['sessions.insert', 'sessions.rotate', 'sessions.remove', 'sessions.removeOfUser'],
@@ -13,6 +12,6 @@ const both = [
 
 /** The durable steps of this service's stores, by the kind of the store (`createStepCheck` of libs/storage). */
 export const durableSteps = {
-  sqlite: [...storage.sqliteSteps, ...both, 'sessions.purge'],
-  mongo: [...storage.mongoSteps, ...both, 'admins.insert'],
+  sqlite: [...storage.sqliteSteps, ...audit.auditSteps.sqlite, ...both, 'sessions.purge'],
+  mongo: [...storage.mongoSteps, ...audit.auditSteps.mongo, ...both, 'admins.insert'],
 } as const

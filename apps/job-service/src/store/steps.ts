@@ -4,7 +4,6 @@ import * as storage from '@belfry/storage/steps'
 const both = [
   ...storage.cursorSteps,
   ...storage.poisonSteps,
-  ...audit.auditSteps,
   ...['jobs.create', 'jobs.change', 'jobs.raise-due', 'jobs.mark-published', 'jobs.fenced', 'jobs.postpone-fence'],
   'jobs.purge',
   ...['executions.trigger', 'executions.retried', 'executions.copy', 'executions.resend', 'executions.purge'],
@@ -20,10 +19,16 @@ const both = [
 
 /** The durable steps of this service's stores, by the kind of the store (`createStepCheck` of libs/storage). */
 export const durableSteps = {
-  sqlite: [...storage.sqliteSteps, ...both, 'owners.know', 'alerts.insert', 'mailCounts.insert'],
+  sqlite: [
+    ...storage.sqliteSteps,
+    ...audit.auditSteps.sqlite,
+    ...both,
+    ...['owners.know', 'alerts.insert', 'mailCounts.insert'],
+  ],
   mongo: [
     ...storage.mongoSteps,
     ...storage.numberSteps,
+    ...audit.auditSteps.mongo,
     ...both,
     ...['jobs.renumber', 'jobs.void', 'summaries.purge', 'requests.expire'],
     ...['keys.insert', 'keys.take', 'keys.remove'],
