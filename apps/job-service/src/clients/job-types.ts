@@ -22,7 +22,10 @@ const firstListAgainMs = 500
 export interface JobTypeList {
   /** Null until an executor has answered. Asks again, not too often, and waits for the answer when `type` is not on the list. */
   knowing(type: string): Promise<JobTypes | null>
-  /** Whether the last list is without `type`; false before the first one. Asks nothing. */
+  /**
+   * Whether the last list is without `type`; false before the first one. Waits for no answer, and asks again, not too often, so that
+   * a later call knows of a type that has gone or come.
+   */
   lacks(type: string): boolean
   /** Fetches the lists; rejects when no executor answers. An executor that does not answer counts with its last list. */
   renew(): Promise<void>
@@ -91,12 +94,20 @@ export function createJobTypeList(options: JobTypeListOptions): JobTypeList {
     return asking
   }
 
+  /** Null where the last answer is new enough; never rejects. */
+  function renewIfDue(): Promise<void> | null {
+    const isDue = clock.monotonic() - askedAt >= (types ? againMs : firstListAgainMs)
+    return asking || isDue ? renew().catch((err) => log.warn({ err }, 'the job types cannot be had')) : null
+  }
+
   return {
     renew,
-    lacks: (type) => types !== null && !types.has(type),
+    lacks(type) {
+      void renewIfDue()
+      return types !== null && !types.has(type)
+    },
     async knowing(type) {
-      const isDue = clock.monotonic() - askedAt >= (types ? againMs : firstListAgainMs)
-      const renewed = asking || isDue ? renew().catch((err) => log.warn({ err }, 'the job types cannot be had')) : null
+      const renewed = renewIfDue()
       // A known type may have changed: this request is judged by the list that is there, and later ones by the new one.
       if (!types?.has(type)) await renewed
       return types
