@@ -28,8 +28,8 @@ const patientMs = { start: 180_000, request: 240_000, quiet: 300_000 }
 /** The same for the services: a slow machine must not look like a service that fails. */
 export const patience = {
   BELFRY_LOG_LEVEL: 'warn',
-  BELFRY_BREAKER_TIMEOUT_MS: '20000',
-  BELFRY_JOB_FENCE_TIMEOUT_MS: '15000',
+  BELFRY_BREAKER_TIMEOUT_MS: '25000',
+  BELFRY_JOB_FENCE_TIMEOUT_MS: '10000',
   BELFRY_GATEWAY_READY_TIMEOUT_MS: '5000',
 }
 

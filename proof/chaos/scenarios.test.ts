@@ -240,8 +240,18 @@ describe.skipIf(!hasPeers)('one process per service, and what goes wrong', { tim
     })
     const { calls, load, stores } = evidence
     expect([...load.refusals]).toEqual([])
-    const failed = stores.executions.reduce((sum, { failures }) => sum + failures, 0)
-    expect(calls.length).toBe(new Set(calls.map(({ key }) => key)).size + failed)
+    // Each attempt is one call, and ends as the target has answered it. One that is cancelled before its retry has no further call.
+    for (const { id, state, attempts } of stores.executions) {
+      const statuses = calls.filter(({ key }) => key === id).map(({ status }) => status)
+      const outcomes = attempts.map(({ outcome, error }) => error?.code ?? outcome)
+      const answers = statuses.map((status) => (status === 200 ? 'succeeded' : `http-${status}`))
+      expect({ id, outcomes, ends: outcomes.at(-1) === 'succeeded' }).toEqual({
+        id,
+        outcomes: answers,
+        ends: state === 'succeeded',
+      })
+    }
+    expect(calls.length).toBe(stores.executions.reduce((sum, { attempts }) => sum + attempts.length, 0))
   })
 
   it(`starts ${burst} jobs that are due in one second once each, with three schedulers and three executors`, async () => {

@@ -15,8 +15,9 @@ export interface Kill {
   readonly way: Way
 }
 
-/** How long a process may take to reach its point, milliseconds. */
-const deathMs = 45_000
+/** How long a process may take to reach its point, milliseconds: rows of the audit log on MongoDB are sealed when they are a minute old. */
+const deathMs = 100_000
+
 async function dead(host: Host, { service, point }: Kill): Promise<void> {
   await eventually(`${service} to die at ${point}`, async () => host.isGone(service) || undefined, deathMs)
   const end = await host.endOf(service)

@@ -182,6 +182,12 @@ const only: Readonly<Record<StoreKind, Readonly<Partial<Record<ServiceName, Ways
     },
   },
   mongo: {
+    'job-service': {
+      ...exempt(
+        `${ageing} On MongoDB a round that finds nothing writes nothing.`,
+        ...['requests.purge', 'deliveries.purge', 'jobEvents.purge', 'alerts.purge'],
+      ),
+    },
     'executor-service': {
       ...exempt('Only the sole owner of a store removes all other executors.', 'executors.takeover'),
       ...exempt('Driven on SQLite; the write is that of every change of an execution.', 'executions.hand-over'),

@@ -25,11 +25,11 @@ export function killsOf(kind: StoreKind): (readonly [string, Kill])[] {
   })
 }
 
-/** Fleets at a time. They mostly wait: the bus takes 6 s to notice that a member of a group has died. */
-const fleetsAtATime = 4
+/** Fleets at a time; fewer by environment where other work loads the machine. They mostly wait: the bus takes 6 s to notice that a member of a group has died. */
+const fleetsAtATime = Number(process.env.BELFRY_CRASH_FLEETS ?? 4)
 
-/** A point may take long on a busy machine, milliseconds: a whole fleet may have to start first. */
-export const pointTimeoutMs = 180_000
+/** A point may take long on a busy machine, milliseconds: it waits for its turn, and a whole fleet may have to start first. */
+export const pointTimeoutMs = 600_000
 
 export function createHosts(kind: StoreKind): Hosts {
   const free: Host[] = []

@@ -102,6 +102,11 @@ export interface Mended {
 
 export const mended: readonly Mended[] = [
   {
+    layer: 'crash',
+    text: 'On MongoDB no row of the audit log of auth-service was stored: a step was not in the list of its store.',
+    decision: '051-crash-points-of-both-stores.md',
+  },
+  {
     layer: 'simulation',
     text: 'An execution that waited for an overlap place was due before its fire time: the executor that woke it had a clock that was ahead.',
   },

@@ -1,9 +1,11 @@
 import { openMongo } from '@belfry/storage/mongo'
-import { openMemoryDatabase } from '@belfry/storage/sqlite'
+import { openMemoryDatabase, withSteps } from '@belfry/storage/sqlite'
+import { mongoSteps, numberSteps } from '@belfry/storage/steps'
 import { createTestDeps, dropMongoDatabase, peerUrl, uniqueName } from '@belfry/testkit'
 import { describe } from 'vitest'
 import { auditCollections, createAuditStore as createMongoStore } from '../src/mongo.ts'
 import { auditTables, createAuditStore } from '../src/sqlite.ts'
+import { auditSteps } from '../src/steps.ts'
 import { createDocumentStore } from './documents.ts'
 import { describeAuditStore } from './store.contract.ts'
 
@@ -11,7 +13,7 @@ const mongo = peerUrl('mongo')
 
 describeAuditStore('SQLite', async () => {
   const db = await openMemoryDatabase([{ name: 'audit log', sql: auditTables }])
-  return { store: createAuditStore(db), close: () => db.close() }
+  return { store: createAuditStore(withSteps(db, auditSteps)), close: () => db.close() }
 })
 
 describeAuditStore('documents', async () => ({ store: createDocumentStore(), close: async () => undefined }))
@@ -23,7 +25,7 @@ describe.skipIf(mongo === undefined)('on a real server', () => {
     const db = await openMongo(mongo ?? '', {
       database,
       schemaVersion: 1,
-      steps: null,
+      steps: [...mongoSteps, ...numberSteps, ...auditSteps],
       collections: auditCollections,
       log,
       metrics,
