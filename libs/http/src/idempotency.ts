@@ -142,6 +142,7 @@ const isSameTry = (a: RequestTry, b: RequestTry) => a.triedBy === b.triedBy && a
  * clocks of two machines are not compared, so a request that comes once only waits for `otherTryMs` from its first look on.
  */
 function createSightings(clock: Clock, otherTryMs: number, limit: number): (found: RequestTry) => boolean {
+  // With `max` the cache would take the memory of all its places when it is made.
   const sightings = new LRUCache<string, Sighting>({ maxSize: limit, sizeCalculation: () => 1 })
   return (found) => {
     const now = clock.monotonic()

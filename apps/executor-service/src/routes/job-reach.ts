@@ -31,6 +31,7 @@ const reply = tolerant(jobReachReply)
  * the other costs no call; a viewer that a change leaves out sees logs for that long.
  */
 export function createSeesDetails({ rest, clock, timeoutMs, holdsMs }: JobReachOptions): SeesDetails {
+  // With `max` the cache would take the memory of all its places when it is made.
   const answers = new LRUCache<string, { readonly sees: boolean; readonly until: number }>({
     maxSize: answersLimit,
     sizeCalculation: () => 1,

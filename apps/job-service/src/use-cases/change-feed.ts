@@ -63,6 +63,7 @@ function createSettledHead(clock: Pick<Clock, 'monotonic'>, settleMs: number): (
  */
 export function createChangeFeed({ context, records, clock, rows, settleMs }: ChangeFeedOptions): ChangeFeed {
   const { jobs, executions } = context.stores
+  // With `max` the cache would take the memory of all its places when it is made.
   const viewersOf = new LRUCache<string, readonly string[]>({ maxSize: viewersLimit, sizeCalculation: () => 1 })
   const settledJobs = createSettledHead(clock, settleMs)
   const settledExecutions = createSettledHead(clock, settleMs)

@@ -33,6 +33,7 @@ export interface WorkerClient {
 }
 
 interface Waiting {
+  readonly file: number
   readonly rows: number
   readonly bytes: number
   resolve(payload: unknown): void
@@ -63,8 +64,8 @@ export function createWorkerClient(post: (turn: WorkerTurn) => void, limits: Wor
   const waits = { waitingRows: 0, waitingBytes: 0 }
   const counters = { drains: 0, turns: 0, rows: 0, commits: 0, commitMs: 0, failures: 0, ...waits }
   const sent: Waiting[][] = []
-  /** Answers whose callers go on in a later iteration of the event loop. */
-  let answered: (readonly [Waiting, WorkerAnswer])[] = []
+  /** Answers whose callers go on in a later iteration of the event loop, by file. */
+  const answered = new Map<number, (readonly [Waiting, WorkerAnswer])[]>()
   let isAnswering = false
   let turn = emptyTurn()
   let ended: StorageError | null = null
@@ -100,11 +101,23 @@ export function createWorkerClient(post: (turn: WorkerTurn) => void, limits: Wor
     reject(new StorageError(code, payload))
   }
 
+  /** One of each file in turn: the files are those of the services, and a service with hundreds of callers holds up no other one. */
+  function takeAnswers(): (readonly [Waiting, WorkerAnswer])[] {
+    const some = []
+    while (some.length < answersPerTurn && answered.size > 0) {
+      for (const [file, list] of answered) {
+        const first = list.shift()
+        if (first) some.push(first)
+        if (list.length === 0) answered.delete(file)
+      }
+    }
+    return some
+  }
+
   /** In slices: hundreds of callers that go on together would hold up due timers. */
   function answerSome(): void {
-    const some = answered.slice(0, answersPerTurn)
-    answered = answered.slice(answersPerTurn)
-    isAnswering = answered.length > 0
+    const some = takeAnswers()
+    isAnswering = answered.size > 0
     if (isAnswering) setImmediate(answerSome)
     for (const [waiting, one] of some) answer(waiting, one)
   }
@@ -121,7 +134,7 @@ export function createWorkerClient(post: (turn: WorkerTurn) => void, limits: Wor
       turn.rows += rows
       turn.calls.push(call)
       return new Promise<T>((resolve, reject) => {
-        turn.waiting.push({ rows, bytes, resolve: resolve as Waiting['resolve'], reject })
+        turn.waiting.push({ file: call[1], rows, bytes, resolve: resolve as Waiting['resolve'], reject })
       })
     },
     introduce: (statement) => void turn.statements.push(statement),
@@ -133,7 +146,10 @@ export function createWorkerClient(post: (turn: WorkerTurn) => void, limits: Wor
         counters.waitingRows -= waiting.rows
         counters.waitingBytes -= waiting.bytes
         counters.rows += waiting.rows
-        answered.push([waiting, answers[index] as WorkerAnswer])
+        const list = answered.get(waiting.file)
+        const one = [waiting, answers[index] as WorkerAnswer] as const
+        if (list) list.push(one)
+        else answered.set(waiting.file, [one])
       }
       if (!isAnswering) answerSome()
     },
