@@ -26,7 +26,7 @@ export interface Caller {
   open(): number
   /** Answers that no caller may get. */
   readonly wrong: readonly string[]
-  /** Cancels the jobs that would go on for ever. */
+  /** Cancels the jobs that would go on for ever, and those whose create is still to be answered. */
   cancelAll(): void
 }
 
@@ -49,6 +49,7 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
   const wrong: string[] = []
   const jobIds = new Map<number, string>()
   let open = 0
+  let isOver = false
   let keys = 0
   const now = () => startAt + loop.now()
 
@@ -95,6 +96,12 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
   const isPassing = (status: number, body: Record<string, unknown>) =>
     status >= 500 || status === 429 || body.code === 'request-in-flight' || body.code === 'conflict'
 
+  function cancel(job: number): void {
+    const operation = { kind: 'cancel', job, at: loop.now() } as const
+    const route = routeOf(operation)
+    if (route) void ask(operation, route)
+  }
+
   async function ask(operation: Operation, route: Route): Promise<void> {
     open += 1
     let mayHaveActed = false
@@ -120,8 +127,11 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
         if (!isPassing(answer.status, reply) || (reply.code === 'conflict' && tries > mostConflicts)) {
           open -= 1
           const id = operation.kind === 'create' && answer.status < 300 ? String(reply.id) : route.id
-          if (operation.kind === 'create' && answer.status < 300) jobIds.set(operation.job, id)
           answers.push({ operation, askedAt, at: now(), status: answer.status, id, body: reply, mayHaveActed })
+          if (operation.kind === 'create' && answer.status < 300) {
+            jobIds.set(operation.job, id)
+            if (isOver) cancel(operation.job)
+          }
           return
         }
         mayHaveActed ||= answer.status >= 500
@@ -141,12 +151,10 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
     wrong,
     open: () => open,
     cancelAll() {
+      isOver = true
       for (const [job, id] of jobIds) {
         const state = records.jobs.get(id)?.job.state
-        if (state !== 'active' && state !== 'paused') continue
-        const operation = { kind: 'cancel', job, at: loop.now() } as const
-        const route = routeOf(operation)
-        if (route) void ask(operation, route)
+        if (state === 'active' || state === 'paused') cancel(job)
       }
     },
   }

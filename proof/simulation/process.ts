@@ -216,15 +216,16 @@ export function createProcess(parts: WorldParts, name: string, service: Simulate
       if (!isUp || machine.isFrozen) return
       history.add(name, 'stops')
       const stopped = machine
+      const end = (what: string) => {
+        if (!stopped.isAlive) return
+        history.add(name, what)
+        stopped.kill()
+        isUp = false
+        parts.onStopped(name)
+      }
       void running?.stop().then(
-        () => {
-          if (!stopped.isAlive) return
-          history.add(name, 'has stopped')
-          stopped.kill()
-          isUp = false
-          parts.onStopped(name)
-        },
-        () => undefined,
+        () => end('has stopped'),
+        () => end('has stopped, with an error'),
       )
     },
   }

@@ -9,13 +9,13 @@ export interface Summary {
   readonly lastedMs: number
   readonly violations: readonly Violation[]
   readonly counts: readonly (readonly [name: string, count: number])[]
-  /** Of the job concerned by the first violation; empty without one. */
+  /** Of the job concerned by the first violation that is about one; empty without a violation. */
   readonly timeline: readonly string[]
 }
 
 export function summaryOf(result: Result, isHashed = false): Summary {
   const { seed, lastedMs, violations, counts, timelineOf } = result
-  const [first] = violations
+  const first = violations.find(({ subject }) => subject !== 'world') ?? violations[0]
   const hash = isHashed ? result.hash() : null
   return { seed, hash, lastedMs, violations, counts: [...counts], timeline: first ? timelineOf(first) : [] }
 }

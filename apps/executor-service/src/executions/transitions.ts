@@ -136,12 +136,17 @@ export function waitsForPlace({ state, blockedBy }: Execution): boolean {
   return state === 'ready' && blockedBy !== null
 }
 
+/** Nothing runs before its fire time, which a clock that was set back, or that of another executor, may not have reached. */
+function notBeforeItsTime({ cause, fireAt }: Execution, at: number): number {
+  return cause === 'schedule' ? Math.max(at, fireAt) : at
+}
+
 /**
- * An overlap place is free: what waits for one is due at once, but not before its fire time, which the clock of another executor may
- * not have reached. The same record when it does not wait, or is due.
+ * An overlap place is free: what waits for one is due at once, but not before its fire time. The same record when it does not wait,
+ * or is due.
  */
 export function wake(execution: Execution, at: number): Execution {
-  const runAt = execution.cause === 'schedule' ? Math.max(at, execution.fireAt) : at
+  const runAt = notBeforeItsTime(execution, at)
   return waitsForPlace(execution) && execution.runAt > runAt ? changed(execution, { runAt }) : execution
 }
 
@@ -193,7 +198,12 @@ export function finish(execution: Execution, input: FinishInput): Execution | Re
   const failed = { attempts, artifacts, error, failures }
   const delayMs = retryDelayMs(execution.policy.retry, failures, outcome.retry, input.random)
   if (delayMs === null) return changed(execution, { ...failed, state: 'failed', ...ended(at) })
-  return changed(execution, { ...failed, state: 'ready', owner: null, runAt: at + delayMs })
+  return changed(execution, {
+    ...failed,
+    state: 'ready',
+    owner: null,
+    runAt: notBeforeItsTime(execution, at + delayMs),
+  })
 }
 
 /** Charged losses that an execution survives (docs/architecture.md); one more and it has failed. */

@@ -239,6 +239,12 @@ describe('a finish', () => {
     expect(record).toMatchObject({ state: 'failed', failures: 4, epoch: 4, error: broken.error, endedAt: at })
   })
 
+  it('is not due before the fire time, when the clock of its executor was set back', () => {
+    const record = runningExecution({ cause: 'schedule' })
+    const early = ending({ outcome: failed('gone', 'x', { afterMs: 10 }), at: record.fireAt - 3600 })
+    expect(taken(finish(record, early)).runAt).toBe(record.fireAt)
+  })
+
   it('of a failure that no retry mends fails at once', () => {
     const record = taken(finish(runningExecution(), ending({ outcome: failed('gone', 'x', 'never') })))
     expect(record).toMatchObject({ state: 'failed', failures: 1 })
