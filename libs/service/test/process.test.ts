@@ -40,6 +40,25 @@ describe('a loop', () => {
     expect(clock.pending()).toBe(0)
   })
 
+  it('turns at times that it has in common with other loops, also after a nudge', async () => {
+    const turns: number[] = []
+    const { clock, loop } = started({ runOnce: () => turns.push(clock.monotonic()) })
+    await clock.advance(1_130)
+    loop.nudge()
+    await clock.advance(2_000)
+    expect(turns).toEqual([0, 1_000, 1_130, 2_000, 3_000])
+    const [first, second]: [number[], number[]] = [[], []]
+    const common = createManualClock()
+    const add = (everyMs: number, of: number[]) =>
+      createLoop({ name: 'x', everyMs, clock: common, log: silent, runOnce: () => of.push(common.monotonic()) }).start()
+    add(500, first)
+    await common.advance(140)
+    add(250, second)
+    await common.advance(1_000)
+    expect(first).toEqual([0, 500, 1_000])
+    expect(second).toEqual([140, 250, 500, 750, 1_000])
+  })
+
   it('runs one turn for several nudges', async () => {
     const turns: number[] = []
     const { clock, loop } = started({ lingerMs: 20, runOnce: () => turns.push(clock.monotonic()) })
