@@ -23,7 +23,7 @@ describe('a simulated world', () => {
 })
 
 /** Seeds in which a mutant must be found. */
-const seedsForMutants = 60
+const seedsForMutants = 200
 /** How long they may take on a machine that does other things as well, milliseconds. */
 const mutantMs = 300_000
 
