@@ -24,6 +24,12 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void
 }
 
+/**
+ * From so many calls on, they go as two batches when none is under way: one is checked while the other one is stored. The callers
+ * that await their calls come back in two parts then, and it stays at two batches.
+ */
+const leastToSplit = 32
+
 /** How many of the first calls fit into one batch; one at least. */
 function fitting(
   waiting: readonly { length: number }[],
@@ -62,7 +68,9 @@ export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result
   const flush = (): void => {
     isDeferred = false
     while (waiting.length > 0 && underWay < atWork) {
-      const count = fitting(waiting, options)
+      const isSplit = underWay === 0 && atWork > 1 && waiting.length >= leastToSplit
+      const most = isSplit ? Math.ceil(waiting.length / 2) : waiting.length
+      const count = Math.min(most, fitting(waiting, options))
       const some = waiting.slice(0, count)
       waiting = waiting.slice(count)
       underWay += 1

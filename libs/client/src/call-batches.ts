@@ -14,8 +14,12 @@ export interface BatchOptions {
 
 export const batchDefaults: BatchOptions = { mostItems: 1_000, mostCharacters: 1_000_000, atWork: 4 }
 
-/** After everything that is ready to run now: the calls of many awaiting callers come together. */
-const afterTurn = (callback: () => void): void => void setTimeout(callback, 0)
+/**
+ * After everything that is ready to run now: the calls of many awaiting callers come together. A timer waits for a millisecond at
+ * least; only Node has what comes before it.
+ */
+const afterTurn = (callback: () => void): void =>
+  void (typeof setImmediate === 'function' ? setImmediate(callback) : setTimeout(callback, 0))
 
 /** One trigger of a batch. */
 export type TriggerItem = Schemas['TriggerBody'] & {

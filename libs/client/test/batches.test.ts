@@ -91,6 +91,19 @@ describe('a batcher', () => {
     expect(short.sizes).toEqual([1, 2])
   })
 
+  it('sends many calls as two batches, so that one is checked while the other one is stored', async () => {
+    const { batcher, sizes, turn, answer } = open({})
+    const add = (count: number) => Array.from({ length: count }, (_, n) => batcher.add(String(n)))
+    const made = add(64)
+    turn()
+    expect(sizes).toEqual([32, 32])
+    answer()
+    await Promise.all(made.slice(0, 32))
+    void add(32)
+    turn()
+    expect(sizes).toEqual([32, 32, 32])
+  })
+
   it('lets calls wait while enough batches are under way, and makes them the next one', async () => {
     const { batcher, sizes, turn, answer } = open({ atWork: 1 })
     const first = batcher.add('a')
