@@ -102,6 +102,11 @@ export interface Mended {
 
 export const mended: readonly Mended[] = [
   {
+    layer: 'simulation',
+    text: 'A retry started before the fire time: the clock of its executor was set back while the attempt was under way.',
+    decision: '050-the-simulation.md',
+  },
+  {
     layer: 'crash',
     text: 'On MongoDB no row of the audit log of auth-service was stored: a step was not in the list of its store.',
     decision: '051-crash-points-of-both-stores.md',
@@ -109,6 +114,7 @@ export const mended: readonly Mended[] = [
   {
     layer: 'simulation',
     text: 'An execution that waited for an overlap place was due before its fire time: the executor that woke it had a clock that was ahead.',
+    decision: '050-the-simulation.md',
   },
   {
     layer: 'edits',
