@@ -39,16 +39,17 @@ describe('an execution', () => {
 
   it('publishes each of its states once, from the first to the last', async () => {
     const world = await openWorld({ run: () => ({ found: 3 }) })
-    await world.command(command(inMs(1000)))
-    await world.pass(1100)
+    // The relay's own turns are at 1,000 and 2,000: one while the execution waits for its time would publish its claim.
+    await world.command(command(inMs(1200)))
+    await world.pass(1300)
     expect(world.statuses.map((one) => [one.state, one.seq])).toEqual([
       ['ready', 1],
       ['succeeded', 3],
     ])
     expect(world.statuses.at(-1)).toMatchObject({
       result: { found: 3 },
-      timeline: { plannedAt: start, sentAt: start, admittedAt: start, startedAt: start + 1000, endedAt: start + 1000 },
-      attempts: [{ epoch: 1, startedAt: start + 1000, endedAt: start + 1000, outcome: 'succeeded', error: null }],
+      timeline: { plannedAt: start, sentAt: start, admittedAt: start, startedAt: start + 1200, endedAt: start + 1200 },
+      attempts: [{ epoch: 1, startedAt: start + 1200, endedAt: start + 1200, outcome: 'succeeded', error: null }],
     })
     expect((await world.stores.executions.listUnpublished({ rows: 10, bytes: 1e6 }, soleShare)).rows).toEqual([])
   })
