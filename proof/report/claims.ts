@@ -179,7 +179,7 @@ export const mended: readonly Mended[] = [
 
 /** What none of the layers shows. */
 export const limits: readonly string[] = [
-  'A late fire time that an older version of the job has run is logged as missed too when an update or a resume decides on it anew, and as skipped when the job is cancelled before the scheduler gets the update ([decision 047](decisions/047-the-model.md)). The model and the campaigns accept exactly this.',
+  'A late fire time that an older version of the job has run, skipped or let expire is logged as missed too when an update or a resume decides on it anew, and as skipped when the job is cancelled before the scheduler gets the update ([decision 047](decisions/047-the-model.md)). The model and the campaigns accept exactly this.',
   'The effect of a handler happens at least once, or, per job, at most once. No scheduler can make it happen exactly once: the target gets a stable key for that.',
   'Where MongoDB is named, FerretDB on PostgreSQL has served in its place in the runs below. It speaks the same protocol; what only MongoDB does (failing over to another member of a replica set) was not tried.',
   'All processes and servers of a run were on one machine. Links between them were not cut or slowed down; a process or a server that is stopped stands in for that.',

@@ -35,10 +35,23 @@ function coveredTimes(jobId: string, versions: readonly JobVersion[]): { fireAt:
   })
 }
 
+/** Whether a version has this fire time: those of another schedule may lie between the ends of its ranges. */
+function hasTime(version: JobVersion | undefined, jobId: string, fireAt: number): boolean {
+  if (version === undefined) return true
+  const { schedule } = version
+  if (schedule.kind === 'once') return schedule.runAt === fireAt
+  if (!isRecurring(schedule)) return false
+  const times = compileSchedule(schedule, jobId)
+  return 'issue' in times || times.next(fireAt - 1) === fireAt
+}
+
 /** Whether a later change may have closed the execution of a version. */
 export function mayBeClosed({ cancelRequested }: Execution, version: number, versions: readonly JobVersion[]): boolean {
   return cancelRequested || versions.some((one) => one.version > version && isClosing(one))
 }
+
+/** Whether it needed no run to be an outcome: another one held the overlap place, or it was too late. */
+const endedWithoutRun = ({ state }: Execution) => state === 'skipped' || state === 'expired'
 
 /** Whether an execution is an outcome of the fire time of a version, or was only closed for another one's. */
 const isClosed = ({ state }: Execution) => state === 'superseded' || state === 'cancelled'
@@ -51,14 +64,24 @@ export const checkFireTimes: Check = ({ records, calls }) => {
       const id = scheduledExecutionId(jobId, fireAt)
       const execution = records.executions.get(id)
       const starts = calls.filter(({ executionId }) => executionId === id).length
-      const logged = (fireLog.get(jobId) ?? []).filter((range) => range.from <= fireAt && fireAt <= range.to)
+      const logged = (fireLog.get(jobId) ?? []).filter(
+        (range) =>
+          range.from <= fireAt &&
+          fireAt <= range.to &&
+          hasTime(
+            versions.find((one) => one.version === range.version),
+            jobId,
+            fireAt,
+          ),
+      )
       const about = `the fire time ${new Date(fireAt).toISOString().slice(11, 23)} (${fireAt}) of v${version.version}`
-      // Known limit of decision 002: what is late is decided on anew after an update. It is missed, or, where a pause, cancel or
-      // delete comes before the scheduler has the update, skipped.
-      const ranBefore = execution !== undefined && starts > 0 && execution.version < version.version
+      // Known limit of decision 002: what is late is decided on anew after an update, though it has run, was skipped or has expired. It is
+      // missed, or, where a pause, cancel or delete comes before the scheduler has the update, skipped.
+      const hasEnded = execution !== undefined && (starts > 0 || endedWithoutRun(execution))
+      const wasDecided = hasEnded && execution.version < version.version
       const isStopped = versions.some((one) => one.version > version.version && isClosing(one))
       const decidedAnew = isStopped ? ['missed', 'skipped'] : ['missed']
-      if (ranBefore && logged.length === 1 && decidedAnew.includes(logged[0]?.decision ?? '')) return []
+      if (wasDecided && logged.length === 1 && decidedAnew.includes(logged[0]?.decision ?? '')) return []
       // One that was closed before it started says the same as the range: it did not run.
       const counts = execution !== undefined && !(logged.length > 0 && isClosed(execution) && starts === 0)
       const outcomes = (counts ? 1 : 0) + logged.length
