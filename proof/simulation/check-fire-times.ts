@@ -15,6 +15,13 @@ const fireLogOf = ({ ranges }: Records) =>
 /** Whether a version stops what is older. */
 export const isClosing = ({ kind }: JobVersion) => kind === 'cancel' || kind === 'pause' || kind === 'delete'
 
+/** The fire times of a version that recurs; null for another one, and where they cannot be compiled. */
+function timesOf({ schedule }: JobVersion, jobId: string) {
+  if (!isRecurring(schedule)) return null
+  const times = compileSchedule(schedule, jobId)
+  return 'issue' in times ? null : times
+}
+
 /** The fire times that the versions of a job cover: from its change, up to the next one. */
 function coveredTimes(jobId: string, versions: readonly JobVersion[]): { fireAt: number; version: JobVersion }[] {
   return versions.flatMap((version, index) => {
@@ -25,9 +32,8 @@ function coveredTimes(jobId: string, versions: readonly JobVersion[]): { fireAt:
       const isCovered = until === undefined || schedule.runAt <= until
       return isCovered ? [{ fireAt: schedule.runAt, version }] : []
     }
-    if (!isRecurring(schedule) || until === undefined) return []
-    const times = compileSchedule(schedule, jobId)
-    if ('issue' in times) return []
+    const times = timesOf(version, jobId)
+    if (times === null || until === undefined) return []
     const found: { fireAt: number; version: JobVersion }[] = []
     for (let at = times.next(changedAt); at !== null && at <= until; at = times.next(at))
       found.push({ fireAt: at, version })
@@ -36,13 +42,11 @@ function coveredTimes(jobId: string, versions: readonly JobVersion[]): { fireAt:
 }
 
 /** Whether a version has this fire time: those of another schedule may lie between the ends of its ranges. */
-function hasTime(version: JobVersion | undefined, jobId: string, fireAt: number): boolean {
-  if (version === undefined) return true
+function hasTime(version: JobVersion, jobId: string, fireAt: number): boolean {
   const { schedule } = version
   if (schedule.kind === 'once') return schedule.runAt === fireAt
-  if (!isRecurring(schedule)) return false
-  const times = compileSchedule(schedule, jobId)
-  return 'issue' in times || times.next(fireAt - 1) === fireAt
+  const times = timesOf(version, jobId)
+  return times ? times.next(fireAt - 1) === fireAt : isRecurring(schedule)
 }
 
 /** Whether a later change may have closed the execution of a version. */
@@ -64,16 +68,11 @@ export const checkFireTimes: Check = ({ records, calls }) => {
       const id = scheduledExecutionId(jobId, fireAt)
       const execution = records.executions.get(id)
       const starts = calls.filter(({ executionId }) => executionId === id).length
-      const logged = (fireLog.get(jobId) ?? []).filter(
-        (range) =>
-          range.from <= fireAt &&
-          fireAt <= range.to &&
-          hasTime(
-            versions.find((one) => one.version === range.version),
-            jobId,
-            fireAt,
-          ),
-      )
+      const logged = (fireLog.get(jobId) ?? []).filter((range) => {
+        if (fireAt < range.from || range.to < fireAt) return false
+        const writer = versions.find((one) => one.version === range.version)
+        return writer === undefined || hasTime(writer, jobId, fireAt)
+      })
       const about = `the fire time ${new Date(fireAt).toISOString().slice(11, 23)} (${fireAt}) of v${version.version}`
       // Known limit of decision 002: what is late is decided on anew after an update, though it has run, was skipped or has expired. It is
       // missed, or, where a pause, cancel or delete comes before the scheduler has the update, skipped.
@@ -104,9 +103,8 @@ export const checkRanges: Check = ({ records }) =>
   [...fireLogOf(records)].flatMap(([jobId, ranges]) =>
     ranges.flatMap((range): Violation[] => {
       const version = records.versions.get(jobId)?.find((one) => one.version === range.version)
-      if (!version || !isRecurring(version.schedule)) return []
-      const times = compileSchedule(version.schedule, jobId)
-      if ('issue' in times) return []
+      const times = version ? timesOf(version, jobId) : null
+      if (times === null) return []
       const count = times.count(range.from, range.to)
       if (count === range.count) return []
       return [

@@ -157,6 +157,11 @@ export function startsUntil(execution: Execution): number | null {
   return execution.expiresAt === null || hasStarted(execution) ? null : execution.expiresAt
 }
 
+/** Nothing runs before its fire time, which a clock that was set back, or that of another executor, may not have reached. */
+export function notBeforeItsTime({ cause, fireAt }: Execution, at: number): number {
+  return cause === 'schedule' ? Math.max(at, fireAt) : at
+}
+
 /** The attempts without the one at work: what never started was no attempt. */
 export function withoutOpenAttempt(execution: Execution): readonly AttemptRecord[] {
   return execution.state === 'running' ? execution.attempts.slice(0, -1) : execution.attempts

@@ -7,6 +7,7 @@ import {
   illegal,
   isOwnedBy,
   maxAttempts,
+  notBeforeItsTime,
   type ReadyPool,
   recordedStart,
   recordsStartFirst,
@@ -134,11 +135,6 @@ export function wait(
 /** Whether it waits for an overlap place that another execution holds. */
 export function waitsForPlace({ state, blockedBy }: Execution): boolean {
   return state === 'ready' && blockedBy !== null
-}
-
-/** Nothing runs before its fire time, which a clock that was set back, or that of another executor, may not have reached. */
-function notBeforeItsTime({ cause, fireAt }: Execution, at: number): number {
-  return cause === 'schedule' ? Math.max(at, fireAt) : at
 }
 
 /**
