@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import type { ServiceName } from '@belfry/contracts'
 import { type Peer, peerUrl, uniqueName } from '@belfry/testkit'
 import { collectOutput, eventually, raisedLimits } from './belfry-process.ts'
@@ -80,8 +81,11 @@ export interface FleetOptions {
 /** In the order in which they start; any order works. */
 const services = ['auth-service', 'job-service', 'scheduler-service', 'executor-service', 'gateway'] as const
 
-/** Below the ports that systems give to clients, so that no outgoing connection takes one while its process is away. */
-const portRange = { first: 10_000, count: 10_000 }
+/**
+ * Below the ports that systems give to clients, so that no outgoing connection takes one while its process is away. Above
+ * 10080, which `fetch` refuses (the port blocking of the Fetch standard).
+ */
+const portRange = { first: 10_100, count: 9_900 }
 
 async function isFree(port: number): Promise<boolean> {
   const server = createServer()
@@ -178,17 +182,24 @@ function createMember(
       )
     },
     async ready(readyMs = deadlineMs) {
+      let last = 'no answer'
       await eventually(
         `${service} ${index} to be ready`,
         async () => {
           if (isGone) throw new Error(`${service} ${index} ended before it was ready (${await exit}):\n${output()}`)
-          const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined)
-          await answer?.arrayBuffer()
-          return answer?.ok || undefined
+          try {
+            const answer = await fetch(`${url}/readyz?verbose`, { signal: AbortSignal.timeout(2_000) })
+            last = `${answer.status} ${await answer.text()}`
+            return answer.ok || undefined
+          } catch (error) {
+            last = inspect(error)
+            return undefined
+          }
         },
         readyMs,
       ).catch((error: unknown) => {
-        throw new Error(`${error instanceof Error ? error.message : error}\n${output()}`)
+        const message = error instanceof Error ? error.message : error
+        throw new Error(`${message}\nThe last answer of ${url}/readyz: ${last}\n${output()}`)
       })
     },
     async start(env) {
