@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { hasPeers } from './chaos/peers.ts'
+import { fleetPeers } from './fleet.ts'
 import { type Layer, layerOf, layers, type Run, type Size } from './report/layers.ts'
 import { describeProof } from './report/page.ts'
 import { showProgress } from './report/progress.ts'
@@ -61,13 +62,22 @@ function commitOf(): string {
   }
 }
 
+/** What a layer needs and this machine has not. */
+function missingOf({ needsServers }: Layer): string | null {
+  if (needsServers === 'own' && !hasPeers) return 'no script that starts servers (BELFRY_PEERS)'
+  if (needsServers === 'given' && !fleetPeers())
+    return 'no servers are given (BELFRY_TEST_KAFKA, BELFRY_TEST_MONGO, BELFRY_TEST_CONSUL)'
+  return null
+}
+
 async function prove(layer: Layer, size: Size, commit: string): Promise<StoredResult | null> {
   const run = withFigures(layer[size], layer.name)
   const progress = showProgress(layer.title)
-  if (layer.needsServers && !hasPeers) {
+  const missing = missingOf(layer)
+  if (missing) {
     const last = await readStored(layer.name, size)
     const kept = last ? `its result of ${last.date}, commit ${last.commit}, stays` : 'it was never run'
-    progress.end(`left out: no script that starts servers (BELFRY_PEERS); ${kept}`)
+    progress.end(`left out: ${missing}; ${kept}`)
     return null
   }
   const { result, output, seconds } = await runLayer(layer.name, run, progress.line)

@@ -13,7 +13,7 @@ export const claims: readonly Claim[] = [
   {
     invariant: 'I1',
     text: 'Each fire time that an acknowledged, active version of a job covers has one outcome: one execution, or one entry of the fire log that says why there is none.',
-    layers: ['model', 'simulation', 'crash', 'operations', 'chaos'],
+    layers: ['model', 'simulation', 'crash', 'crash-fleet', 'operations', 'chaos'],
   },
   {
     invariant: 'I2',
@@ -23,27 +23,27 @@ export const claims: readonly Claim[] = [
   {
     invariant: 'I3',
     text: 'What was answered with 2xx is still there after any or all processes were killed.',
-    layers: ['model', 'simulation', 'crash', 'chaos'],
+    layers: ['model', 'simulation', 'crash', 'crash-fleet', 'chaos'],
   },
   {
     invariant: 'I4',
     text: 'An execution that has ended stays as it ended, and what job-service shows of it equals what the executors have.',
-    layers: ['model', 'simulation', 'crash', 'chaos'],
+    layers: ['model', 'simulation', 'crash', 'crash-fleet', 'chaos'],
   },
   {
     invariant: 'I5',
     text: 'Nothing runs before its time, and no retry before its wait is over.',
-    layers: ['model', 'simulation', 'crash', 'chaos'],
+    layers: ['model', 'simulation', 'crash', 'crash-fleet', 'chaos'],
   },
   {
     invariant: 'I6',
     text: 'There is one execution per job and fire time, one per trigger key, and one job per idempotency key.',
-    layers: ['model', 'simulation', 'crash', 'operations', 'scenarios', 'chaos'],
+    layers: ['model', 'simulation', 'crash', 'crash-fleet', 'operations', 'scenarios', 'chaos'],
   },
   {
     invariant: 'I7',
     text: 'A handler that is called more than once is explained: by a lease that was lost, a stop, or a failure that was reported. Without these it is called once.',
-    layers: ['model', 'simulation', 'crash', 'scenarios', 'chaos'],
+    layers: ['model', 'simulation', 'crash', 'crash-fleet', 'scenarios', 'chaos'],
   },
   {
     invariant: 'I8',
@@ -58,7 +58,7 @@ export const claims: readonly Claim[] = [
   {
     invariant: 'I10',
     text: 'Once failures end, everything comes to its end; nothing stays open.',
-    layers: ['model', 'simulation', 'crash', 'scenarios', 'chaos'],
+    layers: ['model', 'simulation', 'crash', 'crash-fleet', 'scenarios', 'chaos'],
   },
   {
     invariant: 'I11',
@@ -107,7 +107,7 @@ export const mended: readonly Mended[] = [
     decision: '050-the-simulation.md',
   },
   {
-    layer: 'crash',
+    layer: 'crash-fleet',
     text: 'On MongoDB no row of the audit log of auth-service was stored: a step was not in the list of its store.',
     decision: '051-crash-points-of-both-stores.md',
   },

@@ -171,7 +171,8 @@ export function describeResults(results: Results): string {
     '```',
     '',
     'A layer that finds something prints it with the command that repeats it and with what happened to the job concerned.',
-    'The layers with real servers need the script that starts them: `BELFRY_PEERS` names it.',
+    'Scenarios and chaos kill their servers, and need the script that starts them: `BELFRY_PEERS` names it. The crash points on MongoDB',
+    'take the servers that `BELFRY_TEST_KAFKA`, `BELFRY_TEST_MONGO` and `BELFRY_TEST_CONSUL` name.',
     '',
     ...layers.flatMap((layer) => describeLayer(layer, results.get(layer.name) ?? { usual: null, campaign: null })),
   ].join('\n')

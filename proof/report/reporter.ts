@@ -7,8 +7,9 @@ const errorLines = 40
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** The layer of a test file, by its folder. */
+/** The layer of a test file, by its path in `proof` or the first folder of it. */
 const layers: Readonly<Record<string, LayerName>> = {
+  'crash/mongo-steps.test.ts': 'crash-fleet',
   crash: 'crash',
   operations: 'operations',
   security: 'security',
@@ -63,8 +64,8 @@ export default class ResultReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     if (!process.env[resultFileKey]) return
     const byLayer = Map.groupBy(modules, ({ moduleId }) => {
-      const [folder = ''] = relative(resolve(root, 'proof'), moduleId).split('/')
-      return layers[folder]
+      const path = relative(resolve(root, 'proof'), moduleId)
+      return layers[path] ?? layers[path.split('/')[0] ?? '']
     })
     for (const [layer, some] of byLayer) if (layer) record(layer, some)
   }

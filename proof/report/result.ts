@@ -6,6 +6,7 @@ export const layerNames = [
   'edits',
   'simulation',
   'crash',
+  'crash-fleet',
   'operations',
   'security',
   'fuzz',
