@@ -77,7 +77,7 @@ async function runMany(): Promise<number> {
   console.log(`\n${result.seeds} seeds, ${seconds(result.simulatedMs)} s simulated in ${seconds(tookMs)} s`)
   printCounts(result.counts)
   const violations = result.failed.reduce((sum, one) => sum + one.violations.length, 0)
-  console.log(`${violations} violations in ${result.failed.length} seeds`)
+  console.log(`violations: ${violations}${violations > 0 ? ` in ${result.failed.length} seeds` : ''}`)
   recordCampaign(result, values.json)
   return violations
 }
