@@ -26,6 +26,15 @@ function run({ params, context }: Call): Promise<unknown> {
   })
 }
 
+/** The same as executions of a backfill, all of which are due. */
+const backfilled = (...of: Parameters<typeof everySecond>) =>
+  everySecond(...of).map((one) => ({
+    ...one,
+    cause: 'backfill' as const,
+    fireAt: one.fireAt - 3_600_000,
+    plannedAt: start,
+  }))
+
 const numberOf = (id: string | null) => (id === null ? null : Number.parseInt(id.slice(-12), 16))
 const read = (world: World, count: number) =>
   Promise.all(Array.from({ length: count }, (_, n) => world.read(executionId(n + 1))))
@@ -103,13 +112,7 @@ describe('a per-second job whose runs take three seconds', () => {
 
   it('lets the executions of a backfill run one after the other, and skips none of them', async () => {
     const world = await openWorld({ run, config: { executorPlaceRecheckMs: 1000 } })
-    const backfilled = everySecond(5, { policy: 'allow', limit: 1, isLimited: true }, 900).map((one) => ({
-      ...one,
-      cause: 'backfill' as const,
-      fireAt: one.fireAt - 3_600_000,
-      plannedAt: start,
-    }))
-    await world.command(...backfilled)
+    await world.command(...backfilled(5, { policy: 'allow', limit: 1, isLimited: true }, 900))
     await world.pass(500, 50)
     expect(await states(world, 5)).toEqual(['running', 'ready', 'ready', 'ready', 'ready'])
     expect((await read(world, 5)).map((one) => numberOf(one.blockedBy))).toEqual([null, 1, 1, 1, 1])
@@ -118,6 +121,32 @@ describe('a per-second job whose runs take three seconds', () => {
     const begins = starts(world)
     expect(begins.slice(1).every((at, index) => at - (begins[index] as number) >= 0.9)).toBe(true)
     expect(new Set(world.calls.map((one) => one.context.executionId)).size).toBe(5)
+  })
+
+  it('ends no execution of a backfill for another one with overlap cancel-running', async () => {
+    const world = await openWorld({ run, config: { executorPlaceRecheckMs: 1000 } })
+    await world.command(...backfilled(4, { policy: 'cancel-running', limit: 1 }, 3000))
+    await world.pass(20_000, 50)
+    expect(await states(world, 4)).toEqual(Array.from({ length: 4 }, () => 'succeeded'))
+  })
+
+  it('lets the next execution of a backfill start as soon as the one before it has ended', async () => {
+    for (const policy of ['skip', 'queue'] as const) {
+      const world = await openWorld({ run })
+      await world.command(...backfilled(20, { policy, limit: 1 }, 100))
+      await world.pass(3000, 10)
+      expect(await states(world, 20)).toEqual(Array.from({ length: 20 }, () => 'succeeded'))
+      await world.stop()
+    }
+  })
+
+  it('claims few of the executions of a long backfill that wait for a place', async () => {
+    const world = await openWorld({ run })
+    await world.command(...backfilled(200, { policy: 'skip', limit: 1 }, 50_000))
+    await world.pass(40_000, 50)
+    const claims = (await read(world, 200)).reduce((sum, one) => sum + one.epoch, 0)
+    // Each is claimed once as it comes, and a few every 5 s.
+    expect(claims).toBeLessThan(400)
   })
 
   it('lets any number run at once with allow that an earlier version stored with a limit', async () => {
