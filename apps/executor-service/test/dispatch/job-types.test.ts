@@ -2,9 +2,9 @@ import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import type { Handler } from '@belfry/worker'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Stores } from '../../src/store/ports.ts'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 import { command, execution, executionId, executions, start } from '../samples.ts'
+import { countedStore } from '../store/counted-store.ts'
 import { type Call, openWorld, testHandler } from '../world.ts'
 
 const ofType = (jobType: string, number = 1, ms = 100) =>
@@ -98,20 +98,6 @@ describe('an execution of a job type that this executor does not have', () => {
   })
 })
 
-/** Counts the calls of one verb of the store. */
-function counted(verb: 'listDue' | 'listDueOfTypes' | 'listExpired') {
-  const counts = { calls: 0 }
-  const wrapStores = (stores: Stores): Stores => {
-    const call = stores.executions[verb] as (...args: unknown[]) => unknown
-    const counting = (...args: unknown[]) => {
-      counts.calls += 1
-      return call(...args)
-    }
-    return { ...stores, executions: { ...stores.executions, [verb]: counting } }
-  }
-  return { counts, wrapStores }
-}
-
 /** Takes an hour. */
 const hourLong = (type: string, slots: Handler['slots']): Handler => ({
   ...another(type, slots),
@@ -124,7 +110,7 @@ describe('what other executors have left, of a job type whose slots are all take
     const stores = createSqliteStores(db, clock)
     const left = executions(30, (n) => ({ id: executionId(n), jobType: 'NEW', pool: 'other', runAt: start }))
     await stores.executions.insertMany(left, start)
-    const { counts, wrapStores } = counted('listDueOfTypes')
+    const { counts, wrapStores } = countedStore('listDueOfTypes')
     const config = { executorConcurrency: 2, executorClaimAhead: 1, executorPollRows: 5, executorOwnerShare: 1 }
     const world = await openWorld({ db, clock, config, wrapStores, handlers: [hourLong('NEW', 'cpu')] })
     await world.pass(1000, 5)
@@ -135,42 +121,6 @@ describe('what other executors have left, of a job type whose slots are all take
     await world.command(ofType('TEST', 99, 3000))
     await world.pass(500, 5)
     expect(world.calls).toHaveLength(1)
-  })
-})
-
-describe('executions that are too late, while the store takes no write', () => {
-  it('are searched for once a period, however many there are', async () => {
-    const { db, clock } = await openDatabase()
-    const stores = createSqliteStores(db, clock)
-    const late = executions(20, (n) => ({ id: executionId(n), jobType: 'GONE', pool: 'other', expiresAt: start - 1 }))
-    await stores.executions.insertMany(late, start)
-    const { counts, wrapStores } = counted('listExpired')
-    const world = await openWorld({ db, clock, config: { executorPollRows: 5 }, wrapStores })
-    world.failing.add('executions.expire')
-    await world.pass(2000, 5)
-    expect(counts.calls).toBeLessThanOrEqual(4)
-    world.failing.clear()
-    await world.pass(3000, 50)
-    expect(await world.read(executionId(20))).toMatchObject({ state: 'expired' })
-  })
-})
-
-describe('a page of executions whose job types this executor does not have, while the store takes no write', () => {
-  it('is read once a period', async () => {
-    const { db, clock } = await openDatabase()
-    const stores = createSqliteStores(db, clock)
-    const foreign = executions(20, (n) => ({ id: executionId(n), jobType: 'GONE', runAt: start }))
-    await stores.executions.insertMany(foreign, start)
-    const { counts, wrapStores } = counted('listDue')
-    const world = await openWorld({ db, clock, config: { executorPollRows: 5 }, wrapStores })
-    world.failing.add('executions.hand-over')
-    await world.pass(1000, 5)
-    counts.calls = 0
-    await world.pass(2000, 5)
-    expect(counts.calls).toBeLessThanOrEqual(10)
-    world.failing.clear()
-    await world.pass(3000, 50)
-    expect(await world.read(executionId(20))).toMatchObject({ state: 'ready', pool: 'other' })
   })
 })
 
