@@ -118,8 +118,8 @@ describe('a per-second job whose runs take three seconds', () => {
     expect((await read(world, 5)).map((one) => numberOf(one.blockedBy))).toEqual([null, 1, 1, 1, 1])
     await world.pass(9500, 50)
     expect(await states(world, 5)).toEqual(Array.from({ length: 5 }, () => 'succeeded'))
-    const begins = starts(world)
-    expect(begins.slice(1).every((at, index) => at - (begins[index] as number) >= 0.9)).toBe(true)
+    const begins = world.calls.map((one) => one.at)
+    expect(begins.slice(1).every((at, index) => at - (begins[index] as number) >= 900)).toBe(true)
     expect(new Set(world.calls.map((one) => one.context.executionId)).size).toBe(5)
   })
 
@@ -138,6 +138,18 @@ describe('a per-second job whose runs take three seconds', () => {
       expect(await states(world, 20)).toEqual(Array.from({ length: 20 }, () => 'succeeded'))
       await world.stop()
     }
+  })
+
+  it('lets an execution of the schedule wait before those of a backfill with overlap queue', async () => {
+    const world = await openWorld({ run })
+    const queue = { policy: 'queue', limit: 1 } as const
+    const third = { ...everySecond(3, queue, 1500)[2]!, fireAt: start + 1000 }
+    await world.command(...backfilled(2, queue, 1500), third)
+    await world.pass(1200, 10)
+    expect(await states(world, 3)).toEqual(['running', 'ready', 'ready'])
+    await world.pass(8000, 10)
+    expect(await states(world, 3)).toEqual(['succeeded', 'succeeded', 'succeeded'])
+    expect(world.calls.map((one) => numberOf(one.context.executionId))).toEqual([1, 3, 2])
   })
 
   it('claims few of the executions of a long backfill that wait for a place', async () => {
