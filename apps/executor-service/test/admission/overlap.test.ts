@@ -1,5 +1,8 @@
 import type { OverlapPolicy } from '@belfry/contracts'
+import { createManualClock } from '@belfry/service'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
+import { migrations } from '../../src/store/sqlite/index.ts'
 import { command, executionId, jobId, policy, start } from '../samples.ts'
 import { type Call, openWorld, type World } from '../world.ts'
 
@@ -150,6 +153,23 @@ describe('a per-second job whose runs take three seconds', () => {
     await world.pass(8000, 10)
     expect(await states(world, 3)).toEqual(['succeeded', 'succeeded', 'succeeded'])
     expect(world.calls.map((one) => numberOf(one.context.executionId))).toEqual([1, 3, 2])
+  })
+
+  it('lets the executions of a backfill follow each other on two executors, one at a time', async () => {
+    const db = await openMemoryDatabase(migrations)
+    const clock = createManualClock(start)
+    const open = () => openWorld({ run, db, clock, config: { mode: 'distributed' } })
+    const [one, other] = [await open(), await open()]
+    await one.command(...backfilled(20, { policy: 'skip', limit: 1 }, 100))
+    await one.pass(4000, 10)
+    await other.settle()
+    expect(await states(one, 20)).toEqual(Array.from({ length: 20 }, () => 'succeeded'))
+    const begins = [...one.calls, ...other.calls].map(({ at }) => at).sort((a, b) => a - b)
+    expect(begins).toHaveLength(20)
+    expect(begins.slice(1).every((at, index) => at - (begins[index] as number) >= 100)).toBe(true)
+    await one.stop()
+    await other.stop()
+    await db.close()
   })
 
   it('claims few of the executions of a long backfill that wait for a place', async () => {
