@@ -106,11 +106,21 @@ export function createWake({ stores: { executions, admissions }, changes, clock,
     const taken = places.filter((id) => !isEnded(stateOf(id) ?? 'cancelled')).length
     const free = limit - taken - waiting.length
     if (free <= 0) return []
-    const { rows } = await executions.listOpen(jobId, 'ready', null, mostReady)
-    return rows
+    const ready = await listReady(jobId)
+    return ready
       .filter(({ execution }) => execution.cause === 'backfill' && waitsForPlace(execution))
       .toSorted((a, b) => a.execution.fireAt - b.execution.fireAt)
       .slice(0, free)
+  }
+
+  /** One record that cannot be read holds up no other job. */
+  async function listReady(jobId: string): Promise<readonly Stored[]> {
+    try {
+      return (await executions.listOpen(jobId, 'ready', null, mostReady)).rows
+    } catch (err) {
+      log.warn({ err, jobId }, 'the next executions of a backfill could not be read')
+      return []
+    }
   }
 
   async function statesOf(ids: readonly string[]): Promise<(id: string) => ExecutionState | undefined> {

@@ -2,6 +2,7 @@ import type { OverlapPolicy } from '@belfry/contracts'
 import { createManualClock } from '@belfry/service'
 import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
+import type { Stores } from '../../src/store/ports.ts'
 import { migrations } from '../../src/store/sqlite/index.ts'
 import { command, executionId, jobId, policy, start } from '../samples.ts'
 import { type Call, openWorld, type World } from '../world.ts'
@@ -219,6 +220,25 @@ describe('an execution that waits for an overlap place', () => {
     await world.command(...everySecond(2, queue, 2345))
     await world.pass(3400, 5)
     expect(world.calls.map((one) => one.at - start)).toEqual([1000, 3350])
+  })
+
+  it('starts also when the executions of a backfill that ends at the same time cannot be read', async () => {
+    const wrapStores = ({ executions, ...others }: Stores): Stores => {
+      const listOpen = () => Promise.reject(new Error('made to fail'))
+      return { ...others, executions: { ...executions, listOpen } }
+    }
+    const world = await openWorld({ run, wrapStores })
+    const another = backfilled(2, queue, 2000).map((one, n) => ({
+      ...one,
+      jobId: jobId(2),
+      executionId: executionId(n + 11),
+      fireAt: start + 1000 - 3_600_000,
+      plannedAt: start + 1000,
+    }))
+    await world.command(...everySecond(2, queue, 2000), ...another)
+    await world.pass(3100, 10)
+    const ofFirst = world.calls.filter(({ context }) => context.jobId === jobId())
+    expect(ofFirst.map(({ at }) => Math.floor((at - start) / 100))).toEqual([10, 30])
   })
 
   it('keeps waiting while the one in its way waits for a retry', async () => {
