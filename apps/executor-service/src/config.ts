@@ -88,7 +88,7 @@ export const executorConfig = z.object({
    */
   executorPlaceGraceMs: count(200, 0),
   /**
-   * How long an execution that waits for an overlap place (policies `queue` and `cancel-running`) is left before it is claimed
+   * How long an execution that waits for an overlap place (policies `queue` and `cancel-running`, and backfills) is left before it is claimed
    * again, milliseconds. The end of the execution in its way wakes it at once; this makes up for an end that no executor saw.
    */
   executorPlaceRecheckMs: count(5000, 100),

@@ -75,16 +75,18 @@ export function admitJob(
   { at, placeGraceMs, early, stops, cancels }: Decisions,
 ): Admission {
   let next = admission
+  let backfilled = 0
   for (const claim of claims.toSorted((a, b) => a.execution.fireAt - b.execution.fireAt)) {
     const { execution } = claim
     const { overlap } = execution.policy
     const by = closedAs(next, execution)
     if (by !== null) stops.set(claim, { step: 'close', by })
     else if (takesPlace(overlap)) {
-      const answer = takePlace(next, execution.id, overlap, stateOf)
-      // The executions of a backfill run one after the other: each waits for a place, however many of them do.
-      const isOfMany = answer.decision === 'skip' && execution.cause === 'backfill'
-      const step = isOfMany ? 'wait' : answer.decision
+      // The executions of a backfill run one after the other: each waits for a place, however many of them do. So none is the one
+      // that `waiting` names, since those of the schedule would be skipped because of it, and none ends what runs.
+      const isOfMany = execution.cause === 'backfill'
+      const answer = takePlace(next, execution.id, isOfMany ? { ...overlap, policy: 'skip' } : overlap, stateOf)
+      const step = isOfMany && answer.decision === 'skip' ? 'wait' : answer.decision
       // A claim comes ahead of its time, and what counts is whether there is a place at that time, or a moment later.
       const mayStillEnd = answer.decision === 'skip' && execution.cause === 'schedule'
       const decidedAt = execution.runAt + (mayStillEnd ? placeGraceMs : 0)
@@ -92,7 +94,11 @@ export function admitJob(
         early.add(claim)
         continue
       }
-      if (answer.decision !== 'start' && step !== 'start') stops.set(claim, { step, blockedBy: answer.blockedBy })
+      if (answer.decision !== 'start' && step !== 'start') {
+        // As many are claimed again at a time as could start then.
+        const turn = isOfMany ? 1 + Math.floor(backfilled++ / overlap.limit) : 1
+        stops.set(claim, { step, blockedBy: answer.blockedBy, turn })
+      }
       if (answer.decision === 'wait' && answer.cancel.length > 0) cancels.set(claim, answer.cancel)
       // All places of a batch are taken by one change of the admission.
       if (answer.admission !== next) next = { ...answer.admission, rev: admission.rev + 1 }

@@ -5,10 +5,13 @@ import { type Execution, isOwnedBy } from '../executions/execution.ts'
 import { close, requestCancel, skip, wait } from '../executions/transitions.ts'
 import type { ExecutionStore, Stored } from '../store/ports.ts'
 
-/** Why a claim must not start, by the durable step that it takes instead. */
+/**
+ * Why a claim must not start, by the durable step that it takes instead. `turn`: after how many of the waits for an overlap place one
+ * that waits is claimed again, from 1.
+ */
 export type Stop =
   | { readonly step: 'close'; readonly by: 'cancelled' | 'superseded' }
-  | { readonly step: 'skip' | 'wait'; readonly blockedBy: string }
+  | { readonly step: 'skip' | 'wait'; readonly blockedBy: string; readonly turn: number }
 
 const steps: readonly Stop['step'][] = ['close', 'skip', 'wait']
 
@@ -30,9 +33,9 @@ export function stopped(
   // It was stopped by this very stop, whose answer was lost, or another executor has it: its handler may be at work.
   if (!isOwnedBy(execution, epoch)) return execution
   if (stop.step === 'close') return close(execution, stop.by, at)
-  const { blockedBy } = stop
+  const { blockedBy, turn } = stop
   if (stop.step === 'skip') return skip(execution, blockedBy, at)
-  return wait(execution, { epoch, blockedBy, at, until: at + placeRecheckMs })
+  return wait(execution, { epoch, blockedBy, at, until: at + placeRecheckMs * turn })
 }
 
 /** Stores what becomes of claims that must not start, and answers their records. */

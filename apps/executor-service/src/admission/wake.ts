@@ -1,9 +1,9 @@
-import { type ExecutionState, isEnded } from '@belfry/contracts'
+import { type ExecutionState, isEnded, takesPlace } from '@belfry/contracts'
 import { type Clock, createBatcher, type Logger } from '@belfry/service'
 import { type ExecutionChanges, hasEnded } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
-import { wake } from '../executions/transitions.ts'
+import { waitsForPlace, wake } from '../executions/transitions.ts'
 import type { Step, Stored, Stores } from '../store/ports.ts'
 import type { Admission } from './admission.ts'
 
@@ -17,7 +17,8 @@ export interface WakeOptions {
 /**
  * Wakes the execution that waits for an overlap place as soon as one is free: when an execution of a job whose policy lets one
  * wait has ended here, and when one has just begun to wait, since the end may have come between the look at the places and
- * the wait. A wake that is lost is made up for by the next claim of the execution (`BELFRY_EXECUTOR_PLACE_RECHECK_MS`).
+ * the wait. When an execution of a backfill has ended here, the next ones of its job are woken for the places that are free then. A wake that
+ * is lost is made up for by the next claim of the execution (`BELFRY_EXECUTOR_PLACE_RECHECK_MS`).
  */
 export interface Wake {
   /** These have changed. */
@@ -28,6 +29,14 @@ export interface Wake {
 
 /** Jobs whose admissions are read at once. */
 const mostJobs = 200
+/** Ready executions of a job among which the next ones of its backfill are looked for. */
+const mostReady = 50
+
+/** A job of which an execution has ended, or begun to wait. `backfillLimit`: its overlap limit, where one of a backfill has ended; else 0. */
+interface Freed {
+  readonly jobId: string
+  readonly backfillLimit: number
+}
 
 /** Its job may have an execution that waits. */
 function letsOneWait({ policy: { overlap } }: Execution): boolean {
@@ -43,31 +52,75 @@ export function mayStart(
   return [...(isFree ? waiting : []), ...places.filter((id) => stateOf(id) === 'ready')]
 }
 
+/** The overlap limit of its job, where it is of a backfill and has ended, so that the next one may start; else 0. */
+function backfillLimitOf(execution: Execution, step: Step): number {
+  const { overlap } = execution.policy
+  return execution.cause === 'backfill' && takesPlace(overlap) && hasEnded(execution, step) ? overlap.limit : 0
+}
+
+/** Each job once. */
+function eachOnce(batch: readonly Freed[]): Freed[] {
+  const byJob = new Map<string, Freed>()
+  for (const one of batch) {
+    const known = byJob.get(one.jobId)
+    if (known === undefined || one.backfillLimit > 0) byJob.set(one.jobId, one)
+  }
+  return [...byJob.values()]
+}
+
 export function createWake({ stores: { executions, admissions }, changes, clock, log }: WakeOptions): Wake {
   const underWay = new Set<Promise<void>>()
-  const jobs = createBatcher<string>((batch) => {
-    const work = wakeAll([...new Set(batch)]).finally(() => underWay.delete(work))
+  const jobs = createBatcher<Freed>((batch) => {
+    const work = wakeAll(eachOnce(batch)).finally(() => underWay.delete(work))
     underWay.add(work)
   })
 
   /** Never rejects. */
-  async function wakeAll(jobIds: readonly string[]): Promise<void> {
+  async function wakeAll(freed: readonly Freed[]): Promise<void> {
     try {
-      for (let at = 0; at < jobIds.length; at += mostJobs) await wakeSome(jobIds.slice(at, at + mostJobs))
+      for (let at = 0; at < freed.length; at += mostJobs) await wakeSome(freed.slice(at, at + mostJobs))
     } catch (err) {
-      log.warn({ err, jobs: jobIds.length }, 'executions that wait for an overlap place could not be woken')
+      log.warn({ err, jobs: freed.length }, 'executions that wait for an overlap place could not be woken')
     }
   }
 
-  async function wakeSome(jobIds: readonly string[]): Promise<void> {
-    const found = (await admissions.read(jobIds)).filter((one) => one !== undefined)
+  async function wakeSome(freed: readonly Freed[]): Promise<void> {
+    const found = (await admissions.read(freed.map(({ jobId }) => jobId))).filter((one) => one !== undefined)
     const stateOf = await statesOf(found.flatMap(({ places }) => places))
     const ids = found.flatMap((one) => mayStart(one, stateOf))
-    if (ids.length === 0) return
-    const waiting = (await executions.find(ids)).filter((one) => one !== undefined)
+    const waiting = ids.length === 0 ? [] : (await executions.find(ids)).filter((one) => one !== undefined)
+    const limits = new Map(freed.map(({ jobId, backfillLimit }) => [jobId, backfillLimit]))
+    for (const one of found) waiting.push(...(await nextOfBackfill(one, limits.get(one.jobId) ?? 0, stateOf)))
+    if (waiting.length === 0) return
     const now = clock.now()
     const woken = changedOnes(await compareAndSet(executions, 'wake', waiting, (one) => wake(one, now), now))
     changes.publish(woken, 'wake')
+  }
+
+  /** Those that are first by fire time, one for each place that is free and that no other execution waits for. */
+  async function nextOfBackfill(
+    { jobId, places, waiting }: Admission,
+    limit: number,
+    stateOf: (id: string) => ExecutionState | undefined,
+  ): Promise<readonly Stored[]> {
+    const taken = places.filter((id) => !isEnded(stateOf(id) ?? 'cancelled')).length
+    const free = limit - taken - waiting.length
+    if (free <= 0) return []
+    const ready = await listReady(jobId)
+    return ready
+      .filter(({ execution }) => execution.cause === 'backfill' && waitsForPlace(execution))
+      .toSorted((a, b) => a.execution.fireAt - b.execution.fireAt)
+      .slice(0, free)
+  }
+
+  /** One record that cannot be read holds up no other job. */
+  async function listReady(jobId: string): Promise<readonly Stored[]> {
+    try {
+      return (await executions.listOpen(jobId, 'ready', null, mostReady)).rows
+    } catch (err) {
+      log.warn({ err, jobId }, 'the next executions of a backfill could not be read')
+      return []
+    }
   }
 
   async function statesOf(ids: readonly string[]): Promise<(id: string) => ExecutionState | undefined> {
@@ -79,7 +132,9 @@ export function createWake({ stores: { executions, admissions }, changes, clock,
   return {
     changed(stored, step) {
       for (const { execution } of stored) {
-        if (letsOneWait(execution) && (step === 'wait' || hasEnded(execution, step))) jobs.add(execution.jobId)
+        const backfillLimit = backfillLimitOf(execution, step)
+        if (backfillLimit > 0 || (letsOneWait(execution) && (step === 'wait' || hasEnded(execution, step))))
+          jobs.add({ jobId: execution.jobId, backfillLimit })
       }
     },
     async stop() {

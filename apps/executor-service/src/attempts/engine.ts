@@ -6,7 +6,7 @@ import { type Execution, recordsStartFirst } from '../executions/execution.ts'
 import type { AttemptOutcome } from '../executions/outcome.ts'
 import { type FinishInput, finish, interrupt, takeBack } from '../executions/transitions.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
-import type { Stores } from '../store/ports.ts'
+import type { Stored, Stores } from '../store/ports.ts'
 import type { AbortReason, Attempt } from './attempt.ts'
 import type { AttemptRunner } from './attempt-runner.ts'
 import { type AttemptOutput, artifactsOf } from './output.ts'
@@ -124,9 +124,9 @@ export function createEngine(options: EngineOptions): Engine {
   async function record(batch: readonly Ending[]): Promise<void> {
     if (batch.some(mustWait)) await storeOutput(batch)
     const ended = await recordEnds(batch)
-    await takeBackStale(batch.filter((_, index) => isRefusal(ended[index])))
+    const before = await readRefused(batch.filter((_, index) => isRefusal(ended[index])))
     for (const { attempt, at } of batch) metrics.ran(attempt.execution, at - attempt.startedAt)
-    changes.publish(changedOnes(ended), 'finish')
+    changes.publish([...changedOnes(ended), ...before], 'finish')
   }
 
   async function storeOutput(batch: readonly Ending[]): Promise<void> {
@@ -150,16 +150,30 @@ export function createEngine(options: EngineOptions): Engine {
     return ended(execution, attempt, { at, outcome, artifacts, random: options.random() })
   }
 
-  /** Attempts that own nothing any more: counted, and their epochs are in doubt no longer. */
-  async function takeBackStale(stale: readonly Ending[]): Promise<void> {
-    if (stale.length === 0) return
-    metrics.staleCompletions(stale.length)
-    const attempts = stale.map((one) => one.attempt)
-    const epochs = attempts.map(({ execution }) => execution.epoch)
-    const found = await stores.executions.read(attempts.map((one) => one.rowId))
-    const newest = attempts.map((one, index) => found[index] ?? one)
-    const decideOne = (execution: Execution, index: number) => takeBack(execution, epochs[index] ?? 0)
+  /**
+   * Ends that were refused. Some are stored, by a try whose answer was lost or whose later steps failed: answers their records. The
+   * other attempts own nothing any more: they are counted, and their epochs are in doubt no longer.
+   */
+  async function readRefused(refused: readonly Ending[]): Promise<Stored[]> {
+    if (refused.length === 0) return []
+    const found = await stores.executions.read(refused.map(({ attempt }) => attempt.rowId))
+    const own: Stored[] = []
+    const stale: { readonly newest: Stored; readonly epoch: number }[] = []
+    for (const [index, ending] of refused.entries()) {
+      const stored = found[index]
+      const { attempt } = ending
+      if (stored && isStoredEnd(stored.execution, ending)) own.push(stored)
+      else stale.push({ newest: stored ?? attempt, epoch: attempt.execution.epoch })
+    }
+    if (stale.length > 0) await takeBackStale(stale)
+    return own
+  }
+
+  async function takeBackStale(stale: readonly { readonly newest: Stored; readonly epoch: number }[]): Promise<void> {
+    const decideOne = (execution: Execution, index: number) => takeBack(execution, stale[index]?.epoch ?? 0)
+    const newest = stale.map((one) => one.newest)
     const taken = await compareAndSet(stores.executions, 'take-back', newest, decideOne, clock.now())
+    metrics.staleCompletions(stale.length)
     changes.publish(changedOnes(taken), 'take-back')
   }
 
@@ -173,6 +187,13 @@ export function createEngine(options: EngineOptions): Engine {
       endings.flush()
     },
   }
+}
+
+/** Whether the newest state of a record is the one that this end has made. */
+function isStoredEnd(execution: Execution | undefined, { attempt, at }: Ending): boolean {
+  const { epoch, owner } = attempt.execution
+  const last = execution?.attempts.at(-1)
+  return last?.epoch === epoch && last.executor === owner && last.endedAt === at && last.outcome !== 'lost'
 }
 
 /** Aborts for which the executor is the reason, and not the job. */

@@ -143,10 +143,11 @@ export function createClaimer(options: ClaimerOptions): Claimer {
       }
       isClaimFailing = false
     } catch (err) {
-      if (!isClaimFailing) log.warn({ err, executions: attempts.length }, 'a claim failed, giving it back')
+      const hasFailedBefore = isClaimFailing
+      if (!hasFailedBefore) log.warn({ err, executions: attempts.length }, 'a claim failed, giving it back')
       isClaimFailing = true
       // What is given back is due: it would be claimed again as fast as the store fails.
-      if (isUnreachable(err)) await waitForStore()
+      if (isUnreachable(err) || hasFailedBefore) await waitForStore()
       return dispatcher.giveBack(attempts)
     }
     if (won.length === 0) return

@@ -31,9 +31,9 @@ export function createExpiry({ executions, clock, unclaimable, everyMs, rows, by
       const found = await executions.listExpired(clock.now(), rows)
       const read = found.length === 0 ? [] : await executions.read(found, bytes)
       const late = read.filter((one) => one !== undefined)
-      if (late.length > 0) await unclaimable.expire(late)
+      const areEnded = late.length > 0 && (await unclaimable.expire(late))
       // What cannot be read or ended would be found again at once.
-      const isMore = late.length > 0 && (found.length === rows || read.length < found.length)
+      const isMore = areEnded && (found.length === rows || read.length < found.length)
       nextAt = isMore ? nextAt : clock.monotonic() + everyMs
       return isMore
     },

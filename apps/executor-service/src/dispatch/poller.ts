@@ -123,17 +123,19 @@ export function createPoller(options: PollerOptions): Poller {
     if (next === null) room.lookedThrough(pool)
   }
 
-  let otherAt = Number.NEGATIVE_INFINITY
+  const typesOf = (pool: Pool) => [...handlers].flatMap(([type, { slots }]) => (slots === pool ? type : []))
+  const otherAt: Record<Pool, number> = { io: Number.NEGATIVE_INFINITY, cpu: Number.NEGATIVE_INFINITY }
 
   /**
-   * Claims what other executors have left in the pool `other`, because they do not have its job type. What is due before the next two
-   * searches waits for its time in memory. Answers true when there may be more.
+   * Claims what other executors have left in the pool `other`, because they do not have its job type: of the types that take slots of
+   * this pool, while it has room. What is due before the next two searches waits for its time in memory. Answers true when there may be
+   * more.
    */
-  async function lookForOthers(now: number): Promise<boolean> {
-    const limit = Math.min(rows, room.left('io') + room.left('cpu'))
-    if (clock.monotonic() < otherAt || limit === 0) return false
-    const query = { types: [...handlers.keys()], until: now + 2 * otherMs, limit }
-    const found = await executions.listDueOfTypes(query)
+  async function lookForOthers(pool: Pool, now: number): Promise<boolean> {
+    const limit = Math.min(rows, room.left(pool))
+    const types = typesOf(pool)
+    if (clock.monotonic() < otherAt[pool] || limit === 0 || types.length === 0) return false
+    const found = await executions.listDueOfTypes({ types, until: now + 2 * otherMs, limit })
     const due = found.filter((one) => one.runAt <= now && !isKnown(one))
     await take(due, (page) => claimer.claim(byUrgency(page)))
     await take(
@@ -141,13 +143,14 @@ export function createPoller(options: PollerOptions): Poller {
       timers.add,
     )
     const isMore = due.length >= limit
-    otherAt = isMore ? otherAt : clock.monotonic() + otherMs
-    return isMore && room.left('io') + room.left('cpu') > 0
+    if (!isMore) otherAt[pool] = clock.monotonic() + otherMs
+    return isMore && room.left(pool) > 0
   }
 
   async function look(): Promise<boolean> {
     const now = clock.now()
-    const isMore = [await expiry.lookWhenDue(), await lookForOthers(now)].includes(true)
+    let isMore = await expiry.lookWhenDue()
+    for (const pool of pools) isMore = (await lookForOthers(pool, now)) || isMore
     for (const pool of pools) await lookPastGreedy(pool, now)
     const due = { io: Math.min(rows, room.left('io')), cpu: Math.min(rows, room.left('cpu')) }
     const { count: coming, full } = timers.room()
@@ -156,21 +159,25 @@ export function createPoller(options: PollerOptions): Poller {
     const overdue = found.filter((one) => one.runAt <= now)
     const fullPools = pools.filter((pool) => isFull(overdue, pool, due[pool]))
     const late = overdue.filter((one) => !isKnown(one))
+    const foreign: Stored[] = []
+    const withType = (page: readonly Stored[]) => {
+      foreign.push(...page.filter(({ execution }) => !claimer.hasType(execution)))
+      return page.filter(({ execution }) => claimer.hasType(execution))
+    }
+    let isClaimed = false
     await take(late, (page) => {
-      claimer.claim(page)
+      const ours = withType(page)
+      claimer.claim(ours)
+      isClaimed ||= ours.some(({ rowId }) => dispatcher.held.has(rowId))
       // More of the same owners' may be due than the page holds.
-      for (const { execution } of page)
-        if (fullPools.includes(slotsOf(execution.pool)) && claimer.hasType(execution)) room.markSaturated(execution)
+      for (const { execution } of ours) if (fullPools.includes(slotsOf(execution.pool))) room.markSaturated(execution)
     })
     const soon = found.filter((one) => one.runAt > now)
-    const foreign: Stored[] = []
-    await take(soon, (page) => {
-      timers.add(page)
-      foreign.push(...page.filter(({ execution }) => !claimer.hasType(execution)))
-    })
+    await take(soon, (page) => timers.add(withType(page)))
     // Ahead of their time, so that an executor that has their types finds them before it.
-    if (foreign.length > 0) await unclaimable.handOver(foreign)
-    return isMore || (late.length > 0 && fullPools.some((pool) => room.left(pool) > 0))
+    const isHandedOver = foreign.length > 0 && (await unclaimable.handOver(foreign))
+    // What is neither claimed nor handed over would be found again at once.
+    return isMore || ((isClaimed || isHandedOver) && fullPools.some((pool) => room.left(pool) > 0))
   }
 
   async function poll(): Promise<boolean> {

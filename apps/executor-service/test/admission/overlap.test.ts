@@ -1,5 +1,9 @@
 import type { OverlapPolicy } from '@belfry/contracts'
+import { createManualClock } from '@belfry/service'
+import { openMemoryDatabase } from '@belfry/storage/sqlite'
 import { describe, expect, it } from 'vitest'
+import type { Stores } from '../../src/store/ports.ts'
+import { migrations } from '../../src/store/sqlite/index.ts'
 import { command, executionId, jobId, policy, start } from '../samples.ts'
 import { type Call, openWorld, type World } from '../world.ts'
 
@@ -25,6 +29,15 @@ function run({ params, context }: Call): Promise<unknown> {
     })
   })
 }
+
+/** The same as executions of a backfill, all of which are due. */
+const backfilled = (...of: Parameters<typeof everySecond>) =>
+  everySecond(...of).map((one) => ({
+    ...one,
+    cause: 'backfill' as const,
+    fireAt: one.fireAt - 3_600_000,
+    plannedAt: start,
+  }))
 
 const numberOf = (id: string | null) => (id === null ? null : Number.parseInt(id.slice(-12), 16))
 const read = (world: World, count: number) =>
@@ -103,21 +116,70 @@ describe('a per-second job whose runs take three seconds', () => {
 
   it('lets the executions of a backfill run one after the other, and skips none of them', async () => {
     const world = await openWorld({ run, config: { executorPlaceRecheckMs: 1000 } })
-    const backfilled = everySecond(5, { policy: 'allow', limit: 1, isLimited: true }, 900).map((one) => ({
-      ...one,
-      cause: 'backfill' as const,
-      fireAt: one.fireAt - 3_600_000,
-      plannedAt: start,
-    }))
-    await world.command(...backfilled)
+    await world.command(...backfilled(5, { policy: 'allow', limit: 1, isLimited: true }, 900))
     await world.pass(500, 50)
     expect(await states(world, 5)).toEqual(['running', 'ready', 'ready', 'ready', 'ready'])
     expect((await read(world, 5)).map((one) => numberOf(one.blockedBy))).toEqual([null, 1, 1, 1, 1])
     await world.pass(9500, 50)
     expect(await states(world, 5)).toEqual(Array.from({ length: 5 }, () => 'succeeded'))
-    const begins = starts(world)
-    expect(begins.slice(1).every((at, index) => at - (begins[index] as number) >= 0.9)).toBe(true)
+    const begins = world.calls.map((one) => one.at)
+    expect(begins.slice(1).every((at, index) => at - (begins[index] as number) >= 900)).toBe(true)
     expect(new Set(world.calls.map((one) => one.context.executionId)).size).toBe(5)
+  })
+
+  it('ends no execution of a backfill for another one with overlap cancel-running', async () => {
+    const world = await openWorld({ run, config: { executorPlaceRecheckMs: 1000 } })
+    await world.command(...backfilled(4, { policy: 'cancel-running', limit: 1 }, 3000))
+    await world.pass(20_000, 50)
+    expect(await states(world, 4)).toEqual(Array.from({ length: 4 }, () => 'succeeded'))
+  })
+
+  it('lets the next execution of a backfill start as soon as the one before it has ended', async () => {
+    for (const policy of ['skip', 'queue'] as const) {
+      const world = await openWorld({ run })
+      await world.command(...backfilled(20, { policy, limit: 1 }, 100))
+      await world.pass(3000, 10)
+      expect(await states(world, 20)).toEqual(Array.from({ length: 20 }, () => 'succeeded'))
+      await world.stop()
+    }
+  })
+
+  it('lets an execution of the schedule wait before those of a backfill with overlap queue', async () => {
+    const world = await openWorld({ run })
+    const queue = { policy: 'queue', limit: 1 } as const
+    const third = { ...everySecond(3, queue, 1500)[2]!, fireAt: start + 1000 }
+    await world.command(...backfilled(2, queue, 1500), third)
+    await world.pass(1200, 10)
+    expect(await states(world, 3)).toEqual(['running', 'ready', 'ready'])
+    await world.pass(8000, 10)
+    expect(await states(world, 3)).toEqual(['succeeded', 'succeeded', 'succeeded'])
+    expect(world.calls.map((one) => numberOf(one.context.executionId))).toEqual([1, 3, 2])
+  })
+
+  it('lets the executions of a backfill follow each other on two executors, one at a time', async () => {
+    const db = await openMemoryDatabase(migrations)
+    const clock = createManualClock(start)
+    const open = () => openWorld({ run, db, clock, config: { mode: 'distributed' } })
+    const [one, other] = [await open(), await open()]
+    await one.command(...backfilled(20, { policy: 'skip', limit: 1 }, 100))
+    await one.pass(4000, 10)
+    await other.settle()
+    expect(await states(one, 20)).toEqual(Array.from({ length: 20 }, () => 'succeeded'))
+    const begins = [...one.calls, ...other.calls].map(({ at }) => at).sort((a, b) => a - b)
+    expect(begins).toHaveLength(20)
+    expect(begins.slice(1).every((at, index) => at - (begins[index] as number) >= 100)).toBe(true)
+    await one.stop()
+    await other.stop()
+    await db.close()
+  })
+
+  it('claims few of the executions of a long backfill that wait for a place', async () => {
+    const world = await openWorld({ run })
+    await world.command(...backfilled(200, { policy: 'skip', limit: 1 }, 50_000))
+    await world.pass(40_000, 50)
+    const claims = (await read(world, 200)).reduce((sum, one) => sum + one.epoch, 0)
+    // Each is claimed once as it comes, and a few every 5 s.
+    expect(claims).toBeLessThan(400)
   })
 
   it('lets any number run at once with allow that an earlier version stored with a limit', async () => {
@@ -158,6 +220,25 @@ describe('an execution that waits for an overlap place', () => {
     await world.command(...everySecond(2, queue, 2345))
     await world.pass(3400, 5)
     expect(world.calls.map((one) => one.at - start)).toEqual([1000, 3350])
+  })
+
+  it('starts also when the executions of a backfill that ends at the same time cannot be read', async () => {
+    const wrapStores = ({ executions, ...others }: Stores): Stores => {
+      const listOpen = () => Promise.reject(new Error('made to fail'))
+      return { ...others, executions: { ...executions, listOpen } }
+    }
+    const world = await openWorld({ run, wrapStores })
+    const another = backfilled(2, queue, 2000).map((one, n) => ({
+      ...one,
+      jobId: jobId(2),
+      executionId: executionId(n + 11),
+      fireAt: start + 1000 - 3_600_000,
+      plannedAt: start + 1000,
+    }))
+    await world.command(...everySecond(2, queue, 2000), ...another)
+    await world.pass(3100, 10)
+    const ofFirst = world.calls.filter(({ context }) => context.jobId === jobId())
+    expect(ofFirst.map(({ at }) => Math.floor((at - start) / 100))).toEqual([10, 30])
   })
 
   it('keeps waiting while the one in its way waits for a retry', async () => {

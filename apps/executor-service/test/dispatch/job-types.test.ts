@@ -4,6 +4,7 @@ import type { Handler } from '@belfry/worker'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSqliteStores, migrations } from '../../src/store/sqlite/index.ts'
 import { command, execution, executionId, executions, start } from '../samples.ts'
+import { countedStore } from '../store/counted-store.ts'
 import { type Call, openWorld, testHandler } from '../world.ts'
 
 const ofType = (jobType: string, number = 1, ms = 100) =>
@@ -94,6 +95,32 @@ describe('an execution of a job type that this executor does not have', () => {
     const next = await openWorld({ db, clock })
     await next.pass(7000, 50)
     expect(await next.read(executionId())).toMatchObject({ state: 'ready', failures: 1, pool: 'other' })
+  })
+})
+
+/** Takes an hour. */
+const hourLong = (type: string, slots: Handler['slots']): Handler => ({
+  ...another(type, slots),
+  run: (_params, { clock }) => new Promise((resolve) => clock.callAfter(3_600_000, () => resolve(null))),
+})
+
+describe('what other executors have left, of a job type whose slots are all taken', () => {
+  it('is not searched for until a slot is free, however much of it is due', async () => {
+    const { db, clock } = await openDatabase()
+    const stores = createSqliteStores(db, clock)
+    const left = executions(30, (n) => ({ id: executionId(n), jobType: 'NEW', pool: 'other', runAt: start }))
+    await stores.executions.insertMany(left, start)
+    const { counts, wrapStores } = countedStore('listDueOfTypes')
+    const config = { executorConcurrency: 2, executorClaimAhead: 1, executorPollRows: 5, executorOwnerShare: 1 }
+    const world = await openWorld({ db, clock, config, wrapStores, handlers: [hourLong('NEW', 'cpu')] })
+    await world.pass(1000, 5)
+    counts.calls = 0
+    await world.pass(2000, 5)
+    // Eight polls, each of which asks for the other pool only.
+    expect(counts.calls).toBeLessThanOrEqual(10)
+    await world.command(ofType('TEST', 99, 3000))
+    await world.pass(500, 5)
+    expect(world.calls).toHaveLength(1)
   })
 })
 

@@ -1,0 +1,15 @@
+import type { Stores } from '../../src/store/ports.ts'
+
+/** Counts the calls of one verb of the store. */
+export function countedStore(verb: 'listDue' | 'listDueOfTypes' | 'listExpired') {
+  const counts = { calls: 0 }
+  const wrapStores = (stores: Stores): Stores => {
+    const call = stores.executions[verb] as (...args: unknown[]) => unknown
+    const counting = (...args: unknown[]) => {
+      counts.calls += 1
+      return call(...args)
+    }
+    return { ...stores, executions: { ...stores.executions, [verb]: counting } }
+  }
+  return { counts, wrapStores }
+}
