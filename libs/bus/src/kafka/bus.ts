@@ -5,6 +5,7 @@ import { createCodec } from '../codec.ts'
 import type { OpenBusOptions } from '../open.ts'
 import { type Bus, type BusCapabilities, BusError, type Subscriber, type Subscription } from '../port.ts'
 import { createClientLog } from './client-log.ts'
+import { boundHeaders } from './header-bound.ts'
 import { type Member, openMember } from './member.ts'
 import { createBatchProducer } from './producer.ts'
 import { createSender, type Sender } from './sender.ts'
@@ -59,6 +60,7 @@ interface Outlet {
  */
 export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions): Bus {
   const { clock, ids, sender, metrics, health, partitions, replication } = options
+  boundHeaders()
   const log = options.log.child({ bus: 'kafka' })
   const clientLog = createClientLog(log)
   const names = { ...topicNames, ...options.topicNames }

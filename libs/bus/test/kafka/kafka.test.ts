@@ -246,6 +246,16 @@ describe.skipIf(kafkaUrl === undefined)('on a real broker', { timeout: 2 * deadl
       expect(kept).toMatchObject([{ key: 'foreign', reason }])
     })
 
+    it('holds up nothing when it has many headers', async () => {
+      const { bus, topicNames } = await world.open({ key: 'k'.repeat(32) })
+      const { handled, kept } = await startConsumer(bus)
+      const headers = Object.fromEntries(Array.from({ length: 40_000 }, (_, n) => [`header-${n}`, 'x']))
+      await world.sendRaw(topicNames['job-status'], [{ key: 'foreign', value: Buffer.from('{}'), headers }])
+      await bus.publish('job-status', many(20))
+      await eventually(() => handled.counts.size === 20 && kept.length === 1)
+      expect(kept).toMatchObject([{ key: 'foreign' }])
+    })
+
     it('is no message that is large and allowed, many of which are read', async () => {
       const { bus } = await world.open()
       const { handled } = await startConsumer(bus)
