@@ -5,6 +5,7 @@ import { createCodec } from '../codec.ts'
 import type { OpenBusOptions } from '../open.ts'
 import { type Bus, type BusCapabilities, BusError, type Subscriber, type Subscription } from '../port.ts'
 import { createClientLog } from './client-log.ts'
+import { readCompressed } from './compressed.ts'
 import { boundHeaders } from './header-bound.ts'
 import { type Member, openMember } from './member.ts'
 import { createBatchProducer } from './producer.ts'
@@ -62,6 +63,7 @@ export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions
   const { clock, ids, sender, metrics, health, partitions, replication } = options
   boundHeaders()
   const log = options.log.child({ bus: 'kafka' })
+  readCompressed(log)
   const clientLog = createClientLog(log)
   const names = { ...topicNames, ...options.topicNames }
   const codec = createCodec({ clock, ids, sender, key: options.key, valueBytes })
