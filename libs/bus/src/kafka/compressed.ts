@@ -1,7 +1,10 @@
+import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
 import type { Logger } from '@belfry/service'
-import { CompressionCodecs, CompressionTypes } from 'kafkajs'
+
+/** Node finds no names of these exports in the library's CommonJS, so they cannot be imported by name. */
+const { CompressionCodecs, CompressionTypes } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
 
 /** Bytes of the records of one batch; ours are not compressed, and a fetch takes 8 MiB. */
 const maxOutputLength = 64 * 1024 * 1024
