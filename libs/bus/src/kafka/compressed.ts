@@ -45,7 +45,7 @@ export function readCompressed(log: Logger): void {
   const unknown = async () => {
     throw new Error('this compression is not known')
   }
-  const register = (compression: Compression, compress: Transform, decompress: Transform) => {
+  const setCodec = (compression: Compression, compress: Transform, decompress: Transform) => {
     const codec = {
       compress: ({ buffer }: { buffer: Buffer }) => compress(buffer),
       decompress: (records: Buffer) =>
@@ -56,8 +56,8 @@ export function readCompressed(log: Logger): void {
     }
     CompressionCodecs[CompressionTypes[compression]] = () => codec
   }
-  register('GZIP', promisify(gzip), (records) => promisify(gunzip)(records, { maxOutputLength }))
-  register('ZSTD', promisify(zstdCompress), (records) => promisify(zstdDecompress)(records, { maxOutputLength }))
-  register('Snappy', unknown, unknown)
-  register('LZ4', unknown, unknown)
+  setCodec('GZIP', promisify(gzip), (records) => promisify(gunzip)(records, { maxOutputLength }))
+  setCodec('ZSTD', promisify(zstdCompress), (records) => promisify(zstdDecompress)(records, { maxOutputLength }))
+  setCodec('Snappy', unknown, unknown)
+  setCodec('LZ4', unknown, unknown)
 }
