@@ -54,7 +54,7 @@ const sections: readonly Section[] = [
   },
   {
     title: 'Distributed: each service in processes of its own',
-    files: [bootstrap],
+    files: [bootstrap, 'libs/discovery/src/client/peer-clocks.ts'],
     shape: { ...distributedConfig, ...busConfig, ...secretsConfig, ...storeConfig },
     isOfOneMode: true,
   },

@@ -1,4 +1,5 @@
 import type { ServiceName } from '@belfry/contracts'
+import { peerClocksConfig } from '@belfry/discovery'
 import { clockWatchConfig, logLevelNames, secretKey } from '@belfry/service'
 import { z } from 'zod'
 
@@ -57,6 +58,7 @@ const storeUrl = () => urlWith(storeSchemes, 'mongodb://127.0.0.1:27017').option
 
 /** What a service reads that has a process of its own. Its store's URLs are in `storeKeys`. */
 export const distributedConfig = {
+  ...peerClocksConfig,
   /** Must be set to `distributed`: a service that wrongly took itself for the only one would take over the work of all others. */
   mode: z
     .literal(

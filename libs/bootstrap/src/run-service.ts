@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { type Bus, openBus } from '@belfry/bus'
 import type { ServiceName } from '@belfry/contracts'
-import { type Balancer, openRegistry } from '@belfry/discovery'
+import { type Balancer, createPeerClocks, openRegistry } from '@belfry/discovery'
 import {
   createClockWatch,
   createLifecycle,
@@ -141,6 +141,7 @@ async function openService<Shape extends z.ZodRawShape, Stores extends Closable>
   const life = createLifecycle([
     { name: 'registry', stop: () => registry.close() },
     { name: 'clock watch', ...createClockWatch({ deps: { clock, log, metrics }, config }) },
+    { name: 'peer clocks', ...createPeerClocks({ deps, balancer, config }) },
     { name: 'stores', stop: () => stores?.close() },
     { name: 'bus', stop: () => bus?.close() },
     { name: 'calls', stop: () => balancer.close() },

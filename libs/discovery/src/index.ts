@@ -1,5 +1,6 @@
 export { type Balancer, type BalancerOptions, type BreakerView, createBalancer, originOf } from './client/balancer.ts'
 export { type BreakerConfig, type BreakerState, breakerStates } from './client/breaker.ts'
+export { type ClockView, createPeerClocks, type PeerClocksOptions, peerClocksConfig } from './client/peer-clocks.ts'
 export {
   createRecordsClient,
   type RecordSchema,

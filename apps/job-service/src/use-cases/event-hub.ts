@@ -65,6 +65,7 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   const upToDate = createWaitingReaders()
   const behind = createWaitingReaders()
   let loop: Loop | null = null
+  let first: Promise<void> | null = null
   /** A turn that the end of the last stream has overtaken changes nothing any more. */
   let ends = 0
   let gone = new AbortController()
@@ -104,14 +105,26 @@ export function createEventHub({ feed, clock, log, pollMs, heldEvents }: EventHu
   async function begin(): Promise<void> {
     const begun = ends
     loop ??= createLoop({ name: 'events', everyMs: pollMs, lingerMs, clock, log, runOnce: turnAndWake })
-    if (!position) await loop.runOnce()
+    if (!position) await firstTurn(loop)
     if (begun === ends) loop.start()
+  }
+
+  /** One turn for all streams that wait for a position: a turn of each, one after another, would hold up those behind it. */
+  async function firstTurn(begun: Loop): Promise<void> {
+    const turned = first ?? begun.runOnce()
+    first = turned
+    try {
+      await turned
+    } finally {
+      if (first === turned) first = null
+    }
   }
 
   /** Without a stream nothing is read. The next stream begins at a new head. */
   async function end(): Promise<void> {
     const ending = loop
     ends += 1
+    first = null
     gone.abort()
     gone = new AbortController()
     loop = null

@@ -41,6 +41,40 @@ describe('the hub of events', () => {
     expect(hub.since(second.position)).toMatchObject({ events: [] })
     await hub.stop()
   })
+
+  it('looks once for all streams that begin at the same time', async () => {
+    const clock = createManualClock(monday)
+    let reads = 0
+    const head = { jobs: 5, executions: 0 }
+    const feed = {
+      head: async () => head,
+      read: async (position: EventPosition): Promise<FeedPage> => {
+        reads += 1
+        return { events: [], position, settled: position, hasMore: false }
+      },
+    }
+    const hub = createEventHub({ feed, clock, log, ...limits })
+    const joined = await Promise.all(Array.from({ length: 1_000 }, () => hub.join()))
+    expect(joined.every(({ position }) => position.jobs === 5)).toBe(true)
+    expect(reads).toBe(0)
+    await hub.stop()
+  })
+
+  it('lets a stream begin after the first look of another one has failed', async () => {
+    const clock = createManualClock(monday)
+    let looks = 0
+    const feed = {
+      head: async () => {
+        looks += 1
+        if (looks === 1) throw new Error('the store is away')
+        return { jobs: 5, executions: 0 }
+      },
+      read: () => Promise.withResolvers<FeedPage>().promise,
+    }
+    const hub = createEventHub({ feed, clock, log, ...limits })
+    await expect(hub.join()).rejects.toThrow('the store is away')
+    expect((await hub.join()).position).toEqual({ jobs: 5, executions: 0 })
+  })
 })
 
 describe('the feed of changes', () => {

@@ -5,6 +5,8 @@ import { createCodec } from '../codec.ts'
 import type { OpenBusOptions } from '../open.ts'
 import { type Bus, type BusCapabilities, BusError, type Subscriber, type Subscription } from '../port.ts'
 import { createClientLog } from './client-log.ts'
+import { readCompressed } from './compressed.ts'
+import { boundHeaders } from './header-bound.ts'
 import { type Member, openMember } from './member.ts'
 import { createBatchProducer } from './producer.ts'
 import { createSender, type Sender } from './sender.ts'
@@ -59,7 +61,9 @@ interface Outlet {
  */
 export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions): Bus {
   const { clock, ids, sender, metrics, health, partitions, replication } = options
+  boundHeaders()
   const log = options.log.child({ bus: 'kafka' })
+  readCompressed(log)
   const clientLog = createClientLog(log)
   const names = { ...topicNames, ...options.topicNames }
   const codec = createCodec({ clock, ids, sender, key: options.key, valueBytes })

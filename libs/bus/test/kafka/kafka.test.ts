@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Topic } from '@belfry/contracts'
 import { createLog, createMetrics } from '@belfry/service'
+import { CompressionCodecs, CompressionTypes } from 'kafkajs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Bus, createConsumer, type IncomingMessage, ignorePoison, type PoisonMessage } from '../../src/index.ts'
 import { testBus } from '../bus.contract.ts'
@@ -42,6 +43,14 @@ describe.skipIf(kafkaUrl === undefined)('on a real broker', { timeout: 2 * deadl
     const admin = await world.useAdmin()
     const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] })
     return (offsets?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
+  }
+
+  /** Up to 64 KiB as one literal of Snappy's format, which needs no compressor. */
+  function snappyOf(bytes: Buffer): Buffer {
+    const length = [(bytes.length % 128) + 128, Math.floor(bytes.length / 128)]
+    const literal = Buffer.from([...length, 61 << 2, 0, 0])
+    literal.writeUInt16LE(bytes.length - 1, 3)
+    return Buffer.concat([literal, bytes])
   }
 
   describe('the bus on Kafka', () => {
@@ -244,6 +253,52 @@ describe.skipIf(kafkaUrl === undefined)('on a real broker', { timeout: 2 * deadl
       await eventually(() => handled.counts.size === 3 && kept.length === 1)
       const reason = 'the message has 3000000 bytes, 1048576 are taken'
       expect(kept).toMatchObject([{ key: 'foreign', reason }])
+    })
+
+    it('holds up nothing when it has many headers', async () => {
+      const { bus, topicNames } = await world.open({ key: 'k'.repeat(32) })
+      const { handled, kept } = await startConsumer(bus)
+      const headers = Object.fromEntries(Array.from({ length: 40_000 }, (_, n) => [`header-${n}`, 'x']))
+      await world.sendRaw(topicNames['job-status'], [{ key: 'foreign', value: Buffer.from('{}'), headers }])
+      await bus.publish('job-status', many(20))
+      await eventually(() => handled.counts.size === 20 && kept.length === 1)
+      expect(kept).toMatchObject([{ key: 'foreign' }])
+    })
+
+    it('is each message of a batch that is too large when it is decompressed', async () => {
+      const { bus, topicNames, lines } = await world.open({ key: 'k'.repeat(32) })
+      const { handled, kept } = await startConsumer(bus)
+      const values = [Buffer.alloc(80 * 1024 * 1024), Buffer.from('small'), Buffer.from('small')]
+      const records = values.map((value) => ({ key: 'foreign', value }))
+      await world.sendRaw(topicNames['job-status'], records, CompressionTypes.GZIP)
+      await bus.publish('job-status', many(20))
+      await eventually(() => handled.counts.size === 20 && kept.length === 3)
+      expect(kept.map(({ offset }) => offset)).toEqual(['0', '1', '2'])
+      expect(lines).toContainEqual(expect.objectContaining({ level: 'error', compression: 'GZIP' }))
+    })
+
+    it('is each message of a batch whose compression is not known', async () => {
+      const { bus, topicNames } = await world.open({ key: 'k'.repeat(32) })
+      const { handled, kept } = await startConsumer(bus)
+      const codec = CompressionCodecs[CompressionTypes.Snappy]()
+      const compress = async ({ buffer }: { buffer: Buffer }) => snappyOf(buffer)
+      CompressionCodecs[CompressionTypes.Snappy] = () => ({ ...codec, compress })
+      const records = ['a', 'b'].map((value) => ({ key: 'foreign', value: Buffer.from(value) }))
+      await world.sendRaw(topicNames['job-status'], records, CompressionTypes.Snappy)
+      await bus.publish('job-status', many(20))
+      await eventually(() => handled.counts.size === 20 && kept.length === 2)
+    })
+
+    it('is no message that is compressed with zstd', async () => {
+      const { bus, topicNames } = await world.open({ key: 'k'.repeat(32) })
+      const { kept } = await startConsumer(bus)
+      await world.sendRaw(
+        topicNames['job-status'],
+        [{ key: 'foreign', value: Buffer.from('read') }],
+        CompressionTypes.ZSTD,
+      )
+      await eventually(() => kept.length === 1)
+      expect(kept.map(({ raw }) => Buffer.from(raw).toString())).toEqual(['read'])
     })
 
     it('is no message that is large and allowed, many of which are read', async () => {

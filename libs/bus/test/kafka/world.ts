@@ -1,7 +1,7 @@
 import { topics as schemas, type Topic } from '@belfry/contracts'
 import { createHealth, createIds, createLog, createMetrics, createSystemClock, type Health } from '@belfry/service'
 import { peerUrl, uniqueName } from '@belfry/testkit'
-import { type Admin, Kafka, logLevel, Partitioners } from 'kafkajs'
+import { type Admin, CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs'
 import { type Bus, type OpenBusOptions, openBus } from '../../src/index.ts'
 
 export const kafkaUrl = peerUrl('kafka')
@@ -75,10 +75,11 @@ export function createKafkaWorld() {
     async sendRaw(
       topic: string,
       records: readonly { key: string; value: Buffer | null; headers?: Record<string, string> }[],
+      compression = CompressionTypes.None,
     ) {
       const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
       await producer.connect()
-      await producer.send({ topic, messages: records.map((one) => ({ headers: {}, ...one })) })
+      await producer.send({ topic, compression, messages: records.map((one) => ({ headers: {}, ...one })) })
       await producer.disconnect()
     },
     /** Closes every bus, and removes what it has made at the broker. */

@@ -3,6 +3,7 @@ import { type ServiceName, serviceNames } from '@belfry/contracts'
 import type { Clock, Metrics } from '@belfry/service'
 import type { Instance, Registry } from '../registry/port.ts'
 import { type BreakerConfig, type BreakerState, breakerStates } from './breaker.ts'
+import type { ClockView } from './peer-clocks.ts'
 import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
 import { ServiceCallError } from './service-call-error.ts'
 import { openUpstream, type Upstream, type UpstreamRequest, type UpstreamResponse } from './upstream.ts'
@@ -37,6 +38,8 @@ export interface Balancer {
   /** Calls back once, with a `ServiceCallError` or with an answer of any status. */
   request(request: UpstreamRequest, callback: (error: Error | null, response?: UpstreamResponse) => void): void
   breakers(): BreakerView[]
+  /** The clocks of the instances that have answered with a `Date`. */
+  clocks(): ClockView[]
   close(): void
 }
 
@@ -182,15 +185,18 @@ export function createBalancer({
     },
   )
 
+  const clocks = (): ClockView[] =>
+    [...upstreams.values()].flatMap(({ instance, skewMs }) => {
+      const aheadMs = skewMs()
+      return aheadMs === null ? [] : [{ service: instance.service, target: instance.id, aheadMs }]
+    })
+
   const skews = metrics.gauge(
     'belfry_clock_skew_seconds',
     'How far the clock of an instance is ahead, by the Date of its answers; 0 within the precision of that',
     ['target'],
     (gauge) => {
-      for (const { instance, skewMs } of upstreams.values()) {
-        const ms = skewMs()
-        if (ms !== null) gauge.set({ target: instance.id }, ms / 1000)
-      }
+      for (const { target, aheadMs } of clocks()) gauge.set({ target }, aheadMs / 1000)
     },
   )
 
@@ -214,6 +220,7 @@ export function createBalancer({
   return {
     request,
     breakers,
+    clocks,
     close() {
       for (const end of unwatch) end()
       for (const upstream of upstreams.values()) forget(upstream)
