@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { startBelfry } from '../../proof/belfry-process.ts'
 import { signUp } from '../../proof/caller.ts'
 import { runBounded } from './load.ts'
-import { callers, deadlineMs, env, loadOf, makeCrons, names, retentionMs, soakShare } from './system.ts'
+import { callers, deadlineMs, env, loadOf, makeCrons, names, removeCrons, retentionMs, soakShare } from './system.ts'
 
 /** The share of the measured throughput at which the data of a week ago is made. */
 const fillShare = 0.9
@@ -26,11 +26,10 @@ export async function fill(folder: string, throughput: number, minutes: number):
   try {
     const now = () => start + (Date.now() - begunAt) * speed
     const mix = await loadOf(belfry, now)
-    const prober = await signUp(belfry.url, names.prober)
-    const crons = await makeCrons(prober)
+    const crons = await makeCrons(await signUp(belfry.url, names.prober))
     const seconds = await runBounded(mix, { count: Math.ceil(perSecond * planned), perSecond, callers })
     // Those of the soak begin anew: it is no matter of a soak what a week without a scheduler has missed.
-    for (const id of crons) await prober.call('DELETE', `/jobs/${id}`)
+    await removeCrons(await signUp(belfry.url, names.prober), crons)
     const { done, failed, firstFailure } = mix.count
     console.log(
       `data of a week ago: ${done} calls in ${seconds.toFixed(0)} s (planned: ${planned.toFixed(0)}), ${failed} failed ${firstFailure}`,

@@ -54,6 +54,14 @@ export async function makeCrons(user: Caller): Promise<string[]> {
   return ids
 }
 
+/** Deletes crons. The token of `user` must be a new one: one from before 15 minutes of load has expired. */
+export async function removeCrons(user: Caller, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    const { status } = await user.call('DELETE', `/jobs/${id}`)
+    if (status !== 200 && status !== 202) throw new Error(`delete: ${status}`)
+  }
+}
+
 /** Calls a second that a Belfry answers with nothing else to do. */
 export async function measureThroughput(seconds: number): Promise<number> {
   const folder = await makeDataDir()
