@@ -75,7 +75,8 @@ export const layers: readonly Layer[] = [
     title: 'Crash points on MongoDB',
     does: 'Does the same to one service of a fleet, before and after each durable step of its store in MongoDB, while the others go on.',
     shows: 'No step of this store leaves something behind that the next start, or another service, cannot finish.',
-    cannot: 'A server of a replica set that fails over. CI does not run it: four fleets at a time take 10 to 15 minutes.',
+    cannot:
+      'A server of a replica set that fails over. CI does not run it: four fleets at a time take 10 to 15 minutes.',
     usual: { script: 'proof:crash-fleet' },
     campaign: { script: 'proof:crash-fleet' },
     needsServers: 'given',
