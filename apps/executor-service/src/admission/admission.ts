@@ -138,6 +138,17 @@ export type PlaceAnswer = { readonly admission: Admission } & (
   | { readonly decision: 'skip'; readonly blockedBy: string }
 )
 
+/** Whether an execution of this state may hold a place: one that is not stored, or has ended, holds none. */
+const isOpen = (state: ExecutionState | undefined): boolean => state !== undefined && !isEnded(state)
+
+/** The places whose executions still hold them. */
+export function heldPlaces(
+  { places }: Pick<Admission, 'places'>,
+  stateOf: (executionId: string) => ExecutionState | undefined,
+): readonly string[] {
+  return places.filter((id) => isOpen(stateOf(id)))
+}
+
 /**
  * Takes an overlap place for `executionId` (docs/protocol.md step 9). Places whose execution is neither ready nor running are dropped
  * first, so no execution has to release its own; an own place is kept, so a retry finds it again, but by a compare-and-set like
@@ -154,12 +165,8 @@ export function takePlace(
   // Stored again: another claim may have read it while this execution was at rest, and would drop its place.
   if (admission.places.includes(executionId))
     return { admission: { ...admission, rev: admission.rev + 1 }, decision: 'start' }
-  const isOpen = (id: string) => {
-    const state = stateOf(id)
-    return state !== undefined && !isEnded(state)
-  }
-  const others = admission.waiting.filter((id) => id !== executionId && isOpen(id))
-  const held = admission.places.filter(isOpen)
+  const others = admission.waiting.filter((id) => id !== executionId && isOpen(stateOf(id)))
+  const held = heldPlaces(admission, stateOf)
   const promoted = others.slice(0, Math.max(0, limit - held.length))
   const places = [...held, ...promoted]
   const waiting = others.slice(promoted.length)

@@ -1,11 +1,11 @@
-import { type ExecutionState, isEnded, takesPlace } from '@belfry/contracts'
+import { type ExecutionState, takesPlace } from '@belfry/contracts'
 import { type Clock, createBatcher, type Logger } from '@belfry/service'
 import { type ExecutionChanges, hasEnded } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import { waitsForPlace, wake } from '../executions/transitions.ts'
 import type { Step, Stored, Stores } from '../store/ports.ts'
-import type { Admission } from './admission.ts'
+import { type Admission, heldPlaces } from './admission.ts'
 
 export interface WakeOptions {
   readonly stores: Pick<Stores, 'executions' | 'admissions'>
@@ -44,11 +44,9 @@ function letsOneWait({ policy: { overlap } }: Execution): boolean {
 }
 
 /** Ids of those that may find a place now: the one that waits, once a place is free, and those that were given one while they waited. */
-export function mayStart(
-  { places, waiting }: Admission,
-  stateOf: (id: string) => ExecutionState | undefined,
-): readonly string[] {
-  const isFree = places.some((id) => isEnded(stateOf(id) ?? 'cancelled'))
+export function mayStart(admission: Admission, stateOf: (id: string) => ExecutionState | undefined): readonly string[] {
+  const { places, waiting } = admission
+  const isFree = heldPlaces(admission, stateOf).length < places.length
   return [...(isFree ? waiting : []), ...places.filter((id) => stateOf(id) === 'ready')]
 }
 
@@ -58,38 +56,36 @@ function backfillLimitOf(execution: Execution, step: Step): number {
   return execution.cause === 'backfill' && takesPlace(overlap) && hasEnded(execution, step) ? overlap.limit : 0
 }
 
-/** Each job once. */
-function eachOnce(batch: readonly Freed[]): Freed[] {
-  const byJob = new Map<string, Freed>()
-  for (const one of batch) {
-    const known = byJob.get(one.jobId)
-    if (known === undefined || one.backfillLimit > 0) byJob.set(one.jobId, one)
-  }
-  return [...byJob.values()]
+/** The backfill limit of each job. */
+function limitsOf(batch: readonly Freed[]): ReadonlyMap<string, number> {
+  const limits = new Map<string, number>()
+  for (const { jobId, backfillLimit } of batch)
+    if (backfillLimit > 0 || !limits.has(jobId)) limits.set(jobId, backfillLimit)
+  return limits
 }
 
 export function createWake({ stores: { executions, admissions }, changes, clock, log }: WakeOptions): Wake {
   const underWay = new Set<Promise<void>>()
   const jobs = createBatcher<Freed>((batch) => {
-    const work = wakeAll(eachOnce(batch)).finally(() => underWay.delete(work))
+    const work = wakeAll(limitsOf(batch)).finally(() => underWay.delete(work))
     underWay.add(work)
   })
 
   /** Never rejects. */
-  async function wakeAll(freed: readonly Freed[]): Promise<void> {
+  async function wakeAll(limits: ReadonlyMap<string, number>): Promise<void> {
+    const jobIds = [...limits.keys()]
     try {
-      for (let at = 0; at < freed.length; at += mostJobs) await wakeSome(freed.slice(at, at + mostJobs))
+      for (let at = 0; at < jobIds.length; at += mostJobs) await wakeSome(jobIds.slice(at, at + mostJobs), limits)
     } catch (err) {
-      log.warn({ err, jobs: freed.length }, 'executions that wait for an overlap place could not be woken')
+      log.warn({ err, jobs: jobIds.length }, 'executions that wait for an overlap place could not be woken')
     }
   }
 
-  async function wakeSome(freed: readonly Freed[]): Promise<void> {
-    const found = (await admissions.read(freed.map(({ jobId }) => jobId))).filter((one) => one !== undefined)
+  async function wakeSome(jobIds: readonly string[], limits: ReadonlyMap<string, number>): Promise<void> {
+    const found = (await admissions.read(jobIds)).filter((one) => one !== undefined)
     const stateOf = await statesOf(found.flatMap(({ places }) => places))
     const ids = found.flatMap((one) => mayStart(one, stateOf))
     const waiting = ids.length === 0 ? [] : (await executions.find(ids)).filter((one) => one !== undefined)
-    const limits = new Map(freed.map(({ jobId, backfillLimit }) => [jobId, backfillLimit]))
     for (const one of found) waiting.push(...(await nextOfBackfill(one, limits.get(one.jobId) ?? 0, stateOf)))
     if (waiting.length === 0) return
     const now = clock.now()
@@ -99,14 +95,13 @@ export function createWake({ stores: { executions, admissions }, changes, clock,
 
   /** Those that are first by fire time, one for each place that is free and that no other execution waits for. */
   async function nextOfBackfill(
-    { jobId, places, waiting }: Admission,
+    admission: Admission,
     limit: number,
     stateOf: (id: string) => ExecutionState | undefined,
   ): Promise<readonly Stored[]> {
-    const taken = places.filter((id) => !isEnded(stateOf(id) ?? 'cancelled')).length
-    const free = limit - taken - waiting.length
+    const free = limit - heldPlaces(admission, stateOf).length - admission.waiting.length
     if (free <= 0) return []
-    const ready = await listReady(jobId)
+    const ready = await listReady(admission.jobId)
     return ready
       .filter(({ execution }) => execution.cause === 'backfill' && waitsForPlace(execution))
       .toSorted((a, b) => a.execution.fireAt - b.execution.fireAt)
