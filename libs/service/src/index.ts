@@ -9,7 +9,7 @@ export { type CheckReport, createHealth, type Health, type HealthOptions, type H
 export { createIds, createSeededIds, type Ids } from './ids.ts'
 export { createLifecycle, type Lifecycle, type Part } from './lifecycle.ts'
 export { createLog, debugEach, type Logger, type LogLevelName, type LogOptions, logLevelNames } from './log.ts'
-export { createLoop, type Loop, type LoopOptions } from './loop.ts'
+export { createLoop, type Loop, type LoopOptions, nextTurnAt } from './loop.ts'
 export { createManualClock, type ManualClock } from './manual-clock.ts'
 export {
   type Counter,

@@ -35,10 +35,14 @@ export interface Loop {
  */
 const commonTimesMs = 250
 
-/** The last common time up to `at`. */
-function commonTime(at: number, everyMs: number): number {
+/**
+ * When a loop begins its next turn after one that began at `startedAt`, monotonic milliseconds: the last common time within the period. Also
+ * for work that only some turns of a loop do: a wait that is counted from the end of the work passes over the turn that comes one
+ * period later.
+ */
+export function nextTurnAt(startedAt: number, everyMs: number): number {
   const step = Math.min(everyMs, commonTimesMs)
-  return Math.floor(at / step) * step
+  return Math.floor((startedAt + everyMs) / step) * step
 }
 
 /** A turn that throws is logged with the loop's name (once until a turn works again), and the loop goes on. */
@@ -86,7 +90,7 @@ export function createLoop({ name, everyMs, lingerMs = 0, runOnce, clock, log }:
     if (!isStarted) return
     if (more) schedule(0)
     else if (isNudged) schedule(lingerMs)
-    else schedule(Math.max(0, commonTime(startedAt + everyMs, everyMs) - clock.monotonic()))
+    else schedule(Math.max(0, nextTurnAt(startedAt, everyMs) - clock.monotonic()))
   }
 
   return {

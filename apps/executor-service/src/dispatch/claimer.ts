@@ -276,6 +276,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
   }
 }
 
-function byPriority(batch: readonly Stored[]): readonly Stored[] {
+/** In the order in which they shall have the slots: by priority, then by time. */
+export function byPriority(batch: readonly Stored[]): readonly Stored[] {
   return batch.toSorted(({ execution: a }, { execution: b }) => a.priority - b.priority || a.runAt - b.runAt)
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '@belfry/service'
+import { type Clock, nextTurnAt } from '@belfry/service'
 import type { ExecutionStore } from '../store/ports.ts'
 import type { Unclaimable } from './unclaimable.ts'
 
@@ -27,14 +27,15 @@ export function createExpiry({ executions, clock, unclaimable, everyMs, rows, by
 
   return {
     async lookWhenDue() {
-      if (clock.monotonic() < nextAt) return false
+      const startedAt = clock.monotonic()
+      if (startedAt < nextAt) return false
       const found = await executions.listExpired(clock.now(), rows)
       const read = found.length === 0 ? [] : await executions.read(found, bytes)
       const late = read.filter((one) => one !== undefined)
       const areEnded = late.length > 0 && (await unclaimable.expire(late))
       // What cannot be read or ended would be found again at once.
       const isMore = areEnded && (found.length === rows || read.length < found.length)
-      nextAt = isMore ? nextAt : clock.monotonic() + everyMs
+      if (!isMore) nextAt = nextTurnAt(startedAt, everyMs)
       return isMore
     },
   }

@@ -1,8 +1,8 @@
-import { type Clock, createLoop, type Logger } from '@belfry/service'
+import { type Clock, createLoop, type Logger, nextTurnAt } from '@belfry/service'
 import type { Handler } from '@belfry/worker'
 import { type Pool, slotsOf } from '../executions/execution.ts'
 import type { DueCursor, DueExecution, ExecutionStore, RowId, Stored } from '../store/ports.ts'
-import type { Claimer } from './claimer.ts'
+import { byPriority, type Claimer } from './claimer.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Expiry } from './expiry.ts'
 import type { Room } from './room.ts'
@@ -62,9 +62,9 @@ export function createPoller(options: PollerOptions): Poller {
   let isQuiet = false
   let polls = 0
   let wakes = 0
-  /** How far a pool has been looked through for owners that hold little, and when that was last done. */
+  /** How far a pool has been looked through for owners that hold little, and when that is done next. */
   const cursors: Record<Pool, DueCursor | null> = { io: null, cpu: null }
-  const lookedAt: Record<Pool, number> = { io: Number.NEGATIVE_INFINITY, cpu: Number.NEGATIVE_INFINITY }
+  const lookAt: Record<Pool, number> = { io: Number.NEGATIVE_INFINITY, cpu: Number.NEGATIVE_INFINITY }
 
   /** What is due and cannot be read would be found again at each poll, in place of others. */
   async function quarantine(rowIds: readonly RowId[]): Promise<void> {
@@ -110,12 +110,12 @@ export function createPoller(options: PollerOptions): Poller {
    * each poll where the last one ended, and round again, so that a poll costs little however much is due.
    */
   async function lookPastGreedy(pool: Pool, now: number): Promise<void> {
-    const isTime = clock.monotonic() - lookedAt[pool] >= everyMs
-    if (!room.isSaturated(pool) || !isTime) return
+    const startedAt = clock.monotonic()
+    if (!room.isSaturated(pool) || startedAt < lookAt[pool]) return
     const passOver = room.greedy(pool)
     const limit = Math.min(rows, room.leftBelowPart(pool))
     if (passOver.length === 0 || limit === 0) return
-    lookedAt[pool] = clock.monotonic()
+    lookAt[pool] = nextTurnAt(startedAt, everyMs)
     const query = { pool, now, passOver, after: cursors[pool], scan: scanRows, limit, share: shareAt(now) }
     const { rows: found, next } = await executions.listDueOfOthers(query)
     cursors[pool] = next
@@ -134,16 +134,17 @@ export function createPoller(options: PollerOptions): Poller {
   async function lookForOthers(pool: Pool, now: number): Promise<boolean> {
     const limit = Math.min(rows, room.left(pool))
     const types = typesOf(pool)
-    if (clock.monotonic() < otherAt[pool] || limit === 0 || types.length === 0) return false
+    const startedAt = clock.monotonic()
+    if (startedAt < otherAt[pool] || limit === 0 || types.length === 0) return false
     const found = await executions.listDueOfTypes({ types, until: now + 2 * otherMs, limit })
     const due = found.filter((one) => one.runAt <= now && !isKnown(one))
-    await take(due, (page) => claimer.claim(byUrgency(page)))
+    await take(due, (page) => claimer.claim(byPriority(page)))
     await take(
       found.filter((one) => one.runAt > now),
       timers.add,
     )
     const isMore = due.length >= limit
-    if (!isMore) otherAt[pool] = clock.monotonic() + otherMs
+    if (!isMore) otherAt[pool] = nextTurnAt(startedAt, otherMs)
     return isMore && room.left(pool) > 0
   }
 
@@ -210,6 +211,3 @@ export function createPoller(options: PollerOptions): Poller {
     },
   }
 }
-
-const byUrgency = (page: readonly Stored[]) =>
-  page.toSorted(({ execution: a }, { execution: b }) => a.priority - b.priority || a.runAt - b.runAt)

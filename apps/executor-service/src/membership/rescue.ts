@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@belfry/service'
+import { type Clock, type Logger, nextTurnAt } from '@belfry/service'
 import type { ExecutionChanges } from '../executions/changes.ts'
 import type { ExecutorMetrics } from '../metrics.ts'
 import type { ExecutorRow, PageBounds, Stores } from '../store/ports.ts'
@@ -77,7 +77,7 @@ export function createRescue(options: RescueOptions): Rescue {
   const findSilent = createSightings(leaseMs)
   /** Names of executors that are gone and may have executions that run. */
   const lost = new Set<string>()
-  let searchedAt = Number.NEGATIVE_INFINITY
+  let searchAt = Number.NEGATIVE_INFINITY
   let goneSince = new Map<string, number>()
   let share = { index: 0, instances: 1 }
 
@@ -97,8 +97,9 @@ export function createRescue(options: RescueOptions): Rescue {
   return {
     share: () => share,
     async runOnce() {
-      const isSearch = clock.monotonic() - searchedAt >= leaseMs / searchesPerLease
-      if (isSearch) searchedAt = clock.monotonic()
+      const startedAt = clock.monotonic()
+      const isSearch = startedAt >= searchAt
+      if (isSearch) searchAt = nextTurnAt(startedAt, leaseMs / searchesPerLease)
       // Owners first: an executor makes its record before it claims, so the record of each owner that is alive is there
       // when the executors are read. The other way round, one that enlists between the two reads would count as gone.
       const owners = isSearch ? await stores.executions.listRunningOwners() : []

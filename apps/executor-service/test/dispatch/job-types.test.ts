@@ -104,6 +104,24 @@ const hourLong = (type: string, slots: Handler['slots']): Handler => ({
   run: (_params, { clock }) => new Promise((resolve) => clock.callAfter(3_600_000, () => resolve(null))),
 })
 
+describe('what other executors have left', () => {
+  it('is searched for at each poll, though a search takes some time', async () => {
+    const { db, clock } = await openDatabase()
+    let searchedMs = 0
+    const passing = { ...clock, monotonic: () => clock.monotonic() + searchedMs }
+    const { counts, wrapStores } = countedStore('listDueOfTypes', () => {
+      searchedMs += 5
+    })
+    const world = await openWorld({ db, clock: passing, wrapStores })
+    // A poll of the sole owner of a store looks at all only while something is ready.
+    await world.command(ofType('TEST', 1, 60_000))
+    await world.pass(1000, 5)
+    counts.calls = 0
+    await world.pass(2000, 5)
+    expect(counts.calls).toBe(8)
+  })
+})
+
 describe('what other executors have left, of a job type whose slots are all taken', () => {
   it('is not searched for until a slot is free, however much of it is due', async () => {
     const { db, clock } = await openDatabase()
