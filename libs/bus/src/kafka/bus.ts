@@ -6,7 +6,7 @@ import type { OpenBusOptions } from '../open.ts'
 import { type Bus, type BusCapabilities, BusError, type Subscriber, type Subscription } from '../port.ts'
 import { createClientLog } from './client-log.ts'
 import { readCompressed } from './compressed.ts'
-import { boundHeaders } from './header-bound.ts'
+import { boundDecoder } from './decoder-bounds.ts'
 import { type Member, openMember } from './member.ts'
 import { createBatchProducer } from './producer.ts'
 import { createSender, type Sender } from './sender.ts'
@@ -61,8 +61,8 @@ interface Outlet {
  */
 export function openKafkaBus(brokers: readonly string[], options: OpenBusOptions): Bus {
   const { clock, ids, sender, metrics, health, partitions, replication } = options
-  boundHeaders()
   const log = options.log.child({ bus: 'kafka' })
+  boundDecoder(log)
   readCompressed(log)
   const clientLog = createClientLog(log)
   const names = { ...topicNames, ...options.topicNames }

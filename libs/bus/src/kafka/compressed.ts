@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
 import type { Logger } from '@belfry/service'
+import { batchFields, emptyRecord } from './record-batch.ts'
 
 /** Node finds no names of these exports in the library's CommonJS, so they cannot be imported by name. */
 const { CompressionCodecs, CompressionTypes } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
@@ -9,32 +10,15 @@ const { CompressionCodecs, CompressionTypes } = createRequire(import.meta.url)('
 /** Bytes of the records of one batch; ours are not compressed, and a fetch takes 8 MiB. */
 const maxOutputLength = 64 * 1024 * 1024
 
-/** Where the head of a batch stands before its compressed records (KIP-98, record batch version 2), bytes. */
-const head = { count: -4, lastOffsetDelta: -38 }
-/** Zigzag: -1, which is the length of a key or value that is null. */
-const none = 1
-
 type Compression = Exclude<keyof typeof CompressionTypes, 'None'>
 type Transform = (records: Buffer) => Promise<Buffer>
 
-function varint(value: number): number[] {
-  const bytes: number[] = []
-  let left = value * 2
-  for (; left > 127; left = Math.floor(left / 128)) bytes.push((left % 128) + 128)
-  return [...bytes, left]
-}
-
-/** As many records without key, value and headers, so that the offsets of the batch are passed. */
+/** As many records as the head of their batch says, so that the offsets of the batch are passed. */
 function emptyRecords(records: Buffer): Buffer {
-  const view = new DataView(records.buffer)
-  const count = view.getInt32(records.byteOffset + head.count)
-  const lastOffsetDelta = view.getInt32(records.byteOffset + head.lastOffsetDelta)
-  const made = Array.from({ length: count }, (_, index) => {
-    const offsetDelta = varint(index === count - 1 ? lastOffsetDelta : index)
-    const body = [0, 0, ...offsetDelta, none, none, 0]
-    return Buffer.from([...varint(body.length), ...body])
-  })
-  return Buffer.concat(made)
+  const head = Buffer.from(records.buffer, records.byteOffset - batchFields.records, batchFields.records)
+  const count = head.readInt32BE(batchFields.count)
+  const last = head.readInt32BE(batchFields.lastOffsetDelta)
+  return Buffer.concat(Array.from({ length: count }, (_, index) => emptyRecord(index === count - 1 ? last : index)))
 }
 
 /**

@@ -265,6 +265,17 @@ describe.skipIf(kafkaUrl === undefined)('on a real broker', { timeout: 2 * deadl
       expect(kept).toMatchObject([{ key: 'foreign' }])
     })
 
+    it('is one message in the place of a batch of very many', async () => {
+      const { bus, topicNames, lines } = await world.open({ key: 'k'.repeat(32) })
+      const { handled, kept } = await startConsumer(bus)
+      const records = Array.from({ length: 20_000 }, () => ({ key: 'k', value: Buffer.alloc(0) }))
+      await world.sendRaw(topicNames['job-status'], records, CompressionTypes.GZIP)
+      await bus.publish('job-status', many(20))
+      await eventually(() => handled.counts.size === 20 && kept.length === 1)
+      expect(kept.map(({ offset }) => offset)).toEqual(['19999'])
+      expect(lines).toContainEqual(expect.objectContaining({ level: 'error', records: 20_000 }))
+    })
+
     it('is each message of a batch that is too large when it is decompressed', async () => {
       const { bus, topicNames, lines } = await world.open({ key: 'k'.repeat(32) })
       const { handled, kept } = await startConsumer(bus)
