@@ -73,6 +73,8 @@ export function startCaller(world: World, operations: readonly Operation[]): Cal
         return { method: 'DELETE', path: `/jobs/${id}`, id }
       case 'trigger':
         return { method: 'POST', path: `/jobs/${id}/trigger`, hasKey: true, id }
+      case 'backfill':
+        return { method: 'POST', path: `/jobs/${id}/backfill`, body: operation.body, hasKey: true, id }
       case 'redrive':
         return { method: 'POST', path: '/dead-letters/redrive', body: { filter: {} }, id }
       case 'cancel-execution':

@@ -1,5 +1,6 @@
 import { executionStatusOf, isEnded, takesPlace } from '@belfry/contracts'
 import type { Violation } from '../violation.ts'
+import { checkBackfills } from './check-backfills.ts'
 import { checkFireTimes, checkRanges, isClosing, mayBeClosed } from './check-fire-times.ts'
 import type { Check, Evidence } from './evidence.ts'
 import type { Call } from './target.ts'
@@ -19,7 +20,7 @@ const checkAnswers: Check = ({ records, answers }) =>
         (execution.state === 'cancelled' && !mayBeClosed(execution, execution.version, versions))
       return isWrong ? [{ rule: 'I1', subject: made, text: `a ${kind} ended ${execution.state}` }] : []
     }
-    if (kind === 'redrive' || kind === 'cancel-execution') return []
+    if (kind === 'redrive' || kind === 'cancel-execution' || kind === 'backfill') return []
     const versions = records.versions.get(id)
     if (!versions) return [{ rule: 'I3', subject: id, text: `${kind} was answered ${status}, and there is no job` }]
     const answered = Number(body.version)
@@ -214,6 +215,7 @@ const checks: readonly Check[] = [
   checkFireTimes,
   checkRanges,
   checkAnswers,
+  checkBackfills,
   checkKeys,
   checkCalls,
   checkTimes,

@@ -4,8 +4,7 @@ import { leaseMs, type SimulatedService, simulatedServices } from './process.ts'
 
 /** What is asked for, by the route that takes it. `at`: milliseconds since the world began. */
 export type Operation = { readonly at: number } & (
-  | { readonly kind: 'create'; readonly job: number; readonly body: Record<string, unknown> }
-  | { readonly kind: 'patch'; readonly job: number; readonly body: Record<string, unknown> }
+  | { readonly kind: 'create' | 'patch' | 'backfill'; readonly job: number; readonly body: Record<string, unknown> }
   | { readonly kind: 'pause' | 'resume' | 'cancel' | 'delete' | 'trigger' | 'redrive'; readonly job: number }
   | { readonly kind: 'cancel-execution' | 'retry-execution'; readonly job: number }
 )
@@ -137,6 +136,33 @@ function operationsOf(random: Random, startAt: number): Operation[] {
   }).flat()
 }
 
+/** Milliseconds: also fire times from before the creation of the job, and some that are still under way. */
+const longestBackfill = 12_000
+
+/** In some worlds, of jobs that recur; few others are asked for one, which is refused. */
+function backfillsOf(random: Random, operations: readonly Operation[], startAt: number): Operation[] {
+  if (!random.chance(0.35)) return []
+  const iso = (time: number) => new Date(time).toISOString()
+  return operations.flatMap((operation): Operation[] => {
+    if (operation.kind !== 'create') return []
+    const { job, at: createdAt, body: spec } = operation
+    const recurs = spec.schedule !== undefined && spec.schedule !== null
+    if (!recurs && random.chance(0.9)) return []
+    return Array.from({ length: random.between(0, 4) }, (): Operation => {
+      const at = moment(random, createdAt + 300, calmAt + 1_500, startAt)
+      const backMs = random.between(300, longestBackfill)
+      const from = startAt + at - backMs
+      const body = {
+        from: iso(from),
+        ...(random.chance(0.3) && { to: iso(from + random.between(0, backMs)) }),
+        limit: random.between(1, 6),
+        ...(random.chance(0.2) && { again: true }),
+      }
+      return { kind: 'backfill', job, at, body }
+    })
+  })
+}
+
 /**
  * An executor that stands still, or does not reach the store, for about as long as its lease: what it ends then, others are just about
  * to give back.
@@ -182,6 +208,9 @@ function ratesOf(random: Random): FaultRates {
 /** Everything that is planned of a world. What happens by chance beside it comes from the world's own source. */
 export function planOf(seed: number, startAt: number): WorldPlan {
   const random = createRandom(seed ^ 0x5bd1e995)
-  const operations = operationsOf(random, startAt)
+  const changes = operationsOf(random, startAt)
+  // From a source of their own: a world without backfills is what it was before there were any.
+  const backfills = backfillsOf(createRandom(seed ^ 0x2f6e2b1), changes, startAt)
+  const operations = [...changes, ...backfills]
   return { operations, mishaps: mishapsOf(random), rates: ratesOf(random), calmAt, endAt }
 }

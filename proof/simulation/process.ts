@@ -95,9 +95,9 @@ const serviceTokens: ServiceTokens = {
   verify: (token) => simulatedServices.find((service) => token.startsWith(`${service}.`)),
 }
 
-const called = /^\/internal\/(?!secrets|audit|breakers|schedules|fire-log\/list|jobs\/reach)/
+const called = /^\/internal\/(?!secrets|audit|breakers|schedules\/versions|fire-log\/list|jobs\/reach)/
 const calledByUsers =
-  /^\/(?:jobs(?:\/:id(?:\/(?:pause|resume|cancel|trigger))?)?|executions\/:id\/(?:cancel|retry)|dead-letters\/redrive)$/
+  /^\/(?:jobs(?:\/:id(?:\/(?:pause|resume|cancel|trigger|backfill))?)?|executions\/:id\/(?:cancel|retry)|dead-letters\/redrive)$/
 
 /** An app with the routes that a world calls: to add all of them takes longer than to simulate a minute. */
 const openApp: typeof createHttpApp = (options) => {

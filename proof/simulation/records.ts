@@ -128,6 +128,7 @@ export function createRecords(history: History): Records {
       executions.set(execution.id, execution)
       executionVersions.set(execution.id, execution.version)
       if (before) checkExecution(before, execution)
+      if (!before) count(`execution of cause ${execution.cause}`)
       if (before?.state !== execution.state) count(`execution ${execution.state}`)
       if (execution.losses > (before?.losses ?? 0)) count('attempt lost')
       if (execution.failures > (before?.failures ?? 0)) count('attempt failed')
