@@ -101,6 +101,8 @@ export function openMember(options: MemberOptions): Member {
       maxWaitTimeInMs: fetchWaitMs,
       maxBytesPerPartition: fetchBytes.ofPartition,
       maxBytes: fetchBytes.ofAll,
+      // What an open transaction of another producer would hold up for up to 15 minutes, the usual limit of brokers.
+      readUncommitted: true,
       allowAutoTopicCreation: false,
       // Opened anew here, and not by the library: it gives up on some errors, and never makes a topic again.
       retry: { ...options.kafka.retry, restartOnFailure: async () => false },

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Topic } from '@belfry/contracts'
 import { createLog, createMetrics } from '@belfry/service'
+import { uniqueName } from '@belfry/testkit'
 import { CompressionCodecs, CompressionTypes } from 'kafkajs'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type Bus, createConsumer, type IncomingMessage, ignorePoison, type PoisonMessage } from '../../src/index.ts'
 import { testBus } from '../bus.contract.ts'
 import { status, statusOf } from '../messages.ts'
@@ -263,6 +264,28 @@ describe.skipIf(kafkaUrl === undefined)('on a real broker', { timeout: 2 * deadl
       await bus.publish('job-status', many(20))
       await eventually(() => handled.counts.size === 20 && kept.length === 1)
       expect(kept).toMatchObject([{ key: 'foreign' }])
+    })
+
+    it('holds up nothing when it is of a transaction that does not end', async () => {
+      const { bus, topicNames } = await world.open({ key: 'k'.repeat(32) })
+      const { handled, kept } = await startConsumer(bus)
+      const producer = world.kafka.producer({
+        transactionalId: uniqueName('foreign'),
+        maxInFlightRequests: 1,
+        idempotent: true,
+      })
+      onTestFinished(() => producer.disconnect())
+      await producer.connect()
+      const transaction = await producer.transaction()
+      const messages = Array.from({ length: 3 }, (_, partition) => ({
+        partition,
+        key: 'foreign',
+        value: Buffer.from('{}'),
+      }))
+      await transaction.send({ topic: topicNames['job-status'], messages })
+      await bus.publish('job-status', many(20))
+      await eventually(() => handled.counts.size === 20 && kept.length === 3)
+      await transaction.abort()
     })
 
     it('is one message in the place of a batch of very many', async () => {
