@@ -123,6 +123,10 @@ export async function openHttpTarget(system: System) {
     statuses,
     refusedValid,
     accepted,
+    /** Draws valid inputs of one operation. */
+    drawValid(operation: FuzzedOperation, seed: number): HttpInput {
+      return drawHttpInput(operation, 'valid', draw, ids, createRandom(seed))
+    },
     draw(seed: number): HttpInput {
       const random = createRandom(seed)
       const share = random.fraction()
