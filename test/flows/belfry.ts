@@ -9,8 +9,13 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Starts the separate processes that the flows run against, and answers the gateway's address; see `fleet-setup.ts`. */
     fleetStarter?: string
+    /** The address of `BASE_URL`, where that is set: in a test Vitest sets the variable to the path of a page. */
+    baseUrl?: string | undefined
   }
 }
+
+/** The Belfry is one at `BASE_URL`: it has settings of its own, and does not reach what listens in the process of a test. */
+export const isElsewhere = inject('baseUrl') !== undefined
 
 /** What a flow test has: the address, and a user who is logged in. */
 export interface Flow {
@@ -86,10 +91,9 @@ export function useBelfry(env: Settings = {}): Flow {
   }
   let close: () => Promise<void> = async () => {}
   beforeAll(async () => {
-    // Vitest sets the variable too, to the path of a page.
-    const given = process.env.BASE_URL
+    const given = inject('baseUrl')
     const starter = inject('fleetStarter')
-    if (given?.startsWith('http')) flow.url = given
+    if (given) flow.url = given
     else {
       const belfry = await (starter ? openProcesses(starter, env) : openStandalone(env))
       flow.url = belfry.url

@@ -2,12 +2,12 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { eventually } from '../../proof/belfry-process.ts'
 import { signUp } from '../../proof/caller.ts'
 import { openTarget } from '../../proof/target.ts'
-import { useBelfry } from './belfry.ts'
+import { isElsewhere, useBelfry } from './belfry.ts'
 
 /** More than there are slots. */
 const many = 260
 
-describe('a user whose runs take an hour', () => {
+describe.skipIf(isElsewhere)('a user whose runs take an hour', () => {
   const belfry = useBelfry()
 
   it('stops no other user, on the same target too, and may be cancelled at once', async () => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { DeliveryView, JobView, NotificationMessage, NotificationWithSecret, Page } from '@belfry/contracts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../proof/belfry-process.ts'
-import { useBelfry } from './belfry.ts'
+import { isElsewhere, useBelfry } from './belfry.ts'
 
 interface Received {
   readonly headers: IncomingHttpHeaders
@@ -12,7 +12,7 @@ interface Received {
   readonly message: NotificationMessage
 }
 
-describe('notifications', () => {
+describe.skipIf(isElsewhere)('notifications', () => {
   const belfry = useBelfry({ BELFRY_JOB_NOTIFY_ALLOW_PRIVATE: 'true', BELFRY_PUBLIC_URL: 'https://belfry.example' })
   const received: Received[] = []
   const server = createServer(async (request, response) => {

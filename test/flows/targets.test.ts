@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { eventually } from '../../proof/belfry-process.ts'
 import { readAll } from '../../proof/caller.ts'
 import { openTarget, preciseNow, type Reply } from '../../proof/target.ts'
-import { useBelfry } from './belfry.ts'
+import { isElsewhere, useBelfry } from './belfry.ts'
 
 interface Execution {
   id: string
@@ -19,7 +19,7 @@ const waitMs = 50_000
 
 const quickRetries = { maxRetries: 3, delay: '50ms', jitter: false }
 
-describe('HTTP jobs and their targets', () => {
+describe.skipIf(isElsewhere)('HTTP jobs and their targets', () => {
   const belfry = useBelfry()
   const target = async (reply?: Reply) => {
     const opened = await openTarget(reply)
