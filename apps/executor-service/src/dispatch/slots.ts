@@ -37,7 +37,7 @@ interface SlotsView {
 
 interface PoolState {
   readonly slots: Share
-  /** The slots of each owner that has any. */
+  /** How many slots an owner holds, by owner; an owner without one is absent. */
   readonly busy: Map<string, number>
   readonly queue: AttemptQueue
 }

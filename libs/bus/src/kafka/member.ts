@@ -101,7 +101,7 @@ export function openMember(options: MemberOptions): Member {
       maxWaitTimeInMs: fetchWaitMs,
       maxBytesPerPartition: fetchBytes.ofPartition,
       maxBytes: fetchBytes.ofAll,
-      // What an open transaction of another producer would hold up for up to 15 minutes, the usual limit of brokers.
+      // Else a member reads only up to the oldest open transaction, which another program may keep open for 15 minutes.
       readUncommitted: true,
       allowAutoTopicCreation: false,
       // Opened anew here, and not by the library: it gives up on some errors, and never makes a topic again.
