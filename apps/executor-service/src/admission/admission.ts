@@ -138,14 +138,14 @@ export type PlaceAnswer = { readonly admission: Admission } & (
   | { readonly decision: 'skip'; readonly blockedBy: string }
 )
 
+/** The state of an execution; undefined for one that is not stored. */
+export type StateOf = (executionId: string) => ExecutionState | undefined
+
 /** Whether an execution of this state may hold a place: one that is not stored, or has ended, holds none. */
 const isOpen = (state: ExecutionState | undefined): boolean => state !== undefined && !isEnded(state)
 
 /** The places whose executions still hold them. */
-export function heldPlaces(
-  { places }: Pick<Admission, 'places'>,
-  stateOf: (executionId: string) => ExecutionState | undefined,
-): readonly string[] {
+export function heldPlaces({ places }: Admission, stateOf: StateOf): readonly string[] {
   return places.filter((id) => isOpen(stateOf(id)))
 }
 
@@ -160,7 +160,7 @@ export function takePlace(
   admission: Admission,
   executionId: string,
   { policy, limit }: OverlapPolicy,
-  stateOf: (executionId: string) => ExecutionState | undefined,
+  stateOf: StateOf,
 ): PlaceAnswer {
   // Stored again: another claim may have read it while this execution was at rest, and would drop its place.
   if (admission.places.includes(executionId))

@@ -1,7 +1,7 @@
-import { type ExecutionState, takesPlace } from '@belfry/contracts'
+import { takesPlace } from '@belfry/contracts'
 import { retryOnConflict } from '@belfry/service'
 import type { AdmissionStore, ExecutionStore, Stored } from '../store/ports.ts'
-import { type Admission, closedAs, openAdmission, takePlace } from './admission.ts'
+import { type Admission, closedAs, openAdmission, type StateOf, takePlace } from './admission.ts'
 import { cancelAll, type Stop, type StopClaimsOptions, stopClaims } from './stop-claims.ts'
 
 /** What a batch of claims comes to. */
@@ -56,12 +56,8 @@ function byJob(claims: readonly Stored[]): JobClaims[] {
   return Array.from(jobs, ([jobId, ofJob]) => ({ jobId, claims: ofJob }))
 }
 
-/** The states of the executions that hold places, or wait for one. Those of the batch run: that is what claiming them means. */
-async function statesOf(
-  store: ExecutionStore,
-  admissions: readonly Admission[],
-): Promise<(id: string) => ExecutionState | undefined> {
-  const ids = [...new Set(admissions.flatMap((one) => [...one.places, ...one.waiting]))]
+/** The states of these executions. All others count as running: those of a batch are, since that is what claiming them means. */
+export async function statesOf(store: ExecutionStore, ids: readonly string[]): Promise<StateOf> {
   const states = ids.length === 0 ? [] : await store.readStates(ids)
   const byId = new Map(ids.map((id, index) => [id, states[index]]))
   return (id) => (byId.has(id) ? byId.get(id) : 'running')
@@ -71,7 +67,7 @@ async function statesOf(
 export function admitJob(
   admission: Admission,
   claims: readonly Stored[],
-  stateOf: (id: string) => ExecutionState | undefined,
+  stateOf: StateOf,
   { at, placeGraceMs, early, stops, cancels }: Decisions,
 ): Admission {
   let next = admission
@@ -116,7 +112,7 @@ async function admitOnce(
 ): Promise<JobClaims[]> {
   const stored = await admissions.read(jobs.map((one) => one.jobId))
   const before = jobs.map((one, index) => stored[index] ?? openAdmission(one.jobId))
-  const stateOf = await statesOf(executions, before)
+  const stateOf = await statesOf(executions, [...new Set(before.flatMap((one) => [...one.places, ...one.waiting]))])
   const changes: { job: JobClaims; from: Admission; to: Admission }[] = []
   for (const [index, job] of jobs.entries()) {
     const from = before[index] as Admission

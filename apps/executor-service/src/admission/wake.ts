@@ -1,11 +1,12 @@
-import { type ExecutionState, takesPlace } from '@belfry/contracts'
+import { takesPlace } from '@belfry/contracts'
 import { type Clock, createBatcher, type Logger } from '@belfry/service'
 import { type ExecutionChanges, hasEnded } from '../executions/changes.ts'
 import { changedOnes, compareAndSet } from '../executions/compare-and-set.ts'
 import type { Execution } from '../executions/execution.ts'
 import { waitsForPlace, wake } from '../executions/transitions.ts'
 import type { Step, Stored, Stores } from '../store/ports.ts'
-import { type Admission, heldPlaces } from './admission.ts'
+import { type Admission, heldPlaces, type StateOf } from './admission.ts'
+import { statesOf } from './admit-claims.ts'
 
 export interface WakeOptions {
   readonly stores: Pick<Stores, 'executions' | 'admissions'>
@@ -44,7 +45,7 @@ function letsOneWait({ policy: { overlap } }: Execution): boolean {
 }
 
 /** Ids of those that may find a place now: the one that waits, once a place is free, and those that were given one while they waited. */
-export function mayStart(admission: Admission, stateOf: (id: string) => ExecutionState | undefined): readonly string[] {
+export function mayStart(admission: Admission, stateOf: StateOf): readonly string[] {
   const { places, waiting } = admission
   const isFree = heldPlaces(admission, stateOf).length < places.length
   return [...(isFree ? waiting : []), ...places.filter((id) => stateOf(id) === 'ready')]
@@ -83,7 +84,10 @@ export function createWake({ stores: { executions, admissions }, changes, clock,
 
   async function wakeSome(jobIds: readonly string[], limits: ReadonlyMap<string, number>): Promise<void> {
     const found = (await admissions.read(jobIds)).filter((one) => one !== undefined)
-    const stateOf = await statesOf(found.flatMap(({ places }) => places))
+    const stateOf = await statesOf(
+      executions,
+      found.flatMap(({ places }) => places),
+    )
     const ids = found.flatMap((one) => mayStart(one, stateOf))
     const waiting = ids.length === 0 ? [] : (await executions.find(ids)).filter((one) => one !== undefined)
     for (const one of found) waiting.push(...(await nextOfBackfill(one, limits.get(one.jobId) ?? 0, stateOf)))
@@ -94,11 +98,7 @@ export function createWake({ stores: { executions, admissions }, changes, clock,
   }
 
   /** Those that are first by fire time, one for each place that is free and that no other execution waits for. */
-  async function nextOfBackfill(
-    admission: Admission,
-    limit: number,
-    stateOf: (id: string) => ExecutionState | undefined,
-  ): Promise<readonly Stored[]> {
+  async function nextOfBackfill(admission: Admission, limit: number, stateOf: StateOf): Promise<readonly Stored[]> {
     const free = limit - heldPlaces(admission, stateOf).length - admission.waiting.length
     if (free <= 0) return []
     const ready = await listReady(admission.jobId)
@@ -116,12 +116,6 @@ export function createWake({ stores: { executions, admissions }, changes, clock,
       log.warn({ err, jobId }, 'the next executions of a backfill could not be read')
       return []
     }
-  }
-
-  async function statesOf(ids: readonly string[]): Promise<(id: string) => ExecutionState | undefined> {
-    const states = ids.length === 0 ? [] : await executions.readStates(ids)
-    const byId = new Map(ids.map((id, index) => [id, states[index]]))
-    return (id) => byId.get(id)
   }
 
   return {
