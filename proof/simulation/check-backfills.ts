@@ -3,7 +3,7 @@ import type { Execution } from '../../apps/executor-service/src/executions/execu
 import { backfillId } from '../../apps/job-service/src/domain/execution.ts'
 import type { Violation } from '../violation.ts'
 import type { Answer } from './caller.ts'
-import { mayBeClosed } from './check-fire-times.ts'
+import { isTakenAway } from './check-fire-times.ts'
 import type { Check, Evidence } from './evidence.ts'
 
 const isBackfill = ({ cause }: Pick<Execution, 'cause'>) => cause === 'backfill'
@@ -39,9 +39,8 @@ function checkNamed(backfills: readonly Execution[], answers: readonly Answer[])
 /** I1: it runs, unless its job was stopped or it was cancelled by name. It waits for a place however many others do. */
 function checkEnds({ versions }: Evidence['records'], backfills: readonly Execution[]): Violation[] {
   return backfills.flatMap((execution): Violation[] => {
-    const { id, jobId, state, version } = execution
-    const isClosed = state === 'cancelled' && mayBeClosed(execution, version, versions.get(jobId) ?? [])
-    const isWrong = state === 'skipped' || state === 'superseded' || (state === 'cancelled' && !isClosed)
+    const { id, jobId, state } = execution
+    const isWrong = state === 'skipped' || isTakenAway(execution, versions.get(jobId) ?? [])
     return isWrong ? [{ rule: 'I1', subject: id, text: `an execution of a backfill ended ${state}` }] : []
   })
 }

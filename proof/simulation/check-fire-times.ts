@@ -50,8 +50,14 @@ function hasTime(version: JobVersion, jobId: string, fireAt: number): boolean {
 }
 
 /** Whether a later change may have closed the execution of a version. */
-export function mayBeClosed({ cancelRequested }: Execution, version: number, versions: readonly JobVersion[]): boolean {
+function mayBeClosed({ cancelRequested }: Execution, version: number, versions: readonly JobVersion[]): boolean {
   return cancelRequested || versions.some((one) => one.version > version && isClosing(one))
+}
+
+/** Whether what a user asked for by hand has ended without a run, though nothing that the user did explains it. */
+export function isTakenAway(execution: Execution, versions: readonly JobVersion[]): boolean {
+  const { state, version } = execution
+  return state === 'superseded' || (state === 'cancelled' && !mayBeClosed(execution, version, versions))
 }
 
 /** Whether it needed no run to be an outcome: another one held the overlap place, or it was too late. */

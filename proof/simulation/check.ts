@@ -1,7 +1,7 @@
 import { executionStatusOf, isEnded, takesPlace } from '@belfry/contracts'
 import type { Violation } from '../violation.ts'
 import { checkBackfills } from './check-backfills.ts'
-import { checkFireTimes, checkRanges, isClosing, mayBeClosed } from './check-fire-times.ts'
+import { checkFireTimes, checkRanges, isClosing, isTakenAway } from './check-fire-times.ts'
 import type { Check, Evidence } from './evidence.ts'
 import type { Call } from './target.ts'
 
@@ -15,10 +15,9 @@ const checkAnswers: Check = ({ records, answers }) =>
       if (!execution)
         return [{ rule: 'I3', subject: made, text: `a ${kind} was answered ${status}, and there is no execution` }]
       const versions = records.versions.get(execution.jobId) ?? []
-      const isWrong =
-        execution.state === 'superseded' ||
-        (execution.state === 'cancelled' && !mayBeClosed(execution, execution.version, versions))
-      return isWrong ? [{ rule: 'I1', subject: made, text: `a ${kind} ended ${execution.state}` }] : []
+      return isTakenAway(execution, versions)
+        ? [{ rule: 'I1', subject: made, text: `a ${kind} ended ${execution.state}` }]
+        : []
     }
     if (kind === 'redrive' || kind === 'cancel-execution' || kind === 'backfill') return []
     const versions = records.versions.get(id)

@@ -31,6 +31,8 @@ export interface WorldPlan {
 export const namesOf = (service: SimulatedService) => [1, 2].map((n) => `${service.split('-')[0]}-${n}`)
 const names = simulatedServices.flatMap(namesOf)
 
+const iso = (time: number) => new Date(time).toISOString()
+
 const calmAt = 16_000
 const endAt = 19_000
 
@@ -52,7 +54,6 @@ const crons = ['* * * * * *', '*/2 * * * * *', '*/3 * * * * *', '*/5 * * * * *']
 
 function timingOf(random: Random, at: number, startAt: number): Record<string, unknown> {
   const kind = random.between(0, 9)
-  const iso = (time: number) => new Date(time).toISOString()
   const misfire = random.chance(0.5)
     ? {
         misfire: {
@@ -142,7 +143,6 @@ const longestBackfill = 12_000
 /** In some worlds, of jobs that recur; few others are asked for one, which is refused. */
 function backfillsOf(random: Random, operations: readonly Operation[], startAt: number): Operation[] {
   if (!random.chance(0.35)) return []
-  const iso = (time: number) => new Date(time).toISOString()
   return operations.flatMap((operation): Operation[] => {
     if (operation.kind !== 'create') return []
     const { job, at: createdAt, body: spec } = operation
