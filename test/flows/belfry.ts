@@ -14,8 +14,9 @@ declare module 'vitest' {
   }
 }
 
+const baseUrl = inject('baseUrl')
 /** The Belfry is one at `BASE_URL`: it has settings of its own, and does not reach what listens in the process of a test. */
-export const isElsewhere = inject('baseUrl') !== undefined
+export const isElsewhere = baseUrl !== undefined
 
 /** What a flow test has: the address, and a user who is logged in. */
 export interface Flow {
@@ -91,9 +92,8 @@ export function useBelfry(env: Settings = {}): Flow {
   }
   let close: () => Promise<void> = async () => {}
   beforeAll(async () => {
-    const given = inject('baseUrl')
     const starter = inject('fleetStarter')
-    if (given) flow.url = given
+    if (baseUrl !== undefined) flow.url = baseUrl
     else {
       const belfry = await (starter ? openProcesses(starter, env) : openStandalone(env))
       flow.url = belfry.url
